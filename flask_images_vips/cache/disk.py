@@ -1,0 +1,187 @@
+"""A cache in a folder of this host.
+
+``<folder>/<2 digits>/<key's folder>/<key's file>`` are the entries; ``locks/`` and ``tmp/`` lie beside them. An
+entry is written under a temporary name and then renamed, so readers see all of it or nothing, and it is never
+changed afterwards. A folder that cannot be written costs the cache, not the answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+
+from . import Entry, Key
+from .flights import Flights
+from .locks import FileLocks
+
+logger = logging.getLogger("flask_images_vips")
+
+_SWEEP_EVERY = 256  # writes
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class DiskCache:
+    """Keeps entries in *folder*, made at the first use.
+
+    *private*, a folder above it or itself, must be ours alone, or nothing is kept: it lies where others may write,
+    as in the system's folder for temporary files. Times are in seconds.
+    """
+
+    def __init__(self, folder: str, *, lock_timeout: float, temp_max_age: float, private: str | None = None) -> None:
+        self.folder = folder
+        self.lock_timeout = lock_timeout
+        self.temp_max_age = temp_max_age
+        self.private = private
+        self._temporary = os.path.join(folder, "tmp")
+        self._locks = FileLocks(os.path.join(folder, "locks", "renditions"), lock_timeout)
+        self._flights: Flights[Entry] = Flights()
+        self._warned: set[str] = set()
+        self._writes = 0
+        self._usable: bool | None = None
+
+    def path(self, key: Key) -> str:
+        folder, file = key
+        return os.path.join(self.folder, folder[:2], folder, file)
+
+    def get(self, key: Key) -> Entry | None:
+        """The entry of *key*, open for reading, or None. Takes no lock."""
+        if self._usable is None:
+            self._prepare()
+        if not self._usable:
+            return None
+        path = self.path(key)
+        try:
+            descriptor = os.open(path, _READ_FLAGS)
+        except OSError:
+            return None
+        status = os.fstat(descriptor)
+        if not status.st_size:  # emptied by a crash of the host; made again, it is replaced
+            os.close(descriptor)
+            return None
+        return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
+
+    def get_or_create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+        """The entry of *key*; where there is none, what *create* gives, stored.
+
+        *create* is called once over all threads and processes of this host. What it raises is raised here, in all
+        threads that wait, and nothing is stored. *mtime_ns* becomes the entry's modification time.
+        """
+        return self.get(key) or self._flights.join(key, lambda: self._create(key, mtime_ns, create), self.lock_timeout)
+
+    def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+        if not self._usable:
+            return _unstored(create(), mtime_ns)
+        with self._locks.hold(key[1]):
+            stored = self.get(key)
+            if stored is not None:
+                with stored:
+                    stored.read()  # into memory: the threads that wait share this entry, not its place in the file
+                return stored
+            return self._write(key, mtime_ns, create)
+
+    def _write(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+        try:
+            # Before the work: where nothing can be written, that is known without a half-written file.
+            descriptor, temporary = self._open_temporary()
+        except OSError as error:
+            self._warn("written", error)
+            return _unstored(create(), mtime_ns)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                data = create()
+                entry = _unstored(data, mtime_ns)
+                try:
+                    file.write(data)
+                    file.flush()
+                    os.utime(temporary, ns=(time.time_ns(), mtime_ns))
+                    entry.path = self._publish(temporary, self.path(key))
+                except OSError as error:
+                    self._warn("written", error)
+                return entry
+        finally:
+            _unlink(temporary)  # gone already where it was published
+
+    def _open_temporary(self) -> tuple[int, str]:
+        if self._writes % _SWEEP_EVERY == 0:
+            self._sweep()
+        self._writes += 1
+        try:
+            return tempfile.mkstemp(prefix=".tmp-", dir=self._temporary)
+        except FileNotFoundError:
+            self._make_folders()
+            return tempfile.mkstemp(prefix=".tmp-", dir=self._temporary)
+
+    def _publish(self, temporary: str, path: str) -> str:
+        try:
+            os.replace(temporary, path)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.replace(temporary, path)
+        return path
+
+    def _sweep(self) -> None:
+        """Remove the temporary files that killed processes left."""
+        oldest = time.time() - self.temp_max_age
+        # What is wrong with the folder, if anything, the next write says.
+        with contextlib.suppress(OSError), os.scandir(self._temporary) as files:
+            for file in files:
+                if file.stat(follow_symlinks=False).st_mtime < oldest:
+                    _unlink(file.path)
+
+    def _prepare(self) -> None:
+        """Make the folder, and decide whether it may be used."""
+        try:
+            if self.private is not None:
+                _make_folder(self.private)
+                self._usable = self._is_ours(self.private)
+                if not self._usable:
+                    return
+            self._make_folders()
+            self._usable = True
+        except OSError as error:
+            self._usable = self.private is None  # it may become writable, and what lies there may be read
+            self._warn("made", error)
+
+    def _make_folders(self) -> None:
+        os.makedirs(os.path.dirname(self.folder), exist_ok=True)
+        for folder in (self.folder, self._temporary, os.path.dirname(self._locks.folder), self._locks.folder):
+            _make_folder(folder)
+
+    def _is_ours(self, folder: str) -> bool:
+        """Whether nobody else can have put files here. A stranger on this host may have made the folder first."""
+        status = os.lstat(folder)
+        mine = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+        if mine and stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022:
+            return True
+        logger.warning(
+            "%s belongs to another user, or others may write there: images are rendered but not cached. "
+            "Set IMAGES_CACHE to a folder of this application.",
+            folder,
+        )
+        return False
+
+    def _warn(self, verb: str, error: OSError) -> None:
+        """Once for each kind of failure: a full disk fails at every request."""
+        reason = error.strerror or str(error)
+        if reason not in self._warned:
+            self._warned.add(reason)
+            logger.warning("The image cache in %s cannot be %s (%s): serving uncached.", self.folder, verb, reason)
+
+
+def _unstored(data: bytes, mtime_ns: int) -> Entry:
+    return Entry(len(data), mtime_ns // 1_000_000_000, data=data)
+
+
+def _make_folder(path: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)

@@ -1,0 +1,66 @@
+"""Who in this process is making it already? Threads that want the same thing wait for the first of them.
+
+An event wakes all of them at once. Waiting on a lock, each would be woken by the one before it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Flight(Generic[T]):
+    __slots__ = ("done", "error", "result")
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.result: T | None = None
+        self.error: Exception | None = None
+
+
+class Flights(Generic[T]):
+    """Makes each thing once, however many threads of this process ask for it at the same time."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._under_way: dict[Hashable, _Flight[T]] = {}
+
+    def join(self, key: Hashable, make: Callable[[], T], timeout: float) -> T:
+        """The result of *make*, or of the thread that is at it: its error too.
+
+        After *timeout* seconds of waiting, *make* is called all the same.
+        """
+        if self._pid != os.getpid():
+            self._reset()  # a forked child has none of the threads that it would wait for
+        with self._lock:
+            flight = self._under_way.get(key)
+            first = flight is None
+            if flight is None:
+                flight = self._under_way[key] = _Flight()
+        if first:
+            return self._lead(key, flight, make)
+        if not flight.done.wait(timeout):
+            return make()
+        if flight.error is not None:
+            raise flight.error
+        return flight.result if flight.result is not None else make()
+
+    def _lead(self, key: Hashable, flight: _Flight[T], make: Callable[[], T]) -> T:
+        try:
+            flight.result = make()
+            return flight.result
+        except Exception as error:
+            flight.error = error
+            raise
+        finally:
+            with self._lock:
+                del self._under_way[key]
+            flight.done.set()

@@ -1,0 +1,63 @@
+"""Which process may make it? File locks, which a killed holder frees.
+
+The lock files are a fixed set that is never removed: unlinking one while it is held would let a second holder in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+logger = logging.getLogger("flask_images_vips")
+
+_STRIPE_DIGITS = 3  # of 16 values each: 4096 locks, so that strangers rarely wait for each other
+_POLL_SECONDS = 0.01
+
+
+class FileLocks:
+    """A lock per key over all processes of this host, in *folder*."""
+
+    def __init__(self, folder: str, timeout: float) -> None:
+        self.folder = folder
+        self.timeout = timeout
+        self._locks: dict[str, FileLock] = {}
+        self._warned = False
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[bool]:
+        """Hold the lock of *name*, a text of hexadecimal digits, for the block; False where it cannot be had.
+
+        It cannot be had where its holder hangs for longer than the timeout, or the folder does not take locks. The
+        work is then done without it: twice at worst, never wrongly.
+        """
+        lock = self._acquired(name[:_STRIPE_DIGITS])
+        try:
+            yield lock is not None
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _acquired(self, stripe: str) -> FileLock | None:
+        lock = self._locks.get(stripe)
+        if lock is None:
+            path = os.path.join(self.folder, f"{stripe}.lock")
+            # thread_local: each thread holds its own descriptor, so threads exclude each other as processes do.
+            new = FileLock(
+                path, self.timeout, mode=0o600, thread_local=True, poll_interval=_POLL_SECONDS, fallback_to_soft=False
+            )
+            lock = self._locks.setdefault(stripe, new)
+        try:
+            lock.acquire()
+        except Timeout:
+            logger.warning("Waited %s s for %s: its holder hangs; working without it.", self.timeout, lock.lock_file)
+            return None
+        except (OSError, NotImplementedError) as error:
+            if not self._warned:
+                self._warned = True
+                logger.warning("Locks in %s cannot be used (%s); working without them.", self.folder, error)
+            return None
+        return lock

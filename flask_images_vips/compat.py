@@ -1,0 +1,152 @@
+"""What exists only because Flask-Images had it: the class ImageSize, the constants in modes, methods of Images."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+from werkzeug.exceptions import NotFound
+
+from . import views
+from .engines.pillow import PillowEngine, finish, resized
+from .errors import SourceNotFound
+from .formats import by_name
+from .geometry import Size, needs_enlarging, plan, transformed
+from .options import Mode, Options, write_query
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from .pipeline import Pipeline
+
+
+class modes:  # noqa: N801  (a module in Flask-Images)
+    """The names of the modes."""
+
+    FIT = Mode.FIT.value
+    CROP = Mode.CROP.value
+    PAD = Mode.PAD.value
+    RESHAPE = Mode.RESHAPE.value
+    ALL = (FIT, CROP, PAD, RESHAPE)
+
+
+class ImageSize:
+    """The size at which an image is rendered.
+
+    ``width`` and ``height`` are the result's; ``image_width`` and ``image_height`` the source's, after any
+    transform; ``op_width`` and ``op_height`` what it is scaled to before `crop` or `pad`, else None;
+    ``needs_enlarge`` whether the size asked for is beyond the source's own, or None where no size was asked for.
+    All in pixels, upright.
+    """
+
+    width: int
+    height: int
+    image_width: int
+    image_height: int
+    op_width: int | None = None
+    op_height: int | None = None
+    needs_enlarge: bool | None = None
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        image: Image.Image | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        enlarge: bool = True,
+        mode: str | None = None,
+        transform: Any = None,
+        image_width: int | None = None,
+        image_height: int | None = None,
+    ) -> None:
+        """The source is the file *path*, a PIL *image*, or *image_width* and *image_height*.
+
+        Raises:
+            InvalidOption: a value that cannot be rendered.
+            UnreadableSource: *path* is no image.
+            TypeError: no source.
+        """
+        self.path, self.image = path, image
+        if image is not None:
+            own = Size(*image.size)
+        elif image_width and image_height:
+            own = Size(image_width, image_height)
+        elif path is not None:
+            own = _file_size(path)
+        else:
+            raise TypeError("ImageSize needs a path, an image, or image_width and image_height")
+        wanted = {"width": width, "height": height, "enlarge": enlarge, "mode": mode, "transform": transform}
+        self._plan(own, Options.parse(write_query(wanted)))
+
+    @classmethod
+    def planned(cls, own: Size, options: Options) -> ImageSize:
+        """The size of an upright source of size *own*, rendered with *options*."""
+        size = cls.__new__(cls)
+        size.path = size.image = None
+        size._plan(own, options)
+        return size
+
+    def _plan(self, own: Size, options: Options) -> None:
+        start = transformed(own, options)
+        scaled, canvas = plan(start, options)
+        self.mode, self.transform, self.enlarge = options.mode, options.transform, options.enlarge
+        self.req_width, self.req_height = options.width, options.height
+        self.image_width, self.image_height = start
+        self.width, self.height = canvas
+        if options.width or options.height:
+            self.needs_enlarge = needs_enlarging(start, options)
+        if options.width and options.height and options.mode is not Mode.RESHAPE:
+            self.op_width, self.op_height = scaled
+
+    def __repr__(self) -> str:
+        return f"<ImageSize {self.width}x{self.height} of {self.image_width}x{self.image_height}>"
+
+
+class LegacyMethods:
+    """Methods of Images that sites may call on ``app.extensions['images']``."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def pipeline(self) -> Pipeline: ...
+
+    def find_img(self, local_path: str) -> str | None:
+        """The absolute path of the source that *local_path* names, or None."""
+        try:
+            return self.pipeline.sources.find(local_path.strip("/")).path
+        except SourceNotFound:
+            return None
+
+    def calculate_size(self, path: str, **keywords: Any) -> ImageSize:
+        """The size at which *path*, below ``IMAGES_PATH``, is rendered; ``enlarge`` is True by default.
+
+        Raises:
+            NotFound: there is no such source.
+        """
+        found = self.find_img(path)
+        if found is None:
+            raise NotFound
+        return ImageSize(path=found, **keywords)
+
+    def resize(self, image: Image.Image, background: str | None = None, **keywords: Any) -> Image.Image:
+        """*image*, of PIL, rendered as *keywords* say; ``enlarge`` is True by default."""
+        query = write_query({"enlarge": True, **keywords, "background": background})
+        options = Options.parse(query)
+        geometry = plan(transformed(Size(*image.size), options), options)
+        return finish(resized(image, options, geometry), options, by_name("png"), geometry)
+
+    def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
+        """*image*, of PIL, sharpened."""
+        options = Options.parse(write_query({"sharpen": sharpen}))
+        size = Size(*image.size)
+        return finish(image, options, by_name("png"), plan(size, options))
+
+    def handle_request(self, path: str) -> Response:
+        """Answer the current request for *path*."""
+        return views.serve(path)
+
+
+def _file_size(path: str | os.PathLike[str]) -> Size:
+    with open(path, "rb") as file:
+        return PillowEngine().header(file.fileno(), os.fspath(path)).size

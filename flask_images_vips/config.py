@@ -1,0 +1,199 @@
+"""What can the application configure? Each ``IMAGES_*`` key, declared once: its default and its check.
+
+Keys are read at the first image, not in ``init_app``, so that an application may set them after it. Secret keys
+are read at each use. This module does no I/O.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, NamedTuple, TypeVar
+
+from .errors import ConfigError
+
+logger = logging.getLogger(__package__)
+
+Secret = str | bytes
+T = TypeVar("T")
+
+
+class Key(NamedTuple):
+    """What is declared of one configuration key."""
+
+    name: str
+    read: Callable[[str, Any], Any]
+    doc: str
+
+
+def key(default: T, name: str, read: Callable[[str, Any], Any], doc: str) -> T:
+    declared: T = field(default=default, metadata={"key": Key(name, read, doc)})
+    return declared
+
+
+def _wrong(name: str, value: object, expected: str) -> ConfigError:
+    return ConfigError(f"{name} = {value!r}: expected {expected}.")
+
+
+def text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _wrong(name, value, "a text that is not empty")
+    return value
+
+
+def url_prefix(name: str, value: Any) -> str:
+    """With a slash before it and none behind it."""
+    return "/" + text(name, value).strip("/") if value != "/" else ""
+
+
+def paths(name: str, value: Any) -> tuple[str, ...]:
+    """A list of folders; one folder may stand alone, as a text."""
+    if isinstance(value, (str, os.PathLike)):
+        value = [value]
+    try:
+        return tuple(os.fspath(path) for path in value)
+    except TypeError:
+        raise _wrong(name, value, "a list of folders, such as ['static']") from None
+
+
+def optional_path(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise _wrong(name, value, "a folder, or None")
+    return None if value is None else os.fspath(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "True or False")
+    return value
+
+
+def seconds(name: str, value: Any) -> float:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise _wrong(name, value, "seconds (0 and up) or a timedelta")
+    return float(value)
+
+
+def whole_seconds(name: str, value: Any) -> int:
+    return int(seconds(name, value))
+
+
+def pixels(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _wrong(name, value, "a whole number of pixels, at least 1")
+    return value
+
+
+def engine(name: str, value: Any) -> str:
+    if value not in ("auto", "vips", "pillow"):
+        raise _wrong(name, value, "'auto', 'vips' or 'pillow'")
+    return str(value)
+
+
+def secrets(name: str, value: Any) -> tuple[Secret, ...]:
+    """No key, one, or several: the first signs, all verify."""
+    given = (value,) if isinstance(value, (str, bytes)) else tuple(value or ())
+    if not all(isinstance(secret, (str, bytes)) for secret in given):
+        raise ConfigError(f"{name}: expected a text, bytes, or a list of them.")
+    return tuple(secret for secret in given if secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The configuration of one application, checked."""
+
+    url: str = key("/imgsizer", "IMAGES_URL", url_prefix, "Where image URLs begin. Read in `init_app`.")
+    name: str = key("images", "IMAGES_NAME", text, "Endpoint, for `url_for('images', …)`. Read in `init_app`.")
+    path: tuple[str, ...] = key(
+        ("static",), "IMAGES_PATH", paths, "Folders that hold the sources, absolute or below the app's root path."
+    )
+    cache: str | None = key(
+        None,
+        "IMAGES_CACHE",
+        optional_path,
+        "Folder for renditions. None: `flask-images-<user id>` in the system's folder for temporary files.",
+    )
+    max_age: int = key(
+        3600, "IMAGES_MAX_AGE", whole_seconds, "Seconds that browsers keep an image whose URL has no version."
+    )
+    secret_key: tuple[Secret, ...] = key(
+        (),
+        "IMAGES_SECRET_KEY",
+        secrets,
+        "Signs URLs instead of `SECRET_KEY`. A list: the first signs, all verify. "
+        "`SECRET_KEY_FALLBACKS` verify in any case. Read at each use.",
+    )
+    legacy_signatures: bool = key(
+        True,
+        "IMAGES_LEGACY_SIGNATURES",
+        flag,
+        "Accept the two signature forms of older Flask-Images: `b'…'` and hexadecimal SHA-256.",
+    )
+    engine: str = key(
+        "auto",
+        "IMAGES_ENGINE",
+        engine,
+        "`auto` takes libvips, and Pillow for what libvips cannot do; `vips` and `pillow` take only that one.",
+    )
+    auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", flag, "Turn pictures upright by their EXIF orientation.")
+    lock_timeout: float = key(
+        15.0,
+        "IMAGES_LOCK_TIMEOUT",
+        seconds,
+        "Seconds to wait for another worker that makes the same rendition, before making it all the same.",
+    )
+    temp_max_age: float = key(
+        3600.0, "IMAGES_TEMP_MAX_AGE", seconds, "Seconds after which a temporary file of a killed worker is swept."
+    )
+    max_source_pixels: int = key(
+        50_000_000, "IMAGES_MAX_SOURCE_PIXELS", pixels, "Largest source, as width × height from its header."
+    )
+    max_width: int = key(8192, "IMAGES_MAX_WIDTH", pixels, "Widest rendition.")
+    max_height: int = key(8192, "IMAGES_MAX_HEIGHT", pixels, "Tallest rendition.")
+    max_output_pixels: int = key(
+        25_000_000, "IMAGES_MAX_OUTPUT_PIXELS", pixels, "Largest rendition, as width × height."
+    )
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any]) -> Config:
+        """Read the keys from an application's configuration. A key that nothing knows is logged, not refused.
+
+        Raises:
+            ConfigError: a value that cannot work.
+        """
+        for name in settings:
+            if name.startswith("IMAGES_") and name not in KEYS:
+                near = get_close_matches(name, KEYS, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                logger.warning("%s is not a configuration key of flask_images_vips%s", name, hint)
+        return cls(**{KEYS[name]: read_key(name, settings) for name in KEYS if name in settings})
+
+
+KEYS: dict[str, str] = {item.metadata["key"].name: item.name for item in fields(Config)}
+
+
+def read_key(name: str, settings: Mapping[str, Any]) -> Any:
+    """The checked value of the one key *name*, or its default."""
+    declared = next(item for item in fields(Config) if item.name == KEYS[name])
+    return declared.metadata["key"].read(name, settings[name]) if name in settings else declared.default
+
+
+def secret_keys(settings: Mapping[str, Any]) -> tuple[Secret, ...]:
+    """The keys of URL signatures: the first signs, all verify.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    own = read_key("IMAGES_SECRET_KEY", settings) or secrets("SECRET_KEY", settings.get("SECRET_KEY"))
+    if not own:
+        raise ConfigError(
+            "No secret key: set app.secret_key (SECRET_KEY) or IMAGES_SECRET_KEY. Image URLs are signed with it."
+        )
+    return own + secrets("SECRET_KEY_FALLBACKS", settings.get("SECRET_KEY_FALLBACKS"))

@@ -1,0 +1,149 @@
+"""A playground that shows every mode and most options on real photographs.
+
+Run it with ``flask --app flask_images_vips.demo run``. SECRET_KEY is random at each start; set FLASK_SECRET_KEY
+where several processes must agree on it. Any other key can be set the same way: FLASK_IMAGES_CACHE and so on.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, current_app, render_template, request
+from werkzeug.test import TestResponse
+
+from .. import Images, resized_img_size, resized_img_src
+from ..errors import InvalidOption
+from ..options import Options, write_query
+
+__all__ = ["app", "create_app"]
+
+# Each file and what it shows; who made it stands in static/photos/ATTRIBUTION.md.
+PHOTOS = {
+    "coffee.jpg": "A cup of espresso on a wooden table",
+    "cat.jpg": "The face of a tabby cat",
+    "rocket.jpg": "A rocket on its launch pad at dusk",
+    "canyon.jpg": "A boat in a canyon of the Colorado River, 1871",
+    "flower.jpg": "The flower head of a wild leek, about 1928",
+    "earth.jpg": "The whole Earth as a map, seen by satellites",
+    "cup.png": "A cup of espresso, cut out of its background",
+}
+MODES = {
+    "reshape": "exactly the box; the shape changes",
+    "fit": "all of the photo, inside the box",
+    "crop": "the box filled, the rest cut off",
+    "pad": "all of the photo, on a canvas",
+}
+FORMATS = ("jpeg", "webp", "avif", "png", "gif")
+TEXT_FIELDS = ("width", "height", "mode", "format", "quality", "background", "sharpen", "transform")
+FIRST_TRY = {"width": "480", "height": "320", "mode": "crop", "format": "webp"}
+FIELD_LIMIT_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One helper call. Its text, URL and size come of the same options, so that the page cannot show others."""
+
+    photo: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    note: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"photos/{self.photo}"
+
+    @property
+    def call(self) -> str:
+        """The template code that makes this picture."""
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"resized_img_src({self.path!r}{options})"
+
+    @property
+    def url(self) -> str:
+        return resized_img_src(self.path, **self.options)
+
+    @property
+    def size(self) -> Any:
+        """The planned size, or None where an option has an impossible value."""
+        return resized_img_size(self.path, **self.options)
+
+    @property
+    def problem(self) -> str:
+        """Which option cannot be rendered, and what was expected; empty where all can."""
+        try:
+            Options.parse(write_query(self.options))
+        except InvalidOption as error:
+            return str(error)
+        return ""
+
+    def answer(self) -> TestResponse:
+        """Ask the endpoint of this very app. The rendition is cached, so the browser's request finds it."""
+        return current_app.test_client(use_cookies=False).get(self.url.removeprefix(request.script_root))
+
+
+def read_options(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Give the options a form asks for: known names only, empty fields left out."""
+    options: dict[str, Any] = {}
+    for name in TEXT_FIELDS:
+        text = fields.get(name, "").strip()[:FIELD_LIMIT_CHARACTERS]
+        if text:
+            options[name] = int(text) if text.isascii() and text.isdigit() else text
+    if fields.get("enlarge"):
+        options["enlarge"] = True
+    return options
+
+
+def effects(photo: str) -> list[Sample]:
+    """Give one sample for each further option, of *photo* where that shows it best."""
+    box = {"width": 320, "height": 240, "mode": "crop"}
+    corners = "QUAD,0,0,12%,0,0,84%,88%,100%,100%,16%"
+    green = {"mode": "pad", "format": "jpeg", "background": "#1f5f5b"}
+    return [
+        Sample(photo, box | {"sharpen": "1.2,180,2"}, "Sharpen", "radius, percent, threshold"),
+        Sample(photo, box | {"transform": "EXTENT,0,0,25%,20%,75%,70%"}, "Extent", "a part of it"),
+        Sample(photo, box | {"transform": corners}, "Quad", "any four corners, made a rectangle"),
+        Sample(photo, box | {"format": "jpeg", "quality": 8}, "Quality", "8 of 100, to see what is lost"),
+        Sample("cup.png", box | green, "Background", "a transparent PNG on a colour, as JPEG"),
+        Sample("flower.jpg", {"height": 240}, "Orientation", "stored on its side with an EXIF tag, sent upright"),
+    ]
+
+
+def index() -> str:
+    """Show one photo in every way, and what the form asked for."""
+    photo = request.args.get("photo", "")
+    if photo not in PHOTOS:
+        photo = next(iter(PHOTOS))
+    options = read_options(request.args if request.args.keys() & {*TEXT_FIELDS, "enlarge"} else FIRST_TRY)
+    box = {"width": 300, "height": 300}
+    extra = {"pad": {"background": "#cfdcd8"}}
+    return render_template(
+        "index.html",
+        photo=photo,
+        photos=PHOTOS,
+        modes=MODES,
+        formats=FORMATS,
+        options=options,
+        field_limit=FIELD_LIMIT_CHARACTERS,
+        original=Sample(photo),
+        gallery=[Sample(name, {"width": 240, "height": 240, "mode": "crop"}) for name in PHOTOS],
+        mode_samples=[Sample(photo, box | {"mode": m} | extra.get(m, {}), m, note) for m, note in MODES.items()],
+        format_samples=[Sample(photo, {"width": 400, "format": name}, name) for name in FORMATS],
+        effect_samples=effects(photo),
+        tried=Sample(photo, options),
+    )
+
+
+def create_app() -> Flask:
+    """Make the playground: the package on a plain Flask app, with its defaults."""
+    app = Flask(__name__)
+    app.config["SECRET_KEY"] = secrets.token_hex()
+    app.config.from_prefixed_env()
+    Images(app)
+    app.add_url_rule("/", view_func=index)
+    return app
+
+
+app = create_app()

@@ -1,0 +1,63 @@
+"""Is this ICC profile sRGB? Converting what already is sRGB doubles the work and changes nothing."""
+
+from __future__ import annotations
+
+import struct
+
+# sRGB's primaries, adapted to D50, as every sRGB profile states them (ICC.1:2022, IEC 61966-2-1).
+_PRIMARIES = {
+    b"rXYZ": (0.4361, 0.2225, 0.0139),
+    b"gXYZ": (0.3851, 0.7169, 0.0971),
+    b"bXYZ": (0.1431, 0.0606, 0.7141),
+}
+_TOLERANCE = 0.003
+# Points of sRGB's transfer curve: encoded value → linear light.
+_CURVE = ((0.25, 0.0509), (0.5, 0.2140), (0.75, 0.5225))
+_CURVE_TOLERANCE = 0.01
+
+
+def is_srgb(profile: bytes) -> bool:
+    """Whether *profile* has sRGB's primaries and transfer curve. A profile that cannot be read is not."""
+    try:
+        tags = _tags(profile)
+        return (
+            profile[16:20] == b"RGB "
+            and all(
+                abs(stated - meant) <= _TOLERANCE
+                for name, primary in _PRIMARIES.items()
+                for stated, meant in zip(_xyz(tags[name]), primary, strict=True)
+            )
+            and all(
+                abs(_linear(tags[name], encoded) - light) <= _CURVE_TOLERANCE
+                for name in (b"rTRC", b"gTRC", b"bTRC")
+                for encoded, light in _CURVE
+            )
+        )
+    except (KeyError, struct.error, ValueError, IndexError, OverflowError, ZeroDivisionError):
+        return False
+
+
+def _tags(profile: bytes) -> dict[bytes, bytes]:
+    (count,) = struct.unpack_from(">I", profile, 128)
+    if count > 100:
+        raise ValueError("no profile has so many tags")
+    entries = (struct.unpack_from(">4sII", profile, 132 + 12 * index) for index in range(count))
+    return {name: profile[offset : offset + size] for name, offset, size in entries}
+
+
+def _xyz(tag: bytes) -> tuple[float, float, float]:
+    x, y, z = struct.unpack_from(">iii", tag, 8)
+    return x / 65536, y / 65536, z / 65536
+
+
+def _linear(tag: bytes, encoded: float) -> float:
+    """The light that a transfer curve gives for an *encoded* value: a table, a gamma, or sRGB's own formula."""
+    if tag[:4] == b"curv":
+        (count,) = struct.unpack_from(">I", tag, 8)
+        if count < 2:
+            raise ValueError("a plain gamma is not sRGB's curve")
+        return float(struct.unpack_from(">H", tag, 12 + 2 * round(encoded * (count - 1)))[0]) / 65535
+    if tag[:4] == b"para" and struct.unpack_from(">H", tag, 8)[0] == 3:
+        gamma, a, b, c, d = (value / 65536 for value in struct.unpack_from(">5i", tag, 12))
+        return float((a * encoded + b) ** gamma if encoded >= d else c * encoded)
+    raise ValueError("not a curve of sRGB's kind")

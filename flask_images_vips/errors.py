@@ -1,0 +1,68 @@
+"""What can go wrong: every exception of the package, in one tree.
+
+Errors say what is wrong and carry the evidence; `views` alone decides what HTTP answers to each.
+"""
+
+from __future__ import annotations
+
+
+class ImagesError(Exception):
+    """Anything this package refuses or cannot do."""
+
+
+class ConfigError(ImagesError, RuntimeError):
+    """The application is configured in a way that cannot work. Its developer can mend it."""
+
+
+class InvalidPath(ImagesError, ValueError):
+    """A path or URL was given to build an image URL from, and is not one to build from."""
+
+
+class InvalidOption(ImagesError, ValueError):
+    """An option has a value that cannot be rendered."""
+
+    def __init__(self, name: str, value: object, *, expected: str) -> None:
+        super().__init__(f"{name}={value!r}: expected {expected}")
+        self.name = name
+        self.value = value
+        self.expected = expected
+
+
+class BadSignature(ImagesError):
+    """A URL was not signed by this application, or was changed afterwards."""
+
+
+class SourceError(ImagesError):
+    """Something about one source; *ref* is the name or URL it was asked for by."""
+
+    def __init__(self, ref: str, reason: str) -> None:
+        super().__init__(f"{ref!r}: {reason}")
+        self.ref = ref
+        self.reason = reason
+
+
+class SourceNotFound(SourceError):
+    """There is no such source, or it is none that may be read."""
+
+
+class SourceChanged(SourceError):
+    """The source became another file while it was read: nothing made of it may be kept."""
+
+
+class UnreadableSource(SourceError):
+    """The source is there, but is no image, or a broken one."""
+
+
+class UnsupportedSource(UnreadableSource):
+    """This engine has no loader for the source; another engine may have one."""
+
+
+class LimitExceeded(ImagesError):
+    """A rendition would cost more than the configuration, or its format, allows."""
+
+    def __init__(self, what: str, value: int, limit: int, *, set_by: str) -> None:
+        super().__init__(f"{what} is {value:,}, over the limit of {limit:,} set by {set_by}")
+        self.what = what
+        self.value = value
+        self.limit = limit
+        self.set_by = set_by

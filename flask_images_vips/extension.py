@@ -1,0 +1,160 @@
+"""The extension object: joins the parts into one line per application, and registers it with Flask."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Flask, current_app
+from flask.blueprints import BlueprintSetupState
+
+from . import templating, views
+from .cache.disk import DiskCache
+from .compat import LegacyMethods
+from .config import Config, Secret, read_key, secret_keys
+from .engines import Engine
+from .engines.pillow import PillowEngine
+from .errors import ConfigError
+from .pipeline import Pipeline
+from .sources.local import LocalSources
+
+logger = logging.getLogger(__package__)
+
+_EXTENSION = "images"
+_BLUEPRINT = "flask_images_vips"  # its own name: the host application may have a blueprint called images
+
+
+class Images(LegacyMethods):
+    """Resizes the images of one application, or of several.
+
+    ``Images(app)``, or ``images = Images()`` and ``images.init_app(app)``. What `init_app` needs of the
+    configuration is ``IMAGES_URL`` and ``IMAGES_NAME``; the rest is read at the first image.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        self.app = app
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Register the image URLs, ``url_for('images.<mode>', …)`` and the template helpers with *app*.
+
+        Raises:
+            ConfigError: done before, or the URL or the name cannot be one.
+        """
+        if _BLUEPRINT in app.extensions:
+            raise ConfigError("This application already has its images: call Images(app) or init_app(app) once.")
+        for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
+            default = read_key(key, {})
+            app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
+        url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
+
+        app.extensions[_EXTENSION] = self
+        app.extensions[_BLUEPRINT] = _AppImages(app, url, name)
+
+        def add_rule(state: BlueprintSetupState) -> None:
+            # Bare, and not as a view of the blueprint: the endpoint is IMAGES_NAME, without a prefix.
+            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=views.serve)
+
+        blueprint = Blueprint(_BLUEPRINT, __name__)
+        blueprint.record(add_rule)
+        app.register_blueprint(blueprint)
+        app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may give None
+        app.jinja_env.globals.update({helper.__name__: helper for helper in templating.HELPERS})
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The line of the current application."""
+        return self._of_app().pipeline
+
+    def build_url(self, local_path: str, **keywords: Any) -> str:
+        """The signed URL of *local_path*, a path below ``IMAGES_PATH`` or a URL, rendered as *keywords* say.
+
+        Raises:
+            InvalidPath: not normalised, or of a scheme that is none of images.
+            ValueError: keywords that do not go together.
+        """
+        return templating.build_url(local_path, **keywords)
+
+    def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:
+        """Answers ``url_for('images', filename=…)`` and ``url_for('images.<mode>', …)``, which match no rule."""
+        return templating.url_for_image(endpoint, values)
+
+    def _of_app(self) -> _AppImages:
+        app: Flask | None = current_app._get_current_object() if current_app else self.app  # type: ignore[attr-defined]
+        if app is None:
+            raise RuntimeError("Which application's images? Use them in an application context, or as Images(app).")
+        found: _AppImages = app.extensions[_BLUEPRINT]
+        return found
+
+
+@dataclass
+class _AppImages:
+    """The images of one application. Joined at the first use, when its configuration is complete."""
+
+    app: Flask
+    url: str
+    name: str
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def pipeline(self) -> Pipeline:
+        if self._pipeline is None:
+            with self._lock:
+                if self._pipeline is None:
+                    self._pipeline = self._join()
+        return self._pipeline
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        return secret_keys(self.app.config)
+
+    def _join(self) -> Pipeline:
+        config = replace(Config.read(self.app.config), url=self.url, name=self.name)
+        roots = [os.path.join(self.app.root_path, path) for path in config.path]
+        return Pipeline(config, LocalSources(roots), _cache(config, self.app.root_path), partial(_engines, config))
+
+
+def _cache(config: Config, root_path: str) -> DiskCache:
+    new = partial(DiskCache, lock_timeout=config.lock_timeout, temp_max_age=config.temp_max_age)
+    if config.cache is not None:
+        # Our own folder in the one given: that may belong to root and be open to all, as a volume of Kubernetes.
+        return new(os.path.join(root_path, config.cache, "flask-images-vips"))
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    # One folder per application: two of them may have a logo.png of the same size and time.
+    application = hashlib.blake2b(root_path.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    parent = os.path.join(tempfile.gettempdir(), f"flask-images-{user}")
+    return new(os.path.join(parent, application), private=parent)
+
+
+def _engines(config: Config) -> Sequence[Engine]:
+    """The engines of *config*, best first. pyvips is imported here, at the first image, and may be missing."""
+    pillow = PillowEngine(auto_orient=config.auto_orient)
+    if config.engine == "pillow":
+        return (pillow,)
+    try:
+        from .engines.vips import VipsEngine  # noqa: PLC0415
+    except (ImportError, OSError) as error:  # OSError: pyvips is there, libvips is not
+        if config.engine == "vips":
+            raise ConfigError(
+                f"IMAGES_ENGINE = 'vips', but pyvips cannot be imported ({error}). "
+                "Install it with: pip install 'flask-images-vips[binary]'"
+            ) from error
+        logger.warning(
+            "pyvips cannot be imported (%s): images are rendered by Pillow, slower and with more memory. "
+            "Install it with: pip install 'flask-images-vips[binary]'",
+            error,
+        )
+        return (pillow,)
+    vips = VipsEngine(auto_orient=config.auto_orient)
+    return (vips,) if config.engine == "vips" else (vips, pillow)

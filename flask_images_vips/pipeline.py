@@ -1,0 +1,153 @@
+"""The line: from what a URL asks for to the bytes that answer it. No Flask here, and no engine by name."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+from .cache import Entry
+from .cache.disk import DiskCache
+from .config import Config
+from .engines import Engine
+from .errors import InvalidOption, LimitExceeded, SourceChanged, SourceNotFound, UnsupportedSource
+from .formats import Format, choose
+from .geometry import Geometry, Size, plan, transformed
+from .options import Options
+from .rendition import Rendition
+from .sources import Source
+from .sources.local import LocalSources
+from .urls import ImageUrl
+
+logger = logging.getLogger(__package__)
+
+_TRIES = 3
+_REMEMBERED_HEADERS = 4096
+
+
+class Pipeline:
+    """Finds, plans, renders and keeps. *make_engines* gives the engines, best first, at the first need of one."""
+
+    def __init__(
+        self, config: Config, sources: LocalSources, cache: DiskCache, make_engines: Callable[[], Sequence[Engine]]
+    ) -> None:
+        self.config = config
+        self.sources = sources
+        self.cache = cache
+        self._make_engines = make_engines
+        self._engines: Sequence[Engine] | None = None
+        self._engines_lock = threading.Lock()
+        self._recipe = f"{config.engine}{'' if config.auto_orient else ',as stored'}"
+        self._header_size = lru_cache(_REMEMBERED_HEADERS)(self._read_header_size)
+
+    @property
+    def engines(self) -> Sequence[Engine]:
+        if self._engines is None:
+            with self._engines_lock:
+                if self._engines is None:
+                    self._engines = self._make_engines()
+        return self._engines
+
+    def rendition(self, url: ImageUrl) -> Rendition:
+        """What *url* asks for, of the source as it is now.
+
+        Raises:
+            SourceNotFound: there is no such source.
+        """
+        if url.remote:
+            raise SourceNotFound(url.ref, "remote sources are not fetched yet")
+        source = self.sources.find(url.ref)
+        return Rendition(source, url.options, choose(url.ref, url.options.format), self._recipe)
+
+    def entry(self, url: ImageUrl) -> tuple[Rendition, Entry]:
+        """The rendition that *url* asks for, and its bytes: from the cache, or made now, at most once.
+
+        Raises:
+            SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded: it cannot be made; nothing is stored.
+            SourceChanged: the source is being written at this moment.
+        """
+        for last in (*[False] * (_TRIES - 1), True):
+            rendition = self.rendition(url)
+            try:
+                return rendition, self._entry(rendition)
+            except SourceChanged:
+                if last:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def size(self, source: Source) -> Size:
+        """The upright size of *source*, in pixels. Its header is read once per version and process."""
+        return self._header_size(source)
+
+    def _entry(self, rendition: Rendition) -> Entry:
+        source = rendition.source
+        if not rendition.options.cache:
+            data = self._render(rendition)
+            return Entry(len(data), source.mtime, data=data)
+        return self.cache.get_or_create(rendition.key, source.mtime_ns, lambda: self._render(rendition))
+
+    def _render(self, rendition: Rendition) -> bytes:
+        """Make the bytes of *rendition*, by the first engine that can."""
+        begin = time.perf_counter()
+        refusal: UnsupportedSource | None = None
+        with rendition.source.open() as descriptor:
+            for engine in self._able(rendition.options, rendition.format):
+                try:
+                    size = engine.header(descriptor, rendition.source.ref).size
+                    geometry = self._planned(size, rendition)
+                    data = engine.render(descriptor, rendition, geometry)
+                    break
+                except UnsupportedSource as error:
+                    refusal = error
+            else:
+                assert refusal is not None
+                raise refusal
+        logger.info(
+            "rendered %r by %s: %d×%d %s, %d bytes, %.0f ms",
+            rendition.source.ref,
+            engine.name,
+            *geometry.canvas,
+            rendition.format.name,
+            len(data),
+            1000 * (time.perf_counter() - begin),
+        )
+        return data
+
+    def _able(self, options: Options, format: Format) -> Iterator[Engine]:
+        able = [engine for engine in self.engines if engine.supports(options, format)]
+        if not able:
+            name, value = ("transform", options.transform) if options.transform else ("format", format.name)
+            names = " or ".join(engine.name for engine in self.engines)
+            raise InvalidOption(name, str(value), expected=f"what the engine in use ({names}) can do")
+        return iter(able)
+
+    def _planned(self, size: Size, rendition: Rendition) -> Geometry:
+        """The geometry of *rendition*, once it has been found within the limits."""
+        config, format = self.config, rendition.format
+        _check("source's pixels", size.pixels, config.max_source_pixels, "IMAGES_MAX_SOURCE_PIXELS")
+        start = transformed(size, rendition.options)
+        geometry = plan(start, rendition.options)
+        for made in {geometry.scaled, geometry.canvas, *([start] if rendition.options.transform else [])}:
+            _check("output's pixels", made.pixels, config.max_output_pixels, "IMAGES_MAX_OUTPUT_PIXELS")
+        _check("width", geometry.canvas.width, config.max_width, "IMAGES_MAX_WIDTH")
+        _check("height", geometry.canvas.height, config.max_height, "IMAGES_MAX_HEIGHT")
+        _check("longest side", max(geometry.canvas), format.max_side, f"the format {format.name}")
+        return geometry
+
+    def _read_header_size(self, source: Source) -> Size:
+        refusal: UnsupportedSource | None = None
+        with source.open() as descriptor:
+            for engine in self.engines:
+                try:
+                    return engine.header(descriptor, source.ref).size
+                except UnsupportedSource as error:
+                    refusal = error
+        assert refusal is not None
+        raise refusal
+
+
+def _check(what: str, value: int, limit: int, set_by: str) -> None:
+    if value > limit:
+        raise LimitExceeded(what, value, limit, set_by=set_by)

@@ -1,0 +1,222 @@
+"""What templates call: image URLs, and the sizes to put beside them in HTML.
+
+Sizes come from the same plan as the pixels. A helper never ends a page because a picture is missing or an option
+is wrong: it leaves out what it cannot know and logs one line. Only a path or keywords that make no URL are refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from flask import current_app, has_request_context, request
+from markupsafe import Markup, escape
+
+from . import urls
+from .compat import ImageSize
+from .errors import ImagesError, SourceError
+from .options import DECLARED, MODES, Mode, Options, write_query
+from .sources import Source
+
+if TYPE_CHECKING:
+    from .extension import _AppImages
+
+logger = logging.getLogger(__package__)
+
+_HIDPI_QUALITY = 60
+_HIDPI_PREFIX = "hidpi_"
+
+# Attributes of <img> that are no options of a rendition: they go to the tag, never into the URL.
+_HTML_ATTRIBUTES = frozenset(
+    """
+    accesskey alt class crossorigin decoding dir draggable elementtiming fetchpriority hidden id inert ismap itemid
+    itemprop itemref itemscope itemtype lang loading longdesc nonce part popover referrerpolicy role sizes slot
+    spellcheck srcset style tabindex title translate usemap
+    """.split()  # noqa: SIM905 (a list of words reads best as words)
+)
+_HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
+_URL_KEYWORDS = {"external", "_external", "scheme", "_scheme", "version"} | set(DECLARED)
+
+
+def build_url(local_path: str, **keywords: Any) -> str:
+    """The signed URL of *local_path*, a path below ``IMAGES_PATH`` or a URL, rendered as *keywords* say.
+
+    ``external=True`` makes it absolute, with ``scheme`` if one is given. The values of options are not checked here.
+
+    Raises:
+        InvalidPath: not normalised, or of a scheme that is none of images.
+        ValueError: keywords that do not go together, or that no image URL has.
+    """
+    images = _current()
+    external = bool(keywords.pop("external", None)) | bool(keywords.pop("_external", None))
+    scheme = keywords.pop("scheme", None) or keywords.pop("_scheme", None)
+    if scheme and not external:
+        raise ValueError("cannot specify scheme without external=True")
+    for name in ("_anchor", "_method"):
+        if keywords.get(name):
+            raise ValueError(f"images have no {name}")
+
+    ref = urls.checked_path(local_path)
+    secret = images.secrets[0]
+    source = _find(ref)
+    version = keywords.pop("version", None)  # counts only where there is no file that has one
+    if source is not None:
+        version = urls.version_of(source.mtime)
+    path = f"{images.url}/{urls.encode(ref, write_query(keywords), version, secret)}"
+    return _absolute(path, scheme) if external else _script_root() + path
+
+
+def url_for_image(endpoint: str, values: Mapping[str, Any]) -> str | None:
+    """The URL for ``url_for(endpoint, filename=…)``, or None where *endpoint* is none of the image URLs.
+
+    Raises:
+        ValueError: the mode is given twice, or there is no file name.
+    """
+    name = _current().name
+    keywords = dict(values)
+    if endpoint != name:
+        base, _, mode = endpoint.rpartition(".")
+        if base != name or mode not in MODES:
+            return None
+        if keywords.get("mode"):
+            raise ValueError("`mode` is specified in endpoint and kwargs.")
+        keywords["mode"] = mode
+    try:
+        filename = keywords.pop("filename")
+    except KeyError:
+        raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
+    return build_url(filename, **keywords)
+
+
+def resized_img_src(filename: str, **keywords: Any) -> str:
+    """The URL of *filename*, rendered as *keywords* say."""
+    return build_url(filename, **_split(keywords)[0])
+
+
+def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
+    """The size in pixels at which *filename* is rendered, or None where that cannot be known."""
+    return _size(filename, _split(keywords)[0])
+
+
+def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
+    """The attributes of an ``<img>`` of *filename*: ``src``, ``width``, ``height`` and what *keywords* add.
+
+    ``hidpi=2`` asks for twice the pixels, where the source has them or ``enlarge`` is true; keywords that begin with
+    ``hidpi_`` then replace their namesakes, and the quality is 60 unless one is given. Width and height stay
+    those of the page. They are left out where they cannot be known.
+    """
+    options, attributes, hidpi = _split(keywords)
+    scale = keywords.get("hidpi", keywords.get("hi_dpi"))
+    known_by_request = bool(
+        options.get("enlarge")
+        and options.get("width")
+        and options.get("height")
+        and options.get("mode") in (None, Mode.RESHAPE, Mode.CROP)
+    )
+    size = _size(filename, options)
+    if scale:
+        wanted = {**options, **_scaled_sides(options, scale)}
+        larger = _size(filename, wanted) if not options.get("enlarge") else None
+        if options.get("enlarge") or (larger is not None and not larger.needs_enlarge):
+            options = {"quality": _HIDPI_QUALITY, **wanted, **hidpi}
+        else:
+            scale = False
+    attributes["data-hidpi-scale"] = scale
+    if size is not None:
+        attributes["data-original-width"] = None if known_by_request else size.image_width
+        attributes["data-original-height"] = None if known_by_request else size.image_height
+        attributes["width"], attributes["height"] = size.width, size.height
+    attributes["src"] = build_url(filename, **options)
+    return attributes
+
+
+def resized_img_tag(filename: str, **keywords: Any) -> Markup:
+    """The ``<img>`` of *filename*: `resized_img_attrs`, sorted and escaped. None and False leave an attribute out."""
+    attributes = resized_img_attrs(filename, **keywords)
+    text = "".join(
+        f' {name}="{_quoted(value)}"'
+        for name, value in sorted(attributes.items())
+        if value is not None and value is not False
+    )
+    return Markup(f"<img{text}/>")  # noqa: S704 (values are escaped above, names are a template's keywords)
+
+
+HELPERS: tuple[Callable[..., Any], ...] = (resized_img_src, resized_img_size, resized_img_attrs, resized_img_tag)
+
+
+def _quoted(value: object) -> str:
+    return "" if value is True else str(escape(value)).replace("&#34;", "&quot;")  # as Flask-Images wrote it
+
+
+def _current() -> _AppImages:
+    images: _AppImages = current_app.extensions["flask_images_vips"]
+    return images
+
+
+def _find(ref: str) -> Source | None:
+    """The local source of *ref*, or None where it is missing or remote."""
+    if urls.is_remote(ref):
+        return None
+    try:
+        return _current().pipeline.sources.find(ref)
+    except SourceError:
+        return None
+
+
+def _size(filename: str, keywords: Mapping[str, Any]) -> ImageSize | None:
+    """The size of what the URL made of *keywords* gives."""
+    try:
+        options = Options.parse(write_query(keywords))
+        pipeline = _current().pipeline
+        return ImageSize.planned(pipeline.size(pipeline.sources.find(urls.checked_path(filename))), options)
+    except ImagesError as error:
+        logger.warning("no size for the image %r in a template: %s", filename, error)
+        return None
+
+
+def _scaled_sides(options: Mapping[str, Any], scale: Any) -> dict[str, int]:
+    """Width and height times *scale*; one that is no number is left as it is."""
+    scaled = {}
+    for side in ("width", "height"):
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
+            scaled[side] = int(float(scale) * float(options[side]))
+    return scaled
+
+
+def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """What goes into the URL, what goes to the tag, and what goes into the URL if ``hidpi`` applies.
+
+    An unknown keyword goes into the URL, as it always did.
+    """
+    options: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    hidpi: dict[str, Any] = {}
+    for name, value in keywords.items():
+        plain = name.rstrip("_")  # class_, for_, and others that Python keeps for itself
+        if name in ("hidpi", "hi_dpi"):
+            continue
+        if name.startswith(_HIDPI_PREFIX):
+            hidpi[name.removeprefix(_HIDPI_PREFIX)] = value
+        elif name not in _URL_KEYWORDS and (plain in _HTML_ATTRIBUTES or plain.startswith(_HTML_PREFIXES)):
+            attributes[plain.replace("_", "-")] = value
+        else:
+            options[name] = value
+    return options, attributes, hidpi
+
+
+def _script_root() -> str:
+    """Where the application is mounted, without a slash at the end."""
+    if has_request_context():
+        return request.root_path
+    return str(current_app.config["APPLICATION_ROOT"]).rstrip("/")
+
+
+def _absolute(path: str, scheme: str | None) -> str:
+    if has_request_context():
+        return f"{scheme or request.scheme}://{request.host}{_script_root()}{path}"
+    host = current_app.config["SERVER_NAME"]
+    if not host:
+        raise RuntimeError("An external image URL outside of a request needs SERVER_NAME in the configuration.")
+    return f"{scheme or current_app.config['PREFERRED_URL_SCHEME']}://{host}{_script_root()}{path}"

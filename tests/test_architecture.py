@@ -1,0 +1,136 @@
+"""Who may import whom: the arrows of the design, held by the imports as they are written."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "flask_images_vips"
+
+# What each module may import of this package. A module that is missing here fails: say where it belongs.
+ALLOWED = {
+    "errors": set(),
+    "config": {"errors"},
+    "transforms": {"errors"},
+    "formats": {"errors"},
+    "options": {"errors", "transforms", "formats"},
+    "geometry": {"options"},
+    "urls": {"errors", "options"},
+    "sources": {"errors"},
+    "sources.local": {"errors", "sources"},
+    "rendition": {"options", "formats", "sources"},
+    "engines": {"errors", "geometry", "formats", "transforms", "options", "rendition"},
+    "engines.colour": set(),
+    "engines.vips": {
+        "errors",
+        "geometry",
+        "formats",
+        "transforms",
+        "options",
+        "rendition",
+        "engines",
+        "engines.colour",
+    },
+    "engines.pillow": {
+        "errors",
+        "geometry",
+        "formats",
+        "transforms",
+        "options",
+        "rendition",
+        "engines",
+        "engines.colour",
+    },
+    "cache": {"errors"},
+    "cache.flights": {"errors", "cache"},
+    "cache.locks": {"errors", "cache"},
+    "cache.disk": {"errors", "cache", "cache.flights", "cache.locks"},
+    "pipeline": {
+        *("errors", "config", "transforms", "formats", "options", "geometry", "urls", "rendition", "engines"),
+        *("sources", "sources.local", "cache", "cache.disk"),
+    },
+    "views": {"pipeline", "urls", "options", "errors", "rendition", "cache"},
+    "templating": {"pipeline", "urls", "options", "errors", "compat", "sources"},
+}
+FREE = {"__init__", "extension", "compat", "demo"}  # where the parts are joined, and what stands outside the line
+
+# Packages that only these modules may import.
+OWNED = {
+    "flask": {"extension", "views", "templating", "cli", "compat", "demo"},
+    "pyvips": {"engines.vips"},
+    "PIL.Image": {"engines.pillow", "compat"},
+    "PIL": {"engines.pillow", "compat", "options"},
+    "filelock": {"cache.locks"},
+    "itsdangerous": {"urls"},
+}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = path
+    return found
+
+
+def imports(name: str, path: Path) -> tuple[set[str], set[str]]:
+    """The modules of this package and the names of others that *path* imports, but for type checking alone."""
+    own, foreign = set(), set()
+    base = name.split(".") if path.name == "__init__.py" and name != "__init__" else name.split(".")[:-1]
+    for node in at_run_time(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            foreign |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert node.module is not None
+            foreign |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ImportFrom):
+            start = base[: len(base) - (node.level - 1)]
+            target = ".".join([*start, *(node.module.split(".") if node.module else [])])
+            within = {".".join(filter(None, [target, alias.name])) for alias in node.names}
+            own |= (within & modules().keys()) or ({target} if target else {"__init__"})
+    return own, foreign
+
+
+def at_run_time(tree: ast.AST) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        found += [node, *at_run_time(node)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "path"), modules().items())
+def test_a_module_imports_only_what_it_may(name: str, path: Path) -> None:
+    own, foreign = imports(name, path)
+    if name.split(".", maxsplit=1)[0] not in FREE:
+        assert name in ALLOWED, f"{name} has no row in ALLOWED"
+        assert own <= ALLOWED[name], f"{name} imports {sorted(own - ALLOWED[name])}"
+    for package, owners in OWNED.items():
+        imported = {one for one in foreign if one == package or one.startswith(package + ".")}
+        if name.split(".", maxsplit=1)[0] not in owners and name not in owners:
+            assert not imported, f"{name} imports {sorted(imported)}"
+
+
+def test_every_rule_is_about_a_module_that_exists() -> None:
+    assert set(ALLOWED) <= modules().keys()
+
+
+def test_the_rules_would_see_a_forbidden_import(tmp_path: Path) -> None:
+    path = tmp_path / "geometry.py"
+    path.write_text(
+        "from . import urls\nfrom .engines.vips import VipsEngine\nimport flask.json\nfrom PIL import Image\n"
+    )
+    own, foreign = imports("geometry", path)
+    assert own == {"urls", "engines.vips"}
+    assert {"flask.json", "PIL.Image"} <= foreign
+
+
+def test_importing_the_package_imports_no_libvips() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, flask_images_vips; sys.exit('pyvips' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, check=False).returncode == 0

@@ -1,0 +1,171 @@
+"""What Flask-Images 3.0.2 answered, row by row, and what exists only for its users."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import gradient
+from flask import Flask, url_for
+from PIL import Image, ImageFilter
+from werkzeug.exceptions import NotFound
+
+import flask_images_vips as package
+from flask_images_vips import (
+    Images,
+    ImageSize,
+    Transform,
+    modes,
+    resized_img_attrs,
+    resized_img_size,
+    resized_img_src,
+    resized_img_tag,
+)
+
+RECORDED = json.loads((Path(__file__).parent / "data" / "flask_images_3_0_2.json").read_text("utf-8"))
+META = RECORDED["_meta"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The site that the rows were recorded on, in a request."""
+    root = tmp_path_factory.mktemp("site")
+    for name, size in META["images"].items():
+        path = root / META["images_path"][0] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", tuple(size)).save(path)
+        os.utime(path, (META["mtime"], META["mtime"]))
+    app = Flask("site", root_path=str(root))
+    app.secret_key = META["secret_key"]
+    app.config.update(IMAGES_PATH=META["images_path"], IMAGES_CACHE=str(root / "cache"))
+    Images(app)
+    with app.test_request_context("/", base_url=META["base_url"]):
+        yield app
+
+
+def at_least_1(value: Any) -> Any:
+    """A side of 0 pixels, in Flask-Images, is one of 1 pixel."""
+    return 1 if value == 0 and value is not False else value
+
+
+@pytest.mark.usefixtures("site")
+def test_every_recorded_src_is_equal() -> None:
+    for filename, keywords, url in RECORDED["src"]:
+        assert resized_img_src(filename, **keywords) == url
+
+
+@pytest.mark.usefixtures("site")
+def test_every_recorded_url_for_is_equal() -> None:
+    for endpoint, filename, keywords, url in RECORDED["url_for"]:
+        assert url_for(endpoint, filename=filename, **keywords) == url
+
+
+@pytest.mark.usefixtures("site")
+def test_every_recorded_size_is_equal() -> None:
+    for filename, keywords, fields in RECORDED["size"]:
+        # There, enlarge was True for sizes and False for URLs; here it is False for both.
+        size = resized_img_size(filename, **{"enlarge": True, **keywords})
+        assert {name: getattr(size, name) for name in fields} == {n: at_least_1(v) for n, v in fields.items()}
+
+
+@pytest.mark.usefixtures("site")
+def test_every_recorded_size_is_that_of_the_class_with_its_own_default() -> None:
+    for filename, keywords, fields in RECORDED["size"]:
+        width, height = META["images"][filename]
+        size = ImageSize(image_width=width, image_height=height, **keywords)
+        assert (size.width, size.height) == (at_least_1(fields["width"]), at_least_1(fields["height"]))
+
+
+@pytest.mark.usefixtures("site")
+def test_every_recorded_attrs_is_equal_but_for_the_leak() -> None:
+    leaks = 0
+    for filename, keywords, attributes in RECORDED["attrs"]:
+        expected = {name: at_least_1(value) for name, value in attributes.items()}
+        if "hidpi_" in expected["src"]:
+            leaks += 1
+            expected["src"] = resized_img_src(filename, **without_hidpi(keywords))
+        assert resized_img_attrs(filename, **keywords) == expected
+    assert leaks == 40
+
+
+@pytest.mark.usefixtures("site")
+def test_every_recorded_tag_is_equal_but_for_empty_attributes_and_the_leak() -> None:
+    for filename, keywords, tag in RECORDED["tag"]:
+        expected = re.sub(r' data-[a-z-]+="(None|False)"', "", tag)
+        expected = re.sub(r'(?<= )(width|height)="0"', r'\1="1"', expected)
+        if "hidpi_" in tag:
+            url = html.escape(resized_img_src(filename, **without_hidpi(keywords)))
+            expected = re.sub(r'(?<= src=)"[^"]*"', lambda _: f'"{url}"', expected)  # noqa: B023 (called at once)
+        assert str(resized_img_tag(filename, **keywords)) == expected
+
+
+def without_hidpi(keywords: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in keywords.items() if not name.startswith("hidpi") and name != "class_"}
+
+
+def test_the_names_of_flask_images_are_there() -> None:
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert modes.ALL == ("fit", "crop", "pad", "reshape")
+    assert Transform.parse("EXTENT,0,0,0,0,50%,50%").size((10, 20)) == (10, 20)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ({"mode": "crop", "width": 800, "height": 800}, (400, 200)),
+        ({"mode": "crop", "width": 300, "height": 300}, (300, 200)),
+        ({"mode": "crop", "width": 800, "height": 100}, (400, 100)),
+        ({"mode": "crop", "width": 100, "height": 800}, (100, 200)),
+        ({"mode": "fit", "width": 800, "height": 800}, (400, 200)),
+        ({"mode": "pad", "width": 800, "height": 800}, (800, 800)),
+        ({"width": 800, "height": 100}, (400, 100)),
+        ({"width": 7}, (7, 3)),
+    ],
+)
+def test_sizes_of_a_400_by_200_source_that_may_not_grow(asked: dict[str, Any], given: tuple[int, int]) -> None:
+    size = ImageSize(image_width=400, image_height=200, enlarge=False, **asked)
+    assert (size.width, size.height) == given
+
+
+def test_image_size_reads_files_and_pictures(draw: Any) -> None:
+    path = draw("a.png", (40, 20))
+    assert ImageSize(path=path, width=20).height == 10
+    with Image.open(path) as picture:
+        assert ImageSize(image=picture, width=20).height == 10
+    assert repr(ImageSize(path, width=20)) == "<ImageSize 20x10 of 40x20>"
+    with pytest.raises(TypeError, match="needs a path"):
+        ImageSize(width=20)
+
+
+def test_the_methods_of_images_work_on_pictures(app: Flask, draw: Any) -> None:
+    path = draw("a.png", (40, 20))
+    images: Images = app.extensions["images"]
+    with app.app_context():
+        assert images.find_img("/a.png") == str(path)
+        assert images.find_img("missing.png") is None
+        assert images.calculate_size("a.png", width=80).width == 80
+        with pytest.raises(NotFound):
+            images.calculate_size("missing.png")
+    picture = gradient((40, 20))
+    assert images.resize(picture, width=80).size == (80, 40)
+    assert images.resize(picture, mode="crop", width=10, height=10).size == (10, 10)
+    padded = images.resize(picture, background="#ff0000", mode="pad", width=40, height=40)
+    assert padded.getpixel((20, 0)) == (255, 0, 0)
+    sharpened = images.post_process(picture, sharpen="2,150,3")
+    assert sharpened.tobytes() == picture.filter(ImageFilter.UnsharpMask(2, 150, 3)).tobytes()
+    assert images.post_process(picture).tobytes() == picture.tobytes()
+
+
+def test_handle_request_answers_the_current_request(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    with app.test_request_context():
+        url = app.extensions["images"].build_url("a.png", width=10)
+    with app.test_request_context(url):
+        assert app.extensions["images"].handle_request("a.png").status_code == 200
