@@ -6,9 +6,8 @@ import hashlib
 import logging
 import os
 import tempfile
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,17 +17,15 @@ from flask.blueprints import BlueprintSetupState
 from . import templating, views
 from .cache.disk import DiskCache
 from .compat import LegacyMethods
-from .config import Config, Secret, read_key, secret_keys
+from .config import Config, read_key
 from .engines import Engine
 from .engines.pillow import PillowEngine
 from .errors import ConfigError
 from .pipeline import Pipeline
 from .sources.local import LocalSources
+from .state import EXTENSION, AppImages, images_of
 
 logger = logging.getLogger(__package__)
-
-_EXTENSION = "images"
-_BLUEPRINT = "flask_images_vips"  # its own name: the host application may have a blueprint called images
 
 
 class Images(LegacyMethods):
@@ -49,21 +46,22 @@ class Images(LegacyMethods):
         Raises:
             ConfigError: done before, or the URL or the name cannot be one.
         """
-        if _BLUEPRINT in app.extensions:
+        if EXTENSION in app.extensions:
             raise ConfigError("This application already has its images: call Images(app) or init_app(app) once.")
         for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
             default = read_key(key, {})
             app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
-        app.extensions[_EXTENSION] = self
-        app.extensions[_BLUEPRINT] = _AppImages(app, url, name)
+        app.extensions["images"] = self  # the name that sites know from Flask-Images
+        app.extensions[EXTENSION] = AppImages(app, url, name, _join)
 
         def add_rule(state: BlueprintSetupState) -> None:
             # Bare, and not as a view of the blueprint: the endpoint is IMAGES_NAME, without a prefix.
             state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=views.serve)
 
-        blueprint = Blueprint(_BLUEPRINT, __name__)
+        # A name of its own: the host application may have a blueprint called images.
+        blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
         app.register_blueprint(blueprint)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may give None
@@ -72,7 +70,10 @@ class Images(LegacyMethods):
     @property
     def pipeline(self) -> Pipeline:
         """The line of the current application."""
-        return self._of_app().pipeline
+        app: Flask | None = current_app._get_current_object() if current_app else self.app  # type: ignore[attr-defined]
+        if app is None:
+            raise RuntimeError("Which application's images? Use them in an application context, or as Images(app).")
+        return images_of(app).pipeline
 
     def build_url(self, local_path: str, **keywords: Any) -> str:
         """The signed URL of *local_path*, a path below ``IMAGES_PATH`` or a URL, rendered as *keywords* say.
@@ -87,42 +88,11 @@ class Images(LegacyMethods):
         """Answers ``url_for('images', filename=…)`` and ``url_for('images.<mode>', …)``, which match no rule."""
         return templating.url_for_image(endpoint, values)
 
-    def _of_app(self) -> _AppImages:
-        app: Flask | None = current_app._get_current_object() if current_app else self.app  # type: ignore[attr-defined]
-        if app is None:
-            raise RuntimeError("Which application's images? Use them in an application context, or as Images(app).")
-        found: _AppImages = app.extensions[_BLUEPRINT]
-        return found
 
-
-@dataclass
-class _AppImages:
-    """The images of one application. Joined at the first use, when its configuration is complete."""
-
-    app: Flask
-    url: str
-    name: str
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pipeline: Pipeline | None = None
-
-    @property
-    def pipeline(self) -> Pipeline:
-        if self._pipeline is None:
-            with self._lock:
-                if self._pipeline is None:
-                    self._pipeline = self._join()
-        return self._pipeline
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        return secret_keys(self.app.config)
-
-    def _join(self) -> Pipeline:
-        config = replace(Config.read(self.app.config), url=self.url, name=self.name)
-        roots = [os.path.join(self.app.root_path, path) for path in config.path]
-        return Pipeline(config, LocalSources(roots), _cache(config, self.app.root_path), partial(_engines, config))
+def _join(app: Flask, url: str, name: str) -> Pipeline:
+    config = replace(Config.read(app.config), url=url, name=name)
+    roots = [os.path.join(app.root_path, path) for path in config.path]
+    return Pipeline(config, LocalSources(roots), _cache(config, app.root_path), partial(_engines, config))
 
 
 def _cache(config: Config, root_path: str) -> DiskCache:

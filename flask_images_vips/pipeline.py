@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from typing import TypeVar
 
 from .cache import Entry
 from .cache.disk import DiskCache
@@ -22,6 +24,8 @@ from .sources.local import LocalSources
 from .urls import ImageUrl
 
 logger = logging.getLogger(__package__)
+
+T = TypeVar("T")
 
 _TRIES = 3
 _REMEMBERED_HEADERS = 4096
@@ -68,14 +72,12 @@ class Pipeline:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded: it cannot be made; nothing is stored.
             SourceChanged: the source is being written at this moment.
         """
-        for last in (*[False] * (_TRIES - 1), True):
+        for _ in range(_TRIES - 1):
             rendition = self.rendition(url)
-            try:
+            with suppress(SourceChanged):
                 return rendition, self._entry(rendition)
-            except SourceChanged:
-                if last:
-                    raise
-        raise AssertionError("the last try returns or raises")
+        rendition = self.rendition(url)
+        return rendition, self._entry(rendition)
 
     def size(self, source: Source) -> Size:
         """The upright size of *source*, in pixels. Its header is read once per version and process."""
@@ -91,37 +93,26 @@ class Pipeline:
     def _render(self, rendition: Rendition) -> bytes:
         """Make the bytes of *rendition*, by the first engine that can."""
         begin = time.perf_counter()
-        refusal: UnsupportedSource | None = None
-        with rendition.source.open() as descriptor:
-            for engine in self._able(rendition.options, rendition.format):
-                try:
-                    size = engine.header(descriptor, rendition.source.ref).size
-                    geometry = self._planned(size, rendition)
-                    data = engine.render(descriptor, rendition, geometry)
-                    break
-                except UnsupportedSource as error:
-                    refusal = error
-            else:
-                assert refusal is not None
-                raise refusal
-        logger.info(
-            "rendered %r by %s: %d×%d %s, %d bytes, %.0f ms",
-            rendition.source.ref,
-            engine.name,
-            *geometry.canvas,
-            rendition.format.name,
-            len(data),
-            1000 * (time.perf_counter() - begin),
-        )
+        source = rendition.source
+        with source.open() as descriptor:
+
+            def by(engine: Engine) -> tuple[Engine, Geometry, bytes]:
+                geometry = self._planned(engine.header(descriptor, source.ref).size, rendition)
+                return engine, geometry, engine.render(descriptor, rendition, geometry)
+
+            engine, geometry, data = _by_first(self._able(rendition.options, rendition.format), by)
+        milliseconds = 1000 * (time.perf_counter() - begin)
+        told = (source.ref, engine.name, *geometry.canvas, rendition.format.name, len(data), milliseconds)
+        logger.info("rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", *told)
         return data
 
-    def _able(self, options: Options, format: Format) -> Iterator[Engine]:
+    def _able(self, options: Options, format: Format) -> list[Engine]:
         able = [engine for engine in self.engines if engine.supports(options, format)]
         if not able:
             name, value = ("transform", options.transform) if options.transform else ("format", format.name)
             names = " or ".join(engine.name for engine in self.engines)
             raise InvalidOption(name, str(value), expected=f"what the engine in use ({names}) can do")
-        return iter(able)
+        return able
 
     def _planned(self, size: Size, rendition: Rendition) -> Geometry:
         """The geometry of *rendition*, once it has been found within the limits."""
@@ -137,15 +128,16 @@ class Pipeline:
         return geometry
 
     def _read_header_size(self, source: Source) -> Size:
-        refusal: UnsupportedSource | None = None
         with source.open() as descriptor:
-            for engine in self.engines:
-                try:
-                    return engine.header(descriptor, source.ref).size
-                except UnsupportedSource as error:
-                    refusal = error
-        assert refusal is not None
-        raise refusal
+            return _by_first(self.engines, lambda engine: engine.header(descriptor, source.ref).size)
+
+
+def _by_first(engines: Sequence[Engine], work: Callable[[Engine], T]) -> T:
+    """What *work* gives with the first of *engines* that can load the source at all."""
+    for engine in engines[:-1]:
+        with suppress(UnsupportedSource):
+            return work(engine)
+    return work(engines[-1])
 
 
 def _check(what: str, value: int, limit: int, set_by: str) -> None:

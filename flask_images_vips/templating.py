@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import current_app, has_request_context, request
 from markupsafe import Markup, escape
@@ -19,9 +19,7 @@ from .compat import ImageSize
 from .errors import ImagesError, SourceError
 from .options import DECLARED, MODES, Mode, Options, write_query
 from .sources import Source
-
-if TYPE_CHECKING:
-    from .extension import _AppImages
+from .state import current_images
 
 logger = logging.getLogger(__package__)
 
@@ -49,7 +47,7 @@ def build_url(local_path: str, **keywords: Any) -> str:
         InvalidPath: not normalised, or of a scheme that is none of images.
         ValueError: keywords that do not go together, or that no image URL has.
     """
-    images = _current()
+    images = current_images()
     external = bool(keywords.pop("external", None)) | bool(keywords.pop("_external", None))
     scheme = keywords.pop("scheme", None) or keywords.pop("_scheme", None)
     if scheme and not external:
@@ -74,7 +72,7 @@ def url_for_image(endpoint: str, values: Mapping[str, Any]) -> str | None:
     Raises:
         ValueError: the mode is given twice, or there is no file name.
     """
-    name = _current().name
+    name = current_images().name
     keywords = dict(values)
     if endpoint != name:
         base, _, mode = endpoint.rpartition(".")
@@ -150,17 +148,12 @@ def _quoted(value: object) -> str:
     return "" if value is True else str(escape(value)).replace("&#34;", "&quot;")  # as Flask-Images wrote it
 
 
-def _current() -> _AppImages:
-    images: _AppImages = current_app.extensions["flask_images_vips"]
-    return images
-
-
 def _find(ref: str) -> Source | None:
     """The local source of *ref*, or None where it is missing or remote."""
     if urls.is_remote(ref):
         return None
     try:
-        return _current().pipeline.sources.find(ref)
+        return current_images().pipeline.sources.find(ref)
     except SourceError:
         return None
 
@@ -169,7 +162,7 @@ def _size(filename: str, keywords: Mapping[str, Any]) -> ImageSize | None:
     """The size of what the URL made of *keywords* gives."""
     try:
         options = Options.parse(write_query(keywords))
-        pipeline = _current().pipeline
+        pipeline = current_images().pipeline
         return ImageSize.planned(pipeline.size(pipeline.sources.find(urls.checked_path(filename))), options)
     except ImagesError as error:
         logger.warning("no size for the image %r in a template: %s", filename, error)

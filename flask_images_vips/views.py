@@ -6,7 +6,6 @@ import logging
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Response, current_app, request
@@ -23,10 +22,8 @@ from .errors import (
     UnreadableSource,
 )
 from .rendition import Rendition
+from .state import current_images
 from .urls import ImageUrl
-
-if TYPE_CHECKING:
-    from .extension import _AppImages
 
 logger = logging.getLogger(__package__)
 
@@ -54,7 +51,7 @@ _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
 
 def serve(path: str) -> Response:
     """Answer one image URL: verify, find, render at most once, send."""
-    images: _AppImages = current_app.extensions["flask_images_vips"]
+    images = current_images()
     secrets = images.secrets
     pipeline = images.pipeline
     try:

@@ -51,14 +51,15 @@ ALLOWED = {
         *("errors", "config", "transforms", "formats", "options", "geometry", "urls", "rendition", "engines"),
         *("sources", "sources.local", "cache", "cache.disk"),
     },
-    "views": {"pipeline", "urls", "options", "errors", "rendition", "cache"},
-    "templating": {"pipeline", "urls", "options", "errors", "compat", "sources"},
+    "state": {"pipeline", "config"},
+    "views": {"pipeline", "urls", "options", "errors", "rendition", "cache", "state"},
+    "templating": {"pipeline", "urls", "options", "errors", "compat", "sources", "state"},
 }
 FREE = {"__init__", "extension", "compat", "demo"}  # where the parts are joined, and what stands outside the line
 
 # Packages that only these modules may import.
 OWNED = {
-    "flask": {"extension", "views", "templating", "cli", "compat", "demo"},
+    "flask": {"extension", "state", "views", "templating", "cli", "compat", "demo"},
     "pyvips": {"engines.vips"},
     "PIL.Image": {"engines.pillow", "compat"},
     "PIL": {"engines.pillow", "compat", "options"},

@@ -1,0 +1,150 @@
+"""The README is true: its tables are those of the code, its picture is drawn by it, its application runs.
+
+``python tests/test_readme.py`` writes the tables and the picture anew.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from conftest import PHOTOGRAPHS, fetch
+from flask import Flask
+from PIL import Image
+
+from flask_images_vips import Images
+from flask_images_vips.config import Config
+from flask_images_vips.options import DECLARED, DEFAULTS, MODES
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PICTURE = PHOTOGRAPHS.parent / "modes.jpg"
+BOX = 240
+
+
+def options_table() -> str:
+    rows = ["| option | in URLs | default | values | what it does |", "|---|---|---|---|---|"]
+    for name, declared in DECLARED.items():
+        default = {"mode": "`reshape`", "background": "black", "cache": "true", "enlarge": "false"}.get(
+            name, "" if DEFAULTS[name] is None else str(DEFAULTS[name])
+        )
+        rows.append(f"| `{name}` | `{declared.short}` | {default} | {declared.values} | {declared.doc} |")
+    return "\n".join(rows)
+
+
+def configuration_table() -> str:
+    rows = ["| key | default | what it is |", "|---|---|---|"]
+    for item in fields(Config):
+        key = item.metadata["key"]
+        default = list(item.default) if item.default and isinstance(item.default, tuple) else item.default
+        rows.append(f"| `{key.name}` | `{default if default != () else None!r}` | {key.doc} |")
+    return "\n".join(rows)
+
+
+TABLES = {"options": options_table, "configuration": configuration_table}
+
+
+def draw_modes(folder: Path) -> Image.Image:
+    """The demo's coffee in the four modes, side by side, drawn by the package."""
+    (folder / "static").mkdir()
+    shutil.copy2(PHOTOGRAPHS / "coffee.jpg", folder / "static")
+    app = Flask("modes", root_path=str(folder))
+    app.config.update(SECRET_KEY="modes", IMAGES_CACHE=str(folder / "cache"))
+    Images(app)
+    strip = Image.new("RGB", (len(MODES) * (BOX + 12) - 12, BOX), "white")
+    for index, mode in enumerate(("reshape", "fit", "crop", "pad")):
+        picture = fetch(app, "coffee.jpg", width=BOX, height=BOX, mode=mode, background="#cfdcd8", format="png")
+        strip.paste(picture, (index * (BOX + 12), (BOX - picture.height) // 2))
+    return strip
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    text = README.read_text("utf-8")
+    for name, table in TABLES.items():
+        assert f"<!-- {name} -->\n{table()}\n<!-- /{name} -->" in text, "run: python tests/test_readme.py"
+
+
+def test_every_key_and_option_has_a_sentence() -> None:
+    assert all(item.metadata["key"].doc.endswith((".", ")")) for item in fields(Config))
+    assert all(declared.doc.endswith(".") for declared in DECLARED.values())
+
+
+def test_the_picture_of_the_modes_is_drawn_by_the_package(tmp_path: Path) -> None:
+    with Image.open(PICTURE) as kept:
+        difference = np.asarray(kept, float) - np.asarray(draw_modes(tmp_path), float)
+    assert 10 * np.log10(255**2 / (difference**2).mean()) > 30  # it is kept as a JPEG
+
+
+def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
+    code = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
+    (tmp_path / "app.py").write_text(code)
+    (tmp_path / "static").mkdir()
+    shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static" / "cat.jpg")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(tmp_path)
+    ) as server:
+        try:
+            page = get(f"http://127.0.0.1:{port}/").decode()
+            tag = re.search(r'<img alt="A cat" .* height="300" src="([^"]+)" width="400"/>', page)
+            assert tag is not None, page
+            picture = Image.open(io.BytesIO(get(f"http://127.0.0.1:{port}{html.unescape(tag[1])}")))
+            assert (picture.size, picture.format) == ((400, 300), "JPEG")
+        finally:
+            server.terminate()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
+
+
+def get(url: str) -> bytes:
+    """The body of *url*, of a server that may still be starting."""
+    last: Exception | None = None
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(url, timeout=10) as response:
+                body: bytes = response.read()
+                return body
+        except urllib.error.URLError as error:
+            last = error
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer") from last
+
+
+def test_the_changelog_has_a_place_for_what_is_new() -> None:
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def write_anew() -> None:
+    text = README.read_text("utf-8")
+    for name, table in TABLES.items():
+        text = re.sub(
+            rf"<!-- {name} -->\n.*<!-- /{name} -->",
+            lambda _, name=name, table=table: f"<!-- {name} -->\n{table()}\n<!-- /{name} -->",
+            text,
+            flags=re.DOTALL,
+        )
+    README.write_text(text, "utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        draw_modes(Path(folder)).save(PICTURE, quality=88)
+
+
+if __name__ == "__main__":
+    write_anew()
