@@ -33,7 +33,7 @@ def is_srgb(profile: bytes) -> bool:
                 for encoded, light in _CURVE
             )
         )
-    except (KeyError, struct.error, ValueError, IndexError, OverflowError, ZeroDivisionError):
+    except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
         return False
 
 

@@ -36,6 +36,7 @@ _WITH_QUALITY = {"jpeg", "webp", "avif"}
 
 _ORIENTATION = 0x0112
 _SWAPPED = range(5, 9)
+_TURNED_BACK = {6: 8, 8: 6}  # the others undo themselves
 _LINEAR_SIZES = 2.0  # the headroom that JPEG's own shrinking and the first, coarse reduction leave to LANCZOS
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -70,7 +71,14 @@ class PillowEngine:
         """The image, of which only the header is read so far, and the EXIF orientation to turn it by."""
         os.lseek(descriptor, 0, os.SEEK_SET)
         with os.fdopen(os.dup(descriptor), "rb") as file, Image.open(file, formats=_INPUTS) as image:
-            yield image, image.getexif().get(_ORIENTATION, 1) if self.auto_orient else 1
+            orientation: int = image.getexif().get(_ORIENTATION) or 1
+            if image.format == "TIFF":
+                # Pillow turns it by itself: its size is upright already, and what is left is to turn it back.
+                yield image, 1 if self.auto_orient else _TURNED_BACK.get(orientation, orientation)
+            elif image.format == "AVIF":
+                yield image, orientation  # part of the format, whatever EXIF says
+            else:
+                yield image, orientation if self.auto_orient else 1
 
 
 @contextmanager
