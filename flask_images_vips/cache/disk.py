@@ -92,17 +92,19 @@ class DiskCache:
             self._warn("written", error)
             return _unstored(create(), mtime_ns)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            try:
                 data = create()
-                entry = _unstored(data, mtime_ns)
-                try:
-                    file.write(data)
-                    file.flush()
-                    os.utime(temporary, ns=(time.time_ns(), mtime_ns))
-                    entry.path = self._publish(temporary, self.path(key))
-                except OSError as error:
-                    self._warn("written", error)
-                return entry
+            except BaseException:
+                os.close(descriptor)
+                raise
+            entry = _unstored(data, mtime_ns)
+            try:
+                _write_and_close(descriptor, data)
+                os.utime(temporary, ns=(time.time_ns(), mtime_ns))
+                entry.path = self._publish(temporary, self.path(key))
+            except OSError as error:
+                self._warn("written", error)
+            return entry
         finally:
             _unlink(temporary)  # gone already where it was published
 
@@ -175,6 +177,13 @@ class DiskCache:
 
 def _unstored(data: bytes, mtime_ns: int) -> Entry:
     return Entry(len(data), mtime_ns // 1_000_000_000, data=data)
+
+
+def _write_and_close(descriptor: int, data: bytes) -> None:
+    with os.fdopen(descriptor, "wb", buffering=0) as file:  # unbuffered, or closing could fail once more
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) or 0 :]
 
 
 def _make_folder(path: str) -> None:
