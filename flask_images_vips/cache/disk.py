@@ -14,6 +14,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
 from . import Entry, Key
 from .flights import Flights
@@ -38,9 +39,11 @@ class DiskCache:
         self.temp_max_age = temp_max_age
         self.private = private
         self._temporary = os.path.join(folder, "tmp")
-        self._locks = FileLocks(os.path.join(folder, "locks", "renditions"), lock_timeout)
+        self._locks = FileLocks(
+            os.path.join(folder, "locks", "renditions"), lock_timeout, partial(self._warn, "locked")
+        )
         self._flights: Flights[Entry] = Flights()
-        self._warned: set[str] = set()
+        self._warned: dict[str, object] = {}
         self._writes = 0
         self._usable: bool | None = None
 
@@ -60,7 +63,8 @@ class DiskCache:
         except OSError:
             return None
         status = os.fstat(descriptor)
-        if not status.st_size:  # emptied by a crash of the host; made again, it is replaced
+        # Emptied by a crash of the host, or laid there by somebody else: made again, it is replaced.
+        if not status.st_size or (self.private is not None and not _is_mine(status)):
             os.close(descriptor)
             return None
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
@@ -74,6 +78,8 @@ class DiskCache:
         return self.get(key) or self._flights.join(key, lambda: self._create(key, mtime_ns, create), self.lock_timeout)
 
     def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+        if not os.path.isdir(self._locks.folder):
+            self._prepare()  # deleted since: whoever makes it next decides whose it is
         if not self._usable:
             return _unstored(create(), mtime_ns)
         with self._locks.hold(key[1]):
@@ -138,41 +144,50 @@ class DiskCache:
     def _prepare(self) -> None:
         """Make the folder, and decide whether it may be used."""
         try:
-            if self.private is not None:
-                _make_folder(self.private)
-                self._usable = self._is_ours(self.private)
-                if not self._usable:
-                    return
             self._make_folders()
             self._usable = True
+        except _NotOurs as error:
+            self._usable = False
+            self._warn_once(str(error))
         except OSError as error:
             self._usable = self.private is None  # it may become writable, and what lies there may be read
             self._warn("made", error)
 
     def _make_folders(self) -> None:
+        if self.private is not None:
+            _make_folder(self.private)
+            _check_ours(self.private)
         os.makedirs(os.path.dirname(self.folder), exist_ok=True)
         for folder in (self.folder, self._temporary, os.path.dirname(self._locks.folder), self._locks.folder):
             _make_folder(folder)
 
-    def _is_ours(self, folder: str) -> bool:
-        """Whether nobody else can have put files here. A stranger on this host may have made the folder first."""
-        status = os.lstat(folder)
-        mine = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-        if mine and stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022:
-            return True
-        logger.warning(
-            "%s belongs to another user, or others may write there: images are rendered but not cached. "
-            "Set IMAGES_CACHE to a folder of this application.",
-            folder,
-        )
-        return False
-
     def _warn(self, verb: str, error: OSError) -> None:
         """Once for each kind of failure: a full disk fails at every request."""
         reason = error.strerror or str(error)
-        if reason not in self._warned:
-            self._warned.add(reason)
-            logger.warning("The image cache in %s cannot be %s (%s): serving uncached.", self.folder, verb, reason)
+        self._warn_once(f"The image cache in {self.folder} cannot be {verb} ({reason}): serving uncached.", reason)
+
+    def _warn_once(self, message: str, reason: str = "") -> None:
+        this = object()
+        if self._warned.setdefault(reason, this) is this:
+            logger.warning(message)
+
+
+class _NotOurs(OSError):
+    """A folder that must be ours alone is not."""
+
+
+def _check_ours(folder: str) -> None:
+    """Refuse a *folder* where somebody else can have put files: a stranger on this host may have made it first."""
+    status = os.lstat(folder)
+    if not _is_mine(status) or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+        raise _NotOurs(
+            f"{folder} belongs to another user, or others may write there: images are rendered but not cached. "
+            "Set IMAGES_CACHE to a folder of this application."
+        )
+
+
+def _is_mine(status: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
 def _unstored(data: bytes, mtime_ns: int) -> Entry:

@@ -22,38 +22,42 @@ class _Flight(Generic[T]):
         self.error: Exception | None = None
 
 
+class _UnderWay(Generic[T]):
+    """The flights of one process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.flights: dict[Hashable, _Flight[T]] = {}
+
+
 class Flights(Generic[T]):
     """Makes each thing once, however many threads of this process ask for it at the same time."""
 
     def __init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._under_way: dict[Hashable, _Flight[T]] = {}
+        # By process: a forked child has none of the threads that it would wait for, and perhaps a lock that is held.
+        self._by_pid: dict[int, _UnderWay[T]] = {}
 
     def join(self, key: Hashable, make: Callable[[], T], timeout: float) -> T:
         """The result of *make*, or of the thread that is at it: its error too.
 
         After *timeout* seconds of waiting, *make* is called all the same.
         """
-        if self._pid != os.getpid():
-            self._reset()  # a forked child has none of the threads that it would wait for
-        with self._lock:
-            flight = self._under_way.get(key)
+        pid = os.getpid()
+        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _UnderWay())
+        with here.lock:
+            flight = here.flights.get(key)
             first = flight is None
             if flight is None:
-                flight = self._under_way[key] = _Flight()
+                flight = here.flights[key] = _Flight()
         if first:
-            return self._lead(key, flight, make)
+            return self._lead(here, key, flight, make)
         if not flight.done.wait(timeout):
             return make()
         if flight.error is not None:
             raise flight.error
         return flight.result if flight.result is not None else make()
 
-    def _lead(self, key: Hashable, flight: _Flight[T], make: Callable[[], T]) -> T:
+    def _lead(self, here: _UnderWay[T], key: Hashable, flight: _Flight[T], make: Callable[[], T]) -> T:
         try:
             flight.result = make()
             return flight.result
@@ -61,6 +65,6 @@ class Flights(Generic[T]):
             flight.error = error
             raise
         finally:
-            with self._lock:
-                del self._under_way[key]
+            with here.lock:
+                del here.flights[key]
             flight.done.set()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
@@ -19,13 +19,13 @@ _POLL_SECONDS = 0.01
 
 
 class FileLocks:
-    """A lock per key over all processes of this host, in *folder*."""
+    """A lock per key over all processes of this host, in *folder*. *warn* is told of a folder that takes no locks."""
 
-    def __init__(self, folder: str, timeout: float) -> None:
+    def __init__(self, folder: str, timeout: float, warn: Callable[[OSError], None] | None = None) -> None:
         self.folder = folder
         self.timeout = timeout
-        self._locks: dict[str, FileLock] = {}
-        self._warned = False
+        self._warn = warn or self._log
+        self._locks: dict[tuple[int, str], FileLock] = {}
 
     @contextmanager
     def hold(self, name: str) -> Iterator[bool]:
@@ -42,22 +42,24 @@ class FileLocks:
                 lock.release()
 
     def _acquired(self, stripe: str) -> FileLock | None:
-        lock = self._locks.get(stripe)
+        key = os.getpid(), stripe  # a lock that was inherited over a fork is its parent's
+        lock = self._locks.get(key)
         if lock is None:
             path = os.path.join(self.folder, f"{stripe}.lock")
             # thread_local: each thread holds its own descriptor, so threads exclude each other as processes do.
             new = FileLock(
                 path, self.timeout, mode=0o600, thread_local=True, poll_interval=_POLL_SECONDS, fallback_to_soft=False
             )
-            lock = self._locks.setdefault(stripe, new)
+            lock = self._locks.setdefault(key, new)
         try:
             lock.acquire()
         except Timeout:
             logger.warning("Waited %s s for %s: its holder hangs; working without it.", self.timeout, lock.lock_file)
             return None
-        except (OSError, NotImplementedError) as error:
-            if not self._warned:
-                self._warned = True
-                logger.warning("Locks in %s cannot be used (%s); working without them.", self.folder, error)
+        except OSError as error:
+            self._warn(error)
             return None
         return lock
+
+    def _log(self, error: OSError) -> None:
+        logger.warning("Locks in %s cannot be used (%s): working without them.", self.folder, error)

@@ -38,6 +38,7 @@ _ORIENTATION = 0x0112
 _SWAPPED = range(5, 9)
 _TURNED_BACK = {6: 8, 8: 6}  # the others undo themselves
 _LINEAR_SIZES = 2.0  # the headroom that JPEG's own shrinking and the first, coarse reduction leave to LANCZOS
+_MOST_REDUCED = 32  # Pillow's own first reduction divides by multiplying: it darkens where it takes too many pixels
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -132,7 +133,9 @@ def _scaled(image: Image.Image, size: Size) -> Image.Image:
     picture = _expanded(image)
     if box is None and picture.size == size:
         return picture.copy()
-    return picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=_LINEAR_SIZES)
+    reduction = max(picture.width / size.width, picture.height / size.height)
+    gap = max(_LINEAR_SIZES, reduction / _MOST_REDUCED)
+    return picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=gap)
 
 
 def resized(picture: Image.Image, options: Options, geometry: Geometry) -> Image.Image:

@@ -45,11 +45,8 @@ _WITH_QUALITY = {"jpeg", "webp", "avif"}
 
 # A decoder's own shrinking leaves at least this many pixels for each one that is wanted; the rest is LANCZOS.
 _HEADROOM = 2
-# The sides of a shrunken JPEG are whole pixels, so the picture is stretched by a fraction of one. Where that is more
-# than so much of a pixel of the rendition, the decoder shrinks less: 1/16 still gives 37 dB on the sharpest of small
-# photographs, and large ones, which are less sharp pixel by pixel, are worth the speed.
-_STRETCH, _STRETCH_OF_LARGE = 1 / 16, 1 / 8
-_LARGE_PIXELS = 2_000_000
+# `reduce` takes no factor much larger than this; at such a one a part of a pixel does not show either.
+_MOST_REDUCED = 64
 
 
 class VipsEngine:
@@ -104,13 +101,11 @@ class VipsEngine:
         loader, image = self._open(descriptor, ref)
         upright = _upright_size(image)
         spare = min(upright.width / scaled.width, upright.height / scaled.height) / _HEADROOM
-        if loader == _JPEG:
-            allowed = _STRETCH_OF_LARGE if upright.pixels > _LARGE_PIXELS else _STRETCH
-            for shrink in (8, 4, 2):
-                stretch = max(abs(side - shrink * round(side / shrink)) for side in upright) / (spare * _HEADROOM)
-                if shrink <= spare and stretch <= allowed:
-                    _, shrunk = self._open(descriptor, ref, shrink=shrink)
-                    return _whole_picture(shrunk, image, shrink)
+        if loader == _JPEG and spare >= 2:
+            shrink = 2 ** min(3, int(math.log2(spare)))
+            _, shrunk = self._open(descriptor, ref, shrink=shrink)
+            even = image.width % shrink == 0 and image.height % shrink == 0
+            return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
         if loader == _WEBP and spare > 1:
             _, image = self._open(descriptor, ref, scale=1 / spare)
         return image
@@ -121,12 +116,23 @@ def _upright_size(image: pyvips.Image) -> Size:
     return Size(image.height, image.width) if swapped else Size(image.width, image.height)
 
 
-def _whole_picture(shrunk: pyvips.Image, original: pyvips.Image, shrink: int) -> pyvips.Image:
-    """*shrunk* with the last row and column that its decoder left out, where more than half of one was left."""
-    width, height = round(original.width / shrink), round(original.height / shrink)
-    if (width, height) == (shrunk.width, shrunk.height):
+def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scaled: Size) -> pyvips.Image:
+    """*shrunk* at the size it is wanted at, where its decoder had to round the sides of *original*.
+
+    Scaling it as if its sides were exact would stretch the picture, by up to half a pixel of the rendition. `reduce`
+    takes the exact factor, but keeps only the centre of its canvas in place: there the picture's corner is laid.
+    """
+    lying = _upright_size(original) != (original.width, original.height)
+    width, height = (scaled.height, scaled.width) if lying else scaled
+    across, down = original.width / shrink / width, original.height / shrink / height
+    if max(across, down) > _MOST_REDUCED:
         return shrunk
-    return shrunk.embed(0, 0, max(width, shrunk.width), max(height, shrunk.height), extend="copy")
+    left, top = round(across * width), round(down * height)
+    return (
+        shrunk.embed(left, top, 2 * left, 2 * top, extend="copy")
+        .reduce(across, down)
+        .crop(width, height, width, height)
+    )
 
 
 # The order of work. Each step is (image, rendition, geometry) → image.
