@@ -78,8 +78,8 @@ class DiskCache:
         return self.get(key) or self._flights.join(key, lambda: self._create(key, mtime_ns, create), self.lock_timeout)
 
     def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
-        if not os.path.isdir(self._locks.folder):
-            self._prepare()  # deleted since: whoever makes it next decides whose it is
+        if self.private is not None or not os.path.isdir(self._locks.folder):
+            self._prepare()  # it may have been deleted since, and whoever makes it next decides whose it is
         if not self._usable:
             return _unstored(create(), mtime_ns)
         with self._locks.hold(key[1]):

@@ -111,9 +111,12 @@ class VipsEngine:
         return image
 
 
+def _lies_on_its_side(image: pyvips.Image) -> bool:
+    return "orientation" in image.get_fields() and 5 <= image.get("orientation") <= 8
+
+
 def _upright_size(image: pyvips.Image) -> Size:
-    swapped = "orientation" in image.get_fields() and 5 <= image.get("orientation") <= 8
-    return Size(image.height, image.width) if swapped else Size(image.width, image.height)
+    return Size(image.height, image.width) if _lies_on_its_side(image) else Size(image.width, image.height)
 
 
 def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scaled: Size) -> pyvips.Image:
@@ -122,8 +125,7 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     Scaling it as if its sides were exact would stretch the picture, by up to half a pixel of the rendition. `reduce`
     takes the exact factor, but keeps only the centre of its canvas in place: there the picture's corner is laid.
     """
-    lying = _upright_size(original) != (original.width, original.height)
-    width, height = (scaled.height, scaled.width) if lying else scaled
+    width, height = (scaled.height, scaled.width) if _lies_on_its_side(original) else scaled
     across, down = original.width / shrink / width, original.height / shrink / height
     if max(across, down) > _MOST_REDUCED:
         return shrunk
