@@ -64,7 +64,8 @@ class DiskCache:
             return None
         status = os.fstat(descriptor)
         # Emptied by a crash of the host, or laid there by somebody else: made again, it is replaced.
-        if not status.st_size or (self.private is not None and not _is_mine(status)):
+        ours = stat.S_ISREG(status.st_mode) and (self.private is None or _is_mine(status))
+        if not status.st_size or not ours:
             os.close(descriptor)
             return None
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
@@ -164,7 +165,7 @@ class DiskCache:
     def _warn(self, verb: str, error: OSError) -> None:
         """Once for each kind of failure: a full disk fails at every request."""
         reason = error.strerror or str(error)
-        self._warn_once(f"The image cache in {self.folder} cannot be {verb} ({reason}): serving uncached.", reason)
+        self._warn_once(f"The image cache in {self.folder} cannot be {verb} ({reason}): doing without.", reason)
 
     def _warn_once(self, message: str, reason: str = "") -> None:
         this = object()
