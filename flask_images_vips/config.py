@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -91,6 +92,40 @@ def pixels(name: str, value: Any) -> int:
     return value
 
 
+def count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _wrong(name, value, "a whole number, at least 1")
+    return value
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?", re.IGNORECASE)
+_SIZE_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def size(name: str, value: Any) -> int:
+    """Bytes, as a number or as a text with a decimal unit."""
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        value = int(float(match[1]) * _SIZE_UNITS[match[2].lower()])
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _wrong(name, value, "bytes, or a text such as '2GB'")
+    return value
+
+
+def share(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise _wrong(name, value, "a share, from 0 to 1")
+    return float(value)
+
+
+def front_door(name: str, value: Any) -> bool | str:
+    """True for a folder beside the cache's entries, or the folder."""
+    return value if isinstance(value, bool) else optional_path(name, value) or False
+
+
+def optional_text(name: str, value: Any) -> str | None:
+    return None if value is None else text(name, value)
+
+
 def engine(name: str, value: Any) -> str:
     if value not in ("auto", "vips", "pillow"):
         raise _wrong(name, value, "'auto', 'vips' or 'pillow'")
@@ -143,6 +178,55 @@ class Config:
         "`auto` takes libvips, and Pillow for what libvips cannot do; `vips` and `pillow` take only that one.",
     )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", flag, "Turn pictures upright by their EXIF orientation.")
+    cache_max_size: int = key(
+        10 * 10**9,
+        "IMAGES_CACHE_MAX_SIZE",
+        size,
+        "Bytes that renditions may take, or a text such as `'2GB'`; what was not read lately goes first.",
+    )
+    cache_min_free: float = key(
+        0.05, "IMAGES_CACHE_MIN_FREE", share, "Share of the disk below which renditions are served but not kept."
+    )
+    stale_while_revalidate: int = key(
+        3600,
+        "IMAGES_STALE_WHILE_REVALIDATE",
+        whole_seconds,
+        "Seconds for which a cache may go on serving an image without a version while it asks for a newer one.",
+    )
+    base_url: str | None = key(
+        None, "IMAGES_BASE_URL", optional_text, "What image URLs begin with, such as `'https://cdn.example.com'`."
+    )
+    allow_origin: str | None = key(
+        None, "IMAGES_ALLOW_ORIGIN", optional_text, "`Access-Control-Allow-Origin` of images, such as `'*'`."
+    )
+    resource_policy: str | None = key(
+        None, "IMAGES_RESOURCE_POLICY", optional_text, "`Cross-Origin-Resource-Policy` of images."
+    )
+    accel_redirect: str | None = key(
+        None,
+        "IMAGES_ACCEL_REDIRECT",
+        optional_text,
+        "Where nginx has an internal location for the cache's folder, such as `'/_images/'`: it then sends the files.",
+    )
+    front_door: bool | str = key(
+        False,
+        "IMAGES_FRONT_DOOR",
+        front_door,
+        "True, or a folder: nginx answers known URLs by itself, from links there. `flask images nginx` says how.",
+    )
+    max_renders: int = key(
+        os.cpu_count() or 1, "IMAGES_MAX_RENDERS", count, "Renders at once on this host. The number of its processors."
+    )
+    max_waiting: int = key(
+        8,
+        "IMAGES_MAX_WAITING",
+        count,
+        "Renders that may wait for their turn, per process; further ones answer 503. Less than a worker's threads, so "
+        "that some are left for what is cached.",
+    )
+    max_inflight_pixels: int = key(
+        100_000_000, "IMAGES_MAX_INFLIGHT_PIXELS", pixels, "Pixels of sources that are rendered at once, per process."
+    )
     lock_timeout: float = key(
         15.0,
         "IMAGES_LOCK_TIMEOUT",

@@ -66,3 +66,11 @@ class LimitExceeded(ImagesError):
         self.value = value
         self.limit = limit
         self.set_by = set_by
+
+
+class Busy(ImagesError):
+    """There is more to render than this host can take on now; asking again in *retry_after* seconds may help."""
+
+    def __init__(self, reason: str, *, retry_after: int = 1) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after

@@ -11,16 +11,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Flask, current_app
+from flask import Blueprint, Flask, current_app, has_request_context
 from flask.blueprints import BlueprintSetupState
 
-from . import templating, views
+from . import cli, templating, views
+from .cache.bound import Bound
 from .cache.disk import DiskCache
+from .cache.slots import Slots
 from .compat import LegacyMethods
-from .config import Config, read_key
+from .config import Config, read_key, secret_keys
 from .engines import Engine
 from .engines.pillow import PillowEngine
 from .errors import ConfigError
+from .front import FrontDoor
 from .pipeline import Pipeline
 from .sources.local import LocalSources
 from .state import EXTENSION, AppImages, images_of
@@ -63,6 +66,7 @@ class Images(LegacyMethods):
         # A name of its own: the host application may have a blueprint called images.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
+        app.cli.add_command(cli.images)
         app.register_blueprint(blueprint)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may give None
         app.jinja_env.globals.update({helper.__name__: helper for helper in templating.HELPERS})
@@ -89,22 +93,54 @@ class Images(LegacyMethods):
         return templating.url_for_image(endpoint, values)
 
 
-def _join(app: Flask, url: str, name: str) -> Pipeline:
+def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
     config = replace(Config.read(app.config), url=url, name=name)
     roots = [os.path.join(app.root_path, path) for path in config.path]
-    return Pipeline(config, LocalSources(roots), _cache(config, app.root_path), partial(_engines, config))
+    folder, private = _cache_folder(config, app.root_path)
+    cache = DiskCache(
+        folder,
+        bound=Bound(folder, config.cache_max_size, config.cache_min_free),
+        lock_timeout=config.lock_timeout,
+        temp_max_age=config.temp_max_age,
+        private=private,
+        readable=bool(config.front_door or config.accel_redirect),
+    )
+    slots = Slots(
+        cache.slots_folder,
+        config.max_renders,
+        waiting=config.max_waiting,
+        weight=config.max_inflight_pixels,
+        timeout=config.lock_timeout,
+        usable=cache.usable,
+    )
+    pipeline = Pipeline(config, LocalSources(roots), cache, slots, partial(_engines, config))
+    return pipeline, _front_door(config, app, folder, pipeline)
 
 
-def _cache(config: Config, root_path: str) -> DiskCache:
-    new = partial(DiskCache, lock_timeout=config.lock_timeout, temp_max_age=config.temp_max_age)
+def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> FrontDoor | None:
+    if not config.front_door:
+        return None
+    folder = (
+        os.path.join(cache, "front") if config.front_door is True else os.path.join(app.root_path, config.front_door)
+    )
+    # All that a link's picture depends on besides its URL and its source.
+    stamp = (secret_keys(app.config)[0], config.url, config.path, pipeline.recipe)
+    door = FrontDoor(folder, repr(stamp))
+    if has_request_context():  # not in the command line, which may be another user's
+        door.open()
+    return door
+
+
+def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
+    """The folder of the cache, and the one above it that must be ours alone, if any."""
     if config.cache is not None:
         # Our own folder in the one given: that may belong to root and be open to all, as a volume of Kubernetes.
-        return new(os.path.join(root_path, config.cache, "flask-images-vips"))
+        return os.path.join(root_path, config.cache, "flask-images-vips"), None
     user = os.geteuid() if hasattr(os, "geteuid") else "user"
     # One folder per application: two of them may have a logo.png of the same size and time.
     application = hashlib.blake2b(root_path.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     parent = os.path.join(tempfile.gettempdir(), f"flask-images-{user}")
-    return new(os.path.join(parent, application), private=parent)
+    return os.path.join(parent, application), parent
 
 
 def _engines(config: Config) -> Sequence[Engine]:
@@ -126,5 +162,5 @@ def _engines(config: Config) -> Sequence[Engine]:
             error,
         )
         return (pillow,)
-    vips = VipsEngine(auto_orient=config.auto_orient)
+    vips = VipsEngine(auto_orient=config.auto_orient, after_fork=pillow)
     return (vips,) if config.engine == "vips" else (vips, pillow)

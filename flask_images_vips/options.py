@@ -111,6 +111,12 @@ def read_transform(name: str, text: str) -> Transform:
     return Transform.parse(text)
 
 
+def read_name(name: str, text: str) -> str:
+    if len(text) > 150 or not text.isprintable():
+        raise InvalidOption(name, text, expected="a file name of at most 150 printable characters")
+    return text
+
+
 # How a value that a template gave is written into a URL. None leaves the option out.
 
 
@@ -136,6 +142,11 @@ def write_flag(value: object) -> str | None:
 def write_off(value: object) -> str | None:
     """Only a false value is written, and as an empty text."""
     return None if value else ""
+
+
+def write_download(value: object) -> str | None:
+    """True is written as 1, which stands for the source's own name."""
+    return "1" if value is True else str(value) if value else None
 
 
 def write_transform(value: object) -> str | None:
@@ -217,6 +228,15 @@ class Options:
         "PIL transform, before scaling: kind, output size, coefficients.",
         values="`EXTENT`, `AFFINE`, `QUAD`, `PERSPECTIVE`",
         write=write_transform,
+    )
+    download: str | None = option(
+        None,
+        "d",
+        read_name,
+        "Sent to be saved instead of shown, under the source's name or another.",
+        values="true, or a file name",
+        write=write_download,
+        keyed=False,
     )
     cache: bool = option(
         True,

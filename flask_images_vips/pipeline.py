@@ -10,11 +10,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
-from .cache import Entry
+from .cache import Entry, Key
 from .cache.disk import DiskCache
+from .cache.slots import Slots
 from .config import Config
 from .engines import Engine
-from .errors import InvalidOption, LimitExceeded, SourceChanged, SourceNotFound, UnsupportedSource
+from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, SourceNotFound, UnsupportedSource
 from .formats import Format, choose
 from .geometry import Geometry, Size, plan, transformed
 from .options import Options
@@ -35,15 +36,21 @@ class Pipeline:
     """Finds, plans, renders and keeps. *make_engines* gives the engines, best first, at the first need of one."""
 
     def __init__(
-        self, config: Config, sources: LocalSources, cache: DiskCache, make_engines: Callable[[], Sequence[Engine]]
+        self,
+        config: Config,
+        sources: LocalSources,
+        cache: DiskCache,
+        slots: Slots,
+        make_engines: Callable[[], Sequence[Engine]],
     ) -> None:
         self.config = config
         self.sources = sources
         self.cache = cache
+        self.slots = slots
         self._make_engines = make_engines
         self._engines: Sequence[Engine] | None = None
         self._engines_lock = threading.Lock()
-        self._recipe = f"{config.engine}{'' if config.auto_orient else ',as stored'}"
+        self.recipe = f"{config.engine}{'' if config.auto_orient else ',as stored'}"
         self._header_size = lru_cache(_REMEMBERED_HEADERS)(self._read_header_size)
 
     @property
@@ -54,16 +61,19 @@ class Pipeline:
                     self._engines = self._make_engines()
         return self._engines
 
-    def rendition(self, url: ImageUrl) -> Rendition:
-        """What *url* asks for, of the source as it is now.
+    def source(self, url: ImageUrl, last: Source | None = None) -> Source:
+        """The source of *url* as it is now: *last*, what this gave before, where nothing has changed.
 
         Raises:
             SourceNotFound: there is no such source.
         """
         if url.remote:
             raise SourceNotFound(url.ref, "remote sources are not fetched yet")
-        source = self.sources.find(url.ref)
-        return Rendition(source, url.options, choose(url.ref, url.options.format), self._recipe)
+        return self.sources.find(url.ref) if last is None else self.sources.again(last)
+
+    def rendition(self, url: ImageUrl, source: Source) -> Rendition:
+        """What *url* asks for, of *source*."""
+        return Rendition(source, url.options, choose(url.ref, url.options.format), self.recipe)
 
     def entry(self, url: ImageUrl) -> tuple[Rendition, Entry]:
         """The rendition that *url* asks for, and its bytes: from the cache, or made now, at most once.
@@ -73,11 +83,33 @@ class Pipeline:
             SourceChanged: the source is being written at this moment.
         """
         for _ in range(_TRIES - 1):
-            rendition = self.rendition(url)
+            rendition = self.rendition(url, self.source(url))
             with suppress(SourceChanged):
                 return rendition, self._entry(rendition)
-        rendition = self.rendition(url)
+        rendition = self.rendition(url, self.source(url))
         return rendition, self._entry(rendition)
+
+    def nearest(self, rendition: Rendition) -> Entry | None:
+        """A kept rendition of the same picture in another size or quality: the next larger one, else the largest.
+
+        For when there is no time to make the right one.
+        """
+        folder, _ = rendition.key
+        wanted = plan(transformed(self.size(rendition.source), rendition.options), rendition.options).canvas.width
+        kept = [
+            (size.width < wanted, abs(size.width - wanted), key)
+            for key in self.cache.siblings(folder, rendition.family)
+            if (size := self._kept_size(key, rendition.source.ref)) is not None
+        ]
+        return self.cache.get(min(kept)[2]) if kept else None
+
+    def _kept_size(self, key: Key, ref: str) -> Size | None:
+        entry = self.cache.get(key)
+        if entry is None:
+            return None
+        with entry, suppress(ImagesError):
+            return self.engines[-1].header(entry.fileno(), ref).size
+        return None
 
     def size(self, source: Source) -> Size:
         """The upright size of *source*, in pixels. Its header is read once per version and process."""
@@ -97,8 +129,10 @@ class Pipeline:
         with source.open() as descriptor:
 
             def by(engine: Engine) -> tuple[Engine, Geometry, bytes]:
-                geometry = self._planned(engine.header(descriptor, source.ref).size, rendition)
-                return engine, geometry, engine.render(descriptor, rendition, geometry)
+                size = engine.header(descriptor, source.ref).size
+                geometry = self._planned(size, rendition)
+                with self.slots.hold(size.pixels):
+                    return engine, geometry, engine.render(descriptor, rendition, geometry)
 
             engine, geometry, data = _by_first(self._able(rendition.options, rendition.format), by)
         milliseconds = 1000 * (time.perf_counter() - begin)

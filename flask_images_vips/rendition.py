@@ -5,15 +5,17 @@ This module does no I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from .formats import Format
-from .options import Options
+from .options import DEFAULTS, Mode, Options
 from .sources import Source
 
 REVISION = 1
 """Raised by hand when the same request gives other pixels than before, so that no older ones are served."""
+
+_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,31 @@ class Rendition:
     def key(self) -> tuple[str, str]:
         """The name of this rendition in the cache: (folder, file), texts of hexadecimal digits and a suffix.
 
-        The folder belongs to the source in all its versions, the file to exactly this rendition.
+        The folder belongs to the source in all its versions, the file to exactly this rendition. The file's name
+        begins with `family`.
         """
-        wanted = "\n".join(
-            (str(REVISION), self.recipe, self.source.identity, self.options.canonical(), self.format.name)
+        file = f"{self.family}-{self._digest_of(self.options.canonical())}{self.format.suffix}"
+        return source_folder(self.source.ref), file
+
+    @property
+    def family(self) -> str:
+        """What all sizes and qualities of the same picture share, as a text of hexadecimal digits."""
+        options = self.options
+        boxed = options.width and options.height and options.mode is not Mode.FIT
+        shape = f"{(options.width or 0) / (options.height or 1):.2f}" if boxed else ""
+        unsized = replace(options, width=None, height=None, quality=DEFAULTS["quality"])
+        return self._digest_of(f"{unsized.canonical()}\n{shape}", size_bytes=6)
+
+    def _digest_of(self, wanted: str, size_bytes: int = _DIGEST_BYTES) -> str:
+        return _digest(
+            "\n".join((str(REVISION), self.recipe, self.source.identity, wanted, self.format.name)), size_bytes
         )
-        return _digest(self.source.ref), _digest(wanted) + self.format.suffix
 
 
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
+def source_folder(ref: str) -> str:
+    """The folder of the cache that holds all renditions of the source *ref*, in all its versions."""
+    return _digest(ref)
+
+
+def _digest(text: str, size_bytes: int = _DIGEST_BYTES) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size_bytes).hexdigest()

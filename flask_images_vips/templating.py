@@ -41,7 +41,8 @@ _URL_KEYWORDS = {"external", "_external", "scheme", "_scheme", "version"} | set(
 def build_url(local_path: str, **keywords: Any) -> str:
     """The signed URL of *local_path*, a path below ``IMAGES_PATH`` or a URL, rendered as *keywords* say.
 
-    ``external=True`` makes it absolute, with ``scheme`` if one is given. The values of options are not checked here.
+    ``external=True`` makes it absolute, with ``scheme`` if one is given; ``IMAGES_BASE_URL`` makes all so.
+    The values of options are not checked here.
 
     Raises:
         InvalidPath: not normalised, or of a scheme that is none of images.
@@ -63,6 +64,8 @@ def build_url(local_path: str, **keywords: Any) -> str:
     if source is not None:
         version = urls.version_of(source.mtime)
     path = f"{images.url}/{urls.encode(ref, write_query(keywords), version, secret)}"
+    if base := images.pipeline.config.base_url:
+        return base.rstrip("/") + _script_root() + path
     return _absolute(path, scheme) if external else _script_root() + path
 
 

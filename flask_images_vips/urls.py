@@ -35,12 +35,18 @@ Secret = str | bytes
 
 @dataclass(frozen=True, slots=True)
 class ImageUrl:
-    """What a verified URL asks for. *ref* is a path below ``IMAGES_PATH``, or a URL where *remote*."""
+    """What a verified URL asks for. *ref* is a path below ``IMAGES_PATH``, or a URL where *remote*.
+
+    *exact* says that its query came in the one spelling that is ever written; *canonical* is the whole URL as `encode`
+    writes it today, or None where it was not exact, or was signed with another key than the first or in an older form.
+    """
 
     ref: str
     options: Options
     version: str | None
     remote: bool = False
+    exact: bool = True
+    canonical: str | None = None
 
 
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
@@ -64,13 +70,15 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
         BadSignature: not signed by any of *secrets*, or changed since, or a name that stands in it twice.
         InvalidOption: signed, but a value that cannot be rendered.
     """
-    query = _verified(path, query_string, secrets, legacy=legacy)
+    query, exact, canonical = _verified(path, query_string, secrets, legacy=legacy)
     remote = path == REMOTE and _SOURCE_URL in query
     return ImageUrl(
         ref=query[_SOURCE_URL] if remote else path,
         options=Options.parse(query),
         version=query.get(_VERSION),
         remote=remote,
+        exact=exact,
+        canonical=canonical,
     )
 
 
@@ -105,10 +113,13 @@ def version_of(mtime: float) -> str:
     return urlsafe_b64encode(data).decode("ascii").rstrip("=").lstrip("A")
 
 
-def _verified(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool) -> dict[str, str]:
-    """The query of a URL less its signature, once that has been found right."""
+def _verified(
+    path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool
+) -> tuple[dict[str, str], bool, str | None]:
+    """The query of a URL less its signature, once that has been found right; `ImageUrl.exact` and `.canonical`."""
+    came = query_string.decode("utf-8", "replace")
     try:
-        pairs = parse_qsl(query_string.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+        pairs = parse_qsl(came, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError as error:
         raise BadSignature(f"{path!r}: {error}") from None
     query = dict(pairs)
@@ -118,7 +129,8 @@ def _verified(path: str, query_string: bytes, secrets: Sequence[Secret], *, lega
     given = query.pop(_SIGNATURE, None)
     if given is None:
         raise BadSignature(f"{path!r}: the URL is not signed")
-    value = f"{path}?{_query_text(query)}"
+    text = _query_text(query)
+    value = f"{path}?{text}"
     # The texts are compared: itsdangerous itself accepts many spellings of one signature.
     if not any(
         compare_digest(given.encode(), expected.encode())
@@ -126,7 +138,9 @@ def _verified(path: str, query_string: bytes, secrets: Sequence[Secret], *, lega
         for expected in _accepted(secret, value, legacy=legacy)
     ):
         raise BadSignature(f"{path!r}: the signature is wrong")
-    return query
+    exact = came in (f"{text}&{_SIGNATURE}={given}", f"{text}&{_SIGNATURE}={quote(given)}")
+    current = exact and came.endswith(f"={_signature(secrets[0], value)}")
+    return query, exact, f"{quote(path, safe=_PATH_SAFE)}?{came}" if current else None
 
 
 def _accepted(secret: Secret, value: str, *, legacy: bool) -> Iterator[str]:

@@ -46,24 +46,30 @@ ALLOWED = {
     "cache": {"errors"},
     "cache.flights": {"errors", "cache"},
     "cache.locks": {"errors", "cache"},
-    "cache.disk": {"errors", "cache", "cache.flights", "cache.locks"},
+    "cache.slots": {"errors", "cache"},
+    "cache.bound": {"errors", "cache"},
+    "cache.disk": {"errors", "cache", "cache.flights", "cache.locks", "cache.bound"},
     "pipeline": {
         *("errors", "config", "transforms", "formats", "options", "geometry", "urls", "rendition", "engines"),
-        *("sources", "sources.local", "cache", "cache.disk"),
+        *("sources", "sources.local", "cache", "cache.disk", "cache.slots"),
     },
-    "state": {"pipeline", "config"},
-    "views": {"pipeline", "urls", "options", "errors", "rendition", "cache", "state"},
+    "front": set(),
+    "nginx": {"config", "formats", "front"},
+    "state": {"pipeline", "config", "urls", "front"},
+    "responses": {"cache", "config", "rendition", "state", "urls"},
+    "views": {"errors", "responses", "state"},
+    "cli": {"state", "nginx", "rendition", "responses"},
     "templating": {"pipeline", "urls", "options", "errors", "compat", "sources", "state"},
 }
 FREE = {"__init__", "extension", "compat", "demo"}  # where the parts are joined, and what stands outside the line
 
 # Packages that only these modules may import.
 OWNED = {
-    "flask": {"extension", "state", "views", "templating", "cli", "compat", "demo"},
+    "flask": {"extension", "responses", "state", "views", "templating", "cli", "compat", "demo"},
     "pyvips": {"engines.vips"},
     "PIL.Image": {"engines.pillow", "compat"},
     "PIL": {"engines.pillow", "compat", "options"},
-    "filelock": {"cache.locks"},
+    "filelock": {"cache.locks", "cache.slots"},
     "itsdangerous": {"urls"},
 }
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,7 +33,7 @@ T = TypeVar("T")
 Start = Callable[..., "subprocess.Popen[str]"]
 
 KEY: Key = ("5a" * 20, "c0ffee" + "0" * 34 + ".jpg")
-NEIGHBOUR: Key = ("5a" * 20, "c0ff00" + "1" * 34 + ".jpg")  # its lock is the same file
+NEIGHBOUR: Key = ("5a" * 20, "c0ff00" + "1" * 34 + ".jpg")
 STRANGER: Key = ("77" * 20, "beef00" + "0" * 34 + ".png")
 MTIME_NS = 1_700_000_000_123_456_700
 DATA = b"\xff\xd8 as if it were a JPEG \xff\xd9" * 4096
@@ -473,10 +474,11 @@ def test_lock_files_are_never_removed(tmp_path: Path) -> None:
     assert lock_files(cache) == before
 
 
-def test_keys_with_the_same_three_digits_share_a_lock_file(cache: DiskCache) -> None:
-    for number in range(20):  # so there are at most 4096 of them
-        made(cache, (KEY[0], f"c0f{number:037x}.jpg"))
-    assert len(lock_files(cache)) == 1
+def test_lock_files_are_a_fixed_set_that_names_alike_do_not_share(cache: DiskCache) -> None:
+    for number in range(20):  # as the sizes of one picture are named
+        made(cache, (KEY[0], f"c0ffee-{number:032x}.jpg"))
+    assert len(lock_files(cache)) > 10
+    assert all(re.fullmatch(r"[0-9a-f]{3}\.lock", os.path.basename(path)) for path in lock_files(cache))  # 4096 at most
 
 
 # Once, over threads and processes.

@@ -143,6 +143,15 @@ def test_outside_of_a_request(make_app: Any, draw: Any) -> None:
             images.build_url("a.png", external=True)
 
 
+def test_a_cdn_stands_before_all_image_urls(make_app: Any, draw: Any) -> None:
+    draw("a.png")
+    app = make_app(IMAGES_BASE_URL="https://cdn.example.com/")
+    url = url_of(app, "a.png", width=9)
+    assert url.startswith("https://cdn.example.com/imgsizer/a.png?")
+    assert url_of(app, "a.png", width=9, external=True) == url
+    assert app.test_client().get(url.removeprefix("https://cdn.example.com")).status_code == 200
+
+
 def test_building_never_checks_values(app: Flask, draw: Any) -> None:
     draw("a.png")
     assert "&w=abc&" in url_of(app, "a.png", width="abc")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from types import TracebackType
+from typing import BinaryIO
 
 Key = tuple[str, str]
 """(folder, file): entries of one folder belong together. Safe file names, the first of hexadecimal digits."""
@@ -27,14 +28,22 @@ class Entry:
     def read(self) -> bytes:
         """The whole content. May be called again."""
         if self.data is None:
-            assert self.descriptor is not None
-            parts, left = [], self.size_bytes
-            os.lseek(self.descriptor, 0, os.SEEK_SET)
-            while left > 0 and (part := os.read(self.descriptor, left)):
-                parts.append(part)
-                left -= len(part)
-            self.data = b"".join(parts)
+            data = os.read(self.fileno(), self.size_bytes)
+            while len(data) < self.size_bytes and (more := os.read(self.fileno(), self.size_bytes - len(data))):
+                data += more
+            self.data = data
         return self.data
+
+    def fileno(self) -> int:
+        """The descriptor of the open file."""
+        assert self.descriptor is not None
+        return self.descriptor
+
+    def detach(self) -> BinaryIO:
+        """The open file, which the caller now closes."""
+        file = os.fdopen(self.fileno(), "rb")
+        self.descriptor = None
+        return file
 
     def close(self) -> None:
         if self.descriptor is not None:

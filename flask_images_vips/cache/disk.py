@@ -15,14 +15,17 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from hashlib import blake2b
 
 from . import Entry, Key
+from .bound import NEVER_READ_NS, SHARDS, Bound
 from .flights import Flights
 from .locks import FileLocks
 
 logger = logging.getLogger("flask_images_vips")
 
 _SWEEP_EVERY = 256  # writes
+_TRIES = 5
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -30,11 +33,24 @@ class DiskCache:
     """Keeps entries in *folder*, made at the first use.
 
     *private*, a folder above it or itself, must be ours alone, or nothing is kept: it lies where others may write,
-    as in the system's folder for temporary files. Times are in seconds.
+    as in the system's folder for temporary files. *readable* lets a server of another user read entries, by their
+    names. Times are in seconds.
     """
 
-    def __init__(self, folder: str, *, lock_timeout: float, temp_max_age: float, private: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        lock_timeout: float,
+        temp_max_age: float,
+        bound: Bound | None = None,
+        private: str | None = None,
+        readable: bool = False,
+    ) -> None:
         self.folder = folder
+        self.bound = bound
+        self._readable = readable
+        self._folder_mode, self._file_mode = (0o711, 0o644) if readable else (0o700, 0o600)
         self.lock_timeout = lock_timeout
         self.temp_max_age = temp_max_age
         self.private = private
@@ -47,17 +63,25 @@ class DiskCache:
         self._writes = 0
         self._usable: bool | None = None
 
+    @property
+    def slots_folder(self) -> str:
+        """Where the lock files of `Slots` lie: they count for the host as the cache does."""
+        return os.path.join(self.folder, "locks", "slots")
+
     def path(self, key: Key) -> str:
         folder, file = key
         return os.path.join(self.folder, folder[:2], folder, file)
 
     def get(self, key: Key) -> Entry | None:
         """The entry of *key*, open for reading, or None. Takes no lock."""
+        return self.at(self.path(key))
+
+    def at(self, path: str) -> Entry | None:
+        """As `get`, for one who remembers the `path` of a key."""
         if self._usable is None:
             self._prepare()
         if not self._usable:
             return None
-        path = self.path(key)
         try:
             descriptor = os.open(path, _READ_FLAGS)
         except OSError:
@@ -68,7 +92,50 @@ class DiskCache:
         if not status.st_size or not ours:
             os.close(descriptor)
             return None
+        if self.bound is not None:
+            self.bound.hit(path, status)
+        if self._readable and not status.st_mode & 0o004:  # kept before another user was to read it
+            with contextlib.suppress(OSError):
+                self._open_up(path)
+                os.chmod(path, self._file_mode)
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
+
+    def siblings(self, folder: str, prefix: str) -> list[Key]:
+        """The keys of the entries of *folder* whose file's name begins with *prefix*."""
+        with contextlib.suppress(OSError):
+            names = os.listdir(os.path.join(self.folder, folder[:2], folder))
+            return [(folder, name) for name in names if name.startswith(prefix)]
+        return []
+
+    def purge(self, folder: str) -> int:
+        """Remove the entries of *folder*, and say how many there were."""
+        removed = self._empty(folder)
+        if removed and self.bound is not None:
+            self.bound.recount(folder[:2])
+        return removed
+
+    def purge_all(self) -> int:
+        """Remove all entries, and say how many there were. What is made meanwhile may stay."""
+        removed = 0
+        for shard in (f"{index:02x}" for index in range(SHARDS)):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                removed += sum(self._empty(folder) for folder in os.listdir(os.path.join(self.folder, shard)))
+                if self.bound is not None:
+                    self.bound.recount(shard)
+        return removed
+
+    def _empty(self, folder: str) -> int:
+        """Remove the files of *folder*, and say how many there were."""
+        removed = 0
+        for path in map(self.path, self.siblings(folder, "")):
+            if not os.path.isdir(path):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                    removed += 1
+        if removed:
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.join(self.folder, folder[:2], folder))  # fails where something is left
+        return removed
 
     def get_or_create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
         """The entry of *key*; where there is none, what *create* gives, stored.
@@ -78,12 +145,16 @@ class DiskCache:
         """
         return self.get(key) or self._flights.join(key, lambda: self._create(key, mtime_ns, create), self.lock_timeout)
 
-    def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+    def usable(self) -> bool:
+        """Whether the folder may be used; it is made where it is missing."""
         if self.private is not None or not os.path.isdir(self._locks.folder):
             self._prepare()  # it may have been deleted since, and whoever makes it next decides whose it is
-        if not self._usable:
+        return bool(self._usable)
+
+    def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+        if not self.usable():
             return _unstored(create(), mtime_ns)
-        with self._locks.hold(key[1]):
+        with self._locks.hold(_lock_name(key)):
             stored = self.get(key)
             if stored is not None:
                 with stored:
@@ -106,9 +177,15 @@ class DiskCache:
                 raise
             entry = _unstored(data, mtime_ns)
             try:
-                _write_and_close(descriptor, data)
-                os.utime(temporary, ns=(time.time_ns(), mtime_ns))
-                entry.path = self._publish(temporary, self.path(key))
+                if self.bound is None or self.bound.admits(len(data)):
+                    _write_and_close(descriptor, data)
+                    if self._file_mode != 0o600:
+                        os.chmod(temporary, self._file_mode)
+                    # Read by nobody yet, for the evictor: the kernel's own clock may be a little behind.
+                    os.utime(temporary, ns=(time.time_ns() - NEVER_READ_NS, mtime_ns))
+                    entry.path = self._publish(temporary, key, len(data))
+                else:
+                    os.close(descriptor)
             except OSError as error:
                 self._warn("written", error)
             return entry
@@ -125,13 +202,30 @@ class DiskCache:
             self._make_folders()
             return tempfile.mkstemp(prefix=".tmp-", dir=self._temporary)
 
-    def _publish(self, temporary: str, path: str) -> str:
-        try:
+    def _publish(self, temporary: str, key: Key, size: int) -> str:
+        """Rename the complete file to its entry, and count it. Its folder may be evicted at any moment."""
+        path = self.path(key)
+        folder = os.path.dirname(path)
+        for _ in range(_TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(temporary, path)
+                self._open_up(path)
+                break
+            for each in (os.path.dirname(folder), folder):
+                _make_folder(each, self._folder_mode)
+        else:
             os.replace(temporary, path)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            os.replace(temporary, path)
+        if self.bound is not None:
+            self.bound.added(key[0][:2], size)
         return path
+
+    def _open_up(self, path: str) -> None:
+        """Let others through the folders of an entry, which may be older than the wish that they read it."""
+        if self._readable:
+            folder = os.path.dirname(path)
+            for each in (folder, os.path.dirname(folder), self.folder, self.private):
+                if each is not None:
+                    os.chmod(each, self._folder_mode)
 
     def _sweep(self) -> None:
         """Remove the temporary files that killed processes left."""
@@ -139,7 +233,7 @@ class DiskCache:
         # What is wrong with the folder, if anything, the next write says.
         with contextlib.suppress(OSError), os.scandir(self._temporary) as files:
             for file in files:
-                if file.stat(follow_symlinks=False).st_mtime < oldest:
+                if file.stat(follow_symlinks=False).st_atime < oldest:  # its mtime is the source's, once it is complete
                     _unlink(file.path)
 
     def _prepare(self) -> None:
@@ -156,10 +250,12 @@ class DiskCache:
 
     def _make_folders(self) -> None:
         if self.private is not None:
-            _make_folder(self.private)
+            _make_folder(self.private, self._folder_mode)
             _check_ours(self.private)
         os.makedirs(os.path.dirname(self.folder), exist_ok=True)
-        for folder in (self.folder, self._temporary, os.path.dirname(self._locks.folder), self._locks.folder):
+        _make_folder(self.folder, self._folder_mode)
+        locks = os.path.join(self.folder, "locks")
+        for folder in (self._temporary, locks, self._locks.folder, self.slots_folder):
             _make_folder(folder)
 
     def _warn(self, verb: str, error: OSError) -> None:
@@ -171,6 +267,11 @@ class DiskCache:
         this = object()
         if self._warned.setdefault(reason, this) is this:
             logger.warning(message)
+
+
+def _lock_name(key: Key) -> str:
+    """The name of the lock of *key*: another one for each file of a folder, however their names begin."""
+    return blake2b("/".join(key).encode(), digest_size=8).hexdigest()
 
 
 class _NotOurs(OSError):
@@ -202,9 +303,10 @@ def _write_and_close(descriptor: int, data: bytes) -> None:
             left = left[file.write(left) or 0 :]
 
 
-def _make_folder(path: str) -> None:
+def _make_folder(path: str, mode: int = 0o700) -> None:
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o700)
+        os.mkdir(path, mode)
+        os.chmod(path, mode)  # mkdir heeds the umask
 
 
 def _unlink(path: str) -> None:

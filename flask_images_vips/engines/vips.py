@@ -6,6 +6,7 @@ descriptor, so that neither a name nor a signature can bring in another one.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from typing import Any
@@ -17,8 +18,10 @@ from ..formats import Format
 from ..geometry import Geometry, Size
 from ..options import Mode, Options, Sharpen
 from ..rendition import Rendition
-from . import Header
+from . import Engine, Header
 from .colour import is_srgb
+
+logger = logging.getLogger("flask_images_vips")
 
 _JPEG, _WEBP = "VipsForeignLoadJpegSource", "VipsForeignLoadWebpSource"
 # By type name, as libvips gives it for what it finds in a source, and what each of them must fail on to refuse a file
@@ -49,16 +52,41 @@ _HEADROOM = 2
 _MOST_REDUCED = 64
 
 
+_first_pid: int | None = None
+"""The process in which libvips made its first pixels."""
+_warned_pid: int | None = None
+
+
+def forked_after_pixels() -> bool:
+    """Whether this process is a fork of one in which libvips made pixels: here, making more would hang.
+
+    libvips keeps threads for some seconds, and the child inherits their count, but not the threads. Logged once.
+    """
+    global _warned_pid  # noqa: PLW0603
+    forked = _first_pid is not None and _first_pid != os.getpid()
+    if forked and _warned_pid != os.getpid():
+        _warned_pid = os.getpid()
+        logger.warning(
+            "This process was forked after libvips had made pixels in its parent, where it would hang: images are "
+            "rendered by Pillow, slower. Render nothing at import; with gunicorn --preload, nothing before the fork; "
+            "with uWSGI, set lazy-apps."
+        )
+    return forked
+
+
 class VipsEngine:
-    """Renders by libvips, in this process."""
+    """Renders by libvips, in this process; by *after_fork* where libvips would hang, see `forked_after_pixels`."""
 
-    name = "vips"
-
-    def __init__(self, *, auto_orient: bool = True) -> None:
+    def __init__(self, *, auto_orient: bool = True, after_fork: Engine | None = None) -> None:
         self.auto_orient = auto_orient
+        self.after_fork = after_fork
         # Workers are the parallelism, and a cache of operations would serve a replaced source's old pixels.
         pyvips.cache_set_max(0)
         pyvips.vips_lib.vips_concurrency_set(1)
+
+    @property
+    def name(self) -> str:
+        return self.after_fork.name if self.after_fork is not None and forked_after_pixels() else "vips"
 
     def supports(self, options: Options, format: Format) -> bool:
         return options.transform is None and format.name in _SAVE
@@ -71,6 +99,10 @@ class VipsEngine:
             raise UnreadableSource(ref, _reason(error)) from error
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+        global _first_pid  # noqa: PLW0603
+        if self.after_fork is not None and forked_after_pixels():
+            return self.after_fork.render(descriptor, rendition, geometry)
+        _first_pid = _first_pid or os.getpid()
         try:
             image = self._load(descriptor, rendition.source.ref, geometry.scaled)
             for step in _STEPS:

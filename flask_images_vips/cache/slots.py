@@ -1,0 +1,139 @@
+"""How much work may go on at once? A number of slots per host, and a weight per process; who cannot wait is refused.
+
+A slot is a lock file, which a killed process frees. In a process those who wait stand in one queue, and only its head
+tries the lock files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from ..errors import Busy
+
+logger = logging.getLogger("flask_images_vips")
+
+_POLL_SECONDS = 0.005
+
+
+class _Process:
+    """The queue and the holders of one process."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self.changed = threading.Condition()
+        self.queue: deque[object] = deque()
+        self.held = self.weight = 0
+        # thread_local: each thread holds its own descriptor, so threads exclude each other as processes do.
+        self.locks = [FileLock(path, 0, mode=0o600, thread_local=True, fallback_to_soft=False) for path in paths]
+
+    def leave(self, ticket: object) -> None:
+        self.queue.remove(ticket)
+        self.changed.notify_all()
+
+
+class Slots:
+    """At most *count* holders on this host, in *folder*; *weight* in sum, and *waiting* in the queue, per process.
+
+    A holder that weighs more than *weight* by itself is let in alone. Waiting for more than *timeout* seconds is
+    refused like a full queue. Where the folder is not *usable*, as one of a stranger who could hold all slots for
+    ever, only this process counts.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        count: int,
+        *,
+        waiting: int,
+        weight: int,
+        timeout: float,
+        usable: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.folder = folder
+        self.count = count
+        self.waiting = waiting
+        self.weight = weight
+        self.timeout = timeout
+        self._usable = usable
+        self._by_pid: dict[int, _Process] = {}  # a forked child holds nothing, and nobody in it waits
+        self._warned = False
+
+    @contextmanager
+    def hold(self, weight: int) -> Iterator[None]:
+        """Hold a slot for the block.
+
+        Raises:
+            Busy: the queue is full, or its head did not move in time.
+        """
+        pid = os.getpid()
+        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _Process(self._paths()))
+        lock = self._wait(here, weight)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
+            with here.changed:
+                here.held -= 1
+                here.weight -= weight
+                here.changed.notify_all()
+
+    def _paths(self) -> list[str]:
+        return [os.path.join(self.folder, f"{number}.lock") for number in range(self.count)]
+
+    def _wait(self, here: _Process, weight: int) -> FileLock | None:
+        deadline = time.monotonic() + self.timeout
+        ticket = object()
+        with here.changed:
+            if len(here.queue) >= self.waiting:
+                raise Busy(f"{len(here.queue)} renders wait in this process already")
+            here.queue.append(ticket)
+            try:
+                while here.queue[0] is not ticket or not self._has_room(here, weight):
+                    if not here.changed.wait(deadline - time.monotonic()):
+                        raise Busy(f"waited {self.timeout:g} s for a render slot")
+            except BaseException:
+                here.leave(ticket)
+                raise
+        try:
+            lock = self._lock_file(here, deadline)  # still at the head: nobody else of this process tries meanwhile
+        except BaseException:
+            with here.changed:
+                here.leave(ticket)
+            raise
+        with here.changed:
+            here.held += 1
+            here.weight += weight
+            here.leave(ticket)
+        return lock
+
+    def _has_room(self, here: _Process, weight: int) -> bool:
+        return not here.held or (here.held < self.count and here.weight + weight <= self.weight)
+
+    def _lock_file(self, here: _Process, deadline: float) -> FileLock | None:
+        """One of the host's slots; None where the folder takes no locks, and only this process counts."""
+        if not self._usable():
+            return None
+        while True:
+            for lock in random.sample(here.locks, len(here.locks)):
+                try:
+                    lock.acquire()
+                except Timeout:
+                    continue
+                except OSError as error:
+                    if not self._warned:
+                        self._warned = True
+                        logger.warning("Render slots in %s cannot be used (%s).", self.folder, error.strerror or error)
+                    return None
+                return lock
+            if time.monotonic() > deadline:
+                raise Busy(f"waited {self.timeout:g} s for a render slot")
+            time.sleep(_POLL_SECONDS)

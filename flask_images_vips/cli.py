@@ -1,0 +1,53 @@
+"""``flask images …``: what the people who run the site do by hand."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from .nginx import nginx_configuration
+from .rendition import source_folder
+from .responses import front_headers
+from .state import current_images
+
+images = AppGroup("images", help="The images of this application.")
+
+
+@images.command()
+@click.option("--upstream", default="127.0.0.1:8000", show_default=True, help="Where the application listens.")
+@click.option("--listen", default="80", show_default=True, help="Where nginx listens.")
+@with_appcontext
+def nginx(upstream: str, listen: str) -> None:
+    """Print the nginx configuration for this application.
+
+    With IMAGES_FRONT_DOOR, nginx answers known URLs by itself; with IMAGES_ACCEL_REDIRECT, it sends the files.
+    """
+    here = current_images()
+    config, door = here.pipeline.config, here.front_door
+    if door is None and config.accel_redirect is None:
+        raise click.ClickException("Set IMAGES_FRONT_DOOR = True, or IMAGES_ACCEL_REDIRECT = '/_images/', or both.")
+    cache, front = here.pipeline.cache.folder, door.folder if door else None
+    click.echo(nginx_configuration(config, cache, front, front_headers(config), upstream, listen), nl=False)
+
+
+@images.command()
+@click.argument("path", required=False)
+@click.option("--all", "everything", is_flag=True, help="All renditions of all sources.")
+@click.option("--front", is_flag=True, help="The front door's links, so that nginx asks the application again.")
+@with_appcontext
+def purge(path: str | None, everything: bool, front: bool) -> None:
+    """Remove the renditions of the source PATH, in all its versions.
+
+    Browsers and CDNs keep what they have.
+    """
+    here = current_images()
+    if not (path or everything or front):
+        raise click.UsageError("Name a PATH, or --all, or --front.")
+    cache = here.pipeline.cache
+    if path:
+        click.echo(f"{cache.purge(source_folder(path.strip('/')))} renditions of {path} removed")
+    if everything:
+        click.echo(f"{cache.purge_all()} renditions removed")
+    if front and here.front_door:
+        here.front_door.empty()
+        click.echo("the front door's links removed")

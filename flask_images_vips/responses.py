@@ -1,0 +1,193 @@
+"""How does a rendition travel? Its headers, and its bytes: from here, or handed over to the server in front."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import Response
+from werkzeug.datastructures import Headers
+from werkzeug.http import http_date
+from werkzeug.wrappers import Request
+
+from . import urls
+from .cache import Entry
+from .config import Config
+from .rendition import Rendition
+from .state import AppImages
+from .urls import ImageUrl
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_YEAR_SECONDS = 31_536_000
+_IMMUTABLE = f"public, max-age={_YEAR_SECONDS}, immutable"
+_OUTDATED_SECONDS = 60  # the picture under a URL made for another version of it, as during a rolling deploy
+_SETTLED_SECONDS = 2  # a younger file may be written once more within the second that its version names
+_STREAMED_BYTES = 100_000  # from this size on the server sends the file by itself, where it can
+_ASKED_HERE = "HTTP_X_IMAGES_HERE"  # the server in front could not send the file that it was told of
+_UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+Pairs = list[tuple[str, str]]
+
+
+class _ReadyHeaders(Headers):
+    """Headers of pairs that are known to be texts without line breaks: checking them again is a tenth of a hit."""
+
+    def __init__(self, pairs: Pairs) -> None:
+        self._list = pairs
+
+
+class ImageResponse(Response):
+    """The response of a public image: no cookie of the application's session travels with it.
+
+    Flask adds ``Set-Cookie`` and ``Vary: Cookie`` for a permanent session after every hook, and a shared cache would
+    then keep one visitor's session for all, or the image for none.
+    """
+
+    def set_cookie(self, *args: Any, **kwargs: Any) -> None:
+        """Does nothing."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        pairs = [(name, value) for name, value in self.headers if name != "Set-Cookie"]
+        if self.headers.get("Vary"):
+            self.vary.discard("Cookie")
+            pairs = [pair for pair in self.headers if pair[0] != "Set-Cookie"]
+        return _ReadyHeaders(pairs)
+
+
+class Answer:
+    """What a URL is answered with for one version of its source, less what the moment decides."""
+
+    __slots__ = ("_later", "_now", "_settled_at", "headers", "key", "link", "path", "rendition")
+
+    def __init__(self, url: ImageUrl, rendition: Rendition, images: AppImages) -> None:
+        pipeline, door = images.pipeline, images.front_door
+        self.rendition = rendition
+        self.key = rendition.key
+        self.path = pipeline.cache.path(self.key)
+        self.headers = [
+            ("Content-Type", rendition.format.media_type),
+            ("Content-Disposition", _disposition(rendition, url.options.download)),
+            ("Accept-Ranges", "bytes"),
+            *common_headers(pipeline.config),
+        ]
+        current = url.version == urls.version_of(rendition.source.mtime)
+        self._settled_at = rendition.source.mtime + _SETTLED_SECONDS
+        self._now = self._later = _freshness(url, current, pipeline.config)
+        if self._later[1] == _YEAR_SECONDS:
+            self._now = _kept_for(_OUTDATED_SECONDS)
+        # Only what stays true for as long as the link is there: this version, in the one spelling, shown in the page.
+        self.link = None
+        if door is not None and url.canonical is not None and current and url.options.download is None:
+            self.link = door.path(url.canonical, rendition.format.suffix) if url.options.cache else None
+
+    def fresh(self, now: float) -> tuple[str, int]:
+        """Cache-Control, and the seconds that it grants, at the time *now*."""
+        return self._later if self.is_settled(now) else self._now
+
+    def is_settled(self, now: float) -> bool:
+        """Whether the source is old enough, at the time *now*, for its version to mean what it now holds."""
+        return now > self._settled_at
+
+
+def front_headers(config: Config) -> Pairs:
+    """What nginx sends with the images that it answers by itself, which are all immutable."""
+    return [("Cache-Control", _IMMUTABLE), *common_headers(config)]
+
+
+def common_headers(config: Config) -> Pairs:
+    """What every answer of the image URLs carries, errors too."""
+    headers = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", _POLICY)]
+    if config.allow_origin is not None:
+        headers.append(("Access-Control-Allow-Origin", config.allow_origin))
+    if config.resource_policy is not None:
+        headers.append(("Cross-Origin-Resource-Policy", config.resource_policy))
+    return headers
+
+
+def image_response(
+    entry: Entry, answer: Answer, images: AppImages, request: Request, *, store: bool = True
+) -> Response:
+    """The bytes of *entry*, or 304 before they are read. Without *store*, nobody may keep them."""
+    # nginx' own form, so that it and this application agree about a file that both may send.
+    etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
+    now = int(time.time())
+    cache_control, age = answer.fresh(now) if store else ("no-store", 0)
+    headers = [
+        *answer.headers,
+        ("Cache-Control", cache_control),
+        ("ETag", etag),
+        ("Last-Modified", _http_date(min(max(entry.mtime, 0), now))),
+    ]
+    if age:
+        headers.append(("Expires", _http_date(now + age)))
+    environ = request.environ
+    if environ.get("HTTP_IF_NONE_MATCH") == etag:
+        return ImageResponse(status=304, headers=headers[1:])
+    if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
+        response = ImageResponse(headers=headers)
+        response.make_conditional(request)
+        if response.status_code == 304:
+            return response
+    if entry.path is not None and entry.descriptor is not None and _ASKED_HERE not in environ:
+        handed_over = _handed_over(entry, images)
+        if handed_over is not None:
+            return ImageResponse(headers=[*headers, handed_over])
+    if "HTTP_RANGE" in environ and "," not in environ["HTTP_RANGE"]:  # several at once: the whole is right too
+        response = ImageResponse(entry.read(), headers=headers)
+        response.make_conditional(request, accept_ranges=True, complete_length=entry.size_bytes)
+        return response
+    headers.append(("Content-Length", str(entry.size_bytes)))
+    if entry.size_bytes >= _STREAMED_BYTES and entry.descriptor is not None and "wsgi.file_wrapper" in environ:
+        file = environ["wsgi.file_wrapper"](entry.detach())
+        return ImageResponse(file, headers=_ReadyHeaders(headers), direct_passthrough=True)
+    return ImageResponse([entry.read()], headers=_ReadyHeaders(headers))
+
+
+def _handed_over(entry: Entry, images: AppImages) -> tuple[str, str] | None:
+    """The header that lets the server in front send the file, if it is to."""
+    location = images.pipeline.config.accel_redirect
+    assert entry.path is not None
+    if location is not None:
+        below = os.path.relpath(entry.path, images.pipeline.cache.folder)
+        return "X-Accel-Redirect", f"{location.rstrip('/')}/{quote(below)}"
+    return ("X-Sendfile", entry.path) if images.app.config["USE_X_SENDFILE"] else None
+
+
+def _freshness(url: ImageUrl, current: bool, config: Config) -> tuple[str, int]:
+    """Cache-Control, and the seconds that it grants, once the source has settled."""
+    if not url.options.cache:
+        return "no-store", 0
+    if url.version is not None:
+        return (_IMMUTABLE, _YEAR_SECONDS) if current and url.exact else _kept_for(_OUTDATED_SECONDS)
+    cache_control, age = _kept_for(config.max_age)
+    if config.stale_while_revalidate:
+        cache_control += f", stale-while-revalidate={config.stale_while_revalidate}"
+    return cache_control, age
+
+
+def _kept_for(seconds: int) -> tuple[str, int]:
+    return f"public, max-age={seconds}", seconds
+
+
+@lru_cache(256)
+def _http_date(seconds: int) -> str:
+    return http_date(seconds)
+
+
+def _disposition(rendition: Rendition, download: str | None) -> str:
+    """Shown in the page, or saved: under the source's own name, or another, with the right ending (RFC 6266)."""
+    kind = "inline" if download is None else "attachment"
+    name = rendition.source.ref.rpartition("/")[2] if download in (None, "1") else str(download)
+    stem = name.rpartition(".")[0] or name
+    name = _UNSAFE_IN_NAMES.sub("_", stem) + rendition.format.suffix
+    if name.isascii():
+        return f'{kind}; filename="{name}"'
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
