@@ -129,9 +129,8 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], port: int, folder: str) -> Iterator[psutil.Process]:
-    with subprocess.Popen(
-        command, cwd=folder, stderr=subprocess.DEVNULL, env={**os.environ, "BENCH": folder}
-    ) as server:
+    environment = {**os.environ, "BENCH": folder, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, env=environment) as server:
         try:
             for _ in range(200):
                 try:

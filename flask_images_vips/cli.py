@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from flask.cli import AppGroup, with_appcontext
 
@@ -44,10 +46,12 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
     if not (path or everything or front):
         raise click.UsageError("Name a PATH, or --all, or --front.")
     cache = here.pipeline.cache
+    if not os.path.isdir(cache.folder):
+        raise click.ClickException(f"There is no cache in {cache.folder}. Is this the user that the site runs as?")
     if path:
-        click.echo(f"{cache.purge(source_folder(path.strip('/')))} renditions of {path} removed")
+        click.echo(f"{cache.purge(source_folder(path.strip('/')))} renditions of {path} removed from {cache.folder}")
     if everything:
-        click.echo(f"{cache.purge_all()} renditions removed")
+        click.echo(f"{cache.purge_all()} renditions removed from {cache.folder}")
     if front and here.front_door:
         here.front_door.empty()
         click.echo("the front door's links removed")

@@ -124,10 +124,12 @@ class LegacyMethods:
         Raises:
             NotFound: there is no such source.
         """
-        found = self.find_img(path)
-        if found is None:
-            raise NotFound
-        return ImageSize(path=found, **keywords)
+        pipeline = self.pipeline
+        try:
+            own = pipeline.size(pipeline.sources.find(path.strip("/")))
+        except SourceNotFound:
+            raise NotFound from None
+        return ImageSize(image_width=own.width, image_height=own.height, **keywords)
 
     def resize(self, image: Image.Image, background: str | None = None, **keywords: Any) -> Image.Image:
         """*image*, of PIL, rendered as *keywords* say; ``enlarge`` is True by default."""

@@ -98,7 +98,11 @@ def count(name: str, value: Any) -> int:
     return value
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)i?B?", re.IGNORECASE)
+def optional_count(name: str, value: Any) -> int | None:
+    return None if value is None else count(name, value)
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
@@ -175,7 +179,8 @@ class Config:
         "auto",
         "IMAGES_ENGINE",
         engine,
-        "`auto` takes libvips, and Pillow for what libvips cannot do; `vips` and `pillow` take only that one.",
+        "`auto` takes libvips, and Pillow for what libvips cannot do; `vips` and `pillow` take only that one, "
+        "but for a process that was forked too late for libvips.",
     )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", flag, "Turn pictures upright by their EXIF orientation.")
     cache_max_size: int = key(
@@ -214,8 +219,8 @@ class Config:
         front_door,
         "True, or a folder: nginx answers known URLs by itself, from links there. `flask images nginx` says how.",
     )
-    max_renders: int = key(
-        os.cpu_count() or 1, "IMAGES_MAX_RENDERS", count, "Renders at once on this host. The number of its processors."
+    max_renders: int | None = key(
+        None, "IMAGES_MAX_RENDERS", optional_count, "Renders at once on this host. None: as many as it has processors."
     )
     max_waiting: int = key(
         8,
@@ -260,12 +265,13 @@ class Config:
         return cls(**{KEYS[name]: read_key(name, settings) for name in KEYS if name in settings})
 
 
+_FIELDS = {item.metadata["key"].name: item for item in fields(Config)}
 KEYS: dict[str, str] = {item.metadata["key"].name: item.name for item in fields(Config)}
 
 
 def read_key(name: str, settings: Mapping[str, Any]) -> Any:
     """The checked value of the one key *name*, or its default."""
-    declared = next(item for item in fields(Config) if item.name == KEYS[name])
+    declared = _FIELDS[name]
     return declared.metadata["key"].read(name, settings[name]) if name in settings else declared.default
 
 

@@ -25,6 +25,7 @@ from .engines.pillow import PillowEngine
 from .errors import ConfigError
 from .front import FrontDoor
 from .pipeline import Pipeline
+from .rendition import REVISION
 from .sources.local import LocalSources
 from .state import EXTENSION, AppImages, images_of
 
@@ -107,25 +108,26 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
     )
     slots = Slots(
         cache.slots_folder,
-        config.max_renders,
+        config.max_renders or os.cpu_count() or 1,
         waiting=config.max_waiting,
         weight=config.max_inflight_pixels,
         timeout=config.lock_timeout,
         usable=cache.usable,
     )
-    pipeline = Pipeline(config, LocalSources(roots), cache, slots, partial(_engines, config))
+    # Two applications that share a cache may both have a logo.png of the same size and time.
+    recipe = repr((config.engine, config.auto_orient, app.import_name, config.path))
+    pipeline = Pipeline(config, LocalSources(roots), cache, slots, partial(_engines, config), recipe)
     return pipeline, _front_door(config, app, folder, pipeline)
 
 
 def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> FrontDoor | None:
     if not config.front_door:
         return None
-    folder = (
-        os.path.join(cache, "front") if config.front_door is True else os.path.join(app.root_path, config.front_door)
-    )
+    # Our own folder in the one given: it is emptied now and then.
+    own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
     # All that a link's picture depends on besides its URL and its source.
-    stamp = (secret_keys(app.config)[0], config.url, config.path, pipeline.recipe)
-    door = FrontDoor(folder, repr(stamp))
+    stamp = (secret_keys(app.config)[0], config.url, REVISION, pipeline.recipe)
+    door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, repr(stamp))
     if has_request_context():  # not in the command line, which may be another user's
         door.open()
     return door

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import random
 import re
 import secrets
 import shutil
+
+logger = logging.getLogger(__package__)
 
 _SEGMENTS = 6
 _SEGMENT = r"[A-Za-z0-9_%$.+!*'(),~-]{1,100}"
@@ -35,7 +38,7 @@ class FrontDoor:
     def __init__(self, folder: str, stamp: str) -> None:
         self.folder = folder
         self._stamp = hashlib.blake2b(stamp.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        self._taken = False
+        self._taken = self._warned = False
 
     def path(self, canonical: str, suffix: str) -> str | None:
         """Where the link of a *canonical* URL (without the prefix of all) lies; None where nginx looks for none."""
@@ -52,7 +55,7 @@ class FrontDoor:
     def link(self, link: str, entry: str) -> None:
         """Let *link*, of `path`, lead to the file *entry*. Failing costs only that nginx asks the application."""
         with contextlib.suppress(OSError):
-            if not self._is_ours() or os.path.exists(link):
+            if os.path.exists(link) or not self._is_ours():
                 return
             with open(entry, "rb") as file:
                 os.fsync(file.fileno())  # nginx makes no check: an entry that a crash emptied would be sent as it is
@@ -70,7 +73,7 @@ class FrontDoor:
         """Remove all links."""
         with contextlib.suppress(OSError):
             for name in os.listdir(self.folder):
-                if name != _STAMP:
+                if len(name) == 2:  # ours; whatever else lies there is none of our business
                     shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
 
     def open(self) -> None:
@@ -86,6 +89,9 @@ class FrontDoor:
             found = file.read()
         if found != self._stamp:
             if found is not None and self._taken:
+                if not self._warned:
+                    self._warned = True
+                    logger.warning("The front door in %s is in use with another configuration.", self.folder)
                 return False
             self._take()
         self._taken = True

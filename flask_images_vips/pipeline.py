@@ -33,7 +33,10 @@ _REMEMBERED_HEADERS = 4096
 
 
 class Pipeline:
-    """Finds, plans, renders and keeps. *make_engines* gives the engines, best first, at the first need of one."""
+    """Finds, plans, renders and keeps.
+
+    *make_engines* gives the engines, best first, at the first need of one; *recipe* is that of every `Rendition`.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Pipeline:
         cache: DiskCache,
         slots: Slots,
         make_engines: Callable[[], Sequence[Engine]],
+        recipe: str = "",
     ) -> None:
         self.config = config
         self.sources = sources
@@ -50,7 +54,7 @@ class Pipeline:
         self._make_engines = make_engines
         self._engines: Sequence[Engine] | None = None
         self._engines_lock = threading.Lock()
-        self.recipe = f"{config.engine}{'' if config.auto_orient else ',as stored'}"
+        self.recipe = recipe
         self._header_size = lru_cache(_REMEMBERED_HEADERS)(self._read_header_size)
 
     @property

@@ -22,7 +22,7 @@ _DIGEST_BYTES = 16
 class Rendition:
     """A source, the options and the format it is wanted in, and the *recipe*: what else decides its pixels.
 
-    The recipe is a text of the configuration (engine, orientation), the same for all renditions of an application.
+    The recipe is a text of the configuration (engine, orientation …), the same for all renditions of an application.
     """
 
     source: Source

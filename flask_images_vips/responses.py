@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flask import Response
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import http_date
 from werkzeug.wrappers import Request
 
@@ -22,7 +24,7 @@ from .state import AppImages
 from .urls import ImageUrl
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _YEAR_SECONDS = 31_536_000
 _IMMUTABLE = f"public, max-age={_YEAR_SECONDS}, immutable"
@@ -30,6 +32,7 @@ _OUTDATED_SECONDS = 60  # the picture under a URL made for another version of it
 _SETTLED_SECONDS = 2  # a younger file may be written once more within the second that its version names
 _STREAMED_BYTES = 100_000  # from this size on the server sends the file by itself, where it can
 _ASKED_HERE = "HTTP_X_IMAGES_HERE"  # the server in front could not send the file that it was told of
+_NOT_IN_304 = ("Set-Cookie", "Content-Type", "Content-Length")
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
@@ -54,23 +57,29 @@ class ImageResponse(Response):
         """Does nothing."""
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        pairs = [(name, value) for name, value in self.headers if name != "Set-Cookie"]
         if self.headers.get("Vary"):
             self.vary.discard("Cookie")
-            pairs = [pair for pair in self.headers if pair[0] != "Set-Cookie"]
-        return _ReadyHeaders(pairs)
+        dropped = _NOT_IN_304 if self.status_code == 304 else ("Set-Cookie",)
+        return _ReadyHeaders([pair for pair in self.headers if pair[0] not in dropped])
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """As any response; where nothing waits for its end, without the iterator around its bytes that would tell."""
+        if self._on_close or environ["REQUEST_METHOD"] != "GET" or not isinstance(self.response, list):
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.get_wsgi_headers(environ).to_wsgi_list())
+        return self.response
 
 
 class Answer:
     """What a URL is answered with for one version of its source, less what the moment decides."""
 
-    __slots__ = ("_later", "_now", "_settled_at", "headers", "key", "link", "path", "rendition")
+    __slots__ = ("_later", "_now", "_settled_at", "headers", "link", "path", "rendition", "tail")
 
     def __init__(self, url: ImageUrl, rendition: Rendition, images: AppImages) -> None:
         pipeline, door = images.pipeline, images.front_door
         self.rendition = rendition
-        self.key = rendition.key
-        self.path = pipeline.cache.path(self.key)
+        self.path = pipeline.cache.path(rendition.key)
+        self.tail = "/" + urls.quoted(urls.REMOTE if url.remote else url.ref)
         self.headers = [
             ("Content-Type", rendition.format.media_type),
             ("Content-Disposition", _disposition(rendition, url.options.download)),
@@ -119,6 +128,9 @@ def image_response(
     etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
     now = int(time.time())
     cache_control, age = answer.fresh(now) if store else ("no-store", 0)
+    environ = request.environ
+    if age == _YEAR_SECONDS and not environ.get("RAW_URI", answer.tail).partition("?")[0].endswith(answer.tail):
+        cache_control, age = _kept_for(_OUTDATED_SECONDS)  # another spelling of the path, which WSGI has undone
     headers = [
         *answer.headers,
         ("Cache-Control", cache_control),
@@ -127,9 +139,8 @@ def image_response(
     ]
     if age:
         headers.append(("Expires", _http_date(now + age)))
-    environ = request.environ
     if environ.get("HTTP_IF_NONE_MATCH") == etag:
-        return ImageResponse(status=304, headers=headers[1:])
+        return ImageResponse(status=304, headers=_ReadyHeaders(headers))
     if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
         response = ImageResponse(headers=headers)
         response.make_conditional(request)
@@ -139,15 +150,26 @@ def image_response(
         handed_over = _handed_over(entry, images)
         if handed_over is not None:
             return ImageResponse(headers=[*headers, handed_over])
-    if "HTTP_RANGE" in environ and "," not in environ["HTTP_RANGE"]:  # several at once: the whole is right too
-        response = ImageResponse(entry.read(), headers=headers)
-        response.make_conditional(request, accept_ranges=True, complete_length=entry.size_bytes)
-        return response
+    wanted = environ.get("HTTP_RANGE", "")
+    if wanted.startswith("bytes=") and "," not in wanted:  # of several at once, or other units, the whole is right too
+        return _part(entry, headers, images, request)
     headers.append(("Content-Length", str(entry.size_bytes)))
     if entry.size_bytes >= _STREAMED_BYTES and entry.descriptor is not None and "wsgi.file_wrapper" in environ:
         file = environ["wsgi.file_wrapper"](entry.detach())
         return ImageResponse(file, headers=_ReadyHeaders(headers), direct_passthrough=True)
     return ImageResponse([entry.read()], headers=_ReadyHeaders(headers))
+
+
+def _part(entry: Entry, headers: Pairs, images: AppImages, request: Request) -> Response:
+    """The bytes of one range, or the whole where ``If-Range`` names another picture."""
+    response = ImageResponse(entry.read(), headers=headers)
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=entry.size_bytes)
+    except RequestedRangeNotSatisfiable:
+        whole = ("Content-Range", f"bytes */{entry.size_bytes}")
+        refused = [whole, ("Cache-Control", "no-store"), *common_headers(images.pipeline.config)]
+        return ImageResponse(status=416, headers=refused, mimetype="text/plain")
+    return response
 
 
 def _handed_over(entry: Entry, images: AppImages) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from enum import Enum
 from .errors import InvalidOption
 
 _WIDTH, _HEIGHT = 0, 1
+_LARGEST = 1e9
 _DELIMITERS = re.compile(r"[,;:_/ ]")
 _NUMBER = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?P<percent>[%p]?)\Z", re.ASCII)
 
@@ -107,7 +108,7 @@ def write(value: object) -> str:
 def _length(text: str, value: str, axis: int | None) -> Length:
     match = _NUMBER.match(value)
     number = float(match["number"]) if match else math.nan
-    if match is None or not math.isfinite(number):
+    if match is None or not abs(number) <= _LARGEST:
         raise InvalidOption("transform", text, expected=f"numbers or percentages, not {value!r}")
     if match["percent"] and axis is None:
         raise InvalidOption("transform", text, expected=f"a plain number where {value!r} stands: it has no axis")

@@ -26,11 +26,11 @@ REMOTE = "_"
 
 REMOTE_SCHEMES = frozenset({"http", "https", "ftp"})
 
+Secret = str | bytes
+
 _SOURCE_URL, _VERSION, _SIGNATURE = "u", "v", "s"
 _PATH_SAFE = "/$-_.+!*'(),"
 _MAX_FIELDS = 64
-
-Secret = str | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secr
     if is_remote(ref):
         ref, extra = REMOTE, {_SOURCE_URL: ref}
     text = _query_text({**query, **extra})
-    return f"{quote(ref, safe=_PATH_SAFE)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}')}"
+    return f"{quoted(ref)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}')}"
 
 
 def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool) -> ImageUrl:
@@ -80,6 +80,11 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
         exact=exact,
         canonical=canonical,
     )
+
+
+def quoted(path: str) -> str:
+    """*path* as it stands in URLs, to the byte."""
+    return quote(path, safe=_PATH_SAFE)
 
 
 def checked_path(local_path: str) -> str:
@@ -140,7 +145,7 @@ def _verified(
         raise BadSignature(f"{path!r}: the signature is wrong")
     exact = came in (f"{text}&{_SIGNATURE}={given}", f"{text}&{_SIGNATURE}={quote(given)}")
     current = exact and came.endswith(f"={_signature(secrets[0], value)}")
-    return query, exact, f"{quote(path, safe=_PATH_SAFE)}?{came}" if current else None
+    return query, exact, f"{quoted(path)}?{came}" if current else None
 
 
 def _accepted(secret: Secret, value: str, *, legacy: bool) -> Iterator[str]:

@@ -15,6 +15,8 @@ from conftest import cached_files, fetch, signed, url_of
 from flask import Flask
 from PIL import Image
 
+from flask_images_vips import Images
+
 
 def age(path: Path, seconds: float = 3600) -> None:
     """Let *path* be as old as *seconds*."""
@@ -96,6 +98,26 @@ def test_impossible_values_are_built_and_then_400_with_a_reason(
     assert "expected" in caplog.text
     assert "expected" not in response.text
     assert not cached_files(tmp_path / "cache")
+
+
+def test_numbers_beyond_reason_are_400_and_end_no_page(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    url = url_of(app, "a.png", transform="EXTENT,1e308%,0,0,0,1,1")
+    assert app.test_client().get(url).status_code == 400
+
+
+def test_two_applications_that_share_a_cache_share_no_entry(tmp_path: Path) -> None:
+    pictures = []
+    for name, colour in (("one", "red"), ("two", "blue")):
+        app = Flask(name, root_path=str(tmp_path / name))
+        app.config.update(SECRET_KEY=name, IMAGES_CACHE=str(tmp_path / "shared"))
+        Images(app)
+        path = tmp_path / name / "static" / "logo.bmp.tif"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (8, 8), colour).save(path)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        pictures.append(fetch(app, "logo.bmp.tif", format="png").getpixel((4, 4)))
+    assert pictures == [(255, 0, 0), (0, 0, 255)]
 
 
 def test_in_debug_the_body_says_why(app: Flask, draw: Any) -> None:
@@ -228,6 +250,7 @@ def test_what_the_client_has_is_304_without_a_body(app: Flask, draw: Any) -> Non
         assert (again.status_code, again.data) == (304, b"")
         for name in ("ETag", "Cache-Control"):
             assert again.headers[name] == first.headers[name]
+        assert not {"Content-Type", "Content-Length"} & set(again.headers.keys())
     assert client.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
     assert client.get(url, headers={"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}).status_code == 200
 
@@ -258,7 +281,10 @@ def test_a_range_is_206(app: Flask, draw: Any) -> None:
     whole = client.get(url).data
     part = client.get(url, headers={"Range": "bytes=2-5"})
     assert (part.status_code, part.data) == (206, whole[2:6])
-    assert client.get(url, headers={"Range": f"bytes={len(whole)}-"}).status_code == 416
+    beyond = client.get(url, headers={"Range": f"bytes={len(whole)}-"})
+    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
+    assert beyond.headers["Cache-Control"] == "no-store"
+    assert client.get(url, headers={"Range": "items=0-5"}).data == whole
 
 
 def test_answers_say_what_they_are(app: Flask, draw: Any) -> None:
@@ -337,6 +363,11 @@ def test_only_the_one_spelling_of_a_url_is_immutable(app: Flask, draw: Any) -> N
         answer = app.test_client().get(spelling)
         assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=60")
     assert "immutable" in app.test_client().get(url).headers["Cache-Control"]
+    # The path comes unquoted, but for what some servers add.
+    spelled = {"RAW_URI": url.replace("a.png", "%61.png")}
+    assert "immutable" not in app.test_client().get(url, environ_overrides=spelled).headers["Cache-Control"]
+    as_written = {"RAW_URI": url}
+    assert "immutable" in app.test_client().get(url, environ_overrides=as_written).headers["Cache-Control"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")

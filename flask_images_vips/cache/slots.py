@@ -31,6 +31,7 @@ class _Process:
         self.changed = threading.Condition()
         self.queue: deque[object] = deque()
         self.held = self.weight = 0
+        self.starved = False  # whether the head of the queue found all slots of the host taken
         # thread_local: each thread holds its own descriptor, so threads exclude each other as processes do.
         self.locks = [FileLock(path, 0, mode=0o600, thread_local=True, fallback_to_soft=False) for path in paths]
 
@@ -93,7 +94,9 @@ class Slots:
         deadline = time.monotonic() + self.timeout
         ticket = object()
         with here.changed:
-            if len(here.queue) >= self.waiting:
+            # While the host has slots to give, those who are about to take one do not wait.
+            about_to_take = self.count - here.held if self._has_room(here, weight) and not here.starved else 0
+            if len(here.queue) >= self.waiting + about_to_take:
                 raise Busy(f"{len(here.queue)} renders wait in this process already")
             here.queue.append(ticket)
             try:
@@ -133,7 +136,9 @@ class Slots:
                         self._warned = True
                         logger.warning("Render slots in %s cannot be used (%s).", self.folder, error.strerror or error)
                     return None
+                here.starved = False
                 return lock
+            here.starved = True
             if time.monotonic() > deadline:
                 raise Busy(f"waited {self.timeout:g} s for a render slot")
             time.sleep(_POLL_SECONDS)
