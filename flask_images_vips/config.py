@@ -102,14 +102,14 @@ def optional_count(name: str, value: Any) -> int | None:
     return None if value is None else count(name, value)
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", re.IGNORECASE)
-_SIZE_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMGT])(i?))?B?", re.IGNORECASE)
 
 
 def size(name: str, value: Any) -> int:
-    """Bytes, as a number or as a text with a decimal unit."""
+    """Bytes, as a number or as a text with a unit: of 1000, or with an i of 1024."""
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        value = int(float(match[1]) * _SIZE_UNITS[match[2].lower()])
+        power = " kmgt".index(match[2].lower()) if match[2] else 0
+        value = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _wrong(name, value, "bytes, or a text such as '2GB'")
     return value

@@ -214,6 +214,12 @@ def test_fifty_cold_requests_for_each_of_ten_pictures_render_ten_times(
     widths = range(1100, 1200, 10)
     urls = {url_of(app, "large.jpg", width=width): planned_size(app, width=width) for width in widths}
     asked = [url for _ in range(50) for url in urls]
+    awake: set[int] = set()
+    for _ in range(1000):  # on a busy machine the first worker would do it all before the others have started
+        awake |= {server.get("/").process}
+        if len(awake) > 1:
+            break
+        time.sleep(0.01)
 
     answers = all_at_once(server, asked)
 
