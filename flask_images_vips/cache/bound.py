@@ -53,19 +53,23 @@ class _Counts:
         """By shard; below zero where it is not known."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         data = os.read(self._descriptor, _COUNTS.size).ljust(_COUNTS.size, b"\0")
-        return [count - 1 if count <= _LARGEST_COUNT else -1 for count in _COUNTS.unpack(data)]
+        return [_decoded(count) for count in _COUNTS.unpack(data)]
 
     def write(self, index: int, count: int) -> None:
         os.lseek(self._descriptor, index * _COUNT.size, os.SEEK_SET)
         os.write(self._descriptor, _COUNT.pack(count + 1))
 
-    def add(self, index: int, size: int) -> list[int]:
-        """All counts, once *size* is added to one that is known. Of two processes that add at once, one may lose."""
-        counts = self.read()
-        if counts[index] >= 0:
-            counts[index] = max(0, counts[index] + size)
-            self.write(index, counts[index])
-        return counts
+    def add(self, index: int, size: int) -> None:
+        """Add *size* to a count that is known. Of two processes that add to one at the same moment, one loses."""
+        os.lseek(self._descriptor, index * _COUNT.size, os.SEEK_SET)
+        data = os.read(self._descriptor, _COUNT.size).ljust(_COUNT.size, b"\0")
+        count = _decoded(_COUNT.unpack(data)[0])
+        if count >= 0:
+            self.write(index, max(0, count + size))
+
+
+def _decoded(count: int) -> int:
+    return count - 1 if count <= _LARGEST_COUNT else -1
 
 
 class Bound:
@@ -100,10 +104,11 @@ class Bound:
     def added(self, shard: str, size: int) -> None:
         """Count an entry of *size* bytes in *shard*, two hexadecimal digits, and make room where that was too much."""
         with self._open() as counts:
-            held = counts.add(int(shard, 16), size)
+            counts.add(int(shard, 16), size)
+            held = counts.read()
             unknown = [index for index, count in enumerate(held) if count < 0]
             if unknown:
-                if not self._learn(counts, unknown):
+                if not self._learn(counts, int(shard, 16), unknown):
                     return
                 held = counts.read()
             if sum(held) > self.max_bytes:
@@ -114,14 +119,18 @@ class Bound:
         with self._open() as counts:
             self._scan(int(shard, 16), counts)
 
-    def _learn(self, counts: _Counts, unknown: list[int]) -> bool:
-        """Count some of the *unknown* shards, so that no start has to wait for all, and say whether all are known."""
-        looked = 0
+    def _learn(self, counts: _Counts, own: int, unknown: list[int]) -> bool:
+        """Count some of the *unknown* shards, so that no start has to wait for all, and say whether all are known.
+
+        *own* is the one that was just added to.
+        """
+        looked = len(self._scan(own, counts)) if own in unknown else 0
         random.shuffle(unknown)  # other processes count others meanwhile
         for index in unknown:
             if looked >= _LEARNED_NAMES:
                 return False
-            looked += len(self._scan(index, counts))
+            if index != own:
+                looked += len(self._scan(index, counts, over=False))
         return True
 
     def _make_room(self, counts: _Counts) -> None:
@@ -167,10 +176,12 @@ class Bound:
             os.rmdir(os.path.dirname(file.path))  # fails where it still holds others
         return True
 
-    def _scan(self, index: int, counts: _Counts) -> list[_File]:
-        """The files of one shard, which is counted anew."""
+    def _scan(self, index: int, counts: _Counts, *, over: bool = True) -> list[_File]:
+        """The files of one shard, which is counted anew; not *over* the count of another process."""
         files = list(_files_below(os.path.join(self.folder, f"{index:02x}")))
-        counts.write(index, sum(file.status.st_size for file in files))
+        # At the start all processes count all shards, and what was added to another's count would be forgotten.
+        if over or counts.read()[index] < 0:
+            counts.write(index, sum(file.status.st_size for file in files))
         return files
 
     @contextlib.contextmanager
