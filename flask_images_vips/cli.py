@@ -11,6 +11,7 @@ from .nginx import nginx_configuration
 from .rendition import source_folder
 from .responses import front_headers
 from .state import current_images
+from .urls import is_remote
 
 images = AppGroup("images", help="The images of this application.")
 
@@ -49,6 +50,9 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
     if not os.path.isdir(cache.folder):
         raise click.ClickException(f"There is no cache in {cache.folder}. Is this the user that the site runs as?")
     if path:
+        remote = here.pipeline.remote
+        if remote is not None and is_remote(path):
+            remote.purge(path.strip("/"))
         click.echo(f"{cache.purge(source_folder(path.strip('/')))} renditions of {path} removed from {cache.folder}")
     if everything:
         click.echo(f"{cache.purge_all()} renditions removed from {cache.folder}")

@@ -10,13 +10,15 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import ip_network
 from typing import Any, NamedTuple, TypeVar
 
-from .errors import ConfigError
+from .errors import ConfigError, InvalidOption
+from .formats import FORMATS, INPUTS, by_name
 
 logger = logging.getLogger(__package__)
 
@@ -74,12 +76,55 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """A list of texts; one may stand alone."""
+    given = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(each, str) and each for each in given):
+        raise _wrong(name, value, "a list of texts")
+    return given
+
+
+def optional_texts(name: str, value: Any) -> tuple[str, ...] | None:
+    return None if value is None else texts(name, value)
+
+
+def networks(name: str, value: Any) -> tuple[str, ...]:
+    """Addresses or networks, as ``10.0.0.0/8``; False for none."""
+    given = () if value is False else texts(name, value)
+    for each in given:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise _wrong(name, value, f"networks such as '10.0.0.0/8' ({error})") from None
+    return given
+
+
+def ports(name: str, value: Any) -> tuple[int, ...]:
+    given = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(type(port) is int and 0 < port < 65536 for port in given):
+        raise _wrong(name, value, "a list of ports, such as [80, 443]")
+    return given
+
+
+def schemes(name: str, value: Any) -> tuple[str, ...]:
+    given = texts(name, value)
+    if not {*given} <= {"http", "https"}:
+        raise _wrong(name, value, "'http', 'https' or both")
+    return given
+
+
 def seconds(name: str, value: Any) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise _wrong(name, value, "seconds (0 and up) or a timedelta")
     return float(value)
+
+
+def some_seconds(name: str, value: Any) -> float:
+    if not (given := seconds(name, value)):
+        raise _wrong(name, value, "more than 0 seconds")
+    return given
 
 
 def whole_seconds(name: str, value: Any) -> int:
@@ -96,6 +141,11 @@ def count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise _wrong(name, value, "a whole number, at least 1")
     return value
+
+
+def count_or_none(name: str, value: Any) -> int:
+    """As `count`, or 0."""
+    return 0 if type(value) is int and value == 0 else count(name, value)
 
 
 def optional_count(name: str, value: Any) -> int | None:
@@ -136,12 +186,40 @@ def engine(name: str, value: Any) -> str:
     return str(value)
 
 
+def input_formats(name: str, value: Any) -> tuple[str, ...]:
+    return _formats(name, value, INPUTS)
+
+
+def output_formats(name: str, value: Any) -> tuple[str, ...]:
+    return _formats(name, value, _OUTPUTS)
+
+
+def _formats(name: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Some of the formats *known*, by their names or aliases."""
+    try:
+        given = tuple(by_name(each).name for each in texts(name, value))
+    except InvalidOption:
+        given = ()
+    if not given or not {*given} <= {*known}:
+        raise _wrong(name, value, f"a list of some of {', '.join(known)}")
+    return given
+
+
+def fail_on(name: str, value: Any) -> str:
+    if value not in ("none", "truncated", "error", "warning"):
+        raise _wrong(name, value, "'none', 'truncated', 'error' or 'warning'")
+    return str(value)
+
+
 def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     """No key, one, or several: the first signs, all verify."""
     given = (value,) if isinstance(value, (str, bytes)) else tuple(value or ())
     if not all(isinstance(secret, (str, bytes)) for secret in given):
         raise ConfigError(f"{name}: expected a text, bytes, or a list of them.")
     return tuple(secret for secret in given if secret)
+
+
+_OUTPUTS = tuple(format.name for format in FORMATS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,12 +320,84 @@ class Config:
         3600.0, "IMAGES_TEMP_MAX_AGE", seconds, "Seconds after which a temporary file of a killed worker is swept."
     )
     max_source_pixels: int = key(
-        50_000_000, "IMAGES_MAX_SOURCE_PIXELS", pixels, "Largest source, as width × height from its header."
+        50_000_000,
+        "IMAGES_MAX_SOURCE_PIXELS",
+        pixels,
+        "Largest source, as width × height of the frame that is read, from its header. Half of it for what is decoded "
+        "as a whole: AVIF, GIF and interlaced PNG, and with Pillow all but JPEG.",
+    )
+    max_source_bytes: int = key(100_000_000, "IMAGES_MAX_SOURCE_BYTES", size, "Largest file of a source.")
+    input_formats: tuple[str, ...] = key(
+        INPUTS, "IMAGES_INPUT_FORMATS", input_formats, "Formats of sources, by their content: some of these."
+    )
+    output_formats: tuple[str, ...] = key(
+        _OUTPUTS, "IMAGES_OUTPUT_FORMATS", output_formats, "Formats of renditions: some of these. Others answer 400."
+    )
+    svg: bool = key(
+        False,
+        "IMAGES_SVG",
+        flag,
+        "Take SVG too, up to 1 MB, drawn by libvips, where it brings no pictures and no entities with it. A drawing "
+        "may cost seconds that `IMAGES_RENDER_TIMEOUT` does not end: for your own drawings.",
+    )
+    fail_on: str = key(
+        "truncated",
+        "IMAGES_FAIL_ON",
+        fail_on,
+        "What makes a source broken: `none`, `truncated`, `error` or `warning`, as libvips has it; `warning` suits "
+        "uploads. Pillow is always strict.",
+    )
+    render_timeout: float = key(
+        10.0,
+        "IMAGES_RENDER_TIMEOUT",
+        some_seconds,
+        "Seconds that a render may take. What runs inside of one call of a decoder (AVIF, and with Pillow WebP and "
+        "TIFF) or of Pillow's encoders is bounded by the limits of pixels alone.",
     )
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", pixels, "Widest rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", pixels, "Tallest rendition.")
     max_output_pixels: int = key(
         25_000_000, "IMAGES_MAX_OUTPUT_PIXELS", pixels, "Largest rendition, as width × height."
+    )
+
+    remote_hosts: tuple[str, ...] | None = key(
+        None,
+        "IMAGES_REMOTE_HOSTS",
+        optional_texts,
+        "Hosts that sources at URLs may come from, such as `['img.example.com', '*.example.org']`; name yours. "
+        "None: any public host. An empty list: none.",
+    )
+    remote_schemes: tuple[str, ...] = key(
+        ("http", "https"), "IMAGES_REMOTE_SCHEMES", schemes, "Schemes of remote sources."
+    )
+    remote_ports: tuple[int, ...] = key((80, 443), "IMAGES_REMOTE_PORTS", ports, "Ports of remote sources.")
+    remote_allow_private: tuple[str, ...] = key(
+        (),
+        "IMAGES_REMOTE_ALLOW_PRIVATE",
+        networks,
+        "Networks that are not public and that sources may come from all the same, such as `['10.1.0.0/16']`.",
+    )
+    remote_timeout: float = key(
+        10.0, "IMAGES_REMOTE_TIMEOUT", some_seconds, "Seconds that fetching a remote source may take in all."
+    )
+    remote_connect_timeout: float = key(
+        3.0, "IMAGES_REMOTE_CONNECT_TIMEOUT", some_seconds, "Seconds that connecting to its server may take."
+    )
+    remote_max_redirects: int = key(
+        3, "IMAGES_REMOTE_MAX_REDIRECTS", count_or_none, "Redirects that are followed, each checked like the first URL."
+    )
+    remote_max_bytes: int = key(20_000_000, "IMAGES_REMOTE_MAX_BYTES", size, "Largest remote source.")
+    remote_max_age: float = key(
+        86_400.0,
+        "IMAGES_REMOTE_MAX_AGE",
+        seconds,
+        "Seconds that a remote source is used before its server is asked again: at most, and where it does not say.",
+    )
+    remote_error_ttl: float = key(
+        60.0, "IMAGES_REMOTE_ERROR_TTL", seconds, "Seconds that a remote source is left alone after it failed."
+    )
+    remote_cache_share: float = key(
+        0.25, "IMAGES_REMOTE_CACHE_SHARE", share, "Part of `IMAGES_CACHE_MAX_SIZE` that remote sources may take."
     )
 
     @classmethod

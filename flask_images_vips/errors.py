@@ -45,6 +45,10 @@ class SourceNotFound(SourceError):
     """There is no such source, or it is none that may be read."""
 
 
+class RemoteFailed(SourceError):
+    """The remote source could not be had: blocked, refused, slow, broken. The reason is for the log only."""
+
+
 class SourceChanged(SourceError):
     """The source became another file while it was read: nothing made of it may be kept."""
 
@@ -60,7 +64,7 @@ class UnsupportedSource(UnreadableSource):
 class LimitExceeded(ImagesError):
     """A rendition would cost more than the configuration, or its format, allows."""
 
-    def __init__(self, what: str, value: int, limit: int, *, set_by: str) -> None:
+    def __init__(self, what: str, value: float, limit: float, *, set_by: str) -> None:
         super().__init__(f"{what} is {value:,}, over the limit of {limit:,} set by {set_by}")
         self.what = what
         self.value = value

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from flask import Blueprint, Flask, current_app, has_request_context
@@ -26,7 +27,10 @@ from .errors import ConfigError
 from .front import FrontDoor
 from .pipeline import Pipeline
 from .rendition import REVISION
+from .sources.guard import Guard
+from .sources.http import Client
 from .sources.local import LocalSources
+from .sources.remote import RemoteSources
 from .state import EXTENSION, AppImages, images_of
 
 logger = logging.getLogger(__package__)
@@ -98,9 +102,11 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
     config = replace(Config.read(app.config), url=url, name=name)
     roots = [os.path.join(app.root_path, path) for path in config.path]
     folder, private = _cache_folder(config, app.root_path)
+    remote = _remote(config, os.path.join(folder, "remote"), private)
+    parts = [remote.store.bound] if remote is not None and remote.store.bound is not None else []
     cache = DiskCache(
         folder,
-        bound=Bound(folder, config.cache_max_size, config.cache_min_free),
+        bound=Bound(folder, config.cache_max_size, config.cache_min_free, parts),
         lock_timeout=config.lock_timeout,
         temp_max_age=config.temp_max_age,
         private=private,
@@ -115,9 +121,38 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
         usable=cache.usable,
     )
     # Two applications that share a cache may both have a logo.png of the same size and time.
-    recipe = repr((config.engine, config.auto_orient, app.import_name, config.path))
-    pipeline = Pipeline(config, LocalSources(roots), cache, slots, partial(_engines, config), recipe)
+    recipe = repr((config.engine, config.auto_orient, config.fail_on, app.import_name, config.path))
+    pipeline = Pipeline(config, LocalSources(roots), remote, cache, slots, partial(_engines, config), recipe)
     return pipeline, _front_door(config, app, folder, pipeline)
+
+
+def _remote(config: Config, folder: str, private: str | None) -> RemoteSources | None:
+    """What fetches the sources that are URLs, and keeps them in *folder*; None where there are to be none."""
+    if config.remote_hosts == ():
+        return None
+    guard = Guard(
+        config.remote_hosts,
+        config.remote_schemes,
+        config.remote_ports,
+        tuple(ip_network(network) for network in config.remote_allow_private),
+    )
+    client = Client(
+        guard,
+        timeout_seconds=config.remote_timeout,
+        connect_timeout_seconds=config.remote_connect_timeout,
+        max_bytes=config.remote_max_bytes,
+        max_redirects=config.remote_max_redirects,
+    )
+    store = DiskCache(
+        folder,
+        bound=Bound(folder, int(config.cache_max_size * config.remote_cache_share), config.cache_min_free),
+        lock_timeout=config.lock_timeout,
+        temp_max_age=config.temp_max_age,
+        private=private,
+    )
+    return RemoteSources(
+        store, client, max_age_seconds=config.remote_max_age, error_ttl_seconds=config.remote_error_ttl
+    )
 
 
 def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> FrontDoor | None:
@@ -147,7 +182,8 @@ def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
 
 def _engines(config: Config) -> Sequence[Engine]:
     """The engines of *config*, best first. pyvips is imported here, at the first image, and may be missing."""
-    pillow = PillowEngine(auto_orient=config.auto_orient)
+    common: dict[str, Any] = {"auto_orient": config.auto_orient, "timeout": config.render_timeout}
+    pillow = PillowEngine(inputs=config.input_formats, **common)
     if config.engine == "pillow":
         return (pillow,)
     try:
@@ -164,5 +200,6 @@ def _engines(config: Config) -> Sequence[Engine]:
             error,
         )
         return (pillow,)
-    vips = VipsEngine(auto_orient=config.auto_orient, after_fork=pillow)
+    inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
+    vips = VipsEngine(inputs=inputs, fail_on=config.fail_on, after_fork=pillow, **common)
     return (vips,) if config.engine == "vips" else (vips, pillow)

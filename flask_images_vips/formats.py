@@ -35,6 +35,9 @@ FORMATS = (
     Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, by_extension=False),
 )
 
+INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
+"""The formats that sources may have. SVG is a matter of its own."""
+
 JPEG = FORMATS[0]
 
 _BY_NAME = {name: format for format in FORMATS for name in (format.name, *format.aliases)}

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
 from typing import TypeVar
 
@@ -14,15 +14,24 @@ from .cache import Entry, Key
 from .cache.disk import DiskCache
 from .cache.slots import Slots
 from .config import Config
-from .engines import Engine
-from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, SourceNotFound, UnsupportedSource
+from .engines import Engine, Header
+from .errors import (
+    ImagesError,
+    InvalidOption,
+    LimitExceeded,
+    SourceChanged,
+    SourceNotFound,
+    UnreadableSource,
+    UnsupportedSource,
+)
 from .formats import Format, choose
 from .geometry import Geometry, Size, plan, transformed
 from .options import Options
 from .rendition import Rendition
 from .sources import Source
 from .sources.local import LocalSources
-from .urls import ImageUrl
+from .sources.remote import RemoteSources
+from .urls import ImageUrl, is_remote
 
 logger = logging.getLogger(__package__)
 
@@ -30,6 +39,8 @@ T = TypeVar("T")
 
 _TRIES = 3
 _REMEMBERED_HEADERS = 4096
+_REMEMBERED_FAILURES = 1024
+_FAILURE_SECONDS = 10.0
 
 
 class Pipeline:
@@ -42,6 +53,7 @@ class Pipeline:
         self,
         config: Config,
         sources: LocalSources,
+        remote: RemoteSources | None,
         cache: DiskCache,
         slots: Slots,
         make_engines: Callable[[], Sequence[Engine]],
@@ -49,13 +61,15 @@ class Pipeline:
     ) -> None:
         self.config = config
         self.sources = sources
+        self.remote = remote
         self.cache = cache
         self.slots = slots
         self._make_engines = make_engines
         self._engines: Sequence[Engine] | None = None
         self._engines_lock = threading.Lock()
         self.recipe = recipe
-        self._header_size = lru_cache(_REMEMBERED_HEADERS)(self._read_header_size)
+        self.header = lru_cache(_REMEMBERED_HEADERS)(self._read_header)
+        self._failures: dict[Key, tuple[float, str]] = {}
 
     @property
     def engines(self) -> Sequence[Engine]:
@@ -70,14 +84,40 @@ class Pipeline:
 
         Raises:
             SourceNotFound: there is no such source.
+            RemoteFailed: it cannot be fetched.
         """
-        if url.remote:
-            raise SourceNotFound(url.ref, "remote sources are not fetched yet")
-        return self.sources.find(url.ref) if last is None else self.sources.again(last)
+        if not url.remote:
+            return self.sources.find(url.ref) if last is None else self.sources.again(last)
+        if self.remote is None:
+            raise SourceNotFound(url.ref, "remote sources are off: IMAGES_REMOTE_HOSTS is empty")
+        if last is None:
+            return self.remote.find(url.ref, self._check_image)
+        return self.remote.again(last, self._check_image)
+
+    def source_here(self, ref: str) -> Source:
+        """The source *ref*, a path or a URL, as far as it is on this host. Fetches nothing.
+
+        Raises:
+            SourceNotFound: it is not here.
+        """
+        if not is_remote(ref):
+            return self.sources.find(ref)
+        source = self.remote.kept(ref) if self.remote is not None else None
+        if source is None:
+            raise SourceNotFound(ref, "not fetched yet")
+        return source
 
     def rendition(self, url: ImageUrl, source: Source) -> Rendition:
-        """What *url* asks for, of *source*."""
-        return Rendition(source, url.options, choose(url.ref, url.options.format), self.recipe)
+        """What *url* asks for, of *source*.
+
+        Raises:
+            InvalidOption: a format that is not among the application's.
+        """
+        format = choose(url.file_name, url.options.format)
+        if format.name not in self.config.output_formats:
+            expected = f"one of IMAGES_OUTPUT_FORMATS ({', '.join(self.config.output_formats)})"
+            raise InvalidOption("format", format.name, expected=expected)
+        return Rendition(source, url.options, format, self.recipe)
 
     def entry(self, url: ImageUrl) -> tuple[Rendition, Entry]:
         """The rendition that *url* asks for, and its bytes: from the cache, or made now, at most once.
@@ -117,25 +157,35 @@ class Pipeline:
 
     def size(self, source: Source) -> Size:
         """The upright size of *source*, in pixels. Its header is read once per version and process."""
-        return self._header_size(source)
+        return self.header(source).size
 
     def _entry(self, rendition: Rendition) -> Entry:
-        source = rendition.source
-        if not rendition.options.cache:
-            data = self._render(rendition)
-            return Entry(len(data), source.mtime, data=data)
-        return self.cache.get_or_create(rendition.key, source.mtime_ns, lambda: self._render(rendition))
+        source, key = rendition.source, rendition.key
+        until, reason = self._failures.get(key, (0.0, ""))
+        if time.monotonic() < until:
+            raise UnreadableSource(source.ref, f"failed a moment ago: {reason}")
+        try:
+            if not rendition.options.cache:
+                data = self._render(rendition)
+                return Entry(len(data), source.mtime, data=data)
+            return self.cache.get_or_create(key, source.mtime_ns, lambda: self._render(rendition))
+        except (UnreadableSource, LimitExceeded) as error:
+            if len(self._failures) >= _REMEMBERED_FAILURES:
+                self._failures.clear()
+            # As a text: the error itself holds the frames, and the images, that it came through.
+            self._failures[key] = time.monotonic() + _FAILURE_SECONDS, str(error)
+            raise
 
     def _render(self, rendition: Rendition) -> bytes:
         """Make the bytes of *rendition*, by the first engine that can."""
         begin = time.perf_counter()
         source = rendition.source
-        with source.open() as descriptor:
+        with self._open(source) as descriptor:
 
             def by(engine: Engine) -> tuple[Engine, Geometry, bytes]:
-                size = engine.header(descriptor, source.ref).size
-                geometry = self._planned(size, rendition)
-                with self.slots.hold(size.pixels):
+                header = engine.header(descriptor, source.ref)
+                geometry = self._planned(header, rendition)
+                with self.slots.hold(header.size.pixels):
                     return engine, geometry, engine.render(descriptor, rendition, geometry)
 
             engine, geometry, data = _by_first(self._able(rendition.options, rendition.format), by)
@@ -152,11 +202,22 @@ class Pipeline:
             raise InvalidOption(name, str(value), expected=f"what the engine in use ({names}) can do")
         return able
 
-    def _planned(self, size: Size, rendition: Rendition) -> Geometry:
+    def _open(self, source: Source) -> AbstractContextManager[int]:
+        _check("source's bytes", source.size_bytes, self.config.max_source_bytes, "IMAGES_MAX_SOURCE_BYTES")
+        return source.open()
+
+    def _planned(self, header: Header, rendition: Rendition) -> Geometry:
         """The geometry of *rendition*, once it has been found within the limits."""
         config, format = self.config, rendition.format
-        _check("source's pixels", size.pixels, config.max_source_pixels, "IMAGES_MAX_SOURCE_PIXELS")
-        start = transformed(size, rendition.options)
+        most, share = config.max_source_pixels, ", half of it for what is decoded as a whole" if header.whole else ""
+        # Of one frame: no engine decodes the others.
+        _check(
+            "source's pixels",
+            header.size.pixels,
+            most // 2 if header.whole else most,
+            f"IMAGES_MAX_SOURCE_PIXELS{share}",
+        )
+        start = transformed(header.size, rendition.options)
         geometry = plan(start, rendition.options)
         for made in {geometry.scaled, geometry.canvas, *([start] if rendition.options.transform else [])}:
             _check("output's pixels", made.pixels, config.max_output_pixels, "IMAGES_MAX_OUTPUT_PIXELS")
@@ -165,9 +226,12 @@ class Pipeline:
         _check("longest side", max(geometry.canvas), format.max_side, f"the format {format.name}")
         return geometry
 
-    def _read_header_size(self, source: Source) -> Size:
-        with source.open() as descriptor:
-            return _by_first(self.engines, lambda engine: engine.header(descriptor, source.ref).size)
+    def _check_image(self, descriptor: int, ref: str) -> Header:
+        return _by_first(self.engines, lambda engine: engine.header(descriptor, ref))
+
+    def _read_header(self, source: Source) -> Header:
+        with self._open(source) as descriptor:
+            return self._check_image(descriptor, source.ref)
 
 
 def _by_first(engines: Sequence[Engine], work: Callable[[Engine], T]) -> T:

@@ -19,6 +19,7 @@ from werkzeug.wrappers import Request
 from . import urls
 from .cache import Entry
 from .config import Config
+from .formats import Format
 from .rendition import Rendition
 from .state import AppImages
 from .urls import ImageUrl
@@ -82,11 +83,12 @@ class Answer:
         self.tail = "/" + urls.quoted(urls.REMOTE if url.remote else url.ref)
         self.headers = [
             ("Content-Type", rendition.format.media_type),
-            ("Content-Disposition", _disposition(rendition, url.options.download)),
+            ("Content-Disposition", _disposition(url, rendition.format)),
             ("Accept-Ranges", "bytes"),
             *common_headers(pipeline.config),
         ]
-        current = url.version == urls.version_of(rendition.source.mtime)
+        # The version of a remote source is the site's own: there is nothing to compare it with.
+        current = url.version is not None and (url.remote or url.version == urls.version_of(rendition.source.mtime))
         self._settled_at = rendition.source.mtime + _SETTLED_SECONDS
         self._now = self._later = _freshness(url, current, pipeline.config)
         if self._later[1] == _YEAR_SECONDS:
@@ -203,12 +205,13 @@ def _http_date(seconds: int) -> str:
     return http_date(seconds)
 
 
-def _disposition(rendition: Rendition, download: str | None) -> str:
+def _disposition(url: ImageUrl, format: Format) -> str:
     """Shown in the page, or saved: under the source's own name, or another, with the right ending (RFC 6266)."""
+    download = url.options.download
     kind = "inline" if download is None else "attachment"
-    name = rendition.source.ref.rpartition("/")[2] if download in (None, "1") else str(download)
+    name = url.file_name if download in (None, "1") else str(download)
     stem = name.rpartition(".")[0] or name
-    name = _UNSAFE_IN_NAMES.sub("_", stem) + rendition.format.suffix
+    name = _UNSAFE_IN_NAMES.sub("_", stem) + format.suffix
     if name.isascii():
         return f'{kind}; filename="{name}"'
     plain = name.encode("ascii", "replace").decode().replace("?", "_")

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from . import urls
 from .compat import ImageSize
-from .errors import ImagesError, SourceError
+from .errors import ImagesError, InvalidOption, SourceError
 from .options import DECLARED, MODES, Mode, Options, write_query
 from .sources import Source
 from .state import current_images
@@ -106,7 +106,8 @@ def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
 
     ``hidpi=2`` asks for twice the pixels, where the source has them or ``enlarge`` is true; keywords that begin with
     ``hidpi_`` then replace their namesakes, and the quality is 60 unless one is given. Width and height stay
-    those of the page. They are left out where they cannot be known.
+    those of the page. They are left out where they cannot be known; for a source at a URL that was not fetched yet they
+    are those that were asked for, where the mode keeps to them.
     """
     options, attributes, hidpi = _split(keywords)
     scale = keywords.get("hidpi", keywords.get("hi_dpi"))
@@ -125,7 +126,9 @@ def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
         else:
             scale = False
     attributes["data-hidpi-scale"] = scale
-    if size is not None:
+    if size is None:
+        attributes.update(_expected_size(filename, options))
+    else:
         attributes["data-original-width"] = None if known_by_request else size.image_width
         attributes["data-original-height"] = None if known_by_request else size.image_height
         attributes["width"], attributes["height"] = size.width, size.height
@@ -153,23 +156,34 @@ def _quoted(value: object) -> str:
 
 def _find(ref: str) -> Source | None:
     """The local source of *ref*, or None where it is missing or remote."""
-    if urls.is_remote(ref):
-        return None
-    try:
-        return current_images().pipeline.sources.find(ref)
-    except SourceError:
-        return None
+    with suppress(SourceError):
+        return None if urls.is_remote(ref) else current_images().pipeline.source_here(ref)
+    return None
 
 
 def _size(filename: str, keywords: Mapping[str, Any]) -> ImageSize | None:
     """The size of what the URL made of *keywords* gives."""
+    pipeline = current_images().pipeline
     try:
         options = Options.parse(write_query(keywords))
-        pipeline = current_images().pipeline
-        return ImageSize.planned(pipeline.size(pipeline.sources.find(urls.checked_path(filename))), options)
+        ref = urls.checked_path(filename)
+        if urls.is_remote(ref) and (pipeline.remote is None or pipeline.remote.kept(ref) is None):
+            return None  # not fetched yet: nothing to tell anybody of
+        return ImageSize.planned(pipeline.size(pipeline.source_here(ref)), options)
     except ImagesError as error:
         logger.warning("no size for the image %r in a template: %s", filename, error)
         return None
+
+
+def _expected_size(filename: str, keywords: Mapping[str, Any]) -> dict[str, int]:
+    """The size that a remote source will be rendered at if it has the pixels, as far as that is known before."""
+    if not urls.is_remote(urls.checked_path(filename)):
+        return {}
+    with suppress(InvalidOption):
+        options = Options.parse(write_query(keywords))
+        if options.width and options.height and options.mode is not Mode.FIT:
+            return {"width": options.width, "height": options.height}
+    return {}
 
 
 def _scaled_sides(options: Mapping[str, Any], scale: Any) -> dict[str, int]:

@@ -48,6 +48,11 @@ class ImageUrl:
     exact: bool = True
     canonical: str | None = None
 
+    @property
+    def file_name(self) -> str:
+        """The last part of the source's path, also where that is part of a URL."""
+        return (urlsplit(self.ref).path if self.remote else self.ref).rpartition("/")[2]
+
 
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
     """The signed URL of *ref*, without the prefix that all image URLs share.
@@ -56,7 +61,7 @@ def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secr
     """
     extra = {_VERSION: version} if version is not None else {}
     if is_remote(ref):
-        ref, extra = REMOTE, {_SOURCE_URL: ref}
+        ref, extra[_SOURCE_URL] = REMOTE, ref
     text = _query_text({**query, **extra})
     return f"{quoted(ref)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}')}"
 
@@ -94,6 +99,10 @@ def checked_path(local_path: str) -> str:
         InvalidPath: not normalised, which is a sign of unchecked input, or of a scheme that is none of images.
     """
     ref = local_path.strip("/")
+    try:
+        ref.encode()
+    except UnicodeEncodeError:  # as Python has the bytes of a name that are no UTF-8
+        raise InvalidPath(f"{local_path!r} is no text that a URL can have: rename the file to one in UTF-8") from None
     normal = posixpath.normpath(ref)
     if ref.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
         raise InvalidPath(f"path is not normalized: {local_path!r} (expected a path such as 'photos/cat.jpg')")

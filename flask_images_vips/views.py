@@ -13,6 +13,7 @@ from .errors import (
     ImagesError,
     InvalidOption,
     LimitExceeded,
+    RemoteFailed,
     SourceChanged,
     SourceNotFound,
     UnreadableSource,
@@ -26,6 +27,7 @@ logger = logging.getLogger(__package__)
 _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     BadSignature: (404, "public, max-age=60"),
     SourceNotFound: (404, "public, max-age=60"),
+    RemoteFailed: (502, "no-store"),
     InvalidOption: (400, "no-store"),
     LimitExceeded: (422, "no-store"),
     UnreadableSource: (422, "no-store"),
@@ -36,6 +38,7 @@ _REASONS = {
     400: "An option of this image URL has an impossible value.",
     404: "There is no such image.",
     422: "This image cannot be rendered.",
+    502: "The source of this image cannot be fetched.",
     503: "This image cannot be made at this moment. Try again.",
 }
 

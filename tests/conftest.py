@@ -29,7 +29,7 @@ def is_loopback(address: object) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def refused_connections() -> Iterator[list[object]]:
-    """Every connection to anything but loopback is refused and recorded, and fails the run at its end."""
+    """Every connection to anything but loopback, and every lookup of a name, is refused and fails the run."""
     refused: list[object] = []
     patch = pytest.MonkeyPatch()
 
@@ -42,8 +42,18 @@ def refused_connections() -> Iterator[list[object]]:
 
         return connect
 
+    look_up = socket.getaddrinfo
+
+    def guarded_lookup(host: Any, *rest: Any, **keywords: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is None or name in ("", "localhost", socket.gethostname()) or set(name) <= set("0123456789abcdef.:"):
+            return look_up(host, *rest, **keywords)
+        refused.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, f"tests may not look up {host}")
+
     for name in ("connect", "connect_ex"):
         patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+    patch.setattr(socket, "getaddrinfo", guarded_lookup)
     yield refused
     patch.undo()
     assert not refused, f"the tests tried to reach {refused}"

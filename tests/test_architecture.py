@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "flask_images_vips"
 # What each module may import of this package. A module that is missing here fails: say where it belongs.
 ALLOWED = {
     "errors": set(),
-    "config": {"errors"},
+    "config": {"errors", "formats"},
     "transforms": {"errors"},
     "formats": {"errors"},
     "options": {"errors", "transforms", "formats"},
@@ -20,9 +20,14 @@ ALLOWED = {
     "urls": {"errors", "options"},
     "sources": {"errors"},
     "sources.local": {"errors", "sources"},
+    "sources.guard": {"errors"},
+    "sources.http": {"errors", "sources.guard"},
+    # Originals at URLs are kept in a cache of their own, like any other.
+    "sources.remote": {"errors", "sources", "sources.http", "cache", "cache.disk"},
     "rendition": {"options", "formats", "sources"},
     "engines": {"errors", "geometry", "formats", "transforms", "options", "rendition"},
     "engines.colour": set(),
+    "engines.frames": {"errors"},
     "engines.vips": {
         "errors",
         "geometry",
@@ -32,6 +37,7 @@ ALLOWED = {
         "rendition",
         "engines",
         "engines.colour",
+        "engines.frames",
     },
     "engines.pillow": {
         "errors",
@@ -42,6 +48,7 @@ ALLOWED = {
         "rendition",
         "engines",
         "engines.colour",
+        "engines.frames",
     },
     "cache": {"errors"},
     "cache.flights": {"errors", "cache"},
@@ -51,14 +58,14 @@ ALLOWED = {
     "cache.disk": {"errors", "cache", "cache.flights", "cache.locks", "cache.bound"},
     "pipeline": {
         *("errors", "config", "transforms", "formats", "options", "geometry", "urls", "rendition", "engines"),
-        *("sources", "sources.local", "cache", "cache.disk", "cache.slots"),
+        *("sources", "sources.local", "sources.remote", "cache", "cache.disk", "cache.slots"),
     },
     "front": set(),
     "nginx": {"config", "formats", "front"},
     "state": {"pipeline", "config", "urls", "front"},
-    "responses": {"cache", "config", "rendition", "state", "urls"},
+    "responses": {"cache", "config", "formats", "rendition", "state", "urls"},
     "views": {"errors", "responses", "state"},
-    "cli": {"state", "nginx", "rendition", "responses"},
+    "cli": {"state", "nginx", "rendition", "responses", "urls"},
     "templating": {"pipeline", "urls", "options", "errors", "compat", "sources", "state"},
 }
 FREE = {"__init__", "extension", "compat", "demo"}  # where the parts are joined, and what stands outside the line
@@ -71,6 +78,7 @@ OWNED = {
     "PIL": {"engines.pillow", "compat", "options"},
     "filelock": {"cache.locks", "cache.slots"},
     "itsdangerous": {"urls"},
+    "urllib3": {"sources.http"},
 }
 
 

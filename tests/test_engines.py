@@ -671,13 +671,17 @@ def test_the_turn_of_an_avif_is_part_of_its_format_and_not_of_exif(
 SECRET = b"taken at my home"
 EVERY_FORMAT = ("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "ico")
 _METADATA = {"comment", "exif", "icc_profile", "photoshop", "xmp", "XML:com.adobe.xmp"}
-# ImageDescription, Orientation, Software, Artist, XMP, Copyright, Exif, ICC profile; others lay out a TIFF.
-_METADATA_TAGS = {270, ORIENTATION, 305, 315, 700, 33432, 34665, 34675}
+# ImageDescription, Orientation, Software, Artist, XMP, Copyright, IPTC, Photoshop, Exif, ICC profile, GPS; others lay
+# out a TIFF.
+_METADATA_TAGS = {270, ORIENTATION, 305, 315, 700, 33432, 33723, 34377, 34665, 34675, 34853}
 
 
 def _save_with_metadata(path: Path) -> None:
     tags = exif(3)
     tags[270] = SECRET.decode()
+    tags.get_ifd(0x8825)[29] = SECRET.decode()  # GPSDateStamp: any text of the place
+    caption = b"\x1c\x02\x78" + struct.pack(">H", len(SECRET)) + SECRET  # IPTC-IIM 2:120
+    photoshop = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(caption)) + caption + bytes(len(caption) % 2)
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + SECRET + b"</x:xmpmeta>"
     text = PngInfo()
     text.add_text("Comment", SECRET.decode())
@@ -687,10 +691,16 @@ def _save_with_metadata(path: Path) -> None:
         ".png": {"exif": tags, "icc_profile": display_p3_profile(), "pnginfo": text},
         ".webp": {"exif": tags, "icc_profile": display_p3_profile(), "xmp": xmp},
         ".avif": {"exif": tags, "icc_profile": display_p3_profile(), "xmp": xmp},
-        ".tif": {"tiffinfo": {270: SECRET.decode(), 700: xmp}, "icc_profile": display_p3_profile()},
+        ".tif": {
+            "tiffinfo": {270: SECRET.decode(), 700: xmp, 33723: caption, 34377: photoshop},
+            "icc_profile": display_p3_profile(),
+        },
         ".gif": {"comment": SECRET},
     }
     gradient((64, 48)).save(path, **save[path.suffix])
+    if path.suffix == ".jpg":
+        data, segment = path.read_bytes(), b"Photoshop 3.0\0" + photoshop
+        path.write_bytes(data[:2] + b"\xff\xed" + struct.pack(">H", 2 + len(segment)) + segment + data[2:])
     assert SECRET in path.read_bytes()
 
 

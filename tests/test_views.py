@@ -158,11 +158,10 @@ def test_over_a_limit_is_422_and_names_the_limit(
     assert "set by" in caplog.text
 
 
-def test_a_remote_source_is_404_with_a_log_line(app: Flask, caplog: Any, refused_connections: list[object]) -> None:
-    url = url_of(app, "http://example.com/a.jpg", width=10)
-    assert app.test_client().get(url).status_code == 404
-    assert "remote sources are not fetched" in caplog.text
-    assert not refused_connections
+def test_a_remote_source_of_the_inside_is_502_with_a_log_line(app: Flask, caplog: Any) -> None:
+    url = url_of(app, "http://10.0.0.1/a.jpg", width=10)
+    assert app.test_client().get(url).status_code == 502
+    assert "10.0.0.1 is not a public address" in caplog.text
 
 
 def test_a_link_that_leads_out_of_the_folder_is_404(app: Flask, draw: Any, static: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import random
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 SHARDS = 256
@@ -73,12 +73,16 @@ def _decoded(count: int) -> int:
 
 
 class Bound:
-    """Keeps the entries of *folder* within *max_bytes*, and *min_free* (0 to 1) of its file system free."""
+    """Keeps the entries of *folder* within *max_bytes*, and *min_free* (0 to 1) of its file system free.
 
-    def __init__(self, folder: str, max_bytes: int, min_free: float) -> None:
+    What *parts* hold, with bounds of their own, counts as well.
+    """
+
+    def __init__(self, folder: str, max_bytes: int, min_free: float, parts: Sequence[Bound] = ()) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
         self.min_free = min_free
+        self.parts = parts
         self._marks_hits: bool | None = None
 
     def admits(self, size: int) -> bool:
@@ -111,8 +115,17 @@ class Bound:
                 if not self._learn(counts, int(shard, 16), unknown):
                     return
                 held = counts.read()
-            if sum(held) > self.max_bytes:
-                self._make_room(counts)
+            room = self.max_bytes - sum(part.held() for part in self.parts)
+            if sum(held) > room:
+                self._make_room(counts, room)
+
+    def held(self) -> int:
+        """The bytes that the entries take, as far as they are counted."""
+        try:
+            with self._open() as counts:
+                return sum(max(0, count) for count in counts.read())
+        except OSError:
+            return 0  # nothing was stored yet
 
     def recount(self, shard: str) -> None:
         """Count *shard* anew, after entries were removed by hand."""
@@ -133,11 +146,11 @@ class Bound:
                 looked += len(self._scan(index, counts, over=False))
         return True
 
-    def _make_room(self, counts: _Counts) -> None:
+    def _make_room(self, counts: _Counts, room: int) -> None:
         looked = 0
         for _ in range(_TRIES):
             looked += self._evict_some(counts)
-            if looked >= _MOST_NAMES or sum(counts.read()) <= self.max_bytes:
+            if looked >= _MOST_NAMES or sum(counts.read()) <= room:
                 return
 
     def _evict_some(self, counts: _Counts) -> int:

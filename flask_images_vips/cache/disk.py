@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
+from typing import Any, BinaryIO, TypeVar
 
 from . import Entry, Key
 from .bound import NEVER_READ_NS, SHARDS, Bound
@@ -23,6 +24,8 @@ from .flights import Flights
 from .locks import FileLocks
 
 logger = logging.getLogger("flask_images_vips")
+
+T = TypeVar("T")
 
 _SWEEP_EVERY = 256  # writes
 _TRIES = 5
@@ -58,7 +61,7 @@ class DiskCache:
         self._locks = FileLocks(
             os.path.join(folder, "locks", "renditions"), lock_timeout, partial(self._warn, "locked")
         )
-        self._flights: Flights[Entry] = Flights()
+        self._flights: Flights[Any] = Flights()
         self._warned: dict[str, object] = {}
         self._writes = 0
         self._usable: bool | None = None
@@ -143,7 +146,7 @@ class DiskCache:
         *create* is called once over all threads and processes of this host. What it raises is raised here, in all
         threads that wait, and nothing is stored. *mtime_ns* becomes the entry's modification time.
         """
-        return self.get(key) or self._flights.join(key, lambda: self._create(key, mtime_ns, create), self.lock_timeout)
+        return self.get(key) or self.once(key, lambda: self._create(key, mtime_ns, create))
 
     def usable(self) -> bool:
         """Whether the folder may be used; it is made where it is missing."""
@@ -152,45 +155,85 @@ class DiskCache:
         return bool(self._usable)
 
     def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
-        if not self.usable():
+        if not self._usable:
             return _unstored(create(), mtime_ns)
-        with self._locks.hold(_lock_name(key)):
-            stored = self.get(key)
-            if stored is not None:
-                with stored:
-                    stored.read()  # into memory: the threads that wait share this entry, not its place in the file
-                return stored
-            return self._write(key, mtime_ns, create)
+        stored = self.get(key)
+        if stored is not None:
+            with stored:
+                stored.read()  # into memory: the threads that wait share this entry, not its place in the file
+            return stored
+        return self._write(key, mtime_ns, create)
 
-    def _write(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+    def once(self, key: Key, work: Callable[[], T]) -> T:
+        """What *work* gives. For one *key* it is at work once at a time, over all threads and processes of this host.
+
+        Threads that ask meanwhile get what it gives, or raises, too.
+        """
+
+        def alone() -> T:
+            if not self.usable():
+                return work()
+            with self._locks.hold(_lock_name(key)):
+                return work()
+
+        result: T = self._flights.join(key, alone, self.lock_timeout)
+        return result
+
+    def put(self, key: Key, write: Callable[[BinaryIO], int], *, in_use: bool = False) -> str | None:
+        """Store what *write* writes into the file that it is given, and say where; None where it is too large to keep.
+
+        *write* gives the modification time, in nanoseconds since 1970. Readers see all of the entry or nothing. One
+        that is *in_use* counts as read, so that making room for it does not take it at once.
+
+        Raises:
+            OSError: it cannot be written. So, too, whatever *write* raises; nothing is stored then.
+        """
+        # Before the work: where nothing can be written, that is known without a half-written file.
+        descriptor, temporary = self._open_temporary()
         try:
-            # Before the work: where nothing can be written, that is known without a half-written file.
-            descriptor, temporary = self._open_temporary()
-        except OSError as error:
-            self._warn("written", error)
-            return _unstored(create(), mtime_ns)
-        try:
+            file = os.fdopen(descriptor, "w+b")
             try:
-                data = create()
-            except BaseException:
-                os.close(descriptor)
-                raise
-            entry = _unstored(data, mtime_ns)
-            try:
-                if self.bound is None or self.bound.admits(len(data)):
-                    _write_and_close(descriptor, data)
-                    if self._file_mode != 0o600:
-                        os.chmod(temporary, self._file_mode)
-                    # Read by nobody yet, for the evictor: the kernel's own clock may be a little behind.
-                    os.utime(temporary, ns=(time.time_ns() - NEVER_READ_NS, mtime_ns))
-                    entry.path = self._publish(temporary, key, len(data))
-                else:
-                    os.close(descriptor)
-            except OSError as error:
-                self._warn("written", error)
-            return entry
+                mtime_ns = write(file)
+                file.flush()
+                size = os.fstat(descriptor).st_size
+            finally:
+                with contextlib.suppress(OSError):  # what could not be flushed fails once more
+                    file.close()
+            if self.bound is not None and not self.bound.admits(size):
+                return None
+            if self._file_mode != 0o600:
+                os.chmod(temporary, self._file_mode)
+            # Before or after the change, for the evictor; the kernel's own clock may be a little off.
+            atime_ns = time.time_ns() + (NEVER_READ_NS if in_use else -NEVER_READ_NS)
+            os.utime(temporary, ns=(atime_ns, mtime_ns))
+            return self._publish(temporary, key, size)
         finally:
             _unlink(temporary)  # gone already where it was published
+
+    def _write(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+        data: bytes | None = None
+        own: OSError | None = None  # of create, and none of the cache's
+
+        def write(file: BinaryIO) -> int:
+            nonlocal data, own
+            try:
+                data = create()
+            except OSError as error:
+                own = error
+                raise
+            file.write(data)
+            return mtime_ns
+
+        path = None
+        try:
+            path = self.put(key, write)
+        except OSError as error:
+            if error is own:
+                raise
+            self._warn("written", error)
+        entry = _unstored(create() if data is None else data, mtime_ns)
+        entry.path = path
+        return entry
 
     def _open_temporary(self) -> tuple[int, str]:
         if self._writes % _SWEEP_EVERY == 0:
@@ -294,13 +337,6 @@ def _is_mine(status: os.stat_result) -> bool:
 
 def _unstored(data: bytes, mtime_ns: int) -> Entry:
     return Entry(len(data), mtime_ns // 1_000_000_000, data=data)
-
-
-def _write_and_close(descriptor: int, data: bytes) -> None:
-    with os.fdopen(descriptor, "wb", buffering=0) as file:  # unbuffered, or closing could fail once more
-        left = memoryview(data)
-        while left:
-            left = left[file.write(left) or 0 :]
 
 
 def _make_folder(path: str, mode: int = 0o700) -> None:

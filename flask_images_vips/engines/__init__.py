@@ -5,23 +5,35 @@ Engines never choose sizes: `geometry.plan` does, and they are told. They take a
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..errors import LimitExceeded
 from ..formats import Format
 from ..geometry import Geometry, Size
 from ..options import Options
 from ..rendition import Rendition
+
+# Read by libvips as it starts: the first drops the limits of its loaders, the second keeps its warnings off stderr.
+os.environ.pop("VIPS_UNLIMITED", None)
+os.environ.setdefault("VIPS_WARNING", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a source says about itself, before a pixel is decoded.
 
-    *size* is upright where the engine turns pictures upright: EXIF orientations 5-8 swap the sides.
+    *size* is upright where the engine turns pictures upright: EXIF orientations 5-8 swap the sides. *format* is one of
+    `formats.INPUTS`, or ``svg``. *frames* counts those that this engine can read, of an animation or of pages. *whole*
+    says that it holds all pixels of such a file in memory while it decodes them, instead of a few lines.
     """
 
     size: Size
+    format: str
+    frames: int = 1
+    alpha: bool = False
+    whole: bool = False
 
 
 class Engine(Protocol):
@@ -40,6 +52,7 @@ class Engine(Protocol):
         Raises:
             UnsupportedSource: no image, or of a kind that this engine does not load.
             UnreadableSource: an image, but broken.
+            LimitExceeded: it would take too much to read even this.
         """
         ...
 
@@ -48,5 +61,11 @@ class Engine(Protocol):
 
         Raises:
             UnsupportedSource, UnreadableSource: as `header`; a broken file may show only here.
+            LimitExceeded: it took longer than the engine may.
         """
         ...
+
+
+def overtime(seconds: float, limit: float) -> LimitExceeded:
+    """The error of a render that was ended after *seconds*."""
+    return LimitExceeded("render's seconds", round(seconds, 2), limit, set_by="IMAGES_RENDER_TIMEOUT")

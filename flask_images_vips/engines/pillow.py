@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from PIL import Image, ImageCms, ImageFilter, UnidentifiedImageError
 
 from ..errors import ImagesError, UnreadableSource, UnsupportedSource
-from ..formats import Format
+from ..formats import INPUTS, Format
 from ..geometry import Geometry, Size
 from ..options import Mode, Options
 from ..rendition import Rendition
-from . import Header
+from . import Header, overtime
 from .colour import is_srgb
-
-# Named one by one: left to itself, Pillow starts Ghostscript for an EPS that calls itself cat.jpg.
-_INPUTS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF")
+from .frames import check_frames
 
 # How each format is written, less its quality: Pillow's name, its parameters, the modes it takes.
 _SAVE: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
@@ -40,25 +39,39 @@ _TURNED_BACK = {6: 8, 8: 6}  # the others undo themselves
 _LINEAR_SIZES = 2.0  # the headroom that JPEG's own shrinking and the first, coarse reduction leave to LANCZOS
 _MOST_REDUCED = 32  # Pillow's own first reduction divides by multiplying: it darkens where it takes too many pixels
 _SRGB = ImageCms.createProfile("sRGB")
+_FORMATS = {"MPO": "jpeg"}  # what Pillow calls otherwise than `formats.INPUTS`: a JPEG with more pictures behind it
 
 
 class PillowEngine:
-    """Renders by Pillow, in this process."""
+    """Renders by Pillow, in this process, sources of the formats *inputs*. A file that is cut short is refused.
+
+    *timeout*, in seconds, ends what still reads its source then: not the decoders of WebP, AVIF and TIFF, nor encoders.
+    """
 
     name = "pillow"
 
-    def __init__(self, *, auto_orient: bool = True) -> None:
+    def __init__(self, *, auto_orient: bool = True, inputs: Sequence[str] = INPUTS, timeout: float = 10.0) -> None:
         self.auto_orient = auto_orient
+        self.timeout = timeout
+        # Named one by one: left to itself, Pillow starts Ghostscript for an EPS that calls itself cat.jpg.
+        self.inputs = tuple(name.upper() for name in inputs)
 
     def supports(self, options: Options, format: Format) -> bool:
         return format.name in _SAVE
 
     def header(self, descriptor: int, ref: str) -> Header:
-        with _readable(ref), self._open(descriptor) as (image, orientation):
-            return Header(_turned(Size(*image.size), orientation))
+        check_frames(descriptor)
+        with self._readable(ref), self._open(descriptor) as (image, orientation):
+            format = _FORMATS.get(image.format or "", str(image.format).lower())
+            return Header(
+                _turned(Size(*image.size), orientation),
+                format,
+                alpha=image.has_transparency_data,
+                whole=format != "jpeg",
+            )
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
-        with _readable(rendition.source.ref), self._open(descriptor) as (image, orientation):
+        with self._readable(rendition.source.ref), self._open(descriptor) as (image, orientation):
             options = rendition.options
             if options.transform:  # no shrinking while decoding: it would shift the coordinates
                 picture = resized(_turn(_expanded(image), orientation), options, geometry)
@@ -71,8 +84,12 @@ class PillowEngine:
     def _open(self, descriptor: int) -> Iterator[tuple[Image.Image, int]]:
         """The image, of which only the header is read so far, and the EXIF orientation to turn it by."""
         os.lseek(descriptor, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(descriptor), "rb") as file, Image.open(file, formats=_INPUTS) as image:
-            orientation: int = image.getexif().get(_ORIENTATION) or 1
+        with (
+            io.BufferedReader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
+            Image.open(file, formats=self.inputs) as image,
+        ):
+            # Of the class above: a PNG's own would decode the pixels, to look for EXIF behind them.
+            orientation: int = Image.Image.getexif(image).get(_ORIENTATION) or 1
             if image.format == "TIFF":
                 # Pillow turns it by itself: its size is upright already, and what is left is to turn it back.
                 yield image, 1 if self.auto_orient else _TURNED_BACK.get(orientation, orientation)
@@ -81,20 +98,32 @@ class PillowEngine:
             else:
                 yield image, orientation if self.auto_orient else 1
 
+    @contextmanager
+    def _readable(self, ref: str) -> Iterator[None]:
+        """Pillow raises whatever its parsers meet, so everything that is not ours means: this file is broken."""
+        try:
+            yield
+        except (ImagesError, MemoryError):
+            raise
+        except UnidentifiedImageError as error:
+            kinds = ", ".join(self.inputs)
+            raise UnsupportedSource(ref, f"Pillow finds none of {kinds} in it; SVG is for libvips alone") from error
+        except Exception as error:
+            raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
 
-@contextmanager
-def _readable(ref: str) -> Iterator[None]:
-    """Pillow raises whatever its parsers meet, so everything that is not ours means: this file is broken."""
-    try:
-        yield
-    except ImagesError:
-        raise
-    except UnidentifiedImageError as error:
-        raise UnsupportedSource(ref, "Pillow knows no image of this kind") from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
+
+class _TimedFile(io.FileIO):
+    """A file that ends its readers after *limit* seconds: Pillow's parsers, and decoders that are fed in pieces."""
+
+    def __init__(self, descriptor: int, limit: float) -> None:
+        super().__init__(descriptor)
+        self.limit = limit
+        self.begin = time.monotonic()
+
+    def readinto(self, buffer: Any) -> int | None:
+        if (seconds := time.monotonic() - self.begin) > self.limit:
+            raise overtime(seconds, self.limit)
+        return super().readinto(buffer)
 
 
 def _turned(size: Size, orientation: int) -> Size:

@@ -6,34 +6,43 @@ descriptor, so that neither a name nor a signature can bring in another one.
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import os
+import threading
+import time
+from collections.abc import Sequence
 from typing import Any
+from xml.parsers import expat
 
 import pyvips
 
-from ..errors import UnreadableSource, UnsupportedSource
-from ..formats import Format
+from ..errors import LimitExceeded, UnreadableSource, UnsupportedSource
+from ..formats import INPUTS, Format
 from ..geometry import Geometry, Size
 from ..options import Mode, Options, Sharpen
 from ..rendition import Rendition
-from . import Engine, Header
+from . import Engine, Header, overtime
 from .colour import is_srgb
+from .frames import check_frames
 
 logger = logging.getLogger("flask_images_vips")
 
-_JPEG, _WEBP = "VipsForeignLoadJpegSource", "VipsForeignLoadWebpSource"
-# By type name, as libvips gives it for what it finds in a source, and what each of them must fail on to refuse a file
-# that is cut short. Others exist (SVG, PDF, raw, matrix text …).
+# By type name, as libvips gives it for what it finds in a source. Others exist (PDF, raw, matrix text …).
 _LOADERS = {
-    _JPEG: "truncated",
-    _WEBP: "truncated",
-    "VipsForeignLoadPngSource": "truncated",
-    "VipsForeignLoadNsgifSource": "truncated",
-    "VipsForeignLoadHeifSource": "truncated",
-    "VipsForeignLoadTiffSource": "error",
+    "VipsForeignLoadJpegSource": "jpeg",
+    "VipsForeignLoadPngSource": "png",
+    "VipsForeignLoadNsgifSource": "gif",
+    "VipsForeignLoadWebpSource": "webp",
+    "VipsForeignLoadHeifSource": "avif",
+    "VipsForeignLoadTiffSource": "tiff",
+    "VipsForeignLoadSvgSource": "svg",
 }
+_MOST_SVG_BYTES = 1_000_000
+
+# What pyvips raises: the second where libvips quotes the words of a file, which may be in any encoding.
+_ERRORS = (pyvips.Error, UnicodeDecodeError)
 
 # How each format is written, less its quality. Prices and gains: libvips' AVIF effort 4 costs ten times effort 1
 # for a tenth fewer bytes; its WebP effort 4 twice effort 2 for a twentieth; PNG filters save a third of a photograph.
@@ -75,11 +84,29 @@ def forked_after_pixels() -> bool:
 
 
 class VipsEngine:
-    """Renders by libvips, in this process; by *after_fork* where libvips would hang, see `forked_after_pixels`."""
+    """Renders by libvips, in this process; by *after_fork* where libvips would hang, see `forked_after_pixels`.
 
-    def __init__(self, *, auto_orient: bool = True, after_fork: Engine | None = None) -> None:
+    *inputs* are the formats of sources, with ``svg`` where that may be one. *fail_on* is libvips' own word for what
+    ends a render: ``none``, ``truncated``, ``error`` or ``warning``. *timeout* is in seconds, see `_Deadline`.
+    """
+
+    def __init__(
+        self,
+        *,
+        auto_orient: bool = True,
+        inputs: Sequence[str] = INPUTS,
+        fail_on: str = "truncated",
+        timeout: float = 10.0,
+        after_fork: Engine | None = None,
+    ) -> None:
         self.auto_orient = auto_orient
+        self.inputs = inputs
+        self.fail_on = fail_on
+        self.timeout = timeout
         self.after_fork = after_fork
+        # pyvips hands libvips' warnings to Python's logging while they are made. Where Python collects garbage there,
+        # and an image in it warns as it goes, glib ends the process: a warning within a warning is fatal.
+        pyvips._remove_log_handler()
         # Workers are the parallelism, and a cache of operations would serve a replaced source's old pixels.
         pyvips.cache_set_max(0)
         pyvips.vips_lib.vips_concurrency_set(1)
@@ -92,10 +119,19 @@ class VipsEngine:
         return options.transform is None and format.name in _SAVE
 
     def header(self, descriptor: int, ref: str) -> Header:
+        if self.after_fork is not None and forked_after_pixels():
+            return self.after_fork.header(descriptor, ref)
+        check_frames(descriptor)
         try:
-            _, image = self._open(descriptor, ref)
-            return Header(_upright_size(image))
-        except pyvips.Error as error:
+            format, image = self._open(descriptor, ref)
+            return Header(
+                _upright_size(image),
+                format,
+                frames=image.get("n-pages") if _has(image, "n-pages") else 1,
+                alpha=bool(image.hasalpha()),
+                whole=format in ("avif", "gif") or (format == "png" and _has(image, "interlaced")),
+            )
+        except _ERRORS as error:
             raise UnreadableSource(ref, _reason(error)) from error
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
@@ -103,48 +139,130 @@ class VipsEngine:
         if self.after_fork is not None and forked_after_pixels():
             return self.after_fork.render(descriptor, rendition, geometry)
         _first_pid = _first_pid or os.getpid()
-        try:
-            image = self._load(descriptor, rendition.source.ref, geometry.scaled)
-            for step in _STEPS:
-                image = step(image, rendition, geometry)
-            return _encode(image, rendition)
-        except pyvips.Error as error:
-            raise UnreadableSource(rendition.source.ref, _reason(error)) from error
+        with _Deadline(self.timeout) as deadline:
+            try:
+                image = deadline.watch(self._load(descriptor, rendition.source.ref, geometry.scaled))
+                for step in _STEPS:
+                    image = deadline.watch(step(image, rendition, geometry))
+                return _encode(image, rendition)
+            except _ERRORS as error:
+                if deadline.over:
+                    raise overtime(deadline.seconds, self.timeout) from error
+                raise UnreadableSource(rendition.source.ref, _reason(error)) from error
 
     def _open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
-        """The name of the loader and the image, of which only the header is read so far."""
+        """The format and the image, of which only the header is read so far."""
         os.lseek(descriptor, 0, os.SEEK_SET)
         source = pyvips.Source.new_from_descriptor(descriptor)
         pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
         if pointer == pyvips.ffi.NULL:
-            pyvips.Error("")  # takes libvips' complaint out of its buffer, or the next error would quote it
+            pyvips.vips_lib.vips_error_clear()  # or the next error would quote it
             raise UnsupportedSource(ref, "libvips knows no image of this kind")
         loader = pyvips.ffi.string(pointer).decode()
-        if loader not in _LOADERS:
-            raise UnsupportedSource(ref, f"{loader} is not among the loaders in use")
-        image = pyvips.Operation.call(loader, source, access="sequential", fail_on=_LOADERS[loader], **options)
-        if not self.auto_orient and "orientation" in image.get_fields():
+        format = _LOADERS.get(loader)
+        if format is None or format not in self.inputs:
+            raise UnsupportedSource(ref, f"{format or loader} is not among the formats in use")
+        if format == "svg":
+            return format, _open_svg(descriptor, ref, **options)
+        # For TIFF, libvips takes a file that is cut short for an error of another kind.
+        fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
+        image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
+        if not self.auto_orient and _has(image, "orientation"):
             image = image.copy()
             image.remove("orientation")
-        return loader, image
+        return format, image
 
     def _load(self, descriptor: int, ref: str, scaled: Size) -> pyvips.Image:
         """The source, decoded at a fraction of its size where its format can and *scaled* allows it."""
-        loader, image = self._open(descriptor, ref)
+        format, image = self._open(descriptor, ref)
         upright = _upright_size(image)
         spare = min(upright.width / scaled.width, upright.height / scaled.height) / _HEADROOM
-        if loader == _JPEG and spare >= 2:
+        if format == "jpeg" and spare >= 2:
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self._open(descriptor, ref, shrink=shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
-        if loader == _WEBP and spare > 1:
+        if format == "webp" and spare > 1:
             _, image = self._open(descriptor, ref, scale=1 / spare)
+        if format == "svg":  # drawn at the size that is wanted, also where that is beyond its own
+            scale = max(scaled.width / upright.width, scaled.height / upright.height)
+            _, image = self._open(descriptor, ref, scale=scale)
         return image
 
 
+class _Deadline:
+    """Ends a render that takes longer than *limit* seconds: libvips stops at the next lines of an image that is killed.
+
+    What runs inside of one call of a codec, as AVIF's, or of librsvg, goes on to its end. To kill the last image alone
+    would not do: a single piece of it may need all of the source.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.over = False
+        self._begin = time.monotonic()
+        self._images: list[pyvips.Image] = []
+        self._timer = threading.Timer(limit, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._timer.cancel()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begin
+
+    def watch(self, image: pyvips.Image) -> pyvips.Image:
+        self._images.append(image)
+        if self.over:  # asked after the image was added: `_end` may have looked before
+            image.set_kill(True)
+        return image
+
+    def _end(self) -> None:
+        self.over = True
+        for image in tuple(self._images):
+            image.set_kill(True)
+
+
+def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
+    """Drawn out of memory: by name, or as a source, librsvg would read the files beside it."""
+    with io.FileIO(descriptor, closefd=False) as file:
+        file.seek(0)
+        data = file.read(_MOST_SVG_BYTES + 1)
+    if len(data) > _MOST_SVG_BYTES:
+        raise LimitExceeded("SVG's bytes", len(data), _MOST_SVG_BYTES, set_by="this package")
+    _check_drawing(data, ref)
+    return pyvips.Image.svgload_buffer(data, scale=scale)
+
+
+def _check_drawing(data: bytes, ref: str) -> None:
+    """Refuse an SVG that brings pictures, whose size no limit is asked for, or entities; also a compressed one."""
+
+    def start(name: str, attributes: object) -> None:
+        if name.rpartition(" ")[2] in ("image", "feImage"):
+            raise UnreadableSource(ref, "an SVG with pictures in it")
+
+    def declare(*entity: object) -> None:
+        raise UnreadableSource(ref, "an SVG that declares entities")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EntityDeclHandler = start, declare
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise UnreadableSource(ref, f"no XML: {error}") from error
+
+
+def _has(image: pyvips.Image, field: str) -> bool:
+    """Asked for by name: a list of all fields has the file's own words in it, in any encoding."""
+    return bool(image.get_typeof(field))
+
+
 def _lies_on_its_side(image: pyvips.Image) -> bool:
-    return "orientation" in image.get_fields() and 5 <= image.get("orientation") <= 8
+    return _has(image, "orientation") and 5 <= image.get("orientation") <= 8
 
 
 def _upright_size(image: pyvips.Image) -> Size:
@@ -177,7 +295,7 @@ def _scale(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyv
     image = _without_cmyk(image)
     own, target = _upright_size(image), geometry.scaled
     reduced = Size(min(own.width, target.width), min(own.height, target.height))
-    profile = image.get("icc-profile-data") if "icc-profile-data" in image.get_fields() else None
+    profile = image.get("icc-profile-data") if _has(image, "icc-profile-data") else None
     colour = {"output_profile": "srgb"} if profile is not None and not is_srgb(profile) else {}
     image = image.thumbnail_image(reduced.width, height=reduced.height, size="force", intent="perceptual", **colour)
     if image.interpretation not in ("srgb", "b-w"):
@@ -187,7 +305,7 @@ def _scale(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyv
 
 def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
     """CMYK that brings no profile, turned to RGB as browsers do; libvips would assume a press of its own."""
-    if image.interpretation != "cmyk" or "icc-profile-data" in image.get_fields():
+    if image.interpretation != "cmyk" or _has(image, "icc-profile-data"):
         return image
     inks = image.invert()
     return (inks[0:3] * inks[3] / 255).rint().cast("uchar").copy(interpretation="srgb")
@@ -279,5 +397,10 @@ def _encode(image: pyvips.Image, rendition: Rendition) -> bytes:
     return data
 
 
-def _reason(error: pyvips.Error) -> str:
-    return " ".join(str(error).split())[:300]
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        # Left there, it would be in all later errors too.
+        pyvips.vips_lib.vips_error_clear()
+        text = error.object.decode("utf-8", "replace")
+    return " ".join(text.split())[:300]

@@ -51,21 +51,28 @@ class Source:
         A descriptor, since libvips reads options out of a name: ``cat.gif[n=-1]``.
 
         Raises:
-            SourceNotFound: gone, not a regular file, or a link out of *root*.
-            SourceChanged: another version than this one, before or after.
+            SourceNotFound: may not be read, not a regular file, or a link out of *root*.
+            SourceChanged: gone before, or written to before or meanwhile; also where the block failed.
         """
-        real, root = os.path.realpath(self.path), os.path.realpath(self.root)
-        if os.path.commonpath((real, root)) != root:
+        real = real_path_inside(self.path, self.root)
+        if real is None:
             raise SourceNotFound(self.ref, "a link that leads out of its folder")
         try:
             descriptor = os.open(real, _OPEN_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):
+            raise SourceChanged(self.ref, "gone since it was found") from None
         except OSError as error:
             raise SourceNotFound(self.ref, error.strerror or str(error)) from None
         try:
             before = self._checked(descriptor)
-            yield descriptor
-            if self._checked(descriptor).st_ctime_ns != before.st_ctime_ns:
-                raise SourceChanged(self.ref, "changed while it was read")
+            try:
+                yield descriptor
+            finally:
+                # Also after a failure: a file that is half written is no broken one. To be removed or replaced sets the
+                # time of change too, but what the descriptor reads stays this version.
+                after = self._checked(descriptor)
+                if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
+                    raise SourceChanged(self.ref, "changed while it was read")
         finally:
             os.close(descriptor)
 
@@ -76,3 +83,9 @@ class Source:
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
             raise SourceChanged(self.ref, "another version than was asked for")
         return status
+
+
+def real_path_inside(path: str, root: str) -> str | None:
+    """*path* without links, or None where that is not below *root*."""
+    real, root = os.path.realpath(path), os.path.realpath(root)
+    return real if os.path.commonpath((real, root)) == root else None

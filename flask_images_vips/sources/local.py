@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ..errors import SourceNotFound
-from . import Source
+from . import Source, real_path_inside
 
 
 class LocalSources:
@@ -29,19 +29,42 @@ class LocalSources:
     def find(self, ref: str) -> Source:
         """The source that the relative path *ref* names now.
 
-        Costs one ``stat`` per folder. Whether a link leads out of the folder is asked when the file is opened.
+        Costs one ``lstat`` per folder and part of *ref*, and more only where one of them is a link. Nothing is asked
+        of a file that a link out of the folder leads to.
 
         Raises:
             SourceNotFound: no regular file of that name, or a name that climbs out of the folders.
         """
-        if os.path.isabs(ref) or ".." in ref.split("/") or "\0" in ref:
+        if _climbs(ref):
             raise SourceNotFound(ref, "not a path below IMAGES_PATH")
         for root in self.roots:
-            path = os.path.join(root, ref)
-            try:
-                status = os.stat(path)
-            except (OSError, ValueError):
-                continue
-            if stat.S_ISREG(status.st_mode):
-                return Source(ref, root, path, status.st_size, status.st_mtime_ns)
+            with suppress(OSError, ValueError):  # ValueError: a name that no file can have
+                status = _status_inside(root, ref)
+                if status is not None and stat.S_ISREG(status.st_mode):
+                    return Source(ref, root, os.path.join(root, ref), status.st_size, status.st_mtime_ns)
         raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+
+
+def _climbs(ref: str) -> bool:
+    """Whether *ref* may lead out of a folder without a link, on some system or to one that decodes it once more."""
+    parts = ref.split("/")
+    return (
+        os.path.isabs(ref)
+        or bool(os.path.splitdrive(ref)[0])
+        or ".." in parts
+        or "\0" in ref
+        or "\\" in ref
+        or "%2e" in ref.lower()
+    )
+
+
+def _status_inside(root: str, ref: str) -> os.stat_result | None:
+    """The status of the file *ref* below *root*, or None where a link on the way leads out of *root*."""
+    path = root
+    for part in ref.split("/"):
+        path = os.path.join(path, part)
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            real = real_path_inside(os.path.join(root, ref), root)
+            return None if real is None else os.lstat(real)
+    return status

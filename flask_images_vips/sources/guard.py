@@ -1,0 +1,242 @@
+"""Which remote hosts may be reached? The policy that every URL, and every address that a name stands for, must pass.
+
+This module opens no connection; the one thing that it asks of the outside is `Guard.resolve`'s name lookup.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from ..errors import ConfigError, RemoteFailed
+
+Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
+"""What a socket is made for, and what it connects to."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Python's own is_global differs from version to version, and calls multicast, NAT64 and site-local addresses public.
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this network, RFC 791; Linux connects 0.0.0.0 to itself
+        "10.0.0.0/8",  # private, RFC 1918
+        "100.64.0.0/10",  # behind a provider's NAT, RFC 6598
+        "127.0.0.0/8",  # loopback, RFC 1122
+        "168.63.129.16/32",  # Azure's host, from inside a virtual machine
+        "169.254.0.0/16",  # link-local, RFC 3927; the metadata of most clouds
+        "172.16.0.0/12",  # private, RFC 1918
+        "192.0.0.0/24",  # protocol assignments, RFC 6890; Oracle's metadata
+        "192.0.2.0/24",  # documentation, RFC 5737
+        "192.31.196.0/24",  # AS112, RFC 7535
+        "192.52.193.0/24",  # AMT relays, RFC 7450
+        "192.88.99.0/24",  # 6to4 relays, RFC 7526
+        "192.168.0.0/16",  # private, RFC 1918
+        "192.175.48.0/24",  # AS112, RFC 7534
+        "198.18.0.0/15",  # benchmarking, RFC 2544
+        "198.51.100.0/24",  # documentation, RFC 5737
+        "203.0.113.0/24",  # documentation, RFC 5737
+        "224.0.0.0/4",  # multicast, RFC 5771
+        "240.0.0.0/4",  # reserved, RFC 1112, and broadcast, RFC 919
+        # Of IPv6 only 2000::/3 is public to begin with, see _GLOBAL_UNICAST.
+        "2001::/23",  # protocol assignments, RFC 2928; Teredo with its two hidden IPv4 addresses, RFC 4380
+        "2001:db8::/32",  # documentation, RFC 3849
+        "2002::/16",  # 6to4, a hidden IPv4 address, withdrawn by RFC 7526
+        "2620:4f:8000::/48",  # AS112, RFC 7534
+        "3fff::/20",  # documentation, RFC 9637
+    )
+)
+# RFC 4291, section 2.4. Outside lie ::/8 with all the ways to write IPv4 there, 64:ff9b:1::/48 (local NAT64, RFC 8215),
+# 100::/64 (discard), 5f00::/16 (SRv6), fc00::/7 (unique local), fe80::/10, fec0::/10 (site-local), ff00::/8.
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: what an IPv6-only network's DNS answers for every IPv4 host
+# RFC 5214: the upper half of an interface identifier whose lower half is IPv4; two of its bits are flags.
+_ISATAP, _ISATAP_MASK = 0x00005EFE, 0xFCFFFFFF
+
+_LONGEST_URL = 8000  # RFC 9110, section 4.1
+_LONGEST_HOST = 253
+_NETLOC = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@%/?#]+))(?::([0-9]{1,5}))?", re.ASCII)
+_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def is_public(address: str | IPv4Address | IPv6Address) -> bool:
+    """Whether *address* is globally routable unicast, and so is every IPv4 address hidden in it."""
+    try:
+        plain = _plain(ipaddress.ip_address(address))
+    except ValueError:
+        return False
+    if isinstance(plain, IPv6Address):
+        if plain.scope_id is not None or not (plain in _GLOBAL_UNICAST or plain in _NAT64):
+            return False
+        is_isatap = int(plain) >> 32 & _ISATAP_MASK == _ISATAP
+        if (plain in _NAT64 or is_isatap) and not is_public(IPv4Address(int(plain) & 0xFFFFFFFF)):
+            return False
+    return not any(plain in network for network in _NOT_PUBLIC)
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """*address* as the kernel connects to it: an IPv4-mapped one is IPv4."""
+    if isinstance(address, IPv6Address) and address.scope_id is None and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One URL, taken apart once: what is asked of which host. *path* carries the query too.
+
+    *host* is lower-case ASCII without a trailing dot, or an address without brackets.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """The host, and the port where it is not the scheme's own, as a URL and the Host header have them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What may be reached.
+
+    *hosts* are exact names or ``*.example.com`` for all names below; None is any, an empty tuple none. *allow_private*
+    are networks that may be reached although they are not public. *getaddrinfo* looks names up, as `socket`'s does.
+
+    Raises:
+        ConfigError: a host or a network that is none.
+    """
+
+    hosts: tuple[str, ...] | None = None
+    schemes: tuple[str, ...] = ("http", "https")
+    ports: tuple[int, ...] = (80, 443)
+    allow_private: tuple[str | IPv4Network | IPv6Network, ...] = ()
+    getaddrinfo: Callable[..., Iterable[tuple[Any, ...]]] = field(default_factory=lambda: socket.getaddrinfo)
+
+    def __post_init__(self) -> None:
+        try:
+            if self.hosts is not None:
+                object.__setattr__(self, "hosts", tuple(map(_pattern, self.hosts)))
+            object.__setattr__(self, "allow_private", tuple(map(ipaddress.ip_network, self.allow_private)))
+        except ValueError as error:
+            raise ConfigError(f"Remote sources: {error}") from None
+
+    def check(self, url: str, base: str = "") -> Target:
+        """What *url* asks for, which may be relative to *base*.
+
+        Raises:
+            RemoteFailed: it is not a URL of the allowed schemes, hosts and ports, or one in disguise.
+        """
+        # Before the parser, which silently removes tabs, line breaks and leading spaces.
+        if len(url) > _LONGEST_URL:
+            raise RemoteFailed(url[:100] + "…", f"a URL of {len(url):,} characters, expected at most {_LONGEST_URL:,}")
+        if any(sign <= " " or sign in "\\\x7f" or not (sign.isascii() or sign.isprintable()) for sign in url):
+            raise RemoteFailed(url, "a URL with a space, a backslash or a control character")
+        try:
+            parts = urlsplit(urljoin(base, url))
+            if parts.scheme not in self.schemes or parts.scheme not in DEFAULT_PORTS:
+                raise ValueError(f"the scheme is {parts.scheme!r}, expected one of {', '.join(self.schemes)}")
+            if "@" in parts.netloc:
+                raise ValueError("a user name or password in the URL")
+            found = _NETLOC.fullmatch(parts.netloc)
+            if found is None:
+                raise ValueError(f"{parts.netloc!r} is not a host, or a host and a port")
+            in_brackets, name, port_text = found.groups()
+            host = str(_plain(IPv6Address(in_brackets))) if in_brackets else _host(name)
+            port = int(port_text) if port_text else DEFAULT_PORTS[parts.scheme]
+            if port not in self.ports:
+                raise ValueError(f"port {port} is not allowed")
+            if self.hosts is not None and not any(_matches(host, pattern) for pattern in self.hosts):
+                raise ValueError(f"the host {host} is not allowed")
+            address = as_address(host)
+            if address is not None and not self.permits(address):
+                raise ValueError(f"{address} is not a public address")
+            path = quote(parts.path or "/", safe=_PRINTABLE)
+            query = f"?{quote(parts.query, safe=_PRINTABLE)}" if parts.query else ""
+        except ValueError as error:  # also the parser's own, and UnicodeError
+            raise RemoteFailed(url, str(error)) from None
+        return Target(parts.scheme, host, port, path + query)
+
+    def permits(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether a connection to *address* may be opened."""
+        plain = _plain(address)
+        if isinstance(plain, IPv6Address) and plain.scope_id is not None:
+            return False
+        return is_public(plain) or any(plain in network for network in self.allow_private)
+
+    def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
+        """What to connect to for *host*, looked up now, once. Connect to these, never to the name.
+
+        Raises:
+            RemoteFailed: there is none, or any of the answers is an address that may not be reached.
+        """
+        try:
+            answers = self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise RemoteFailed(host, f"the name cannot be looked up: {error}") from None
+        endpoints: dict[Endpoint, None] = {}
+        for *_, sockaddr in answers:
+            # One bad answer among good ones refuses all: it is an attack, or a name of the inside.
+            address = as_address(str(sockaddr[0]))
+            if address is None or any(sockaddr[3:]) or not self.permits(address):
+                raise RemoteFailed(host, f"{sockaddr[0]} is not a public address")
+            if isinstance(address, IPv4Address):
+                endpoints[socket.AF_INET, (str(address), port)] = None
+            else:
+                endpoints[socket.AF_INET6, (str(address), port, 0, 0)] = None
+        if not endpoints:
+            raise RemoteFailed(host, "the name has no address")
+        return tuple(endpoints)
+
+
+def as_address(host: str) -> IPv4Address | IPv6Address | None:
+    """*host* as an address, or None where it is a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _host(text: str) -> str:
+    """A host's name as it is looked up and compared: ASCII, lower-case, without a trailing dot. ValueError if none."""
+    if len(text) > _LONGEST_HOST:
+        raise ValueError("the host's name is too long")
+    # Also turns full-width letters and digits and the other scripts' dots into plain ones.
+    host = text.encode("idna").decode("ascii").lower().removesuffix(".")
+    if len(host) > _LONGEST_HOST or not _NAME.fullmatch(host):
+        raise ValueError(f"{text!r} is not a host's name")
+    # What resolvers take for an address: 2130706433, 0x7f.1, 0177.0.0.1. Only the one usual spelling is let through.
+    if _NUMBER.fullmatch(host.rpartition(".")[2]):
+        return str(IPv4Address(host))
+    return host
+
+
+def _pattern(text: str) -> str:
+    """An entry of *hosts*, normalised like the hosts that it is compared with."""
+    address = as_address(text.strip("[]"))
+    if address is not None:
+        return str(_plain(address))
+    below = text.startswith("*.")
+    return ("*." if below else "") + _host(text.removeprefix("*."))
+
+
+def _matches(host: str, pattern: str) -> bool:
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and as_address(host) is None
+    return host == pattern
