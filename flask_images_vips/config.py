@@ -18,7 +18,7 @@ from ipaddress import ip_network
 from typing import Any, NamedTuple, TypeVar
 
 from .errors import ConfigError, InvalidOption
-from .formats import FORMATS, INPUTS, by_name
+from .formats import FORMATS, INPUTS, NEGOTIABLE, by_name
 
 logger = logging.getLogger(__package__)
 
@@ -180,6 +180,46 @@ def optional_text(name: str, value: Any) -> str | None:
     return None if value is None else text(name, value)
 
 
+def negotiable(name: str, value: Any) -> tuple[str, ...]:
+    """The best format first."""
+    if not isinstance(value, (list, tuple)) or any(
+        value.count(format) > 1 or format not in NEGOTIABLE for format in value
+    ):
+        raise _wrong(name, value, f"a list of some of {', '.join(NEGOTIABLE)}, the best first")
+    return tuple(value)
+
+
+def quality(name: str, value: Any) -> int | dict[str, int]:
+    """One number for all formats, or numbers by format."""
+    numbers = list(value.values()) if isinstance(value, Mapping) else [value]
+    if not all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 100 for number in numbers):
+        raise _wrong(name, value, "1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}")
+    if isinstance(value, int):
+        return value
+    try:
+        named = {by_name(str(format)): number for format, number in value.items()}
+    except InvalidOption as error:
+        raise ConfigError(f"{name}: {error}.") from None
+    if useless := [format.name for format in named if not format.lossy]:
+        raise _wrong(name, value, f"formats that have a quality, which {useless[0]} has not")
+    return {format.name: number for format, number in named.items()}
+
+
+def presets(name: str, value: Any) -> Mapping[str, Mapping[str, Any]] | None:
+    """Options by name. Whether they can be rendered, `Presets` says."""
+    if value is not None and not (
+        isinstance(value, Mapping) and all(isinstance(options, Mapping) for options in value.values())
+    ):
+        raise _wrong(name, value, "options by name, as in {'avatar': {'width': 96, 'height': 96, 'mode': 'crop'}}")
+    return value
+
+
+def widths(name: str, value: Any) -> tuple[int, ...]:
+    if value is not None and not isinstance(value, (list, tuple, set, frozenset, range)):
+        raise _wrong(name, value, "a list of widths in pixels")
+    return tuple(sorted(pixels(name, width) for width in value or ()))
+
+
 def engine(name: str, value: Any) -> str:
     if value not in ("auto", "vips", "pillow"):
         raise _wrong(name, value, "'auto', 'vips' or 'pillow'")
@@ -259,6 +299,32 @@ class Config:
         engine,
         "`auto` takes libvips, and Pillow for what libvips cannot do; `vips` and `pillow` take only that one, "
         "but for a process that was forked too late for libvips.",
+    )
+    formats: tuple[str, ...] = key(
+        NEGOTIABLE,
+        "IMAGES_FORMATS",
+        negotiable,
+        "What `format='auto'` chooses from, the best first: the first that the browser names in `Accept`.",
+    )
+    quality: int | dict[str, int] = key(
+        75,
+        "IMAGES_QUALITY",
+        quality,
+        "Encoder quality where the URL names none: a number, or numbers by format, such as "
+        "`{'jpeg': 75, 'webp': 75, 'avif': 55}`.",
+    )
+    presets: Mapping[str, Mapping[str, Any]] | None = key(
+        None, "IMAGES_PRESETS", presets, "Options by name, such as `{'avatar': {'width': 96, 'height': 96}}`."
+    )
+    only_presets: bool = key(
+        False, "IMAGES_ONLY_PRESETS", flag, "Serve no URL whose options are not those of a preset: it answers 400."
+    )
+    allowed_widths: tuple[int, ...] = key(
+        (),
+        "IMAGES_ALLOWED_WIDTHS",
+        widths,
+        "Widths that are served, beside those of presets; another answers 400. Building a URL takes the next larger "
+        "one. None: all.",
     )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", flag, "Turn pictures upright by their EXIF orientation.")
     cache_max_size: int = key(
@@ -399,6 +465,10 @@ class Config:
     remote_cache_share: float = key(
         0.25, "IMAGES_REMOTE_CACHE_SHARE", share, "Part of `IMAGES_CACHE_MAX_SIZE` that remote sources may take."
     )
+
+    def quality_of(self, format: str) -> int:
+        """The quality of the format called *format* where none is asked for."""
+        return self.quality if isinstance(self.quality, int) else self.quality.get(format, 75)
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Config:

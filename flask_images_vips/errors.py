@@ -32,6 +32,14 @@ class BadSignature(ImagesError):
     """A URL was not signed by this application, or was changed afterwards."""
 
 
+class Expired(ImagesError):
+    """A URL was signed for a time that is over."""
+
+
+class NotAuthorized(ImagesError):
+    """The application does not let this visitor see this image."""
+
+
 class SourceError(ImagesError):
     """Something about one source; *ref* is the name or URL it was asked for by."""
 

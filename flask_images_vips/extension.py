@@ -31,7 +31,7 @@ from .sources.guard import Guard
 from .sources.http import Client
 from .sources.local import LocalSources
 from .sources.remote import RemoteSources
-from .state import EXTENSION, AppImages, images_of
+from .state import EXTENSION, AppImages, Authorizer, images_of
 
 logger = logging.getLogger(__package__)
 
@@ -43,8 +43,12 @@ class Images(LegacyMethods):
     configuration is ``IMAGES_URL`` and ``IMAGES_NAME``; the rest is read at the first image.
     """
 
+    PUBLIC = None
+    """What `authorize`'s callback answers of an image that is for everybody."""
+
     def __init__(self, app: Flask | None = None) -> None:
         self.app = app
+        self._authorizer: Authorizer | None = None
         if app is not None:
             self.init_app(app)
 
@@ -62,7 +66,7 @@ class Images(LegacyMethods):
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
         app.extensions["images"] = self  # the name that sites know from Flask-Images
-        app.extensions[EXTENSION] = AppImages(app, url, name, _join)
+        app.extensions[EXTENSION] = AppImages(app, url, name, _join, lambda: self._authorizer)
 
         def add_rule(state: BlueprintSetupState) -> None:
             # Bare, and not as a view of the blueprint: the endpoint is IMAGES_NAME, without a prefix.
@@ -92,6 +96,20 @@ class Images(LegacyMethods):
             ValueError: keywords that do not go together.
         """
         return templating.build_url(local_path, **keywords)
+
+    def authorize(self, callback: Authorizer) -> Authorizer:
+        """Ask *callback*, a function ``(source_ref, options)``, before each image of this object's applications.
+
+        It is called in the request. False refuses: 403. True lets this visitor see the image, which only their browser
+        may then keep. `PUBLIC`, which is None, says that it is for everybody: it must not depend on the visitor.
+
+        Raises:
+            ConfigError: there is a callback already.
+        """
+        if self._authorizer is not None:
+            raise ConfigError("These images have their authorize callback already: let one function decide.")
+        self._authorizer = callback
+        return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:
         """Answers ``url_for('images', filename=…)`` and ``url_for('images.<mode>', …)``, which match no rule."""
@@ -160,8 +178,10 @@ def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> F
         return None
     # Our own folder in the one given: it is emptied now and then.
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
-    # All that a link's picture depends on besides its URL and its source.
-    stamp = (secret_keys(app.config)[0], config.url, REVISION, pipeline.recipe)
+    # All that a link's picture depends on besides its URL and its source, and whether it is served at all.
+    served = (config.formats, config.quality, config.only_presets and config.presets, config.allowed_widths)
+    restricted = images_of(app).authorizer is not None
+    stamp = (secret_keys(app.config)[0], config.url, REVISION, pipeline.recipe, served, restricted)
     door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, repr(stamp))
     if has_request_context():  # not in the command line, which may be another user's
         door.open()

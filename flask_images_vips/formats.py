@@ -6,6 +6,8 @@ This module does no I/O.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import InvalidOption
@@ -22,14 +24,16 @@ class Format:
     alpha: bool = True
     max_side: int = 65_535
     by_extension: bool = True  # False: a path that ends so is rendered as JPEG unless the URL names the format
+    lossy: bool = False  # written at a quality
+    animated: bool = False  # may hold several frames
 
 
 FORMATS = (
-    Format("jpeg", "image/jpeg", ".jpg", aliases=("jpg", "jpe", "jfif"), alpha=False),
+    Format("jpeg", "image/jpeg", ".jpg", aliases=("jpg", "jpe", "jfif"), alpha=False, lossy=True),
     Format("png", "image/png", ".png", max_side=2**31 - 1),
-    Format("webp", "image/webp", ".webp", max_side=16_383),
-    Format("avif", "image/avif", ".avif", max_side=16_384),
-    Format("gif", "image/gif", ".gif"),
+    Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True),
+    Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True),
+    Format("gif", "image/gif", ".gif", animated=True),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),
     Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, by_extension=False),
     Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, by_extension=False),
@@ -39,6 +43,12 @@ INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
 """The formats that sources may have. SVG is a matter of its own."""
 
 JPEG = FORMATS[0]
+
+AUTO = Format("auto", "", "", by_extension=False)
+"""What is asked for where the client's Accept header is to choose: see `negotiate`. No rendition is of this format."""
+
+NEGOTIABLE = ("avif", "webp")
+"""Names of the formats that clients name in Accept where they read them. Every client reads the others."""
 
 _BY_NAME = {name: format for format in FORMATS for name in (format.name, *format.aliases)}
 _BY_EXTENSION = {name: format for name, format in _BY_NAME.items() if format.by_extension}
@@ -63,7 +73,33 @@ def choose(ref: str, asked: Format | None) -> Format:
     The extension alone decides, not the content: no file is opened on a cache hit, and a server in front of
     the application can tell the media type from the URL.
     """
-    if asked is not None:
+    if asked is not None and asked is not AUTO:
         return asked
     _, dot, extension = ref.rpartition(".")
     return _BY_EXTENSION.get(extension.lower(), JPEG) if dot else JPEG
+
+
+def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
+    """The format to render *ref* in for a client: the first of *preferred* that *accept*, its header, names.
+
+    Where it names none, `choose`'s: ``image/*`` and ``*/*`` name none, since clients that cannot read AVIF send them
+    too. Where the path's own format may be animated, so must be the one that replaces it.
+    """
+    own = choose(ref, None)
+    for format in preferred:
+        if (format.animated or not own.animated) and _ACCEPTED[format.name].search(accept):
+            return format
+    return own
+
+
+def accept_pattern(format: Format) -> str:
+    """A pattern, for Python and for nginx and in any case, that finds *format* in an Accept header.
+
+    Found is what stands there by name, unless its weight is anything but a number above 0.
+    """
+    above_zero = r"[ \t]*(?=[0-9.]*[1-9])[0-9]*\.?[0-9]*[ \t]*(?:[,;]|$)"
+    parameter = rf";(?![ \t]*q[ \t]*=(?!{above_zero}))[^,;]*"
+    return rf"(?:^|,)[ \t]*{format.media_type}[ \t]*(?:{parameter})*(?:,|$)"
+
+
+_ACCEPTED = {name: re.compile(accept_pattern(by_name(name)), re.IGNORECASE) for name in NEGOTIABLE}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from .config import Config
-from .formats import FORMATS
+from .formats import FORMATS, Format, accept_pattern, by_name
 from .front import nginx_map
 
 _HTTP = """\
@@ -42,15 +43,32 @@ map $request_uri $images_name {{
     default -;
 {name}
 }}
-# The suffix: f= if it is given, else the path's own. One candidate, so one stat.
+# The suffix: f= if it is given, what Accept chooses for f=auto, else the path's own. One candidate, so one stat.
 map $uri $images_own {{
     default .jpg;
 {own}
 }}
+# The first of the application's formats that Accept names, with no weight but one above 0, else the path's own.
+map $http_accept $images_accepted {{
+    default $images_own;
+{accepted}}}
+map $http_accept $images_accepted_animated {{
+    default $images_own;
+{accepted_animated}}}
+# A path that may be animated gets what may be, too.
+map $images_own $images_negotiated {{
+    default $images_accepted;
+{animated}
+}}
 map $arg_f $images_suffix {{
     default -;
     "" $images_own;
+    auto $images_negotiated;
 {asked}
+}}
+map $arg_f $images_vary {{
+    default "";
+    auto Accept;
 }}
 # Plain GET and HEAD alone: nginx would put the header of a year on its own 416 too.
 map $request_method$http_range $images_plain {{
@@ -72,6 +90,7 @@ _DOOR = """
         log_not_found off;
         if_modified_since before;  # as the application answers it
 {headers}
+        add_header Vary $images_vary;  # left out by nginx where it is empty
     }}
 
     location @images_app {{
@@ -85,6 +104,7 @@ _ACCEL = """
         alias "{cache}/";
         error_page 403 404 = @images_again;  # evicted since the application looked, or closed to nginx
 {headers}
+        add_header Vary $upstream_http_vary;
     }}
 
     location @images_again {{
@@ -106,7 +126,17 @@ def nginx_configuration(
     """
     maps = locations = ""
     if front is not None:
-        maps = _DOOR_MAPS.format(name=nginx_map(config.url), own=_own_suffixes(), asked=_asked_suffixes())
+        preferred = [by_name(name) for name in config.formats]
+        maps = _DOOR_MAPS.format(
+            name=nginx_map(config.url),
+            own=_own_suffixes(),
+            accepted=_accepted_suffixes(preferred),
+            accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
+            animated="\n".join(
+                f"    {format.suffix} $images_accepted_animated;" for format in FORMATS if format.animated
+            ),
+            asked=_asked_suffixes(),
+        )
         locations += _DOOR.format(
             prefix=config.url,
             folder=front,
@@ -135,6 +165,10 @@ def _header_lines(headers: list[tuple[str, str]]) -> str:
 def _own_suffixes() -> str:
     formats = [format for format in FORMATS if format.by_extension and format.suffix != ".jpg"]
     return "\n".join(f'    "~*\\.{format.name}$" {format.suffix};' for format in formats)
+
+
+def _accepted_suffixes(formats: Sequence[Format]) -> str:
+    return "".join(f'    "~*{accept_pattern(format)}" {format.suffix};\n' for format in formats)
 
 
 def _asked_suffixes() -> str:

@@ -8,8 +8,10 @@ a template may build a URL of anything, and only serving it says no. This module
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
@@ -69,6 +71,18 @@ def read_quality(name: str, text: str) -> int:
     return min(value, 100)
 
 
+def read_count(name: str, text: str) -> int:
+    expected = "a whole number, at least 1"
+    value = _integer(name, text, expected=expected)
+    if value == 0:
+        raise InvalidOption(name, text, expected=expected)
+    return value
+
+
+def read_time(name: str, text: str) -> int:
+    return _integer(name, text, expected="whole seconds since 1970")
+
+
 def read_mode(name: str, text: str) -> Mode:
     try:
         return Mode(text)
@@ -104,7 +118,7 @@ def read_sharpen(name: str, text: str) -> Sharpen:
 
 
 def read_format(name: str, text: str) -> Format:
-    return formats.by_name(text)
+    return formats.AUTO if text.lower() == formats.AUTO.name else formats.by_name(text)
 
 
 def read_transform(name: str, text: str) -> Transform:
@@ -147,6 +161,15 @@ def write_off(value: object) -> str | None:
 def write_download(value: object) -> str | None:
     """True is written as 1, which stands for the source's own name."""
     return "1" if value is True else str(value) if value else None
+
+
+def write_time(value: object) -> str | None:
+    """A datetime, or a timedelta from now, is written in seconds since 1970. One without a zone is of local time."""
+    if isinstance(value, timedelta):
+        value = time.time() + value.total_seconds()
+    elif isinstance(value, datetime):
+        value = value.timestamp()
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def write_transform(value: object) -> str | None:
@@ -201,11 +224,25 @@ class Options:
         None,
         "f",
         read_format,
-        "Output format; without it, the one that the path's extension names, else JPEG.",
-        values=", ".join(f"`{format.name}`" for format in formats.FORMATS),
+        "Output format; without it, the one that the path's extension names, else JPEG. `auto`: the best of "
+        "`IMAGES_FORMATS` that the browser reads.",
+        values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
         keyed=False,  # what was chosen is in the key, not what was asked for
     )
-    quality: int = option(75, "q", read_quality, "Encoder quality, for formats that have one.", values="1 to 100")
+    quality: int = option(
+        75,
+        "q",
+        read_quality,
+        "Encoder quality, for formats that have one; without it, that of `IMAGES_QUALITY`.",
+        values="1 to 100",
+    )
+    max_bytes: int | None = option(
+        None,
+        "mb",
+        read_count,
+        "Largest file, in bytes: the quality is lowered, to 20 at the least, until it fits.",
+        values="1 and up",
+    )
     background: Colour = option(
         (0, 0, 0, 255),
         "b",
@@ -245,6 +282,15 @@ class Options:
         "False renders at every request and lets nobody store the answer.",
         values="true, false",
         write=write_off,
+        keyed=False,
+    )
+    expires: int | None = option(
+        None,
+        "exp",
+        read_time,
+        "When the URL stops working.",
+        values="a datetime, a timedelta from now, or seconds since 1970",
+        write=write_time,
         keyed=False,
     )
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -24,9 +25,10 @@ from .errors import (
     UnreadableSource,
     UnsupportedSource,
 )
-from .formats import Format, choose
+from .formats import Format, by_name, choose, negotiate
 from .geometry import Geometry, Size, plan, transformed
-from .options import Options
+from .options import DEFAULTS, Options
+from .presets import Presets
 from .rendition import Rendition
 from .sources import Source
 from .sources.local import LocalSources
@@ -41,6 +43,11 @@ _TRIES = 3
 _REMEMBERED_HEADERS = 4096
 _REMEMBERED_FAILURES = 1024
 _FAILURE_SECONDS = 10.0
+
+_LOWEST_QUALITY = 20  # where a limit of bytes asks for less, the limit gives way
+_MOST_RENDERS = 6  # of one rendition, to keep within its limit: they find its quality to within 4 of 55
+# Options that change no pixel where the size comes out as the source's.
+_SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
 
 
 class Pipeline:
@@ -60,6 +67,8 @@ class Pipeline:
         recipe: str = "",
     ) -> None:
         self.config = config
+        self.presets = Presets(config)
+        self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
         self.sources = sources
         self.remote = remote
         self.cache = cache
@@ -107,17 +116,23 @@ class Pipeline:
             raise SourceNotFound(ref, "not fetched yet")
         return source
 
+    def format_for(self, url: ImageUrl, accept: str) -> Format:
+        """The format of *url*, which leaves it open, for a client that sends the header *accept*."""
+        return negotiate(url.file_name, accept, self._negotiable)
+
     def rendition(self, url: ImageUrl, source: Source) -> Rendition:
         """What *url* asks for, of *source*.
 
         Raises:
             InvalidOption: a format that is not among the application's.
         """
-        format = choose(url.file_name, url.options.format)
+        options, format = url.options, choose(url.file_name, url.options.format)
         if format.name not in self.config.output_formats:
             expected = f"one of IMAGES_OUTPUT_FORMATS ({', '.join(self.config.output_formats)})"
             raise InvalidOption("format", format.name, expected=expected)
-        return Rendition(source, url.options, format, self.recipe)
+        if url.default_quality and format.lossy:
+            options = replace(options, quality=self.config.quality_of(format.name))
+        return Rendition(source, options, format, self.recipe)
 
     def entry(self, url: ImageUrl) -> tuple[Rendition, Entry]:
         """The rendition that *url* asks for, and its bytes: from the cache, or made now, at most once.
@@ -186,7 +201,8 @@ class Pipeline:
                 header = engine.header(descriptor, source.ref)
                 geometry = self._planned(header, rendition)
                 with self.slots.hold(header.size.pixels):
-                    return engine, geometry, engine.render(descriptor, rendition, geometry)
+                    limit = _limit_bytes(rendition, header.size, geometry)
+                    return engine, geometry, _within(limit, engine, descriptor, rendition, geometry)
 
             engine, geometry, data = _by_first(self._able(rendition.options, rendition.format), by)
         milliseconds = 1000 * (time.perf_counter() - begin)
@@ -232,6 +248,49 @@ class Pipeline:
     def _read_header(self, source: Source) -> Header:
         with self._open(source) as descriptor:
             return self._check_image(descriptor, source.ref)
+
+
+def _limit_bytes(rendition: Rendition, size: Size, geometry: Geometry) -> int | None:
+    """How large the file may be: as large as the options say, and as the source, where that is the same picture.
+
+    The source itself is never sent: it may hold metadata, and other things than a picture.
+    """
+    options, source = rendition.options, rendition.source
+    limits = [] if options.max_bytes is None else [options.max_bytes]
+    plain = replace(options, **{name: DEFAULTS[name] for name in _SAME_PICTURE}) == Options()
+    if plain and size == geometry.scaled == geometry.canvas and rendition.format is choose(source.ref, None):
+        limits.append(source.size_bytes)
+    return min(limits, default=None)
+
+
+def _within(limit: int | None, engine: Engine, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+    """The bytes of *rendition*, at the best quality found that keeps them within *limit*, or else the fewest."""
+
+    def at(quality: int) -> bytes:
+        options = replace(rendition.options, quality=quality)
+        return engine.render(descriptor, replace(rendition, options=options), geometry)
+
+    low, high = _LOWEST_QUALITY, rendition.options.quality
+    data = at(high)
+    if limit is None or len(data) <= limit:
+        return data
+    if rendition.format.lossy and low < high:
+        too_large, data = data, at(low)
+        if len(data) <= limit:
+            for _ in range(_MOST_RENDERS - 2):
+                middle = (low + high) // 2
+                if middle == low:
+                    break
+                tried = at(middle)
+                if len(tried) <= limit:
+                    low, data = middle, tried
+                else:
+                    high = middle
+            return data
+        data = min(data, too_large, key=len)
+    ref, name = rendition.source.ref, rendition.format.name
+    logger.warning("%r takes %d bytes as %s, not the %d wanted, at the lowest quality", ref, len(data), name, limit)
+    return data
 
 
 def _by_first(engines: Sequence[Engine], work: Callable[[Engine], T]) -> T:

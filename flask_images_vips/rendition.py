@@ -46,7 +46,7 @@ class Rendition:
         options = self.options
         boxed = options.width and options.height and options.mode is not Mode.FIT
         shape = f"{(options.width or 0) / (options.height or 1):.2f}" if boxed else ""
-        unsized = replace(options, width=None, height=None, quality=DEFAULTS["quality"])
+        unsized = replace(options, width=None, height=None, quality=DEFAULTS["quality"], max_bytes=None)
         return self._digest_of(f"{unsized.canonical()}\n{shape}", size_bytes=6)
 
     def _digest_of(self, wanted: str, size_bytes: int = _DIGEST_BYTES) -> str:

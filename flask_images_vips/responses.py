@@ -34,10 +34,14 @@ _SETTLED_SECONDS = 2  # a younger file may be written once more within the secon
 _STREAMED_BYTES = 100_000  # from this size on the server sends the file by itself, where it can
 _ASKED_HERE = "HTTP_X_IMAGES_HERE"  # the server in front could not send the file that it was told of
 _NOT_IN_304 = ("Set-Cookie", "Content-Type", "Content-Length")
+_NO_STORE = "no-store"
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 Pairs = list[tuple[str, str]]
+
+VARY = ("Vary", "Accept")
+"""What goes with every answer to a URL that leaves its format to the client."""
 
 
 class _ReadyHeaders(Headers):
@@ -48,7 +52,7 @@ class _ReadyHeaders(Headers):
 
 
 class ImageResponse(Response):
-    """The response of a public image: no cookie of the application's session travels with it.
+    """The response of an image: no cookie of the application's session travels with it, nor with a private one.
 
     Flask adds ``Set-Cookie`` and ``Vary: Cookie`` for a permanent session after every hook, and a shared cache would
     then keep one visitor's session for all, or the image for none.
@@ -74,7 +78,18 @@ class ImageResponse(Response):
 class Answer:
     """What a URL is answered with for one version of its source, less what the moment decides."""
 
-    __slots__ = ("_later", "_now", "_settled_at", "headers", "link", "path", "rendition", "tail")
+    __slots__ = (
+        "_expires",
+        "_later",
+        "_max_age",
+        "_now",
+        "_settled_at",
+        "headers",
+        "link",
+        "path",
+        "rendition",
+        "tail",
+    )
 
     def __init__(self, url: ImageUrl, rendition: Rendition, images: AppImages) -> None:
         pipeline, door = images.pipeline, images.front_door
@@ -85,6 +100,7 @@ class Answer:
             ("Content-Type", rendition.format.media_type),
             ("Content-Disposition", _disposition(url, rendition.format)),
             ("Accept-Ranges", "bytes"),
+            *([VARY] if url.negotiated else []),
             *common_headers(pipeline.config),
         ]
         # The version of a remote source is the site's own: there is nothing to compare it with.
@@ -93,14 +109,21 @@ class Answer:
         self._now = self._later = _freshness(url, current, pipeline.config)
         if self._later[1] == _YEAR_SECONDS:
             self._now = _kept_for(_OUTDATED_SECONDS)
+        self._expires, self._max_age = url.options.expires, pipeline.config.max_age
         # Only what stays true for as long as the link is there: this version, in the one spelling, shown in the page.
         self.link = None
-        if door is not None and url.canonical is not None and current and url.options.download is None:
+        lasting = current and url.options.download is None and url.options.expires is None
+        if door is not None and url.canonical is not None and lasting:
             self.link = door.path(url.canonical, rendition.format.suffix) if url.options.cache else None
 
-    def fresh(self, now: float) -> tuple[str, int]:
-        """Cache-Control, and the seconds that it grants, at the time *now*."""
-        return self._later if self.is_settled(now) else self._now
+    def fresh(self, now: int, *, private: bool = False) -> tuple[str, int]:
+        """Cache-Control, and the seconds that it grants, at the time *now*; *private* where it is for one visitor."""
+        cache_control, age = self._later if self.is_settled(now) else self._now
+        if cache_control is _NO_STORE or not (private or self._expires is not None):
+            return cache_control, age
+        age = min(age, self._max_age) if private else age  # for no longer, since the visitor's rights may end
+        age = age if self._expires is None else max(0, min(age, self._expires - now))
+        return f"{'private' if private else 'public'}, max-age={age}", age
 
     def is_settled(self, now: float) -> bool:
         """Whether the source is old enough, at the time *now*, for its version to mean what it now holds."""
@@ -123,15 +146,18 @@ def common_headers(config: Config) -> Pairs:
 
 
 def image_response(
-    entry: Entry, answer: Answer, images: AppImages, request: Request, *, store: bool = True
+    entry: Entry, answer: Answer, images: AppImages, request: Request, *, store: bool = True, private: bool = False
 ) -> Response:
-    """The bytes of *entry*, or 304 before they are read. Without *store*, nobody may keep them."""
+    """The bytes of *entry*, or 304 before they are read.
+
+    Without *store*, nobody may keep them; *private* ones only the visitor's browser.
+    """
     # nginx' own form, so that it and this application agree about a file that both may send.
     etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
     now = int(time.time())
-    cache_control, age = answer.fresh(now) if store else ("no-store", 0)
+    cache_control, age = answer.fresh(now, private=private) if store else (_NO_STORE, 0)
     environ = request.environ
-    if age == _YEAR_SECONDS and not environ.get("RAW_URI", answer.tail).partition("?")[0].endswith(answer.tail):
+    if cache_control is _IMMUTABLE and not environ.get("RAW_URI", answer.tail).partition("?")[0].endswith(answer.tail):
         cache_control, age = _kept_for(_OUTDATED_SECONDS)  # another spelling of the path, which WSGI has undone
     headers = [
         *answer.headers,
@@ -139,7 +165,7 @@ def image_response(
         ("ETag", etag),
         ("Last-Modified", _http_date(min(max(entry.mtime, 0), now))),
     ]
-    if age:
+    if age and not private:
         headers.append(("Expires", _http_date(now + age)))
     if environ.get("HTTP_IF_NONE_MATCH") == etag:
         return ImageResponse(status=304, headers=_ReadyHeaders(headers))
@@ -169,7 +195,8 @@ def _part(entry: Entry, headers: Pairs, images: AppImages, request: Request) -> 
         response.make_conditional(request, accept_ranges=True, complete_length=entry.size_bytes)
     except RequestedRangeNotSatisfiable:
         whole = ("Content-Range", f"bytes */{entry.size_bytes}")
-        refused = [whole, ("Cache-Control", "no-store"), *common_headers(images.pipeline.config)]
+        refused = [whole, ("Cache-Control", _NO_STORE), *common_headers(images.pipeline.config)]
+        refused += [header for header in headers if header is VARY]
         return ImageResponse(status=416, headers=refused, mimetype="text/plain")
     return response
 
@@ -187,7 +214,7 @@ def _handed_over(entry: Entry, images: AppImages) -> tuple[str, str] | None:
 def _freshness(url: ImageUrl, current: bool, config: Config) -> tuple[str, int]:
     """Cache-Control, and the seconds that it grants, once the source has settled."""
     if not url.options.cache:
-        return "no-store", 0
+        return _NO_STORE, 0
     if url.version is not None:
         return (_IMMUTABLE, _YEAR_SECONDS) if current and url.exact else _kept_for(_OUTDATED_SECONDS)
     cache_control, age = _kept_for(config.max_age)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,12 +12,17 @@ from flask import Flask, current_app
 
 from . import urls
 from .config import Secret, secret_keys
+from .formats import AUTO, Format
 from .front import FrontDoor
+from .options import Options
 from .pipeline import Pipeline
 from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
 """Under this name an application keeps its `AppImages` in ``app.extensions``."""
+
+Authorizer = Callable[[str, Options], bool | None]
+"""What an application registers by `Images.authorize`."""
 
 Joiner = Callable[[Flask, str, str], tuple[Pipeline, FrontDoor | None]]
 
@@ -25,27 +31,39 @@ _SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 
 
 class Known:
-    """A verified URL, and the `views.Answer` that was last decided for it, if any."""
+    """A verified URL, and the `responses.Answer` that was last decided for it, if any."""
 
-    __slots__ = ("answer", "url")
+    __slots__ = ("_chosen", "answer", "url")
 
     def __init__(self, url: ImageUrl) -> None:
         self.url = url
         self.answer: Any = None
+        self._chosen: dict[str, Known] = {}
+
+    def of(self, format: Format) -> Known:
+        """The same URL once its format, which it leaves open, is chosen. Each choice has an answer of its own."""
+        known = self._chosen.get(format.name)
+        if known is None:
+            url = replace(self.url, options=replace(self.url.options, format=format), negotiated=True)
+            known = self._chosen.setdefault(format.name, Known(url))
+        return known
 
 
 class AppImages:
     """The images of one application: where their URLs begin, the endpoint's name, and the line that makes them.
 
     *join* makes the line, and the front door if there is one, at the first use, when the application's configuration
-    is complete.
+    is complete. *authorizer* gives what the application registered by `Images.authorize`, if anything.
     """
 
-    def __init__(self, app: Flask, url: str, name: str, join: Joiner) -> None:
+    def __init__(
+        self, app: Flask, url: str, name: str, join: Joiner, authorizer: Callable[[], Authorizer | None]
+    ) -> None:
         self.app = app
         self.url = url
         self.name = name
         self._join = join
+        self._authorizer = authorizer
         self._lock = threading.Lock()
         self._joined: tuple[Pipeline, FrontDoor | None] | None = None
         self._settings: list[object] | None = None
@@ -70,11 +88,17 @@ class AppImages:
         """The keys of URL signatures, as they are now. The first signs, all verify."""
         return secret_keys(self.app.config)
 
-    def known(self, path: str, query_string: bytes) -> Known:
+    @property
+    def authorizer(self) -> Authorizer | None:
+        return self._authorizer()
+
+    def known(self, path: str, query_string: bytes, accept: str) -> Known:
         """The URL of *path* and *query_string*, verified and parsed: remembered until a secret key changes.
 
+        Where it leaves the format to the client, that which the client's header *accept* chooses.
+
         Raises:
-            BadSignature, InvalidOption: as `urls.decode`. Only URLs that were verified are remembered.
+            BadSignature, InvalidOption: as `urls.decode` and `Presets.check`. Only URLs that passed are remembered.
         """
         config = self.app.config
         settings = [tuple(v) if isinstance(v := config.get(name), list) else v for name in _SECRET_SETTINGS]
@@ -83,10 +107,13 @@ class AppImages:
 
             @lru_cache(_REMEMBERED_URLS)
             def known(path: str, query_string: bytes) -> Known:
-                return Known(urls.decode(path, query_string, secrets, legacy=legacy))
+                url = urls.decode(path, query_string, secrets, legacy=legacy)
+                self.pipeline.presets.check(url.options, default_quality=url.default_quality)
+                return Known(url)
 
             self._settings, self._known = settings, known
-        return self._known(path, query_string)
+        found = self._known(path, query_string)
+        return found.of(self.pipeline.format_for(found.url, accept)) if found.url.options.format is AUTO else found
 
 
 def images_of(app: Flask) -> AppImages:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from flask import current_app, has_request_context, request
@@ -35,20 +37,25 @@ _HTML_ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905 (a list of words reads best as words)
 )
 _HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
-_URL_KEYWORDS = {"external", "_external", "scheme", "_scheme", "version"} | set(DECLARED)
+_URL_KEYWORDS = {"external", "_external", "scheme", "_scheme", "version", "preset"} | set(DECLARED)
+_SHORT_NAMES = {declared.short for declared in DECLARED.values()}
+_WARNED_NAMES = 1024
 
 
 def build_url(local_path: str, **keywords: Any) -> str:
     """The signed URL of *local_path*, a path below ``IMAGES_PATH`` or a URL, rendered as *keywords* say.
 
-    ``external=True`` makes it absolute, with ``scheme`` if one is given; ``IMAGES_BASE_URL`` makes all so.
+    ``preset`` names options of ``IMAGES_PRESETS``, which those beside it override.
+    ``external=True`` makes the URL absolute, with ``scheme`` if one is given; ``IMAGES_BASE_URL`` makes all so.
     The values of options are not checked here.
 
     Raises:
         InvalidPath: not normalised, or of a scheme that is none of images.
+        InvalidOption: there is no such preset.
         ValueError: keywords that do not go together, or that no image URL has.
     """
     images = current_images()
+    keywords = images.pipeline.presets.expanded(keywords)
     external = bool(keywords.pop("external", None)) | bool(keywords.pop("_external", None))
     scheme = keywords.pop("scheme", None) or keywords.pop("_scheme", None)
     if scheme and not external:
@@ -63,7 +70,9 @@ def build_url(local_path: str, **keywords: Any) -> str:
     version = keywords.pop("version", None)  # counts only where there is no file that has one
     if source is not None:
         version = urls.version_of(source.mtime)
-    path = f"{images.url}/{urls.encode(ref, write_query(keywords), version, secret)}"
+    query = _query(keywords)
+    _check_served(ref, query)
+    path = f"{images.url}/{urls.encode(ref, query, version, secret)}"
     if base := images.pipeline.config.base_url:
         return base.rstrip("/") + _script_root() + path
     return _absolute(path, scheme) if external else _script_root() + path
@@ -73,17 +82,17 @@ def url_for_image(endpoint: str, values: Mapping[str, Any]) -> str | None:
     """The URL for ``url_for(endpoint, filename=…)``, or None where *endpoint* is none of the image URLs.
 
     Raises:
-        ValueError: the mode is given twice, or there is no file name.
+        ValueError: the mode or the preset is given twice, or there is no file name.
     """
-    name = current_images().name
-    keywords = dict(values)
-    if endpoint != name:
-        base, _, mode = endpoint.rpartition(".")
-        if base != name or mode not in MODES:
+    images, keywords = current_images(), dict(values)
+    if endpoint != images.name:
+        base, _, given = endpoint.rpartition(".")
+        if base != images.name or not (given in MODES or given in images.pipeline.presets):
             return None
-        if keywords.get("mode"):
-            raise ValueError("`mode` is specified in endpoint and kwargs.")
-        keywords["mode"] = mode
+        kind = "mode" if given in MODES else "preset"
+        if keywords.get(kind):
+            raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")
+        keywords[kind] = given
     try:
         filename = keywords.pop("filename")
     except KeyError:
@@ -165,7 +174,7 @@ def _size(filename: str, keywords: Mapping[str, Any]) -> ImageSize | None:
     """The size of what the URL made of *keywords* gives."""
     pipeline = current_images().pipeline
     try:
-        options = Options.parse(write_query(keywords))
+        options = Options.parse(_query(pipeline.presets.expanded(keywords)))
         ref = urls.checked_path(filename)
         if urls.is_remote(ref) and (pipeline.remote is None or pipeline.remote.kept(ref) is None):
             return None  # not fetched yet: nothing to tell anybody of
@@ -180,10 +189,36 @@ def _expected_size(filename: str, keywords: Mapping[str, Any]) -> dict[str, int]
     if not urls.is_remote(urls.checked_path(filename)):
         return {}
     with suppress(InvalidOption):
-        options = Options.parse(write_query(keywords))
+        options = Options.parse(_query(current_images().pipeline.presets.expanded(keywords)))
         if options.width and options.height and options.mode is not Mode.FIT:
             return {"width": options.width, "height": options.height}
     return {}
+
+
+def _query(keywords: Mapping[str, Any]) -> dict[str, str]:
+    """The query for *keywords*. A name that means nothing is logged, and stays."""
+    for name, value in keywords.items():
+        if not (name in _URL_KEYWORDS or name in _SHORT_NAMES or value is None or name.startswith("_")):
+            _warn_of(name)
+    return write_query(keywords)
+
+
+@lru_cache(_WARNED_NAMES)
+def _warn_of(name: str) -> None:
+    """Once for each name and process."""
+    near = get_close_matches(name, sorted(_URL_KEYWORDS), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    logger.warning("%s is no option of images, and goes into the URL as it is%s", name, hint)
+
+
+def _check_served(ref: str, query: Mapping[str, str]) -> None:
+    """Log that a URL will not be served, where the application serves some alone."""
+    presets = current_images().pipeline.presets
+    if presets.restricting:
+        try:
+            presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
+        except InvalidOption as error:
+            logger.warning("the URL of %r will not be served: %s", ref, error)
 
 
 def _scaled_sides(options: Mapping[str, Any], scale: Any) -> dict[str, int]:
@@ -198,8 +233,9 @@ def _scaled_sides(options: Mapping[str, Any], scale: Any) -> dict[str, int]:
 def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """What goes into the URL, what goes to the tag, and what goes into the URL if ``hidpi`` applies.
 
-    An unknown keyword goes into the URL, as it always did.
+    An unknown keyword goes into the URL, as it always did. A preset is replaced by its options.
     """
+    keywords = current_images().pipeline.presets.expanded(keywords)
     options: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
     hidpi: dict[str, Any] = {}

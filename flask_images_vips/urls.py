@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from itsdangerous import Signer
 
 from .errors import BadSignature, InvalidPath
-from .options import Options
+from .options import DECLARED, Options
 
 REMOTE = "_"
 """The path of every URL whose source is itself a URL, which stands in the query."""
@@ -39,6 +39,7 @@ class ImageUrl:
 
     *exact* says that its query came in the one spelling that is ever written; *canonical* is the whole URL as `encode`
     writes it today, or None where it was not exact, or was signed with another key than the first or in an older form.
+    *default_quality* says that it names no quality, *negotiated* that its format was chosen for one client.
     """
 
     ref: str
@@ -47,6 +48,8 @@ class ImageUrl:
     remote: bool = False
     exact: bool = True
     canonical: str | None = None
+    default_quality: bool = False
+    negotiated: bool = False
 
     @property
     def file_name(self) -> str:
@@ -84,6 +87,7 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
         remote=remote,
         exact=exact,
         canonical=canonical,
+        default_quality=not query.get(DECLARED["quality"].short),
     )
 
 

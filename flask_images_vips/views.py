@@ -10,16 +10,21 @@ from flask import Response, request
 from .errors import (
     BadSignature,
     Busy,
+    Expired,
     ImagesError,
     InvalidOption,
     LimitExceeded,
+    NotAuthorized,
     RemoteFailed,
     SourceChanged,
     SourceNotFound,
     UnreadableSource,
 )
-from .responses import Answer, ImageResponse, common_headers, image_response
-from .state import AppImages, current_images
+from .formats import AUTO
+from .options import DECLARED
+from .responses import VARY, Answer, ImageResponse, common_headers, image_response
+from .state import AppImages, Authorizer, current_images
+from .urls import ImageUrl
 
 logger = logging.getLogger(__package__)
 
@@ -28,6 +33,9 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     BadSignature: (404, "public, max-age=60"),
     SourceNotFound: (404, "public, max-age=60"),
     RemoteFailed: (502, "no-store"),
+    # 410 and not 404: it was right, and will not be again, so whoever keeps a list of URLs may forget it.
+    Expired: (410, "public, max-age=60"),
+    NotAuthorized: (403, "no-store"),
     InvalidOption: (400, "no-store"),
     LimitExceeded: (422, "no-store"),
     UnreadableSource: (422, "no-store"),
@@ -36,7 +44,9 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
 }
 _REASONS = {
     400: "An option of this image URL has an impossible value.",
+    403: "This image is not for you.",
     404: "There is no such image.",
+    410: "This image was here for a time that is over.",
     422: "This image cannot be rendered.",
     502: "The source of this image cannot be fetched.",
     503: "This image cannot be made at this moment. Try again.",
@@ -54,8 +64,11 @@ def serve(path: str) -> Response:
 
 def _answered(path: str, images: AppImages) -> Response:
     pipeline, door = images.pipeline, images.front_door
-    known = images.known(path, request.query_string)
+    known = images.known(path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
     url = known.url
+    if url.options.expires is not None and time.time() >= url.options.expires:
+        raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
+    private = images.authorizer is not None and _is_private(url, images.authorizer)
     answer: Answer | None = known.answer
     source = pipeline.source(url, None if answer is None else answer.rendition.source)
     if answer is None or answer.rendition.source is not source:
@@ -74,9 +87,24 @@ def _answered(path: str, images: AppImages) -> Response:
         if rendition != answer.rendition:
             answer = known.answer = Answer(url, rendition, images)
     with entry:
-        if door is not None and entry.path is not None and answer.link is not None and answer.is_settled(time.time()):
-            door.link(answer.link, entry.path)
-        return image_response(entry, answer, images, request)
+        link = None if private else answer.link
+        if door is not None and entry.path is not None and link is not None and answer.is_settled(time.time()):
+            door.link(link, entry.path)
+        return image_response(entry, answer, images, request, private=private)
+
+
+def _is_private(url: ImageUrl, authorizer: Authorizer) -> bool:
+    """Whether the image is for this visitor, rather than for all.
+
+    Raises:
+        NotAuthorized: it is for neither.
+    """
+    allowed = authorizer(url.ref, url.options)
+    if allowed is None:
+        return False
+    if not allowed:
+        raise NotAuthorized(f"{url.ref!r}: refused by the application")
+    return True
 
 
 def _refused(path: str, error: ImagesError, images: AppImages) -> Response:
@@ -84,6 +112,8 @@ def _refused(path: str, error: ImagesError, images: AppImages) -> Response:
     logger.warning("image %r: %d, %s", path, status, error)
     body = f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
+    if request.args.get(DECLARED["format"].short, "").lower() == AUTO.name:
+        headers.append(VARY)
     if status == 503:
         headers.append(("Retry-After", str(error.retry_after if isinstance(error, Busy) else 1)))
     response = ImageResponse(body, status, headers=headers, mimetype="text/plain")

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,58 @@ def fetch(app: Flask, name: str, **keywords: Any) -> Image.Image:
     picture = Image.open(io.BytesIO(response.data))
     picture.load()
     return picture
+
+
+# What browsers send for an <img>, and oddities: which format it is negotiated to where the path is of a still picture,
+# and where it is of one that may be animated. None is the path's own.
+ACCEPT_HEADERS: dict[str | None, tuple[str | None, str | None]] = {
+    # Chrome, Edge, Opera; Chrome 32 to 84; Firefox 128, 92, 65; Safari 16, 14, 13; Internet Explorer 11; curl.
+    "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8": ("avif", "webp"),
+    "image/webp,image/apng,image/*,*/*;q=0.8": ("webp", "webp"),
+    "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5": ("avif", "webp"),
+    "image/avif,image/webp,*/*": ("avif", "webp"),
+    "image/webp,*/*": ("webp", "webp"),
+    "image/webp,image/avif,image/jxl,image/heic,video/*;q=0.8,image/png,image/*;q=0.8,*/*;q=0.5": ("avif", "webp"),
+    "image/webp,image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5": ("webp", "webp"),
+    "image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5": (None, None),
+    "image/png, image/svg+xml, image/jxr, image/*;q=0.8, */*;q=0.5": (None, None),
+    "*/*": (None, None),
+    None: (None, None),
+    # The address bar of Chrome, where the picture is opened by itself.
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8": ("avif", "webp"),
+    # Weights: none counts but 0, which refuses.
+    "image/avif;q=0.1,image/webp;q=0.9": ("avif", "webp"),
+    "image/avif;q=0,image/webp;q=0.001": ("webp", "webp"),
+    "image/avif;q=0.000, image/webp;q=0": (None, None),
+    "image/webp ; level=1 ; Q = 0.0 ,IMAGE/AVIF\t;\tq=1.000": ("avif", None),
+    "image/avif;q=0, image/avif": ("avif", None),
+    # What is no weight refuses.
+    "image/avif;q=much, image/webp;q=-1": (None, None),
+    'image/avif;q="1", image/webp;q=': (None, None),
+    "image/avif;q=1;q=0, image/webp;q=1.;x": ("webp", "webp"),
+    # What is no name of a format, and no header.
+    "image/avifs,ximage/webp,image/ avif,image/webp/x,avif,webp": (None, None),
+    ",;,;;q=0,=,/,image,image/webp;;;q=.5;,\xe9\xff": ("webp", "webp"),
+    ";image/avif,image/webp image/avif": (None, None),
+    "image/*": (None, None),
+    "": (None, None),
+    "image/avif" + ";a=b" * 900 + ";q=0": (None, None),
+    "x," * 1500 + "image/webp": ("webp", "webp"),
+}
+
+
+def draw_kinds(folder: Path) -> dict[str, bool]:
+    """An opaque picture, one with alpha, an animation, an hour old: whether the path of each may be animated."""
+    opaque, alpha = gradient((64, 48)), gradient((64, 48))
+    alpha.putalpha(Image.linear_gradient("L").resize(alpha.size))
+    first, *others = (Image.new("P", (64, 48), index) for index in range(3))
+    opaque.save(folder / "opaque.jpg")
+    alpha.save(folder / "alpha.png")
+    first.save(folder / "moving.gif", save_all=True, append_images=others, duration=100)
+    then = int(time.time() - 3600)
+    for name in ("opaque.jpg", "alpha.png", "moving.gif"):
+        os.utime(folder / name, (then, then))
+    return {"opaque.jpg": False, "alpha.png": False, "moving.gif": True}
 
 
 def cached_files(folder: Path) -> list[Path]:

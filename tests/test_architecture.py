@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "flask_images_vips"
 ALLOWED = {
     "errors": set(),
     "config": {"errors", "formats"},
+    "presets": {"errors", "options", "config"},
     "transforms": {"errors"},
     "formats": {"errors"},
     "options": {"errors", "transforms", "formats"},
@@ -58,13 +59,13 @@ ALLOWED = {
     "cache.disk": {"errors", "cache", "cache.flights", "cache.locks", "cache.bound"},
     "pipeline": {
         *("errors", "config", "transforms", "formats", "options", "geometry", "urls", "rendition", "engines"),
-        *("sources", "sources.local", "sources.remote", "cache", "cache.disk", "cache.slots"),
+        *("presets", "sources", "sources.local", "sources.remote", "cache", "cache.disk", "cache.slots"),
     },
     "front": set(),
     "nginx": {"config", "formats", "front"},
-    "state": {"pipeline", "config", "urls", "front"},
+    "state": {"pipeline", "config", "formats", "options", "urls", "front"},
     "responses": {"cache", "config", "formats", "rendition", "state", "urls"},
-    "views": {"errors", "responses", "state"},
+    "views": {"errors", "formats", "options", "responses", "state", "urls"},
     "cli": {"state", "nginx", "rendition", "responses", "urls"},
     "templating": {"pipeline", "urls", "options", "errors", "compat", "sources", "state"},
 }

@@ -29,6 +29,11 @@ def test_values_are_checked_and_named_in_the_error() -> None:
         "IMAGES_SECRET_KEY": [5],
         "IMAGES_LEGACY_SIGNATURES": "yes",
         "IMAGES_ENGINE": "gd",
+        "IMAGES_FORMATS": ["avif", "jpeg"],
+        "IMAGES_QUALITY": 0,
+        "IMAGES_PRESETS": "avatar",
+        "IMAGES_ONLY_PRESETS": "avatar",
+        "IMAGES_ALLOWED_WIDTHS": [0],
         "IMAGES_AUTO_ORIENT": 1,
         "IMAGES_LOCK_TIMEOUT": -1,
         "IMAGES_MAX_SOURCE_PIXELS": 0,
@@ -42,6 +47,24 @@ def test_values_are_checked_and_named_in_the_error() -> None:
     for name, value in wrong.items():
         with pytest.raises(ConfigError, match=name):
             Config.read({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("IMAGES_FORMATS", "avif"),
+        ("IMAGES_FORMATS", [["avif"]]),
+        ("IMAGES_FORMATS", ["webp", "webp"]),
+        ("IMAGES_QUALITY", True),
+        ("IMAGES_QUALITY", 101),
+        ("IMAGES_QUALITY", {"jpeg": "75"}),
+        ("IMAGES_QUALITY", {"jpg2": 75}),
+        ("IMAGES_QUALITY", {"png": 75}),
+    ],
+)
+def test_odd_formats_and_qualities_are_refused_too(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Config.read({name: value})
 
 
 def test_values_are_understood_in_the_forms_people_write() -> None:

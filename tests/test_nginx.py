@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import PHOTOGRAPHS, gradient, needs, signed, url_of
+from conftest import ACCEPT_HEADERS, PHOTOGRAPHS, draw_kinds, gradient, needs, signed, url_of
 from flask import Flask
 from itsdangerous import Signer
 from PIL import Image
@@ -405,6 +405,45 @@ def test_nginx_and_the_application_give_the_same_answer(door: Door, format: str,
     assert bool(ours.body) == (method == "GET")
 
 
+def accepting(accept: str | None) -> dict[str, str]:
+    return {} if accept is None else {"Accept": accept}
+
+
+@pytest.mark.parametrize("preferred", [["avif", "webp"], ["webp", "avif"], ["webp"], []], ids="-".join)
+def test_nginx_and_the_application_choose_the_same_format(new_door: Callable[..., Door], preferred: list[str]) -> None:
+    door = new_door(IMAGES_FRONT_DOOR=True, IMAGES_FORMATS=preferred)
+    kinds = draw_kinds(door.folder / "static")
+    urls = {name: door.url(name, width=16, format="auto") for name in kinds}
+    for accept in ("image/avif", "image/webp", "*/*"):
+        for url in urls.values():
+            door.get(url, **accepting(accept))
+
+    for accept, expected in ACCEPT_HEADERS.items():
+        for name, url in urls.items():
+            ours, theirs = door.get_from_app(url, **accepting(accept)), door.get(url, **accepting(accept))
+            assert (ours.from_app, theirs.from_app) == (True, False), (accept, name)
+            for header in (*HEADERS, "Vary"):
+                assert theirs.headers.get_all(header) == ours.headers.get_all(header), (accept, name)
+            assert (theirs.headers["Vary"], theirs.body) == ("Accept", ours.body)
+            head = door.get(url, "HEAD", **accepting(accept))
+            again = door.get(url, If_None_Match=ours.headers["ETag"], **accepting(accept))
+            assert (head.status, head.from_app, head.headers["Vary"]) == (200, False, "Accept")
+            assert (again.status, again.from_app, again.headers["Vary"]) == (304, False, "Accept")
+            if preferred == ["avif", "webp"]:
+                wanted = expected[kinds[name]] or {"opaque.jpg": "jpeg", "alpha.png": "png", "moving.gif": "gif"}[name]
+                assert theirs.headers["Content-Type"] == f"image/{wanted}"
+
+
+def test_what_nginx_sends_varies_only_where_the_client_chooses(door: Door, accel_door: Door) -> None:
+    for way in (door, accel_door):
+        for format, vary in (("auto", "Accept"), ("webp", None)):
+            url = way.url("a.png", width=26, format=format)
+            answers = [way.get(url, Accept="image/webp") for _ in range(2)]
+            assert not answers[1].from_app
+            assert [answer.headers["Content-Type"] for answer in answers] == ["image/webp"] * 2
+            assert [answer.headers["Vary"] for answer in answers] == [vary] * 2
+
+
 def test_headers_for_other_origins_are_the_same_too(new_door: Callable[..., Door]) -> None:
     door = new_door(IMAGES_FRONT_DOOR=True, IMAGES_ALLOW_ORIGIN="*", IMAGES_RESOURCE_POLICY="cross-origin")
     theirs = door.get(door.warm("a.png", width=20))
@@ -575,6 +614,10 @@ def of_a_source_just_written(door: Door) -> str:
     return door.url("new.png", width=31)
 
 
+def that_expires(door: Door) -> str:
+    return door.url("a.png", width=31, expires=time.time() + HOUR_SECONDS)
+
+
 def of_seven_segments(door: Door) -> str:
     lay(door.folder, "1/2/3/4/5/6/seven.png")
     return door.url("1/2/3/4/5/6/seven.png", width=31)
@@ -604,6 +647,7 @@ def of_a_name_too_long_for_a_file(door: Door) -> str:
         in_an_escaped_signature,
         for_download,
         of_a_source_just_written,
+        that_expires,
         of_seven_segments,
         of_a_long_segment,
         of_a_name_too_long_for_a_file,
@@ -808,8 +852,16 @@ def test_a_picture_that_was_taken_down_and_purged_is_404(door: Door) -> None:
 
 @pytest.mark.parametrize(
     ("change", "status"),
-    [({"SECRET_KEY": "another"}, 404), ({"IMAGES_ENGINE": "pillow"}, 200), ({"IMAGES_AUTO_ORIENT": False}, 200)],
-    ids=["SECRET_KEY", "IMAGES_ENGINE", "IMAGES_AUTO_ORIENT"],
+    [
+        ({"SECRET_KEY": "another"}, 404),
+        ({"IMAGES_ENGINE": "pillow"}, 200),
+        ({"IMAGES_AUTO_ORIENT": False}, 200),
+        ({"IMAGES_QUALITY": 50}, 200),
+        ({"IMAGES_FORMATS": ["webp"]}, 200),
+        ({"IMAGES_ALLOWED_WIDTHS": [30]}, 400),
+        ({"IMAGES_PRESETS": {"tiny": {"width": 30}}, "IMAGES_ONLY_PRESETS": True}, 400),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else str(value),
 )
 def test_a_start_with_another_configuration_empties_the_door(
     new_door: Callable[..., Door], change: dict[str, Any], status: int

@@ -19,7 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-from conftest import PHOTOGRAPHS, fetch
+from conftest import PHOTOGRAPHS, fetch, url_of
 from flask import Flask
 from PIL import Image
 
@@ -106,6 +106,21 @@ def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
             assert (picture.size, picture.format) == ((400, 300), "JPEG")
         finally:
             server.terminate()
+
+
+def test_the_presets_and_the_callback_serve_what_they_say(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    presets, authorize = (next(code for code in blocks if name in code) for name in ("IMAGES_PRESETS", "authorize"))
+    app = Flask("site", root_path=str(tmp_path))
+    app.config.update(SECRET_KEY="readme", IMAGES_CACHE=str(tmp_path / "cache"))
+    Images(app)
+    for code in (presets, authorize):
+        exec(code, {"app": app})
+    (tmp_path / "static" / "members").mkdir(parents=True)
+    for folder in ("", "members"):
+        shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static" / folder / "me.jpg")
+    assert fetch(app, "me.jpg", preset="avatar").size == (96, 96)
+    assert app.test_client().get(url_of(app, "members/me.jpg", preset="avatar")).status_code == 403
 
 
 def environment(folder: Path) -> dict[str, str]:

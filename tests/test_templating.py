@@ -13,6 +13,7 @@ from werkzeug.routing import BuildError
 
 from flask_images_vips import Images, resized_img_attrs, resized_img_size, resized_img_src, resized_img_tag
 from flask_images_vips.errors import ConfigError
+from flask_images_vips.templating import _warn_of
 
 
 @pytest.fixture
@@ -106,6 +107,31 @@ def test_url_for_builds_image_urls() -> None:
     for unknown in ("images.zoom", "image.crop", "images.crop.x"):
         with pytest.raises(BuildError):
             url_for(unknown, filename="a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("widht", "; did you mean width?"), ("prest", "; did you mean preset?"), ("zzz", "")]
+)
+def test_an_unknown_keyword_stays_in_the_url_with_one_warning(page: Flask, name: str, hint: str, caplog: Any) -> None:
+    _warn_of.cache_clear()
+    for _ in range(2):
+        assert f"&{name}=9&" in resized_img_src("a.png", width=8, **{name: 9}).replace("?", "&")
+        resized_img_size("a.png", **{name: 9})
+        url_for("images.crop", filename="a.png", **{name: 9})
+        resized_img_tag("a.png", alt="x", **{name: 9})
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name} is no option of images, and goes into the URL as it is{hint}"
+    ]
+
+
+@pytest.mark.usefixtures("page")
+def test_no_other_keyword_is_warned_of(caplog: Any) -> None:
+    _warn_of.cache_clear()
+    resized_img_tag(
+        "a.png", width=8, alt="x", class_="y", data_z=1, hidpi=2, hidpi_quality=4, external=True, onclick=""
+    )
+    resized_img_src("a.png", w=8, q=4, widht=None, _anything=1, version="x", scheme="https", external=True)
+    assert not caplog.records
 
 
 @pytest.mark.usefixtures("page")
