@@ -2,7 +2,16 @@
 
 from .compat import ImageSize, modes
 from .extension import Images
-from .templating import resized_img_attrs, resized_img_size, resized_img_src, resized_img_tag
+from .markup import (
+    resized_img_attrs,
+    resized_img_hint,
+    resized_img_placeholder,
+    resized_img_preload,
+    resized_img_srcset,
+    resized_img_tag,
+    resized_picture_tag,
+)
+from .templating import resized_img_size, resized_img_src
 from .transforms import Transform
 
 __all__ = [
@@ -11,7 +20,12 @@ __all__ = [
     "Transform",
     "modes",
     "resized_img_attrs",
+    "resized_img_hint",
+    "resized_img_placeholder",
+    "resized_img_preload",
     "resized_img_size",
     "resized_img_src",
+    "resized_img_srcset",
     "resized_img_tag",
+    "resized_picture_tag",
 ]

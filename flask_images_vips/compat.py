@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -12,7 +13,7 @@ from . import views
 from .engines.pillow import PillowEngine, finish, resized
 from .errors import SourceNotFound
 from .formats import by_name
-from .geometry import Size, needs_enlarging, plan, transformed
+from .geometry import Geometry, Size, needs_enlarging, plan, transformed
 from .options import Mode, Options, write_query
 
 if TYPE_CHECKING:
@@ -88,19 +89,24 @@ class ImageSize:
         return size
 
     def _plan(self, own: Size, options: Options) -> None:
-        start = transformed(own, options)
-        scaled, canvas = plan(start, options)
+        start, (scaled, canvas), needs_enlarge = _planned(own, options)
         self.mode, self.transform, self.enlarge = options.mode, options.transform, options.enlarge
         self.req_width, self.req_height = options.width, options.height
         self.image_width, self.image_height = start
         self.width, self.height = canvas
         if options.width or options.height:
-            self.needs_enlarge = needs_enlarging(start, options)
+            self.needs_enlarge = needs_enlarge
         if options.width and options.height and options.mode is not Mode.RESHAPE:
             self.op_width, self.op_height = scaled
 
     def __repr__(self) -> str:
         return f"<ImageSize {self.width}x{self.height} of {self.image_width}x{self.image_height}>"
+
+
+@lru_cache(1024)
+def _planned(own: Size, options: Options) -> tuple[Size, Geometry, bool]:
+    start = transformed(own, options)
+    return start, plan(start, options), needs_enlarging(start, options)
 
 
 class LegacyMethods:

@@ -251,6 +251,12 @@ def fail_on(name: str, value: Any) -> str:
     return str(value)
 
 
+def version(name: str, value: Any) -> str:
+    if value not in ("mtime", "hash"):
+        raise _wrong(name, value, "'mtime' or 'hash'")
+    return str(value)
+
+
 def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     """No key, one, or several: the first signs, all verify."""
     given = (value,) if isinstance(value, (str, bytes)) else tuple(value or ())
@@ -327,6 +333,25 @@ class Config:
         "one. None: all.",
     )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", flag, "Turn pictures upright by their EXIF orientation.")
+    version: str = key(
+        "mtime",
+        "IMAGES_VERSION",
+        version,
+        "What tells the versions of a source apart: `mtime`, with the size, or `hash`, its bytes, so that a deployment "
+        "that copies the same files keeps their URLs and renditions.",
+    )
+    fallback: str | None = key(
+        None,
+        "IMAGES_FALLBACK",
+        optional_text,
+        "Path of the picture that is sent in place of a missing or unreadable one.",
+    )
+    placeholder_missing: bool = key(
+        True,
+        "IMAGES_PLACEHOLDER_MISSING",
+        flag,
+        "In debug mode, draw a missing picture as its path and the size asked for.",
+    )
     cache_max_size: int = key(
         10 * 10**9,
         "IMAGES_CACHE_MAX_SIZE",

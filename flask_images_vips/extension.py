@@ -15,21 +15,22 @@ from typing import Any
 from flask import Blueprint, Flask, current_app, has_request_context
 from flask.blueprints import BlueprintSetupState
 
-from . import cli, templating, views
+from . import cli, markup, templating, views
 from .cache.bound import Bound
 from .cache.disk import DiskCache
 from .cache.slots import Slots
 from .compat import LegacyMethods
 from .config import Config, read_key, secret_keys
 from .engines import Engine
-from .engines.pillow import PillowEngine
+from .engines.pillow import PillowEngine, rgba
 from .errors import ConfigError
 from .front import FrontDoor
+from .metadata import content_digest
 from .pipeline import Pipeline
 from .rendition import REVISION
 from .sources.guard import Guard
 from .sources.http import Client
-from .sources.local import LocalSources
+from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import EXTENSION, AppImages, Authorizer, images_of
 
@@ -78,7 +79,7 @@ class Images(LegacyMethods):
         app.cli.add_command(cli.images)
         app.register_blueprint(blueprint)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may give None
-        app.jinja_env.globals.update({helper.__name__: helper for helper in templating.HELPERS})
+        app.jinja_env.globals.update({helper.__name__: helper for helper in markup.HELPERS})
 
     @property
     def pipeline(self) -> Pipeline:
@@ -140,7 +141,8 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
     )
     # Two applications that share a cache may both have a logo.png of the same size and time.
     recipe = repr((config.engine, config.auto_orient, config.fail_on, app.import_name, config.path))
-    pipeline = Pipeline(config, LocalSources(roots), remote, cache, slots, partial(_engines, config), recipe)
+    sources = HashedSources(roots, content_digest(cache)) if config.version == "hash" else LocalSources(roots)
+    pipeline = Pipeline(config, sources, remote, cache, slots, partial(_engines, config), recipe, rgba)
     return pipeline, _front_door(config, app, folder, pipeline)
 
 

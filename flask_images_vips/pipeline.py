@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from functools import lru_cache
 from typing import TypeVar
 
+from . import placeholders
 from .cache import Entry, Key
 from .cache.disk import DiskCache
 from .cache.slots import Slots
@@ -27,20 +27,20 @@ from .errors import (
 )
 from .formats import Format, by_name, choose, negotiate
 from .geometry import Geometry, Size, plan, transformed
+from .metadata import Metadata
 from .options import DEFAULTS, Options
 from .presets import Presets
 from .rendition import Rendition
 from .sources import Source
 from .sources.local import LocalSources
 from .sources.remote import RemoteSources
-from .urls import ImageUrl, is_remote
+from .urls import ImageUrl, is_remote, version_of
 
 logger = logging.getLogger(__package__)
 
 T = TypeVar("T")
 
 _TRIES = 3
-_REMEMBERED_HEADERS = 4096
 _REMEMBERED_FAILURES = 1024
 _FAILURE_SECONDS = 10.0
 
@@ -48,12 +48,14 @@ _LOWEST_QUALITY = 20  # where a limit of bytes asks for less, the limit gives wa
 _MOST_RENDERS = 6  # of one rendition, to keep within its limit: they find its quality to within 4 of 55
 # Options that change no pixel where the size comes out as the source's.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
+_VERSION_LETTERS = 6  # of a source's content, in its URLs: 36 bits tell the versions of one source apart
 
 
 class Pipeline:
     """Finds, plans, renders and keeps.
 
-    *make_engines* gives the engines, best first, at the first need of one; *recipe* is that of every `Rendition`.
+    *make_engines* gives the engines, best first, at the first need of one; *recipe* is that of every `Rendition`;
+    *decode* reads the pixels of a small one, for placeholders.
     """
 
     def __init__(
@@ -64,7 +66,8 @@ class Pipeline:
         cache: DiskCache,
         slots: Slots,
         make_engines: Callable[[], Sequence[Engine]],
-        recipe: str = "",
+        recipe: str,
+        decode: placeholders.Decode,
     ) -> None:
         self.config = config
         self.presets = Presets(config)
@@ -77,7 +80,8 @@ class Pipeline:
         self._engines: Sequence[Engine] | None = None
         self._engines_lock = threading.Lock()
         self.recipe = recipe
-        self.header = lru_cache(_REMEMBERED_HEADERS)(self._read_header)
+        self.metadata = Metadata(cache, recipe, self._read_header, self._draw_placeholder)
+        self._decode = decode
         self._failures: dict[Key, tuple[float, str]] = {}
 
     @property
@@ -171,8 +175,12 @@ class Pipeline:
         return None
 
     def size(self, source: Source) -> Size:
-        """The upright size of *source*, in pixels. Its header is read once per version and process."""
-        return self.header(source).size
+        """The upright size of *source*, in pixels. Its header is read once per version."""
+        return self.metadata.header(source).size
+
+    def version(self, source: Source) -> str:
+        """What stands for this version of *source* in its URLs."""
+        return version_of(source.mtime) if source.content is None else source.content[:_VERSION_LETTERS]
 
     def _entry(self, rendition: Rendition) -> Entry:
         source, key = rendition.source, rendition.key
@@ -248,6 +256,13 @@ class Pipeline:
     def _read_header(self, source: Source) -> Header:
         with self._open(source) as descriptor:
             return self._check_image(descriptor, source.ref)
+
+    def _draw_placeholder(self, source: Source, kind: str) -> str:
+        def render(options: Options, format: Format) -> bytes:
+            with self._entry(Rendition(source, options, format, self.recipe)) as entry:
+                return entry.read()
+
+        return placeholders.draw(kind, render, self._decode)
 
 
 def _limit_bytes(rendition: Rendition, size: Size, geometry: Geometry) -> int | None:

@@ -6,7 +6,7 @@ This module does no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -64,6 +64,10 @@ class Presets:
             if (height := _side("height", given.get("height"))) is not None:
                 given["height"] = max(1, round(height * given["width"] / width))
         return given
+
+    def allowed(self, widths: Iterable[int]) -> list[int]:
+        """Those of *widths*, in pixels, that may be served, and for each of the others what `expanded` makes of it."""
+        return [self.expanded({"width": width})["width"] for width in widths] if self._widths else list(widths)
 
     def check(self, options: Options, *, default_quality: bool) -> None:
         """Refuse what may not be served. *default_quality* says that no quality was asked for.

@@ -104,7 +104,7 @@ class Answer:
             *common_headers(pipeline.config),
         ]
         # The version of a remote source is the site's own: there is nothing to compare it with.
-        current = url.version is not None and (url.remote or url.version == urls.version_of(rendition.source.mtime))
+        current = url.version is not None and (url.remote or url.version == pipeline.version(rendition.source))
         self._settled_at = rendition.source.mtime + _SETTLED_SECONDS
         self._now = self._later = _freshness(url, current, pipeline.config)
         if self._later[1] == _YEAR_SECONDS:

@@ -31,6 +31,7 @@ Secret = str | bytes
 _SOURCE_URL, _VERSION, _SIGNATURE = "u", "v", "s"
 _PATH_SAFE = "/$-_.+!*'(),"
 _MAX_FIELDS = 64
+_REMEMBERED = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ImageUrl:
     @property
     def file_name(self) -> str:
         """The last part of the source's path, also where that is part of a URL."""
-        return (urlsplit(self.ref).path if self.remote else self.ref).rpartition("/")[2]
+        return file_name(self.ref, remote=self.remote)
 
 
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
@@ -62,10 +63,15 @@ def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secr
 
     *ref* has passed `checked_path`; *query* maps short names to texts.
     """
+    return _encoded(ref, tuple(query.items()), version, secret)
+
+
+@lru_cache(_REMEMBERED)  # a page that is shown again has the same URLs
+def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, secret: Secret) -> str:
     extra = {_VERSION: version} if version is not None else {}
     if is_remote(ref):
         ref, extra[_SOURCE_URL] = REMOTE, ref
-    text = _query_text({**query, **extra})
+    text = _query_text({**dict(query), **extra})
     return f"{quoted(ref)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}')}"
 
 
@@ -122,6 +128,11 @@ def is_remote(ref: str) -> bool:
     except ValueError as error:
         raise InvalidPath(f"{ref!r} is no URL: {error}") from None
     return bool(parts.scheme or parts.netloc)
+
+
+def file_name(ref: str, *, remote: bool) -> str:
+    """The last part of the path of *ref*, which is a URL where *remote*."""
+    return (urlsplit(ref).path if remote else ref).rpartition("/")[2]
 
 
 def version_of(mtime: float) -> str:

@@ -20,6 +20,7 @@ from .errors import (
     SourceNotFound,
     UnreadableSource,
 )
+from .fallback import StandIn, stand_in
 from .formats import AUTO
 from .options import DECLARED
 from .responses import VARY, Answer, ImageResponse, common_headers, image_response
@@ -116,6 +117,20 @@ def _refused(path: str, error: ImagesError, images: AppImages) -> Response:
         headers.append(VARY)
     if status == 503:
         headers.append(("Retry-After", str(error.retry_after if isinstance(error, Busy) else 1)))
+    instead = None if isinstance(error, BadSignature) else _instead(path, error, images)
+    if instead is not None:
+        headers[0] = ("Cache-Control", instead.cache_control)
+        response = ImageResponse(instead.data, status, headers=headers, content_type=instead.media_type)
+        response.content_length = len(instead.data)
+        return response
     response = ImageResponse(body, status, headers=headers, mimetype="text/plain")
     response.content_length = len(body.encode())
     return response
+
+
+def _instead(path: str, error: ImagesError, images: AppImages) -> StandIn | None:
+    try:
+        url = images.known(path, request.query_string, request.environ.get("HTTP_ACCEPT", "")).url
+    except InvalidOption:
+        return None
+    return stand_in(url, error, images, request)

@@ -194,8 +194,9 @@ def draw_kinds(folder: Path) -> dict[str, bool]:
 
 
 def cached_files(folder: Path) -> list[Path]:
-    """The entries of a cache: neither its locks nor its temporary files."""
-    return [path for path in folder.rglob("*") if path.is_file() and not {"locks", "tmp"} & set(path.parts[-3:])]
+    """The renditions in a cache: neither what is known of their sources, nor its locks, nor its temporary files."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"]
+    return [path for path in files if not {"locks", "tmp"} & set(path.parts[-3:])]
 
 
 def needs(what: str, found: object, install: str) -> None:

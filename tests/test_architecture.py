@@ -57,23 +57,32 @@ ALLOWED = {
     "cache.slots": {"errors", "cache"},
     "cache.bound": {"errors", "cache"},
     "cache.disk": {"errors", "cache", "cache.flights", "cache.locks", "cache.bound"},
+    "metadata": {"errors", "geometry", "sources", "rendition", "engines", "cache", "cache.disk"},
+    "placeholders": {"errors", "formats", "options", "geometry"},
     "pipeline": {
         *("errors", "config", "transforms", "formats", "options", "geometry", "urls", "rendition", "engines"),
-        *("presets", "sources", "sources.local", "sources.remote", "cache", "cache.disk", "cache.slots"),
+        *("metadata", "placeholders", "presets"),
+        *("sources", "sources.local", "sources.remote", "cache", "cache.disk", "cache.slots"),
     },
     "front": set(),
     "nginx": {"config", "formats", "front"},
     "state": {"pipeline", "config", "formats", "options", "urls", "front"},
     "responses": {"cache", "config", "formats", "rendition", "state", "urls"},
-    "views": {"errors", "formats", "options", "responses", "state", "urls"},
+    "views": {"errors", "fallback", "formats", "options", "responses", "state", "urls"},
+    "fallback": {"errors", "options", "state", "urls"},
     "cli": {"state", "nginx", "rendition", "responses", "urls"},
     "templating": {"pipeline", "urls", "options", "errors", "compat", "sources", "state"},
+    "responsive": {"geometry", "options"},
+    "markup": {
+        *("errors", "formats", "geometry", "options", "placeholders", "responsive", "sources", "state", "templating"),
+        "urls",
+    },
 }
 FREE = {"__init__", "extension", "compat", "demo"}  # where the parts are joined, and what stands outside the line
 
 # Packages that only these modules may import.
 OWNED = {
-    "flask": {"extension", "responses", "state", "views", "templating", "cli", "compat", "demo"},
+    "flask": {"extension", "responses", "state", "views", "templating", "markup", "cli", "compat", "demo"},
     "pyvips": {"engines.vips"},
     "PIL.Image": {"engines.pillow", "compat"},
     "PIL": {"engines.pillow", "compat", "options"},

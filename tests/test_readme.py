@@ -18,13 +18,16 @@ import urllib.request
 from dataclasses import fields
 from pathlib import Path
 
+import html5lib
 import numpy as np
+import pytest
 from conftest import PHOTOGRAPHS, fetch, url_of
-from flask import Flask
+from flask import Flask, render_template_string
 from PIL import Image
 
 from flask_images_vips import Images
 from flask_images_vips.config import Config
+from flask_images_vips.demo import create_app
 from flask_images_vips.options import DECLARED, DEFAULTS, MODES
 
 ROOT = Path(__file__).parent.parent
@@ -121,6 +124,23 @@ def test_the_presets_and_the_callback_serve_what_they_say(tmp_path: Path) -> Non
         shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static" / folder / "me.jpg")
     assert fetch(app, "me.jpg", preset="avatar").size == (96, 96)
     assert app.test_client().get(url_of(app, "members/me.jpg", preset="avatar")).status_code == 403
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_the_four_cases_are_valid_and_every_picture_in_them_is_served(case: int) -> None:
+    section = re.search(r"<!-- responsive -->(.*)<!-- /responsive -->", README.read_text("utf-8"), re.DOTALL)
+    assert section is not None
+    templates = re.findall(r"```jinja\n(.*?)```", section[1], re.DOTALL)
+    assert len(templates) == 4
+    app = create_app()
+    with app.test_request_context():
+        page = render_template_string(templates[case])
+    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+    parser.parse(f"<!doctype html><html><head><title>t</title></head><body>{page}</body></html>")
+    urls = set(re.findall(r"/imgsizer/[^ \",]+", html.unescape(page)))
+    assert len(urls) >= 2
+    for url in urls:
+        assert app.test_client().get(url).status_code == 200
 
 
 def environment(folder: Path) -> dict[str, str]:

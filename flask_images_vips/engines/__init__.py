@@ -26,7 +26,8 @@ class Header:
 
     *size* is upright where the engine turns pictures upright: EXIF orientations 5-8 swap the sides. *format* is one of
     `formats.INPUTS`, or ``svg``. *frames* counts those that this engine can read, of an animation or of pages. *whole*
-    says that it holds all pixels of such a file in memory while it decodes them, instead of a few lines.
+    says that it holds all pixels of such a file in memory while it decodes them, instead of a few lines. *orientation*
+    is EXIF's, 1 to 8, as far as this engine follows it.
     """
 
     size: Size
@@ -34,6 +35,7 @@ class Header:
     frames: int = 1
     alpha: bool = False
     whole: bool = False
+    orientation: int = 1
 
 
 class Engine(Protocol):

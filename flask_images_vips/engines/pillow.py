@@ -68,6 +68,7 @@ class PillowEngine:
                 format,
                 alpha=image.has_transparency_data,
                 whole=format != "jpeg",
+                orientation=orientation,
             )
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
@@ -229,6 +230,12 @@ def _padded(picture: Image.Image, options: Options, format: Format, geometry: Ge
 
 def _has_alpha(picture: Image.Image) -> bool:
     return picture.mode in ("LA", "RGBA")
+
+
+def rgba(data: bytes) -> tuple[Size, bytes]:
+    """The pixels of a PNG that an engine has made: its size, and 4 bytes a pixel, row by row."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        return Size(*image.size), image.convert("RGBA").tobytes()
 
 
 def encode(picture: Image.Image, format: Format, quality: int) -> bytes:

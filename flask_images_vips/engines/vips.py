@@ -129,10 +129,18 @@ class VipsEngine:
                 format,
                 frames=image.get("n-pages") if _has(image, "n-pages") else 1,
                 alpha=bool(image.hasalpha()),
+                orientation=image.get("orientation") if _has(image, "orientation") else 1,
                 whole=format in ("avif", "gif") or (format == "png" and _has(image, "interlaced")),
             )
         except _ERRORS as error:
             raise UnreadableSource(ref, _reason(error)) from error
+        fields = image.get_fields()
+        return Header(
+            _upright_size(image),
+            frames=image.get("n-pages") if "n-pages" in fields else 1,
+            alpha=bool(image.hasalpha()),
+            orientation=image.get("orientation") if "orientation" in fields else 1,
+        )
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
         global _first_pid  # noqa: PLW0603

@@ -25,7 +25,8 @@ class Source:
     """One version of one original.
 
     *ref* is what it was asked for by, *root* the folder that it may not leave, *path* the file itself. The
-    version is *size_bytes* and *mtime_ns*, not the inode: a copy of the file on another host is the same source.
+    version is *size_bytes* and *mtime_ns*, not the inode: a copy of the file on another host is the same source. Where
+    *content* is given, a text that stands for its bytes, it is the version instead.
     """
 
     ref: str
@@ -33,11 +34,12 @@ class Source:
     path: str
     size_bytes: int
     mtime_ns: int
+    content: str | None = None
 
     @property
     def identity(self) -> str:
         """One text for this source at this version, equal on every host that has the same file."""
-        return f"{self.ref}|{self.size_bytes}|{self.mtime_ns}"
+        return f"{self.ref}|{self.content or f'{self.size_bytes}|{self.mtime_ns}'}"
 
     @property
     def mtime(self) -> int:

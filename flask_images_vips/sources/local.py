@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from ..errors import SourceNotFound
 from . import Source, real_path_inside
+
+
+_REMEMBERED = 4096
 
 
 class LocalSources:
@@ -16,6 +20,7 @@ class LocalSources:
 
     def __init__(self, roots: Sequence[str]) -> None:
         self.roots = tuple(roots)
+        self._found: dict[str, Source] = {}
 
     def again(self, source: Source) -> Source:
         """*source* as it is now: itself, where nothing has changed. As `find` otherwise."""
@@ -24,16 +29,29 @@ class LocalSources:
                 status = os.stat(source.path)
                 if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
                     return source
-        return self.find(source.ref)
+        return self._looked_up(source.ref)
 
     def find(self, ref: str) -> Source:
-        """The source that the relative path *ref* names now.
-
-        Costs one ``lstat`` per folder and part of *ref*, and more only where one of them is a link. Nothing is asked
-        of a file that a link out of the folder leads to.
+        """The source that the relative path *ref* names now. Costs one ``stat`` where it was found before.
 
         Raises:
             SourceNotFound: no regular file of that name, or a name that climbs out of the folders.
+        """
+        last = self._found.get(ref)
+        return self._looked_up(ref) if last is None else self.again(last)
+
+    def _looked_up(self, ref: str) -> Source:
+        if len(self._found) >= _REMEMBERED:
+            self._found.clear()
+        self._found.pop(ref, None)
+        source = self._found[ref] = self._look_up(ref)
+        return source
+
+    def _look_up(self, ref: str) -> Source:
+        """As `find`, from the beginning.
+
+        Costs one ``lstat`` per folder and part of *ref*, and more only where one of them is a link. Nothing is asked
+        of a file that a link out of the folder leads to.
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path below IMAGES_PATH")
@@ -68,3 +86,18 @@ def _status_inside(root: str, ref: str) -> os.stat_result | None:
             real = real_path_inside(os.path.join(root, ref), root)
             return None if real is None else os.lstat(real)
     return status
+
+
+class HashedSources(LocalSources):
+    """As `LocalSources`, with versions that follow from what the files hold: *digest* gives a text for that.
+
+    Copied anew by a deployment, a file that holds the same bytes is the same source.
+    """
+
+    def __init__(self, roots: Sequence[str], digest: Callable[[Source], str]) -> None:
+        super().__init__(roots)
+        self._digest = digest
+
+    def _look_up(self, ref: str) -> Source:
+        source = super()._look_up(ref)
+        return replace(source, content=self._digest(source))
