@@ -29,14 +29,15 @@ from flask_images_vips import Images, resized_img_src
 
 ROUNDS = 7
 REQUESTS = 2_000
+EARLY = "a hit, IMAGES_EARLY_HITS"
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else None)
 
 
-def site(folder: str) -> Flask:
+def site(folder: str, *, early: bool = False) -> Flask:
     """One picture: as a rendition, as a plain file sent by Flask, and an empty page beside them."""
     app = Flask("traffic", root_path=folder)
     app.config.update(
-        SECRET_KEY="traffic", IMAGES_CACHE=f"{folder}/cache", IMAGES_FRONT_DOOR=True, IMAGES_ACCEL_REDIRECT=None
+        SECRET_KEY="traffic", IMAGES_CACHE=f"{folder}/cache", IMAGES_FRONT_DOOR=True, IMAGES_EARLY_HITS=early
     )
     Images(app)
     app.add_url_rule("/empty", "empty", lambda: "")
@@ -144,13 +145,13 @@ def running(command: list[str], port: int, folder: str) -> Iterator[psutil.Proce
             server.terminate()
 
 
-def gunicorn(port: int, *worker: str) -> list[str]:
-    module = "bench.traffic:from_environment()"
+def gunicorn(port: int, *worker: str, early: bool = False) -> list[str]:
+    module = f"bench.traffic:from_environment({early=})"
     return [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--no-control-socket", *worker, module]
 
 
-def from_environment() -> Flask:
-    return site(os.environ["BENCH"])
+def from_environment(*, early: bool) -> Flask:
+    return site(os.environ["BENCH"], early=early)
 
 
 def nginx(folder: str, app: Flask, port: int, upstream: int) -> list[str]:
@@ -188,11 +189,18 @@ def main() -> None:
         size = Path(folder, "static", "plain.jpg").stat().st_size
         print(f"A JPEG of {size:,} bytes, {REQUESTS:,} requests a round, {ROUNDS} interleaved rounds")
         pages = {"an empty view": "/empty", "send_from_directory": "/flask", "a hit": url}
-        table("in the application", {n: partial(in_process, app, u) for n, u in pages.items()}, "an empty view")
+        early_app = site(folder, early=True)
+        early_app.test_client().get(url)  # the first image reads the configuration
+        measures = {name: partial(in_process, app, page) for name, page in pages.items()}
+        table("in the application", {**measures, EARLY: partial(in_process, early_app, url)}, "an empty view")
         for kind, worker in {"sync": ["-w1"], "gthread": ["-w1", "--threads", "4"]}.items():
-            port = free_port()
-            with running(gunicorn(port, *worker), port, folder) as server:
-                measures = {n: partial(over_http, port, server, u) for n, u in pages.items()}
+            port, other = free_port(), free_port()
+            with (
+                running(gunicorn(port, *worker), port, folder) as server,
+                running(gunicorn(other, *worker, early=True), other, folder) as early_server,
+            ):
+                measures = {name: partial(over_http, port, server, page) for name, page in pages.items()}
+                measures[EARLY] = partial(over_http, other, early_server, url)
                 table(f"gunicorn, {kind}", measures, "send_from_directory")
         if NGINX is None:
             print("\nnginx is not installed: the front door is left out.")

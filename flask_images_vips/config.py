@@ -388,6 +388,13 @@ class Config:
         front_door,
         "True, or a folder: nginx answers known URLs by itself, from links there. `flask images nginx` says how.",
     )
+    early_hits: bool = key(
+        False,
+        "IMAGES_EARLY_HITS",
+        flag,
+        "Answer what is cached before Flask begins: cheaper, and unseen by `before_request`, `after_request`, signals "
+        "and sessions.",
+    )
     max_renders: int | None = key(
         None, "IMAGES_MAX_RENDERS", optional_count, "Renders at once on this host. None: as many as it has processors."
     )
@@ -405,7 +412,8 @@ class Config:
         15.0,
         "IMAGES_LOCK_TIMEOUT",
         seconds,
-        "Seconds to wait for another worker that makes the same rendition, before making it all the same.",
+        "Seconds to wait for another worker that makes the same rendition, before making it all the same, and for "
+        "a turn to render: both together.",
     )
     temp_max_age: float = key(
         3600.0, "IMAGES_TEMP_MAX_AGE", seconds, "Seconds after which a temporary file of a killed worker is swept."

@@ -21,6 +21,7 @@ from .cache.disk import DiskCache
 from .cache.slots import Slots
 from .compat import LegacyMethods
 from .config import Config, read_key, secret_keys
+from .early import EarlyHits
 from .engines import Engine
 from .engines.pillow import PillowEngine, rgba
 from .errors import ConfigError
@@ -67,7 +68,8 @@ class Images(LegacyMethods):
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
         app.extensions["images"] = self  # the name that sites know from Flask-Images
-        app.extensions[EXTENSION] = AppImages(app, url, name, _join, lambda: self._authorizer)
+        images = app.extensions[EXTENSION] = AppImages(app, url, name, _join, lambda: self._authorizer)
+        app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
         def add_rule(state: BlueprintSetupState) -> None:
             # Bare, and not as a view of the blueprint: the endpoint is IMAGES_NAME, without a prefix.

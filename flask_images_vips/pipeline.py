@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from . import placeholders
@@ -144,13 +145,15 @@ class Pipeline:
         Raises:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded: it cannot be made; nothing is stored.
             SourceChanged: the source is being written at this moment.
+            Busy: there is no render slot for it, and no time or room to wait for one.
         """
+        since = time.monotonic()
         for _ in range(_TRIES - 1):
             rendition = self.rendition(url, self.source(url))
             with suppress(SourceChanged):
-                return rendition, self._entry(rendition)
+                return rendition, self._entry(rendition, since)
         rendition = self.rendition(url, self.source(url))
-        return rendition, self._entry(rendition)
+        return rendition, self._entry(rendition, since)
 
     def nearest(self, rendition: Rendition) -> Entry | None:
         """A kept rendition of the same picture in another size or quality: the next larger one, else the largest.
@@ -182,16 +185,17 @@ class Pipeline:
         """What stands for this version of *source* in its URLs."""
         return version_of(source.mtime) if source.content is None else source.content[:_VERSION_LETTERS]
 
-    def _entry(self, rendition: Rendition) -> Entry:
+    def _entry(self, rendition: Rendition, since: float) -> Entry:
         source, key = rendition.source, rendition.key
         until, reason = self._failures.get(key, (0.0, ""))
         if time.monotonic() < until:
             raise UnreadableSource(source.ref, f"failed a moment ago: {reason}")
+        make = partial(self._render, rendition, since)
         try:
             if not rendition.options.cache:
-                data = self._render(rendition)
+                data = make()
                 return Entry(len(data), source.mtime, data=data)
-            return self.cache.get_or_create(key, source.mtime_ns, lambda: self._render(rendition))
+            return self.cache.get_or_create(key, source.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             if len(self._failures) >= _REMEMBERED_FAILURES:
                 self._failures.clear()
@@ -199,8 +203,8 @@ class Pipeline:
             self._failures[key] = time.monotonic() + _FAILURE_SECONDS, str(error)
             raise
 
-    def _render(self, rendition: Rendition) -> bytes:
-        """Make the bytes of *rendition*, by the first engine that can."""
+    def _render(self, rendition: Rendition, since: float) -> bytes:
+        """Make the bytes of *rendition*, by the first engine that can, for who has waited *since* then."""
         begin = time.perf_counter()
         source = rendition.source
         with self._open(source) as descriptor:
@@ -208,7 +212,7 @@ class Pipeline:
             def by(engine: Engine) -> tuple[Engine, Geometry, bytes]:
                 header = engine.header(descriptor, source.ref)
                 geometry = self._planned(header, rendition)
-                with self.slots.hold(header.size.pixels):
+                with self.slots.hold(header.size.pixels, since):
                     limit = _limit_bytes(rendition, header.size, geometry)
                     return engine, geometry, _within(limit, engine, descriptor, rendition, geometry)
 
@@ -259,7 +263,7 @@ class Pipeline:
 
     def _draw_placeholder(self, source: Source, kind: str) -> str:
         def render(options: Options, format: Format) -> bytes:
-            with self._entry(Rendition(source, options, format, self.recipe)) as entry:
+            with self._entry(Rendition(source, options, format, self.recipe), time.monotonic()) as entry:
                 return entry.read()
 
         return placeholders.draw(kind, render, self._decode)

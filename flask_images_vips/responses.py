@@ -14,14 +14,14 @@ from flask import Response
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import http_date
-from werkzeug.wrappers import Request
 
 from . import urls
 from .cache import Entry
 from .config import Config
+from .errors import Expired
 from .formats import Format
 from .rendition import Rendition
-from .state import AppImages
+from .state import AppImages, Known
 from .urls import ImageUrl
 
 if TYPE_CHECKING:
@@ -145,18 +145,59 @@ def common_headers(config: Config) -> Pairs:
     return headers
 
 
+def present(known: Known, images: AppImages) -> tuple[Answer, Entry | None]:
+    """What the URL is answered with as its source is now, and the entry of that, if it is kept.
+
+    Raises:
+        SourceNotFound, RemoteFailed: there is no such source, or it cannot be fetched.
+        Expired: the URL was for a time that is over.
+    """
+    pipeline, url = images.pipeline, known.url
+    if url.options.expires is not None and time.time() >= url.options.expires:
+        raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
+    answer: Answer | None = known.answer
+    source = pipeline.source(url, None if answer is None else answer.rendition.source)
+    if answer is None or answer.rendition.source is not source:
+        answer = known.answer = Answer(url, pipeline.rendition(url, source), images)
+    return answer, pipeline.cache.at(answer.path) if url.options.cache else None
+
+
 def image_response(
-    entry: Entry, answer: Answer, images: AppImages, request: Request, *, store: bool = True, private: bool = False
+    entry: Entry,
+    answer: Answer,
+    images: AppImages,
+    environ: WSGIEnvironment,
+    *,
+    store: bool = True,
+    private: bool = False,
 ) -> Response:
-    """The bytes of *entry*, or 304 before they are read.
+    """The bytes of *entry*, which this closes, or 304 before they are read.
 
     Without *store*, nobody may keep them; *private* ones only the visitor's browser.
     """
+    with entry:
+        now = int(time.time())
+        shared = store and not private
+        link = answer.link if shared and answer.is_settled(now) else None
+        if link is not None and entry.path is not None and images.front_door is not None:
+            images.front_door.link(link, entry.path)
+        freshness = answer.fresh(now, private=private) if store else (_NO_STORE, 0)
+        return _response(entry, answer, images, environ, now, freshness, private=private)
+
+
+def _response(
+    entry: Entry,
+    answer: Answer,
+    images: AppImages,
+    environ: WSGIEnvironment,
+    now: int,
+    freshness: tuple[str, int],
+    *,
+    private: bool,
+) -> Response:
     # nginx' own form, so that it and this application agree about a file that both may send.
     etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
-    now = int(time.time())
-    cache_control, age = answer.fresh(now, private=private) if store else (_NO_STORE, 0)
-    environ = request.environ
+    cache_control, age = freshness
     if cache_control is _IMMUTABLE and not environ.get("RAW_URI", answer.tail).partition("?")[0].endswith(answer.tail):
         cache_control, age = _kept_for(_OUTDATED_SECONDS)  # another spelling of the path, which WSGI has undone
     headers = [
@@ -171,7 +212,7 @@ def image_response(
         return ImageResponse(status=304, headers=_ReadyHeaders(headers))
     if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
         response = ImageResponse(headers=headers)
-        response.make_conditional(request)
+        response.make_conditional(environ)
         if response.status_code == 304:
             return response
     if entry.path is not None and entry.descriptor is not None and _ASKED_HERE not in environ:
@@ -180,7 +221,7 @@ def image_response(
             return ImageResponse(headers=[*headers, handed_over])
     wanted = environ.get("HTTP_RANGE", "")
     if wanted.startswith("bytes=") and "," not in wanted:  # of several at once, or other units, the whole is right too
-        return _part(entry, headers, images, request)
+        return _part(entry, headers, images, environ)
     headers.append(("Content-Length", str(entry.size_bytes)))
     if entry.size_bytes >= _STREAMED_BYTES and entry.descriptor is not None and "wsgi.file_wrapper" in environ:
         file = environ["wsgi.file_wrapper"](entry.detach())
@@ -188,11 +229,11 @@ def image_response(
     return ImageResponse([entry.read()], headers=_ReadyHeaders(headers))
 
 
-def _part(entry: Entry, headers: Pairs, images: AppImages, request: Request) -> Response:
+def _part(entry: Entry, headers: Pairs, images: AppImages, environ: WSGIEnvironment) -> Response:
     """The bytes of one range, or the whole where ``If-Range`` names another picture."""
     response = ImageResponse(entry.read(), headers=headers)
     try:
-        response.make_conditional(request, accept_ranges=True, complete_length=entry.size_bytes)
+        response.make_conditional(environ, accept_ranges=True, complete_length=entry.size_bytes)
     except RequestedRangeNotSatisfiable:
         whole = ("Content-Range", f"bytes */{entry.size_bytes}")
         refused = [whole, ("Cache-Control", _NO_STORE), *common_headers(images.pipeline.config)]

@@ -77,6 +77,11 @@ class AppImages:
     def front_door(self) -> FrontDoor | None:
         return (self._joined or self._join_once())[1]
 
+    @property
+    def early_hits(self) -> bool:
+        """Whether hits are answered before Flask: not before the configuration was read, at the first image."""
+        return self._joined is not None and self._joined[0].config.early_hits
+
     def _join_once(self) -> tuple[Pipeline, FrontDoor | None]:
         with self._lock:
             if self._joined is None:

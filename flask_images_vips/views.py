@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from flask import Response, request
 
@@ -23,7 +22,7 @@ from .errors import (
 from .fallback import StandIn, stand_in
 from .formats import AUTO
 from .options import DECLARED
-from .responses import VARY, Answer, ImageResponse, common_headers, image_response
+from .responses import VARY, Answer, ImageResponse, common_headers, image_response, present
 from .state import AppImages, Authorizer, current_images
 from .urls import ImageUrl
 
@@ -64,34 +63,22 @@ def serve(path: str) -> Response:
 
 
 def _answered(path: str, images: AppImages) -> Response:
-    pipeline, door = images.pipeline, images.front_door
+    pipeline = images.pipeline
     known = images.known(path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
     url = known.url
-    if url.options.expires is not None and time.time() >= url.options.expires:
-        raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
     private = images.authorizer is not None and _is_private(url, images.authorizer)
-    answer: Answer | None = known.answer
-    source = pipeline.source(url, None if answer is None else answer.rendition.source)
-    if answer is None or answer.rendition.source is not source:
-        answer = known.answer = Answer(url, pipeline.rendition(url, source), images)
-
-    entry = pipeline.cache.at(answer.path) if url.options.cache else None
+    answer, entry = present(known, images)
     if entry is None:
         try:
-            rendition, entry = pipeline.entry(url)
+            rendition, entry = pipeline.entry(known.url)
         except Busy:
             entry = pipeline.nearest(answer.rendition)
             if entry is None:
                 raise
-            with entry:
-                return image_response(entry, answer, images, request, store=False)
+            return image_response(entry, answer, images, request.environ, store=False)
         if rendition != answer.rendition:
             answer = known.answer = Answer(url, rendition, images)
-    with entry:
-        link = None if private else answer.link
-        if door is not None and entry.path is not None and link is not None and answer.is_settled(time.time()):
-            door.link(link, entry.path)
-        return image_response(entry, answer, images, request, private=private)
+    return image_response(entry, answer, images, request.environ, private=private)
 
 
 def _is_private(url: ImageUrl, authorizer: Authorizer) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from PIL import Image
+from servers import Server
 
 from flask_images_vips import Images, resized_img_src
 
@@ -108,6 +110,24 @@ def photograph(static: Path) -> Callable[[str], Path]:
         return Path(shutil.copy2(PHOTOGRAPHS / name, static))
 
     return lay
+
+
+@pytest.fixture
+def serve(folder: Path) -> Iterator[Callable[..., Server]]:
+    """Starts gunicorn with a `site`, whose configuration the keywords are, and stops it after the test."""
+    needs("gunicorn", importlib.util.find_spec("gunicorn"), "pip install gunicorn")
+    servers: list[Server] = []
+
+    def start(*options: str, then: str = "", variables: Mapping[str, str] | None = None, **config: Any) -> Server:
+        server = Server(folder, config, then)
+        servers.append(server)
+        server.start_gunicorn(*options, **(variables or {}))
+        server.wait()
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
 
 
 def gradient(size: tuple[int, int]) -> Image.Image:

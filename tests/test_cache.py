@@ -976,3 +976,26 @@ def test_who_waits_for_a_flight_too_long_goes_alone() -> None:
             over.set()
 
     assert together(2, work) == ["late", "alone"]
+
+
+def test_a_flight_lands_before_its_maker_has_done_the_rest() -> None:
+    flights: Flights[str] = Flights()
+    entered, told = threading.Event(), threading.Event()
+
+    def make() -> str:
+        entered.set()
+        time.sleep(0.2)  # until the other waits
+        flights.land(KEY, "landed")
+        assert told.wait(PATIENCE_SECONDS)
+        return "landed"
+
+    def work(index: int) -> str:
+        if index == 0:
+            return flights.join(KEY, make, PATIENCE_SECONDS)
+        assert entered.wait(PATIENCE_SECONDS)
+        try:
+            return flights.join(KEY, lambda: "alone", PATIENCE_SECONDS)
+        finally:
+            told.set()
+
+    assert together(2, work) == ["landed", "landed"]

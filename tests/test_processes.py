@@ -3,50 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import importlib.util
-import io
 import json
 import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
-from conftest import PHOTOGRAPHS, cached_files, needs, url_of
+from conftest import PHOTOGRAPHS, cached_files, url_of
 from flask import Flask
 from PIL import Image
+from servers import (
+    CLIENT_TIMEOUT_SECONDS,
+    PATIENCE_SECONDS,
+    Answer,
+    Server,
+    all_at_once,
+    cache_folder,
+    decoded_size,
+    environment,
+    planned_size,
+    site,
+    temporary_files,
+)
 
-from flask_images_vips import Images, resized_img_size
 from flask_images_vips.cache.disk import DiskCache
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: fork, kill, gunicorn")
 
-LOCK_TIMEOUT_SECONDS = 120  # a lock that stays behind makes a request wait for longer than any client does
-CLIENT_TIMEOUT_SECONDS = 20
-PATIENCE_SECONDS = 60  # how long a test waits for what must happen
-
-SITE = """
-import logging
+LOCKS: dict[str, Any] = {"IMAGES_LOCK_TIMEOUT": 120}  # one that stays behind holds up longer than any client waits
+SAY_WHO = """
 import os
-
-from test_processes import site
-
-handler = logging.FileHandler({renders!r})  # appends, a line with one write: whole, whichever process it comes from
-handler.addFilter(lambda record: record.getMessage().startswith("rendered"))
-logging.getLogger("flask_images_vips").addHandler(handler)
-logging.getLogger("flask_images_vips").setLevel(logging.INFO)
-
-app = site({folder!r})
 
 
 @app.after_request
@@ -54,51 +50,10 @@ def say_who(response):
     response.headers["X-Process"] = str(os.getpid())
     return response
 """
-SETTINGS = "control_socket_disable = True\n"  # by default later gunicorns make one below $HOME; older know no such key
 
 
-class Answer(NamedTuple):
-    status: int
-    body: bytes
-    process: int
-
-
-def site(folder: str | Path) -> Flask:
-    """An application whose pictures and cache lie in *folder*; the same in every process, with the same URLs."""
-    app = Flask("site", root_path=str(folder))
-    app.secret_key = "a secret"
-    app.config.update(IMAGES_CACHE="cache", IMAGES_LOCK_TIMEOUT=LOCK_TIMEOUT_SECONDS)
-    Images(app)
-    return app
-
-
-def planned_size(app: Flask, **keywords: int) -> tuple[int, int]:
-    with app.test_request_context():
-        size = resized_img_size("large.jpg", **keywords)
-        return size.width, size.height
-
-
-def decoded_size(data: bytes | Path) -> tuple[int, int]:
-    """The size of a whole picture: one that is cut short raises."""
-    with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as picture:
-        picture.load()
-        return picture.size
-
-
-def temporary_files(folder: str | Path) -> set[str]:
-    with contextlib.suppress(FileNotFoundError):
-        return {name for name in os.listdir(cache_folder(folder) / "tmp") if name.startswith(".tmp-")}
-    return set()
-
-
-def cache_folder(folder: str | Path) -> Path:
-    return Path(folder, "cache", "flask-images-vips")
-
-
-def environment() -> dict[str, str]:
-    """That of a process which can import this file and the package."""
-    here = Path(__file__).parent
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *filter(None, sys.path)])}
+def process_of(answer: Answer) -> int:
+    return int(answer.headers["X-Process"])
 
 
 @pytest.fixture(scope="module")
@@ -118,105 +73,17 @@ def folder(tmp_path: Path, large_photograph: Path) -> Path:
     return tmp_path
 
 
-# A real server.
-
-
-class Server:
-    """A gunicorn in a process group of its own."""
-
-    def __init__(self, folder: Path, workers: int, threads: int) -> None:
-        self.log, self.renders = folder / "gunicorn.log", folder / "renders.log"
-        (folder / "served.py").write_text(SITE.format(folder=str(folder), renders=str(self.renders)))
-        (folder / "gunicorn.conf.py").write_text(SETTINGS)
-        # Bound here and inherited: between choosing a free port and binding it, no other process can take it.
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port: int = listener.getsockname()[1]
-            options = f"--bind=fd://{listener.fileno()} --workers={workers} --threads={threads} --worker-class=gthread"
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", *options.split(), f"--error-logfile={self.log}", "served:app"],
-                cwd=folder,
-                env=environment(),
-                pass_fds=[listener.fileno()],
-                start_new_session=True,
-            )
-
-    def get(self, url: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CLIENT_TIMEOUT_SECONDS)
-        with contextlib.closing(connection):
-            connection.request("GET", url)
-            response = connection.getresponse()
-            return Answer(response.status, response.read(), int(response.headers.get("X-Process", 0)))
-
-    def wait(self) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end and self.process.poll() is None:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                self.get("/")
-                return
-            time.sleep(0.05)
-        pytest.fail(f"gunicorn does not answer: {self.log.read_text() if self.log.exists() else 'no log'}")
-
-    def stop(self) -> None:
-        """Let gunicorn end its workers; what is left after that is killed."""
-        with self.process:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(PATIENCE_SECONDS)
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
-                os.killpg(self.process.pid, signal.SIGKILL)
-        sys.stderr.write(self.log.read_text() if self.log.exists() else "")
-
-
-@pytest.fixture
-def serve(folder: Path) -> Iterator[Callable[..., Server]]:
-    """Starts gunicorn with a `site`, and stops it after the test."""
-    needs("gunicorn", importlib.util.find_spec("gunicorn"), "pip install gunicorn")
-    servers: list[Server] = []
-
-    def start(*, workers: int, threads: int) -> Server:
-        server = Server(folder, workers, threads)
-        servers.append(server)
-        server.wait()
-        return server
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
-def all_at_once(server: Server, urls: list[str]) -> list[Answer | BaseException]:
-    """The answers to *urls*, each asked for by a thread of its own; the threads start at the same moment."""
-    barrier = threading.Barrier(len(urls))
-    answers: list[Answer | BaseException] = [TimeoutError("this request did not end")] * len(urls)
-
-    def ask(index: int) -> None:
-        barrier.wait(PATIENCE_SECONDS)
-        try:
-            answers[index] = server.get(urls[index])
-        except (OSError, http.client.HTTPException) as error:
-            answers[index] = error
-
-    threads = [threading.Thread(target=ask, args=(index,), daemon=True) for index in range(len(urls))]
-    end = time.monotonic() + PATIENCE_SECONDS
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    return answers
-
-
 def test_fifty_cold_requests_for_each_of_ten_pictures_render_ten_times(
     folder: Path, serve: Callable[..., Server]
 ) -> None:
-    app = site(folder)
-    server = serve(workers=4, threads=16)
+    app = site(folder, **LOCKS)
+    server = serve("--workers=4", "--threads=16", then=SAY_WHO, **LOCKS)
     widths = range(1100, 1200, 10)
-    urls = {url_of(app, "large.jpg", width=width): planned_size(app, width=width) for width in widths}
+    urls = {url_of(app, "large.jpg", width=width): planned_size(app, "large.jpg", width=width) for width in widths}
     asked = [url for _ in range(50) for url in urls]
     awake: set[int] = set()
     for _ in range(1000):  # on a busy machine the first worker would do it all before the others have started
-        awake |= {server.get("/").process}
+        awake |= {process_of(server.get("/"))}
         if len(awake) > 1:
             break
         time.sleep(0.01)
@@ -229,24 +96,24 @@ def test_fifty_cold_requests_for_each_of_ten_pictures_render_ten_times(
     for url, different in bodies.items():
         assert len(different) == 1
         assert decoded_size(different.pop()) == urls[url]
-    assert len({answer.process for answer in answers}) > 1  # or one worker did it all, and this test saw nothing
-    assert len(server.renders.read_text().splitlines()) == 10
+    assert len({process_of(answer) for answer in answers}) > 1  # or one worker did it all, and this test saw nothing
+    assert len(server.rendered()) == 10
     assert len(cached_files(cache_folder(folder))) == 10
     assert temporary_files(folder) == set()
-    assert "Traceback" not in server.log.read_text()
+    assert "Traceback" not in server.own_log.read_text()
 
 
 def test_a_worker_that_is_killed_under_load_holds_up_no_later_request(
     folder: Path, serve: Callable[..., Server]
 ) -> None:
-    app = site(folder)
-    server = serve(workers=2, threads=4)
+    app = site(folder, **LOCKS)
+    server = serve("--workers=2", "--threads=4", then=SAY_WHO, **LOCKS)
     killed_in_the_middle = 0
     for number in range(10):
         widths = range(1000 + 8 * number, 1008 + 8 * number)
-        urls = {url_of(app, "large.jpg", width=width): planned_size(app, width=width) for width in widths}
+        urls = {url_of(app, "large.jpg", width=width): planned_size(app, "large.jpg", width=width) for width in widths}
         before = temporary_files(folder)
-        victim = server.get("/").process
+        victim = process_of(server.get("/"))
         load = threading.Thread(target=all_at_once, args=(server, list(urls)), daemon=True)
         load.start()
         while load.is_alive() and temporary_files(folder) <= before:
@@ -262,6 +129,7 @@ def test_a_worker_that_is_killed_under_load_holds_up_no_later_request(
         assert not load.is_alive()
         killed_in_the_middle += not temporary_files(folder) <= before
     print(f"{killed_in_the_middle} of 10 workers were killed in the middle of a render")
+    assert server.process is not None
     assert server.process.poll() is None
     for path in cached_files(cache_folder(folder)):
         decoded_size(path)
@@ -318,7 +186,7 @@ def kill_many(folder: str, rounds: str, seed: str) -> None:
     """Kill as many children in the middle of a render, and get the same picture after each."""
     importlib.import_module("flask_images_vips.engines.vips")  # before the forks: a round costs no imports
     chance = random.Random(seed)
-    app = site(folder)
+    app = site(folder, **LOCKS)
     ends, seconds = [], []
     for width in UNDISTURBED:
         begin = time.monotonic()
@@ -367,11 +235,14 @@ def test_a_killed_process_leaves_no_half_entry_and_no_lock_behind(folder: Path) 
     assert killed_in_the_middle >= ROUNDS / 2
     assert after == [ANSWERED] * ROUNDS
 
-    app = site(folder)
-    planned = [planned_size(app, width=width) for width in (*UNDISTURBED, *range(FIRST_WIDTH, FIRST_WIDTH + ROUNDS))]
+    app = site(folder, **LOCKS)
+    planned = [
+        planned_size(app, "large.jpg", width=width)
+        for width in (*UNDISTURBED, *range(FIRST_WIDTH, FIRST_WIDTH + ROUNDS))
+    ]
     assert sorted(decoded_size(path) for path in cached_files(cache_folder(folder))) == sorted(planned)
 
     assert len(temporary_files(folder)) == killed_in_the_middle
-    sweeping = DiskCache(str(cache_folder(folder)), lock_timeout=LOCK_TIMEOUT_SECONDS, temp_max_age=0)
+    sweeping = DiskCache(str(cache_folder(folder)), lock_timeout=1, temp_max_age=0)
     sweeping.get_or_create(("00" * 20, "00" * 20), 0, lambda: b"one write").close()
     assert temporary_files(folder) == set()

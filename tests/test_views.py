@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from flask import Flask
 from PIL import Image
 
 from flask_images_vips import Images
+from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.options import Options
+from flask_images_vips.urls import ImageUrl
 
 
 def age(path: Path, seconds: float = 3600) -> None:
@@ -377,6 +381,34 @@ def test_odd_names_are_served_as_themselves(app: Flask, draw: Any, name: str) ->
         assert app.test_client().get(url_of(app, name, width=10)).status_code == 404  # no path of Werkzeug's
     else:
         assert fetch(app, name, width=10).size == (10, 5)
+
+
+def test_the_lock_and_a_slot_are_waited_for_in_one_timeout(make_app: Any, draw: Any) -> None:
+    draw("a.png")
+    app = make_app(IMAGES_MAX_RENDERS=1, IMAGES_LOCK_TIMEOUT=3)
+    url = url_of(app, "a.png", width=10)
+    pipeline = app.extensions["flask_images_vips"].pipeline
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> bytes:
+        entered.set()
+        leave.wait(60)
+        return b"late"
+
+    source = pipeline.sources.find("a.png")
+    key = pipeline.rendition(ImageUrl("a.png", Options(width=10), None), source).key
+    # Another process, as far as locks can tell: an object of its own.
+    other = DiskCache(pipeline.cache.folder, lock_timeout=60, temp_max_age=60)
+    hanging = threading.Thread(target=lambda: other.get_or_create(key, 0, hang).close())
+    with pipeline.slots.hold(1):
+        hanging.start()
+        assert entered.wait(60)
+        begin = time.monotonic()
+        assert app.test_client().get(url).status_code == 503
+        assert 3 <= time.monotonic() - begin < 6
+    assert app.test_client().get(url).status_code == 200  # without the lock, since a slot is free
+    leave.set()
+    hanging.join()
 
 
 def test_a_replaced_source_is_another_rendition(app: Flask, draw: Any) -> None:

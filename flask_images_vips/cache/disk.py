@@ -140,13 +140,23 @@ class DiskCache:
                 os.rmdir(os.path.join(self.folder, folder[:2], folder))  # fails where something is left
         return removed
 
-    def get_or_create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
+    def get_or_create(
+        self, key: Key, mtime_ns: int, create: Callable[[], bytes], *, since: float | None = None
+    ) -> Entry:
         """The entry of *key*; where there is none, what *create* gives, stored.
 
         *create* is called once over all threads and processes of this host. What it raises is raised here, in all
-        threads that wait, and nothing is stored. *mtime_ns* becomes the entry's modification time.
+        threads that wait, and nothing is stored. *mtime_ns* becomes the entry's modification time. The lock's timeout
+        is counted from the monotonic time *since*, or from now.
         """
-        return self.get(key) or self.once(key, lambda: self._create(key, mtime_ns, create))
+        entry = self.get(key)
+        if entry is not None:
+            return entry
+        now = time.monotonic()
+        start = now if since is None else since
+        left = start + self.lock_timeout - now
+        made: Entry = self._flights.join(key, lambda: self._create(key, mtime_ns, create, start), left)
+        return made
 
     def usable(self) -> bool:
         """Whether the folder may be used; it is made where it is missing."""
@@ -154,15 +164,28 @@ class DiskCache:
             self._prepare()  # it may have been deleted since, and whoever makes it next decides whose it is
         return bool(self._usable)
 
-    def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
-        if not self._usable:
+    def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes], since: float) -> Entry:
+        if not self.usable():
             return _unstored(create(), mtime_ns)
-        stored = self.get(key)
-        if stored is not None:
-            with stored:
-                stored.read()  # into memory: the threads that wait share this entry, not its place in the file
-            return stored
-        return self._write(key, mtime_ns, create)
+        found: Entry | None = None
+
+        def is_made() -> bool:
+            nonlocal found
+            found = self.get(key)
+            return found is not None
+
+        with self._locks.hold(_lock_name(key), since=since, needless=is_made):
+            stored = found or self.get(key)
+            if stored is not None:
+                with stored:
+                    stored.read()  # into memory: the threads that wait share this entry, not its place in the file
+                return stored
+            entry = self._write(key, mtime_ns, create)
+        if entry.path is not None:
+            # Making room reads many folders, and with each of them other threads come first.
+            self._flights.land(key, entry)
+            self._count(key, entry.size_bytes)
+        return entry
 
     def once(self, key: Key, work: Callable[[], T]) -> T:
         """What *work* gives. For one *key* it is at work once at a time, over all threads and processes of this host.
@@ -188,6 +211,22 @@ class DiskCache:
         Raises:
             OSError: it cannot be written. So, too, whatever *write* raises; nothing is stored then.
         """
+        path = self._store(key, write, in_use=in_use)
+        if path is not None:
+            with contextlib.suppress(FileNotFoundError):  # evicted, or replaced by a newer one
+                self._count(key, os.stat(path).st_size)
+        return path
+
+    def _count(self, key: Key, size: int) -> None:
+        """Count an entry, and make room where there is too much."""
+        if self.bound is not None:
+            try:
+                self.bound.added(key[0][:2], size)
+            except OSError as error:
+                self._warn("counted", error)
+
+    def _store(self, key: Key, write: Callable[[BinaryIO], int], *, in_use: bool = False) -> str | None:
+        """As `put`, but for counting."""
         # Before the work: where nothing can be written, that is known without a half-written file.
         descriptor, temporary = self._open_temporary()
         try:
@@ -206,7 +245,7 @@ class DiskCache:
             # Before or after the change, for the evictor; the kernel's own clock may be a little off.
             atime_ns = time.time_ns() + (NEVER_READ_NS if in_use else -NEVER_READ_NS)
             os.utime(temporary, ns=(atime_ns, mtime_ns))
-            return self._publish(temporary, key, size)
+            return self._publish(temporary, key)
         finally:
             _unlink(temporary)  # gone already where it was published
 
@@ -226,7 +265,7 @@ class DiskCache:
 
         path = None
         try:
-            path = self.put(key, write)
+            path = self._store(key, write)
         except OSError as error:
             if error is own:
                 raise
@@ -245,8 +284,8 @@ class DiskCache:
             self._make_folders()
             return tempfile.mkstemp(prefix=".tmp-", dir=self._temporary)
 
-    def _publish(self, temporary: str, key: Key, size: int) -> str:
-        """Rename the complete file to its entry, and count it. Its folder may be evicted at any moment."""
+    def _publish(self, temporary: str, key: Key) -> str:
+        """Rename the complete file to its entry. Its folder may be evicted at any moment."""
         path = self.path(key)
         folder = os.path.dirname(path)
         for _ in range(_TRIES):
@@ -258,8 +297,6 @@ class DiskCache:
                 _make_folder(each, self._folder_mode)
         else:
             os.replace(temporary, path)
-        if self.bound is not None:
-            self.bound.added(key[0][:2], size)
         return path
 
     def _open_up(self, path: str) -> None:

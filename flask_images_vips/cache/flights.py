@@ -57,6 +57,14 @@ class Flights(Generic[T]):
             raise flight.error
         return flight.result if flight.result is not None else make()
 
+    def land(self, key: Hashable, result: T) -> None:
+        """Give *result* to those who wait for *key*, while its maker has something left to do that is not for them."""
+        here = self._by_pid.get(os.getpid())
+        flight = here.flights.get(key) if here else None
+        if flight is not None:
+            flight.result = result
+            flight.done.set()
+
     def _lead(self, here: _UnderWay[T], key: Hashable, flight: _Flight[T], make: Callable[[], T]) -> T:
         try:
             flight.result = make()

@@ -68,15 +68,15 @@ class Slots:
         self._warned = False
 
     @contextmanager
-    def hold(self, weight: int) -> Iterator[None]:
-        """Hold a slot for the block.
+    def hold(self, weight: int, since: float | None = None) -> Iterator[None]:
+        """Hold a slot for the block. The timeout is counted from the monotonic time *since*, or from now.
 
         Raises:
             Busy: the queue is full, or its head did not move in time.
         """
         pid = os.getpid()
         here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _Process(self._paths()))
-        lock = self._wait(here, weight)
+        lock = self._wait(here, weight, time.monotonic() if since is None else since)
         try:
             yield
         finally:
@@ -90,8 +90,8 @@ class Slots:
     def _paths(self) -> list[str]:
         return [os.path.join(self.folder, f"{number}.lock") for number in range(self.count)]
 
-    def _wait(self, here: _Process, weight: int) -> FileLock | None:
-        deadline = time.monotonic() + self.timeout
+    def _wait(self, here: _Process, weight: int, since: float) -> FileLock | None:
+        deadline = since + self.timeout
         ticket = object()
         with here.changed:
             # While the host has slots to give, those who are about to take one do not wait.

@@ -11,7 +11,6 @@ from dataclasses import replace
 from ..errors import SourceNotFound
 from . import Source, real_path_inside
 
-
 _REMEMBERED = 4096
 
 

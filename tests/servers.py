@@ -1,0 +1,235 @@
+"""Real servers for the tests: a site behind gunicorn or uWSGI, and many clients at once."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from flask import Flask, session
+from PIL import Image
+
+from flask_images_vips import Images, resized_img_size
+
+CLIENT_TIMEOUT_SECONDS = 30  # a request that takes longer hangs, as these tests see it
+PATIENCE_SECONDS = 60  # how long a test waits for what must happen
+
+SITE = """
+import logging
+
+from servers import site
+
+log = logging.FileHandler({log!r})  # appends, a line with one write: whole, whichever process it comes from
+log.setFormatter(logging.Formatter("%(process)d %(levelname)s %(message)s"))
+logging.getLogger("flask_images_vips").addHandler(log)
+logging.getLogger("flask_images_vips").setLevel(logging.INFO)
+
+app = site({folder!r}, **{config!r})
+{then}
+"""
+SETTINGS = "control_socket_disable = True\n"  # by default later gunicorns make one below $HOME; older know no such key
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Logged(NamedTuple):
+    process: int
+    level: str
+    message: str
+
+
+def site(folder: str | Path, **config: Any) -> Flask:
+    """An application whose pictures and cache lie in *folder*; the same in every process, with the same URLs."""
+    app = Flask("site", root_path=str(folder))
+    app.secret_key = "a secret"
+    app.config.update({"IMAGES_CACHE": "cache", **config})
+    Images(app)
+
+    @app.get("/page")
+    def page() -> str:
+        session.permanent = True
+        session["visitor"] = 1
+        return "an ordinary page"
+
+    return app
+
+
+def planned_size(app: Flask, name: str, **keywords: Any) -> tuple[int, int]:
+    with app.test_request_context():
+        size = resized_img_size(name, **keywords)
+        return size.width, size.height
+
+
+def decoded_size(data: bytes | Path) -> tuple[int, int]:
+    """The size of a whole picture: one that is cut short raises."""
+    with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as picture:
+        picture.load()
+        return picture.size
+
+
+def cache_folder(folder: str | Path) -> Path:
+    return Path(folder, "cache", "flask-images-vips")
+
+
+def temporary_files(folder: str | Path) -> set[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return {name for name in os.listdir(cache_folder(folder) / "tmp") if name.startswith(".tmp-")}
+    return set()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """That of a process which can import this file and the package."""
+    here = Path(__file__).parent
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *filter(None, sys.path)]), **more}
+
+
+class Server:
+    """A server in a process group of its own, which logs what the package says."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], then: str) -> None:
+        self.folder, self.log, self.own_log = folder, folder / "images.log", folder / "server.log"
+        values = {
+            "folder": str(folder),
+            "log": str(self.log),
+            "config": config,
+            "then": then.format(folder=str(folder)),
+        }
+        (folder / "served.py").write_text(SITE.format(**values))
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start_gunicorn(self, *options: str, **variables: str) -> None:
+        (self.folder / "gunicorn.conf.py").write_text(SETTINGS)
+        # Bound here and inherited: between choosing a free port and binding it, no other process can take it.
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+            number = listener.fileno()
+            always = f"--bind=fd://{number} --worker-class=gthread --error-logfile={self.own_log} --backlog=4096"
+            command = [sys.executable, "-m", "gunicorn", *always.split(), *options, "served:app"]
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment(**variables), pass_fds=[number], start_new_session=True
+            )
+
+    def start_uwsgi(self, uwsgi: str, *options: str) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        command = [uwsgi, f"--http-socket=127.0.0.1:{self.port}", "--master", "--module=served:app", "--die-on-term"]
+        with self.own_log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *options],
+                cwd=self.folder,
+                env=environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def get(self, url: str, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CLIENT_TIMEOUT_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", url, headers=headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+
+    def wait(self) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end and self.process is not None and self.process.poll() is None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self.get("/page")
+                return
+            time.sleep(0.05)
+        pytest.fail(f"the server does not answer: {self.own_log.read_text() if self.own_log.exists() else 'no log'}")
+
+    def logged(self) -> list[Logged]:
+        found = []
+        for line in self.log.read_text().splitlines():
+            process, level, message = line.split(" ", 2)
+            found.append(Logged(int(process), level, message))
+        return found
+
+    def rendered(self) -> list[str]:
+        return [line.message for line in self.logged() if line.message.startswith("rendered")]
+
+    def warnings(self) -> Counter[tuple[int, str]]:
+        """How often each process warned of what, less the requests that were refused."""
+        kinds = [
+            (line.process, line.message)
+            for line in self.logged()
+            if line.level != "INFO" and not line.message.startswith("image ")
+        ]
+        return Counter(kinds)
+
+    def stop(self) -> None:
+        """Let the server end its workers; what is left after that is killed."""
+        if self.process is not None:
+            with self.process:
+                self.process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(PATIENCE_SECONDS)
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
+                    os.killpg(self.process.pid, signal.SIGKILL)
+        if self.own_log.exists():
+            log = self.own_log.read_text(errors="replace")
+            sys.stderr.write(log[-10_000:])
+
+
+def all_at_once(server: Server, urls: list[str]) -> list[Answer | BaseException]:
+    """The answers to *urls*, each asked for by a thread of its own; the threads start at the same moment."""
+    barrier = threading.Barrier(len(urls))
+    answers: list[Answer | BaseException] = [TimeoutError("this request did not end")] * len(urls)
+
+    def ask(index: int) -> None:
+        barrier.wait(PATIENCE_SECONDS)
+        answers[index] = asked(server, urls[index])
+
+    threads = [threading.Thread(target=ask, args=(index,), daemon=True) for index in range(len(urls))]
+    end = time.monotonic() + PATIENCE_SECONDS
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return answers
+
+
+def by_few(server: Server, urls: list[str], clients: int) -> list[Answer | BaseException]:
+    """The answers to *urls*, asked for by as many clients, each one after the other."""
+    with ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(lambda url: asked(server, url), urls))
+
+
+def asked(server: Server, url: str) -> Answer | BaseException:
+    try:
+        return server.get(url)
+    except (OSError, http.client.HTTPException) as error:
+        return error
+
+
+def until(happened: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        if time.monotonic() > end:
+            pytest.fail(f"waited in vain until {what}")
+        time.sleep(0.002)
+
+
+def unanswered(answers: list[Answer | BaseException]) -> list[BaseException]:
+    return [answer for answer in answers if not isinstance(answer, Answer)]
