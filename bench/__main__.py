@@ -1,103 +1,148 @@
-"""``python -m bench``: CPU time of one first rendition, by each engine."""
+"""``python -m bench``: measures the package against what it is compared with, part by part, and reports.
+
+Each part keeps its results as JSON in ``bench/results``, so that parts can be run on their own, at a quiet time;
+``report`` reads what is there.
+"""
 
 from __future__ import annotations
 
-import io
-import os
-import platform
-import statistics
+import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import pyvips
-from PIL import Image
+from bench import results
+from bench.measure import WrongAnswer
 
-from bench.photographs import write_all
-from flask_images_vips import formats
-from flask_images_vips.engines import Engine
-from flask_images_vips.engines.pillow import PillowEngine
-from flask_images_vips.engines.vips import VipsEngine
-from flask_images_vips.geometry import plan
-from flask_images_vips.options import Mode, Options
-from flask_images_vips.rendition import Rendition
-from flask_images_vips.sources.local import LocalSources
-
-BOX = (400, 300)
-ROUNDS = 11
+# Each part's module is imported when it runs: a worker, which is a fresh process, imports this module again.
 
 
-def by_engine(engine: Engine, path: Path, format: formats.Format) -> bytes:
-    """What a cold request costs the engine: open, header, plan, render."""
-    source = LocalSources([str(path.parent)]).find(path.name)
-    options = Options(width=BOX[0], height=BOX[1], mode=Mode.FIT)
-    with source.open() as descriptor:
-        geometry = plan(engine.header(descriptor, path.name).size, options)
-        return engine.render(descriptor, Rendition(source, options, format), geometry)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A subcommand that measures: *run* gives its results; *steps* is how often it tells that it got on."""
+
+    run: Callable[[bool, Callable[[str], object]], dict[str, Any]]
+    steps: Callable[[bool], int]
+    what: str
 
 
-def bare_pyvips(path: Path, format: formats.Format) -> bytes:
-    """The shortest way to the same file: no checks, no plan."""
-    settings = {"Q": 75, "optimize_coding": True} if format.name == "jpeg" else {"compression": 6, "filter": "all"}
-    picture = pyvips.Image.thumbnail(str(path), BOX[0], height=BOX[1])
-    data: bytes = picture.write_to_buffer(format.suffix, keep="none", **settings)
-    return data
+def _engines(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
+    from bench import engines
+
+    return engines.run(quick, told)
 
 
-def full_decode(path: Path, format: formats.Format) -> bytes:
-    """What Flask-Images does: decode everything, then resize. Written anew, since it no longer imports."""
-    file = io.BytesIO()
-    with Image.open(path) as picture:
-        picture.load()
-        scale = min(BOX[0] / picture.width, BOX[1] / picture.height)
-        size = (int(picture.width * scale), int(picture.height * scale))
-        picture.resize(size, Image.Resampling.LANCZOS).save(file, format.name, quality=75)
-    return file.getvalue()
+def _cold(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
+    from bench import cold
+
+    return cold.run(quick, told)
 
 
-def cpu_ms(work: Callable[[], bytes]) -> float:
-    begin = time.process_time()
-    data = work()
-    spent = time.process_time() - begin
-    if Image.open(io.BytesIO(data)).width > BOX[0] or not data:
-        raise AssertionError("a contender that gives wrong sizes is not fast")
-    return 1000 * spent
+def _warm(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
+    from bench import warm
+
+    return warm.run(quick, told)
 
 
-def main() -> None:
-    vips, pillow = VipsEngine(), PillowEngine()
-    contenders: dict[str, Callable[[Path, formats.Format], bytes]] = {
-        "engine vips": lambda path, format: by_engine(vips, path, format),
-        "engine pillow": lambda path, format: by_engine(pillow, path, format),
-        "bare pyvips": bare_pyvips,
-        "full decode": full_decode,
-    }
-    libvips = ".".join(str(pyvips.version(part)) for part in range(3))
-    print(
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}, "
-        f"pyvips {pyvips.__version__}, libvips {libvips}, Pillow {version('pillow')}"
+def _stampede(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
+    from bench import crowds
+
+    return crowds.run_stampede(quick, told)
+
+
+def _memory(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
+    from bench import crowds
+
+    return crowds.run_memory(quick, told)
+
+
+def _quality(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
+    from bench import quality
+
+    return quality.run(quick, told)
+
+
+PARTS = {
+    "engines": Part(_engines, lambda quick: 10 if quick else 22, "one rendition by each engine: CPU, memory, nearness"),
+    "cold": Part(_cold, lambda quick: 2 if quick else 5, "first renditions a second, by each server"),
+    "warm": Part(_warm, lambda quick: 2, "the cost of a hit, in the application and by each server"),
+    "stampede": Part(_stampede, lambda quick: 2 if quick else 3, "a crowd that wants the same new picture"),
+    "memory": Part(_memory, lambda quick: 5, "the peak of each server under large photographs, and growth"),
+    "quality": Part(_quality, lambda quick: 3 if quick else 16, "nearness to the reference, and bytes"),
+}
+
+
+def measure(names: list[str], *, quick: bool, folder: Path) -> int:
+    """Run the parts *names*, and keep what each gave. The number of those that failed."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from bench.servers import versions
+
+    console, failed = Console(stderr=True), 0
+    columns = TextColumn("{task.fields[part]:9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, TextColumn("{task.description}"), console=console) as progress:
+        for name in names:
+            part = PARTS[name]
+            task = progress.add_task("", total=part.steps(quick), part=name)
+            begin = time.monotonic()
+
+            def told(step: str, task: Any = task) -> None:
+                progress.update(task, advance=1, description=step)
+
+            try:
+                data = part.run(quick, told)
+            except (WrongAnswer, RuntimeError) as error:
+                failed += 1
+                progress.update(task, description=f"failed: {error}")
+                continue
+            progress.update(task, completed=part.steps(quick), description="")
+            data["seconds_taken"] = round(time.monotonic() - begin)
+            results.save(name, data, quick=quick, folder=folder, **versions())
+    return failed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--results", type=Path, default=results.FOLDER, help="folder of the results")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="part")
+    for name, part in PARTS.items():
+        commands.add_parser(name, help=part.what).add_argument("--quick", action="store_true", help="fewer and shorter")
+    everything = commands.add_parser("all", help="all of these, and the report")
+    everything.add_argument(
+        "--quick", action="store_true", help="a few minutes instead of half an hour; for a first look"
     )
-    print(f"Fit {BOX[0]}×{BOX[1]}, quality 75: CPU milliseconds, median of {ROUNDS} interleaved rounds (least–most)\n")
-    print("| source |", " | ".join(contenders), "| full decode ÷ vips | vips ÷ bare |")
-    print("|---" * (len(contenders) + 3) + "|")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, path in write_all(Path(folder)).items():
-            format = formats.by_name("png" if path.suffix == ".png" else "jpeg")
-            spent: dict[str, list[float]] = {contender: [] for contender in contenders}
-            for _ in range(ROUNDS):
-                for contender, render in contenders.items():
-                    spent[contender].append(
-                        cpu_ms(lambda render=render, path=path, format=format: render(path, format))
-                    )  # type: ignore[misc]
-            median = {contender: statistics.median(times) for contender, times in spent.items()}
-            cells = [f"{median[one]:.1f} ({min(times):.1f}–{max(times):.1f})" for one, times in spent.items()]
-            gain, price = median["full decode"] / median["engine vips"], median["engine vips"] / median["bare pyvips"]
-            print(f"| {name} |", " | ".join(cells), f"| {gain:.1f} | {price:.2f} |")
-            sys.stdout.flush()
+    everything.add_argument("--readme", action="store_true", help="put the tables into the README too")
+    report = commands.add_parser("report", help="a page, plots and tables of the results that are there")
+    report.add_argument("--readme", action="store_true", help="put the tables into the README too")
+    commands.add_parser("bound", help="what keeping the cache within its cap costs a write (prints)")
+    commands.add_parser("soak", help="whether a process that renders and renders grows (prints)")
+    given, rest = parser.parse_known_args(arguments)
+    if given.command in ("bound", "soak"):
+        return _printing(given.command, rest)
+    if rest:
+        parser.error(f"unknown: {' '.join(rest)}")
+    failed = 0
+    if given.command != "report":
+        names = list(PARTS) if given.command == "all" else [given.command]
+        failed = measure(names, quick=given.quick, folder=given.results)
+    if given.command in ("all", "report"):
+        from bench.report import write
+
+        print(write(given.results, readme=given.readme))
+    return min(failed, 1)
+
+
+def _printing(command: str, rest: list[str]) -> int:
+    from bench import bound, soak
+
+    sys.argv = [command, *rest]
+    (bound if command == "bound" else soak).main()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,255 @@
+"""Who serves? Every server that can be found on this machine, how it is started, and how it is asked for a picture.
+
+Not found is not an error: each says in a sentence what it would need. All answer the same originals at the same sizes
+and quality, with as many processes as there are processors for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import sites
+from bench.measure import Tree
+from bench.results import output_of
+from bench.traffic import NGINX, free_port
+from bench.workload import cache_folder
+
+ROOT = Path(__file__).parent.parent
+STARTING_SECONDS = 60
+QUALITY = 75
+Urls = Callable[[str, int, int], str]
+"""The URL of an original's name at most so wide and high."""
+
+
+def cores() -> list[int]:
+    """The processors that servers may use. From four on, the load client has the rest for itself."""
+    own = sorted(os.sched_getaffinity(0))
+    return own[: len(own) // 2] if len(own) >= 4 else own
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One contender. *command* is given the folder with the originals in ``static/``, and a port."""
+
+    name: str
+    command: Callable[[Path, int], list[str]]
+    urls: Callable[[Path], Urls]
+    missing: str = ""
+    site: str = ""
+    note: str = ""
+    version: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    port: int
+    tree: Tree
+    url: Urls
+
+
+@contextmanager
+def running(server: Server, folder: Path) -> Iterator[Running]:
+    """*server*, answering. Ended afterwards, with all its children.
+
+    Raises:
+        RuntimeError: it does not start.
+    """
+    port = free_port()
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores())  # what is started now inherits it
+    log = folder / f"{server.name.replace(' ', '-').replace('/', '-')}.log"
+    try:
+        with log.open("wb") as told:
+            process = subprocess.Popen(
+                server.command(folder, port),
+                cwd=folder,
+                stdout=told,
+                stderr=told,
+                env=os.environ
+                | {"PYTHONPATH": str(ROOT), "BENCH_SITE": server.site, "BENCH_FOLDER": str(folder)}
+                | {"MALLOC_ARENA_MAX": "2", "NODE_ENV": "production"},
+            )
+    finally:
+        os.sched_setaffinity(0, own)
+    tree = Tree(process.pid)
+    try:
+        _wait_until_answering(server.name, process, port, log)
+        yield Running(port, tree, server.urls(folder))
+    finally:
+        family = tree.processes()[1:] if process.poll() is None else []
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for child in family:
+            if child.is_running():
+                child.kill()
+
+
+def _wait_until_answering(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + STARTING_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                time.sleep(1)  # until the last of the workers has imported all as well
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"{name} does not start: {log.read_text(errors='replace')[-500:]}")
+
+
+# Flask's sites, under gunicorn.
+
+
+def gunicorn(*options: str) -> Callable[[Path, int], list[str]]:
+    def command(folder: Path, port: int) -> list[str]:
+        start = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"]
+        return [*start, "--log-level=error", *options, "bench.sites:application()"]
+
+    return command
+
+
+def signed(folder: Path) -> Urls:
+    app = sites.package(str(folder))
+    return lambda name, width, height: sites.signed_url(app, name, width, height)
+
+
+def plain(folder: Path) -> Urls:
+    return lambda name, width, height: f"/{name}?w={width}&h={height}"
+
+
+def ours() -> list[Server]:
+    sync, threads = f"--workers={len(cores())}", "--threads=4"
+    return [
+        Server("this package, sync", gunicorn(sync), signed, site="package", note="signed URLs, renditions kept"),
+        Server("this package, gthread", gunicorn(sync, threads), signed, site="package", note="the same, 4 threads"),
+    ]
+
+
+def views() -> list[Server]:
+    workers = gunicorn(f"--workers={len(cores())}")
+    return [
+        Server(sites.FULL_DECODE, workers, plain, site=sites.FULL_DECODE, note="a Flask view, nothing kept"),
+        Server(sites.BARE, workers, plain, site=sites.BARE, note="a Flask view, nothing kept, nothing checked"),
+    ]
+
+
+# Other servers.
+
+
+def _executable(variable: str, name: str, *kept: Path) -> str | None:
+    """Where *name* is: by the environment's *variable*, in the cache's folder, or on the PATH."""
+    candidates = [os.environ.get(variable), *map(str, kept), shutil.which(name)]
+    return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
+
+
+def thumbor() -> Server:
+    kept = cache_folder() / "thumbor"
+    program = _executable("BENCH_THUMBOR", "thumbor", kept / "bin" / "thumbor")
+
+    def command(folder: Path, port: int) -> list[str]:
+        settings = {
+            "LOADER": "thumbor.loaders.file_loader",
+            "FILE_LOADER_ROOT_PATH": f"{folder}/static",
+            "STORAGE": "thumbor.storages.no_storage",
+            "RESULT_STORAGE": "thumbor.result_storages.file_storage",
+            "RESULT_STORAGE_FILE_STORAGE_ROOT_PATH": f"{folder}/thumbor",
+            "RESULT_STORAGE_STORES_UNSAFE": True,
+            "ALLOW_UNSAFE_URL": True,
+            "QUALITY": QUALITY,
+        }
+        (folder / "thumbor.conf").write_text("".join(f"{key} = {value!r}\n" for key, value in settings.items()))
+        arguments = ["-i", "127.0.0.1", "-p", str(port), "-c", f"{folder}/thumbor.conf"]
+        return [program or "thumbor", *arguments, "--processes", str(len(cores()))]
+
+    return Server(
+        "thumbor",
+        command,
+        lambda _: lambda name, width, height: f"/unsafe/fit-in/{width}x{height}/{name}",
+        missing="" if program else f"thumbor is not installed: pip install it into a venv {kept}, or set BENCH_THUMBOR",
+        note="its Pillow engine, unsigned URLs, renditions kept in files",
+        version=("thumbor", _version(output_of(program, "--version")) if program else ""),
+    )
+
+
+def ipx() -> Server:
+    kept = cache_folder() / "ipx"
+    folder_of = Path(os.environ.get("BENCH_IPX") or kept) / "node_modules" / "ipx"
+    node = shutil.which("node")
+    found = bool(node and (folder_of / "bin" / "ipx.mjs").exists())
+
+    def command(folder: Path, port: int) -> list[str]:
+        start = [node or "node", str(folder_of / "bin" / "ipx.mjs"), "serve", "--dir", f"{folder}/static"]
+        return [*start, "--host", "127.0.0.1", "--port", str(port)]
+
+    def url(name: str, width: int, height: int) -> str:
+        # For a PNG, a quality would mean a palette of few colours.
+        quality = "" if name.endswith((".png", ".gif")) else f",q_{QUALITY}"
+        return f"/s_{width}x{height},fit_inside{quality}/{name}"
+
+    package = folder_of / "package.json"
+    return Server(
+        "ipx",
+        command,
+        lambda _: url,
+        missing="" if found else f"ipx is not installed: npm install --prefix {kept} ipx, or set BENCH_IPX",
+        note="sharp, one process with libuv's threads, unsigned URLs, nothing kept; PNGs without a palette",
+        version=("ipx", json.loads(package.read_text())["version"] if found else ""),
+    )
+
+
+def imgproxy() -> Server:
+    program = _executable("BENCH_IMGPROXY", "imgproxy")
+
+    def command(folder: Path, port: int) -> list[str]:
+        settings = {
+            "IMGPROXY_BIND": f"127.0.0.1:{port}",
+            "IMGPROXY_LOCAL_FILESYSTEM_ROOT": f"{folder}/static",
+            "IMGPROXY_WORKERS": len(cores()),
+            "IMGPROXY_QUALITY": QUALITY,
+            "IMGPROXY_MAX_SRC_RESOLUTION": 50,
+            "IMGPROXY_LOG_LEVEL": "error",
+        }
+        return ["env", *(f"{key}={value}" for key, value in settings.items()), program or "imgproxy"]
+
+    def url(name: str, width: int, height: int) -> str:
+        kind = name.rpartition(".")[2]
+        return f"/insecure/rs:fit:{width}:{height}/q:{QUALITY}/plain/local:///{name}@{kind}"
+
+    return Server(
+        "imgproxy",
+        command,
+        lambda _: url,
+        missing="" if program else "imgproxy is not installed: put its program on the PATH, or set BENCH_IMGPROXY",
+        note="unsigned URLs, nothing kept",
+        version=("imgproxy", _version(output_of(program, "version")) if program else ""),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Those of the programs that are here, by name."""
+    found = {name: version for name, version in (server().version for server in (thumbor, ipx, imgproxy)) if version}
+    if NGINX:
+        found["nginx"] = _version(output_of(NGINX, "-v"))
+    for name, flag in (("node", "--version"), ("wrk", "-v")):
+        if shutil.which(name):
+            found[name] = _version(output_of(name, flag))
+    return found
+
+
+def _version(text: str) -> str:
+    """The first number with a point in what a program says of itself."""
+    found = re.search(r"\d+(\.\d+)+", text)
+    return found[0] if found else "of an unknown version"
