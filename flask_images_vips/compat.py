@@ -10,10 +10,10 @@ from PIL import Image
 from werkzeug.exceptions import NotFound
 
 from . import views
-from .engines.pillow import PillowEngine, finish, resized
+from .engines.pillow import PillowEngine, finish, resized, trim_box
 from .errors import SourceNotFound
 from .formats import by_name
-from .geometry import Geometry, Size, needs_enlarging, plan, transformed
+from .geometry import Box, Geometry, Size, lay_out, needs_enlarging, region, transformed
 from .options import Mode, Options, write_query
 
 if TYPE_CHECKING:
@@ -81,32 +81,33 @@ class ImageSize:
         self._plan(own, Options.parse(write_query(wanted)))
 
     @classmethod
-    def planned(cls, own: Size, options: Options) -> ImageSize:
-        """The size of an upright source of size *own*, rendered with *options*."""
+    def planned(cls, own: Size, options: Options, trimmed: Box | None = None) -> ImageSize:
+        """The size of an upright source of size *own*, rendered with *options*; *trimmed* is what a trim leaves."""
         size = cls.__new__(cls)
         size.path = size.image = None
-        size._plan(own, options)
+        size._plan(own, options, trimmed)
         return size
 
-    def _plan(self, own: Size, options: Options) -> None:
-        start, (scaled, canvas), needs_enlarge = _planned(own, options)
+    def _plan(self, own: Size, options: Options, trimmed: Box | None = None) -> None:
+        start, geometry, needs_enlarge = _planned(own, options, trimmed)
         self.mode, self.transform, self.enlarge = options.mode, options.transform, options.enlarge
         self.req_width, self.req_height = options.width, options.height
         self.image_width, self.image_height = start
-        self.width, self.height = canvas
+        self.width, self.height = geometry.final
         if options.width or options.height:
             self.needs_enlarge = needs_enlarge
-        if options.width and options.height and options.mode is not Mode.RESHAPE:
-            self.op_width, self.op_height = scaled
+        settled = options.settled()
+        if settled.width and settled.height and options.mode is not Mode.RESHAPE:
+            self.op_width, self.op_height = geometry.scaled
 
     def __repr__(self) -> str:
         return f"<ImageSize {self.width}x{self.height} of {self.image_width}x{self.image_height}>"
 
 
 @lru_cache(1024)
-def _planned(own: Size, options: Options) -> tuple[Size, Geometry, bool]:
-    start = transformed(own, options)
-    return start, plan(start, options), needs_enlarging(start, options)
+def _planned(own: Size, options: Options, trimmed: Box | None) -> tuple[Size, Geometry, bool]:
+    start = transformed(own, options, trimmed)
+    return start, lay_out(own, options, trimmed=trimmed), needs_enlarging(start, options)
 
 
 class LegacyMethods:
@@ -141,14 +142,15 @@ class LegacyMethods:
         """*image*, of PIL, rendered as *keywords* say; ``enlarge`` is True by default."""
         query = write_query({"enlarge": True, **keywords, "background": background})
         options = Options.parse(query)
-        geometry = plan(transformed(Size(*image.size), options), options)
+        own = Size(*image.size)
+        trimmed = trim_box(image, region(own, options), options.trim) if options.trim else None
+        geometry = lay_out(own, options, trimmed=trimmed)
         return finish(resized(image, options, geometry), options, by_name("png"), geometry)
 
     def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
         """*image*, of PIL, sharpened."""
         options = Options.parse(write_query({"sharpen": sharpen}))
-        size = Size(*image.size)
-        return finish(image, options, by_name("png"), plan(size, options))
+        return finish(image, options, by_name("png"), lay_out(Size(*image.size), options))
 
     def handle_request(self, path: str) -> Response:
         """Answer the current request for *path*."""

@@ -422,8 +422,11 @@ class Config:
         50_000_000,
         "IMAGES_MAX_SOURCE_PIXELS",
         pixels,
-        "Largest source, as width × height of the frame that is read, from its header. Half of it for what is decoded "
-        "as a whole: AVIF, GIF and interlaced PNG, and with Pillow all but JPEG.",
+        "Largest source, as width × height × frames that are read, from its header. Half of it for a frame that is "
+        "decoded as a whole: AVIF, GIF and interlaced PNG, and with Pillow all but JPEG.",
+    )
+    max_frames: int = key(
+        100, "IMAGES_MAX_FRAMES", count, "Most frames of an animation; of one that has more, the first is shown, still."
     )
     max_source_bytes: int = key(100_000_000, "IMAGES_MAX_SOURCE_BYTES", size, "Largest file of a source.")
     input_formats: tuple[str, ...] = key(
@@ -456,7 +459,7 @@ class Config:
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", pixels, "Widest rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", pixels, "Tallest rendition.")
     max_output_pixels: int = key(
-        25_000_000, "IMAGES_MAX_OUTPUT_PIXELS", pixels, "Largest rendition, as width × height."
+        25_000_000, "IMAGES_MAX_OUTPUT_PIXELS", pixels, "Largest rendition, as width × height × frames."
     )
 
     remote_hosts: tuple[str, ...] | None = key(

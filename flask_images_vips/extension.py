@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
@@ -37,6 +37,8 @@ from .state import EXTENSION, AppImages, Authorizer, images_of
 
 logger = logging.getLogger(__package__)
 
+FocalPoint = Callable[[str], tuple[float, float] | None]
+
 
 class Images(LegacyMethods):
     """Resizes the images of one application, or of several.
@@ -51,6 +53,7 @@ class Images(LegacyMethods):
     def __init__(self, app: Flask | None = None) -> None:
         self.app = app
         self._authorizer: Authorizer | None = None
+        self.find_focal_point: FocalPoint | None = None
         if app is not None:
             self.init_app(app)
 
@@ -90,6 +93,16 @@ class Images(LegacyMethods):
         if app is None:
             raise RuntimeError("Which application's images? Use them in an application context, or as Images(app).")
         return images_of(app).pipeline
+
+    def focal_point(self, find: FocalPoint) -> FocalPoint:
+        """Let *find* say where the subject of a source is: a decorator.
+
+        ``find(ref)`` gets a path below ``IMAGES_PATH``, or a URL, and gives (x, y), parts of 1 of the upright source,
+        or None. It is asked as a URL is built that crops and says neither ``gravity`` nor ``focal``, and its answer
+        stands there as ``focal``: serving the image asks nobody.
+        """
+        self.find_focal_point = find
+        return find
 
     def build_url(self, local_path: str, **keywords: Any) -> str:
         """The signed URL of *local_path*, a path below ``IMAGES_PATH`` or a URL, rendered as *keywords* say.
@@ -183,7 +196,8 @@ def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> F
     # Our own folder in the one given: it is emptied now and then.
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
     # All that a link's picture depends on besides its URL and its source, and whether it is served at all.
-    served = (config.formats, config.quality, config.only_presets and config.presets, config.allowed_widths)
+    limited = config.only_presets and config.presets, config.allowed_widths
+    served = config.formats, config.quality, config.max_frames, config.max_source_pixels, limited
     restricted = images_of(app).authorizer is not None
     stamp = (secret_keys(app.config)[0], config.url, REVISION, pipeline.recipe, served, restricted)
     door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, repr(stamp))

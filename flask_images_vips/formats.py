@@ -15,7 +15,11 @@ from .errors import InvalidOption
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """An output format. *max_side* is the longest side, in pixels, that its files can state."""
+    """An output format. *max_side* is the longest side, in pixels, that its files can state.
+
+    *lossy* says whether its encoders take a quality, *animated* whether its files may hold several frames, and
+    *metadata* whether they may hold EXIF and an ICC profile.
+    """
 
     name: str
     media_type: str
@@ -23,9 +27,10 @@ class Format:
     aliases: tuple[str, ...] = ()
     alpha: bool = True
     max_side: int = 65_535
+    lossy: bool = False
+    animated: bool = False
+    metadata: bool = True
     by_extension: bool = True  # False: a path that ends so is rendered as JPEG unless the URL names the format
-    lossy: bool = False  # written at a quality
-    animated: bool = False  # may hold several frames
 
 
 FORMATS = (
@@ -33,16 +38,16 @@ FORMATS = (
     Format("png", "image/png", ".png", max_side=2**31 - 1),
     Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True),
     Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True),
-    Format("gif", "image/gif", ".gif", animated=True),
+    Format("gif", "image/gif", ".gif", animated=True, metadata=False),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),
-    Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, by_extension=False),
-    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, by_extension=False),
+    Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, by_extension=False),
+    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False, by_extension=False),
 )
 
 INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
 """The formats that sources may have. SVG is a matter of its own."""
 
-JPEG = FORMATS[0]
+JPEG, PNG = FORMATS[:2]
 
 AUTO = Format("auto", "", "", by_extension=False)
 """What is asked for where the client's Accept header is to choose: see `negotiate`. No rendition is of this format."""

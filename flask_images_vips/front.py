@@ -20,7 +20,7 @@ logger = logging.getLogger(__package__)
 
 _SEGMENTS = 6
 _SEGMENT = r"[A-Za-z0-9_%$.+!*'(),~-]{1,100}"
-_VERSION = r"(?=(?:[^&]{0,120}&){0,12}?v=[A-Za-z0-9_-]{1,6}&)"
+_VERSION = r"(?=(?:[^&]{0,120}&){0,12}?v=[A-Za-z0-9_-]{1,6}(?:[.][A-Za-z0-9_-]{1,6})?&)"
 _QUERY = r"(?:[a-z]{1,12}=[A-Za-z0-9_.%+*~-]{0,100}&){1,12}"
 _SIGNATURE = r"(?P<shard>[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{24}[AEIMQUYcgkosw048]"
 _PATH = rf"(?P<path>{_SEGMENT}(?:/{_SEGMENT}){{0,{_SEGMENTS - 1}}})"

@@ -1,15 +1,19 @@
 """How large is a rendition, and where does the picture lie on it? All arithmetic on pixels.
 
-Templates and engines both ask `plan`, so that the width and height in HTML are those of the file.
+Templates and engines both ask `lay_out`, so that the width and height in HTML are those of the file.
 Every division rounds down, as in Flask-Images, and no side is ever less than 1. This module does no I/O.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import floor
 from typing import NamedTuple
 
-from .options import Mode, Options
+from .errors import InvalidOption
+from .options import Edges, Flip, Mode, Options, Watermark
+
+_NO_EDGES = Edges(0, 0, 0, 0)
 
 
 class Size(NamedTuple):
@@ -23,19 +27,168 @@ class Size(NamedTuple):
         return self.width * self.height
 
 
-class Geometry(NamedTuple):
-    """The size the picture is scaled to, and the size of the canvas it is then centred on.
+class Box(NamedTuple):
+    """A part of a picture, in pixels from its left top corner."""
 
-    A smaller canvas crops the picture, a larger one pads it, an equal one changes nothing.
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
+
+
+class Turn(NamedTuple):
+    """Turned clockwise by *angle* degrees, then mirrored across where *mirrored*: all that can be done to a picture
+    without another pixel.
+    """
+
+    angle: int = 0
+    mirrored: bool = False
+
+    @classmethod
+    def of(cls, options: Options) -> Turn:
+        options = options.settled()  # where to mirror is only ever across
+        return cls(options.rotate, options.flip is Flip.HORIZONTAL)
+
+    @property
+    def back(self) -> Turn:
+        """The turn that undoes this one. A mirrored one undoes itself."""
+        return self if self.mirrored else Turn(-self.angle % 360)
+
+    def size(self, size: Size) -> Size:
+        """The size of a picture of *size* once it is turned, or before."""
+        return Size(size.height, size.width) if self.angle in (90, 270) else size
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the picture, in parts of its sides, lies once it is turned."""
+        x, y = {0: (x, y), 90: (1 - y, x), 180: (1 - x, 1 - y), 270: (y, 1 - x)}[self.angle]
+        return (1 - x if self.mirrored else x), y
+
+    def undone(self, box: Box, image: Size) -> Box:
+        """The part of the picture, of size *image* before it is turned, that *box* is of the turned one."""
+        left, top, width, height = box
+        if self.mirrored:
+            left = self.size(image).width - left - width
+        return {
+            0: Box(left, top, width, height),
+            90: Box(top, image.height - left - width, height, width),
+            180: Box(image.width - left - width, image.height - top - height, width, height),
+            270: Box(image.width - top - height, left, height, width),
+        }[self.angle]
+
+
+ORIENTATIONS = {
+    1: Turn(),
+    2: Turn(0, mirrored=True),
+    3: Turn(180),
+    4: Turn(180, mirrored=True),
+    5: Turn(90, mirrored=True),
+    6: Turn(90),
+    7: Turn(270, mirrored=True),
+    8: Turn(270),
+}
+"""What makes a picture upright that is stored in each of EXIF's orientations."""
+
+
+class Geometry(NamedTuple):
+    """The size the picture is scaled to, the size of the canvas it then lies on, and what is added around that.
+
+    A smaller canvas crops the picture, a larger one pads it, an equal one changes nothing. *at* is where on the canvas
+    its left top corner lies, if not in the middle. *cut* is the part of the upright source that is used, if not all,
+    and *turn* what is then done to it. *mark* is the watermark's place on the canvas. *radius* is that of the corners
+    of the whole.
     """
 
     scaled: Size
     canvas: Size
+    at: tuple[int, int] | None = None
+    cut: Box | None = None
+    turn: Turn = Turn()
+    mark: Box | None = None
+    padding: Edges = _NO_EDGES
+    border: int = 0
+    radius: int = 0
 
     @property
     def offset(self) -> tuple[int, int]:
         """Where on the canvas the picture's left top corner lies, in pixels; negative where it is cropped."""
-        return _centred(self.scaled.width, self.canvas.width), _centred(self.scaled.height, self.canvas.height)
+        if self.at is not None:
+            return self.at
+        return _placed(self.scaled.width, self.canvas.width), _placed(self.scaled.height, self.canvas.height)
+
+    @property
+    def upright(self) -> Size:
+        """The size that the picture is scaled to, as it is before it is turned."""
+        return self.turn.size(self.scaled)
+
+    @property
+    def padded(self) -> Size:
+        """The size of the canvas with the padding around it."""
+        top, right, bottom, left = self.padding
+        return Size(left + self.canvas.width + right, top + self.canvas.height + bottom)
+
+    @property
+    def final(self) -> Size:
+        """The size of the rendition: of the canvas, the padding and the border."""
+        return Size(self.padded.width + 2 * self.border, self.padded.height + 2 * self.border)
+
+
+def lay_out(image: Size, options: Options, *, trimmed: Box | None = None, mark: Size | None = None) -> Geometry:
+    """Everything about the sizes of a rendition of an upright source of size *image*.
+
+    *trimmed* is what a trim leaves of its `region`, which only a look at the pixels tells; *mark* is the size of the
+    watermark's source.
+
+    Raises:
+        InvalidOption: a region that is not inside the source.
+    """
+    options = options.settled()
+    cut = trimmed or region(image, options)
+    geometry = plan(transformed(image, options, trimmed), options)._replace(turn=Turn.of(options))
+    if cut.size != image:
+        geometry = geometry._replace(cut=cut)
+    if options.focal and geometry.canvas != geometry.scaled:
+        x, y = options.focal.x, options.focal.y
+        if cut.size != image:
+            x = min(max((x * image.width - cut.left) / cut.width, 0), 1)
+            y = min(max((y * image.height - cut.top) / cut.height, 0), 1)
+        x, y = geometry.turn.point(x, y)
+        (width, height), canvas = geometry.scaled, geometry.canvas
+        geometry = geometry._replace(at=(-_window(x, width, canvas.width), -_window(y, height, canvas.height)))
+    if options.watermark and mark:
+        geometry = geometry._replace(mark=_marked(mark, geometry.canvas, options.watermark))
+    return geometry
+
+
+def region(image: Size, options: Options) -> Box:
+    """The part of an upright source of size *image* that is used before any trim: in pixels, not yet turned.
+
+    Raises:
+        InvalidOption: it is not inside the source.
+    """
+    asked = options.region
+    if asked is None:
+        return Box(0, 0, *image)
+    turn = Turn.of(options)
+    turned = turn.size(image)
+    if asked.fractions:  # to the nearest pixel at both ends, so that neighbours meet
+        left, width = _between(asked.left, asked.left + asked.width, turned.width)
+        top, height = _between(asked.top, asked.top + asked.height, turned.height)
+    else:
+        left, top, width, height = map(int, asked)
+        if left + width > turned.width or top + height > turned.height:
+            inside = f"a box inside the picture's {turned.width}×{turned.height} pixels"
+            raise InvalidOption("region", str(asked), expected=inside)
+    return turn.undone(Box(left, top, width, height), image)
+
+
+def transformed(image: Size, options: Options, trimmed: Box | None = None) -> Size:
+    """The size that `plan` starts from: the upright picture's, or what region, trim, turn and transform make of it."""
+    start = Turn.of(options).size((trimmed or region(image, options)).size)
+    return Size(*options.transform.size(start)) if options.transform else start
 
 
 def plan(image: Size, options: Options) -> Geometry:
@@ -44,7 +197,12 @@ def plan(image: Size, options: Options) -> Geometry:
     The picture is never scaled beyond its own size unless ``options.enlarge``; where that bites, `reshape`
     limits each side on its own, `crop` gives a smaller result, and `pad` keeps its canvas.
     """
+    options = options.settled()
     width, height = options.width, options.height
+    if options.aspect and not width and not height:
+        width = min(image.width, int(image.height * options.aspect))
+        height = min(image.height, int(image.width / options.aspect))
+        width, height = max(width, 1), max(height, 1)
     if width is None or height is None:
         if width is not None:
             scaled = _by_width(image, width if options.enlarge else min(width, image.width))
@@ -52,28 +210,23 @@ def plan(image: Size, options: Options) -> Geometry:
             scaled = _by_height(image, height if options.enlarge else min(height, image.height))
         else:
             scaled = image
-        return _geometry(scaled, scaled)
+        return _geometry(scaled, scaled, options)
 
     asked = Size(width, height)
     if options.mode is Mode.RESHAPE:
         scaled = asked if options.enlarge else _smaller(asked, image)
-        return _geometry(scaled, scaled)
+        return _geometry(scaled, scaled, options)
 
     inside, around = sorted((_by_width(image, width), _by_height(image, height)))
     scaled = around if options.mode is Mode.CROP else inside
     if not options.enlarge:
         scaled = _smaller(scaled, image)
-    return _geometry(scaled, asked if options.mode is Mode.PAD else _smaller(scaled, asked))
+    return _geometry(scaled, asked if options.mode is Mode.PAD else _smaller(scaled, asked), options)
 
 
 def needs_enlarging(image: Size, options: Options) -> bool:
     """Whether the size asked for can be had in full only by enlarging *image*."""
     return _exceeds(plan(image, replace(options, enlarge=True)).scaled, image)
-
-
-def transformed(image: Size, options: Options) -> Size:
-    """The size that `plan` starts from: the upright picture's, or what a transform makes of it."""
-    return Size(*options.transform.size(image)) if options.transform else image
 
 
 def _by_width(image: Size, width: int) -> Size:
@@ -92,11 +245,47 @@ def _exceeds(one: Size, other: Size) -> bool:
     return one.width > other.width or one.height > other.height
 
 
-def _centred(picture: int, canvas: int) -> int:
-    """Both ways the smaller side is placed, the odd pixel goes to the right and to the bottom."""
-    return (canvas - picture) // 2 if canvas >= picture else -((picture - canvas) // 2)
+def _placed(picture: int, canvas: int, share: float = 0.5) -> int:
+    """Where the picture begins if it has *share* of the room before it. Half an odd room rounds towards 0, so that
+    the odd pixel goes to the right and to the bottom, both ways.
+    """
+    return int((canvas - picture) * share)
 
 
-def _geometry(scaled: Size, canvas: Size) -> Geometry:
+def _window(point: float, picture: int, canvas: int) -> int:
+    """Where in the picture the canvas begins that has *point*, a part of the side, in its middle, if it can."""
+    return min(max(floor(point * picture - canvas / 2), 0), picture - canvas)
+
+
+def _between(begin: float, end: float, side: int) -> tuple[int, int]:
+    """The first pixel and the count of those between two parts of a *side*: one at least."""
+    first = min(round(begin * side), side - 1)
+    return first, max(1, min(round(end * side), side) - first)
+
+
+def _marked(mark: Size, canvas: Size, watermark: Watermark) -> Box:
+    """A watermark of size *mark* on *canvas*: never enlarged, and never beyond its edges."""
+    width = min(mark.width, max(1, int(canvas.width * watermark.share)))
+    height = max(1, mark.height * width // mark.width)
+    if height > canvas.height:
+        width, height = max(1, mark.width * canvas.height // mark.height), canvas.height
+    left, top = (
+        min(max(_placed(side, whole, share), margin), whole - side - margin)
+        if whole > side + 2 * margin
+        else (whole - side) // 2
+        for side, whole, share, margin in zip(
+            (width, height), canvas, watermark.place.shares, (watermark.margin,) * 2, strict=True
+        )
+    )
+    return Box(left, top, width, height)
+
+
+def _geometry(scaled: Size, canvas: Size, options: Options) -> Geometry:
     """A side that rounds down to nothing is one pixel."""
-    return Geometry(*(Size(max(1, size.width), max(1, size.height)) for size in (scaled, canvas)))
+    scaled, canvas = (Size(max(1, size.width), max(1, size.height)) for size in (scaled, canvas))
+    geometry = Geometry(scaled, canvas, padding=options.padding, border=options.border.width if options.border else 0)
+    if canvas != scaled and options.gravity.shares != (0.5, 0.5):
+        across, down = options.gravity.shares
+        at = _placed(scaled.width, canvas.width, across), _placed(scaled.height, canvas.height, down)
+        geometry = geometry._replace(at=at)
+    return geometry._replace(radius=min(options.radius, *(side // 2 for side in geometry.final)))

@@ -17,8 +17,8 @@ from markupsafe import Markup
 from . import formats, responsive, templating, urls
 from .errors import ImagesError, InvalidOption
 from .formats import Format
-from .geometry import Size, plan, transformed
-from .options import Mode, Options
+from .geometry import Size, plan
+from .options import DEFAULTS, Mode, Options
 from .placeholders import KINDS
 from .responsive import Layout, Limits
 from .sources import Source
@@ -28,6 +28,19 @@ logger = logging.getLogger(__package__)
 
 _RESPONSIVE = ("layout", "priority", "placeholder", "widths", "densities")
 _FULL_SRC = 1280  # pixels that are enough for a browser without srcset
+# Options that make another picture of a source than its placeholder is of.
+_CHANGING = (
+    "transform",
+    "region",
+    "trim",
+    "rotate",
+    "flip",
+    "brightness",
+    "contrast",
+    "saturation",
+    "padding",
+    "border",
+)
 _FIT = {Mode.RESHAPE: "100% 100%", Mode.CROP: "cover", Mode.FIT: "cover", Mode.PAD: "contain"}
 _STYLE = {
     Layout.CONSTRAINED: "max-width:100%;height:auto",
@@ -73,19 +86,22 @@ class _Picture:
             self.source = same.source
         else:
             self.source = templating.find(self.ref)
-        self.keywords = dict(options)
-        self.url = templating.url_builder(self.ref, self.source, options)
+        # The browser chooses by the density of its screen, and what is offered has its sides told.
+        self.keywords = {name: value for name, value in options.items() if name != "dpr"}
         self.alpha, self.frames = False, 1
         self.image: Size | None = None
         self.size: Size | None = None  # in the page, and of the rendition that has one pixel for each of its pixels
         self.options = Options()
-        known = templating.known_header(self.ref, self.source, options)
+        known = templating.known_source(self.ref, self.source, self.keywords)
         if known is not None:
-            header, given = known
-            self.alpha, self.frames = header.alpha, header.frames
-            self.image = transformed(header.size, given)
-            self.options = responsive.settled(self.image, given)
-            self.size = plan(self.image, self.options).canvas
+            self.alpha, self.frames = known.header.alpha, known.header.frames
+            self.image = known.start
+            self.options = responsive.settled(self.image, known.options)
+            self.size = plan(self.image, self.options).final
+            if "aspect" in self.keywords:
+                del self.keywords["aspect"]
+                self.keywords |= {"width": self.options.width, "height": self.options.height}
+        self.url = templating.url_builder(self.ref, self.source, self.keywords)
 
     @property
     def format(self) -> Format:
@@ -314,7 +330,8 @@ def _styled(attributes: dict[str, Any], style: str, nonce: str | None) -> Markup
 
 def _background(picture: _Picture, kind: str) -> list[str]:
     """The style that draws a placeholder; none where it would shine through, or would be of another picture."""
-    if picture.size is None or picture.options.transform or (picture.alpha and picture.format.alpha):
+    whole = all(getattr(picture.options, name) == DEFAULTS[name] for name in _CHANGING)
+    if picture.size is None or not whole or (picture.alpha and picture.format.alpha):
         return []
     value = _placeholder(picture.ref, picture.source, kind)
     if value is None or kind == "color":

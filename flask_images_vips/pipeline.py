@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from . import placeholders
@@ -27,7 +27,7 @@ from .errors import (
     UnsupportedSource,
 )
 from .formats import Format, by_name, choose, negotiate
-from .geometry import Geometry, Size, plan, transformed
+from .geometry import Box, Geometry, Size, lay_out, region, transformed
 from .metadata import Metadata
 from .options import DEFAULTS, Options
 from .presets import Presets
@@ -49,6 +49,7 @@ _LOWEST_QUALITY = 20  # where a limit of bytes asks for less, the limit gives wa
 _MOST_RENDERS = 6  # of one rendition, to keep within its limit: they find its quality to within 4 of 55
 # Options that change no pixel where the size comes out as the source's.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
+_REMEMBERED_BOXES = 4096
 _VERSION_LETTERS = 6  # of a source's content, in its URLs: 36 bits tell the versions of one source apart
 
 
@@ -82,6 +83,7 @@ class Pipeline:
         self._engines_lock = threading.Lock()
         self.recipe = recipe
         self.metadata = Metadata(cache, recipe, self._read_header, self._draw_placeholder)
+        self._trim_box = lru_cache(_REMEMBERED_BOXES)(self._read_trim_box)
         self._decode = decode
         self._failures: dict[Key, tuple[float, str]] = {}
 
@@ -125,11 +127,25 @@ class Pipeline:
         """The format of *url*, which leaves it open, for a client that sends the header *accept*."""
         return negotiate(url.file_name, accept, self._negotiable)
 
+    def watermark(self, options: Options, last: Source | None = None) -> Source | None:
+        """The source of the watermark that *options* ask for, if any, as it is now: *last* where nothing has changed.
+
+        Raises:
+            SourceNotFound: there is no such source in ``IMAGES_PATH``.
+        """
+        if options.watermark is None:
+            return None
+        try:
+            return self.sources.find(options.watermark.ref) if last is None else self.sources.again(last)
+        except SourceNotFound as error:
+            raise SourceNotFound(error.ref, f"as a watermark: {error.reason}") from None
+
     def rendition(self, url: ImageUrl, source: Source) -> Rendition:
         """What *url* asks for, of *source*.
 
         Raises:
             InvalidOption: a format that is not among the application's.
+            SourceNotFound: there is no such watermark.
         """
         options, format = url.options, choose(url.file_name, url.options.format)
         if format.name not in self.config.output_formats:
@@ -137,7 +153,10 @@ class Pipeline:
             raise InvalidOption("format", format.name, expected=expected)
         if url.default_quality and format.lossy:
             options = replace(options, quality=self.config.quality_of(format.name))
-        return Rendition(source, options, format, self.recipe)
+        # Of formats that can be animated alone: it decides nothing about the pixels of the others.
+        config = self.config
+        frames = f"\n{config.max_frames} frames, {config.max_source_pixels} pixels" if format.animated else ""
+        return Rendition(source, options, format, self.recipe + frames, self.watermark(options))
 
     def entry(self, url: ImageUrl) -> tuple[Rendition, Entry]:
         """The rendition that *url* asks for, and its bytes: from the cache, or made now, at most once.
@@ -161,7 +180,7 @@ class Pipeline:
         For when there is no time to make the right one.
         """
         folder, _ = rendition.key
-        wanted = plan(transformed(self.size(rendition.source), rendition.options), rendition.options).canvas.width
+        wanted = lay_out(self.size(rendition.source), rendition.options).final.width
         kept = [
             (size.width < wanted, abs(size.width - wanted), key)
             for key in self.cache.siblings(folder, rendition.family)
@@ -181,9 +200,19 @@ class Pipeline:
         """The upright size of *source*, in pixels. Its header is read once per version."""
         return self.metadata.header(source).size
 
-    def version(self, source: Source) -> str:
-        """What stands for this version of *source* in its URLs."""
-        return version_of(source.mtime) if source.content is None else source.content[:_VERSION_LETTERS]
+    def version(self, *sources: Source) -> str:
+        """What stands for these versions of *sources*, a picture's and its watermark's, in a URL."""
+        return ".".join(
+            version_of(source.mtime) if source.content is None else source.content[:_VERSION_LETTERS]
+            for source in sources
+        )
+
+    def trimmed(self, source: Source, options: Options) -> Box | None:
+        """What a trim leaves of *source*, or None where none is asked for.
+
+        All its pixels are looked at, once per version and process.
+        """
+        return self._trim_box(source, region(self.size(source), options), options.trim) if options.trim else None
 
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         source, key = rendition.source, rendition.key
@@ -194,8 +223,8 @@ class Pipeline:
         try:
             if not rendition.options.cache:
                 data = make()
-                return Entry(len(data), source.mtime, data=data)
-            return self.cache.get_or_create(key, source.mtime_ns, make, since=since)
+                return Entry(len(data), rendition.mtime, data=data)
+            return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             if len(self._failures) >= _REMEMBERED_FAILURES:
                 self._failures.clear()
@@ -211,21 +240,23 @@ class Pipeline:
 
             def by(engine: Engine) -> tuple[Engine, Geometry, bytes]:
                 header = engine.header(descriptor, source.ref)
-                geometry = self._planned(header, rendition)
-                with self.slots.hold(header.size.pixels, since):
+                frames = self._frames(header, rendition)
+                geometry = self._planned(header, rendition, frames)
+                with self.slots.hold(header.size.pixels * frames, since):
                     limit = _limit_bytes(rendition, header.size, geometry)
-                    return engine, geometry, _within(limit, engine, descriptor, rendition, geometry)
+                    return engine, geometry, _within(limit, engine, descriptor, rendition, geometry, frames)
 
             engine, geometry, data = _by_first(self._able(rendition.options, rendition.format), by)
         milliseconds = 1000 * (time.perf_counter() - begin)
-        told = (source.ref, engine.name, *geometry.canvas, rendition.format.name, len(data), milliseconds)
+        told = (source.ref, engine.name, *geometry.final, rendition.format.name, len(data), milliseconds)
         logger.info("rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", *told)
         return data
 
     def _able(self, options: Options, format: Format) -> list[Engine]:
         able = [engine for engine in self.engines if engine.supports(options, format)]
         if not able:
-            name, value = ("transform", options.transform) if options.transform else ("format", format.name)
+            asked = {"transform": options.transform, "gravity": options.gravity.smart and options.gravity}
+            name, value = next((item for item in asked.items() if item[1]), ("format", format.name))
             names = " or ".join(engine.name for engine in self.engines)
             raise InvalidOption(name, str(value), expected=f"what the engine in use ({names}) can do")
         return able
@@ -234,25 +265,36 @@ class Pipeline:
         _check("source's bytes", source.size_bytes, self.config.max_source_bytes, "IMAGES_MAX_SOURCE_BYTES")
         return source.open()
 
-    def _planned(self, header: Header, rendition: Rendition) -> Geometry:
-        """The geometry of *rendition*, once it has been found within the limits."""
-        config, format = self.config, rendition.format
-        most, share = config.max_source_pixels, ", half of it for what is decoded as a whole" if header.whole else ""
-        # Of one frame: no engine decodes the others.
-        _check(
-            "source's pixels",
-            header.size.pixels,
-            most // 2 if header.whole else most,
-            f"IMAGES_MAX_SOURCE_PIXELS{share}",
-        )
-        start = transformed(header.size, rendition.options)
-        geometry = plan(start, rendition.options)
-        for made in {geometry.scaled, geometry.canvas, *([start] if rendition.options.transform else [])}:
-            _check("output's pixels", made.pixels, config.max_output_pixels, "IMAGES_MAX_OUTPUT_PIXELS")
-        _check("width", geometry.canvas.width, config.max_width, "IMAGES_MAX_WIDTH")
-        _check("height", geometry.canvas.height, config.max_height, "IMAGES_MAX_HEIGHT")
-        _check("longest side", max(geometry.canvas), format.max_side, f"the format {format.name}")
+    def _frames(self, header: Header, rendition: Rendition) -> int:
+        """How many frames of the source are read: all of them, or the first."""
+        moving = rendition.format.animated and rendition.options.animated
+        few = header.frames <= self.config.max_frames
+        within = header.size.pixels * header.frames <= self.config.max_source_pixels
+        return header.frames if moving and few and within else 1
+
+    def _planned(self, header: Header, rendition: Rendition, frames: int) -> Geometry:
+        """The geometry of *rendition*, once it has been found, with all its *frames*, within the limits."""
+        config, format, options = self.config, rendition.format, rendition.options
+        self._check_source(header, frames)
+        mark = self.metadata.header(rendition.watermark) if rendition.watermark else None
+        if mark is not None:
+            self._check_source(mark)
+        trimmed = self.trimmed(rendition.source, options)
+        geometry = lay_out(header.size, options, trimmed=trimmed, mark=mark.size if mark else None)
+        start = [transformed(header.size, options, trimmed)] if options.transform else []
+        for made in {geometry.scaled, geometry.canvas, geometry.final, *start}:
+            _check("output's pixels", made.pixels * frames, config.max_output_pixels, "IMAGES_MAX_OUTPUT_PIXELS")
+        _check("width", geometry.final.width, config.max_width, "IMAGES_MAX_WIDTH")
+        _check("height", geometry.final.height, config.max_height, "IMAGES_MAX_HEIGHT")
+        _check("longest side", max(geometry.final), format.max_side, f"the format {format.name}")
         return geometry
+
+    def _check_source(self, header: Header, frames: int = 1) -> None:
+        most = self.config.max_source_pixels
+        if header.whole:  # one frame at a time: they take memory one by one, but time together
+            half = "IMAGES_MAX_SOURCE_PIXELS, half of it for what is decoded as a whole"
+            _check("source's pixels", header.size.pixels, most // 2, half)
+        _check("source's pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")
 
     def _check_image(self, descriptor: int, ref: str) -> Header:
         return _by_first(self.engines, lambda engine: engine.header(descriptor, ref))
@@ -268,6 +310,12 @@ class Pipeline:
 
         return placeholders.draw(kind, render, self._decode)
 
+    def _read_trim_box(self, source: Source, region: Box, threshold: int) -> Box:
+        header = self.metadata.header(source)
+        self._check_source(header)
+        with self._open(source) as descriptor, self.slots.hold(header.size.pixels):
+            return _by_first(self.engines, lambda engine: engine.trim_box(descriptor, source.ref, region, threshold))
+
 
 def _limit_bytes(rendition: Rendition, size: Size, geometry: Geometry) -> int | None:
     """How large the file may be: as large as the options say, and as the source, where that is the same picture.
@@ -277,17 +325,19 @@ def _limit_bytes(rendition: Rendition, size: Size, geometry: Geometry) -> int | 
     options, source = rendition.options, rendition.source
     limits = [] if options.max_bytes is None else [options.max_bytes]
     plain = replace(options, **{name: DEFAULTS[name] for name in _SAME_PICTURE}) == Options()
-    if plain and size == geometry.scaled == geometry.canvas and rendition.format is choose(source.ref, None):
+    if plain and size == geometry.scaled == geometry.final and rendition.format is choose(source.ref, None):
         limits.append(source.size_bytes)
     return min(limits, default=None)
 
 
-def _within(limit: int | None, engine: Engine, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+def _within(
+    limit: int | None, engine: Engine, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int
+) -> bytes:
     """The bytes of *rendition*, at the best quality found that keeps them within *limit*, or else the fewest."""
 
     def at(quality: int) -> bytes:
         options = replace(rendition.options, quality=quality)
-        return engine.render(descriptor, replace(rendition, options=options), geometry)
+        return engine.render(descriptor, replace(rendition, options=options), geometry, frames)
 
     low, high = _LOWEST_QUALITY, rendition.options.quality
     data = at(high)

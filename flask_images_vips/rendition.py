@@ -23,12 +23,29 @@ class Rendition:
     """A source, the options and the format it is wanted in, and the *recipe*: what else decides its pixels.
 
     The recipe is a text of the configuration (engine, orientation …), the same for all renditions of an application.
+    *watermark* is the source of what ``options.watermark`` names.
     """
 
     source: Source
     options: Options
     format: Format
     recipe: str = ""
+    watermark: Source | None = None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All that it is made of."""
+        return (self.source, *([self.watermark] if self.watermark else []))
+
+    @property
+    def mtime_ns(self) -> int:
+        """When the younger of its sources was modified."""
+        return max(source.mtime_ns for source in self.sources)
+
+    @property
+    def mtime(self) -> int:
+        """`mtime_ns` in whole seconds since 1970, as HTTP's Last-Modified has it."""
+        return self.mtime_ns // 1_000_000_000
 
     @property
     def key(self) -> tuple[str, str]:
@@ -43,16 +60,17 @@ class Rendition:
     @property
     def family(self) -> str:
         """What all sizes and qualities of the same picture share, as a text of hexadecimal digits."""
-        options = self.options
+        options = self.options.settled()
         boxed = options.width and options.height and options.mode is not Mode.FIT
         shape = f"{(options.width or 0) / (options.height or 1):.2f}" if boxed else ""
         unsized = replace(options, width=None, height=None, quality=DEFAULTS["quality"], max_bytes=None)
         return self._digest_of(f"{unsized.canonical()}\n{shape}", size_bytes=6)
 
     def _digest_of(self, wanted: str, size_bytes: int = _DIGEST_BYTES) -> str:
-        return _digest(
-            "\n".join((str(REVISION), self.recipe, self.source.identity, wanted, self.format.name)), size_bytes
-        )
+        parts = [str(REVISION), self.recipe, self.source.identity, wanted, self.format.name]
+        if self.watermark is not None:
+            parts.append(self.watermark.identity)
+        return _digest("\n".join(parts), size_bytes)
 
 
 def source_folder(ref: str) -> str:

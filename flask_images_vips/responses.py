@@ -104,8 +104,8 @@ class Answer:
             *common_headers(pipeline.config),
         ]
         # The version of a remote source is the site's own: there is nothing to compare it with.
-        current = url.version is not None and (url.remote or url.version == pipeline.version(rendition.source))
-        self._settled_at = rendition.source.mtime + _SETTLED_SECONDS
+        current = url.version is not None and (url.remote or url.version == pipeline.version(*rendition.sources))
+        self._settled_at = rendition.mtime + _SETTLED_SECONDS
         self._now = self._later = _freshness(url, current, pipeline.config)
         if self._later[1] == _YEAR_SECONDS:
             self._now = _kept_for(_OUTDATED_SECONDS)
@@ -157,7 +157,11 @@ def present(known: Known, images: AppImages) -> tuple[Answer, Entry | None]:
         raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
     answer: Answer | None = known.answer
     source = pipeline.source(url, None if answer is None else answer.rendition.source)
-    if answer is None or answer.rendition.source is not source:
+    if (
+        answer is None
+        or answer.rendition.source is not source
+        or pipeline.watermark(url.options, answer.rendition.watermark) is not answer.rendition.watermark
+    ):
         answer = known.answer = Answer(url, pipeline.rendition(url, source), images)
     return answer, pipeline.cache.at(answer.path) if url.options.cache else None
 

@@ -39,11 +39,11 @@ class Limits(NamedTuple):
     pixels: int
 
     def allow(self, geometry: Geometry) -> bool:
-        scaled, canvas = geometry
+        final = geometry.final
         return (
-            canvas.width <= self.width
-            and canvas.height <= self.height
-            and max(scaled.pixels, canvas.pixels) <= self.pixels
+            final.width <= self.width
+            and final.height <= self.height
+            and max(geometry.scaled.pixels, final.pixels) <= self.pixels
         )
 
 
@@ -73,6 +73,10 @@ def sizes(layout: Layout, width: int) -> str:
 @lru_cache(_REMEMBERED)
 def settled(image: Size, options: Options) -> Options:
     """*options* with the sides that *image*, upright and transformed, can have: `plan` gives the same of both."""
+    options = options.settled()
+    if options.aspect:
+        width, height = plan(image, options).canvas
+        return replace(options, aspect=None, width=width, height=height)
     if options.width is None and options.height is None:
         return replace(options, width=image.width)
     if options.enlarge or not needs_enlarging(image, options) or options.mode is Mode.PAD:
@@ -89,6 +93,8 @@ def candidates(image: Size, options: Options, wanted: tuple[int, ...], limits: L
     are those beyond the *limits*.
     """
     at_once = plan(image, options)
+    if at_once.final != at_once.canvas:  # what lies around it has a size of its own, so the shape would change
+        return (Candidate(options.width, options.height, at_once.final),) if limits.allow(at_once) else ()
     if options.mode is Mode.PAD and not options.enlarge and needs_enlarging(image, options):
         wanted, most = (
             (at_once.canvas.width,),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import current_app, has_request_context, request
 from markupsafe import Markup, escape
@@ -19,7 +19,8 @@ from markupsafe import Markup, escape
 from . import urls
 from .compat import ImageSize
 from .errors import ImagesError, InvalidOption, InvalidPath, SourceError, SourceNotFound
-from .options import DECLARED, MODES, Mode, Options, write_query
+from .geometry import Box, Size, plan, transformed
+from .options import DECLARED, MODES, Mode, Options, write_query, write_text
 from .sources import Source
 from .state import current_images
 
@@ -39,6 +40,7 @@ _HTML_ATTRIBUTES = frozenset(
     spellcheck srcset style tabindex title translate usemap
     """.split()  # noqa: SIM905 (a list of words reads best as words)
 )
+_IN_PIXELS = {"padding", "border", "radius", "watermark"}
 _HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
 _URL_KEYWORDS = {"external", "_external", "scheme", "_scheme", "version", "preset"} | set(DECLARED)
 _SHORT_NAMES = {declared.short for declared in DECLARED.values()}
@@ -77,9 +79,13 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
             raise ValueError(f"images have no {name}")
 
     secret = images.secrets[0]
+    find_focal_point = current_app.extensions["images"].find_focal_point
+    if find_focal_point is not None and _wants_a_crop(keywords) and (point := find_focal_point(ref)) is not None:
+        keywords["focal"] = [round(part, 4) for part in point]
     version = keywords.pop("version", None)  # counts only where there is no file that has one
     if source is not None and not urls.is_remote(ref):
-        version = images.pipeline.version(source)
+        mark = find(str(write_text(wanted)).partition(",")[0]) if (wanted := keywords.get("watermark")) else None
+        version = images.pipeline.version(*(each for each in (source, mark) if each is not None))
     if base := images.pipeline.config.base_url:
         before = base.rstrip("/") + _script_root()
     else:
@@ -193,6 +199,12 @@ def _quoted(value: object) -> str:
     return str(escape(value)).replace("&#34;", "&quot;")  # as Flask-Images wrote it
 
 
+def _wants_a_crop(keywords: Mapping[str, Any]) -> bool:
+    """Whether something is cut off, and nothing says where."""
+    boxed = (keywords.get("width") and keywords.get("height")) or keywords.get("aspect")
+    return keywords.get("mode") == Mode.CROP and bool(boxed) and not (keywords.get("gravity") or keywords.get("focal"))
+
+
 def find(ref: str) -> Source | None:
     """The source of *ref*, or None where it is missing, or is a URL that was not fetched yet."""
     with suppress(SourceError):
@@ -202,8 +214,8 @@ def find(ref: str) -> Source | None:
 
 def _size(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> ImageSize | None:
     """The size of what the URL made of *keywords* gives."""
-    known = known_header(ref, source, keywords)
-    return None if known is None else ImageSize.planned(known[0].size, known[1])
+    known = known_source(ref, source, keywords)
+    return None if known is None else ImageSize.planned(known.header.size, known.options, known.trimmed)
 
 
 @lru_cache(1024)
@@ -211,17 +223,26 @@ def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
     return Options.parse(dict(query))
 
 
-def known_header(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> tuple[Header, Options] | None:
-    """What *source* says of itself, and what is asked of it by *keywords*: None, and one line in the log, where either
-    cannot be known.
-    """
+class Known(NamedTuple):
+    """What is known of a source, and asked of it. *start* is its size once all that comes before scaling is done."""
+
+    header: Header
+    options: Options
+    trimmed: Box | None
+    start: Size
+
+
+def known_source(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> Known | None:
+    """What is known of *source* and asked of it by *keywords*: None, and one line in the log, where that cannot be."""
     try:
         options = _parsed(tuple(_query(current_images().pipeline.presets.expanded(keywords)).items()))
         if source is None and urls.is_remote(ref):
             return None  # not fetched yet: nothing to tell anybody of
         if source is None:
             raise SourceNotFound(ref, "no such file in IMAGES_PATH, or not on this host")
-        return current_images().pipeline.metadata.header(source), options
+        pipeline = current_images().pipeline
+        header, trimmed = pipeline.metadata.header(source), pipeline.trimmed(source, options)
+        return Known(header, options, trimmed, transformed(header.size, options, trimmed))
     except ImagesError as error:
         logger.warning("no size for the image %r in a template: %s", ref, error)
         return None
@@ -233,8 +254,10 @@ def expected_size(ref: str, keywords: Mapping[str, Any]) -> dict[str, int]:
         return {}
     with suppress(InvalidOption):
         options = Options.parse(_query(current_images().pipeline.presets.expanded(keywords)))
-        if options.width and options.height and options.mode is not Mode.FIT:
-            return {"width": options.width, "height": options.height}
+        settled = options.settled()
+        if settled.width and settled.height and options.mode is not Mode.FIT:
+            final = plan(Size(settled.width, settled.height), settled).final
+            return {"width": final.width, "height": final.height}
     return {}
 
 
@@ -264,9 +287,12 @@ def _check_served(ref: str, query: Mapping[str, str]) -> None:
             logger.warning("the URL of %r will not be served: %s", ref, error)
 
 
-def _scaled_sides(options: Mapping[str, Any], scale: Any) -> dict[str, int]:
-    """Width and height times *scale*; one that is no number is left as it is."""
-    scaled = {}
+def _scaled_sides(options: Mapping[str, Any], scale: Any) -> dict[str, Any]:
+    """Width and height times *scale*; one that is no number is left as it is. With ``dpr`` where more is in pixels."""
+    if options.keys() & _IN_PIXELS:
+        with suppress(TypeError, ValueError):
+            return {"dpr": float(scale) * float(options.get("dpr") or 1)}
+    scaled: dict[str, Any] = {}
     for side in ("width", "height"):
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             scaled[side] = int(float(scale) * float(options[side]))

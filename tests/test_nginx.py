@@ -523,6 +523,7 @@ def test_other_pages_are_for_the_application(door: Door) -> None:
         ("a.png", {"width": 10, "enlarge": True, "format": "JPG"}),
         ("a.png", {"width": 10, "format": "jpeg"}),
         ("a.png", {"width": 10, "format": "tif"}),
+        ("a.png", {"width": 10, "height": 10, "mode": "crop", "focal": (0.25, 1), "watermark": "a.png,se,1,0.5"}),
         ("capitals.PNG", {"width": 10}),
         ("short.jpg", {"width": 10}),
         ("long.jpeg", {"width": 10}),

@@ -118,9 +118,9 @@ def renders(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     for engine in pipeline.engines:
         render = engine.render
 
-        def counted(descriptor: int, rendition: Rendition, geometry: Any, render: Any = render) -> bytes:
+        def counted(descriptor: int, rendition: Rendition, *rest: Any, render: Any = render) -> bytes:
             qualities.append(rendition.options.quality)
-            data: bytes = render(descriptor, rendition, geometry)
+            data: bytes = render(descriptor, rendition, *rest)
             return data
 
         monkeypatch.setattr(engine, "render", counted)

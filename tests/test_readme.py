@@ -1,6 +1,6 @@
-"""The README is true: its tables are those of the code, its picture is drawn by it, its application runs.
+"""The README is true: its tables are those of the code, its pictures are drawn by it, its application runs.
 
-``python tests/test_readme.py`` writes the tables and the picture anew.
+``python tests/test_readme.py`` writes the tables and the pictures anew.
 """
 
 from __future__ import annotations
@@ -17,33 +17,64 @@ import time
 import urllib.request
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import html5lib
 import numpy as np
 import pytest
 from conftest import PHOTOGRAPHS, fetch, url_of
 from flask import Flask, render_template_string
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from flask_images_vips import Images
 from flask_images_vips.config import Config
 from flask_images_vips.demo import create_app
-from flask_images_vips.options import DECLARED, DEFAULTS, MODES
+from flask_images_vips.engines.pillow import PillowEngine
+from flask_images_vips.engines.vips import VipsEngine
+from flask_images_vips.formats import JPEG
+from flask_images_vips.options import DECLARED, DEFAULTS, MODES, Option, Options, write_query
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PICTURE = PHOTOGRAPHS.parent / "modes.jpg"
+SHEET = PHOTOGRAPHS.parent / "options.jpg"
 BOX = 240
 
 
 def options_table() -> str:
-    rows = ["| option | in URLs | default | values | what it does |", "|---|---|---|---|---|"]
+    rows = [
+        "| option | in URLs | default | values | engine | what it does | example |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, declared in DECLARED.items():
-        default = {"mode": "`reshape`", "background": "black", "cache": "true", "enlarge": "false"}.get(
-            name, "" if DEFAULTS[name] is None else str(DEFAULTS[name])
-        )
-        rows.append(f"| `{name}` | `{declared.short}` | {default} | {declared.values} | {declared.doc} |")
+        cells = (f"`{declared.short}`", default_of(name), declared.values, engines_of(declared), declared.doc)
+        rows.append(f"| `{name}` | {' | '.join(cells)} | `{declared.example}` |")
     return "\n".join(rows)
+
+
+def default_of(name: str) -> str:
+    value = DEFAULTS[name]
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"`{value}`"
+    plain = f"{value:g}" if isinstance(value, float) else str(value)
+    return {"background": "black", "padding": "0"}.get(name, "" if value is None else plain)
+
+
+def engines_of(declared: Option) -> str:
+    """The engines that can do the option's example, as they say themselves."""
+    options = Options.parse(write_query(wishes_of(declared)))
+    able = [
+        engine.name for engine in (VipsEngine(), PillowEngine()) if engine.supports(options, options.format or JPEG)
+    ]
+    return "both" if len(able) == 2 else able[0]
+
+
+def wishes_of(declared: Option) -> dict[str, Any]:
+    """The keywords of the option's example."""
+    wishes: dict[str, Any] = eval(f"dict({declared.example})")
+    return wishes
 
 
 def configuration_table() -> str:
@@ -72,6 +103,41 @@ def draw_modes(folder: Path) -> Image.Image:
     return strip
 
 
+DRAWN = list(DECLARED)[list(DECLARED).index("gravity") :]
+CELL = (176, 132)
+LINE = 18
+
+
+def draw_options(folder: Path) -> Image.Image:
+    """The example of each option that changes a picture's looks, drawn by the package, after the picture itself."""
+    (folder / "static" / "photos").mkdir(parents=True)
+    for name in ("coffee.jpg", "cup.png"):
+        shutil.copy2(PHOTOGRAPHS / name, folder / "static" / "photos")
+    with Image.open(PHOTOGRAPHS / "coffee.jpg") as image:
+        ImageOps.expand(image.convert("RGB"), 120, fill="white").save(folder / "static" / "framed.png")
+    app = Flask("options", root_path=str(folder))
+    app.config.update(SECRET_KEY="options", IMAGES_CACHE=str(folder / "cache"))
+    Images(app)
+    examples = [("the picture", {}), *((DECLARED[name].example, wishes_of(DECLARED[name])) for name in DRAWN)]
+    across = 6
+    width, height = CELL[0] + 10, CELL[1] + LINE + 8
+    sheet = Image.new("RGB", (across * width, -(-len(examples) // across) * height), "white")
+    for index, (text, wishes) in enumerate(examples):
+        source = "framed.png" if "trim" in wishes else "photos/coffee.jpg"
+        box = (
+            {}
+            if {"width", "height", "aspect"} & wishes.keys()
+            else {"width": CELL[0], "height": CELL[1], "mode": "fit"}
+        )
+        picture = fetch(app, source, format="jpeg", **{"quality": 95, "background": "white", **box, **wishes})
+        picture.thumbnail(CELL)
+        left, top = index % across * width, index // across * height
+        sheet.paste(picture, (left + (CELL[0] - picture.width) // 2, top + (CELL[1] - picture.height) // 2))
+        caption = re.sub(r"(width|height)=(150|200), |mode='crop', |, (background='.*'|mode='crop')$", "", text)
+        ImageDraw.Draw(sheet).text((left + 2, top + CELL[1] + 2), caption, "#333", font=ImageFont.load_default(11))
+    return sheet
+
+
 def test_the_tables_are_those_of_the_code() -> None:
     text = README.read_text("utf-8")
     for name, table in TABLES.items():
@@ -87,6 +153,18 @@ def test_the_picture_of_the_modes_is_drawn_by_the_package(tmp_path: Path) -> Non
     with Image.open(PICTURE) as kept:
         difference = np.asarray(kept, float) - np.asarray(draw_modes(tmp_path), float)
     assert 10 * np.log10(255**2 / (difference**2).mean()) > 30  # it is kept as a JPEG
+
+
+def test_the_pictures_of_the_options_are_drawn_by_the_package(tmp_path: Path) -> None:
+    with Image.open(SHEET) as kept:
+        difference = np.asarray(kept, float) - np.asarray(draw_options(tmp_path), float)
+    assert 10 * np.log10(255**2 / (difference**2).mean()) > 28  # it is kept as a JPEG
+    assert SHEET.stat().st_size < 80_000
+
+
+def test_every_option_has_an_example_that_can_be_rendered() -> None:
+    for name, declared in DECLARED.items():
+        assert getattr(Options.parse(write_query(wishes_of(declared))), name) != DEFAULTS[name], name
 
 
 def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
@@ -179,6 +257,8 @@ def write_anew() -> None:
     README.write_text(text, "utf-8")
     with tempfile.TemporaryDirectory() as folder:
         draw_modes(Path(folder)).save(PICTURE, quality=88)
+    with tempfile.TemporaryDirectory() as folder:
+        draw_options(Path(folder)).save(SHEET, quality=58, optimize=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..errors import LimitExceeded
 from ..formats import Format
-from ..geometry import Geometry, Size
+from ..geometry import Box, Geometry, Size
 from ..options import Options
 from ..rendition import Rendition
 
@@ -25,9 +25,9 @@ class Header:
     """What a source says about itself, before a pixel is decoded.
 
     *size* is upright where the engine turns pictures upright: EXIF orientations 5-8 swap the sides. *format* is one of
-    `formats.INPUTS`, or ``svg``. *frames* counts those that this engine can read, of an animation or of pages. *whole*
-    says that it holds all pixels of such a file in memory while it decodes them, instead of a few lines. *orientation*
-    is EXIF's, 1 to 8, as far as this engine follows it.
+    `formats.INPUTS`, or ``svg``. *frames* counts those of an animation that this engine can render, not
+    pages. *whole* says that it holds all pixels of a frame in memory while it decodes them, instead of a few lines.
+    *orientation* is EXIF's, 1 to 8, as far as this engine follows it.
     """
 
     size: Size
@@ -58,8 +58,23 @@ class Engine(Protocol):
         """
         ...
 
-    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
-        """The encoded rendition, of exactly ``geometry.canvas`` pixels, without metadata.
+    def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
+        """What is left of *region*, a part of the upright source, without its border of one colour: all of it, where
+        there is nothing else.
+
+        The colour is that of the region's left top pixel, give or take *threshold* in each band. Decodes the whole
+        source, or its first frame.
+
+        Raises:
+            UnsupportedSource, UnreadableSource, LimitExceeded: as `render`.
+        """
+        ...
+
+    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
+        """The encoded rendition, of exactly ``geometry.final`` pixels, without metadata that is not to be kept.
+
+        Its first *frames* frames, each shown as long, and all of them as often, as in the source. 1 gives a still
+        picture. Encoders may join frames that look the same.
 
         Raises:
             UnsupportedSource, UnreadableSource: as `header`; a broken file may show only here.

@@ -16,6 +16,14 @@ _CURVE = ((0.25, 0.0509), (0.5, 0.2140), (0.75, 0.5225))
 _CURVE_TOLERANCE = 0.01
 
 
+def is_rgb(profile: bytes) -> bool:
+    """Whether *profile* calls itself one of RGB, and its outline holds."""
+    try:
+        return profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and {*_PRIMARIES} <= _tags(profile).keys()
+    except (ValueError, struct.error):
+        return False
+
+
 def is_srgb(profile: bytes) -> bool:
     """Whether *profile* has sRGB's primaries and transfer curve. A profile that cannot be read is not."""
     try:

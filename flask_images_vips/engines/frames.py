@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, UnreadableSource
 
 MOST_FRAMES = 10_000
 _PIECE = 1 << 18
@@ -35,6 +35,38 @@ def check_frames(descriptor: int) -> None:
             return
     if count > MOST_FRAMES:
         raise LimitExceeded("number of frames", count, MOST_FRAMES, set_by="this package")
+
+
+def check_gif(descriptor: int, ref: str, frames: int) -> None:
+    """Find the first *frames* frames of a GIF to be there to their ends, as far as its outline (GIF89a) tells.
+
+    libnsgif takes the frame before for what is missing of one, without a word.
+
+    Raises:
+        UnreadableSource: it ends before, or something else stands where a frame should be.
+    """
+    with open(descriptor, "rb", closefd=False) as file:
+        file.seek(0)
+        data = file.read()
+    try:
+        offset = 13 + _table_bytes(data[10])
+        while frames:
+            if data[offset] == 0x2C:  # a frame
+                offset += 11 + _table_bytes(data[offset + 9])
+                frames -= 1
+            elif data[offset] == 0x21:  # an extension
+                offset += 2
+            else:
+                raise UnreadableSource(ref, f"no frame and no extension at byte {offset} of a GIF")
+            while data[offset]:
+                offset += data[offset] + 1
+            offset += 1
+    except IndexError:
+        raise UnreadableSource(ref, "a GIF that ends within a frame") from None
+
+
+def _table_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _gif_frames(file: BinaryIO) -> int:

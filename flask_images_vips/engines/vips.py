@@ -12,20 +12,21 @@ import math
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from xml.parsers import expat
 
 import pyvips
 
 from ..errors import LimitExceeded, UnreadableSource, UnsupportedSource
-from ..formats import INPUTS, Format
-from ..geometry import Geometry, Size
+from ..formats import INPUTS, PNG, Format
+from ..geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ..options import Mode, Options, Sharpen
 from ..rendition import Rendition
-from . import Engine, Header, overtime
-from .colour import is_srgb
-from .frames import check_frames
+from . import Engine, Header, overtime, vips_effects
+from .colour import is_rgb, is_srgb
+from .frames import check_frames, check_gif
+from .rights import rights, rights_of_tiff
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -53,10 +54,16 @@ _SAVE: dict[str, dict[str, Any]] = {
     "avif": {"effort": 1},
     "gif": {},
 }
-_WITH_QUALITY = {"jpeg", "webp", "avif"}
+# For animations. libvips looks for a new palette where the old does not fit: at its own 7 up to three times as long.
+_SAVE_FRAMES: dict[str, dict[str, Any]] = {"gif": {"effort": 4}}
+_PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
+_LOSSLESS = {"webp": {"lossless": True}, "avif": {"lossless": True}}
+_KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 
 # A decoder's own shrinking leaves at least this many pixels for each one that is wanted; the rest is LANCZOS.
 _HEADROOM = 2
+# More where a part is cut out: its edges are then rounded to an eighth of a pixel of the rendition at most.
+_HEADROOM_OF_CUT = 4
 # `reduce` takes no factor much larger than this; at such a one a part of a pixel does not show either.
 _MOST_REDUCED = 64
 
@@ -116,6 +123,8 @@ class VipsEngine:
         return self.after_fork.name if self.after_fork is not None and forked_after_pixels() else "vips"
 
     def supports(self, options: Options, format: Format) -> bool:
+        if self.after_fork is not None and forked_after_pixels():
+            return self.after_fork.supports(options, format)
         return options.transform is None and format.name in _SAVE
 
     def header(self, descriptor: int, ref: str) -> Header:
@@ -127,32 +136,33 @@ class VipsEngine:
             return Header(
                 _upright_size(image),
                 format,
-                frames=image.get("n-pages") if _has(image, "n-pages") else 1,
+                frames=image.get("n-pages") if format in ("gif", "webp") and _has(image, "n-pages") else 1,
                 alpha=bool(image.hasalpha()),
                 orientation=image.get("orientation") if _has(image, "orientation") else 1,
                 whole=format in ("avif", "gif") or (format == "png" and _has(image, "interlaced")),
             )
         except _ERRORS as error:
             raise UnreadableSource(ref, _reason(error)) from error
-        fields = image.get_fields()
-        return Header(
-            _upright_size(image),
-            frames=image.get("n-pages") if "n-pages" in fields else 1,
-            alpha=bool(image.hasalpha()),
-            orientation=image.get("orientation") if "orientation" in fields else 1,
-        )
 
-    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
         global _first_pid  # noqa: PLW0603
         if self.after_fork is not None and forked_after_pixels():
-            return self.after_fork.render(descriptor, rendition, geometry)
+            return self.after_fork.render(descriptor, rendition, geometry, frames)
         _first_pid = _first_pid or os.getpid()
         with _Deadline(self.timeout) as deadline:
             try:
-                image = deadline.watch(self._load(descriptor, rendition.source.ref, geometry.scaled))
-                for step in _STEPS:
-                    image = deadline.watch(step(image, rendition, geometry))
-                return _encode(image, rendition)
+                if frames > 1 and _is_smart(rendition, geometry):  # the same part of all frames
+                    geometry = geometry._replace(at=self._look(descriptor, rendition, geometry))
+                source = deadline.watch(self._load(descriptor, rendition.source.ref, geometry, frames))
+                made = []
+                for image in _apart(source, frames, geometry.cut):
+                    for step in self._steps:
+                        image = deadline.watch(step(image, rendition, geometry))  # noqa: PLW2901
+                    if frames > 1:  # one after the other: together, their buffers would take ten times their pixels
+                        image = image.copy_memory()  # noqa: PLW2901
+                        deadline.watch_only(source)
+                    made.append(image)
+                return _encode(deadline.watch(_together(made)), rendition, _exif(source, descriptor, rendition))
             except _ERRORS as error:
                 if deadline.over:
                     raise overtime(deadline.seconds, self.timeout) from error
@@ -180,22 +190,97 @@ class VipsEngine:
             image.remove("orientation")
         return format, image
 
-    def _load(self, descriptor: int, ref: str, scaled: Size) -> pyvips.Image:
-        """The source, decoded at a fraction of its size where its format can and *scaled* allows it."""
+    def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
+        global _first_pid  # noqa: PLW0603
+        if self.after_fork is not None and forked_after_pixels():
+            return self.after_fork.trim_box(descriptor, ref, region, threshold)
+        _first_pid = _first_pid or os.getpid()
+        with _Deadline(self.timeout) as deadline:
+            try:
+                _, image = self._open(descriptor, ref)
+                corner = deadline.watch(_comparable(_cut(image, region._replace(width=1, height=1))))(0, 0)
+                _, image = self._open(descriptor, ref)  # anew: it is read once, from its top
+                piece = deadline.watch(_comparable(_cut(image, region)))
+                other = deadline.watch(((piece - corner).abs() > threshold).bandor())
+                columns, rows = (bytes((sums > 0).write_to_memory()) for sums in other.project())
+            except _ERRORS as error:
+                if deadline.over:
+                    raise overtime(deadline.seconds, self.timeout) from error
+                raise UnreadableSource(ref, _reason(error)) from error
+        left, top = columns.find(255), rows.find(255)
+        if left < 0:
+            return region  # all of one colour: nothing would be left
+        found = Box(left, top, columns.rfind(255) + 1 - left, rows.rfind(255) + 1 - top)
+        turn = _orientation(image)
+        found = turn.back.undone(found, turn.size(Size(piece.width, piece.height)))
+        return found._replace(left=region.left + found.left, top=region.top + found.top)
+
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        """The order of work. Each step is (image, rendition, geometry) → image, of one still picture.
+
+        The picture is turned once it is small, and gets its colours before any of the background's is added. Around the
+        canvas it is as around a box of CSS: padding, then the border, and round corners outside of both.
+        """
+        return (
+            *(_scale, vips_effects.turn, vips_effects.recolour, _flatten, _place, vips_effects.blur, _sharpen),
+            *(self._watermark, vips_effects.pad, vips_effects.frame, vips_effects.round_corners),
+        )
+
+    def _watermark(self, image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
+        wanted, source, box = rendition.options.watermark, rendition.watermark, geometry.mark
+        if wanted is None or source is None or box is None:
+            return image
+        plain = Geometry(box.size, box.size)
+        try:
+            with source.open() as descriptor:
+                mark = self._load(descriptor, source.ref, plain, 1)
+                # In memory before the descriptor is closed.
+                mark = _scale(mark, Rendition(source, Options(), PNG), plain).copy_memory()
+        except _ERRORS as error:
+            raise UnreadableSource(source.ref, f"as a watermark: {_reason(error)}") from error
+        return vips_effects.with_mark(image, mark, box, wanted.opacity)
+
+    def _look(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> tuple[int, int]:
+        """Where on the canvas the left top corner of an animation's first frame lies, by a look at its pixels."""
+        image = self._load(descriptor, rendition.source.ref, geometry, 1)
+        for step in (_scale, vips_effects.turn, _place):
+            image = step(image, rendition, geometry)
+        return image.xoffset, image.yoffset
+
+    def _load(self, descriptor: int, ref: str, geometry: Geometry, frames: int) -> pyvips.Image:
+        """What is wanted of the source, decoded at a fraction of its size where its format can and *geometry* allows.
+
+        More *frames* than one are whole, and stand one below the other.
+        """
+        if frames > 1:
+            format, image = self._open(descriptor, ref, n=frames)
+            if format == "gif" and self.fail_on != "none":
+                check_gif(descriptor, ref, frames)
+            return image
+        scaled, cut = geometry.upright, geometry.cut
         format, image = self._open(descriptor, ref)
         upright = _upright_size(image)
         spare = min(upright.width / scaled.width, upright.height / scaled.height) / _HEADROOM
+        if cut is not None:
+            spare = min(cut.width / scaled.width, cut.height / scaled.height) / _HEADROOM_OF_CUT
         if format == "jpeg" and spare >= 2:
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self._open(descriptor, ref, shrink=shrink)
+            if cut is not None:
+                return _cut(shrunk, cut, 1 / shrink, 1 / shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
         if format == "webp" and spare > 1:
             _, image = self._open(descriptor, ref, scale=1 / spare)
         if format == "svg":  # drawn at the size that is wanted, also where that is beyond its own
-            scale = max(scaled.width / upright.width, scaled.height / upright.height)
+            whole = upright if cut is None else cut
+            scale = max(scaled.width / whole.width, scaled.height / whole.height)
             _, image = self._open(descriptor, ref, scale=scale)
-        return image
+        if cut is None:
+            return image
+        loaded = _upright_size(image)
+        return _cut(image, cut, loaded.width / upright.width, loaded.height / upright.height)
 
 
 class _Deadline:
@@ -218,6 +303,7 @@ class _Deadline:
 
     def __exit__(self, *error: object) -> None:
         self._timer.cancel()
+        self._images = []  # the timer and this hold each other, and would hold all pixels until they are collected
 
     @property
     def seconds(self) -> float:
@@ -228,6 +314,10 @@ class _Deadline:
         if self.over:  # asked after the image was added: `_end` may have looked before
             image.set_kill(True)
         return image
+
+    def watch_only(self, image: pyvips.Image) -> None:
+        """Forget all others, whose pixels are made, and with them their memory."""
+        self._images = [image]
 
     def _end(self) -> None:
         self.over = True
@@ -269,12 +359,31 @@ def _has(image: pyvips.Image, field: str) -> bool:
     return bool(image.get_typeof(field))
 
 
-def _lies_on_its_side(image: pyvips.Image) -> bool:
-    return _has(image, "orientation") and 5 <= image.get("orientation") <= 8
+def _orientation(image: pyvips.Image) -> Turn:
+    """What makes *image* upright."""
+    return ORIENTATIONS.get(image.get("orientation") if _has(image, "orientation") else 1, Turn())
 
 
 def _upright_size(image: pyvips.Image) -> Size:
-    return Size(image.height, image.width) if _lies_on_its_side(image) else Size(image.width, image.height)
+    return _orientation(image).size(Size(image.width, image.height))
+
+
+def _cut(image: pyvips.Image, box: Box, across: float = 1, down: float = 1) -> pyvips.Image:
+    """The part *box* of the upright picture that *image* is as it is stored, decoded at a fraction of its sides."""
+    loaded = _upright_size(image)
+    left, top = min(round(box.left * across), loaded.width - 1), min(round(box.top * down), loaded.height - 1)
+    right, bottom = round((box.left + box.width) * across), round((box.top + box.height) * down)
+    width, height = max(1, min(right, loaded.width) - left), max(1, min(bottom, loaded.height) - top)
+    return image.crop(*_orientation(image).undone(Box(left, top, width, height), Size(image.width, image.height)))
+
+
+def _comparable(image: pyvips.Image) -> pyvips.Image:
+    """8 bits a band, and what is clear of one colour."""
+    if image.format == "ushort":
+        image = image >> 8
+    elif image.format != "uchar":
+        image = image.colourspace("srgb")
+    return (image[image.bands - 1] == 0).ifthenelse(0, image) if image.hasalpha() else image
 
 
 def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scaled: Size) -> pyvips.Image:
@@ -283,7 +392,7 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     Scaling it as if its sides were exact would stretch the picture, by up to half a pixel of the rendition. `reduce`
     takes the exact factor, but keeps only the centre of its canvas in place: there the picture's corner is laid.
     """
-    width, height = (scaled.height, scaled.width) if _lies_on_its_side(original) else scaled
+    width, height = _orientation(original).size(scaled)
     across, down = original.width / shrink / width, original.height / shrink / height
     if max(across, down) > _MOST_REDUCED:
         return shrunk
@@ -295,20 +404,50 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     )
 
 
-# The order of work. Each step is (image, rendition, geometry) → image.
+def _apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Image]:
+    """The *frames* of what `_load` gave, each as if it were a picture of its own, and what is wanted of it."""
+    if frames == 1:
+        return [image]
+    image = image.copy()
+    image.remove("page-height")
+    height = image.height // frames
+    whole = [image.crop(0, number * height, image.width, height) for number in range(frames)]
+    return whole if cut is None else [_cut(frame, cut) for frame in whole]
+
+
+def _together(frames: list[pyvips.Image]) -> pyvips.Image:
+    """*frames* as encoders take them: one below the other. Their delays and their loop came with the first."""
+    if len(frames) == 1:
+        return frames[0]
+    image = pyvips.Image.arrayjoin(frames, across=1).copy()
+    image.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
+    return image
+
+
+Step = Callable[[pyvips.Image, Rendition, Geometry], pyvips.Image]
 
 
 def _scale(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
     """Upright, in 8-bit sRGB or grey, and of the size wanted."""
     image = _without_cmyk(image)
-    own, target = _upright_size(image), geometry.scaled
+    own, target = _upright_size(image), geometry.upright
     reduced = Size(min(own.width, target.width), min(own.height, target.height))
     profile = image.get("icc-profile-data") if _has(image, "icc-profile-data") else None
-    colour = {"output_profile": "srgb"} if profile is not None and not is_srgb(profile) else {}
+    kept = profile is not None and _keeps_profile(image, profile, rendition)
+    colour = {"output_profile": "srgb"} if profile is not None and not kept and not is_srgb(profile) else {}
     image = image.thumbnail_image(reduced.width, height=reduced.height, size="force", intent="perceptual", **colour)
     if image.interpretation not in ("srgb", "b-w"):
         image = image.colourspace("srgb")
+    if profile is not None and not kept:
+        image = image.copy()
+        image.remove("icc-profile-data")
     return image if reduced == target else _enlarge(image, target)
+
+
+def _keeps_profile(image: pyvips.Image, profile: bytes, rendition: Rendition) -> bool:
+    """Whether the rendition stays in the colours of its source's *profile*."""
+    wanted = rendition.options.keep.icc and rendition.format.metadata
+    return wanted and image.interpretation in ("srgb", "rgb", "rgb16") and is_rgb(profile)
 
 
 def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
@@ -347,17 +486,20 @@ def _flatten(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> p
 
 def _place(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
     """Cropped to the canvas, or laid on it."""
+    if rendition.options.mode is Mode.PAD:
+        return vips_effects.on_canvas(image, geometry.offset, geometry.canvas, rendition.options.background, rendition)
+    if geometry.canvas == geometry.scaled:
+        return image
+    if _is_smart(rendition, geometry) and geometry.at is None:
+        return image.copy_memory().smartcrop(*geometry.canvas, interesting=rendition.options.gravity)
     left, top = geometry.offset
-    width, height = geometry.canvas
-    if rendition.options.mode is not Mode.PAD:
-        return image if geometry.canvas == geometry.scaled else image.crop(-left, -top, width, height)
-    background = list(rendition.options.background)
-    image = image.colourspace("srgb")
-    if rendition.format.alpha and (image.hasalpha() or background[3] < 255):
-        image = image if image.hasalpha() else image.bandjoin(255)
-    else:
-        background = background[:3]
-    return image.embed(left, top, width, height, extend="background", background=background)
+    return image.crop(-left, -top, *geometry.canvas)
+
+
+def _is_smart(rendition: Rendition, geometry: Geometry) -> bool:
+    """Whether what is cropped depends on the pixels."""
+    options = rendition.options.settled()
+    return options.gravity.smart and geometry.canvas != geometry.scaled
 
 
 def _sharpen(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
@@ -394,14 +536,37 @@ def _convolve(one: list[float], other: list[float]) -> list[float]:
     return result
 
 
-_STEPS = (_scale, _flatten, _place, _sharpen)
+def _exif(source: pyvips.Image, descriptor: int, rendition: Rendition) -> bytes | None:
+    """The block of EXIF that the rendition is to have, if any."""
+    if not (rendition.options.keep.copyright and rendition.format.metadata):
+        return None
+    if source.get("vips-loader").startswith("tiff"):
+        with io.FileIO(descriptor, closefd=False) as file:
+            return rights_of_tiff(file)
+    return rights(source.get("exif-data")) if _has(source, "exif-data") else None
 
 
-def _encode(image: pyvips.Image, rendition: Rendition) -> bytes:
-    name = rendition.format.name
-    quality = {"Q": rendition.options.quality} if name in _WITH_QUALITY else {}
+def _encode(image: pyvips.Image, rendition: Rendition, exif: bytes | None) -> bytes:
+    format, options = rendition.format, rendition.options
+    parameters = dict(_SAVE[format.name])
+    if format.lossy:
+        parameters["Q"] = options.quality
+    if image.get_page_height() < image.height:
+        parameters |= _SAVE_FRAMES.get(format.name, {})
+    if options.progressive:
+        parameters |= _PROGRESSIVE.get(format.name, {})
+    if options.lossless:
+        parameters |= _LOSSLESS.get(format.name, {})
+    keep = _KEEP_PROFILE if options.keep.icc else 0  # `_scale` has removed what is not to be kept
+    if exif is not None:
+        keep |= _KEEP_EXIF
+        image = image.copy()
+        for field in image.get_fields():
+            if field.startswith("exif-"):  # each tag stands beside the block too, and would be written from there
+                image.remove(field)
+        image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
     # Into memory, not into the file: a full disk would leave libvips' target empty, and in place.
-    data: bytes = image.write_to_buffer("." + name, keep="none", **_SAVE[name], **quality)
+    data: bytes = image.write_to_buffer("." + format.name, keep=keep, **parameters)
     return data
 
 
