@@ -46,15 +46,19 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
     here = current_images()
     if not (path or everything or front):
         raise click.UsageError("Name a PATH, or --all, or --front.")
-    cache = here.pipeline.cache
+    cache, copies = here.pipeline.cache, here.pipeline.copies
     if not os.path.isdir(cache.folder):
         raise click.ClickException(f"There is no cache in {cache.folder}. Is this the user that the site runs as?")
     if path:
         remote = here.pipeline.remote
         if remote is not None and is_remote(path):
             remote.purge(path.strip("/"))
+        if copies is not None:
+            copies.purge(path.strip("/"))
         click.echo(f"{cache.purge(source_folder(path.strip('/')))} renditions of {path} removed from {cache.folder}")
     if everything:
+        if copies is not None:
+            copies.store.purge_all()
         click.echo(f"{cache.purge_all()} renditions removed from {cache.folder}")
     if front and here.front_door:
         here.front_door.empty()

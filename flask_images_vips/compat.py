@@ -6,11 +6,9 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
 from werkzeug.exceptions import NotFound
 
 from . import views
-from .engines.pillow import PillowEngine, finish, resized, trim_box
 from .errors import SourceNotFound
 from .formats import by_name
 from .geometry import Box, Geometry, Size, lay_out, needs_enlarging, region, transformed
@@ -18,6 +16,7 @@ from .options import Mode, Options, write_query
 
 if TYPE_CHECKING:
     from flask import Response
+    from PIL import Image
 
     from .pipeline import Pipeline
 
@@ -140,6 +139,8 @@ class LegacyMethods:
 
     def resize(self, image: Image.Image, background: str | None = None, **keywords: Any) -> Image.Image:
         """*image*, of PIL, rendered as *keywords* say; ``enlarge`` is True by default."""
+        from .engines.pillow import finish, resized, trim_box  # noqa: PLC0415  (slow to import)
+
         query = write_query({"enlarge": True, **keywords, "background": background})
         options = Options.parse(query)
         own = Size(*image.size)
@@ -149,6 +150,8 @@ class LegacyMethods:
 
     def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
         """*image*, of PIL, sharpened."""
+        from .engines.pillow import finish  # noqa: PLC0415
+
         options = Options.parse(write_query({"sharpen": sharpen}))
         return finish(image, options, by_name("png"), lay_out(Size(*image.size), options))
 
@@ -158,5 +161,7 @@ class LegacyMethods:
 
 
 def _file_size(path: str | os.PathLike[str]) -> Size:
+    from .engines.pillow import PillowEngine  # noqa: PLC0415
+
     with open(path, "rb") as file:
         return PillowEngine().header(file.fileno(), os.fspath(path)).size

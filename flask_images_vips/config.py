@@ -257,6 +257,27 @@ def version(name: str, value: Any) -> str:
     return str(value)
 
 
+def copies(name: str, value: Any) -> str | None:
+    """The format of copies, or None for none."""
+    if value in (False, None):
+        return None
+    if value not in ("tiff", "jpeg"):
+        raise _wrong(name, value, "'tiff', 'jpeg', or False")
+    return str(value)
+
+
+def effort(name: str, value: Any) -> str:
+    if value not in ("fast", "balanced", "small"):
+        raise _wrong(name, value, "'fast', 'balanced' or 'small'")
+    return str(value)
+
+
+def headroom(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= 4:
+        raise _wrong(name, value, "a number from 1 to 4")
+    return float(value)
+
+
 def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     """No key, one, or several: the first signs, all verify."""
     given = (value,) if isinstance(value, (str, bytes)) else tuple(value or ())
@@ -360,6 +381,29 @@ class Config:
     )
     cache_min_free: float = key(
         0.05, "IMAGES_CACHE_MIN_FREE", share, "Share of the disk below which renditions are served but not kept."
+    )
+    copies: str | None = key(
+        "tiff",
+        "IMAGES_COPIES",
+        copies,
+        "Reduced copies of large sources, which later renditions are made from: `tiff` is quick, `jpeg` takes a tenth "
+        "of the disk, False keeps none.",
+    )
+    copies_share: float = key(
+        0.25, "IMAGES_COPIES_SHARE", share, "Part of `IMAGES_CACHE_MAX_SIZE` that the copies may take."
+    )
+    effort: str = key(
+        "balanced",
+        "IMAGES_EFFORT",
+        effort,
+        "How hard the encoders work: `fast`, `balanced`, or `small`, which takes longer for fewer bytes.",
+    )
+    headroom: float = key(
+        1.8,
+        "IMAGES_HEADROOM",
+        headroom,
+        "Pixels a side that a JPEG or WebP decoder leaves, at the least, for each one that is wanted: 1 is quicker and "
+        "less sharp.",
     )
     stale_while_revalidate: int = key(
         3600,

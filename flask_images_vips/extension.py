@@ -21,11 +21,12 @@ from .cache.disk import DiskCache
 from .cache.slots import Slots
 from .compat import LegacyMethods
 from .config import Config, read_key, secret_keys
+from .copies import Copies
 from .early import EarlyHits
 from .engines import Engine
-from .engines.pillow import PillowEngine, rgba
 from .errors import ConfigError
 from .front import FrontDoor
+from .geometry import Size
 from .metadata import content_digest
 from .pipeline import Pipeline
 from .rendition import REVISION
@@ -137,7 +138,10 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
     roots = [os.path.join(app.root_path, path) for path in config.path]
     folder, private = _cache_folder(config, app.root_path)
     remote = _remote(config, os.path.join(folder, "remote"), private)
-    parts = [remote.store.bound] if remote is not None and remote.store.bound is not None else []
+    recipe = _recipe(config, app)
+    copies = _copies(config, os.path.join(folder, "copies"), private, recipe)
+    stores = [part.store for part in (remote, copies) if part is not None]
+    parts = [store.bound for store in stores if store.bound is not None]
     cache = DiskCache(
         folder,
         bound=Bound(folder, config.cache_max_size, config.cache_min_free, parts),
@@ -154,10 +158,10 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
         timeout=config.lock_timeout,
         usable=cache.usable,
     )
-    # Two applications that share a cache may both have a logo.png of the same size and time.
-    recipe = repr((config.engine, config.auto_orient, config.fail_on, app.import_name, config.path))
     sources = HashedSources(roots, content_digest(cache)) if config.version == "hash" else LocalSources(roots)
-    pipeline = Pipeline(config, sources, remote, cache, slots, partial(_engines, config), recipe, rgba)
+    pipeline = Pipeline(
+        config, sources, remote, cache, slots, partial(_engines, config), recipe, copies=copies, decode=_rgba
+    )
     return pipeline, _front_door(config, app, folder, pipeline)
 
 
@@ -190,6 +194,31 @@ def _remote(config: Config, folder: str, private: str | None) -> RemoteSources |
     )
 
 
+def _copies(config: Config, folder: str, private: str | None, recipe: str) -> Copies | None:
+    if not config.copies:
+        return None
+    store = DiskCache(
+        folder,
+        bound=Bound(folder, int(config.cache_max_size * config.copies_share), config.cache_min_free),
+        lock_timeout=config.lock_timeout,
+        temp_max_age=config.temp_max_age,
+        private=private,
+    )
+    return Copies(store, config.copies, recipe)
+
+
+def _rgba(data: bytes) -> tuple[Size, bytes]:
+    from .engines.pillow import rgba  # noqa: PLC0415  (slow to import)
+
+    return rgba(data)
+
+
+def _recipe(config: Config, app: Flask) -> str:
+    """What of the configuration decides pixels, and what tells applications that share a cache apart."""
+    pixels = config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom
+    return repr((*pixels, app.import_name, config.path))
+
+
 def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> FrontDoor | None:
     if not config.front_door:
         return None
@@ -219,8 +248,14 @@ def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
 
 
 def _engines(config: Config) -> Sequence[Engine]:
-    """The engines of *config*, best first. pyvips is imported here, at the first image, and may be missing."""
-    common: dict[str, Any] = {"auto_orient": config.auto_orient, "timeout": config.render_timeout}
+    """The engines of *config*, best first. They are imported here, at the first image; pyvips may be missing."""
+    from .engines.pillow import PillowEngine  # noqa: PLC0415
+
+    common: dict[str, Any] = {
+        "auto_orient": config.auto_orient,
+        "timeout": config.render_timeout,
+        "effort": config.effort,
+    }
     pillow = PillowEngine(inputs=config.input_formats, **common)
     if config.engine == "pillow":
         return (pillow,)
@@ -239,5 +274,5 @@ def _engines(config: Config) -> Sequence[Engine]:
         )
         return (pillow,)
     inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
-    vips = VipsEngine(inputs=inputs, fail_on=config.fail_on, after_fork=pillow, **common)
+    vips = VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, after_fork=pillow, **common)
     return (vips,) if config.engine == "vips" else (vips, pillow)

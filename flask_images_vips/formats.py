@@ -49,6 +49,8 @@ INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
 
 JPEG, PNG = FORMATS[:2]
 
+SUFFIXES = tuple(format.suffix for format in FORMATS)
+
 AUTO = Format("auto", "", "", by_extension=False)
 """What is asked for where the client's Accept header is to choose: see `negotiate`. No rendition is of this format."""
 

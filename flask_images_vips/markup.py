@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from flask import Response, after_this_request, request
@@ -118,6 +119,9 @@ class _Picture:
         by_density = bool(wishes.densities) or (wishes.layout is Layout.FIXED and not wishes.widths)
         served = tuple(current_images().pipeline.presets.allowed(map(int, wanted)))
         found = responsive.candidates(self.image, self.options, served, _limits(format or self.format))
+        if len(found) > 1 and self.source is not None:
+            sides = (replace(self.options, width=each.width, height=each.height) for each in found)
+            current_images().pipeline.announce(self.source, sides)
         offered = [
             (
                 self.url(**more, width=each.width, height=each.height),

@@ -17,8 +17,6 @@ from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from PIL import ImageColor
-
 from . import formats, transforms
 from .errors import InvalidOption
 from .formats import Format
@@ -226,6 +224,8 @@ def read_mode(name: str, text: str) -> Mode:
 def read_colour(name: str, text: str) -> Colour:
     if text.lower() == "transparent":
         return (0, 0, 0, 0)
+    from PIL import ImageColor  # noqa: PLC0415  (all of Pillow, which a process without a colour in a URL may not need)
+
     try:
         red, green, blue, alpha = (min(max(band, 0), 255) for band in (*ImageColor.getrgb(text), 255)[:4])
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -16,6 +16,7 @@ from .cache import Entry, Key
 from .cache.disk import DiskCache
 from .cache.slots import Slots
 from .config import Config
+from .copies import Copies, takes_copies
 from .engines import Engine, Header
 from .errors import (
     ImagesError,
@@ -26,7 +27,7 @@ from .errors import (
     UnreadableSource,
     UnsupportedSource,
 )
-from .formats import Format, by_name, choose, negotiate
+from .formats import SUFFIXES, Format, by_name, choose, negotiate
 from .geometry import Box, Geometry, Size, lay_out, region, transformed
 from .metadata import Metadata
 from .options import DEFAULTS, Options
@@ -69,6 +70,8 @@ class Pipeline:
         slots: Slots,
         make_engines: Callable[[], Sequence[Engine]],
         recipe: str,
+        *,
+        copies: Copies | None,
         decode: placeholders.Decode,
     ) -> None:
         self.config = config
@@ -78,6 +81,7 @@ class Pipeline:
         self.remote = remote
         self.cache = cache
         self.slots = slots
+        self.copies = copies
         self._make_engines = make_engines
         self._engines: Sequence[Engine] | None = None
         self._engines_lock = threading.Lock()
@@ -214,6 +218,17 @@ class Pipeline:
         """
         return self._trim_box(source, region(self.size(source), options), options.trim) if options.trim else None
 
+    def announce(self, source: Source, options: Iterable[Options]) -> None:
+        """Say that a page asks for a set of renditions of *source*: one decode will do for all of them.
+
+        Costs nothing after the first time for a version of the source.
+
+        Raises:
+            UnreadableSource, LimitExceeded: its header cannot be read.
+        """
+        if self.copies is not None:
+            self.copies.announce(source, self.metadata.header(source), options)
+
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         source, key = rendition.source, rendition.key
         until, reason = self._failures.get(key, (0.0, ""))
@@ -224,6 +239,9 @@ class Pipeline:
             if not rendition.options.cache:
                 data = make()
                 return Entry(len(data), rendition.mtime, data=data)
+            if (entry := self.cache.get(key)) is not None:
+                return entry
+            self._prepare_copies(rendition, since)
             return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             if len(self._failures) >= _REMEMBERED_FAILURES:
@@ -236,21 +254,82 @@ class Pipeline:
         """Make the bytes of *rendition*, by the first engine that can, for who has waited *since* then."""
         begin = time.perf_counter()
         source = rendition.source
-        with self._open(source) as descriptor:
+        made = self._render_copy(rendition, since)
+        if made is None:
+            with self._open(source) as descriptor:
 
-            def by(engine: Engine) -> tuple[Engine, Geometry, bytes]:
-                header = engine.header(descriptor, source.ref)
-                frames = self._frames(header, rendition)
-                geometry = self._planned(header, rendition, frames)
-                with self.slots.hold(header.size.pixels * frames, since):
+                def by(engine: Engine) -> tuple[str, Geometry, bytes]:
+                    header = engine.header(descriptor, source.ref)
+                    frames = self._frames(header, rendition)
+                    geometry = self._planned(header, rendition, frames)
                     limit = _limit_bytes(rendition, header.size, geometry)
-                    return engine, geometry, _within(limit, engine, descriptor, rendition, geometry, frames)
 
-            engine, geometry, data = _by_first(self._able(rendition.options, rendition.format), by)
+                    def render(rendition: Rendition) -> bytes:
+                        return engine.render(descriptor, rendition, geometry, frames)
+
+                    with self.slots.hold(header.size.pixels * frames, since):
+                        return engine.name, geometry, _within(limit, rendition, render)
+
+                made = _by_first(self._able(rendition.options, rendition.format), by)
+        by_what, geometry, data = made
         milliseconds = 1000 * (time.perf_counter() - begin)
-        told = (source.ref, engine.name, *geometry.final, rendition.format.name, len(data), milliseconds)
+        told = (source.ref, by_what, *geometry.final, rendition.format.name, len(data), milliseconds)
         logger.info("rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", *told)
         return data
+
+    def _copying(self, rendition: Rendition) -> tuple[Copies, Engine, Header, Geometry] | None:
+        """What makes and reads copies for *rendition*, and its plan; None where nothing does.
+
+        What is wrong with the source or with what is wanted of it, the render from the source says.
+        """
+        if self.copies is not None and takes_copies(rendition.options):
+            with suppress(SourceNotFound, UnreadableSource, LimitExceeded, InvalidOption):
+                engine = self._able(rendition.options, rendition.format)[0]
+                if engine.makes_copies:
+                    header = self.metadata.header(rendition.source)
+                    return self.copies, engine, header, self._planned(header, rendition, frames=1)
+        return None
+
+    def _prepare_copies(self, rendition: Rendition, since: float) -> None:
+        copying = self._copying(rendition)
+        if copying is None:
+            return
+        copies, engine, header, geometry = copying
+
+        def is_first() -> bool:
+            kept = {*self.cache.siblings(rendition.key[0], "")} - {rendition.key}
+            # Not what is known of the source, which lies there too.
+            return not any(file.endswith(SUFFIXES) for _, file in kept)
+
+        def reduce(sizes: Sequence[Size]) -> Sequence[bytes]:
+            with self._open(rendition.source) as descriptor, self.slots.hold(header.size.pixels, since):
+                return engine.reduced(descriptor, rendition, sizes, copies.format)
+
+        copies.prepare(rendition, header, geometry.upright, is_first, reduce)
+
+    def _render_copy(self, rendition: Rendition, since: float) -> tuple[str, Geometry, bytes] | None:
+        """*rendition*, made from a copy of its source; None where there is none that can be read."""
+        copying = self._copying(rendition)
+        if copying is None:
+            return None
+        copies, engine, header, geometry = copying
+        entry = copies.find(rendition, header, geometry.upright)
+        if entry is None:
+            return None
+        limit = _limit_bytes(rendition, header.size, geometry)
+        with entry:
+            descriptor = entry.fileno()
+
+            def render(rendition: Rendition) -> bytes:
+                return engine.render_copy(descriptor, rendition, geometry)
+
+            try:
+                with self.slots.hold(entry.size_bytes // 3, since):
+                    data = _within(limit, rendition, render)
+            except (UnreadableSource, OSError):
+                copies.discard(entry)
+                return None
+        return f"{engine.name} from a copy", geometry, data
 
     def _able(self, options: Options, format: Format) -> list[Engine]:
         able = [engine for engine in self.engines if engine.supports(options, format)]
@@ -330,14 +409,13 @@ def _limit_bytes(rendition: Rendition, size: Size, geometry: Geometry) -> int | 
     return min(limits, default=None)
 
 
-def _within(
-    limit: int | None, engine: Engine, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int
-) -> bytes:
-    """The bytes of *rendition*, at the best quality found that keeps them within *limit*, or else the fewest."""
+def _within(limit: int | None, rendition: Rendition, render: Callable[[Rendition], bytes]) -> bytes:
+    """What *render* makes of *rendition*, at the best quality found that keeps it within *limit*, or else the fewest
+    bytes.
+    """
 
     def at(quality: int) -> bytes:
-        options = replace(rendition.options, quality=quality)
-        return engine.render(descriptor, replace(rendition, options=options), geometry, frames)
+        return render(replace(rendition, options=replace(rendition.options, quality=quality)))
 
     low, high = _LOWEST_QUALITY, rendition.options.quality
     data = at(high)

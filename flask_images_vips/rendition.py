@@ -12,7 +12,7 @@ from .formats import Format
 from .options import DEFAULTS, Mode, Options
 from .sources import Source
 
-REVISION = 1
+REVISION = 2
 """Raised by hand when the same request gives other pixels than before, so that no older ones are served."""
 
 _DIGEST_BYTES = 16

@@ -214,9 +214,10 @@ def draw_kinds(folder: Path) -> dict[str, bool]:
 
 
 def cached_files(folder: Path) -> list[Path]:
-    """The renditions in a cache: neither what is known of their sources, nor its locks, nor its temporary files."""
+    """The renditions in a cache: no facts or copies of their sources, no locks, and no temporary files."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"]
-    return [path for path in files if not {"locks", "tmp"} & set(path.parts[-3:])]
+    files = [path for path in files if not {"locks", "tmp"} & set(path.parts[-3:])]
+    return [path for path in files if "copies" not in path.relative_to(folder).parts]
 
 
 def needs(what: str, found: object, install: str) -> None:

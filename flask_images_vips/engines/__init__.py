@@ -6,6 +6,7 @@ Engines never choose sizes: `geometry.plan` does, and they are told. They take a
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,6 +81,22 @@ class Engine(Protocol):
             UnsupportedSource, UnreadableSource: as `header`; a broken file may show only here.
             LimitExceeded: it took longer than the engine may.
         """
+        ...
+
+    @property
+    def makes_copies(self) -> bool:
+        """Whether `reduced` and `render_copy` work, here and now."""
+        ...
+
+    def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
+        """The source of *rendition* at each of *sizes*, largest first: upright, 8-bit sRGB or grey, with its alpha.
+
+        *format* is ``tiff`` or ``jpeg``; what has alpha is a TIFF. Raises as `render`.
+        """
+        ...
+
+    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+        """As `render`, from a file that `reduced` made."""
         ...
 
 

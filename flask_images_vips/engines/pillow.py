@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from ..options import Mode, Options
 from ..rendition import Rendition
 from . import Header, overtime, pillow_effects
 from .colour import is_rgb, is_srgb
+from .encoders import settings_of
 from .frames import check_frames
 from .pillow_effects import has_alpha, on_canvas, turned
 from .rights import rights, rights_of_tiff
@@ -30,7 +31,7 @@ _SAVE: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "jpeg": ("JPEG", {"optimize": True}, ("L", "RGB")),
     "png": ("PNG", {"compress_level": 6}, ("L", "LA", "RGB", "RGBA")),
     "webp": ("WEBP", {"method": 2}, ("RGB", "RGBA")),
-    "avif": ("AVIF", {"speed": 8}, ("RGB", "RGBA")),
+    "avif": ("AVIF", {"speed": 7}, ("RGB", "RGBA")),
     "gif": ("GIF", {}, ("L", "RGB", "RGBA")),
     "tiff": ("TIFF", {"compression": "tiff_lzw"}, ("L", "LA", "RGB", "RGBA")),
     "bmp": ("BMP", {}, ("L", "RGB")),
@@ -57,9 +58,18 @@ class PillowEngine:
     """
 
     name = "pillow"
+    makes_copies = False
 
-    def __init__(self, *, auto_orient: bool = True, inputs: Sequence[str] = INPUTS, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        *,
+        auto_orient: bool = True,
+        inputs: Sequence[str] = INPUTS,
+        timeout: float = 10.0,
+        effort: str = "balanced",
+    ) -> None:
         self.auto_orient = auto_orient
+        self.settings = settings_of("pillow", effort, {name: own for name, (_, own, _) in _SAVE.items()})
         self.timeout = timeout
         # Named one by one: left to itself, Pillow starts Ghostscript for an EPS that calls itself cat.jpg.
         self.inputs = tuple(name.upper() for name in inputs)
@@ -106,7 +116,7 @@ class PillowEngine:
                 pictures.append(finish(picture, options, format, geometry, mark))
             if frames > 1:
                 metadata |= _movement(pictures, delays, _plays(image), format)
-            return encode(pictures, options, format, metadata, timely)
+            return encode(pictures, options, format, self.settings[format.name], metadata, timely)
 
     def _timely(self, begin: float, items: Iterable[T]) -> Iterator[T]:
         """*items*, as long as there is time."""
@@ -127,6 +137,12 @@ class PillowEngine:
         with source.open() as descriptor, self._readable(source.ref), self._open(descriptor) as (image, turn):
             picture = turned(_scaled(image, turn.size(box.size)), turn)
             return in_srgb(picture, image.info.get("icc_profile"))
+
+    def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
+        raise UnsupportedSource(rendition.source.ref, "Pillow makes no copies")
+
+    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+        raise UnsupportedSource(rendition.source.ref, "Pillow reads no copies")
 
     @contextmanager
     def _open(self, descriptor: int) -> Iterator[tuple[Image.Image, Turn]]:
@@ -323,6 +339,7 @@ def encode(
     pictures: list[Image.Image],
     options: Options,
     format: Format,
+    settings: Mapping[str, Any],
     metadata: dict[str, Any],
     timely: Callable[[Iterable[Image.Image]], Iterator[Image.Image]],
 ) -> bytes:
@@ -330,7 +347,8 @@ def encode(
 
     Frames come through *timely*: the writer of GIF takes one after the other, and a second for each of the worst.
     """
-    name, parameters, modes = _SAVE[format.name]
+    name, _, modes = _SAVE[format.name]
+    parameters = dict(settings)
     first, *others = (_in_one_of(modes, picture) for picture in _alike(pictures, format))
     if format.lossy:
         parameters = {**parameters, "quality": options.quality}

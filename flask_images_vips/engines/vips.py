@@ -6,13 +6,15 @@ descriptor, so that neither a name nor a signature can bring in another one.
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from xml.parsers import expat
 
@@ -25,6 +27,7 @@ from ..options import Mode, Options, Sharpen
 from ..rendition import Rendition
 from . import Engine, Header, overtime, vips_effects
 from .colour import is_rgb, is_srgb
+from .encoders import settings_of
 from .frames import check_frames, check_gif
 from .rights import rights, rights_of_tiff
 
@@ -45,13 +48,13 @@ _MOST_SVG_BYTES = 1_000_000
 # What pyvips raises: the second where libvips quotes the words of a file, which may be in any encoding.
 _ERRORS = (pyvips.Error, UnicodeDecodeError)
 
-# How each format is written, less its quality. Prices and gains: libvips' AVIF effort 4 costs ten times effort 1
+# How each format is written, less its quality. Prices and gains: libvips' AVIF effort 4 costs ten times effort 2
 # for a tenth fewer bytes; its WebP effort 4 twice effort 2 for a twentieth; PNG filters save a third of a photograph.
 _SAVE: dict[str, dict[str, Any]] = {
     "jpeg": {"optimize_coding": True},
     "png": {"compression": 6, "filter": "all"},
     "webp": {"effort": 2},
-    "avif": {"effort": 1},
+    "avif": {"effort": 2},
     "gif": {},
 }
 # For animations. libvips looks for a new palette where the old does not fit: at its own 7 up to three times as long.
@@ -60,10 +63,11 @@ _PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
 _LOSSLESS = {"webp": {"lossless": True}, "avif": {"lossless": True}}
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 
-# A decoder's own shrinking leaves at least this many pixels for each one that is wanted; the rest is LANCZOS.
-_HEADROOM = 2
-# More where a part is cut out: its edges are then rounded to an eighth of a pixel of the rendition at most.
+# Pixels a side that a decoder's own shrinking leaves for each one that is wanted of a part that is cut out: its edges
+# are then rounded to an eighth of a pixel of the rendition at most.
 _HEADROOM_OF_CUT = 4
+# How a copy is written. Uncompressed, it is read three times as fast; as a JPEG, it takes a tenth of the disk.
+_COPIES: dict[str, dict[str, Any]] = {"tiff": {"compression": "none"}, "jpeg": {"Q": 92, "subsample_mode": "off"}}
 # `reduce` takes no factor much larger than this; at such a one a part of a pixel does not show either.
 _MOST_REDUCED = 64
 
@@ -94,7 +98,9 @@ class VipsEngine:
     """Renders by libvips, in this process; by *after_fork* where libvips would hang, see `forked_after_pixels`.
 
     *inputs* are the formats of sources, with ``svg`` where that may be one. *fail_on* is libvips' own word for what
-    ends a render: ``none``, ``truncated``, ``error`` or ``warning``. *timeout* is in seconds, see `_Deadline`.
+    ends a render: ``none``, ``truncated``, ``error`` or ``warning``. *timeout* is in seconds, see `_Deadline`. A
+    decoder's own shrinking leaves at least *headroom* pixels a side for each one that is wanted; the rest is LANCZOS.
+    *effort* is one of `encoders.EFFORTS`.
     """
 
     def __init__(
@@ -105,12 +111,16 @@ class VipsEngine:
         fail_on: str = "truncated",
         timeout: float = 10.0,
         after_fork: Engine | None = None,
+        headroom: float = 1.8,
+        effort: str = "balanced",
     ) -> None:
         self.auto_orient = auto_orient
         self.inputs = inputs
         self.fail_on = fail_on
         self.timeout = timeout
         self.after_fork = after_fork
+        self.headroom = headroom
+        self.settings = settings_of("vips", effort, _SAVE)
         # pyvips hands libvips' warnings to Python's logging while they are made. Where Python collects garbage there,
         # and an image in it warns as it goes, glib ends the process: a warning within a warning is fatal.
         pyvips._remove_log_handler()
@@ -121,6 +131,10 @@ class VipsEngine:
     @property
     def name(self) -> str:
         return self.after_fork.name if self.after_fork is not None and forked_after_pixels() else "vips"
+
+    @property
+    def makes_copies(self) -> bool:
+        return not forked_after_pixels()
 
     def supports(self, options: Options, format: Format) -> bool:
         if self.after_fork is not None and forked_after_pixels():
@@ -145,28 +159,53 @@ class VipsEngine:
             raise UnreadableSource(ref, _reason(error)) from error
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
-        global _first_pid  # noqa: PLW0603
         if self.after_fork is not None and forked_after_pixels():
             return self.after_fork.render(descriptor, rendition, geometry, frames)
+        with self._pixels(rendition.source.ref) as deadline:
+            if frames > 1 and _is_smart(rendition, geometry):  # the same part of all frames
+                geometry = geometry._replace(at=self._look(descriptor, rendition, geometry))
+            source = deadline.watch(self._load(descriptor, rendition.source.ref, geometry, frames))
+            made = []
+            for image in _apart(source, frames, geometry.cut):
+                for step in self._steps:
+                    image = deadline.watch(step(image, rendition, geometry))  # noqa: PLW2901
+                if frames > 1:  # one after the other: together, their buffers would take ten times their pixels
+                    image = image.copy_memory()  # noqa: PLW2901
+                    deadline.watch_only(source)
+                made.append(image)
+            exif = _exif(source, descriptor, rendition)
+            return _encode(deadline.watch(_together(made)), rendition, exif, self.settings)
+
+    def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
+        with self._pixels(rendition.source.ref) as deadline:
+            image = deadline.watch(self._load(descriptor, rendition.source.ref, Geometry(sizes[0], sizes[0]), 1))
+            copies = []
+            for size in sizes:
+                image = deadline.watch(_scale(image, rendition, Geometry(size, size)))
+                if size != sizes[-1]:
+                    image = image.copy_memory()  # the next, smaller one is made of it too
+                kept = "tiff" if image.hasalpha() else format
+                copies.append(image.write_to_buffer("." + kept, keep="none", **_COPIES[kept]))
+            return copies
+
+    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+        # Whatever the application takes for sources: a copy is our own file, upright, and whole or of no use.
+        reader = copy.copy(self)
+        reader.inputs, reader.fail_on, reader.after_fork = (*_COPIES,), "error", None
+        return reader.render(descriptor, rendition, geometry)
+
+    @contextmanager
+    def _pixels(self, ref: str) -> Iterator[_Deadline]:
+        """Within the block libvips may make pixels, for as long as a render may take."""
+        global _first_pid  # noqa: PLW0603
         _first_pid = _first_pid or os.getpid()
         with _Deadline(self.timeout) as deadline:
             try:
-                if frames > 1 and _is_smart(rendition, geometry):  # the same part of all frames
-                    geometry = geometry._replace(at=self._look(descriptor, rendition, geometry))
-                source = deadline.watch(self._load(descriptor, rendition.source.ref, geometry, frames))
-                made = []
-                for image in _apart(source, frames, geometry.cut):
-                    for step in self._steps:
-                        image = deadline.watch(step(image, rendition, geometry))  # noqa: PLW2901
-                    if frames > 1:  # one after the other: together, their buffers would take ten times their pixels
-                        image = image.copy_memory()  # noqa: PLW2901
-                        deadline.watch_only(source)
-                    made.append(image)
-                return _encode(deadline.watch(_together(made)), rendition, _exif(source, descriptor, rendition))
+                yield deadline
             except _ERRORS as error:
                 if deadline.over:
                     raise overtime(deadline.seconds, self.timeout) from error
-                raise UnreadableSource(rendition.source.ref, _reason(error)) from error
+                raise UnreadableSource(ref, _reason(error)) from error
 
     def _open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
         """The format and the image, of which only the header is read so far."""
@@ -191,22 +230,15 @@ class VipsEngine:
         return format, image
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
-        global _first_pid  # noqa: PLW0603
         if self.after_fork is not None and forked_after_pixels():
             return self.after_fork.trim_box(descriptor, ref, region, threshold)
-        _first_pid = _first_pid or os.getpid()
-        with _Deadline(self.timeout) as deadline:
-            try:
-                _, image = self._open(descriptor, ref)
-                corner = deadline.watch(_comparable(_cut(image, region._replace(width=1, height=1))))(0, 0)
-                _, image = self._open(descriptor, ref)  # anew: it is read once, from its top
-                piece = deadline.watch(_comparable(_cut(image, region)))
-                other = deadline.watch(((piece - corner).abs() > threshold).bandor())
-                columns, rows = (bytes((sums > 0).write_to_memory()) for sums in other.project())
-            except _ERRORS as error:
-                if deadline.over:
-                    raise overtime(deadline.seconds, self.timeout) from error
-                raise UnreadableSource(ref, _reason(error)) from error
+        with self._pixels(ref) as deadline:
+            _, image = self._open(descriptor, ref)
+            corner = deadline.watch(_comparable(_cut(image, region._replace(width=1, height=1))))(0, 0)
+            _, image = self._open(descriptor, ref)  # anew: it is read once, from its top
+            piece = deadline.watch(_comparable(_cut(image, region)))
+            other = deadline.watch(((piece - corner).abs() > threshold).bandor())
+            columns, rows = (bytes((sums > 0).write_to_memory()) for sums in other.project())
         left, top = columns.find(255), rows.find(255)
         if left < 0:
             return region  # all of one colour: nothing would be left
@@ -261,7 +293,7 @@ class VipsEngine:
         scaled, cut = geometry.upright, geometry.cut
         format, image = self._open(descriptor, ref)
         upright = _upright_size(image)
-        spare = min(upright.width / scaled.width, upright.height / scaled.height) / _HEADROOM
+        spare = min(upright.width / scaled.width, upright.height / scaled.height) / self.headroom
         if cut is not None:
             spare = min(cut.width / scaled.width, cut.height / scaled.height) / _HEADROOM_OF_CUT
         if format == "jpeg" and spare >= 2:
@@ -397,6 +429,8 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     if max(across, down) > _MOST_REDUCED:
         return shrunk
     left, top = round(across * width), round(down * height)
+    if (round(2 * left / across), round(2 * top / down)) != (2 * width, 2 * height):
+        return shrunk  # a rendition of a few pixels, whose corner would not be one of the canvas' whole pixels
     return (
         shrunk.embed(left, top, 2 * left, 2 * top, extend="copy")
         .reduce(across, down)
@@ -546,9 +580,11 @@ def _exif(source: pyvips.Image, descriptor: int, rendition: Rendition) -> bytes 
     return rights(source.get("exif-data")) if _has(source, "exif-data") else None
 
 
-def _encode(image: pyvips.Image, rendition: Rendition, exif: bytes | None) -> bytes:
+def _encode(
+    image: pyvips.Image, rendition: Rendition, exif: bytes | None, settings: Mapping[str, Mapping[str, Any]]
+) -> bytes:
     format, options = rendition.format, rendition.options
-    parameters = dict(_SAVE[format.name])
+    parameters = dict(settings[format.name])
     if format.lossy:
         parameters["Q"] = options.quality
     if image.get_page_height() < image.height:

@@ -1,0 +1,199 @@
+"""When is a reduced copy of a source kept, and used? Where decoding the source anew would cost more.
+
+A large source is decoded once and kept at two sizes; every later rendition that fits is made from the smallest copy
+that leaves twice its pixels, at a fraction of the cost. A copy is never needed: where there is none, or it is broken,
+the source itself is taken. Functions that are told all they need decide; the class keeps.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from hashlib import blake2b
+from typing import BinaryIO
+
+from .cache import Entry, Key
+from .cache.disk import DiskCache
+from .engines import Header
+from .errors import Busy, ImagesError, SourceChanged
+from .geometry import Size, lay_out
+from .options import DEFAULTS, Options
+from .rendition import Rendition, source_folder
+from .sources import Source
+
+logger = logging.getLogger(__package__)
+
+_SIDES = (2048, 1024)  # of the copies, the longer one in pixels
+_LEAST_PIXELS = 4_000_000  # of a source: below that decoding is cheap
+_LEAST_REDUCED = 1.4  # of each side: a copy not much smaller than its source gains little
+_LEAST_SPARE = 1.25  # of each side, copy to rendition: less, and what was resampled twice shows
+_AMPLE_SPARE = 2.0  # as much as a decoder's own shrinking leaves
+_FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
+# Options that need the source itself: its own pixels, its metadata or profile, or another source beside it.
+_OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
+
+# With the first rendition the copies are made only where that adds little to it: a large source of a format that is
+# decoded in full, however small the rendition. A first JPEG of 1600 px would take a third longer, a WebP a quarter.
+_LARGE_PIXELS = 16_000_000
+_WHOLE = frozenset({"png", "avif", "tiff"})
+
+_REMEMBERED = 4096
+_FAILURE_SECONDS = 600.0
+_SET = "set"
+
+
+def copy_sizes(header: Header) -> tuple[Size, ...]:
+    """The sizes of the copies that are worth keeping of a source, largest first."""
+    size = header.size
+    if header.format not in _FORMATS or header.frames > 1 or size.pixels < _LEAST_PIXELS:
+        return ()
+    longest = max(size)
+    return tuple(
+        Size(*(max(1, round(side * each / longest)) for each in size))
+        for side in _SIDES
+        if longest >= side * _LEAST_REDUCED
+    )
+
+
+def usable_sizes(sizes: Iterable[Size], scaled: Size) -> list[Size]:
+    """Those of *sizes* that a rendition may be made from whose picture is scaled to *scaled*, best first."""
+    spare = {size: min(size.width / scaled.width, size.height / scaled.height) for size in sizes}
+    ample = sorted(size for size in spare if spare[size] >= _AMPLE_SPARE)
+    return ample + sorted((size for size in spare if _LEAST_SPARE <= spare[size] < _AMPLE_SPARE), reverse=True)
+
+
+def takes_copies(options: Options) -> bool:
+    """Whether a rendition with these options may be made from a copy."""
+    return options.cache and all(getattr(options, name) == DEFAULTS[name] for name in _OF_THE_SOURCE)
+
+
+def pays_at_once(header: Header) -> bool:
+    """Whether making the copies adds little to the source's first rendition: a quarter at most."""
+    return header.size.pixels >= _LARGE_PIXELS and header.format in _WHOLE
+
+
+class Copies:
+    """The copies in *store*, a cache of their own, in *format*: ``tiff`` or ``jpeg``.
+
+    *recipe* is that of every `Rendition`. Beside the copies of a source lies a file that says that a set was announced.
+    """
+
+    def __init__(self, store: DiskCache, format: str, recipe: str = "") -> None:
+        self.store = store
+        self.format = format
+        self.recipe = recipe
+        self._announced: set[str] = set()
+        self._failures: dict[Key, float] = {}
+
+    def find(self, rendition: Rendition, header: Header, scaled: Size) -> Entry | None:
+        """The best copy to make *rendition* from, open, or None."""
+        if not takes_copies(rendition.options):
+            return None
+        for size in usable_sizes(copy_sizes(header), scaled):
+            entry = self.store.get(self._key(rendition.source, str(max(size))))
+            if entry is not None:
+                return entry
+        return None
+
+    def discard(self, entry: Entry) -> None:
+        """Remove a copy that is broken."""
+        if entry.path is not None:
+            logger.warning("the copy %s is broken: made anew", entry.path)
+            with suppress(OSError):
+                os.unlink(entry.path)
+
+    def prepare(
+        self,
+        rendition: Rendition,
+        header: Header,
+        scaled: Size,
+        is_first: Callable[[], bool],
+        reduce: Callable[[Sequence[Size]], Sequence[bytes]],
+    ) -> None:
+        """Make the copies where *rendition* would be made from one and they pay: by *reduce*, once on this host.
+
+        *is_first* tells whether no other rendition of the source is kept. Whoever asks for the same source meanwhile
+        waits. Call it before the lock of the rendition is taken, never within.
+
+        Raises:
+            Busy, SourceChanged: as *reduce* does. What else goes wrong costs the copies alone.
+        """
+        source = rendition.source
+        sizes = copy_sizes(header)
+        wanted = usable_sizes(sizes, scaled)
+        if not wanted or not takes_copies(rendition.options):
+            return
+        keys = [self._key(source, str(max(size))) for size in sizes]
+        # The smaller copy alone may have been evicted: not worth a decode while the larger one serves.
+        if any(self._has(keys[sizes.index(size)]) for size in wanted):
+            return
+        if time.monotonic() < self._failures.get(keys[0], 0.0):
+            return
+        if is_first() and not pays_at_once(header) and not self._is_announced(source):
+            return
+        bands = 4 if header.alpha else 3
+        bound = self.store.bound
+        if not self.store.usable() or (bound is not None and not bound.admits(bands * sizes[0].pixels)):
+            return
+        try:
+            self.store.once(keys[0], lambda: self._make(keys, source, partial(reduce, sizes)))
+        except (Busy, SourceChanged):
+            raise
+        except (ImagesError, OSError) as error:
+            logger.info("no copy of %r is kept: %s", source.ref, error)
+            if len(self._failures) >= _REMEMBERED:
+                self._failures.clear()
+            self._failures[keys[0]] = time.monotonic() + _FAILURE_SECONDS
+
+    def announce(self, source: Source, header: Header, options: Iterable[Options]) -> None:
+        """Have the copies of *source* made with the first of the renditions with *options*: all will be asked for.
+
+        For any worker, since a page and its images are served by different ones.
+        """
+        name = self._key(source, _SET)[1]
+        if name in self._announced:
+            return
+        if len(self._announced) >= _REMEMBERED:
+            self._announced.clear()
+        sizes = copy_sizes(header)
+        scaled = {lay_out(header.size, each).upright for each in options if takes_copies(each)}
+        if sum(bool(usable_sizes(sizes, size)) for size in scaled) < 2:
+            return
+        self._announced.add(name)
+        if self.store.usable() and not self._is_announced(source):
+            with suppress(OSError):  # the copies are made with the second rendition then
+                self.store.put(self._key(source, _SET), lambda file: _write(file, b"1", source.mtime_ns), in_use=True)
+
+    def purge(self, ref: str) -> int:
+        """Remove the copies of the source *ref*, and say how many files there were."""
+        self._announced.clear()
+        return self.store.purge(source_folder(ref))
+
+    def _make(self, keys: Sequence[Key], source: Source, reduce: Callable[[], Sequence[bytes]]) -> bool:
+        if not self._has(keys[0]):  # or somebody else was faster
+            for key, data in zip(keys, reduce(), strict=True):
+                self.store.put(key, partial(_write, data=data, mtime_ns=source.mtime_ns), in_use=True)
+            logger.info("kept %d copies of %r", len(keys), source.ref)
+        return True
+
+    def _is_announced(self, source: Source) -> bool:
+        return self._has(self._key(source, _SET))
+
+    def _has(self, key: Key) -> bool:
+        entry = self.store.get(key)
+        if entry is not None:
+            entry.close()
+        return entry is not None
+
+    def _key(self, source: Source, what: str) -> Key:
+        version = blake2b(f"{self.format}\n{self.recipe}\n{source.identity}".encode("utf-8", "surrogatepass"))
+        return source_folder(source.ref), f"{version.hexdigest()[:32]}-{what}"
+
+
+def _write(file: BinaryIO, data: bytes, mtime_ns: int) -> int:
+    file.write(data)
+    return mtime_ns
