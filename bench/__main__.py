@@ -7,6 +7,7 @@ Each part keeps its results as JSON in ``bench/results``, so that parts can be r
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -105,6 +106,15 @@ def measure(names: list[str], *, quick: bool, folder: Path) -> int:
     return failed
 
 
+PRINTING = {
+    "copies": "what reduced copies and the encoders' efforts cost and save",
+    "page": "what the markup of a page of pictures costs",
+    "bound": "what keeping the cache within its cap costs a write",
+    "soak": "whether a process that renders and renders grows",
+}
+"""Modules that measure one thing by themselves, and print it."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--results", type=Path, default=results.FOLDER, help="folder of the results")
@@ -118,11 +128,13 @@ def main(arguments: list[str] | None = None) -> int:
     everything.add_argument("--readme", action="store_true", help="put the tables into the README too")
     report = commands.add_parser("report", help="a page, plots and tables of the results that are there")
     report.add_argument("--readme", action="store_true", help="put the tables into the README too")
-    commands.add_parser("bound", help="what keeping the cache within its cap costs a write (prints)")
-    commands.add_parser("soak", help="whether a process that renders and renders grows (prints)")
+    for name, what in PRINTING.items():
+        commands.add_parser(name, help=f"{what} (prints)", add_help=False)
     given, rest = parser.parse_known_args(arguments)
-    if given.command in ("bound", "soak"):
-        return _printing(given.command, rest)
+    if given.command in PRINTING:
+        sys.argv = [f"python -m bench {given.command}", *rest]
+        importlib.import_module(f"bench.{given.command}").main()
+        return 0
     if rest:
         parser.error(f"unknown: {' '.join(rest)}")
     failed = 0
@@ -134,14 +146,6 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(write(given.results, readme=given.readme))
     return min(failed, 1)
-
-
-def _printing(command: str, rest: list[str]) -> int:
-    from bench import bound, soak
-
-    sys.argv = [command, *rest]
-    (bound if command == "bound" else soak).main()
-    return 0
 
 
 if __name__ == "__main__":

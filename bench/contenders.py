@@ -42,10 +42,11 @@ def _of_package(engine_name: str) -> Render:
     from flask_images_vips import formats
     from flask_images_vips.engines import Engine
     from flask_images_vips.geometry import Size, plan
-    from flask_images_vips.options import Mode, Options, Sharpen
+    from flask_images_vips.options import Options
     from flask_images_vips.rendition import Rendition
     from flask_images_vips.sources.local import LocalSources
     from flask_images_vips.transforms import Transform
+    from flask_images_vips.values import Mode, Sharpen
 
     engine: Engine
     if engine_name == "vips":

@@ -12,7 +12,8 @@ from . import views
 from .errors import SourceNotFound
 from .formats import by_name
 from .geometry import Box, Geometry, Size, lay_out, needs_enlarging, region, transformed
-from .options import Mode, Options, write_query
+from .options import Options, write_query
+from .values import Mode
 
 if TYPE_CHECKING:
     from flask import Response

@@ -19,11 +19,12 @@ from . import formats, responsive, templating, urls
 from .errors import ImagesError, InvalidOption
 from .formats import Format
 from .geometry import Size, plan
-from .options import DEFAULTS, Mode, Options
+from .options import DEFAULTS, Options
 from .placeholders import KINDS
 from .responsive import Layout, Limits
 from .sources import Source
 from .state import current_images
+from .values import Mode
 
 logger = logging.getLogger(__package__)
 

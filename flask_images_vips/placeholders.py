@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from .errors import InvalidOption
 from .formats import Format, by_name
 from .geometry import Size
-from .options import Mode, Options
+from .options import Options
+from .values import Mode
 
 Render = Callable[[Options, Format], bytes]
 Decode = Callable[[bytes], tuple[Size, bytes]]

@@ -14,7 +14,8 @@ from typing import Any
 
 from .config import Config
 from .errors import ConfigError, InvalidOption
-from .options import DECLARED, MODES, Options, read_side, write_query
+from .options import DECLARED, Options, write_query
+from .values import MODES, read_side
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 

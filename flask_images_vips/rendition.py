@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from .formats import Format
-from .options import DEFAULTS, Mode, Options
+from .options import DEFAULTS, Options
 from .sources import Source
+from .values import Mode
 
 REVISION = 2
 """Raised by hand when the same request gives other pixels than before, so that no older ones are served."""

@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .geometry import Geometry, Size, needs_enlarging, plan
-from .options import Mode, Options
+from .options import Options
+from .values import Mode
 
 LADDER = (640, 750, 828, 960, 1080, 1280, 1668, 1920, 2048, 2560, 3200, 3840, 4480, 5120, 6016)
 """Widths in pixels of telephones, tablets and screens, at their densities."""

@@ -20,9 +20,10 @@ from . import urls
 from .compat import ImageSize
 from .errors import ImagesError, InvalidOption, InvalidPath, SourceError, SourceNotFound
 from .geometry import Box, Size, plan, transformed
-from .options import DECLARED, MODES, Mode, Options, write_query, write_text
+from .options import DECLARED, Options, write_query
 from .sources import Source
 from .state import current_images
+from .values import MODES, Mode, write_text
 
 if TYPE_CHECKING:
     from .engines import Header

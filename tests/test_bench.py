@@ -277,7 +277,8 @@ def test_what_stays_disturbed_is_noted_and_ends() -> None:
 
 def test_sizes_are_those_of_the_package() -> None:
     from flask_images_vips.geometry import Size, plan
-    from flask_images_vips.options import Mode, Options
+    from flask_images_vips.options import Options
+    from flask_images_vips.values import Mode
 
     for picture in workload.PICTURES:
         for width, height in ((400, 300), (300, 400), (97, 1000)):

@@ -24,10 +24,11 @@ from flask_images_vips import Images
 from flask_images_vips.copies import Copies, copy_sizes, pays_at_once, takes_copies, usable_sizes
 from flask_images_vips.engines import Header
 from flask_images_vips.geometry import Size
-from flask_images_vips.options import Mode, Options
+from flask_images_vips.options import Options
 from flask_images_vips.pipeline import Pipeline
 from flask_images_vips.state import images_of
 from flask_images_vips.transforms import Transform
+from flask_images_vips.values import Mode
 
 pytest.importorskip("pyvips")
 

@@ -34,9 +34,10 @@ from flask_images_vips import (
 from flask_images_vips.engines import Engine
 from flask_images_vips.formats import choose
 from flask_images_vips.geometry import Size, lay_out, region
-from flask_images_vips.options import COMPASS, MODES, Options, write_query
+from flask_images_vips.options import Options, write_query
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
+from flask_images_vips.values import COMPASS, MODES
 
 MakeApp = Callable[..., Flask]
 

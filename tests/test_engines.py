@@ -31,9 +31,10 @@ from flask_images_vips.engines.vips import VipsEngine
 from flask_images_vips.errors import UnreadableSource
 from flask_images_vips.formats import by_name, choose
 from flask_images_vips.geometry import Geometry, Size, plan, transformed
-from flask_images_vips.options import MODES, Options, write_query
+from flask_images_vips.options import Options, write_query
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
+from flask_images_vips.values import MODES
 
 ENGINES = {"vips": VipsEngine, "pillow": PillowEngine}
 MakeApp = Callable[..., Flask]

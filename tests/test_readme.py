@@ -32,7 +32,8 @@ from flask_images_vips.demo import create_app
 from flask_images_vips.engines.pillow import PillowEngine
 from flask_images_vips.engines.vips import VipsEngine
 from flask_images_vips.formats import JPEG
-from flask_images_vips.options import DECLARED, DEFAULTS, MODES, Option, Options, write_query
+from flask_images_vips.options import DECLARED, DEFAULTS, Option, Options, write_query
+from flask_images_vips.values import MODES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

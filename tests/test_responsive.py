@@ -33,8 +33,9 @@ from flask_images_vips import (
     resized_picture_tag,
 )
 from flask_images_vips.geometry import Size, plan
-from flask_images_vips.options import Mode, Options
+from flask_images_vips.options import Options
 from flask_images_vips.responsive import LADDER, Layout, Limits, candidates, settled, sizes, widths
+from flask_images_vips.values import Mode
 
 ANY = Limits(10**6, 10**6, 10**12)
 

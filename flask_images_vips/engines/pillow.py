@@ -15,8 +15,9 @@ from PIL import Image, ImageCms, ImageFilter, UnidentifiedImageError
 from ..errors import ImagesError, UnreadableSource, UnsupportedSource
 from ..formats import INPUTS, Format
 from ..geometry import ORIENTATIONS, Box, Geometry, Size, Turn
-from ..options import Mode, Options
+from ..options import Options
 from ..rendition import Rendition
+from ..values import Mode
 from . import Header, overtime, pillow_effects
 from .colour import is_rgb, is_srgb
 from .encoders import settings_of

@@ -23,8 +23,9 @@ import pyvips
 from ..errors import LimitExceeded, UnreadableSource, UnsupportedSource
 from ..formats import INPUTS, PNG, Format
 from ..geometry import ORIENTATIONS, Box, Geometry, Size, Turn
-from ..options import Mode, Options, Sharpen
+from ..options import Options
 from ..rendition import Rendition
+from ..values import Mode, Sharpen
 from . import Engine, Header, overtime, vips_effects
 from .colour import is_rgb, is_srgb
 from .encoders import settings_of
