@@ -126,6 +126,8 @@ def _hit_goals(results: Results) -> Iterator[Goal]:
         name = f"CPU of a hit ÷ send_from_directory, gunicorn {kind}"
         hit = against(f"{kind}: a hit", f"{kind}: send_from_directory")
         yield _goal(name, 0.75, hit, reason, at_least=False)
+        early = against(f"{kind}: a hit, IMAGES_EARLY_HITS", f"{kind}: send_from_directory")
+        yield _goal(f"{name}, IMAGES_EARLY_HITS", 0.75, early, reason, at_least=False)
     door = against("nginx: the front door", "nginx: a static file")
     reason = "nginx matches the URL, then follows a link to the rendition."
     yield _goal("CPU of the front door ÷ nginx' static file", 1.5, door, reason, at_least=False)

@@ -30,6 +30,10 @@ def package(folder: str, **config: object) -> Flask:
     return app
 
 
+def early(folder: str) -> Flask:
+    return package(folder, IMAGES_EARLY_HITS=True)
+
+
 def front(folder: str) -> Flask:
     return package(folder, IMAGES_FRONT_DOOR=True)
 
@@ -59,6 +63,7 @@ def view_of(contender: str, folder: str) -> Flask:
 
 SITES: dict[str, Callable[[str], Flask]] = {
     "package": package,
+    "early": early,
     "front": front,
     "accel": accel,
     FULL_DECODE: lambda folder: view_of(FULL_DECODE, folder),

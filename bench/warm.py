@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ SIZE = fit((2048, 1024), (WIDTH, WIDTH))
 
 # Each contender's name: what stands before the colon is the table that it belongs to.
 EMPTY, FLASK, HIT = "an empty view", "send_from_directory", "a hit"
+EARLY = "a hit, IMAGES_EARLY_HITS"
 STATIC, DOOR, ACCEL = "nginx: a static file", "nginx: the front door", "nginx: X-Accel-Redirect"
 
 
@@ -55,8 +57,11 @@ def run(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
         parent.chmod(0o755)  # nginx' workers are nobody
         app, url = prepare(parent / "package", sites.package)
         pages = {EMPTY: "/empty", FLASK: "/flask", HIT: url}
-        app.test_client().get(url)
-        turns = interleaved({page: partial(traffic.in_process, app, path) for page, path in pages.items()}, rounds)
+        early = sites.early(str(parent / "package"))
+        for each in (app, early):
+            each.test_client().get(url)
+        asks = {page: partial(traffic.in_process, app, path) for page, path in pages.items()}
+        turns = interleaved({**asks, EARLY: partial(traffic.in_process, early, url)}, rounds)
         within = {"cpu_us": {page: rounded(times, 2) for page, times in turns.samples.items()}, **turns.noted()}
         told("in the application")
 
@@ -65,6 +70,8 @@ def run(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
             here = stack.enter_context(running(server, parent / "package"))
             kind = server.name.rpartition(" ")[2]
             started |= {f"{kind}: {page}": (here.port, here.tree, path) for page, path in pages.items()}
+            here = stack.enter_context(running(replace(server, site="early"), parent / "package"))
+            started[f"{kind}: {EARLY}"] = (here.port, here.tree, url)
         if traffic.NGINX is None:
             skipped.append("nginx is not installed: the front door, X-Accel-Redirect and static files are left out.")
         else:

@@ -117,6 +117,8 @@ class Images(LegacyMethods):
     def authorize(self, callback: Authorizer) -> Authorizer:
         """Ask *callback*, a function ``(source_ref, options)``, before each image of this object's applications.
 
+        Register it before the first image is served: nginx goes on sending what it sent by itself until then.
+
         It is called in the request. False refuses: 403. True lets this visitor see the image, which only their browser
         may then keep. `PUBLIC`, which is None, says that it is for everybody: it must not depend on the visitor.
 
@@ -158,7 +160,11 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
         timeout=config.lock_timeout,
         usable=cache.usable,
     )
-    sources = HashedSources(roots, content_digest(cache)) if config.version == "hash" else LocalSources(roots)
+    sources = (
+        HashedSources(roots, content_digest(cache, config.max_source_bytes))
+        if config.version == "hash"
+        else LocalSources(roots)
+    )
     pipeline = Pipeline(
         config, sources, remote, cache, slots, partial(_engines, config), recipe, copies=copies, decode=_rgba
     )
@@ -226,7 +232,7 @@ def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> F
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
     # All that a link's picture depends on besides its URL and its source, and whether it is served at all.
     limited = config.only_presets and config.presets, config.allowed_widths
-    served = config.formats, config.quality, config.max_frames, config.max_source_pixels, limited
+    served = config.formats, config.output_formats, config.quality, config.max_frames, config.max_source_pixels, limited
     restricted = images_of(app).authorizer is not None
     stamp = (secret_keys(app.config)[0], config.url, REVISION, pipeline.recipe, served, restricted)
     door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, repr(stamp))

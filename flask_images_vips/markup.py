@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Response, after_this_request, request
 from markupsafe import Markup
@@ -25,6 +25,9 @@ from .responsive import Layout, Limits
 from .sources import Source
 from .state import current_images
 from .values import Mode
+
+if TYPE_CHECKING:
+    from .engines import Header
 
 logger = logging.getLogger(__package__)
 
@@ -42,6 +45,7 @@ _CHANGING = (
     "saturation",
     "padding",
     "border",
+    "radius",
 )
 _FIT = {Mode.RESHAPE: "100% 100%", Mode.CROP: "cover", Mode.FIT: "cover", Mode.PAD: "contain"}
 _STYLE = {
@@ -64,13 +68,17 @@ class _Wishes(NamedTuple):
         """Those in *keywords*, which are taken out of it.
 
         Raises:
-            ValueError: there is no such layout or placeholder.
+            ValueError: there is no such layout or placeholder, or a width or density is no number.
         """
         layout, priority, placeholder, *lists = (keywords.pop(name, None) for name in _RESPONSIVE)
         if layout not in (None, *Layout):
             raise ValueError(f"layout={layout!r}: expected one of {', '.join(Layout)}")
         if placeholder not in (None, False, *KINDS):
             raise ValueError(f"placeholder={placeholder!r}: expected one of {', '.join(KINDS)}")
+        for name, given in zip(_RESPONSIVE[-2:], lists, strict=True):
+            numbers = given if isinstance(given, (list, tuple, range)) else ["no list"]
+            if given and not all(isinstance(each, (int, float)) and 0 < each < 100_000 for each in numbers):
+                raise ValueError(f"{name}={given!r}: expected a list of numbers above 0")
         chosen = Layout(layout) if layout else Layout.FIXED if lists[1] else Layout.CONSTRAINED
         return cls(chosen, bool(priority), placeholder or None, *lists)
 
@@ -90,13 +98,13 @@ class _Picture:
             self.source = templating.find(self.ref)
         # The browser chooses by the density of its screen, and what is offered has its sides told.
         self.keywords = {name: value for name, value in options.items() if name != "dpr"}
-        self.alpha, self.frames = False, 1
+        self.header: Header | None = None
         self.image: Size | None = None
         self.size: Size | None = None  # in the page, and of the rendition that has one pixel for each of its pixels
         self.options = Options()
         known = templating.known_source(self.ref, self.source, self.keywords)
         if known is not None:
-            self.alpha, self.frames = known.header.alpha, known.header.frames
+            self.header = known.header
             self.image = known.start
             self.options = responsive.settled(self.image, known.options)
             self.size = plan(self.image, self.options).final
@@ -106,23 +114,34 @@ class _Picture:
         self.url = templating.url_builder(self.ref, self.source, self.keywords)
 
     @property
+    def alpha(self) -> bool:
+        return self.header is not None and self.header.alpha
+
+    @property
+    def frames(self) -> int:
+        return 1 if self.header is None else self.header.frames
+
+    @property
     def format(self) -> Format:
         return formats.choose(urls.file_name(self.ref, remote=urls.is_remote(self.ref)), self.options.format)
 
     def offer(self, wishes: _Wishes, format: Format | None = None) -> _Offer:
         """What the browser may choose from, all in *format*, or in the picture's own."""
         size, more = self.size, {} if format is None else {"format": format.name}
-        if self.image is None or size is None:
+        pipeline = current_images().pipeline
+        if self.header is None or self.image is None or size is None or pipeline.presets.only:
             return _Offer([(self.url(**more), "")], None, self.url(**more))
         wanted: Iterable[int] = wishes.widths or responsive.widths(wishes.layout, size.width)
         if wishes.densities:
             wanted = [round(size.width * float(density)) for density in wishes.densities]
         by_density = bool(wishes.densities) or (wishes.layout is Layout.FIXED and not wishes.widths)
-        served = tuple(current_images().pipeline.presets.allowed(map(int, wanted)))
-        found = responsive.candidates(self.image, self.options, served, _limits(format or self.format))
+        served = tuple(pipeline.presets.allowed(map(int, wanted)))
+        chosen = format or self.format
+        limits = _limits(chosen, pipeline.frames(self.header, self.options, chosen))
+        found = responsive.candidates(self.image, self.options, served, limits)
         if len(found) > 1 and self.source is not None:
             sides = (replace(self.options, width=each.width, height=each.height) for each in found)
-            current_images().pipeline.announce(self.source, sides)
+            pipeline.announce(self.source, sides)
         offered = [
             (
                 self.url(**more, width=each.width, height=each.height),
@@ -151,7 +170,7 @@ class _Offer(NamedTuple):
         """``srcset`` and ``sizes``: where the browser loads lazily it may know the width by then, hence ``auto``."""
         if self.sizes is None or not self.candidates[0][1]:
             return {"srcset": self.srcset if self.candidates[0][1] else None}
-        said = given_sizes or self.sizes
+        said = str(given_sizes or self.sizes)
         return {"srcset": self.srcset, "sizes": f"auto, {said}" if lazy and not said.startswith("auto") else said}
 
 
@@ -207,7 +226,9 @@ def resized_picture_tag(
         ValueError: there is no such layout, placeholder or format.
     """
     named = [_format(name) for name in ((formats,) if isinstance(formats, str) else formats)]
-    style, attributes, picture, wishes = _image(filename, keywords)
+    if current_images().pipeline.presets.only:
+        named = []  # none would be served
+    style, attributes, picture, wishes = _image(filename, keywords, named)
     lazy, sizes = attributes.get("loading") == "lazy", keywords.get("sizes")
     parts: list[Markup] = []
     for source in sources:
@@ -289,7 +310,9 @@ def _is_responsive(keywords: Mapping[str, Any]) -> bool:
     return any(keywords.get(name) is not None for name in _RESPONSIVE)
 
 
-def _image(filename: str, keywords: Mapping[str, Any]) -> tuple[Markup, dict[str, Any], _Picture, _Wishes]:
+def _image(
+    filename: str, keywords: Mapping[str, Any], offered: Sequence[Format] = ()
+) -> tuple[Markup, dict[str, Any], _Picture, _Wishes]:
     """The ``<style>`` to stand before an ``<img>``, if any, the attributes of that, and what they were made of."""
     options, attributes, _ = templating.split(keywords)
     wishes = _Wishes.taken(options)
@@ -308,7 +331,7 @@ def _image(filename: str, keywords: Mapping[str, Any]) -> tuple[Markup, dict[str
         found |= templating.expected_size(picture.ref, picture.keywords)
     styles = [_STYLE[wishes.layout]] if wishes.layout in _STYLE else []
     if wishes.placeholder in ("color", "lqip"):
-        styles += _background(picture, wishes.placeholder)
+        styles += _background(picture, wishes.placeholder, offered)
     elif wishes.placeholder and picture.size is not None:
         found[f"data-{wishes.placeholder}"] = _placeholder(picture.ref, picture.source, wishes.placeholder)
     found |= attributes | {"sizes": None}
@@ -328,15 +351,22 @@ def _styled(attributes: dict[str, Any], style: str, nonce: str | None) -> Markup
         attributes["style"] = ";".join(filter(None, (style, attributes.get("style"))))
         return Markup()
     name = "resized-" + hashlib.blake2b(style.encode(), digest_size=6).hexdigest()
-    attributes["class"] = " ".join(filter(None, (name, attributes.get("class"))))
+    attributes["class"] = " ".join(map(str, filter(None, (name, attributes.get("class")))))
     rule = Markup(f".{name}{{{style}}}")  # noqa: S704 (of layouts, colours and Base64)
     return Markup('<style nonce="{}">{}</style>').format(nonce, rule)
 
 
-def _background(picture: _Picture, kind: str) -> list[str]:
-    """The style that draws a placeholder; none where it would shine through, or would be of another picture."""
+def _background(picture: _Picture, kind: str, offered: Sequence[Format]) -> list[str]:
+    """The style that draws a placeholder; none where it would shine through, or would be of another picture.
+
+    *offered* are formats that the browser may take in place of the picture's own.
+    """
     whole = all(getattr(picture.options, name) == DEFAULTS[name] for name in _CHANGING)
-    if picture.size is None or not whole or (picture.alpha and picture.format.alpha):
+    see_through = picture.options.mode is Mode.PAD and picture.options.background[3] < 255
+    clear = (picture.alpha or see_through) and any(
+        format.alpha for format in (picture.options.format or picture.format, *offered)
+    )
+    if picture.size is None or not whole or clear:
         return []
     value = _placeholder(picture.ref, picture.source, kind)
     if value is None or kind == "color":
@@ -403,10 +433,10 @@ def _preloaded(filename: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _limits(format: Format) -> Limits:
-    """Those of the configuration, and of the *format*."""
+def _limits(format: Format, frames: int) -> Limits:
+    """Those of the configuration, and of the *format*, for each of *frames*."""
     config, most = current_images().pipeline.config, format.max_side
-    return Limits(min(config.max_width, most), min(config.max_height, most), config.max_output_pixels)
+    return Limits(min(config.max_width, most), min(config.max_height, most), config.max_output_pixels // frames)
 
 
 def _format(name: str) -> Format:

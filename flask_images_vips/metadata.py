@@ -102,11 +102,17 @@ class Metadata:
         return _key(source, kind, f"{self._recipe}\n{source.identity}")
 
 
-def content_digest(cache: DiskCache) -> Callable[[Source], str]:
-    """A function that gives a text for the bytes of a source, which it reads once for each version of the file."""
+def content_digest(cache: DiskCache, most_bytes: int) -> Callable[[Source], str]:
+    """A function that gives a text for the bytes of a source, which it reads once for each version of the file.
+
+    Of one larger than *most_bytes*, which no rendition is made of, the text is that of the file's time and size.
+    """
 
     def make(source: Source) -> bytes:
         digest = blake2b(digest_size=_DIGEST_BYTES)
+        if source.size_bytes > most_bytes:
+            digest.update(source.identity.encode("utf-8", "surrogatepass"))
+            return urlsafe_b64encode(digest.digest())
         with source.open() as descriptor:
             while data := os.read(descriptor, _READ_BYTES):
                 digest.update(data)

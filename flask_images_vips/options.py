@@ -474,7 +474,10 @@ def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
         if value is None or name.startswith("_"):
             continue
         declared = DECLARED.get(name)
-        text = declared.write(value) if declared else write_text(value)
+        try:
+            text = declared.write(value) if declared else write_text(value)
+        except (TypeError, ValueError, OverflowError):  # no value of this option, as serving it will say
+            text = str(value)
         if text is not None:
             query[declared.short if declared else name] = text
     return query

@@ -36,7 +36,7 @@ from .rendition import Rendition
 from .sources import Source
 from .sources.local import LocalSources
 from .sources.remote import RemoteSources
-from .urls import ImageUrl, is_remote, version_of
+from .urls import ImageUrl, file_name, is_remote, version_of
 
 logger = logging.getLogger(__package__)
 
@@ -89,7 +89,7 @@ class Pipeline:
         self.metadata = Metadata(cache, recipe, self._read_header, self._draw_placeholder)
         self._trim_box = lru_cache(_REMEMBERED_BOXES)(self._read_trim_box)
         self._decode = decode
-        self._failures: dict[Key, tuple[float, str]] = {}
+        self._failures: dict[Key, tuple[float, Callable[[], ImagesError]]] = {}
 
     @property
     def engines(self) -> Sequence[Engine]:
@@ -231,9 +231,9 @@ class Pipeline:
 
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         source, key = rendition.source, rendition.key
-        until, reason = self._failures.get(key, (0.0, ""))
-        if time.monotonic() < until:
-            raise UnreadableSource(source.ref, f"failed a moment ago: {reason}")
+        failed = self._failures.get(key)
+        if failed is not None and time.monotonic() < failed[0]:
+            raise failed[1]()
         make = partial(self._render, rendition, since)
         try:
             if not rendition.options.cache:
@@ -241,13 +241,16 @@ class Pipeline:
                 return Entry(len(data), rendition.mtime, data=data)
             if (entry := self.cache.get(key)) is not None:
                 return entry
+            if rendition.options.trim or rendition.watermark:
+                # Before the rendition's lock is taken: each of these takes one, too.
+                for each in rendition.sources:
+                    self.metadata.header(each)
             self._prepare_copies(rendition, since)
             return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             if len(self._failures) >= _REMEMBERED_FAILURES:
                 self._failures.clear()
-            # As a text: the error itself holds the frames, and the images, that it came through.
-            self._failures[key] = time.monotonic() + _FAILURE_SECONDS, str(error)
+            self._failures[key] = time.monotonic() + _FAILURE_SECONDS, _again(source, error)
             raise
 
     def _render(self, rendition: Rendition, since: float) -> bytes:
@@ -260,7 +263,7 @@ class Pipeline:
 
                 def by(engine: Engine) -> tuple[str, Geometry, bytes]:
                     header = engine.header(descriptor, source.ref)
-                    frames = self._frames(header, rendition)
+                    frames = self.frames(header, rendition.options, rendition.format)
                     geometry = self._planned(header, rendition, frames)
                     limit = _limit_bytes(rendition, header.size, geometry)
 
@@ -344,9 +347,9 @@ class Pipeline:
         _check("source's bytes", source.size_bytes, self.config.max_source_bytes, "IMAGES_MAX_SOURCE_BYTES")
         return source.open()
 
-    def _frames(self, header: Header, rendition: Rendition) -> int:
+    def frames(self, header: Header, options: Options, format: Format) -> int:
         """How many frames of the source are read: all of them, or the first."""
-        moving = rendition.format.animated and rendition.options.animated
+        moving = format.animated and options.animated
         few = header.frames <= self.config.max_frames
         within = header.size.pixels * header.frames <= self.config.max_source_pixels
         return header.frames if moving and few and within else 1
@@ -404,7 +407,11 @@ def _limit_bytes(rendition: Rendition, size: Size, geometry: Geometry) -> int | 
     options, source = rendition.options, rendition.source
     limits = [] if options.max_bytes is None else [options.max_bytes]
     plain = replace(options, **{name: DEFAULTS[name] for name in _SAME_PICTURE}) == Options()
-    if plain and size == geometry.scaled == geometry.final and rendition.format is choose(source.ref, None):
+    if (
+        plain
+        and size == geometry.scaled == geometry.final
+        and rendition.format is choose(file_name(source.ref, remote=is_remote(source.ref)), None)
+    ):
         limits.append(source.size_bytes)
     return min(limits, default=None)
 
@@ -438,6 +445,13 @@ def _within(limit: int | None, rendition: Rendition, render: Callable[[Rendition
     ref, name = rendition.source.ref, rendition.format.name
     logger.warning("%r takes %d bytes as %s, not the %d wanted, at the lowest quality", ref, len(data), name, limit)
     return data
+
+
+def _again(source: Source, error: UnreadableSource | LimitExceeded) -> Callable[[], ImagesError]:
+    """What makes the like of *error*, which itself holds the frames, and the images, that it came through."""
+    if isinstance(error, LimitExceeded):
+        return partial(LimitExceeded, error.what, error.value, error.limit, set_by=error.set_by)
+    return partial(UnreadableSource, source.ref, f"failed a moment ago: {error}")
 
 
 def _by_first(engines: Sequence[Engine], work: Callable[[Engine], T]) -> T:

@@ -40,7 +40,7 @@ def draw(kind: str, render: Render, decode: Decode) -> str:
 
 def lqip(render: Render) -> str:
     """A data URL of a tiny WebP."""
-    tiny = Options(width=_LQIP_SIDE, height=_LQIP_SIDE, mode=Mode.FIT, quality=_LQIP_QUALITY)
+    tiny = Options(width=_LQIP_SIDE, height=_LQIP_SIDE, mode=Mode.FIT, quality=_LQIP_QUALITY, animated=False)
     return "data:image/webp;base64," + b64encode(render(tiny, by_name("webp"))).decode("ascii")
 
 

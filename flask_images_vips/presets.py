@@ -29,11 +29,11 @@ class Presets:
 
     def __init__(self, config: Config) -> None:
         self._named = dict(config.presets or {})
-        self._only = config.only_presets
+        self.only = config.only_presets
         self._allowed = [_checked(name, options) for name, options in self._named.items()]
         own = {options.width for options, _ in self._allowed if options.width is not None}
         self._widths = sorted({*config.allowed_widths, *own}) if config.allowed_widths else []
-        if self._only and not self._named:
+        if self.only and not self._named:
             raise ConfigError("IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: no image could be served.")
 
     def __contains__(self, name: object) -> bool:
@@ -42,7 +42,7 @@ class Presets:
     @property
     def restricting(self) -> bool:
         """Whether `check` refuses anything."""
-        return self._only or bool(self._widths)
+        return self.only or bool(self._widths)
 
     def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
         """*keywords* beside those of their preset, which they override, at a width that is allowed.
@@ -79,7 +79,10 @@ class Presets:
         if self._widths and options.width is not None and options.width not in self._widths:
             widths = ", ".join(map(str, self._widths))
             raise InvalidOption("width", options.width, expected=f"one that IMAGES_ALLOWED_WIDTHS allows ({widths})")
-        if self._only and (_rendered(options), default_quality) not in self._allowed:
+        asked = _rendered(options)
+        # A focal point is the picture's, and none of a preset's.
+        like = asked, replace(asked, focal=None)
+        if self.only and not any((each, default_quality) in self._allowed for each in like):
             expected = f"those of one of IMAGES_PRESETS ({self._names()}), since IMAGES_ONLY_PRESETS is set"
             raise InvalidOption("options", options.canonical(), expected=expected)
 

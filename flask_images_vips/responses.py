@@ -103,8 +103,12 @@ class Answer:
             *([VARY] if url.negotiated else []),
             *common_headers(pipeline.config),
         ]
-        # The version of a remote source is the site's own: there is nothing to compare it with.
-        current = url.version is not None and (url.remote or url.version == pipeline.version(*rendition.sources))
+        # The version of a remote source is the site's own: there is nothing to compare it with, but for a watermark's.
+        if url.remote:
+            mark = rendition.watermark
+            current = url.version is not None and (mark is None or url.version.endswith(f".{pipeline.version(mark)}"))
+        else:
+            current = url.version is not None and url.version == pipeline.version(*rendition.sources)
         self._settled_at = rendition.mtime + _SETTLED_SECONDS
         self._now = self._later = _freshness(url, current, pipeline.config)
         if self._later[1] == _YEAR_SECONDS:
@@ -150,6 +154,7 @@ def present(known: Known, images: AppImages) -> tuple[Answer, Entry | None]:
 
     Raises:
         SourceNotFound, RemoteFailed: there is no such source, or it cannot be fetched.
+        InvalidOption: a format that the application does not send.
         Expired: the URL was for a time that is over.
     """
     pipeline, url = images.pipeline, known.url

@@ -97,10 +97,8 @@ def candidates(image: Size, options: Options, wanted: tuple[int, ...], limits: L
     if at_once.final != at_once.canvas:  # what lies around it has a size of its own, so the shape would change
         return (Candidate(options.width, options.height, at_once.final),) if limits.allow(at_once) else ()
     if options.mode is Mode.PAD and not options.enlarge and needs_enlarging(image, options):
-        wanted, most = (
-            (at_once.canvas.width,),
-            at_once.canvas.width,
-        )  # at any other width it would lie smaller or larger
+        # At any other width it would lie smaller or larger.
+        wanted, most = (at_once.canvas.width,), at_once.canvas.width
     else:
         room = min(image.width / at_once.scaled.width, image.height / at_once.scaled.height)
         most = int(at_once.canvas.width * room)

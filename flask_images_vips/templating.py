@@ -84,9 +84,13 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     if find_focal_point is not None and _wants_a_crop(keywords) and (point := find_focal_point(ref)) is not None:
         keywords["focal"] = [round(part, 4) for part in point]
     version = keywords.pop("version", None)  # counts only where there is no file that has one
+    wanted = keywords.get("watermark")
+    mark = find(str(write_text(wanted)).partition(",")[0]) if wanted else None
+    marks = [] if mark is None else [mark]
     if source is not None and not urls.is_remote(ref):
-        mark = find(str(write_text(wanted)).partition(",")[0]) if (wanted := keywords.get("watermark")) else None
-        version = images.pipeline.version(*(each for each in (source, mark) if each is not None))
+        version = images.pipeline.version(source, *marks)
+    elif version is not None and marks:
+        version = f"{version}.{images.pipeline.version(*marks)}"
     if base := images.pipeline.config.base_url:
         before = base.rstrip("/") + _script_root()
     else:
@@ -208,7 +212,7 @@ def _wants_a_crop(keywords: Mapping[str, Any]) -> bool:
 
 def find(ref: str) -> Source | None:
     """The source of *ref*, or None where it is missing, or is a URL that was not fetched yet."""
-    with suppress(SourceError):
+    with suppress(SourceError, InvalidPath):
         return current_images().pipeline.source_here(ref)
     return None
 
@@ -292,7 +296,7 @@ def _scaled_sides(options: Mapping[str, Any], scale: Any) -> dict[str, Any]:
     """Width and height times *scale*; one that is no number is left as it is. With ``dpr`` where more is in pixels."""
     if options.keys() & _IN_PIXELS:
         with suppress(TypeError, ValueError):
-            return {"dpr": float(scale) * float(options.get("dpr") or 1)}
+            return {"dpr": min(float(scale) * float(options.get("dpr") or 1), 4.0)}
     scaled: dict[str, Any] = {}
     for side in ("width", "height"):
         with suppress(KeyError, TypeError, ValueError, OverflowError):

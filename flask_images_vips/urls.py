@@ -11,6 +11,7 @@ import hmac
 import posixpath
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hmac import compare_digest
@@ -132,7 +133,11 @@ def is_remote(ref: str) -> bool:
 
 def file_name(ref: str, *, remote: bool) -> str:
     """The last part of the path of *ref*, which is a URL where *remote*."""
-    return (urlsplit(ref).path if remote else ref).rpartition("/")[2]
+    path = ref
+    if remote:
+        with suppress(ValueError):  # no URL, as fetching it will say
+            path = urlsplit(ref).path
+    return path.rpartition("/")[2]
 
 
 def version_of(mtime: float) -> str:

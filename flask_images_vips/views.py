@@ -12,6 +12,7 @@ from .errors import (
     Expired,
     ImagesError,
     InvalidOption,
+    InvalidPath,
     LimitExceeded,
     NotAuthorized,
     RemoteFailed,
@@ -32,6 +33,7 @@ logger = logging.getLogger(__package__)
 _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     BadSignature: (404, "public, max-age=60"),
     SourceNotFound: (404, "public, max-age=60"),
+    InvalidPath: (404, "public, max-age=60"),
     RemoteFailed: (502, "no-store"),
     # 410 and not 404: it was right, and will not be again, so whoever keeps a list of URLs may forget it.
     Expired: (410, "public, max-age=60"),

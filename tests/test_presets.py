@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -163,3 +165,20 @@ def test_another_width_is_400_and_those_of_presets_are_allowed(make_app: Any, dr
     assert "IMAGES_ALLOWED_WIDTHS" in caplog.text
     assert fetch(app, "a.png", preset="avatar").size == (24, 24)
     assert client.get(signed(app, "a.png", "h=9")).status_code == 200
+
+
+def test_presets_alone_are_served_in_every_markup_and_wherever_the_subject_is(make_app: Any, draw: Any) -> None:
+    draw("a.jpg", (640, 480))
+    app = make_app(IMAGES_PRESETS={"avatar": {"width": 120, "height": 120, "mode": "crop"}}, IMAGES_ONLY_PRESETS=True)
+    app.extensions["images"].focal_point(lambda ref: (0.2, 0.8))
+    templates = (
+        "{{ resized_img_tag('a.jpg', preset='avatar') }}",
+        "{{ resized_img_tag('a.jpg', preset='avatar', layout='constrained') }}",
+        "{{ resized_picture_tag('a.jpg', preset='avatar') }}",
+    )
+    for template in templates:
+        with app.test_request_context():
+            page = html.unescape(render_template_string(template))
+        urls = set(re.findall(r"/imgsizer/[^ \",]+", page))
+        assert urls
+        assert {app.test_client().get(url).status_code for url in urls} == {200}

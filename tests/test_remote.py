@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import cached_files, gradient, url_of
+from conftest import cached_files, gradient, signed, url_of
 from flask import Flask, render_template_string
 from PIL import Image
 
@@ -352,3 +353,41 @@ def test_a_store_that_cannot_be_written_answers_502(remote_app: Callable[..., Fl
     cache.mkdir(parents=True)
     (cache / "remote").write_text("not a folder")
     assert get(app, url_of(app, origin.url, width=40)).status_code == 502
+
+
+def test_a_time_in_the_future_is_now(remote_app: Callable[..., Flask], origin: Origin) -> None:
+    app = remote_app()
+    origin.headers = {"Last-Modified": "Fri, 31 Dec 9999 23:59:59 GMT"}
+    assert pixels(get(app, url_of(app, origin.url, width=40))) == (40, 30)
+    (record,) = sources_of(app)._remembered.values()
+    assert record.mtime_ns <= time.time_ns() + 1_000_000_000
+
+
+def test_what_was_kept_of_a_host_that_is_allowed_no_more_is_not_used(
+    remote_app: Callable[..., Flask], origin: Origin
+) -> None:
+    app = remote_app()
+    get(app, url_of(app, origin.url, width=40))
+    narrower = remote_app(IMAGES_REMOTE_HOSTS=["img.example.com"])
+    assert get(narrower, url_of(narrower, origin.url, width=20)).status_code == 502
+
+
+def test_a_watermark_has_its_version_beside_that_of_the_site(
+    remote_app: Callable[..., Flask], origin: Origin, draw: Callable[..., Path]
+) -> None:
+    app = remote_app()
+    origin.headers = {"Last-Modified": formatdate(1e9, usegmt=True)}
+    mark = draw("mark.png", (8, 8))
+    os.utime(mark, (1_700_000_000,) * 2)
+    wishes = {"width": 40, "version": "7", "watermark": "mark.png,se,0,1"}
+    before = url_of(app, origin.url, **wishes)
+    assert "immutable" in get(app, before).headers["Cache-Control"]
+    os.utime(mark, (1_700_000_100,) * 2)
+    assert url_of(app, origin.url, **wishes) != before
+    assert "immutable" not in get(app, before).headers["Cache-Control"]
+
+
+def test_a_signed_url_that_is_none_answers_502(remote_app: Callable[..., Flask], origin: Origin) -> None:
+    app = remote_app()
+    for query in ("u=http%3A%2F%2F%5Bbad%2Fx.png", "f=auto&u=http%3A%2F%2F%5Bbad%2Fx.png"):
+        assert get(app, signed(app, "_", query)).status_code == 502

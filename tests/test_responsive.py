@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 import re
@@ -14,7 +15,7 @@ from typing import Any
 
 import html5lib
 import pytest
-from conftest import fetch
+from conftest import fetch, gradient
 from flask import Flask, render_template_string
 from hypothesis import given
 from hypothesis import strategies as st
@@ -554,3 +555,40 @@ def test_in_debug_a_missing_picture_is_drawn_with_its_path_and_size(make_app: An
     app = make_app(IMAGES_PLACEHOLDER_MISSING=False)
     app.debug = True
     assert app.test_client().get(url, headers=ASKS_FOR_IMAGES).mimetype == "text/plain"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ resized_img_src('a.png', watermark='http://[x') }}",
+        "{{ resized_img_src('a.png', background=(1.0, 2.5, 3)) }}",
+        "{{ resized_img_src('a.png', border=()) }}",
+        "{{ resized_img_src('a.png', expires=infinite) }}",
+        "{{ resized_img_tag('a.png', layout='fixed', width=10, sizes=400) }}",
+    ],
+)
+def test_no_value_of_an_option_ends_a_page(app: Flask, draw: Any, template: str) -> None:
+    draw("a.png")
+    with app.test_request_context():
+        assert "/imgsizer/a.png" in render_template_string(template, infinite=float("inf"))
+
+
+@pytest.mark.parametrize("wrong", ["widths=400", "widths=['x']", "densities=['2x']", "densities=[0]"])
+def test_widths_and_densities_are_lists_of_numbers(app: Flask, draw: Any, wrong: str) -> None:
+    draw("a.png")
+    with app.test_request_context(), pytest.raises(ValueError, match="expected a list of numbers"):
+        render_template_string(f"{{{{ resized_img_tag('a.png', width=10, {wrong}) }}}}")
+
+
+def test_an_animation_is_offered_in_sizes_that_are_served_and_stands_still_in_its_placeholder(
+    make_app: Any, static: Path
+) -> None:
+    frames = [gradient((400, 300)).rotate(angle) for angle in range(0, 200, 10)]
+    frames[0].save(static / "a.gif", save_all=True, append_images=frames[1:])
+    app = make_app(IMAGES_MAX_OUTPUT_PIXELS=1_000_000)
+    with app.test_request_context():
+        page = html.unescape(render_template_string("{{ resized_img_tag('a.gif', width=200, layout='constrained') }}"))
+        still = base64.b64decode(resized_img_placeholder("a.gif").partition("base64,")[2])
+    urls = set(re.findall(r"/imgsizer/[^ \",]+", page))
+    assert {app.test_client().get(url).status_code for url in urls} == {200}
+    assert getattr(Image.open(io.BytesIO(still)), "n_frames", 1) == 1

@@ -445,3 +445,29 @@ def test_the_default_cache_is_this_users_and_this_applications(
     if os.name == "posix":
         assert folder.stat().st_mode & 0o777 == 0o700
     assert len(cached_files(folder)) == 1
+
+
+def test_what_is_over_a_limit_is_said_to_be_so_again_and_again(make_app: Any, draw: Any) -> None:
+    draw("a.png")
+    app = make_app(IMAGES_MAX_WIDTH=10, IMAGES_FALLBACK="a.png")
+    answers = [app.test_client().get(url_of(app, "a.png", width=20)) for _ in range(2)]
+    assert {(each.status_code, each.headers["Cache-Control"], each.data) for each in answers} == {
+        (422, "no-store", answers[0].data)
+    }
+
+
+def test_a_source_in_the_second_folder_is_looked_up_for_each_hit_and_decided_on_once(
+    make_app: Any, draw: Any, tmp_path: Path
+) -> None:
+    draw("a.png")
+    (tmp_path / "first").mkdir()
+    app = make_app(IMAGES_PATH=["first", "static"])
+    url = url_of(app, "a.png", width=20)
+    with app.app_context():
+        images = app.extensions["flask_images_vips"]
+    answers = []
+    for _ in range(3):
+        assert app.test_client().get(url).status_code == 200
+        path, _, query = url.removeprefix("/imgsizer/").partition("?")
+        answers.append(images.known(path, query.encode(), "").answer)
+    assert answers[0] is answers[1] is answers[2]

@@ -211,6 +211,8 @@ class DiskCache:
         Raises:
             OSError: it cannot be written. So, too, whatever *write* raises; nothing is stored then.
         """
+        if not self.usable():
+            raise _NotOurs(f"{self.folder} cannot be used")
         path = self._store(key, write, in_use=in_use)
         if path is not None:
             with contextlib.suppress(FileNotFoundError):  # evicted, or replaced by a newer one

@@ -28,10 +28,11 @@ class LocalSources:
                 status = os.stat(source.path)
                 if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
                     return source
-        return self._looked_up(source.ref)
+        found = self._looked_up(source.ref)
+        return source if found == source else found
 
     def find(self, ref: str) -> Source:
-        """The source that the relative path *ref* names now. Costs one ``stat`` where it was found before.
+        """The source that the relative path *ref* names now. Costs one ``stat`` where the first folder had it before.
 
         Raises:
             SourceNotFound: no regular file of that name, or a name that climbs out of the folders.

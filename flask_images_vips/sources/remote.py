@@ -85,6 +85,7 @@ class RemoteSources:
             SourceNotFound: its server says that there is none.
             RemoteFailed: it cannot be had, for whatever reason.
         """
+        self.client.guard.check(url)  # also of what is kept: the hosts may have been fewer since the last start
         record = self._known(url)
         if record is None or record.until <= time.time():
             record = self.store.once(_key(url), lambda: self._asked(url, check))
@@ -242,8 +243,9 @@ def _digest_of(file: BinaryIO) -> str:
 
 def _mtime_ns(reply: Reply, digest: str) -> int:
     """When the source was changed, as its server says, else now. The part of a second tells contents apart."""
-    modified = _time(reply.last_modified or "")
-    seconds = int(modified if modified is not None and modified > 0 else time.time())
+    modified, now = _time(reply.last_modified or ""), time.time()
+    # Never the future (RFC 9110, section 8.8.2.1), of which file systems know but a part.
+    seconds = int(min(modified, now) if modified is not None and modified > 0 else now)
     return seconds * _NANOSECONDS + int(digest, 16) % _NANOSECONDS
 
 
