@@ -36,7 +36,7 @@ def sizes(picture: Picture) -> Iterator[tuple[str, int, int]]:
 
 
 def contenders() -> list[Server]:
-    return [*servers.ours(), *servers.views(), servers.thumbor(), servers.ipx(), servers.imgproxy()]
+    return [servers.first(), *servers.ours(), *servers.views(), servers.thumbor(), servers.ipx(), servers.imgproxy()]
 
 
 def run(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bench.statistics import Spread, ratio, spread
 Results = dict[str, dict[str, Any]]
 
 OURS, PILLOW, BARE, FULL, LIMIT = "vips", "pillow", "bare pyvips", "full decode", "the limit"
-SERVED, RIVALS = "this package, sync", ("thumbor", "ipx", "imgproxy")
+SERVED, RIVALS = "this package, no copies", ("thumbor", "ipx", "imgproxy")
 NOTICEABLE = 1.10
 """Less of a difference is not called a loss where no goal says so: it is within what rounds differ by."""
 

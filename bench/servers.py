@@ -138,6 +138,13 @@ def ours() -> list[Server]:
     ]
 
 
+def first() -> Server:
+    """This package as at the first rendition of a source: each is made from the original."""
+    workers = gunicorn(f"--workers={len(cores())}")
+    note = "the same as sync, with IMAGES_COPIES = False: each from the original"
+    return Server("this package, no copies", workers, signed, site="uncopied", note=note)
+
+
 def views() -> list[Server]:
     workers = gunicorn(f"--workers={len(cores())}")
     return [

@@ -30,6 +30,10 @@ def package(folder: str, **config: object) -> Flask:
     return app
 
 
+def uncopied(folder: str) -> Flask:
+    return package(folder, IMAGES_COPIES=False)
+
+
 def early(folder: str) -> Flask:
     return package(folder, IMAGES_EARLY_HITS=True)
 
@@ -63,6 +67,7 @@ def view_of(contender: str, folder: str) -> Flask:
 
 SITES: dict[str, Callable[[str], Flask]] = {
     "package": package,
+    "uncopied": uncopied,
     "early": early,
     "front": front,
     "accel": accel,
