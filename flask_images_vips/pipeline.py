@@ -50,7 +50,7 @@ _LOWEST_QUALITY = 20  # where a limit of bytes asks for less, the limit gives wa
 _MOST_RENDERS = 6  # of one rendition, to keep within its limit: they find its quality to within 4 of 55
 # Options that change no pixel where the size comes out as the source's.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
-_REMEMBERED_BOXES = 4096
+_REMEMBERED_BOXES = _REMEMBERED_HEADERS = 4096
 _VERSION_LETTERS = 6  # of a source's content, in its URLs: 36 bits tell the versions of one source apart
 
 
@@ -87,6 +87,8 @@ class Pipeline:
         self._engines_lock = threading.Lock()
         self.recipe = recipe
         self.metadata = Metadata(cache, recipe, self._read_header, self._draw_placeholder)
+        # A render asks for no stored fact: that would take a lock within a lock, and a first rendition a second file.
+        self._header = lru_cache(_REMEMBERED_HEADERS)(self._read_header)
         self._trim_box = lru_cache(_REMEMBERED_BOXES)(self._read_trim_box)
         self._decode = decode
         self._failures: dict[Key, tuple[float, Callable[[], ImagesError]]] = {}
@@ -201,8 +203,8 @@ class Pipeline:
         return None
 
     def size(self, source: Source) -> Size:
-        """The upright size of *source*, in pixels. Its header is read once per version."""
-        return self.metadata.header(source).size
+        """The upright size of *source*, in pixels. Its header is read once per version and process."""
+        return self._header(source).size
 
     def version(self, *sources: Source) -> str:
         """What stands for these versions of *sources*, a picture's and its watermark's, in a URL."""
@@ -241,10 +243,6 @@ class Pipeline:
                 return Entry(len(data), rendition.mtime, data=data)
             if (entry := self.cache.get(key)) is not None:
                 return entry
-            if rendition.options.trim or rendition.watermark:
-                # Before the rendition's lock is taken: each of these takes one, too.
-                for each in rendition.sources:
-                    self.metadata.header(each)
             self._prepare_copies(rendition, since)
             return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
@@ -289,7 +287,7 @@ class Pipeline:
             with suppress(SourceNotFound, UnreadableSource, LimitExceeded, InvalidOption):
                 engine = self._able(rendition.options, rendition.format)[0]
                 if engine.makes_copies:
-                    header = self.metadata.header(rendition.source)
+                    header = self._header(rendition.source)
                     return self.copies, engine, header, self._planned(header, rendition, frames=1)
         return None
 
@@ -358,7 +356,7 @@ class Pipeline:
         """The geometry of *rendition*, once it has been found, with all its *frames*, within the limits."""
         config, format, options = self.config, rendition.format, rendition.options
         self._check_source(header, frames)
-        mark = self.metadata.header(rendition.watermark) if rendition.watermark else None
+        mark = self._header(rendition.watermark) if rendition.watermark else None
         if mark is not None:
             self._check_source(mark)
         trimmed = self.trimmed(rendition.source, options)
@@ -393,7 +391,7 @@ class Pipeline:
         return placeholders.draw(kind, render, self._decode)
 
     def _read_trim_box(self, source: Source, region: Box, threshold: int) -> Box:
-        header = self.metadata.header(source)
+        header = self._header(source)
         self._check_source(header)
         with self._open(source) as descriptor, self.slots.hold(header.size.pixels):
             return _by_first(self.engines, lambda engine: engine.trim_box(descriptor, source.ref, region, threshold))

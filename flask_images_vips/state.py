@@ -11,7 +11,8 @@ from typing import Any
 from flask import Flask, current_app
 
 from . import urls
-from .config import Secret, secret_keys
+from .checks import Secret
+from .config import secret_keys
 from .formats import AUTO, Format
 from .front import FrontDoor
 from .options import Options

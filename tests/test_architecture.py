@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "flask_images_vips"
 # What each module may import of this package. A module that is missing here fails: say where it belongs.
 ALLOWED = {
     "errors": set(),
-    "config": {"errors", "formats"},
+    "checks": {"errors", "formats"},
+    "config": {"checks", "errors", "formats"},
     "presets": {"errors", "options", "values", "config"},
     "transforms": {"errors"},
     "formats": {"errors"},
@@ -84,7 +85,7 @@ ALLOWED = {
     },
     "front": set(),
     "nginx": {"config", "formats", "front"},
-    "state": {"pipeline", "config", "formats", "options", "values", "urls", "front"},
+    "state": {"checks", "pipeline", "config", "formats", "options", "values", "urls", "front"},
     "responses": {"cache", "config", "errors", "formats", "rendition", "state", "urls"},
     "views": {"errors", "fallback", "formats", "options", "values", "responses", "state", "urls"},
     "fallback": {"errors", "options", "values", "state", "urls"},

@@ -37,7 +37,7 @@ from test_cache import (
     until,
 )
 
-from flask_images_vips import config
+from flask_images_vips import checks
 from flask_images_vips.cache import Key
 from flask_images_vips.cache.bound import SHARDS, Bound
 from flask_images_vips.cache.disk import DiskCache
@@ -442,13 +442,13 @@ def test_a_cap_of_nothing_stores_nothing(tmp_path: Path) -> None:
     [("2GB", 2 * 10**9), ("500 MB", 500 * 10**6), (1000, 1000), ("1.5 kB", 1500), (" 7 ", 7), ("1TiB", 2**40), (0, 0)],
 )
 def test_a_size_is_bytes_or_a_text(value: object, expected: int) -> None:
-    assert config.size("IMAGES_CACHE_MAX_SIZE", value) == expected
+    assert checks.size("IMAGES_CACHE_MAX_SIZE", value) == expected
 
 
 @pytest.mark.parametrize("value", ["", "much", "GB", "-1", "2 GB or so", "1e9", "1,5GB", -1, 1.5, True, None, [1]])
 def test_a_size_of_nonsense_is_refused(value: object) -> None:
     with pytest.raises(ConfigError, match=r"IMAGES_CACHE_MAX_SIZE.*2GB"):
-        config.size("IMAGES_CACHE_MAX_SIZE", value)
+        checks.size("IMAGES_CACHE_MAX_SIZE", value)
 
 
 # Counts that are not there, or wrong.
