@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+from functools import cache
 
 import pytest
 import pyvips
@@ -62,6 +63,7 @@ def icc_profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
     return header.ljust(128, b"\0") + index + data
 
 
+@cache  # it says when it was made
 def srgb_profile() -> bytes:
     """sRGB as Pillow has it."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
