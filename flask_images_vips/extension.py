@@ -188,13 +188,7 @@ def _remote(config: Config, folder: str, private: str | None) -> RemoteSources |
         max_bytes=config.remote_max_bytes,
         max_redirects=config.remote_max_redirects,
     )
-    store = DiskCache(
-        folder,
-        bound=Bound(folder, int(config.cache_max_size * config.remote_cache_share), config.cache_min_free),
-        lock_timeout=config.lock_timeout,
-        temp_max_age=config.temp_max_age,
-        private=private,
-    )
+    store = _part(config, config.remote_cache_share, folder, private)
     return RemoteSources(
         store, client, max_age_seconds=config.remote_max_age, error_ttl_seconds=config.remote_error_ttl
     )
@@ -203,14 +197,18 @@ def _remote(config: Config, folder: str, private: str | None) -> RemoteSources |
 def _copies(config: Config, folder: str, private: str | None, recipe: str) -> Copies | None:
     if not config.copies:
         return None
-    store = DiskCache(
+    return Copies(_part(config, config.copies_share, folder, private), config.copies, recipe)
+
+
+def _part(config: Config, share: float, folder: str, private: str | None) -> DiskCache:
+    """A cache in *folder* that may take *share* of the whole."""
+    return DiskCache(
         folder,
-        bound=Bound(folder, int(config.cache_max_size * config.copies_share), config.cache_min_free),
+        bound=Bound(folder, int(config.cache_max_size * share), config.cache_min_free),
         lock_timeout=config.lock_timeout,
         temp_max_age=config.temp_max_age,
         private=private,
     )
-    return Copies(store, config.copies, recipe)
 
 
 def _rgba(data: bytes) -> tuple[Size, bytes]:

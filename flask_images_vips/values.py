@@ -97,7 +97,7 @@ class Gravity(StrEnum):
         )
 
 
-COMPASS = tuple(gravity.value for gravity in Gravity if not gravity.smart)
+DIRECTIONS = tuple(gravity.value for gravity in Gravity if not gravity.smart)
 _GRAVITIES = {
     **{gravity.value: gravity for gravity in Gravity},
     "c": Gravity.CENTER,

@@ -37,7 +37,7 @@ from flask_images_vips.geometry import Size, lay_out, region
 from flask_images_vips.options import Options, write_query
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
-from flask_images_vips.values import COMPASS, MODES
+from flask_images_vips.values import DIRECTIONS, MODES
 
 MakeApp = Callable[..., Flask]
 
@@ -143,7 +143,7 @@ def wish(chance: random.Random, size: Size, *, smart: bool) -> dict[str, Any]:
             [pixels if max(pixels) > 1 else (0, 0, 1, 1), (share, share, 0.5, 0.31), (0, 0, 0.001, 1)]
         ),
         "trim": now_and_then([1, True, 200]),
-        "gravity": now_and_then([*COMPASS, *(["attention", "entropy"] if smart else [])]),
+        "gravity": now_and_then([*DIRECTIONS, *(["attention", "entropy"] if smart else [])]),
         "focal": now_and_then([(0, 0), (1, 0.3), (share, 0.9)]),
         "dpr": now_and_then([1.15, 1.5, 2, 3]),
         "padding": now_and_then([3, (0, 1, 2, 5)]),
@@ -355,7 +355,7 @@ def test_templates_know_the_size_of_a_trimmed_picture_and_look_once(app: Flask, 
 
 def test_a_crop_keeps_what_lies_at_its_gravity(engine: Engine, tmp_path: Path) -> None:
     picture = draw(tmp_path / "a.png", (60, 40))
-    for place in COMPASS:
+    for place in DIRECTIONS:
         across = 0 if "west" in place else 30 if "east" in place else 15
         down = 0 if "north" in place else 20 if "south" in place else 10
         for size, box in (((30, 40), (across, 0, across + 30, 40)), ((60, 20), (0, down, 60, down + 20))):
@@ -365,7 +365,7 @@ def test_a_crop_keeps_what_lies_at_its_gravity(engine: Engine, tmp_path: Path) -
 
 def test_a_padded_picture_lies_at_its_gravity(engine: Engine, tmp_path: Path) -> None:
     picture = draw(tmp_path / "a.png", (60, 40))
-    for place in COMPASS:
+    for place in DIRECTIONS:
         across = 0 if "west" in place else 21 if "east" in place else 10
         down = 0 if "north" in place else 31 if "south" in place else 15
         canvas = Image.new("RGB", (81, 71), "red")

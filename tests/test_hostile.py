@@ -806,7 +806,7 @@ def test_a_source_that_is_replaced_is_never_served_older_than_it_is(app: Flask, 
         replace(version)
         replaced = version
         # At the pace of the answers: what is replaced three times within one request rightly answers 503.
-        answered, until = answers.total(), time.monotonic() + 0.02
+        answered, until = answers.total(), time.monotonic() + 0.2
         while answers.total() < answered + 2 and time.monotonic() < until:
             time.sleep(0.001)
     done.set()
@@ -815,7 +815,7 @@ def test_a_source_that_is_replaced_is_never_served_older_than_it_is(app: Flask, 
     print(f"{REPLACEMENTS:,} replacements, answers by status: {dict(answers)}")
     assert wrong == []
     assert answers.keys() <= {200, 503}
-    assert answers[200] > max(100, answers.total() / 2)
+    assert answers[200] > max(100, 0.95 * answers.total())
 
 
 def test_a_source_that_is_removed_while_it_is_rendered_is_rendered(app: Flask, draw: Any) -> None:
