@@ -35,7 +35,7 @@ from bench.photographs import enlarged
 from bench.traffic import request, tree_seconds
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.engines.encoders import EFFORTS, settings_of
-from flask_images_vips.engines.vips import _SAVE
+from flask_images_vips.engines.vips_writer import BALANCED
 from flask_images_vips.options import Options
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.state import images_of
@@ -232,7 +232,7 @@ def efforts(folder: Path) -> None:
         picture = pyvips.Image.thumbnail(str(folder / "static" / FILES[JPEG_24]), width).copy_memory()
         exact = Image.fromarray(picture.numpy())
         for format in ("jpeg", "webp", "avif", "png"):
-            options = {effort: settings_of("vips", effort, _SAVE)[format] for effort in EFFORTS}
+            options = {effort: settings_of("vips", effort, BALANCED)[format] for effort in EFFORTS}
             if format == "avif":
                 options["libvips' default"] = {}
             lossy = format != "png"

@@ -240,15 +240,16 @@ def test_a_region_scaled_down_looks_like_the_whole_that_is_cut_and_scaled(
 
 def test_a_region_of_a_jpeg_is_decoded_at_a_fraction(photograph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flask_images_vips.engines.vips import VipsEngine
+    from flask_images_vips.engines.vips_reader import Reader
 
     asked: list[dict[str, Any]] = []
-    opened = VipsEngine._open
+    opened = Reader.open
 
-    def listening(self: VipsEngine, descriptor: int, ref: str, **options: Any) -> Any:
+    def listening(self: Reader, descriptor: int, ref: str, **options: Any) -> Any:
         asked.append(options)
         return opened(self, descriptor, ref, **options)
 
-    monkeypatch.setattr(VipsEngine, "_open", listening)
+    monkeypatch.setattr(Reader, "open", listening)
     made_by(VipsEngine(), photograph / "a.jpg", region=(0, 0, 0.5, 0.5), width=40, rotate=90)
     assert {"shrink": 2} in asked
 
