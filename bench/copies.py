@@ -75,13 +75,14 @@ class Site:
         return answer.data
 
     def forget(self, name: str, copies: bool = False) -> None:
-        self.pipeline.cache.purge(source_folder(name))
-        if copies and self.pipeline.copies is not None:
-            self.pipeline.copies.purge(name)
+        if copies:
+            self.pipeline.purge(name)
+        else:
+            self.pipeline.cache.purge(source_folder(name))
 
     def announce(self, name: str) -> None:
         source = self.pipeline.sources.find(name)
-        self.pipeline.announce(source, [Options(width=width, height=None) for width in WIDTHS])
+        self.pipeline.announce(source, Options(), [(width, None) for width in WIDTHS])
 
 
 def measured(cases: dict[str, Callable[[], object]]) -> dict[str, tuple[float, float]]:
@@ -126,8 +127,8 @@ def later(folder: Path) -> None:
     )
     for what, name in FILES.items():
         for site in (uncompressed, jpeg):
-            site.announce(name)
-            site.get(name, 300)
+            for width in (300, 310):
+                site.get(name, width)
         for width in (400, 800, 1200, 1600):
 
             def cold(site: Site, name: str = name, width: int = width) -> bytes:
@@ -298,9 +299,7 @@ def mixed(folder: Path) -> None:
             if announced:
                 pipeline = images_of(site).pipeline
                 for name in {name for name, _ in asked}:
-                    pipeline.announce(
-                        pipeline.sources.find(name), [Options(width=width, height=None) for width in WIDTHS]
-                    )
+                    pipeline.announce(pipeline.sources.find(name), Options(), [(width, None) for width in WIDTHS])
             with site.test_request_context():
                 urls = [resized_img_src(name, width=width, format="jpeg") for name, width in asked]
             with gunicorn(folder, copies) as (port, server):

@@ -8,10 +8,8 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from .nginx import nginx_configuration
-from .rendition import source_folder
 from .responses import front_headers
 from .state import current_images
-from .urls import is_remote
 
 images = AppGroup("images", help="The images of this application.")
 
@@ -50,12 +48,7 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
     if not os.path.isdir(cache.folder):
         raise click.ClickException(f"There is no cache in {cache.folder}. Is this the user that the site runs as?")
     if path:
-        remote = here.pipeline.remote
-        if remote is not None and is_remote(path):
-            remote.purge(path.strip("/"))
-        if copies is not None:
-            copies.purge(path.strip("/"))
-        click.echo(f"{cache.purge(source_folder(path.strip('/')))} renditions of {path} removed from {cache.folder}")
+        click.echo(f"{here.pipeline.purge(path.strip('/'))} renditions of {path} removed from {cache.folder}")
     if everything:
         if copies is not None:
             copies.store.purge_all()

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
-from typing import BinaryIO
 
 from .cache import Entry, Key
 from .cache.disk import DiskCache
 from .engines import Header
 from .errors import Busy, ImagesError, SourceChanged
-from .geometry import Size, lay_out
+from .geometry import Size
 from .options import DEFAULTS, Options
+from .recent import Recent
 from .rendition import Rendition, source_folder
 from .sources import Source
 
@@ -36,14 +35,12 @@ _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
 # Options that need the source itself: its own pixels, its metadata or profile, or another source beside it.
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
 
-# With the first rendition the copies are made only where that adds little to it: a large source of a format that is
+# With a lone first rendition the copies are made only where that adds little to it: a large source of a format that is
 # decoded in full, however small the rendition. A first JPEG of 1600 px would take a third longer, a WebP a quarter.
 _LARGE_PIXELS = 16_000_000
 _WHOLE = frozenset({"png", "avif", "tiff"})
 
-_REMEMBERED = 4096
 _FAILURE_SECONDS = 600.0
-_SET = "set"
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:
@@ -79,15 +76,14 @@ def pays_at_once(header: Header) -> bool:
 class Copies:
     """The copies in *store*, a cache of their own, in *format*: ``tiff`` or ``jpeg``.
 
-    *recipe* is that of every `Rendition`. Beside the copies of a source lies a file that says that a set was announced.
+    *recipe* is that of every `Rendition`.
     """
 
     def __init__(self, store: DiskCache, format: str, recipe: str = "") -> None:
         self.store = store
         self.format = format
         self.recipe = recipe
-        self._announced: set[str] = set()
-        self._failures: dict[Key, float] = {}
+        self._failed: Recent[bool] = Recent(_FAILURE_SECONDS)
 
     def find(self, rendition: Rendition, header: Header, scaled: Size) -> Entry | None:
         """The best copy to make *rendition* from, open, or None."""
@@ -111,13 +107,13 @@ class Copies:
         rendition: Rendition,
         header: Header,
         scaled: Size,
-        is_first: Callable[[], bool],
+        is_lone: Callable[[], bool],
         reduce: Callable[[Sequence[Size]], Sequence[bytes]],
     ) -> None:
         """Make the copies where *rendition* would be made from one and they pay: by *reduce*, once on this host.
 
-        *is_first* tells whether no other rendition of the source is kept. Whoever asks for the same source meanwhile
-        waits. Call it before the lock of the rendition is taken, never within.
+        *is_lone* tells whether no other rendition of the source is kept, or expected. Whoever asks for the same source
+        meanwhile waits. Call it before the lock of the rendition is taken, never within.
 
         Raises:
             Busy, SourceChanged: as *reduce* does. What else goes wrong costs the copies alone.
@@ -129,11 +125,9 @@ class Copies:
             return
         keys = [self._key(source, str(max(size))) for size in sizes]
         # The smaller copy alone may have been evicted: not worth a decode while the larger one serves.
-        if any(self._has(keys[sizes.index(size)]) for size in wanted):
+        if any(self.store.has(keys[sizes.index(size)]) for size in wanted) or self._failed.get(keys[0]):
             return
-        if time.monotonic() < self._failures.get(keys[0], 0.0):
-            return
-        if is_first() and not pays_at_once(header) and not self._is_announced(source):
+        if not pays_at_once(header) and is_lone():
             return
         bands = 4 if header.alpha else 3
         bound = self.store.bound
@@ -145,55 +139,19 @@ class Copies:
             raise
         except (ImagesError, OSError) as error:
             logger.info("no copy of %r is kept: %s", source.ref, error)
-            if len(self._failures) >= _REMEMBERED:
-                self._failures.clear()
-            self._failures[keys[0]] = time.monotonic() + _FAILURE_SECONDS
-
-    def announce(self, source: Source, header: Header, options: Iterable[Options]) -> None:
-        """Have the copies of *source* made with the first of the renditions with *options*: all will be asked for.
-
-        For any worker, since a page and its images are served by different ones.
-        """
-        name = self._key(source, _SET)[1]
-        if name in self._announced:
-            return
-        if len(self._announced) >= _REMEMBERED:
-            self._announced.clear()
-        sizes = copy_sizes(header)
-        scaled = {lay_out(header.size, each).upright for each in options if takes_copies(each)}
-        if sum(bool(usable_sizes(sizes, size)) for size in scaled) < 2:
-            return
-        self._announced.add(name)
-        if self.store.usable() and not self._is_announced(source):
-            with suppress(OSError):  # the copies are made with the second rendition then
-                self.store.put(self._key(source, _SET), lambda file: _write(file, b"1", source.mtime_ns), in_use=True)
+            self._failed.add(keys[0], True)
 
     def purge(self, ref: str) -> int:
         """Remove the copies of the source *ref*, and say how many files there were."""
-        self._announced.clear()
         return self.store.purge(source_folder(ref))
 
     def _make(self, keys: Sequence[Key], source: Source, reduce: Callable[[], Sequence[bytes]]) -> bool:
-        if not self._has(keys[0]):  # or somebody else was faster
+        if not self.store.has(keys[0]):  # or somebody else was faster
             for key, data in zip(keys, reduce(), strict=True):
-                self.store.put(key, partial(_write, data=data, mtime_ns=source.mtime_ns), in_use=True)
+                self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
             logger.info("kept %d copies of %r", len(keys), source.ref)
         return True
-
-    def _is_announced(self, source: Source) -> bool:
-        return self._has(self._key(source, _SET))
-
-    def _has(self, key: Key) -> bool:
-        entry = self.store.get(key)
-        if entry is not None:
-            entry.close()
-        return entry is not None
 
     def _key(self, source: Source, what: str) -> Key:
         version = blake2b(f"{self.format}\n{self.recipe}\n{source.identity}".encode("utf-8", "surrogatepass"))
         return source_folder(source.ref), f"{version.hexdigest()[:32]}-{what}"
-
-
-def _write(file: BinaryIO, data: bytes, mtime_ns: int) -> int:
-    file.write(data)
-    return mtime_ns

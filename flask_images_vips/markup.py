@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Response, after_this_request, request
@@ -140,8 +139,7 @@ class _Picture:
         limits = _limits(chosen, pipeline.frames(self.header, self.options, chosen))
         found = responsive.candidates(self.image, self.options, served, limits)
         if len(found) > 1 and self.source is not None:
-            sides = (replace(self.options, width=each.width, height=each.height) for each in found)
-            pipeline.announce(self.source, sides)
+            pipeline.announce(self.source, self.options, [(each.width, each.height) for each in found])
         offered = [
             (
                 self.url(**more, width=each.width, height=each.height),

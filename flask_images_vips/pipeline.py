@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -19,6 +19,7 @@ from .config import Config
 from .copies import Copies, takes_copies
 from .engines import Engine, Header
 from .errors import (
+    Busy,
     ImagesError,
     InvalidOption,
     LimitExceeded,
@@ -27,12 +28,14 @@ from .errors import (
     UnreadableSource,
     UnsupportedSource,
 )
-from .formats import SUFFIXES, Format, by_name, choose, negotiate
+from .formats import JPEG, SUFFIXES, Format, by_name, choose, negotiate
 from .geometry import Box, Geometry, Size, lay_out, region, transformed
 from .metadata import Metadata
 from .options import DEFAULTS, Options
 from .presets import Presets
-from .rendition import Rendition
+from .recent import Recent
+from .rendition import Rendition, source_folder
+from .sets import Sets, Sides
 from .sources import Source
 from .sources.local import LocalSources
 from .sources.remote import RemoteSources
@@ -43,13 +46,14 @@ logger = logging.getLogger(__package__)
 T = TypeVar("T")
 
 _TRIES = 3
-_REMEMBERED_FAILURES = 1024
 _FAILURE_SECONDS = 10.0
 
 _LOWEST_QUALITY = 20  # where a limit of bytes asks for less, the limit gives way
 _MOST_RENDERS = 6  # of one rendition, to keep within its limit: they find its quality to within 4 of 55
 # Options that change no pixel where the size comes out as the source's.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
+# Formats that encode a set for less than decoding a source once more: a page's first visitor waits for all of it.
+_WHOLE_SETS = (JPEG,)
 _REMEMBERED_BOXES = _REMEMBERED_HEADERS = 4096
 _VERSION_LETTERS = 6  # of a source's content, in its URLs: 36 bits tell the versions of one source apart
 
@@ -82,6 +86,7 @@ class Pipeline:
         self.cache = cache
         self.slots = slots
         self.copies = copies
+        self.sets = None if copies is None else Sets(copies.store)
         self._make_engines = make_engines
         self._engines: Sequence[Engine] | None = None
         self._engines_lock = threading.Lock()
@@ -91,7 +96,7 @@ class Pipeline:
         self._header = lru_cache(_REMEMBERED_HEADERS)(self._read_header)
         self._trim_box = lru_cache(_REMEMBERED_BOXES)(self._read_trim_box)
         self._decode = decode
-        self._failures: dict[Key, tuple[float, Callable[[], ImagesError]]] = {}
+        self._failed: Recent[Callable[[], ImagesError]] = Recent(_FAILURE_SECONDS)
 
     @property
     def engines(self) -> Sequence[Engine]:
@@ -220,22 +225,29 @@ class Pipeline:
         """
         return self._trim_box(source, region(self.size(source), options), options.trim) if options.trim else None
 
-    def announce(self, source: Source, options: Iterable[Options]) -> None:
-        """Say that a page asks for a set of renditions of *source*: one decode will do for all of them.
-
-        Costs nothing after the first time for a version of the source.
+    def announce(self, source: Source, options: Options, sides: Sequence[Sides]) -> None:
+        """Say that a page offers *source* with *options* at each of *sides*: see `Sets.announce`.
 
         Raises:
             UnreadableSource, LimitExceeded: its header cannot be read.
         """
-        if self.copies is not None:
-            self.copies.announce(source, self.metadata.header(source), options)
+        if self.sets is not None:
+            self.sets.announce(source, options, sides, partial(self.metadata.header, source))
+
+    def purge(self, ref: str) -> int:
+        """Remove all that is kept of the source *ref*, a path or a URL, and say how many renditions there were."""
+        if self.remote is not None and is_remote(ref):
+            self.remote.purge(ref)
+        if self.copies is not None and self.sets is not None:
+            self.copies.purge(ref)
+            self.sets.forget()
+        return self.cache.purge(source_folder(ref))
 
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         source, key = rendition.source, rendition.key
-        failed = self._failures.get(key)
-        if failed is not None and time.monotonic() < failed[0]:
-            raise failed[1]()
+        again = self._failed.get(key)
+        if again is not None:
+            raise again()
         make = partial(self._render, rendition, since)
         try:
             if not rendition.options.cache:
@@ -243,12 +255,10 @@ class Pipeline:
                 return Entry(len(data), rendition.mtime, data=data)
             if (entry := self.cache.get(key)) is not None:
                 return entry
-            self._prepare_copies(rendition, since)
+            self._prepare(rendition, since)
             return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
-            if len(self._failures) >= _REMEMBERED_FAILURES:
-                self._failures.clear()
-            self._failures[key] = time.monotonic() + _FAILURE_SECONDS, _again(source, error)
+            self._failed.add(key, _again(source, error))
             raise
 
     def _render(self, rendition: Rendition, since: float) -> bytes:
@@ -291,22 +301,67 @@ class Pipeline:
                     return self.copies, engine, header, self._planned(header, rendition, frames=1)
         return None
 
-    def _prepare_copies(self, rendition: Rendition, since: float) -> None:
+    def _prepare(self, rendition: Rendition, since: float) -> None:
+        """Make what *rendition* costs less with, or it itself, where one decode of its source does for more."""
         copying = self._copying(rendition)
-        if copying is None:
+        if copying is None or self.sets is None:
             return
         copies, engine, header, geometry = copying
+        found = self.sets.find(rendition) if rendition.format in _WHOLE_SETS else None
+        if found is not None:
+            self._make_set(*found, rendition, header, engine, since)
+            if self.cache.has(rendition.key):
+                return
 
-        def is_first() -> bool:
+        def is_lone() -> bool:
             kept = {*self.cache.siblings(rendition.key[0], "")} - {rendition.key}
             # Not what is known of the source, which lies there too.
-            return not any(file.endswith(SUFFIXES) for _, file in kept)
+            lone = not any(file.endswith(SUFFIXES) for _, file in kept)
+            return lone and not (self.sets and self.sets.is_announced(rendition.source))
 
         def reduce(sizes: Sequence[Size]) -> Sequence[bytes]:
             with self._open(rendition.source) as descriptor, self.slots.hold(header.size.pixels, since):
                 return engine.reduced(descriptor, rendition, sizes, copies.format)
 
-        copies.prepare(rendition, header, geometry.upright, is_first, reduce)
+        copies.prepare(rendition, header, geometry.upright, is_lone, reduce)
+
+    def _make_set(
+        self, name: Key, members: Sequence[Rendition], wanted: Rendition, header: Header, engine: Engine, since: float
+    ) -> None:
+        """Make those of *members* that are not kept, from one decode, unless *wanted* has come meanwhile.
+
+        Once on this host: whoever wants one of them meanwhile waits. What goes wrong leaves each to be made by itself.
+
+        Raises:
+            Busy, SourceChanged: as a render does.
+        """
+        assert self.sets is not None
+        source = wanted.source
+
+        def make() -> bool:
+            lacking = [member for member in members if not self.cache.has(member.key)]
+            if len(lacking) < 2 or wanted.key not in {member.key for member in lacking}:
+                return False
+            begin = time.perf_counter()
+            planned = [(member, self._planned(header, member, frames=1)) for member in lacking]
+            planned.sort(key=lambda member: -member[1].upright.pixels)
+            with self._open(source) as descriptor, self.slots.hold(header.size.pixels, since):
+                made = engine.render_set(descriptor, planned)
+            for (member, _), data in zip(planned, made, strict=True):
+                self.cache.put_bytes(member.key, data, member.mtime_ns)
+            milliseconds = 1000 * (time.perf_counter() - begin)
+            logger.info("rendered %r by %s: a set of %d, %.0f ms", source.ref, engine.name, len(made), milliseconds)
+            return True
+
+        if not self.cache.usable():
+            return
+        try:
+            self.cache.once(name, make)
+        except (Busy, SourceChanged):
+            raise
+        except (ImagesError, OSError) as error:
+            logger.info("no set of %r is made: %s", source.ref, error)
+            self.sets.failed(name)
 
     def _render_copy(self, rendition: Rendition, since: float) -> tuple[str, Geometry, bytes] | None:
         """*rendition*, made from a copy of its source; None where there is none that can be read."""

@@ -291,7 +291,7 @@ def test_a_photograph_from_a_copy_is_one_from_all_its_pixels(
     large = Image.fromarray((np.asarray(large) + grain).clip(0, 255).astype(np.uint8))
     large.save(static / "large.jpg", quality=95)
     pipeline = pipeline_of(app)
-    pipeline.announce(pipeline.sources.find("large.jpg"), [Options(width=200), Options(width=300)])
+    pipeline.announce(pipeline.sources.find("large.jpg"), Options(), [(200, None), (300, None)])
     for width in (300, 500, 800, 1600):
         made = fetch(app, "large.jpg", width=width, format="png")
         assert told() == ["vips from a copy"]
@@ -311,9 +311,9 @@ def test_an_announced_set_is_decoded_once_by_whichever_worker(
     pipeline = pipeline_of(page)
     source = pipeline.sources.find("large.jpg")
     for _ in range(2):
-        pipeline.announce(source, [Options(width=width) for width in (200, 400, 800)])
+        pipeline.announce(source, Options(), [(width, None) for width in (200, 400, 800)])
     for width in (200, 400, 800):
-        fetch(worker, "large.jpg", width=width)
+        fetch(worker, "large.jpg", width=width, format="webp")
     assert told() == ["vips from a copy"] * 3
 
 
@@ -321,7 +321,7 @@ def test_an_announced_set_is_decoded_once_by_whichever_worker(
 def test_a_set_of_one_that_fits_a_copy_is_none(app: Flask, draw: Draw, widths: tuple[int, ...]) -> None:
     draw("large.jpg", LARGE)
     pipeline = pipeline_of(app)
-    pipeline.announce(pipeline.sources.find("large.jpg"), [Options(width=width) for width in widths])
+    pipeline.announce(pipeline.sources.find("large.jpg"), Options(), [(width, None) for width in widths])
     fetch(app, "large.jpg", width=100)
     assert copies_of(app) == []
 
@@ -484,13 +484,12 @@ def go(process: subprocess.Popen[str]) -> None:
 
 
 @posix
-def test_four_processes_that_want_a_set_decode_it_once(
+def test_four_processes_that_want_copies_make_them_once(
     tmp_path: Path, draw: Draw, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     draw("large.jpg", LARGE)
     app = site(str(tmp_path))
-    pipeline = pipeline_of(app)
-    pipeline.announce(pipeline.sources.find("large.jpg"), [Options(width=100), Options(width=200)])
+    fetch(app, "large.jpg", width=50)
     processes = [start(width, width + 1) for width in (100, 200, 300, 400)]
     for process in processes:
         go(process)

@@ -103,6 +103,13 @@ class DiskCache:
                 os.chmod(path, self._file_mode)
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
 
+    def has(self, key: Key) -> bool:
+        """Whether there is an entry of *key*. That counts as reading it."""
+        entry = self.get(key)
+        if entry is not None:
+            entry.close()
+        return entry is not None
+
     def siblings(self, folder: str, prefix: str) -> list[Key]:
         """The keys of the entries of *folder* whose file's name begins with *prefix*."""
         with contextlib.suppress(OSError):
@@ -218,6 +225,15 @@ class DiskCache:
             with contextlib.suppress(FileNotFoundError):  # evicted, or replaced by a newer one
                 self._count(key, os.stat(path).st_size)
         return path
+
+    def put_bytes(self, key: Key, data: bytes, mtime_ns: int, *, in_use: bool = False) -> str | None:
+        """As `put`, of *data*."""
+
+        def write(file: BinaryIO) -> int:
+            file.write(data)
+            return mtime_ns
+
+        return self.put(key, write, in_use=in_use)
 
     def _count(self, key: Key, size: int) -> None:
         """Count an entry, and make room where there is too much."""

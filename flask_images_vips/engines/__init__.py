@@ -85,7 +85,13 @@ class Engine(Protocol):
 
     @property
     def makes_copies(self) -> bool:
-        """Whether `reduced` and `render_copy` work, here and now."""
+        """Whether `render_set`, `reduced` and `render_copy` work, here and now."""
+        ...
+
+    def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
+        """As `render`, each of *members* in their order, from one decode: stills of one source that differ in their
+        size alone, the largest first.
+        """
         ...
 
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:

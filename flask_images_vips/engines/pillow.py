@@ -139,6 +139,9 @@ class PillowEngine:
             picture = turned(_scaled(image, turn.size(box.size)), turn)
             return in_srgb(picture, image.info.get("icc_profile"))
 
+    def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
+        raise UnsupportedSource(members[0][0].source.ref, "Pillow makes no sets")
+
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
         raise UnsupportedSource(rendition.source.ref, "Pillow makes no copies")
 

@@ -7,6 +7,7 @@ Unlike bare ``thumbnail``, the load is a step of its own: what `vips_reader` rea
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,11 @@ logger = logging.getLogger("flask_images_vips")
 
 # How a copy is written. Uncompressed, it is read three times as fast; as a JPEG, it takes a tenth of the disk.
 _COPIES: dict[str, dict[str, Any]] = {"tiff": {"compression": "none"}, "jpeg": {"Q": 92, "subsample_mode": "off"}}
+
+# The picture that a set is made of has at least this many pixels a side for each of the largest member's. It is kept as
+# it was decoded up to this many pixels: scaling it first would cost more than it saves.
+_SPARE_OF_SET = 1.25
+_MOST_OF_SET = 8_000_000
 
 _first_pid: int | None = None
 """The process in which libvips made its first pixels."""
@@ -137,6 +143,32 @@ class VipsEngine:
             exif = exif_of(source, descriptor, rendition)
             return encode(deadline.watch(together(made)), rendition, exif, self.settings)
 
+    def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
+        rendition, geometry = members[0]
+        with self._pixels(rendition.source.ref) as deadline:
+            # Each is scaled from the smallest picture that leaves twice its pixels: one made before, or the first.
+            pictures = [deadline.watch(self._whole(descriptor, rendition, geometry.upright))]
+            made = []
+            for rendition, geometry in members:
+                picture = next((each for each in reversed(pictures) if _leaves(each, geometry.upright)), pictures[0])
+                image = deadline.watch(scale(picture, rendition, geometry)).copy_memory()
+                pictures.append(image)
+                for step in self._steps[1:]:
+                    image = deadline.watch(step(image, rendition, geometry))
+                made.append(encode(image, rendition, None, self.settings))
+            return made
+
+    def _whole(self, descriptor: int, rendition: Rendition, largest: Size) -> pyvips.Image:
+        """The picture that a set is made of whose largest member is scaled to *largest*: upright, in memory."""
+        least = Size(*(math.ceil(_SPARE_OF_SET * side) for side in largest))
+        # Not decoded at a smaller fraction than the largest would be by itself, nor at a larger one.
+        reader = replace(self._reader, headroom=self._reader.headroom / _SPARE_OF_SET)
+        image = reader.load(descriptor, rendition.source.ref, Geometry(least, least), 1)
+        size = upright_size(image)
+        if size.pixels > _MOST_OF_SET:
+            size = least
+        return scale(image, rendition, Geometry(size, size)).copy_memory()
+
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
         with self._pixels(rendition.source.ref) as deadline:
             image = deadline.watch(self._reader.load(descriptor, rendition.source.ref, Geometry(sizes[0], sizes[0]), 1))
@@ -217,6 +249,11 @@ class VipsEngine:
         for step in (scale, vips_effects.turn, place):
             image = step(image, rendition, geometry)
         return image.xoffset, image.yoffset
+
+
+def _leaves(image: pyvips.Image, scaled: Size) -> bool:
+    """Whether *image* has twice the pixels a side that are wanted, as much as decoders' own shrinking leaves."""
+    return bool(image.width >= 2 * scaled.width and image.height >= 2 * scaled.height)
 
 
 def _comparable(image: pyvips.Image) -> pyvips.Image:
