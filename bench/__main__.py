@@ -18,8 +18,6 @@ from typing import Any
 from bench import results
 from bench.measure import WrongAnswer
 
-# Each part's module is imported when it runs: a worker, which is a fresh process, imports this module again.
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -30,49 +28,29 @@ class Part:
     what: str
 
 
-def _engines(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
-    from bench import engines
+def _of(module: str, function: str = "run") -> Callable[..., Any]:
+    """*function* of *module*, which is imported when it runs: a worker, a fresh process, imports this module again."""
 
-    return engines.run(quick, told)
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module(f"bench.{module}"), function)(*arguments)
 
-
-def _cold(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
-    from bench import cold
-
-    return cold.run(quick, told)
-
-
-def _warm(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
-    from bench import warm
-
-    return warm.run(quick, told)
-
-
-def _stampede(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
-    from bench import crowds
-
-    return crowds.run_stampede(quick, told)
-
-
-def _memory(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
-    from bench import crowds
-
-    return crowds.run_memory(quick, told)
-
-
-def _quality(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
-    from bench import quality
-
-    return quality.run(quick, told)
+    return call
 
 
 PARTS = {
-    "engines": Part(_engines, lambda quick: 10 if quick else 22, "one rendition by each engine: CPU, memory, nearness"),
-    "cold": Part(_cold, lambda quick: 2 if quick else 5, "first renditions a second, by each server"),
-    "warm": Part(_warm, lambda quick: 2, "the cost of a hit, in the application and by each server"),
-    "stampede": Part(_stampede, lambda quick: 2 if quick else 3, "a crowd that wants the same new picture"),
-    "memory": Part(_memory, lambda quick: 5, "the peak of each server under large photographs, and growth"),
-    "quality": Part(_quality, lambda quick: 3 if quick else 16, "nearness to the reference, and bytes"),
+    "engines": Part(
+        _of("engines"), lambda quick: 10 if quick else 22, "one rendition by each engine: CPU, memory, bytes"
+    ),
+    "cold": Part(_of("cold"), lambda quick: 2 if quick else 5, "first renditions a second, by each server"),
+    "mixed": Part(_of("mixed"), _of("mixed", "steps"), "a site's traffic, from a cold cache on, by each server"),
+    "warm": Part(_of("warm"), lambda quick: 2, "the cost of a hit, in the application and by each server"),
+    "stampede": Part(
+        _of("crowds", "run_stampede"), lambda quick: 2 if quick else 3, "a crowd that wants the same new picture"
+    ),
+    "memory": Part(
+        _of("crowds", "run_memory"), lambda quick: 5, "the peak of each server under large photographs, and growth"
+    ),
+    "quality": Part(_of("quality"), lambda quick: 3 if quick else 16, "nearness to the reference, and bytes"),
 }
 
 
@@ -81,8 +59,10 @@ def measure(names: list[str], *, quick: bool, folder: Path) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from bench.measure import adopt_orphans
     from bench.servers import versions
 
+    adopt_orphans()
     console, failed = Console(stderr=True), 0
     columns = TextColumn("{task.fields[part]:9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, TextColumn("{task.description}"), console=console) as progress:

@@ -16,11 +16,11 @@ import random
 import statistics
 import tempfile
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable
 from multiprocessing.synchronize import Lock
 from pathlib import Path
 
+from bench.popularity import lru_hits, zipf
 from flask_images_vips.cache import Key
 from flask_images_vips.cache.bound import Bound
 from flask_images_vips.cache.disk import DiskCache
@@ -68,11 +68,11 @@ def cache_in(folder: str, cap: int | None) -> DiskCache:
 def key_of(number: int) -> Key:
     """Four entries in each folder, as renditions of one source."""
     folder, file = (hashlib.sha1(text.encode()).hexdigest() for text in (f"source {number // 4}", f"{number}"))
-    return folder, f"{file}.jpg"
+    return folder, f"{file}-{number}.jpg"
 
 
-def size_of(number: int) -> int:
-    return round(MEAN_BYTES * random.Random(number).lognormvariate(-(SPREAD**2) / 2, SPREAD)) + 1
+def size_of(number: int, mean: int = MEAN_BYTES) -> int:
+    return round(mean * random.Random(number).lognormvariate(-(SPREAD**2) / 2, SPREAD)) + 1
 
 
 # Writes.
@@ -121,52 +121,30 @@ def request_all(exponent: float) -> tuple[float, float]:
     """The hit ratio of the cache, and that of a true LRU with the same requests in one of their possible orders."""
     sizes = [size_of(number) for number in range(THINGS)]
     cap = sum(sizes) // 10
-    requests = [list(itertools.islice(zipf(exponent, seed), REQUESTS)) for seed in range(PROCESSES)]
+    requests = [list(itertools.islice(zipf(THINGS, exponent, seed), REQUESTS)) for seed in range(PROCESSES)]
     with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         hits = sum(pool.starmap(ask, [(folder, cap, part) for part in requests]))
     together = list(itertools.chain.from_iterable(zip(*requests, strict=True)))
     return hits / len(together), lru_hits(together, sizes, cap) / len(together)
 
 
-def zipf(exponent: float, seed: int) -> Iterator[int]:
-    """Endless requests for things whose popularity has nothing to do with their number: the same for every seed."""
-    numbers = random.Random(0).sample(range(THINGS), THINGS)
-    weights = list(itertools.accumulate(rank**-exponent for rank in range(1, THINGS + 1)))
-    chance = random.Random(seed)
-    while True:
-        yield from chance.choices(numbers, cum_weights=weights, k=1000)
-
-
 def ask(folder: str, cap: int, requests: list[int]) -> int:
+    return hits(cache_in(folder, cap), requests, lambda number: bytes(size_of(number)))
+
+
+def hits(cache: DiskCache, requests: list[int], content_of: Callable[[int], bytes]) -> int:
     """How many of *requests* were there already."""
-    cache = cache_in(folder, cap)
     made = 0
 
     def create(number: int) -> bytes:
         nonlocal made
         made += 1
-        return bytes(size_of(number))
+        return content_of(number)
 
     for number in requests:
         with cache.get_or_create(key_of(number), MTIME_NS, lambda number=number: create(number)) as entry:
             entry.read()
     return len(requests) - made
-
-
-def lru_hits(requests: list[int], sizes: list[int], cap: int) -> int:
-    """How many of *requests* a cache answers that removes what was not asked for the longest."""
-    kept: OrderedDict[int, int] = OrderedDict()
-    hits = held = 0
-    for number in requests:
-        if number in kept:
-            hits += 1
-            kept.move_to_end(number)
-        else:
-            kept[number] = sizes[number]
-            held += sizes[number]
-            while held > cap:
-                held -= kept.popitem(last=False)[1]
-    return hits
 
 
 if __name__ == "__main__":

@@ -1,38 +1,30 @@
 """``python -m bench.copies``: what reduced copies and the encoders' efforts cost and save.
 
-CPU of whole cold answers in this process, contenders interleaved, medians of ROUNDS; every ratio is of one run. Then
-200 sources × 6 sizes over HTTP, asked for by Zipf's law from a cold cache on, with copies and without. ``python -m
-bench.copies PART …`` takes only some parts. Sources are drawn; the large JPEG has as many bytes as a camera's.
+CPU of whole cold answers in this process, contenders interleaved, medians of ROUNDS; every ratio is of one run.
+``python -m bench copies PART …`` takes only some parts. Sources are drawn; the large JPEG has as many bytes as a
+camera's. What copies make of a site's traffic: `bench.mixed`.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import random
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyvips
 from flask import Flask
 from PIL import Image
 from skimage.metrics import structural_similarity
 
 from bench.photographs import enlarged
-from bench.traffic import request, tree_seconds
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.engines.encoders import EFFORTS, settings_of
 from flask_images_vips.engines.vips_writer import BALANCED
@@ -44,7 +36,6 @@ ROUNDS = 7
 WIDTHS = (320, 480, 640, 960, 1280, 1600)
 JPEG_24, JPEG_6, PNG_20, WEBP_11 = "24 Mpx JPEG", "6 Mpx JPEG", "20 Mpx PNG", "11 Mpx WebP"
 FILES = {JPEG_24: "24.jpg", JPEG_6: "6.jpg", PNG_20: "20.png", WEBP_11: "11.webp"}
-SOURCES, REQUESTS, CLIENTS, MIXED_ROUNDS = 200, 1_500, 4, 1
 
 
 def draw_sources(folder: Path) -> None:
@@ -273,108 +264,6 @@ def at_equal(
     return float(np.interp(wanted, [each for each, _ in points], [size for _, size in points]))
 
 
-def mixed_site(folder: str, copies: str) -> Flask:
-    app = Flask("copies", root_path=folder)
-    app.config.update(SECRET_KEY="copies", IMAGES_CACHE=f"mixed-{copies}", IMAGES_COPIES=copies != "none" and copies)
-    Images(app)
-    return app
-
-
-def mixed(folder: Path) -> None:
-    """Two gunicorn processes, CLIENTS clients, cold cache: half of the sources 24 Mpx JPEG, the others smaller."""
-    bases = [FILES[JPEG_24], FILES[JPEG_6], FILES[JPEG_24], FILES[WEBP_11]]
-    names = [f"mixed/{number}{Path(bases[number % 4]).suffix}" for number in range(SOURCES)]
-    (folder / "static" / "mixed").mkdir()
-    for number, name in enumerate(names):
-        os.link(folder / "static" / bases[number % 4], folder / "static" / name)
-    order = random.Random(1)
-    shuffled = order.sample(names, len(names))
-    weights = [1 / rank for rank in range(1, SOURCES + 1)]
-    asked = [(name, order.choice(WIDTHS)) for name in order.choices(shuffled, weights, k=REQUESTS)]
-    print(f"{SOURCES} sources × {len(WIDTHS)} sizes, {REQUESTS} requests by Zipf's law, {len(set(asked))} different")
-    for turn in range(1, MIXED_ROUNDS + 1):
-        for copies, announced in (("none", False), ("tiff", False), ("tiff", True), ("jpeg", False)):
-            shutil.rmtree(folder / f"mixed-{copies}", ignore_errors=True)
-            site = mixed_site(str(folder), copies)
-            if announced:
-                pipeline = images_of(site).pipeline
-                for name in {name for name, _ in asked}:
-                    pipeline.announce(pipeline.sources.find(name), Options(), [(width, None) for width in WIDTHS])
-            with site.test_request_context():
-                urls = [resized_img_src(name, width=width, format="jpeg") for name, width in asked]
-            with gunicorn(folder, copies) as (port, server):
-                begin, cpu = time.perf_counter(), tree_seconds(server)
-                fetch_all(port, urls)
-                wall, cpu = time.perf_counter() - begin, tree_seconds(server) - cpu
-            cache = folder / f"mixed-{copies}"
-            disk = {part: megabytes(cache / "flask-images-vips" / part) for part in (".", "copies")}
-            told = f"copies {copies}{', announced' if announced else ''}"
-            print(
-                f"  round {turn}, {told}: {REQUESTS / wall:.0f} requests/s, {cpu:.1f} s CPU, "
-                f"{disk['.'] - disk['copies']:.0f} MB of renditions, {disk['copies']:.0f} MB of copies",
-                flush=True,
-            )
-
-
-def fetch_all(port: int, urls: Sequence[str]) -> None:
-    left = iter(urls)
-    lock = threading.Lock()
-    errors: list[BaseException] = []
-
-    def client() -> None:
-        connection = None
-        try:
-            while True:
-                with lock:
-                    url = next(left, None)
-                if url is None:
-                    return
-                connection = request(port, connection, url)
-        except BaseException as error:
-            errors.append(error)
-            raise
-
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors, errors
-
-
-def megabytes(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-
-
-@contextmanager
-def gunicorn(folder: Path, copies: str) -> Iterator[tuple[int, psutil.Process]]:
-    (folder / "served.py").write_text(
-        f"from bench.copies import mixed_site\n\napp = mixed_site({str(folder)!r}, {copies!r})\n"
-    )
-    paths = [str(Path(__file__).parent.parent), *filter(None, sys.path)]
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        number = listener.fileno()
-        options = f"--bind=fd://{number} --workers=2 --threads=4 --worker-class=gthread --log-level=error"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *options.split(), "--no-control-socket", "served:app"],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            pass_fds=[number],
-        )
-    with process:
-        try:
-            until = time.monotonic() + 60
-            server = psutil.Process(process.pid)
-            while len(server.children()) < 2 and time.monotonic() < until:
-                time.sleep(0.1)
-            time.sleep(3)  # until both have imported the application
-            yield port, server
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
 def imports(folder: Path) -> None:
     """What a process pays before its first image."""
     print("import: CPU ms of a new process, less those of Flask alone")
@@ -397,9 +286,7 @@ def imports(folder: Path) -> None:
     )
 
 
-PARTS: dict[str, Callable[[Path], None]] = {
-    part.__name__: part for part in (later, first, sets, efforts, imports, mixed)
-}
+PARTS: dict[str, Callable[[Path], None]] = {part.__name__: part for part in (later, first, sets, efforts, imports)}
 
 
 def main() -> None:

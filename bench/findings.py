@@ -14,7 +14,7 @@ from bench.statistics import Spread, ratio, spread
 Results = dict[str, dict[str, Any]]
 
 OURS, PILLOW, BARE, FULL, LIMIT = "vips", "pillow", "bare pyvips", "full decode", "the limit"
-SERVED, RIVALS = "this package, no copies", ("thumbor", "ipx", "imgproxy")
+PACKAGE, SERVED, RIVALS = "this package", "this package, no copies", ("thumbor", "ipx", "imgproxy")
 NOTICEABLE = 1.10
 """Less of a difference is not called a loss where no goal says so: it is within what rounds differ by."""
 
@@ -174,13 +174,21 @@ def why_slower(case: dict[str, Any], rival: str) -> str:
     return f"{text}. The answers have {sizes}, at SSIM {rows[SERVED]['ssim']:.3f} and {rows[rival]['ssim']:.3f}."
 
 
+# Traffic.
+
+
+def mixed_cases(results: Results) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = results.get("mixed", {}).get("cases", [])
+    return cases
+
+
 # Losses.
 
 
 def losses(results: Results) -> list[Loss]:
     """Everything measured at which another that makes the picture too is noticeably better, the worst first."""
-    found = [*_engine_losses(results), *_cold_losses(results), *_memory_losses(results), *_hit_losses(results)]
-    return sorted(found, key=lambda loss: -loss.times)
+    kinds = (_engine_losses, _cold_losses, _mixed_losses, _memory_losses, _hit_losses)
+    return sorted((loss for kind in kinds for loss in kind(results)), key=lambda loss: -loss.times)
 
 
 def _engine_losses(results: Results) -> Iterator[Loss]:
@@ -227,11 +235,26 @@ def _cold_losses(results: Results) -> Iterator[Loss]:
             yield Loss(where, rival, *texts, times.median, why_slower(case, rival))
 
 
+def _mixed_losses(results: Results) -> Iterator[Loss]:
+    for case in mixed_cases(results):
+        rival, rows = best_rival(case), case["contenders"]
+        if rival is None:
+            continue
+        ours, theirs = rows[PACKAGE], rows[rival]
+        times = ratio(theirs["per_second"], ours["per_second"])
+        if times.median > NOTICEABLE:
+            cpu, disk = ([spread(row[what]).median for row in (ours, theirs)] for what in ("cpu_s", "disk_mb"))
+            reason = f"All took {cpu[0]:.1f} s of CPU here and {cpu[1]:.1f} s there, and left {disk[0]:.0f} and "
+            reason += f"{disk[1]:.0f} MB, of ours {spread(ours['copies_mb']).median:.0f} MB copies for sizes to come."
+            texts = f"{spread(ours['per_second']).text()}/s", f"{spread(theirs['per_second']).text()}/s"
+            yield Loss(f"mixed traffic: {case['load']}", rival, *texts, times.median, reason)
+
+
 def _memory_losses(results: Results) -> Iterator[Loss]:
     rows = results.get("memory", {}).get("contenders", {})
-    if "this package" not in rows:
+    if PACKAGE not in rows:
         return
-    ours = rows["this package"]
+    ours = rows[PACKAGE]
     for name, theirs in rows.items():
         times = ratio(ours["peak_mb"], theirs["peak_mb"]).median
         if name in RIVALS and times > NOTICEABLE:

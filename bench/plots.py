@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.findings import BARE, FULL, LIMIT, OURS, PILLOW, RIVALS, Results, cold_cases, engine_cases, hits
+from bench.findings import BARE, FULL, LIMIT, OURS, PILLOW, RIVALS, Results, cold_cases, engine_cases, hits, mixed_cases
 from bench.statistics import Spread, ratio, spread
 
 Draw = Callable[[Results, dict[str, str]], Figure | None]
@@ -68,10 +68,10 @@ def _style(theme: dict[str, str]) -> dict[str, Any]:
 
 
 def _colour(name: str, theme: dict[str, str]) -> str:
-    own = {OURS: "ours", PILLOW: "second", BARE: "other", FULL: "slow", LIMIT: "limit", "thumbor": "third"}
-    if name.startswith("this package") or "a hit" in name or "front door" in name:
+    own = {OURS: "ours", PILLOW: "second", BARE: "other", FULL: "slow", LIMIT: "limit"}
+    if name.startswith("this package") or any(what in name for what in ("a hit", "front door", "X-Accel")):
         return theme["ours"]
-    return theme[own.get(name, "third" if name in RIVALS else "other")]
+    return theme[own.get(name, "third" if name.startswith(RIVALS) else "other")]
 
 
 def _bars(
@@ -147,6 +147,18 @@ def cold(results: Results, theme: dict[str, str]) -> Figure | None:
             axes, [(n, spread(row["per_second"])) for n, row in case["contenders"].items()], theme, "requests a second"
         )
         axes.set_title(case["picture"])
+    return figure
+
+
+def mixed(results: Results, theme: dict[str, str]) -> Figure | None:
+    cases = mixed_cases(results)
+    if not cases:
+        return None
+    figure, panels = _panels(len(cases), 6)
+    for case, axes in zip(cases, panels, strict=False):
+        rows = [(name, spread(row["per_second"])) for name, row in case["contenders"].items()]
+        _bars(axes, rows, theme, "requests a second")
+        axes.set_title(f"{case['load']}, {case['requests']:,}")
     return figure
 
 
@@ -227,6 +239,7 @@ PLOTS: dict[str, tuple[Draw, str]] = {
         "The more bits a JPEG holds, the more of the work is reading them, which nothing can skip.",
     ),
     "cold": (cold, "First renditions a second by each server; longer is better."),
+    "mixed": (mixed, "A site's traffic from an empty cache on, and without its repetitions; longer is better."),
     "warm": (warm, "CPU of a hit, of all the server's processes; shorter is better."),
     "stampede": (stampede, "A crowd that wants one new picture; shorter is better."),
     "memory": (memory, "Peak memory of all the server's processes, and the growth of one; shorter is better."),

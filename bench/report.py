@@ -29,7 +29,7 @@ table { border-collapse: collapse; width: 100%; font-size: .84rem; }
 th { text-align: left; font-weight: 600; color: var(--faint); vertical-align: bottom; }
 th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 tr:has(td:first-child:empty) td:first-child { border-color: transparent; }
-td:nth-child(2) { white-space: nowrap; }
+td:first-child { min-width: 10rem; } td:nth-child(2) { white-space: nowrap; }
 td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 td span { border-radius: 1em; padding: .05rem .6rem; font-size: .78rem; font-weight: 600; white-space: nowrap;
   background: var(--soft); color: var(--faint); }
@@ -103,11 +103,14 @@ def page(results: Results, figures: dict[str, str]) -> str:
     if "cold" in results:
         parts.append("<h2>First renditions, by each server</h2>" + figures.get("cold", ""))
         parts.append(tables.cold_table(results).html())
+    if "mixed" in results:
+        parts.append("<h2>A site's traffic, by each server</h2>" + figures.get("mixed", ""))
+        parts.append(tables.mixed_table(results).html())
     if "warm" in results:
         parts.append("<h2>Hits</h2>" + figures.get("warm", ""))
         parts.append("".join(table.html() for table in tables.warm_tables(results)))
-        skipped = "".join(f" {line.rstrip('.')}." for line in results["warm"]["skipped"])
-        parts.append(f'<p class="note">{escape(tables.warm_note(results) + skipped)}</p>')
+        note = f"{tables.warm_note(results)} {tables.skipped(results['warm'])}"
+        parts.append(f'<p class="note">{escape(note)}</p>')
     for part, title, table in (
         ("stampede", "A crowd for one new picture", tables.stampede_table(results)),
         ("memory", "Memory", tables.memory_table(results)),
@@ -131,12 +134,14 @@ def _or_none(table: Table, none: str) -> str:
 def with_tables(text: str, results: Results) -> str:
     """The README's *text* with the tables of what is in *results* between its markers."""
     where = "\n\n".join(tables.environment(results))
-    if "engines" in results or "cold" in results:
+    if {"engines", "cold", "mixed"} & results.keys():
         parts = [where]
         if "engines" in results:
             parts.append(tables.engine_table(results, short=True).markdown())
         if "cold" in results:
             parts.append(tables.cold_summary(results).markdown())
+        if "mixed" in results:
+            parts.append(tables.mixed_table(results, short=True).markdown())
         missed = tables.loss_table(results)
         if missed.rows:
             parts.append("Where others are better, or a goal is missed:\n\n" + missed.markdown())

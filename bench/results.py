@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "bench" / "results"
-PARTS = ("engines", "cold", "warm", "stampede", "memory", "quality")
+PARTS = ("engines", "cold", "mixed", "warm", "stampede", "memory", "quality")
 _NUMBERS = re.compile(r"\[\s+([-\d.,\s]+?)\s+\]")  # a list of numbers takes one line, not one line each
 _PACKAGES = ("pyvips", "pyvips-binary", "pillow", "flask", "werkzeug", "gunicorn", "numpy", "scikit-image")
 

@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+import psutil
 
 from bench import sites
 from bench.measure import Tree
@@ -28,8 +31,11 @@ from bench.workload import cache_folder
 ROOT = Path(__file__).parent.parent
 STARTING_SECONDS = 60
 QUALITY = 75
-Urls = Callable[[str, int, int], str]
-"""The URL of an original's name at most so wide and high."""
+
+
+class Urls(Protocol):
+    def __call__(self, name: str, width: int, height: int, format: str = "", /) -> str:
+        """The URL of an original's *name* at most so wide and high; in its own format, if no other is named."""
 
 
 def cores() -> list[int]:
@@ -97,6 +103,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
         for child in family:
             if child.is_running():
                 child.kill()
+        psutil.wait_procs(family, 5)  # where they are ours now, see `adopt_orphans`, this takes their CPU into account
 
 
 def _wait_until_answering(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -123,19 +130,23 @@ def gunicorn(*options: str) -> Callable[[Path, int], list[str]]:
 
 def signed(folder: Path) -> Urls:
     app = sites.package(str(folder))
-    return lambda name, width, height: sites.signed_url(app, name, width, height)
+    return lambda name, width, height, format="": sites.signed_url(app, name, width, height, format)
 
 
 def plain(folder: Path) -> Urls:
-    return lambda name, width, height: f"/{name}?w={width}&h={height}"
+    return lambda name, width, height, format="": f"/{name}?w={width}&h={height}"
+
+
+def threaded() -> Server:
+    """This package as most would run it."""
+    workers = gunicorn(f"--workers={len(cores())}", "--threads=4")
+    return Server("this package, gthread", workers, signed, site="package", note="the same as sync, 4 threads")
 
 
 def ours() -> list[Server]:
-    sync, threads = f"--workers={len(cores())}", "--threads=4"
-    return [
-        Server("this package, sync", gunicorn(sync), signed, site="package", note="signed URLs, renditions kept"),
-        Server("this package, gthread", gunicorn(sync, threads), signed, site="package", note="the same, 4 threads"),
-    ]
+    note = "signed URLs, renditions kept"
+    sync = Server("this package, sync", gunicorn(f"--workers={len(cores())}"), signed, site="package", note=note)
+    return [sync, threaded()]
 
 
 def first() -> Server:
@@ -181,10 +192,14 @@ def thumbor() -> Server:
         arguments = ["-i", "127.0.0.1", "-p", str(port), "-c", f"{folder}/thumbor.conf"]
         return [program or "thumbor", *arguments, "--processes", str(len(cores()))]
 
+    def url(name: str, width: int, height: int, format: str = "") -> str:
+        filters = f"filters:format({format})/" if format else ""
+        return f"/unsafe/fit-in/{width}x{height}/{filters}{name}"
+
     return Server(
         "thumbor",
         command,
-        lambda _: lambda name, width, height: f"/unsafe/fit-in/{width}x{height}/{name}",
+        lambda _: url,
         missing="" if program else f"thumbor is not installed: pip install it into a venv {kept}, or set BENCH_THUMBOR",
         note="its Pillow engine, unsigned URLs, renditions kept in files",
         version=("thumbor", _version(output_of(program, "--version")) if program else ""),
@@ -201,10 +216,10 @@ def ipx() -> Server:
         start = [node or "node", str(folder_of / "bin" / "ipx.mjs"), "serve", "--dir", f"{folder}/static"]
         return [*start, "--host", "127.0.0.1", "--port", str(port)]
 
-    def url(name: str, width: int, height: int) -> str:
+    def url(name: str, width: int, height: int, format: str = "") -> str:
         # For a PNG, a quality would mean a palette of few colours.
         quality = "" if name.endswith((".png", ".gif")) else f",q_{QUALITY}"
-        return f"/s_{width}x{height},fit_inside{quality}/{name}"
+        return f"/s_{width}x{height},fit_inside{quality}{f',f_{format}' if format else ''}/{name}"
 
     package = folder_of / "package.json"
     return Server(
@@ -231,8 +246,8 @@ def imgproxy() -> Server:
         }
         return ["env", *(f"{key}={value}" for key, value in settings.items()), program or "imgproxy"]
 
-    def url(name: str, width: int, height: int) -> str:
-        kind = name.rpartition(".")[2]
+    def url(name: str, width: int, height: int, format: str = "") -> str:
+        kind = format or name.rpartition(".")[2]
         return f"/insecure/rs:fit:{width}:{height}/q:{QUALITY}/plain/local:///{name}@{kind}"
 
     return Server(

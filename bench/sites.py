@@ -34,6 +34,10 @@ def uncopied(folder: str) -> Flask:
     return package(folder, IMAGES_COPIES=False)
 
 
+def jpeg_copied(folder: str) -> Flask:
+    return package(folder, IMAGES_COPIES="jpeg")
+
+
 def early(folder: str) -> Flask:
     return package(folder, IMAGES_EARLY_HITS=True)
 
@@ -68,6 +72,7 @@ def view_of(contender: str, folder: str) -> Flask:
 SITES: dict[str, Callable[[str], Flask]] = {
     "package": package,
     "uncopied": uncopied,
+    "jpeg copied": jpeg_copied,
     "early": early,
     "front": front,
     "accel": accel,
@@ -80,7 +85,7 @@ def application() -> Flask:
     return SITES[os.environ["BENCH_SITE"]](os.environ["BENCH_FOLDER"])
 
 
-def signed_url(app: Flask, name: str, width: int, height: int | None = None) -> str:
+def signed_url(app: Flask, name: str, width: int, height: int | None = None, format: str = "") -> str:
     """The URL that a template of *app* would hold."""
     with app.test_request_context():
-        return resized_img_src(name, width=width, height=height, mode="fit")
+        return resized_img_src(name, width=width, height=height, mode="fit", format=format or None)

@@ -15,6 +15,7 @@ from bench.findings import (
     FULL,
     LIMIT,
     OURS,
+    PACKAGE,
     PILLOW,
     Results,
     bits_of,
@@ -23,6 +24,7 @@ from bench.findings import (
     goals,
     hits,
     losses,
+    mixed_cases,
 )
 from bench.statistics import ratio, spread
 
@@ -40,17 +42,20 @@ class Table:
 
     def html(self) -> str:
         head = "".join(f"<th>{escape(cell)}</th>" for cell in self.head)
-        body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in self.rows)
+        body = "".join(f"<tr>{_cell(label)}{''.join(map(_figure, rest))}</tr>" for label, *rest in self.rows)
         note = f'<p class="note">{escape(self.note)}</p>' if self.note else ""
         return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
 
 
-def _cell(text: str) -> str:
-    kind = {"met": "met", "not met": "lost", "not measured": "open"}.get(text, "")
-    number = text[:1].isdigit() or text in ("", "–")
-    classes = " ".join(filter(None, (kind, "number" if number else "")))
-    inner = f"<span>{escape(text)}</span>" if kind else escape(text)
-    return f'<td class="{classes}">{inner}</td>' if classes else f"<td>{inner}</td>"
+def _cell(text: str, kind: str = "") -> str:
+    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
+
+
+def _figure(text: str) -> str:
+    """A cell that is no label: a state stands out, and a number takes one line."""
+    if kind := {"met": "met", "not met": "lost", "not measured": "open"}.get(text):
+        return f'<td class="{kind}"><span>{escape(text)}</span></td>'
+    return _cell(text, "number" if text[:1].isdigit() else "")
 
 
 def environment(results: Results) -> list[str]:
@@ -92,9 +97,14 @@ def _disturbances(all_cases: Sequence[dict[str, Any]]) -> str:
     names = (
         "all of these"
         if len(hit) == len(all_cases) > 1
-        else ", ".join(case.get("case") or case["picture"] for case in hit)
+        else ", ".join(case.get("case") or case.get("picture") or case["load"] for case in hit)
     )
-    return f"Disturbed, though repeated: others took up to {worst:.0f} % of the processors in {names}. "
+    return f"Disturbed: others took up to {worst:.0f} % of the processors in {names}. "
+
+
+def skipped(data: dict[str, Any]) -> str:
+    """What a part left out, and why."""
+    return " ".join(f"{line.rstrip('.')}." for line in data.get("skipped", []))
 
 
 def goal_table(results: Results) -> Table:
@@ -170,7 +180,7 @@ def cold_table(results: Results) -> Table:
     note = (
         f"{_disturbances(cold_cases(results))}{data.get('clients', 0)} clients, "
         f"{data.get('cores', 0)} cores that the client shares, {data.get('rounds', 0)} interleaved rounds; each "
-        f"request for another size around 400×300. {' '.join(f'{line}.' for line in data.get('skipped', []))}"
+        f"request for another size around 400×300. {skipped(data)}"
     )
     return Table(head, rows, note)
 
@@ -194,6 +204,36 @@ def cold_summary(results: Results) -> Table:
     rounds = results.get("cold", {}).get("rounds", 0)
     note = f"{_disturbances(cases)}First renditions a second, median of {rounds} interleaved rounds (least–most)."
     return Table(("picture", *names), rows, note)
+
+
+def mixed_table(results: Results, *, short: bool = False) -> Table:
+    """Both loads by each server, and what ours is of it; *short* without the waits."""
+    data = results.get("mixed", {})
+    waits = () if short else ("median_ms", "p95_ms")
+    rows = []
+    for case in mixed_cases(results):
+        label, ours = f"{case['load']}, {case['requests']:,}", case["contenders"][PACKAGE]
+        for name, row in case["contenders"].items():
+            figures = (spread(row[column]).text() for column in ("per_second", "cpu_s", *waits))
+            copies = spread(row["copies_mb"]).median
+            kept = f"{spread(row['disk_mb']).median:,.0f}" + (f" ({copies:,.0f} copies)" if copies else "")
+            times = (
+                "–" if row is ours else ratio(ours[column], row[column]).text(2) for column in ("per_second", "cpu_s")
+            )
+            rows.append((label, name, *figures, f"{spread(row['answer_kb']).median:.1f}", kept, *times))
+            label = ""
+    columns = (column.replace("_", " ") for column in waits)
+    ratios = "requests/s, ours ÷ it", "CPU, ours ÷ it"
+    head = ("load", "server", "requests/s", "CPU s", *columns, "kB each", "MB kept", *ratios)
+    widths = ", ".join(map(str, data.get("widths", [])))
+    note = (
+        f"{_disturbances(mixed_cases(results))}{data.get('sources', 0)} sources, half of them JPEGs of 24 Mpx, asked "
+        f"for by Zipf's law at {widths} px, as JPEG, from an empty cache on. {data.get('clients', 0)} clients, "
+        f"{data.get('cores', 0)} cores that the client shares, {data.get('rounds', 0)} interleaved rounds, each by "
+        "fresh servers, ours with 4 threads a process. Each URL once is what a cache in front lets through that "
+        f"forgets nothing; ipx has none of its own. {skipped(data)}"
+    )
+    return Table(head, rows, note)
 
 
 def warm_tables(results: Results) -> list[Table]:
@@ -257,7 +297,7 @@ def stampede_table(results: Results) -> Table | None:
     rows = [(name, *(spread(row[column]).text() for column in columns)) for name, row in data["contenders"].items()]
     note = (
         f"{disturbance(data, data['rounds'])}{data['crowd']} clients at once for one new picture ({data['picture']}), "
-        f"{data['rounds']} interleaved rounds. "
+        f"{data['rounds']} interleaved rounds. {skipped(data)} "
     )
     for waits in data.get("waits", []):
         middle, late, last = waits["beyond_ms"] or (0, 0, 0)
@@ -279,12 +319,12 @@ def memory_table(results: Results) -> Table | None:
         for name, row in data["contenders"].items()
     ]
     made, held = data["growth"]["renders"], data["growth"]["resident_mb"]
-    middle = held[len(held) // 2]
+    middle = (len(held) - 1) // 2
     note = (
         f"{data['requests']} different renditions of a {data['picture']} by {data['clients']} clients, a fresh server "
         f"in each of {data['rounds']} rounds; peaks of all processes, added up, what they share counted in each. One "
-        f"process of ours that renders and renders holds {middle} MB after {made[len(made) // 2]:,} renders and "
-        f"{held[-1]} MB after {made[-1]:,}."
+        f"process of ours that renders and renders holds {held[middle]} MB after {made[middle]:,} renders and "
+        f"{held[-1]} MB after {made[-1]:,}. {skipped(data)}"
     )
     return Table(("server", "idle MB", "peak MB", "requests/s"), rows, note)
 
@@ -314,7 +354,8 @@ def quality_table(results: Results) -> Table | None:
 def contender_table(results: Results) -> Table:
     """Who is who."""
     engines = results.get("engines", {}).get("contenders", {})
-    served = results.get("cold", {}).get("servers", {})
+    cold, mixed = (results.get(part, {}).get("servers", {}) for part in ("cold", "mixed"))
+    served = cold | mixed | cold  # who is in both does the same in both
     return Table(
         ("contender", "what it is"), [*engines.items(), *((f"{name}, served", note) for name, note in served.items())]
     )
@@ -322,7 +363,7 @@ def contender_table(results: Results) -> Table:
 
 def picture_table(results: Results) -> Table:
     seen: dict[str, dict[str, Any]] = {}
-    for part in ("engines", "cold"):
+    for part in ("engines", "cold", "mixed"):
         for picture in results.get(part, {}).get("pictures", []):
             seen.setdefault(picture["name"], picture)
     rows = [

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import inspect
 import io
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +23,8 @@ from PIL import Image
 from servers import Server
 
 from flask_images_vips import Images, resized_img_src
+
+Start = Callable[..., "subprocess.Popen[str]"]
 
 PHOTOGRAPHS = Path(__file__).parent.parent / "flask_images_vips" / "demo" / "static" / "photos"
 
@@ -128,6 +135,31 @@ def serve(folder: Path) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Start]:
+    """Starts a function of a test's file in a new process, with texts as arguments."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
+        here = Path(inspect.getfile(function))
+        call = f"import sys; from {here.stem} import {function.__name__} as run; run(*sys.argv[1:])"
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", call, *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), *filter(None, sys.path)])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a process group, so that none of its children outlives the test
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process, contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
+            os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
 
 
 def gradient(size: tuple[int, int]) -> Image.Image:

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from bench import cold, engines, findings, load, quality, results, servers, sites, tables, traffic, workload
+from bench import cold, engines, findings, load, mixed, quality, results, servers, sites, tables, traffic, workload
 from bench.__main__ import PARTS, main
 from bench.contenders import CONTENDERS, FULL, LIMIT, OURS, PILLOW
 from bench.measure import Tree, Watch, Worker, WrongAnswer, check, interleaved
@@ -84,6 +84,7 @@ def test_a_percentile_is_one_of_the_values() -> None:
     [
         (b"", "no picture"),
         (b"<html>busy</html>", "no picture"),
+        (encoded((400, 266), "jpeg")[:-500], "no picture .*truncated"),
         (encoded((400, 266), "png"), "in png, not in jpeg"),
         (encoded((3000, 2000), "jpeg"), "3000×2000, not of 400×266"),
         (encoded((400, 300), "jpeg"), "400×300, not of 400×266"),
@@ -204,6 +205,41 @@ def test_answers_that_wrk_did_not_get_whole_fail_the_run() -> None:
         load.read_wrk("a server", WRK.format(requests=2000, trouble=""), 13_000, 1, 1)
 
 
+@pytest.fixture
+def small_originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(mixed, "PICTURES", (SMALL,))
+    monkeypatch.setattr(mixed, "WIDTHS", (100, 200, 300))
+    workload.copy_into(tmp_path / "originals", SMALL, [SMALL.file])
+    return tmp_path / "originals"
+
+
+def test_traffic_is_counted_with_what_is_kept_of_it(small_originals: Path) -> None:
+    asked = [(0, 100), (1, 300), (0, 100), (1, 200)]
+    cost, found = mixed.served(servers.threaded(), small_originals, asked, clients=2)
+    assert cost.requests == 4
+    assert cost.server_cpu > 0
+    # Three files are kept, one of the four answers came of a file; no copies of sources so small.
+    assert 2 < 1000 * found["disk_mb"] / found["answer_kb"] < 4
+    assert found["copies_mb"] == 0
+
+
+def test_traffic_that_is_answered_in_another_width_fails_the_run(small_originals: Path) -> None:
+    signed = servers.signed
+
+    def narrower(folder: Path) -> servers.Urls:
+        return lambda name, width, height, format="": signed(folder)(name, width - 2, height, format)
+
+    with pytest.raises(WrongAnswer, match="this package, gthread: a picture of 198×132, not of 200×134"):
+        mixed.served(replace(servers.threaded(), urls=narrower), small_originals, [(0, 200)], clients=1)
+
+
+def test_traffic_is_the_same_each_time_and_half_of_it_repeats() -> None:
+    asked = mixed.load_of(mixed.REQUESTS, mixed.SOURCES)
+    assert asked == mixed.load_of(mixed.REQUESTS, mixed.SOURCES)
+    assert 0.3 < len(set(asked)) / len(asked) < 0.6
+    assert max(source for source, _ in asked) < mixed.SOURCES
+
+
 def test_a_failed_part_keeps_no_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
 
@@ -270,6 +306,23 @@ def test_what_stays_disturbed_is_noted_and_ends() -> None:
     found = interleaved({"a": lambda: next(counted)}, 3, watch=Disturbed)
     assert found.samples == {"a": [3, 4, 5]}  # three repetitions, and no more
     assert found.noted() == {"disturbed": 3, "foreign_share": 0.5}
+    assert interleaved({"a": lambda: next(counted)}, 1, watch=Disturbed, spare=0).samples == {"a": [6]}
+
+
+def test_a_worker_that_its_server_left_behind_is_adopted() -> None:
+    code = """
+import os, psutil, subprocess
+from bench.measure import adopt_orphans
+adopt_orphans()
+with subprocess.Popen(["sh", "-c", "sleep 60 & echo $!"], stdout=subprocess.PIPE) as server:
+    worker = psutil.Process(int(server.stdout.readline()))
+    server.wait()
+    try:
+        print(worker.ppid() == os.getpid())
+    finally:
+        worker.kill()
+"""
+    assert results.output_of(sys.executable, "-c", code) == "True"
 
 
 # The workload and the contenders.
@@ -431,6 +484,19 @@ def cold_results(ours: list[float], theirs: list[float]) -> dict[str, Any]:
     return {"cold": {**about(), **served, "cases": [{**case, "contenders": contenders}]}}
 
 
+def mixed_results(ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    def row(per_second: list[float], copies_mb: float) -> dict[str, Any]:
+        seconds = [500 / rate for rate in per_second]
+        waits = dict.fromkeys(("client_s", "median_ms", "p95_ms"), seconds)
+        kept = {"disk_mb": [20 + copies_mb] * 2, "copies_mb": [copies_mb] * 2, "answer_kb": [46.0] * 2}
+        return {"per_second": per_second, "cpu_s": seconds, **waits, **kept}
+
+    contenders = {findings.PACKAGE: row(ours, 300.0), "thumbor": row(theirs, 0.0)}
+    case = {"load": mixed.ALL, "requests": 750, "disturbed": 0, "foreign_share": 0.0, "contenders": contenders}
+    about_all = {"rounds": 2, "clients": 4, "cores": 2, "sources": 200, "widths": [320, 640], "pictures": []}
+    return {"mixed": {**about(), **about_all, "skipped": ["ipx is not installed"], "servers": {}, "cases": [case]}}
+
+
 def found_goal(name: str, given: dict[str, Any]) -> findings.Goal:
     return next(goal for goal in findings.goals(given) if goal.name.startswith(name))
 
@@ -470,12 +536,35 @@ def test_where_another_is_better_stands_in_the_table_of_losses() -> None:
     assert len(tables.loss_table(cold_results([50, 50], [100, 100])).rows) == 1  # as the goal that it misses
 
 
+def test_traffic_is_told_with_what_ours_is_of_each() -> None:
+    table = tables.mixed_table(mixed_results([40, 50], [20, 20]), short=True)
+    assert table.rows == [
+        (
+            "all requests, 750",
+            "this package",
+            "45.0 (40.0–50.0)",
+            "11.2 (10.0–12.5)",
+            "46.0",
+            "320 (300 copies)",
+            "–",
+            "–",
+        ),
+        ("", "thumbor", "20.0 (20.0–20.0)", "25.0 (25.0–25.0)", "46.0", "20", "2.25 (2.00–2.50)", "0.45 (0.40–0.50)"),
+    ]
+    assert "ipx is not installed." in table.note
+    assert findings.losses(mixed_results([40, 50], [20, 20])) == []
+    (loss,) = findings.losses(mixed_results([20, 20], [40, 40]))
+    assert (loss.where, loss.to, loss.times) == ("mixed traffic: all requests", "thumbor", 2)
+    assert loss.reason.startswith("All took 25.0 s of CPU here and 12.5 s there, and left 320 and 20 MB")
+
+
 def test_the_page_tells_goals_losses_disturbances_and_what_was_skipped() -> None:
     from bench.report import page
 
     given = results_of(vips=[25], bare=[25], full=[75], limit=[20]) | cold_results([50, 60], [100, 100])
     text = page(given, {})
     assert '<td class="lost"><span>not met</span></td>' in text
+    assert "<tr><td>6 Mpx JPEG, camera, 2.0 bits a pixel</td>" in text  # a label, not a number: it may take two lines
     assert "others took up to 25 % of the processors in 6 Mpx JPEG, camera" in text
     assert "ipx is not installed." in text
     assert "2 cores (a processor)" in text
@@ -528,12 +617,13 @@ def test_a_report_without_results_says_what_to_run(tmp_path: Path) -> None:
 def test_a_report_is_one_page_and_its_plots(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     given = results_of(vips=[25, 26], pillow=[30, 31], bare=[25, 25], full=[75, 75], limit=[20, 20])
-    for part, data in (given | cold_results([50, 60], [100, 100])).items():
+    for part, data in (given | cold_results([50, 60], [100, 100]) | mixed_results([50, 60], [100, 100])).items():
         (tmp_path / f"{part}.json").write_text(json.dumps(data))
     assert main(["--results", str(tmp_path), "report"]) == 0
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert page.count("data:image/png;base64,") == 4  # two plots, light and dark
-    for name in ("engines", "engines-dark", "cold", "cold-dark"):
+    assert page.count("data:image/png;base64,") == 6  # three plots, light and dark
+    assert "A site's traffic, by each server" in page
+    for name in ("engines", "engines-dark", "cold", "cold-dark", "mixed", "mixed-dark"):
         with Image.open(tmp_path / "plots" / f"{name}.png") as plot:
             assert plot.width > 500
 

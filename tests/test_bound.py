@@ -17,14 +17,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Start
 from test_cache import (
     PATIENCE_SECONDS,
     Warned,
@@ -37,20 +37,17 @@ from test_cache import (
     until,
 )
 
+from bench.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
+from bench.popularity import lru_hits, zipf
 from flask_images_vips import checks
-from flask_images_vips.cache import Key
 from flask_images_vips.cache.bound import SHARDS, Bound
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.errors import ConfigError
 
-Start = Callable[..., "subprocess.Popen[str]"]
-
 MOST = 1.02  # of the cap
 CAP = 12_000_000
 SMALL_CAP = 1_000_000
-MEAN_BYTES, SMALL_MEAN_BYTES = 20_000, 2_000
-SPREAD = 0.6  # of the sizes' logarithm: the largest of ten thousand is ten times the mean
-MTIME_NS = 1_600_000_000_000_000_000
+SMALL_MEAN_BYTES = 2_000
 WRITERS = 4
 
 
@@ -61,16 +58,9 @@ def bounded(folder: Path | str, cap: int, **keywords: Any) -> DiskCache:
     return disk_cache(folder, bound=Bound(str(folder), cap, 0), **keywords)
 
 
-def key_of(number: int) -> Key:
-    """Four entries in each folder, as renditions of one source."""
-    folder, file = (hashlib.sha1(text.encode()).hexdigest() for text in (f"source {number // 4}", f"{number}"))
-    return folder, f"{file}-{number}.jpg"
-
-
 def content_of(number: int, mean: int = MEAN_BYTES) -> bytes:
     """Bytes that tell of which entry they are, and how many they must be."""
-    size = round(mean * random.Random(number).lognormvariate(-(SPREAD**2) / 2, SPREAD)) + 1
-    return hashlib.shake_128(b"%d of %d" % (number, mean)).digest(size)
+    return hashlib.shake_128(b"%d of %d" % (number, mean)).digest(size_of(number, mean))
 
 
 def write(cache: DiskCache, numbers: Iterable[int], mean: int = MEAN_BYTES) -> None:
@@ -111,7 +101,7 @@ def listed(folder: os.PathLike[str] | str) -> list[os.DirEntry[str]]:
     return []
 
 
-def size_of(folder: str) -> int:
+def held_in(folder: str) -> int:
     return sum(file.stat().st_size for file in files_of(folder))
 
 
@@ -123,56 +113,6 @@ def numbers_of(folder: str) -> list[int]:
         assert Path(file.path).read_bytes() == content_of(number)
         numbers.append(number)
     return numbers
-
-
-def zipf(count: int, exponent: float, seed: int) -> Iterator[int]:
-    """Endless requests for *count* things, whose popularity has nothing to do with their number."""
-    chance = random.Random(seed)
-    numbers = chance.sample(range(count), count)
-    weights = list(itertools.accumulate(rank**-exponent for rank in range(1, count + 1)))
-    while True:
-        yield from chance.choices(numbers, cum_weights=weights, k=1000)
-
-
-def lru_hits(requests: list[int], sizes: dict[int, int], cap: int) -> int:
-    """How many of *requests* a cache answers that removes what was not asked for the longest."""
-    kept: OrderedDict[int, int] = OrderedDict()
-    hits = held = 0
-    for number in requests:
-        if number in kept:
-            hits += 1
-            kept.move_to_end(number)
-        else:
-            kept[number] = sizes[number]
-            held += sizes[number]
-            while held > cap:
-                held -= kept.popitem(last=False)[1]
-    return hits
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Start]:
-    """Starts a function of this file in a new process, with texts as arguments."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
-        here = Path(__file__)
-        call = f"import sys; from {here.stem} import {function.__name__} as run; run(*sys.argv[1:])"
-        process = subprocess.Popen(
-            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", call, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), *filter(None, sys.path)])},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        with process, contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
-            os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
 
 
 @contextlib.contextmanager
@@ -202,7 +142,7 @@ def largest_share(folder: str, cap: int, writers: list[subprocess.Popen[str]]) -
     while running:
         assert time.monotonic() < end, "the writers did not end"
         with frozen(writers) as running:
-            largest = max(largest, size_of(folder) / cap)
+            largest = max(largest, held_in(folder) / cap)
         time.sleep(0.05)
     return largest
 
@@ -299,7 +239,7 @@ def test_killed_writers_leave_whole_entries_right_counts_and_no_litter(tmp_path:
         assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL
         running.append(elsewhere(write_until_killed, folder, next(begins)))
         with frozen(running):
-            largest = max(largest, size_of(folder) / CAP)
+            largest = max(largest, held_in(folder) / CAP)
     for writer in running:
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait(PATIENCE_SECONDS)
@@ -312,7 +252,7 @@ def test_killed_writers_leave_whole_entries_right_counts_and_no_litter(tmp_path:
     assert temporary_files(cache) == []
     numbers_of(folder)
     # Exact: nobody else writes, and each shard was scanned since.
-    assert 0.97 * CAP < size_of(folder) <= CAP
+    assert 0.97 * CAP < held_in(folder) <= CAP
 
 
 @posix
@@ -325,7 +265,7 @@ def test_threads_of_a_private_folder_write_without_an_error(tmp_path: Path) -> N
     with Warned() as warnings, eager_threads():
         assert together(8, work) == [None] * 8
     assert warnings == []
-    assert size_of(cache.folder) <= MOST * SMALL_CAP
+    assert held_in(cache.folder) <= MOST * SMALL_CAP
 
 
 # What goes, and what stays.
@@ -335,23 +275,11 @@ def test_threads_of_a_private_folder_write_without_an_error(tmp_path: Path) -> N
 def test_as_many_requests_are_hits_as_with_a_true_lru(tmp_path: Path, exponent: float) -> None:
     count = 3000
     requests = list(itertools.islice(zipf(count, exponent, 7), 12_000))
-    sizes = {number: len(content_of(number, SMALL_MEAN_BYTES)) for number in range(count)}
-    cap = sum(sizes.values()) // 10
-    assert hits(bounded(tmp_path, cap), requests) >= lru_hits(requests, sizes, cap) - 0.02 * len(requests)
-
-
-def hits(cache: DiskCache, requests: list[int]) -> int:
-    made = 0
-
-    def create(number: int) -> bytes:
-        nonlocal made
-        made += 1
-        return content_of(number, SMALL_MEAN_BYTES)
-
-    for number in requests:
-        with cache.get_or_create(key_of(number), MTIME_NS, lambda number=number: create(number)) as entry:
-            entry.read()
-    return len(requests) - made
+    sizes = [size_of(number, SMALL_MEAN_BYTES) for number in range(count)]
+    cap = sum(sizes) // 10
+    content = partial(content_of, mean=SMALL_MEAN_BYTES)
+    found = hits(bounded(tmp_path, cap), requests, content)
+    assert found >= lru_hits(requests, sizes, cap) - 0.02 * len(requests)
 
 
 @pytest.mark.skipif(not hasattr(os, "O_NOATIME"), reason="only Linux reads without a trace")
@@ -393,7 +321,7 @@ def test_a_cache_of_which_all_was_read_keeps_its_cap(tmp_path: Path) -> None:
         for path in [file.path for file in files_of(cache.folder)]:
             Path(path).read_bytes()
         number = write_bytes(cache, number, SMALL_CAP // 50)
-        assert size_of(cache.folder) <= MOST * SMALL_CAP
+        assert held_in(cache.folder) <= MOST * SMALL_CAP
 
 
 def test_the_first_entry_of_a_new_cache_stays(tmp_path: Path) -> None:
@@ -417,7 +345,7 @@ def test_an_entry_larger_than_a_sixteenth_of_the_cap_is_served_and_not_stored(tm
     with cache.get_or_create(key_of(1), MTIME_NS, lambda: data) as entry:
         assert entry.read() == data
         assert entry.path is None
-    assert size_of(cache.folder) == 0
+    assert held_in(cache.folder) == 0
     assert temporary_files(cache) == []
 
 
@@ -427,14 +355,14 @@ def test_below_the_floor_of_free_space_entries_are_served_and_not_stored(tmp_pat
     with cache.get_or_create(key_of(1), MTIME_NS, lambda: b"data") as entry:
         assert entry.read() == b"data"
         assert entry.path is None
-    assert size_of(cache.folder) == 0
+    assert held_in(cache.folder) == 0
     assert temporary_files(cache) == []
 
 
 def test_a_cap_of_nothing_stores_nothing(tmp_path: Path) -> None:
     cache = bounded(tmp_path, 0)
     write(cache, range(10))
-    assert size_of(cache.folder) == 0
+    assert held_in(cache.folder) == 0
 
 
 @pytest.mark.parametrize(
@@ -483,13 +411,13 @@ def test_an_old_cache_is_counted_a_little_with_each_write(old_folder: str, monke
     with scanned(monkeypatch) as paths:
         write(cache, range(SHARDS, SHARDS + 10), OLD_BYTES)
     assert shards_among(paths) == 0
-    assert size_of(old_folder) > total  # nothing went
+    assert held_in(old_folder) > total  # nothing went
 
 
 def test_an_old_cache_above_the_cap_comes_down_to_it(old_folder: str) -> None:
     cap = SHARDS * NAMES_PER_SHARD * OLD_BYTES // 2
     write(bounded(old_folder, cap), range(2 * SHARDS), OLD_BYTES)
-    assert 0.8 * cap < size_of(old_folder) <= MOST * cap
+    assert 0.8 * cap < held_in(old_folder) <= MOST * cap
 
 
 def test_a_write_below_the_cap_lists_no_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -524,7 +452,7 @@ def go_on_after(damage: str, folder: str) -> None:
         for start in range(20_000, 20_400, 10):
             for cache, first in zip(caches, (start, start + 5), strict=True):
                 write(cache, range(first, first + 5), SMALL_MEAN_BYTES)
-            shares.append(size_of(folder) / SMALL_CAP)
+            shares.append(held_in(folder) / SMALL_CAP)
     print(json.dumps([min(shares), max(shares), warnings]))
 
 
@@ -547,8 +475,8 @@ def test_a_folder_that_is_deleted_at_work_is_bounded_again(tmp_path: Path) -> No
     for start in range(1000, 2400, 20):
         for cache, first in zip(caches, (start, start + 10), strict=True):
             write(cache, range(first, first + 10), SMALL_MEAN_BYTES)
-        assert size_of(folder) <= MOST * SMALL_CAP
-    assert size_of(folder) > 0.9 * SMALL_CAP
+        assert held_in(folder) <= MOST * SMALL_CAP
+    assert held_in(folder) > 0.9 * SMALL_CAP
 
 
 @posix
@@ -578,9 +506,9 @@ def test_a_shard_that_is_no_folder_does_not_break_the_others(tmp_path: Path) -> 
     taken = next(f"{index:02x}" for index in range(SHARDS) if not os.path.exists(f"{cache.folder}/{index:02x}"))
     Path(cache.folder, taken).touch()
     write_bytes(cache, 1, 2 * SMALL_CAP)
-    assert size_of(cache.folder) <= MOST * SMALL_CAP
+    assert held_in(cache.folder) <= MOST * SMALL_CAP
     cache.purge_all()
-    assert size_of(cache.folder) == 0
+    assert held_in(cache.folder) == 0
 
 
 # What is removed by hand, and who else counts.
@@ -617,8 +545,8 @@ def test_two_caches_of_one_process_share_the_counts(tmp_path: Path) -> None:
     for start in range(0, 800, 20):
         for cache, first in zip(caches, (start, start + 10), strict=True):
             write(cache, range(first, first + 10), SMALL_MEAN_BYTES)
-        assert size_of(str(tmp_path)) <= MOST * SMALL_CAP
-    assert size_of(str(tmp_path)) > 0.9 * SMALL_CAP
+        assert held_in(str(tmp_path)) <= MOST * SMALL_CAP
+    assert held_in(str(tmp_path)) > 0.9 * SMALL_CAP
 
 
 def write_in_children(folder: str) -> None:
@@ -641,8 +569,8 @@ def write_in_children(folder: str) -> None:
 def test_forked_children_share_the_counts(tmp_path: Path, elsewhere: Start) -> None:
     folder = str(tmp_path / "cache")
     assert outcome(elsewhere(write_in_children, folder)) == [0] * 4
-    assert 0.9 * SMALL_CAP < size_of(folder) <= MOST * SMALL_CAP
+    assert 0.9 * SMALL_CAP < held_in(folder) <= MOST * SMALL_CAP
     # Exact, or nearly: the parent's half was counted, too.
     cache = bounded(folder, SMALL_CAP)
     write_bytes(cache, 100_000, SMALL_CAP)
-    assert math.isclose(size_of(folder), SMALL_CAP, rel_tol=0.03)
+    assert math.isclose(held_in(folder), SMALL_CAP, rel_tol=0.03)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from conftest import Start
 
 from flask_images_vips.cache import Entry, Key
 from flask_images_vips.cache.disk import DiskCache
@@ -30,7 +31,6 @@ from flask_images_vips.cache.flights import Flights
 from flask_images_vips.cache.locks import FileLocks
 
 T = TypeVar("T")
-Start = Callable[..., "subprocess.Popen[str]"]
 
 KEY: Key = ("5a" * 20, "c0ffee" + "0" * 34 + ".jpg")
 NEIGHBOUR: Key = ("5a" * 20, "c0ff00" + "1" * 34 + ".jpg")
@@ -197,31 +197,6 @@ def open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         yield Path(folder)
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Start]:
-    """Starts a function of this file in a new process, with texts as arguments."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
-        here = Path(__file__)
-        call = f"import sys; from {here.stem} import {function.__name__} as run; run(*sys.argv[1:])"
-        process = subprocess.Popen(
-            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", call, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), *filter(None, sys.path)])},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a process group, so that none of its children outlives the test
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        with process, contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
-            os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
 
 
 def outcome(process: subprocess.Popen[str]) -> Any:
