@@ -7,7 +7,7 @@ does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
@@ -450,18 +450,19 @@ class Options:
             settled["focal"] = None
         return replace(self, **settled) if settled else self
 
-    def canonical(self) -> str:
-        """One text for all spellings of one wish: what `Rendition.key` is made of."""
+    def canonical(self, but: Collection[str] = ()) -> str:
+        """One text for all spellings of one wish: what `Rendition.key` is made of. Less the options *but*."""
         settled = self.settled()
         return "&".join(
-            f"{declared.short}={value}"
-            for name, declared in DECLARED.items()
-            if declared.keyed and (value := getattr(settled, name)) != DEFAULTS[name]
+            f"{short}={value}"
+            for name, short, default in _KEYED
+            if (value := getattr(settled, name)) != default and name not in but
         )
 
 
 DECLARED: dict[str, Option] = {item.name: item.metadata["option"] for item in fields(Options)}
 DEFAULTS: dict[str, Any] = {item.name: item.default for item in fields(Options)}
+_KEYED = [(name, declared.short, DEFAULTS[name]) for name, declared in DECLARED.items() if declared.keyed]
 
 
 def write_query(keywords: Mapping[str, object]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -94,6 +95,7 @@ class Pipeline:
         self.metadata = Metadata(cache, recipe, self._read_header, self._draw_placeholder)
         # A render asks for no stored fact: that would take a lock within a lock, and a first rendition a second file.
         self._header = lru_cache(_REMEMBERED_HEADERS)(self._read_header)
+        self._headers: dict[tuple[object, ...], Header] = {}
         self._trim_box = lru_cache(_REMEMBERED_BOXES)(self._read_trim_box)
         self._decode = decode
         self._failed: Recent[Callable[[], ImagesError]] = Recent(_FAILURE_SECONDS)
@@ -169,8 +171,10 @@ class Pipeline:
         frames = f"\n{config.max_frames} frames, {config.max_source_pixels} pixels" if format.animated else ""
         return Rendition(source, options, format, self.recipe + frames, self.watermark(options))
 
-    def entry(self, url: ImageUrl) -> tuple[Rendition, Entry]:
+    def entry(self, url: ImageUrl, found: Rendition | None = None) -> tuple[Rendition, Entry]:
         """The rendition that *url* asks for, and its bytes: from the cache, or made now, at most once.
+
+        *found* is that rendition, where it was looked up a moment ago.
 
         Raises:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded: it cannot be made; nothing is stored.
@@ -179,7 +183,7 @@ class Pipeline:
         """
         since = time.monotonic()
         for _ in range(_TRIES - 1):
-            rendition = self.rendition(url, self.source(url))
+            rendition, found = found or self.rendition(url, self.source(url)), None
             with suppress(SourceChanged):
                 return rendition, self._entry(rendition, since)
         rendition = self.rendition(url, self.source(url))
@@ -270,7 +274,7 @@ class Pipeline:
             with self._open(source) as descriptor:
 
                 def by(engine: Engine) -> tuple[str, Geometry, bytes]:
-                    header = engine.header(descriptor, source.ref)
+                    header = self._header_by(engine, descriptor, source.ref)
                     frames = self.frames(header, rendition.options, rendition.format)
                     geometry = self._planned(header, rendition, frames)
                     limit = _limit_bytes(rendition, header.size, geometry)
@@ -432,7 +436,18 @@ class Pipeline:
         _check("source's pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")
 
     def _check_image(self, descriptor: int, ref: str) -> Header:
-        return _by_first(self.engines, lambda engine: engine.header(descriptor, ref))
+        return _by_first(self.engines, lambda engine: self._header_by(engine, descriptor, ref))
+
+    def _header_by(self, engine: Engine, descriptor: int, ref: str) -> Header:
+        """What *engine* says of the open file. Remembered, but never of what it held before: limits hang on it."""
+        status = os.fstat(descriptor)
+        key = engine.name, status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size
+        header = self._headers.get(key)
+        if header is None:
+            if len(self._headers) >= _REMEMBERED_HEADERS:
+                self._headers.clear()
+            header = self._headers[key] = engine.header(descriptor, ref)
+        return header
 
     def _read_header(self, source: Source) -> Header:
         with self._open(source) as descriptor:
@@ -459,10 +474,9 @@ def _limit_bytes(rendition: Rendition, size: Size, geometry: Geometry) -> int | 
     """
     options, source = rendition.options, rendition.source
     limits = [] if options.max_bytes is None else [options.max_bytes]
-    plain = replace(options, **{name: DEFAULTS[name] for name in _SAME_PICTURE}) == Options()
     if (
-        plain
-        and size == geometry.scaled == geometry.final
+        size == geometry.scaled == geometry.final
+        and replace(options, **{name: DEFAULTS[name] for name in _SAME_PICTURE}) == Options()
         and rendition.format is choose(file_name(source.ref, remote=is_remote(source.ref)), None)
     ):
         limits.append(source.size_bytes)
@@ -478,7 +492,7 @@ def _within(limit: int | None, rendition: Rendition, render: Callable[[Rendition
         return render(replace(rendition, options=replace(rendition.options, quality=quality)))
 
     low, high = _LOWEST_QUALITY, rendition.options.quality
-    data = at(high)
+    data = render(rendition)
     if limit is None or len(data) <= limit:
         return data
     if rendition.format.lossy and low < high:

@@ -79,10 +79,12 @@ class Presets:
         if self._widths and options.width is not None and options.width not in self._widths:
             widths = ", ".join(map(str, self._widths))
             raise InvalidOption("width", options.width, expected=f"one that IMAGES_ALLOWED_WIDTHS allows ({widths})")
+        if not self.only:
+            return
         asked = _rendered(options)
         # A focal point is the picture's, and none of a preset's.
         like = asked, replace(asked, focal=None)
-        if self.only and not any((each, default_quality) in self._allowed for each in like):
+        if not any((each, default_quality) in self._allowed for each in like):
             expected = f"those of one of IMAGES_PRESETS ({self._names()}), since IMAGES_ONLY_PRESETS is set"
             raise InvalidOption("options", options.canonical(), expected=expected)
 

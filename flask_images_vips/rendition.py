@@ -5,11 +5,12 @@ This module does no I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 
 from .formats import Format
-from .options import DEFAULTS, Options
+from .options import Options
 from .sources import Source
 from .values import Mode
 
@@ -17,9 +18,10 @@ REVISION = 2
 """Raised by hand when the same request gives other pixels than before, so that no older ones are served."""
 
 _DIGEST_BYTES = 16
+_UNLIKE_IN_A_FAMILY = ("width", "height", "quality", "max_bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rendition:
     """A source, the options and the format it is wanted in, and the *recipe*: what else decides its pixels.
 
@@ -48,7 +50,7 @@ class Rendition:
         """`mtime_ns` in whole seconds since 1970, as HTTP's Last-Modified has it."""
         return self.mtime_ns // 1_000_000_000
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, str]:
         """The name of this rendition in the cache: (folder, file), texts of hexadecimal digits and a suffix.
 
@@ -58,14 +60,13 @@ class Rendition:
         file = f"{self.family}-{self._digest_of(self.options.canonical())}{self.format.suffix}"
         return source_folder(self.source.ref), file
 
-    @property
+    @cached_property
     def family(self) -> str:
         """What all sizes and qualities of the same picture share, as a text of hexadecimal digits."""
         options = self.options.settled()
         boxed = options.width and options.height and options.mode is not Mode.FIT
         shape = f"{(options.width or 0) / (options.height or 1):.2f}" if boxed else ""
-        unsized = replace(options, width=None, height=None, quality=DEFAULTS["quality"], max_bytes=None)
-        return self._digest_of(f"{unsized.canonical()}\n{shape}", size_bytes=6)
+        return self._digest_of(f"{options.canonical(but=_UNLIKE_IN_A_FAMILY)}\n{shape}", size_bytes=6)
 
     def _digest_of(self, wanted: str, size_bytes: int = _DIGEST_BYTES) -> str:
         parts = [str(REVISION), self.recipe, self.source.identity, wanted, self.format.name]

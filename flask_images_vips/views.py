@@ -72,7 +72,7 @@ def _answered(path: str, images: AppImages) -> Response:
     answer, entry = present(known, images)
     if entry is None:
         try:
-            rendition, entry = pipeline.entry(known.url)
+            rendition, entry = pipeline.entry(known.url, answer.rendition)
         except Busy:
             entry = pipeline.nearest(answer.rendition)
             if entry is None:

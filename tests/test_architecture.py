@@ -66,7 +66,7 @@ ALLOWED = {
     "cache": {"errors"},
     "cache.flights": {"errors", "cache"},
     "cache.locks": {"errors", "cache"},
-    "cache.slots": {"errors", "cache"},
+    "cache.slots": {"errors", "cache", "cache.locks"},
     "cache.bound": {"errors", "cache"},
     "cache.disk": {"errors", "cache", "cache.flights", "cache.locks", "cache.bound"},
     "metadata": {"errors", "geometry", "sources", "rendition", "engines", "cache", "cache.disk"},
@@ -129,7 +129,7 @@ OWNED = {
     "pyvips": {f"engines.vips{part}" for part in ("", "_deadline", "_effects", "_reader", "_steps", "_writer")},
     "PIL.Image": {"engines.pillow", "engines.pillow_effects", "compat"},
     "PIL": {"engines.pillow", "engines.pillow_effects", "compat", "values"},
-    "filelock": {"cache.locks", "cache.slots"},
+    "filelock": {"cache.locks"},
     "itsdangerous": {"urls"},
     "urllib3": {"sources.http"},
 }

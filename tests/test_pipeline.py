@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -230,3 +232,39 @@ def test_a_small_rendition_costs_one_render(app: Flask, static: Any, monkeypatch
     data_of(app, "a.jpg")
     data_of(app, "a.jpg", width=80)
     assert qualities == [75, 75]
+
+
+# The header of a source, remembered.
+
+
+def test_a_source_s_header_is_read_once_for_all_its_renditions(
+    app: Flask, static: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise(static / "a.jpg")
+    read = []
+    with app.app_context():
+        engine = app.extensions["images"].pipeline.engines[0]
+    header = engine.header
+    monkeypatch.setattr(engine, "header", lambda *of: read.append(of) or header(*of))
+    for width in (10, 20, 30):
+        data_of(app, "a.jpg", width=width)
+    assert len(read) == 1
+
+
+def test_the_limits_are_those_of_what_a_file_holds_now(make_app: Any, static: Any) -> None:
+    app = make_app(IMAGES_MAX_SOURCE_PIXELS=160 * 120, IMAGES_COPIES=False)
+    client = app.test_client()
+
+    def status_of(size: tuple[int, int], width: int) -> int:
+        """That of a rendition of a picture of *size* in a file that is told from others by nothing else."""
+        noise(static / "a.jpg", size, quality=10)
+        with open(static / "a.jpg", "r+b") as file:
+            file.truncate(100_000)
+        os.utime(static / "a.jpg", (1e9, 1e9))
+        status: int = client.get(url_of(app, "a.jpg", width=width)).status_code
+        time.sleep(0.02)  # a step of the clock that the file system keeps
+        return status
+
+    assert status_of((160, 120), 10) == 200
+    assert status_of((161, 120), 20) == 422
+    assert status_of((160, 120), 30) == 200

@@ -53,7 +53,7 @@ class _Counts:
         """By shard; below zero where it is not known."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         data = os.read(self._descriptor, _COUNTS.size).ljust(_COUNTS.size, b"\0")
-        return [_decoded(count) for count in _COUNTS.unpack(data)]
+        return [count - 1 if count <= _LARGEST_COUNT else -1 for count in _COUNTS.unpack(data)]
 
     def write(self, index: int, count: int) -> None:
         os.lseek(self._descriptor, index * _COUNT.size, os.SEEK_SET)
@@ -63,13 +63,9 @@ class _Counts:
         """Add *size* to a count that is known. Of two processes that add to one at the same moment, one loses."""
         os.lseek(self._descriptor, index * _COUNT.size, os.SEEK_SET)
         data = os.read(self._descriptor, _COUNT.size).ljust(_COUNT.size, b"\0")
-        count = _decoded(_COUNT.unpack(data)[0])
-        if count >= 0:
+        count = _COUNT.unpack(data)[0] - 1
+        if 0 <= count < _LARGEST_COUNT:
             self.write(index, max(0, count + size))
-
-
-def _decoded(count: int) -> int:
-    return count - 1 if count <= _LARGEST_COUNT else -1
 
 
 class Bound:
@@ -110,8 +106,8 @@ class Bound:
         with self._open() as counts:
             counts.add(int(shard, 16), size)
             held = counts.read()
-            unknown = [index for index, count in enumerate(held) if count < 0]
-            if unknown:
+            if min(held) < 0:
+                unknown = [index for index, count in enumerate(held) if count < 0]
                 if not self._learn(counts, int(shard, 16), unknown):
                     return
                 held = counts.read()

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _SWEEP_EVERY = 256  # writes
 _TRIES = 5
+_WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -247,6 +248,7 @@ class DiskCache:
         """As `put`, but for counting."""
         # Before the work: where nothing can be written, that is known without a half-written file.
         descriptor, temporary = self._open_temporary()
+        path = None
         try:
             file = os.fdopen(descriptor, "w+b")
             try:
@@ -263,9 +265,11 @@ class DiskCache:
             # Before or after the change, for the evictor; the kernel's own clock may be a little off.
             atime_ns = time.time_ns() + (NEVER_READ_NS if in_use else -NEVER_READ_NS)
             os.utime(temporary, ns=(atime_ns, mtime_ns))
-            return self._publish(temporary, key)
+            path = self._publish(temporary, key)
+            return path
         finally:
-            _unlink(temporary)  # gone already where it was published
+            if path is None:
+                _unlink(temporary)
 
     def _write(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
         data: bytes | None = None
@@ -296,11 +300,12 @@ class DiskCache:
         if self._writes % _SWEEP_EVERY == 0:
             self._sweep()
         self._writes += 1
+        temporary = os.path.join(self._temporary, f".tmp-{secrets.token_hex(8)}")
         try:
-            return tempfile.mkstemp(prefix=".tmp-", dir=self._temporary)
+            return os.open(temporary, _WRITE_FLAGS, 0o600), temporary
         except FileNotFoundError:
             self._make_folders()
-            return tempfile.mkstemp(prefix=".tmp-", dir=self._temporary)
+            return os.open(temporary, _WRITE_FLAGS, 0o600), temporary
 
     def _publish(self, temporary: str, key: Key) -> str:
         """Rename the complete file to its entry. Its folder may be evicted at any moment."""

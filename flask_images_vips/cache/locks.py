@@ -9,17 +9,68 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from filelock import FileLock, Timeout
+from filelock import lock_descriptor, unlock_descriptor
 
 logger = logging.getLogger("flask_images_vips")
 
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _STRIPE_DIGITS = 3  # of 16 values each: 4096 locks, so that strangers rarely wait for each other
 # Trying a lock costs ten times what looking for the work does, and dozens of threads may wait at once: their tries
 # would take the processors from the renders that they wait for. A thread each that the kernel wakes costs even more.
 _LOOK_SECONDS = 0.005
 _LOOKS_A_TRY = 4
+
+_descriptors: set[int] = set()
+"""Those of the locks that this process holds, or tries at this moment."""
+
+
+def try_lock(path: str) -> int | None:
+    """Lock the file *path*, made where it is missing: a descriptor for `unlock`, or None where another thread has it.
+
+    Each try opens the file anew, so that threads exclude each other as processes do.
+
+    Raises:
+        OSError: there can be no lock.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        descriptor = os.open(path, _FLAGS, 0o600)
+    _descriptors.add(descriptor)
+    locked = False
+    try:
+        locked = lock_descriptor(descriptor, blocking=False)
+    finally:
+        if not locked:
+            _close(descriptor)
+    return descriptor if locked else None
+
+
+def unlock(descriptor: int) -> None:
+    """Let go of what `try_lock` gave."""
+    try:
+        unlock_descriptor(descriptor)  # at once, though a child of this process may have the file open too
+    finally:
+        _close(descriptor)
+
+
+def _close(descriptor: int) -> None:
+    _descriptors.discard(descriptor)  # before: its number may be another file's at once
+    os.close(descriptor)
+
+
+def _close_inherited() -> None:
+    """In a forked child, or it would keep the locks of a parent that is killed."""
+    while _descriptors:
+        with suppress(OSError):
+            os.close(_descriptors.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_inherited)
 
 
 class FileLocks:
@@ -29,7 +80,6 @@ class FileLocks:
         self.folder = folder
         self.timeout = timeout
         self._warn = warn or self._log
-        self._locks: dict[tuple[int, str], FileLock] = {}
 
     @contextmanager
     def hold(
@@ -41,36 +91,26 @@ class FileLocks:
         or the folder does not take locks. The work is then done without it: twice at worst, never wrongly. Nor is it
         taken once *needless*, which is asked while its holder works, says that the work has been done.
         """
-        lock = self._acquired(name[:_STRIPE_DIGITS], time.monotonic() if since is None else since, needless)
+        path = os.path.join(self.folder, f"{name[:_STRIPE_DIGITS]}.lock")
+        lock = self._acquired(path, time.monotonic() if since is None else since, needless)
         try:
             yield lock is not None
         finally:
             if lock is not None:
-                lock.release()
+                unlock(lock)
 
-    def _acquired(self, stripe: str, since: float, needless: Callable[[], bool]) -> FileLock | None:
-        key = os.getpid(), stripe  # a lock that was inherited over a fork is its parent's
-        lock = self._locks.get(key)
-        if lock is None:
-            path = os.path.join(self.folder, f"{stripe}.lock")
-            # thread_local: each thread holds its own descriptor, so threads exclude each other as processes do.
-            new = FileLock(path, 0, mode=0o600, thread_local=True, fallback_to_soft=False)
-            lock = self._locks.setdefault(key, new)
+    def _acquired(self, path: str, since: float, needless: Callable[[], bool]) -> int | None:
         try:
-            while True:
-                try:
-                    lock.acquire()
-                    return lock
-                except Timeout:
-                    left = since + self.timeout - time.monotonic()
-                    if left <= 0:
-                        raise
+            while (lock := try_lock(path)) is None:
+                left = since + self.timeout - time.monotonic()
+                if left <= 0:
+                    logger.warning("Waited %s s for %s: its holder hangs; working without it.", self.timeout, path)
+                    return None
                 for _ in range(_LOOKS_A_TRY):
                     time.sleep(min(_LOOK_SECONDS, left))
                     if needless():
                         return None
-        except Timeout:
-            logger.warning("Waited %s s for %s: its holder hangs; working without it.", self.timeout, lock.lock_file)
+            return lock
         except OSError as error:
             self._warn(error)
         return None

@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from filelock import FileLock, Timeout
-
 from ..errors import Busy
+from .locks import try_lock, unlock
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -27,13 +26,11 @@ _POLL_SECONDS = 0.005
 class _Process:
     """The queue and the holders of one process."""
 
-    def __init__(self, paths: list[str]) -> None:
+    def __init__(self) -> None:
         self.changed = threading.Condition()
         self.queue: deque[object] = deque()
         self.held = self.weight = 0
         self.starved = False  # whether the head of the queue found all slots of the host taken
-        # thread_local: each thread holds its own descriptor, so threads exclude each other as processes do.
-        self.locks = [FileLock(path, 0, mode=0o600, thread_local=True, fallback_to_soft=False) for path in paths]
 
     def leave(self, ticket: object) -> None:
         self.queue.remove(ticket)
@@ -64,6 +61,7 @@ class Slots:
         self.weight = weight
         self.timeout = timeout
         self._usable = usable
+        self._paths = [os.path.join(folder, f"{number}.lock") for number in range(count)]
         self._by_pid: dict[int, _Process] = {}  # a forked child holds nothing, and nobody in it waits
         self._warned = False
 
@@ -75,22 +73,19 @@ class Slots:
             Busy: the queue is full, or its head did not move in time.
         """
         pid = os.getpid()
-        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _Process(self._paths()))
+        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _Process())
         lock = self._wait(here, weight, time.monotonic() if since is None else since)
         try:
             yield
         finally:
             if lock is not None:
-                lock.release()
+                unlock(lock)
             with here.changed:
                 here.held -= 1
                 here.weight -= weight
                 here.changed.notify_all()
 
-    def _paths(self) -> list[str]:
-        return [os.path.join(self.folder, f"{number}.lock") for number in range(self.count)]
-
-    def _wait(self, here: _Process, weight: int, since: float) -> FileLock | None:
+    def _wait(self, here: _Process, weight: int, since: float) -> int | None:
         deadline = since + self.timeout
         ticket = object()
         with here.changed:
@@ -121,23 +116,22 @@ class Slots:
     def _has_room(self, here: _Process, weight: int) -> bool:
         return not here.held or (here.held < self.count and here.weight + weight <= self.weight)
 
-    def _lock_file(self, here: _Process, deadline: float) -> FileLock | None:
+    def _lock_file(self, here: _Process, deadline: float) -> int | None:
         """One of the host's slots; None where the folder takes no locks, and only this process counts."""
         if not self._usable():
             return None
         while True:
-            for lock in random.sample(here.locks, len(here.locks)):
+            for path in random.sample(self._paths, self.count):
                 try:
-                    lock.acquire()
-                except Timeout:
-                    continue
+                    lock = try_lock(path)
                 except OSError as error:
                     if not self._warned:
                         self._warned = True
                         logger.warning("Render slots in %s cannot be used (%s).", self.folder, error.strerror or error)
                     return None
-                here.starved = False
-                return lock
+                if lock is not None:
+                    here.starved = False
+                    return lock
             here.starved = True
             if time.monotonic() > deadline:
                 raise Busy(f"waited {self.timeout:g} s for a render slot")
