@@ -19,9 +19,9 @@ Render = Callable[[Path, Case], bytes]
 # libvips' settings of this package, so that bare pyvips and the limit write the same files.
 _SAVE: dict[str, dict[str, Any]] = {
     "jpeg": {"optimize_coding": True},
-    "png": {"compression": 6, "filter": "all"},
+    "png": {"compression": 3, "filter": "sub"},
     "webp": {"effort": 2},
-    "avif": {"effort": 1},
+    "avif": {"effort": 2},
     "gif": {},
 }
 _WITH_QUALITY = {"jpeg", "webp", "avif"}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from . import placeholders
 from .cache import Entry, Key
@@ -57,6 +57,16 @@ _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max
 _WHOLE_SETS = (JPEG,)
 _REMEMBERED_BOXES = _REMEMBERED_HEADERS = 4096
 _VERSION_LETTERS = 6  # of a source's content, in its URLs: 36 bits tell the versions of one source apart
+
+
+class _DecodingOnce(NamedTuple):
+    """What makes several renditions from one decode of their source, and the plan of the one that is wanted."""
+
+    copies: Copies
+    sets: Sets
+    engine: Engine
+    header: Header
+    geometry: Geometry
 
 
 class Pipeline:
@@ -252,24 +262,26 @@ class Pipeline:
         again = self._failed.get(key)
         if again is not None:
             raise again()
-        make = partial(self._render, rendition, since)
         try:
             if not rendition.options.cache:
-                data = make()
+                data = self._render(rendition, None, since)
                 return Entry(len(data), rendition.mtime, data=data)
             if (entry := self.cache.get(key)) is not None:
                 return entry
-            self._prepare(rendition, since)
+            once = self._decoding_once(rendition)
+            if once is not None and (entry := self._prepare(rendition, once, since)) is not None:
+                return entry
+            make = partial(self._render, rendition, once, since)
             return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             self._failed.add(key, _again(source, error))
             raise
 
-    def _render(self, rendition: Rendition, since: float) -> bytes:
+    def _render(self, rendition: Rendition, once: _DecodingOnce | None, since: float) -> bytes:
         """Make the bytes of *rendition*, by the first engine that can, for who has waited *since* then."""
         begin = time.perf_counter()
         source = rendition.source
-        made = self._render_copy(rendition, since)
+        made = self._render_copy(rendition, once, since) if once is not None else None
         if made is None:
             with self._open(source) as descriptor:
 
@@ -292,45 +304,44 @@ class Pipeline:
         logger.info("rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", *told)
         return data
 
-    def _copying(self, rendition: Rendition) -> tuple[Copies, Engine, Header, Geometry] | None:
-        """What makes and reads copies for *rendition*, and its plan; None where nothing does.
+    def _decoding_once(self, rendition: Rendition) -> _DecodingOnce | None:
+        """How *rendition* may share the decode of its source with others; None where it may not.
 
         What is wrong with the source or with what is wanted of it, the render from the source says.
         """
-        if self.copies is not None and takes_copies(rendition.options):
+        if self.copies is not None and self.sets is not None and takes_copies(rendition.options):
             with suppress(SourceNotFound, UnreadableSource, LimitExceeded, InvalidOption):
                 engine = self._able(rendition.options, rendition.format)[0]
                 if engine.makes_copies:
                     header = self._header(rendition.source)
-                    return self.copies, engine, header, self._planned(header, rendition, frames=1)
+                    geometry = self._planned(header, rendition, frames=1)
+                    return _DecodingOnce(self.copies, self.sets, engine, header, geometry)
         return None
 
-    def _prepare(self, rendition: Rendition, since: float) -> None:
-        """Make what *rendition* costs less with, or it itself, where one decode of its source does for more."""
-        copying = self._copying(rendition)
-        if copying is None or self.sets is None:
-            return
-        copies, engine, header, geometry = copying
-        found = self.sets.find(rendition) if rendition.format in _WHOLE_SETS else None
+    def _prepare(self, rendition: Rendition, once: _DecodingOnce, since: float) -> Entry | None:
+        """Make *rendition* with the others of its set, and give it; or else the copies that it is best made from."""
+        copies, sets, engine, header, geometry = once
+        found = sets.find(rendition) if rendition.format in _WHOLE_SETS else None
         if found is not None:
-            self._make_set(*found, rendition, header, engine, since)
-            if self.cache.has(rendition.key):
-                return
+            self._make_set(*found, rendition, once, since)
+            if (entry := self.cache.get(rendition.key)) is not None:
+                return entry
 
         def is_lone() -> bool:
             kept = {*self.cache.siblings(rendition.key[0], "")} - {rendition.key}
             # Not what is known of the source, which lies there too.
             lone = not any(file.endswith(SUFFIXES) for _, file in kept)
-            return lone and not (self.sets and self.sets.is_announced(rendition.source))
+            return lone and not sets.is_announced(rendition.source)
 
         def reduce(sizes: Sequence[Size]) -> Sequence[bytes]:
             with self._open(rendition.source) as descriptor, self.slots.hold(header.size.pixels, since):
                 return engine.reduced(descriptor, rendition, sizes, copies.format)
 
         copies.prepare(rendition, header, geometry.upright, is_lone, reduce)
+        return None
 
     def _make_set(
-        self, name: Key, members: Sequence[Rendition], wanted: Rendition, header: Header, engine: Engine, since: float
+        self, name: Key, members: Sequence[Rendition], wanted: Rendition, once: _DecodingOnce, since: float
     ) -> None:
         """Make those of *members* that are not kept, from one decode, unless *wanted* has come meanwhile.
 
@@ -339,8 +350,7 @@ class Pipeline:
         Raises:
             Busy, SourceChanged: as a render does.
         """
-        assert self.sets is not None
-        source = wanted.source
+        source, engine, header = wanted.source, once.engine, once.header
 
         def make() -> bool:
             lacking = [member for member in members if not self.cache.has(member.key)]
@@ -365,14 +375,13 @@ class Pipeline:
             raise
         except (ImagesError, OSError) as error:
             logger.info("no set of %r is made: %s", source.ref, error)
-            self.sets.failed(name)
+            once.sets.failed(name)
 
-    def _render_copy(self, rendition: Rendition, since: float) -> tuple[str, Geometry, bytes] | None:
+    def _render_copy(
+        self, rendition: Rendition, once: _DecodingOnce, since: float
+    ) -> tuple[str, Geometry, bytes] | None:
         """*rendition*, made from a copy of its source; None where there is none that can be read."""
-        copying = self._copying(rendition)
-        if copying is None:
-            return None
-        copies, engine, header, geometry = copying
+        copies, _, engine, header, geometry = once
         entry = copies.find(rendition, header, geometry.upright)
         if entry is None:
             return None

@@ -14,7 +14,7 @@ from .options import Options
 from .sources import Source
 from .values import Mode
 
-REVISION = 2
+REVISION = 3
 """Raised by hand when the same request gives other pixels than before, so that no older ones are served."""
 
 _DIGEST_BYTES = 16

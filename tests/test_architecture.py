@@ -37,7 +37,8 @@ ALLOWED = {
     "engines.encoders": set(),
     "engines.frames": {"errors"},
     "engines.vips_deadline": set(),
-    "engines.vips_reader": {"errors", "geometry", "engines.frames"},
+    "engines.vips_reader": {"errors", "geometry", "engines.frames", "engines.avif"},
+    "engines.avif": {"geometry", "engines.pillow_effects"},
     "engines.vips_steps": {
         *("geometry", "values", "rendition", "engines", "engines.colour", "engines.vips_effects"),
         "engines.vips_reader",
@@ -127,8 +128,8 @@ FREE = {"__init__", "extension", "compat", "demo"}  # where the parts are joined
 OWNED = {
     "flask": {"extension", "responses", "state", "views", "templating", "markup", "cli", "compat", "demo"},
     "pyvips": {f"engines.vips{part}" for part in ("", "_deadline", "_effects", "_reader", "_steps", "_writer")},
-    "PIL.Image": {"engines.pillow", "engines.pillow_effects", "compat"},
-    "PIL": {"engines.pillow", "engines.pillow_effects", "compat", "values"},
+    "PIL.Image": {"engines.avif", "engines.pillow", "engines.pillow_effects", "compat"},
+    "PIL": {"engines.avif", "engines.pillow", "engines.pillow_effects", "compat", "values"},
     "filelock": {"cache.locks"},
     "itsdangerous": {"urls"},
     "urllib3": {"sources.http"},

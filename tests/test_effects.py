@@ -213,7 +213,7 @@ def test_a_region_is_of_the_upright_and_turned_picture(engine: Engine, orientati
 
 @pytest.fixture(scope="module")
 def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A photograph of 1801×1203 pixels, as PNG and, in two orientations, as JPEG, and as WebP."""
+    """A photograph of 1801×1203 pixels, as PNG and WebP and, in two orientations, as JPEG and AVIF."""
     folder = tmp_path_factory.mktemp("photograph")
     with Image.open(PHOTOGRAPHS / "coffee.jpg") as image:
         picture = image.convert("RGB").resize((1801, 1203), Image.Resampling.BICUBIC)
@@ -221,10 +221,12 @@ def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture.save(folder / "a.jpg", quality=95)
     picture.save(folder / "a.webp", quality=95, method=0)
     stored(picture, 6).save(folder / "b.jpg", quality=95, exif=exif(6))
+    picture.save(folder / "a.avif", quality=95, speed=10, subsampling="4:4:4")
+    stored(picture, 6).save(folder / "b.avif", quality=95, speed=10, subsampling="4:4:4", exif=exif(6))
     return folder
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "b.jpg", "a.webp"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "b.jpg", "a.webp", "a.avif", "b.avif"])
 @pytest.mark.parametrize("box", [(0, 0, 1801, 1203), (301, 207, 1203, 803), (1001, 3, 800, 1200)])
 def test_a_region_scaled_down_looks_like_the_whole_that_is_cut_and_scaled(
     engine: Engine, box: tuple[int, int, int, int], name: str, photograph: Path

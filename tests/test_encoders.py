@@ -65,22 +65,22 @@ def picture(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("query", "format", "file"),
     [
-        ({}, "jpeg", "c2196370c37d-d805da761cf6ded80fb6bbc049db3e18.jpg"),
-        ({"w": "400", "h": "300", "m": "crop"}, "jpeg", "e865c4593cb0-ccfcb3023aa87b539f9e21c1eb03f486.jpg"),
+        ({}, "jpeg", "ba5477fe1468-2b2a9b5fcd0da3236c3c8e642ad5f88f.jpg"),
+        ({"w": "400", "h": "300", "m": "crop"}, "jpeg", "fc21dd32d285-3edfe8633d75485a69c8d319ae088adb.jpg"),
         (
             {"w": "400", "e": "1", "q": "60", "usm": "0.3,250,2"},
             "png",
-            "e0ec5c27e02d-2e7050ebd7c7d24fe75c7512964ecdf7.png",
+            "be0b2e6d04b7-bff0c55049941959e39892de86c87105.png",
         ),
         (
             {"w": "80", "h": "80", "m": "pad", "b": "#fa780a"},
             "avif",
-            "e6e323bac3ce-1450cdd9f3b11a9313920071bc1400c9.avif",
+            "ad179f32e613-874889d73ba1f8842ee7a37df57df139.avif",
         ),
         (
             {"x": "EXTENT_0_0_10p_10p_90p_90p", "h": "90"},
             "tiff",
-            "70de2060c812-546c4c377403ba2805bff0deb98801f1.tif",
+            "5fb789bfb400-ed63087a6571a0d48ba0e4187d107d9a.tif",
         ),
     ],
 )

@@ -16,13 +16,13 @@ _CHANGES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         "balanced": {},
         "fast": {
             "jpeg": {"optimize_coding": False},
-            "png": {"compression": 2, "filter": "sub"},
+            "png": {"compression": 2},
             "webp": {"effort": 0},
             "avif": {"effort": 0},
         },
         "small": {
             "jpeg": {"interlace": True, "quant_table": 3},
-            "png": {"compression": 9},
+            "png": {"compression": 9, "filter": "all"},
             "webp": {"effort": 4},
             "avif": {"effort": 3},
         },

@@ -35,8 +35,11 @@ _MOST_SVG_BYTES = 1_000_000
 # Pixels a side that a decoder's own shrinking leaves for each one that is wanted of a part that is cut out: its edges
 # are then rounded to an eighth of a pixel of the rendition at most.
 _HEADROOM_OF_CUT = 4
-# `reduce` takes no factor much larger than this; at such a one a part of a pixel does not show either.
-_MOST_REDUCED = 64
+# Pillow's `reduce` divides by multiplying: it darkens where it takes too many pixels.
+_MOST_AVERAGED = 32
+# libvips' own rounds its weights, and darkens by a level in a hundred at larger factors. There, a part of a pixel does
+# not show either.
+_MOST_REDUCED = 8
 
 # What pyvips raises: the second where libvips quotes the words of a file, which may be in any encoding.
 ERRORS = (pyvips.Error, UnicodeDecodeError)
@@ -89,9 +92,14 @@ class Reader:
         spare = min(upright.width / scaled.width, upright.height / scaled.height) / self.headroom
         if cut is not None:
             spare = min(cut.width / scaled.width, cut.height / scaled.height) / _HEADROOM_OF_CUT
+        shrink, shrunk = 1, None
         if format == "jpeg" and spare >= 2:
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self.open(descriptor, ref, shrink=shrink)
+        elif format == "avif":
+            shrink = max(1, min(_MOST_AVERAGED, int(spare)))
+            shrunk = _decoded_avif(descriptor, image, shrink)
+        if shrunk is not None:
             if cut is not None:
                 return cut_out(shrunk, cut, 1 / shrink, 1 / shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0
@@ -106,6 +114,20 @@ class Reader:
             return image
         loaded = upright_size(image)
         return cut_out(image, cut, loaded.width / upright.width, loaded.height / upright.height)
+
+
+def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.Image | None:
+    """*image*, of which libvips has read the header, with pixels by another decoder, if that can."""
+    from . import avif  # noqa: PLC0415  (all of Pillow, for this alone)
+
+    decoded = avif.pixels(descriptor, Size(image.width, image.height), shrink)
+    if decoded is None:
+        return None
+    made = pyvips.Image.new_from_memory(decoded.data, *decoded.size, decoded.bands, "uchar").copy(interpretation="srgb")
+    for field in ("vips-loader", "icc-profile-data", "exif-data"):
+        if has(image, field):
+            made.set_type(image.get_typeof(field), field, image.get(field))
+    return made
 
 
 def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
@@ -173,11 +195,11 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     left, top = round(across * width), round(down * height)
     if (round(2 * left / across), round(2 * top / down)) != (2 * width, 2 * height):
         return shrunk  # a rendition of a few pixels, whose corner would not be one of the canvas' whole pixels
-    return (
-        shrunk.embed(left, top, 2 * left, 2 * top, extend="copy")
-        .reduce(across, down)
-        .crop(width, height, width, height)
-    )
+    alpha = shrunk.hasalpha()
+    made = shrunk.premultiply().rint().cast("uchar") if alpha else shrunk
+    made = made.embed(left, top, 2 * left, 2 * top, extend="copy")
+    made = made.reduce(across, down).crop(width, height, width, height)
+    return made.unpremultiply().rint().cast("uchar") if alpha else made
 
 
 def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Image]:
