@@ -179,6 +179,14 @@ class Config:
         effort,
         "How hard the encoders work: `fast`, `balanced`, or `small`, which takes longer for fewer bytes.",
     )
+    recompress_after: int = key(
+        0,
+        "IMAGES_RECOMPRESS_AFTER",
+        count_or_none,
+        "Answers with one rendition, in one process, after which it is made again in the background, with the encoders "
+        "at `small`, and replaced where that takes fewer bytes. 0: never. What nginx answers by itself is not counted: "
+        "with a front door, take 1. Nothing is done where `IMAGES_EFFORT` is `small`, nor with `USE_X_SENDFILE`.",
+    )
     headroom: float = key(
         1.8,
         "IMAGES_HEADROOM",

@@ -29,12 +29,13 @@ from .front import FrontDoor
 from .geometry import Size
 from .metadata import content_digest
 from .pipeline import Pipeline
+from .recompress import Recompressor, threads_run
 from .rendition import REVISION
 from .sources.guard import Guard
 from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
-from .state import EXTENSION, AppImages, Authorizer, images_of
+from .state import EXTENSION, AppImages, Authorizer, Joined, images_of
 
 logger = logging.getLogger(__package__)
 
@@ -135,7 +136,7 @@ class Images(LegacyMethods):
         return templating.url_for_image(endpoint, values)
 
 
-def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
+def _join(app: Flask, url: str, name: str) -> Joined:
     config = replace(Config.read(app.config), url=url, name=name)
     roots = [os.path.join(app.root_path, path) for path in config.path]
     folder, private = _cache_folder(config, app.root_path)
@@ -165,10 +166,13 @@ def _join(app: Flask, url: str, name: str) -> tuple[Pipeline, FrontDoor | None]:
         if config.version == "hash"
         else LocalSources(roots)
     )
-    pipeline = Pipeline(
-        config, sources, remote, cache, slots, partial(_engines, config), recipe, copies=copies, decode=_rgba
-    )
-    return pipeline, _front_door(config, app, folder, pipeline)
+
+    def line(config: Config, slots: Slots) -> Pipeline:
+        engines = partial(_engines, config)
+        return Pipeline(config, sources, remote, cache, slots, engines, recipe, copies=copies, decode=_rgba)
+
+    pipeline = line(config, slots)
+    return pipeline, _front_door(config, app, folder, pipeline), _recompressor(config, app, cache, line, slots)
 
 
 def _remote(config: Config, folder: str, private: str | None) -> RemoteSources | None:
@@ -209,6 +213,29 @@ def _part(config: Config, share: float, folder: str, private: str | None) -> Dis
         temp_max_age=config.temp_max_age,
         private=private,
     )
+
+
+def _recompressor(
+    config: Config, app: Flask, cache: DiskCache, line: Callable[[Config, Slots], Pipeline], slots: Slots
+) -> Recompressor | None:
+    if not config.recompress_after or config.effort == "small":
+        return None
+    reasons = {
+        # The server that is handed a path opens it after the ETag was written: it must find the same bytes there. nginx
+        # writes the ETag of what it opened, so IMAGES_ACCEL_REDIRECT is no reason.
+        "USE_X_SENDFILE is set": app.config["USE_X_SENDFILE"],
+        "uWSGI runs no threads: start it with --enable-threads": not threads_run(),
+        "Windows replaces no open files": os.name != "posix",
+    }
+    reason = next((reason for reason, holds in reasons.items() if holds), None)
+    if reason is not None:
+        logger.warning("IMAGES_RECOMPRESS_AFTER does nothing: %s.", reason)
+        return None
+    # One at a time on this host, besides the slot that it takes as any render does.
+    folder = os.path.join(os.path.dirname(slots.folder), "small")
+    turn = Slots(folder, 1, waiting=1, weight=1, timeout=0, usable=cache.usable)
+    render = line(replace(config, effort="small"), slots.at_once()).render
+    return Recompressor(config.recompress_after, cache, turn.at_once(), render)
 
 
 def _rgba(data: bytes) -> tuple[Size, bytes]:

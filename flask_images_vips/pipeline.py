@@ -264,7 +264,7 @@ class Pipeline:
             raise again()
         try:
             if not rendition.options.cache:
-                data = self._render(rendition, None, since)
+                data = self.render(rendition, since)
                 return Entry(len(data), rendition.mtime, data=data)
             if (entry := self.cache.get(key)) is not None:
                 return entry
@@ -276,6 +276,14 @@ class Pipeline:
         except (UnreadableSource, LimitExceeded) as error:
             self._failed.add(key, _again(source, error))
             raise
+
+    def render(self, rendition: Rendition, since: float) -> bytes:
+        """The bytes of *rendition*, made now, for who has waited for a slot *since* then. Nothing is stored.
+
+        Raises:
+            SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded, SourceChanged, Busy: as `entry`.
+        """
+        return self._render(rendition, self._decoding_once(rendition), since)
 
     def _render(self, rendition: Rendition, once: _DecodingOnce | None, since: float) -> bytes:
         """Make the bytes of *rendition*, by the first engine that can, for who has waited *since* then."""

@@ -84,6 +84,7 @@ class Answer:
         "_max_age",
         "_now",
         "_settled_at",
+        "asked",
         "headers",
         "link",
         "path",
@@ -92,8 +93,9 @@ class Answer:
     )
 
     def __init__(self, url: ImageUrl, rendition: Rendition, images: AppImages) -> None:
-        pipeline, door = images.pipeline, images.front_door
+        pipeline, door, recompressor = images.pipeline, images.front_door, images.recompressor
         self.rendition = rendition
+        self.asked = None if recompressor is None else recompressor.counter(rendition)
         self.path = pipeline.cache.path(rendition.key)
         self.tail = "/" + urls.quoted(urls.REMOTE if url.remote else url.ref)
         self.headers = [
@@ -190,6 +192,8 @@ def image_response(
         link = answer.link if shared and answer.is_settled(now) else None
         if link is not None and entry.path is not None and images.front_door is not None:
             images.front_door.link(link, entry.path)
+        if answer.asked is not None and store and entry.path is not None:
+            answer.asked()
         freshness = answer.fresh(now, private=private) if store else (_NO_STORE, 0)
         return _response(entry, answer, images, environ, now, freshness, private=private)
 
@@ -224,11 +228,13 @@ def _response(
         response.make_conditional(environ)
         if response.status_code == 304:
             return response
-    if entry.path is not None and entry.descriptor is not None and _ASKED_HERE not in environ:
+    wanted, here = environ.get("HTTP_RANGE", ""), _ASKED_HERE in environ
+    if wanted and answer.asked is not None and not environ.get("HTTP_IF_RANGE", '"').endswith('"'):
+        wanted, here = "", True  # by a date, which is the same for the bytes before and after they are made again
+    if entry.path is not None and entry.descriptor is not None and not here:
         handed_over = _handed_over(entry, images)
         if handed_over is not None:
             return ImageResponse(headers=[*headers, handed_over])
-    wanted = environ.get("HTTP_RANGE", "")
     if wanted.startswith("bytes=") and "," not in wanted:  # of several at once, or other units, the whole is right too
         return _part(entry, headers, images, environ)
     headers.append(("Content-Length", str(entry.size_bytes)))

@@ -17,6 +17,7 @@ from .formats import AUTO, Format
 from .front import FrontDoor
 from .options import Options
 from .pipeline import Pipeline
+from .recompress import Recompressor
 from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
@@ -25,7 +26,8 @@ EXTENSION = "flask_images_vips"
 Authorizer = Callable[[str, Options], bool | None]
 """What an application registers by `Images.authorize`."""
 
-Joiner = Callable[[Flask, str, str], tuple[Pipeline, FrontDoor | None]]
+Joined = tuple[Pipeline, FrontDoor | None, Recompressor | None]
+Joiner = Callable[[Flask, str, str], Joined]
 
 _REMEMBERED_URLS = 4096
 _SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
@@ -53,8 +55,9 @@ class Known:
 class AppImages:
     """The images of one application: where their URLs begin, the endpoint's name, and the line that makes them.
 
-    *join* makes the line, and the front door if there is one, at the first use, when the application's configuration
-    is complete. *authorizer* gives what the application registered by `Images.authorize`, if anything.
+    *join* makes the line, and the front door and the recompressor where there is to be one, at the first use, when the
+    application's configuration is complete. *authorizer* gives what the application registered by `Images.authorize`,
+    if anything.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class AppImages:
         self._join = join
         self._authorizer = authorizer
         self._lock = threading.Lock()
-        self._joined: tuple[Pipeline, FrontDoor | None] | None = None
+        self._joined: Joined | None = None
         self._settings: list[object] | None = None
         self._known: Callable[[str, bytes], Known] | None = None
 
@@ -79,11 +82,15 @@ class AppImages:
         return (self._joined or self._join_once())[1]
 
     @property
+    def recompressor(self) -> Recompressor | None:
+        return (self._joined or self._join_once())[2]
+
+    @property
     def early_hits(self) -> bool:
         """Whether hits are answered before Flask: not before the configuration was read, at the first image."""
         return self._joined is not None and self._joined[0].config.early_hits
 
-    def _join_once(self) -> tuple[Pipeline, FrontDoor | None]:
+    def _join_once(self) -> Joined:
         with self._lock:
             if self._joined is None:
                 self._joined = self._join(self.app, self.url, self.name)

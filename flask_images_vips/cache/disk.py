@@ -2,7 +2,8 @@
 
 ``<folder>/<2 digits>/<key's folder>/<key's file>`` are the entries; ``locks/`` and ``tmp/`` lie beside them. An
 entry is written under a temporary name and then renamed, so readers see all of it or nothing, and it is never
-changed afterwards. A folder that cannot be written costs the cache, not the answer.
+changed afterwards: `DiskCache.finish` puts another file in its place, once. A folder that cannot be written costs the
+cache, not the answer.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class DiskCache:
         if self._readable and not status.st_mode & 0o004:  # kept before another user was to read it
             with contextlib.suppress(OSError):
                 self._open_up(path)
-                os.chmod(path, self._file_mode)
+                os.chmod(path, self._file_mode & (status.st_mode | ~stat.S_IWUSR))  # it stays final
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
 
     def has(self, key: Key) -> bool:
@@ -168,7 +169,7 @@ class DiskCache:
 
     def usable(self) -> bool:
         """Whether the folder may be used; it is made where it is missing."""
-        if self.private is not None or not os.path.isdir(self._locks.folder):
+        if self._usable is None or self.private is not None or not os.path.isdir(self._locks.folder):
             self._prepare()  # it may have been deleted since, and whoever makes it next decides whose it is
         return bool(self._usable)
 
@@ -236,15 +237,55 @@ class DiskCache:
 
         return self.put(key, write, in_use=in_use)
 
+    def is_final(self, key: Key) -> bool | None:
+        """Whether the entry of *key* was made final by `finish`; None where there is none."""
+        with contextlib.suppress(OSError):
+            return not os.stat(self.path(key)).st_mode & stat.S_IWUSR
+        return None
+
+    def finish(self, key: Key, data: bytes | None) -> int:
+        """Make the entry of *key* final: *data* in its place, where those are fewer bytes, else as it is.
+
+        By how many bytes it became smaller: 0 also where it is gone, and it stays so. Its modification time stays, and
+        who has it open goes on reading what it was. A final entry is read-only: told by the file itself, this ends
+        with it, however it goes.
+        """
+        if not self.usable():
+            return 0
+        path = self.path(key)
+        try:
+            size = os.stat(path).st_size
+            if data is None or len(data) >= size:
+                os.chmod(path, self._file_mode & ~stat.S_IWUSR)
+                return 0
+
+            def write(file: BinaryIO) -> int:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # links of nginx lead to the entry already, and it makes no check
+                return os.stat(path).st_mtime_ns  # fails where it was removed meanwhile
+
+            if self._store(key, write, in_use=True, final=True) is None:
+                return 0
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            self._warn("written", error)
+            return 0
+        self._count(key, len(data) - size)
+        return size - len(data)
+
     def _count(self, key: Key, size: int) -> None:
-        """Count an entry, and make room where there is too much."""
+        """Count *size* bytes more, or less, for an entry, and make room where there is too much."""
         if self.bound is not None:
             try:
                 self.bound.added(key[0][:2], size)
             except OSError as error:
                 self._warn("counted", error)
 
-    def _store(self, key: Key, write: Callable[[BinaryIO], int], *, in_use: bool = False) -> str | None:
+    def _store(
+        self, key: Key, write: Callable[[BinaryIO], int], *, in_use: bool = False, final: bool = False
+    ) -> str | None:
         """As `put`, but for counting."""
         # Before the work: where nothing can be written, that is known without a half-written file.
         descriptor, temporary = self._open_temporary()
@@ -260,8 +301,9 @@ class DiskCache:
                     file.close()
             if self.bound is not None and not self.bound.admits(size):
                 return None
-            if self._file_mode != 0o600:
-                os.chmod(temporary, self._file_mode)
+            mode = self._file_mode & ~stat.S_IWUSR if final else self._file_mode
+            if mode != 0o600:
+                os.chmod(temporary, mode)
             # Before or after the change, for the evictor; the kernel's own clock may be a little off.
             atime_ns = time.time_ns() + (NEVER_READ_NS if in_use else -NEVER_READ_NS)
             os.utime(temporary, ns=(atime_ns, mtime_ns))

@@ -7,6 +7,7 @@ tries the lock files.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import threading
@@ -14,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 
 from ..errors import Busy
 from .locks import try_lock, unlock
@@ -64,6 +66,12 @@ class Slots:
         self._paths = [os.path.join(folder, f"{number}.lock") for number in range(count)]
         self._by_pid: dict[int, _Process] = {}  # a forked child holds nothing, and nobody in it waits
         self._warned = False
+
+    def at_once(self) -> Slots:
+        """The same slots, for one who takes what is free at once, or nothing."""
+        impatient = copy(self)
+        impatient.timeout = -math.inf
+        return impatient
 
     @contextmanager
     def hold(self, weight: int, since: float | None = None) -> Iterator[None]:
@@ -132,7 +140,7 @@ class Slots:
                 if lock is not None:
                     here.starved = False
                     return lock
-            here.starved = True
             if time.monotonic() > deadline:
                 raise Busy(f"waited {self.timeout:g} s for a render slot")
+            here.starved = True
             time.sleep(_POLL_SECONDS)

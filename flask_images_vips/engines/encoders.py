@@ -49,3 +49,8 @@ def settings_of(engine: str, effort: str, balanced: Mapping[str, Mapping[str, An
     """The settings of each format at *effort*, where *balanced* are those of *engine* itself."""
     changes = _CHANGES[engine][effort]
     return {name: {**own, **changes.get(name, {})} for name, own in balanced.items()}
+
+
+def formats_changed_by(effort: str) -> frozenset[str]:
+    """The formats that any engine encodes otherwise at *effort* than when balanced."""
+    return frozenset(name for changes in _CHANGES.values() for name in changes[effort])
