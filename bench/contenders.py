@@ -22,7 +22,7 @@ _SAVE: dict[str, dict[str, Any]] = {
     "png": {"compression": 3, "filter": "sub"},
     "webp": {"effort": 2},
     "avif": {"effort": 2},
-    "gif": {},
+    "gif": {"effort": 4, "dither": 0.5},
 }
 _WITH_QUALITY = {"jpeg", "webp", "avif"}
 

@@ -23,7 +23,7 @@ from typing import Protocol
 import psutil
 
 from bench import sites
-from bench.measure import Tree
+from bench.measure import Tree, WrongAnswer
 from bench.results import output_of
 from bench.traffic import NGINX, free_port
 from bench.workload import cache_folder
@@ -84,7 +84,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
                 stderr=told,
                 env=os.environ
                 | {"PYTHONPATH": str(ROOT), "BENCH_SITE": server.site, "BENCH_FOLDER": str(folder)}
-                | {"MALLOC_ARENA_MAX": "2", "NODE_ENV": "production"},
+                | {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "33554432", "NODE_ENV": "production"},
             )
     finally:
         os.sched_setaffinity(0, own)
@@ -92,6 +92,10 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
     try:
         _wait_until_answering(server.name, process, port, log)
         yield Running(port, tree, server.urls(folder))
+    except WrongAnswer as error:
+        if str(error).startswith(f"{server.name}: "):
+            raise WrongAnswer(f"{error}. Its log: {log.read_text(errors='replace')[-500:] or 'empty'}") from error
+        raise
     finally:
         family = tree.processes()[1:] if process.poll() is None else []
         process.terminate()

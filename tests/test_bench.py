@@ -408,6 +408,15 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
         pass
 
 
+def test_a_server_that_answers_an_error_says_why(tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "broken.jpg").write_text("no picture")
+    server = servers.threaded()
+    wrong = r"(?s)gthread: /imgsizer/broken.jpg.* was answered 422.* Its log: .*broken.jpg"
+    with pytest.raises(WrongAnswer, match=wrong), servers.running(server, tmp_path) as here:
+        load.get(server.name, here.port, here.url("broken.jpg", 40, 30))
+
+
 def test_a_server_that_is_missing_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     for name in ("BENCH_THUMBOR", "BENCH_IPX", "BENCH_IMGPROXY"):

@@ -277,6 +277,16 @@ def test_a_png_is_scaled_as_well_as_by_lanczos(engine: Engine, mode: str, name: 
         assert _likeness(engine, path, picture, **_box(picture, mode, reduction)) >= 37, reduction
 
 
+def test_a_webp_is_not_made_smaller_twice_where_that_gains_nothing(
+    engine: Engine, photographs: Path, tmp_path: Path
+) -> None:
+    picture = whole(photographs / "coffee.png")
+    picture.save(tmp_path / "a.webp", lossless=True, method=0)
+    for reduction in (1, 1.5, 1.9, 2.3, 2.6):
+        size = {"width": int(picture.width / reduction), "height": int(picture.height / reduction)}
+        assert _likeness(engine, tmp_path / "a.webp", picture, **size) >= 50, reduction
+
+
 @pytest.mark.parametrize("name", OPAQUE)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_jpeg_decoded_at_a_fraction_looks_like_the_whole(

@@ -186,12 +186,12 @@ def test_a_failure_is_remembered_for_a_while(app: Flask, static: Path, monkeypat
 
 
 def test_many_failures_take_bounded_memory(app: Flask, static: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("flask_images_vips.pipeline._REMEMBERED_FAILURES", 5)
+    monkeypatch.setattr("flask_images_vips.recent._REMEMBERED", 5)
     for number in range(12):
         (static / f"{number}.png").write_bytes(b"nothing")
         assert app.test_client().get(url_of(app, f"{number}.png")).status_code == 422
     with app.app_context():
-        assert len(app.extensions["images"].pipeline._failures) <= 5
+        assert len(app.extensions["images"].pipeline._failed._kept) <= 5
 
 
 # Bombs

@@ -187,31 +187,35 @@ def kill_many(folder: str, rounds: str, seed: str) -> None:
     importlib.import_module("flask_images_vips.engines.vips")  # before the forks: a round costs no imports
     chance = random.Random(seed)
     app = site(folder, **LOCKS)
-    ends, seconds = [], []
-    for width in UNDISTURBED:
-        begin = time.monotonic()
-        ends.append(end_of(fork_to_get(app, url_of(app, "large.jpg", width=width))))
-        seconds.append(time.monotonic() - begin)
+    seconds: list[float] = []
 
+    def undisturbed(url: str) -> int | str:
+        begin = time.monotonic()
+        end = end_of(fork_to_get(app, url))
+        seconds.append(time.monotonic() - begin)
+        return end
+
+    ends = [undisturbed(url_of(app, "large.jpg", width=width)) for width in UNDISTURBED]
     killed, killed_in_the_middle, after = 0, 0, []
     for number in range(int(rounds)):
         url = url_of(app, "large.jpg", width=FIRST_WIDTH + number)
         before = temporary_files(folder)
+        lately = min(seconds[-3:])  # how long a render takes, with what else the machine does
         pid = fork_to_get(app, url)
         ended = status = 0
         if number % 4:  # three of four are killed soon after they have begun to render, the rest at any moment
             while not ended and temporary_files(folder) <= before:
                 time.sleep(0.0005)
                 ended, status = os.waitpid(pid, os.WNOHANG)
-            time.sleep(chance.uniform(0, min(seconds) / 3))
+            time.sleep(chance.uniform(0, lately / 3))
         else:
-            time.sleep(chance.uniform(0, min(seconds) * 1.5))
+            time.sleep(chance.uniform(0, lately * 1.5))
         if not ended:
             os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
         killed += os.WIFSIGNALED(status)
         killed_in_the_middle += not temporary_files(folder) <= before
-        after.append(end_of(fork_to_get(app, url)))
+        after.append(undisturbed(url))
     print(json.dumps([ends, killed, killed_in_the_middle, after]))
 
 

@@ -19,6 +19,7 @@ _CHANGES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "png": {"compression": 2},
             "webp": {"effort": 0},
             "avif": {"effort": 0},
+            "gif": {"effort": 1},
         },
         "small": {
             "jpeg": {"interlace": True, "quant_table": 3},

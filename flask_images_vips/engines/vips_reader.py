@@ -35,6 +35,8 @@ _MOST_SVG_BYTES = 1_000_000
 # Pixels a side that a decoder's own shrinking leaves for each one that is wanted of a part that is cut out: its edges
 # are then rounded to an eighth of a pixel of the rendition at most.
 _HEADROOM_OF_CUT = 4
+# Below it, libwebp takes longer to scale than libvips takes for all the pixels, and is less sharp.
+_LEAST_WEBP_SHRINK = 1.5
 # Pillow's `reduce` divides by multiplying: it darkens where it takes too many pixels.
 _MOST_AVERAGED = 32
 # libvips' own rounds its weights, and darkens by a level in a hundred at larger factors. There, a part of a pixel does
@@ -104,7 +106,7 @@ class Reader:
                 return cut_out(shrunk, cut, 1 / shrink, 1 / shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
-        if format == "webp" and spare > 1:
+        if format == "webp" and spare >= _LEAST_WEBP_SHRINK:
             _, image = self.open(descriptor, ref, scale=1 / spare)
         if format == "svg":  # drawn at the size that is wanted, also where that is beyond its own
             whole = upright if cut is None else cut
