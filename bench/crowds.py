@@ -85,37 +85,31 @@ def run_stampede(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:
         "skipped": [server.missing for server in found if server.missing],
         **turns.noted(),
         "contenders": {name: _columns(samples) for name, samples in turns.samples.items()},
-        "waits": [] if quick else [waits_of_package(told)],
+        "waits": [] if quick else waits_of_package(told),
     }
 
 
-def waits_of_package(told: Callable[[str], object]) -> dict[str, Any]:
+def waits_of_package(told: Callable[[str], object]) -> list[dict[str, Any]]:
     """In the server, without clients and queues: how long those waited who found another's render under way."""
-    keys, clients, workers = 20, 50, len(servers.cores()) * 2
+    pictures, clients, workers = 20, 50, len(servers.cores()) * 2
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        names = [f"{number}.jpg" for number in range(keys)]
-        copy_into(folder / "static", CAMERA, names)
-        with stampede.gunicorn(folder, workers) as (port, _):
-            urls = [stampede.url_of(folder, picture) for picture in names]
-            statuses = stampede.all_at_once(port, [url for _ in range(clients) for url in urls])
-            record = stampede.Told(folder / "told")
-            ends = {picture: end for picture, (end, _) in record.lines("rendered")}
-            renders = sum(1 for _ in record.lines("rendered"))
-            beyond = [
-                1000 * (end - ends[picture])
-                for picture, (begin, end) in record.lines("answered")
-                if picture in ends and begin < ends[picture]
-            ]
+        copy_into(folder / "static", CAMERA, ["middling.jpg"])
+        found = stampede.crowds(folder, workers, pictures, clients)
     told("waits")
-    return {
-        "pictures": keys,
-        "clients": clients,
-        "workers": workers,
-        "statuses": {str(status): count for status, count in statuses.items()},
-        "renders": renders,
-        "beyond_ms": rounded([percentile(beyond, share) for share in (0.5, 0.95, 1)]) if beyond else [],
-    }
+    return [
+        {
+            "how": how,
+            "pictures": pictures,
+            "clients": clients,
+            "workers": workers,
+            "statuses": dict(each.statuses),
+            "renders": len(each.renders),
+            "waited": len(each.beyond),
+            "beyond_ms": rounded([percentile(each.beyond, share) for share in (0.5, 0.95, 1)]) if each.beyond else [],
+        }
+        for how, each in found.items()
+    ]
 
 
 def run_memory(quick: bool, told: Callable[[str], object]) -> dict[str, Any]:

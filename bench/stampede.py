@@ -23,9 +23,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 
@@ -37,6 +38,8 @@ THREADS = 16
 ROUNDS = 5
 TIMEOUT_SECONDS = 60
 NAP_SECONDS = 0.01
+
+ANSWER_BYTES = 1_000_000  # more than any
 
 LARGE, MIDDLING = (6000, 4000), (3000, 2000)
 
@@ -119,8 +122,7 @@ def gunicorn(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
             [sys.executable, "-m", "gunicorn", *options.split(), "--backlog=4096", "served:app"],
             cwd=folder,
             env={**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONPATH": os.pathsep.join(paths)},
-            pass_fds=[number],
-            start_new_session=True,
+            pass_fds=[number],  # and no session of its own: Linux would weigh it against all of ours together
         )
     with process:
         try:
@@ -159,26 +161,46 @@ def get(port: int, url: str) -> int:
         return response.status
 
 
-def all_at_once(port: int, urls: list[str]) -> Counter[int | str]:
-    """How often there was which answer to *urls*, each asked for by a client of its own."""
-    barrier = threading.Barrier(len(urls))
-    statuses: list[int | str] = ["none"] * len(urls)
+def all_at_once(port: int, server: int, urls: list[str]) -> Counter[str]:
+    """How often there was which status of answers to *urls*, each asked for by a client of its own.
 
-    def ask(index: int) -> None:
-        # The clients of a server are elsewhere, and take none of its processors' time. Linux counts this by thread.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        barrier.wait(TIMEOUT_SECONDS)
+    The clients of a server are elsewhere and take none of its processors' time: here, all have asked before its workers
+    go on, their sockets hold a whole answer, and one thread, which comes last, reads them all.
+    """
+    with ExitStack() as stack:
+        for worker in children(server):
+            os.kill(worker, signal.SIGSTOP)
+            stack.callback(os.kill, worker, signal.SIGCONT)
+        clients = [_asking(port, url) for url in urls]
+    with ThreadPoolExecutor(1, initializer=_come_last) as pool:
+        return pool.submit(_answered, clients).result()
+
+
+def _asking(port: int, url: str) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ANSWER_BYTES)
+    client.settimeout(TIMEOUT_SECONDS)
+    client.connect(("127.0.0.1", port))
+    client.sendall(f"GET {url} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
+    return client
+
+
+def _come_last() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # Linux counts this by thread
+
+
+def _answered(clients: list[socket.socket]) -> Counter[str]:
+    """By status; of what was not whole, the error."""
+    found: Counter[str] = Counter()
+    for client in clients:
         try:
-            statuses[index] = get(port, urls[index])
+            with client, http.client.HTTPResponse(client) as response:
+                response.begin()
+                response.read()
+                found[str(response.status)] += 1
         except (OSError, http.client.HTTPException) as error:
-            statuses[index] = type(error).__name__
-
-    threads = [threading.Thread(target=ask, args=(index,), daemon=True) for index in range(len(urls))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(2 * TIMEOUT_SECONDS)
-    return Counter(statuses)
+            found[type(error).__name__] += 1
+    return found
 
 
 def url_of(folder: Path, name: str) -> str:
@@ -191,7 +213,7 @@ def memory(folder: Path, workers: int, clients: int) -> None:
     for _ in range(ROUNDS):
         with gunicorn(folder, workers) as (port, master):
             before = [peak_mb(pid) for pid in children(master)]
-            statuses = all_at_once(port, [url_of(folder, "large.jpg")] * clients)
+            statuses = all_at_once(port, master, [url_of(folder, "large.jpg")] * clients)
             peaks = [peak_mb(pid) for pid in children(master)]
             renders = len(list(Told(folder / "told").lines("rendered")))
             each = ", ".join(f"{one:.0f} → {peak:.0f}" for one, peak in zip(before, peaks, strict=True))
@@ -202,28 +224,50 @@ def memory(folder: Path, workers: int, clients: int) -> None:
             )
 
 
-def waits(folder: Path, workers: int, keys: int, clients: int) -> None:
-    names = [f"{number}.jpg" for number in range(keys)]
+class Waits(NamedTuple):
+    """What became of the requests; *beyond* is how long those who waited did so beyond the render's end. All in ms."""
+
+    statuses: Counter[str]
+    renders: list[float]
+    beyond: list[float]
+    late: list[float]
+
+    def __str__(self) -> str:
+        return (
+            f"{dict(self.statuses)}, {len(self.renders)} renders, median {statistics.median(self.renders):.0f} ms with "
+            f"the wait for a slot; {len(self.beyond)} waited, beyond the render's end median "
+            f"{statistics.median(self.beyond):.1f}, p95 {p95(self.beyond):.1f} ms; a sleeping thread woke late by p95 "
+            f"{p95(self.late):.1f} ms"
+        )
+
+
+def crowds(folder: Path, workers: int, pictures: int, clients: int) -> dict[str, Waits]:
+    """As many *clients* for each of *pictures*: for one picture after another, and for all at once."""
+    names = [f"{number}.jpg" for number in range(pictures)]
     for name in names:
         shutil.copyfile(folder / "static" / "middling.jpg", folder / "static" / name)
-    for _ in range(ROUNDS):
-        with gunicorn(folder, workers) as (port, _):
-            urls = [url_of(folder, name) for name in names]
-            statuses = all_at_once(port, [url for _ in range(clients) for url in urls])
-            told = Told(folder / "told")
-            ends = {name: end for name, (end, _) in told.lines("rendered")}
-            renders = [1000 * seconds for _, (_, seconds) in told.lines("rendered")]
-            waited = [(begin, end, ends[name]) for name, (begin, end) in told.lines("answered") if name in ends]
-            beyond = sorted(1000 * (end - rendered) for begin, end, rendered in waited if begin < rendered)
-            first, last = min(begin for begin, _, _ in waited), max(ends.values())
-            late = sorted(1000 * seconds for _, (due, seconds) in told.lines("woke") if first < due < last)
-            print(
-                f"{keys} pictures × {clients} clients on {workers} processes: {dict(statuses)}, {len(renders)} "
-                f"renders, median with wait for a slot {statistics.median(renders):.0f} ms; {len(beyond)} waited, "
-                f"beyond the render's end median {statistics.median(beyond):.1f}, p95 {p95(beyond):.1f} ms; "
-                f"a sleeping thread woke late by p95 {p95(late):.1f} ms",
-                flush=True,
-            )
+    urls = [url_of(folder, name) for name in names]
+    bursts = {
+        "one after another": [[url] * clients for url in urls],
+        "all at once": [[url for _ in range(clients) for url in urls]],
+    }
+    return {how: waits(folder, workers, asked) for how, asked in bursts.items()}
+
+
+def waits(folder: Path, workers: int, bursts: list[list[str]]) -> Waits:
+    """How those waited who ask for each of *bursts* at the same moment, one burst after another."""
+    with gunicorn(folder, workers) as (port, master):
+        statuses = sum((all_at_once(port, master, urls) for urls in bursts), Counter())
+    told = Told(folder / "told")
+    ends = {name: end for name, (end, _) in told.lines("rendered")}
+    waited = [(begin, end, ends[name]) for name, (begin, end) in told.lines("answered") if name in ends]
+    first, last = min(begin for begin, _, _ in waited), max(ends.values())
+    return Waits(
+        statuses,
+        renders=[1000 * seconds for _, (_, seconds) in told.lines("rendered")],
+        beyond=sorted(1000 * (end - rendered) for begin, end, rendered in waited if begin < rendered),
+        late=sorted(1000 * seconds for _, (due, seconds) in told.lines("woke") if first < due < last),
+    )
 
 
 def p95(values: list[float]) -> float:
@@ -238,7 +282,9 @@ def main() -> None:
         enlarged(LARGE).save(folder / "static" / "large.jpg", quality=92)
         enlarged(MIDDLING).save(folder / "static" / "middling.jpg", quality=92)
         memory(folder, workers=2, clients=100)
-        waits(folder, workers=4, keys=20, clients=50)
+        for _ in range(ROUNDS):
+            for how, found in crowds(folder, workers=4, pictures=20, clients=50).items():
+                print(f"20 pictures × 50 clients on 4 processes, {how}: {found}", flush=True)
 
 
 if __name__ == "__main__":

@@ -302,9 +302,9 @@ def stampede_table(results: Results) -> Table | None:
     for waits in data.get("waits", []):
         middle, late, last = waits["beyond_ms"] or (0, 0, 0)
         note += (
-            f"{waits['pictures']} pictures × {waits['clients']} clients on {waits['workers']} processes of ours: "
-            f"{waits['renders']} renders; those who waited had their answer {middle:.1f} ms after the render's end "
-            f"(p95 {late:.1f}, last {last:.1f})."
+            f"{waits['pictures']} pictures × {waits['clients']} clients on {waits['workers']} processes of ours, "
+            f"{waits['how']}: {waits['renders']} renders; the {waits['waited']} who waited had their answer "
+            f"{middle:.1f} ms after the render's end (p95 {late:.1f}, last {last:.1f}). "
         )
     head = ("server", "CPU, in requests alone", "CPU ms", "ms until all had it", "median wait, ms", "peak MB")
     return Table(head, rows, note.strip())

@@ -6,8 +6,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
@@ -271,8 +271,10 @@ class Pipeline:
             once = self._decoding_once(rendition)
             if once is not None and (entry := self._prepare(rendition, once, since)) is not None:
                 return entry
-            make = partial(self._render, rendition, once, since)
-            return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
+            # The slot is kept until those who wait have the result: another render would take the processors from them.
+            with ExitStack() as slot:
+                make = partial(self._render, rendition, once, since, slot)
+                return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             self._failed.add(key, _again(source, error))
             raise
@@ -283,13 +285,17 @@ class Pipeline:
         Raises:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded, SourceChanged, Busy: as `entry`.
         """
-        return self._render(rendition, self._decoding_once(rendition), since)
+        with ExitStack() as slot:
+            return self._render(rendition, self._decoding_once(rendition), since, slot)
 
-    def _render(self, rendition: Rendition, once: _DecodingOnce | None, since: float) -> bytes:
-        """Make the bytes of *rendition*, by the first engine that can, for who has waited *since* then."""
+    def _render(self, rendition: Rendition, once: _DecodingOnce | None, since: float, slot: ExitStack) -> bytes:
+        """Make the bytes of *rendition*, by the first engine that can, for who has waited *since* then.
+
+        *slot* is left holding the render slot.
+        """
         begin = time.perf_counter()
         source = rendition.source
-        made = self._render_copy(rendition, once, since) if once is not None else None
+        made = self._render_copy(rendition, once, since, slot) if once is not None else None
         if made is None:
             with self._open(source) as descriptor:
 
@@ -302,7 +308,7 @@ class Pipeline:
                     def render(rendition: Rendition) -> bytes:
                         return engine.render(descriptor, rendition, geometry, frames)
 
-                    with self.slots.hold(header.size.pixels * frames, since):
+                    with self._slot(slot, header.size.pixels * frames, since):
                         return engine.name, geometry, _within(limit, rendition, render)
 
                 made = _by_first(self._able(rendition.options, rendition.format), by)
@@ -311,6 +317,14 @@ class Pipeline:
         told = (source.ref, by_what, *geometry.final, rendition.format.name, len(data), milliseconds)
         logger.info("rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", *told)
         return data
+
+    @contextmanager
+    def _slot(self, kept: ExitStack, weight: int, since: float) -> Iterator[None]:
+        """A render slot for the block, *kept* after it, unless it fails."""
+        with ExitStack() as stack:
+            stack.enter_context(self.slots.hold(weight, since))
+            yield
+            kept.push(stack.pop_all())
 
     def _decoding_once(self, rendition: Rendition) -> _DecodingOnce | None:
         """How *rendition* may share the decode of its source with others; None where it may not.
@@ -369,8 +383,8 @@ class Pipeline:
             planned.sort(key=lambda member: -member[1].upright.pixels)
             with self._open(source) as descriptor, self.slots.hold(header.size.pixels, since):
                 made = engine.render_set(descriptor, planned)
-            for (member, _), data in zip(planned, made, strict=True):
-                self.cache.put_bytes(member.key, data, member.mtime_ns)
+                for (member, _), data in zip(planned, made, strict=True):
+                    self.cache.put_bytes(member.key, data, member.mtime_ns)
             milliseconds = 1000 * (time.perf_counter() - begin)
             logger.info("rendered %r by %s: a set of %d, %.0f ms", source.ref, engine.name, len(made), milliseconds)
             return True
@@ -386,7 +400,7 @@ class Pipeline:
             once.sets.failed(name)
 
     def _render_copy(
-        self, rendition: Rendition, once: _DecodingOnce, since: float
+        self, rendition: Rendition, once: _DecodingOnce, since: float, slot: ExitStack
     ) -> tuple[str, Geometry, bytes] | None:
         """*rendition*, made from a copy of its source; None where there is none that can be read."""
         copies, _, engine, header, geometry = once
@@ -401,7 +415,7 @@ class Pipeline:
                 return engine.render_copy(descriptor, rendition, geometry)
 
             try:
-                with self.slots.hold(entry.size_bytes // 3, since):
+                with self._slot(slot, entry.size_bytes // 3, since):
                     data = _within(limit, rendition, render)
             except (UnreadableSource, OSError):
                 copies.discard(entry)

@@ -268,3 +268,30 @@ def test_the_limits_are_those_of_what_a_file_holds_now(make_app: Any, static: An
     assert status_of((160, 120), 10) == 200
     assert status_of((161, 120), 20) == 422
     assert status_of((160, 120), 30) == 200
+
+
+# The render slot.
+
+
+def test_a_slot_is_held_until_those_who_wait_have_the_result_and_never_longer(
+    app: Flask, static: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise(static / "a.jpg")
+    noise(static / "broken.jpg")
+    os.truncate(static / "broken.jpg", os.path.getsize(static / "broken.jpg") // 2)
+    with app.app_context():
+        pipeline = app.extensions["images"].pipeline
+
+    def held() -> int:
+        count: int = pipeline.slots._by_pid[os.getpid()].held
+        return count
+
+    seen = []
+    land = pipeline.cache._flights.land
+    monkeypatch.setattr(pipeline.cache._flights, "land", lambda *told: seen.append(held()) or land(*told))
+    data_of(app, "a.jpg", width=80)
+    assert seen == [1]
+    assert held() == 0
+    for status, name, keywords in ((200, "a.jpg", {"cache": False}), (422, "broken.jpg", {}), (404, "none.jpg", {})):
+        assert app.test_client().get(url_of(app, name, **keywords)).status_code == status
+        assert held() == 0

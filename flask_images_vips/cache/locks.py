@@ -17,10 +17,9 @@ logger = logging.getLogger("flask_images_vips")
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _STRIPE_DIGITS = 3  # of 16 values each: 4096 locks, so that strangers rarely wait for each other
-# Trying a lock costs ten times what looking for the work does, and dozens of threads may wait at once: their tries
-# would take the processors from the renders that they wait for. A thread each that the kernel wakes costs even more.
+# Dozens of threads may wait at once, and each look takes some of the processors' time from the renders that they wait
+# for: 20 µs, most of it to wake up. A thread each that the kernel wakes costs even more.
 _LOOK_SECONDS = 0.005
-_LOOKS_A_TRY = 4
 
 _descriptors: set[int] = set()
 """Those of the locks that this process holds, or tries at this moment."""
@@ -106,10 +105,9 @@ class FileLocks:
                 if left <= 0:
                     logger.warning("Waited %s s for %s: its holder hangs; working without it.", self.timeout, path)
                     return None
-                for _ in range(_LOOKS_A_TRY):
-                    time.sleep(min(_LOOK_SECONDS, left))
-                    if needless():
-                        return None
+                time.sleep(min(_LOOK_SECONDS, left))
+                if needless():
+                    return None
             return lock
         except OSError as error:
             self._warn(error)
