@@ -76,11 +76,14 @@ class Site:
         self.pipeline.announce(source, Options(), [(width, None) for width in WIDTHS])
 
 
-def measured(cases: dict[str, Callable[[], object]]) -> dict[str, tuple[float, float]]:
-    """The median CPU and the least wall milliseconds of each of *cases*, which are run in turns."""
+def measured(
+    cases: dict[str, Callable[[], object]], before: Callable[[], object] = lambda: None
+) -> dict[str, tuple[float, float]]:
+    """The median CPU and the least wall milliseconds of each of *cases*, run in turns, each after *before*."""
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
     for _ in range(ROUNDS):
         for name, case in cases.items():
+            before()
             wall, cpu = time.perf_counter(), time.process_time()
             case()
             spent[name].append((1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall)))
@@ -182,9 +185,12 @@ def sets(folder: Path) -> None:
     for what, name in FILES.items():
         for format in ("jpeg", "webp"):
 
+            def announce(name: str = name) -> None:
+                for site in (without, announced):
+                    site.forget(name, copies=True)
+                    site.announce(name)
+
             def all_of(site: Site, name: str = name, format: str = format) -> None:
-                site.forget(name, copies=True)
-                site.announce(name)
                 for width in WIDTHS:
                     site.get(name, width, format=format)
 
@@ -198,7 +204,8 @@ def sets(folder: Path) -> None:
                         "separate": lambda all_of=all_of: all_of(without),
                         "set": lambda all_of=all_of: all_of(announced),
                         "memory": in_memory,
-                    }
+                    },
+                    before=announce,
                 ).items()
             }
             print(

@@ -191,8 +191,8 @@ class Config:
         1.8,
         "IMAGES_HEADROOM",
         headroom,
-        "Pixels a side that a JPEG or WebP decoder leaves, at the least, for each one that is wanted: 1 is quicker and "
-        "less sharp.",
+        "Pixels a side that decoding a JPEG, WebP or AVIF leaves, at the least, for each one that is wanted: 1 is "
+        "quicker and less sharp.",
     )
     stale_while_revalidate: int = key(
         3600,

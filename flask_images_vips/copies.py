@@ -27,18 +27,18 @@ from .sources import Source
 logger = logging.getLogger(__package__)
 
 _SIDES = (2048, 1024)  # of the copies, the longer one in pixels
-_LEAST_PIXELS = 4_000_000  # of a source: below that decoding is cheap
+_LEAST_PIXELS = 4_000_000  # of a source: below that decoding is cheap, or below half, where all of it is decoded
 _LEAST_REDUCED = 1.4  # of each side: a copy not much smaller than its source gains little
 _LEAST_SPARE = 1.25  # of each side, copy to rendition: less, and what was resampled twice shows
 _AMPLE_SPARE = 2.0  # as much as a decoder's own shrinking leaves
+_WHOLE = frozenset({"png", "avif", "tiff"})  # decoded in full, however small the rendition
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
 # Options that need the source itself: its own pixels, its metadata or profile, or another source beside it.
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
 
-# With a lone first rendition the copies are made only where that adds little to it: a large source of a format that is
-# decoded in full, however small the rendition. A first JPEG of 1600 px would take a third longer, a WebP a quarter.
+# With a lone first rendition the copies are made only where that adds little to it: large sources that are decoded
+# whole. A first JPEG of 1600 px would take a third longer, a WebP a quarter.
 _LARGE_PIXELS = 16_000_000
-_WHOLE = frozenset({"png", "avif", "tiff"})
 
 _FAILURE_SECONDS = 600.0
 
@@ -46,7 +46,8 @@ _FAILURE_SECONDS = 600.0
 def copy_sizes(header: Header) -> tuple[Size, ...]:
     """The sizes of the copies that are worth keeping of a source, largest first."""
     size = header.size
-    if header.format not in _FORMATS or header.frames > 1 or size.pixels < _LEAST_PIXELS:
+    least = _LEAST_PIXELS // 2 if header.format in _WHOLE else _LEAST_PIXELS
+    if header.format not in _FORMATS or header.frames > 1 or size.pixels < least:
         return ()
     longest = max(size)
     return tuple(

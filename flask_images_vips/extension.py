@@ -235,7 +235,7 @@ def _recompressor(
     folder = os.path.join(os.path.dirname(slots.folder), "small")
     turn = Slots(folder, 1, waiting=1, weight=1, timeout=0, usable=cache.usable)
     render = line(replace(config, effort="small"), slots.at_once()).render
-    return Recompressor(config.recompress_after, cache, turn.at_once(), render)
+    return Recompressor(config.recompress_after, cache, turn, render)
 
 
 def _rgba(data: bytes) -> tuple[Size, bytes]:

@@ -97,7 +97,7 @@ class Pipeline:
         self.cache = cache
         self.slots = slots
         self.copies = copies
-        self.sets = None if copies is None else Sets(copies.store)
+        self.sets = None if copies is None else Sets(copies.store, config.quality_of(JPEG.name))
         self._make_engines = make_engines
         self._engines: Sequence[Engine] | None = None
         self._engines_lock = threading.Lock()
@@ -274,7 +274,7 @@ class Pipeline:
             # The slot is kept until those who wait have the result: another render would take the processors from them.
             with ExitStack() as slot:
                 make = partial(self._render, rendition, once, since, slot)
-                return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
+                return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since, landed=slot.close)
         except (UnreadableSource, LimitExceeded) as error:
             self._failed.add(key, _again(source, error))
             raise
@@ -343,11 +343,11 @@ class Pipeline:
     def _prepare(self, rendition: Rendition, once: _DecodingOnce, since: float) -> Entry | None:
         """Make *rendition* with the others of its set, and give it; or else the copies that it is best made from."""
         copies, sets, engine, header, geometry = once
-        found = sets.find(rendition) if rendition.format in _WHOLE_SETS else None
+        by_set = rendition.format in _WHOLE_SETS and rendition.options.max_bytes is None  # which is found by trying
+        found = sets.find(rendition) if by_set else None
         if found is not None:
             self._make_set(*found, rendition, once, since)
-            if (entry := self.cache.get(rendition.key)) is not None:
-                return entry
+            return self.cache.get(rendition.key)
 
         def is_lone() -> bool:
             kept = {*self.cache.siblings(rendition.key[0], "")} - {rendition.key}
@@ -356,8 +356,10 @@ class Pipeline:
             return lone and not sets.is_announced(rendition.source)
 
         def reduce(sizes: Sequence[Size]) -> Sequence[bytes]:
-            with self._open(rendition.source) as descriptor, self.slots.hold(header.size.pixels, since):
-                return engine.reduced(descriptor, rendition, sizes, copies.format)
+            with self._open(rendition.source) as descriptor:
+                self._check_source(self._header_by(engine, descriptor, rendition.source.ref))
+                with self.slots.hold(header.size.pixels, since):
+                    return engine.reduced(descriptor, rendition, sizes, copies.format)
 
         copies.prepare(rendition, header, geometry.upright, is_lone, reduce)
         return None
@@ -372,19 +374,27 @@ class Pipeline:
         Raises:
             Busy, SourceChanged: as a render does.
         """
-        source, engine, header = wanted.source, once.engine, once.header
+        source, engine = wanted.source, once.engine
 
         def make() -> bool:
             lacking = [member for member in members if not self.cache.has(member.key)]
             if len(lacking) < 2 or wanted.key not in {member.key for member in lacking}:
                 return False
             begin = time.perf_counter()
-            planned = [(member, self._planned(header, member, frames=1)) for member in lacking]
-            planned.sort(key=lambda member: -member[1].upright.pixels)
-            with self._open(source) as descriptor, self.slots.hold(header.size.pixels, since):
-                made = engine.render_set(descriptor, planned)
+            kept = []
+            with ExitStack() as slot:
+                with self._open(source) as descriptor:
+                    header = self._header_by(engine, descriptor, source.ref)
+                    planned = [(member, self._planned(header, member, frames=1)) for member in lacking]
+                    planned.sort(key=lambda member: -member[1].upright.pixels)
+                    weight = header.size.pixels + sum(geometry.upright.pixels for _, geometry in planned)
+                    with self._slot(slot, weight, since):
+                        made = engine.render_set(descriptor, planned)
+                # Not before the source is known to be what it was.
                 for (member, _), data in zip(planned, made, strict=True):
-                    self.cache.put_bytes(member.key, data, member.mtime_ns)
+                    kept.append(self.cache.put_bytes(member.key, data, member.mtime_ns))
+            if None in kept:  # there is no room for it: it would be made at each request
+                once.sets.failed(name)
             milliseconds = 1000 * (time.perf_counter() - begin)
             logger.info("rendered %r by %s: a set of %d, %.0f ms", source.ref, engine.name, len(made), milliseconds)
             return True

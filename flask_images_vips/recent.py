@@ -20,8 +20,11 @@ class Recent(Generic[T]):
 
     def add(self, key: Hashable, value: T) -> None:
         if len(self._kept) >= _REMEMBERED:
-            self._kept.clear()
+            self.clear()
         self._kept[key] = time.monotonic() + self._seconds, value
+
+    def clear(self) -> None:
+        self._kept.clear()
 
     def get(self, key: Hashable) -> T | None:
         end, value = self._kept.get(key, (0.0, None))

@@ -63,7 +63,11 @@ class Recompressor:
         new: Queue[Rendition] = Queue(_LONGEST_QUEUE)
         queue = self._by_pid.setdefault(os.getpid(), new)
         if queue is new:
-            threading.Thread(target=self._work, args=(queue,), name="flask-images-vips-small", daemon=True).start()
+            try:
+                threading.Thread(target=self._work, args=(queue,), name="flask-images-vips-small", daemon=True).start()
+            except RuntimeError:  # none is to be had: the answer that is counted must not suffer
+                del self._by_pid[os.getpid()]
+                return False
         try:
             queue.put_nowait(rendition)
         except Full:
@@ -101,7 +105,8 @@ class Recompressor:
         except ImagesError as error:  # as it takes longer than before
             logger.info("%r stays as it is: %s", rendition.source.ref, error)
         saved = self._cache.finish(key, data)
-        logger.info("made %r smaller by %d bytes", rendition.source.ref, saved)
+        if saved:
+            logger.info("made %r smaller by %d bytes", rendition.source.ref, saved)
 
 
 def threads_run() -> bool:

@@ -16,7 +16,7 @@ from .cache.disk import DiskCache
 from .copies import copy_sizes, takes_copies, usable_sizes
 from .engines import Header
 from .geometry import lay_out
-from .options import DEFAULTS, Options
+from .options import Options
 from .recent import Recent
 from .rendition import Rendition, source_folder
 from .sources import Source
@@ -25,16 +25,21 @@ Sides = tuple[int | None, int | None]
 """The width and the height that are asked for, in pixels."""
 
 _MOST_PIXELS = 4_000_000  # of a member: larger ones are asked for by few, and would need a larger decode
-_REMEMBERED = 4096
+_MOST_PIXELS_OF_SET = 16_000_000  # of all members: the first visitor waits for them
 _FAILURE_SECONDS = 600.0
+_ANNOUNCED_SECONDS = 600.0  # then it is looked at anew: the file may have been purged
 
 
 class Sets:
-    """The sets, announced by files in *store*, which is that of the copies."""
+    """The sets, announced by files in *store*, which is that of the copies.
 
-    def __init__(self, store: DiskCache) -> None:
+    *default_quality* is that of what names none.
+    """
+
+    def __init__(self, store: DiskCache, default_quality: int) -> None:
         self.store = store
-        self._announced: set[object] = set()
+        self.default_quality = default_quality
+        self._announced: Recent[bool] = Recent(_ANNOUNCED_SECONDS)
         self._failed: Recent[bool] = Recent(_FAILURE_SECONDS)
 
     def announce(self, source: Source, options: Options, sides: Sequence[Sides], header: Callable[[], Header]) -> None:
@@ -47,11 +52,9 @@ class Sets:
             UnreadableSource, LimitExceeded: as *header* does.
         """
         asked = source.identity, options, *sides
-        if asked in self._announced:
+        if self._announced.get(asked):
             return
-        if len(self._announced) >= _REMEMBERED:
-            self._announced.clear()
-        self._announced.add(asked)
+        self._announced.add(asked, True)
         if not takes_copies(options):
             return
         found = header()
@@ -59,9 +62,14 @@ class Sets:
         copies = copy_sizes(found)
         if sum(bool(usable_sizes(copies, size)) for size in set(scaled.values())) < 2:
             return
-        members = [each for each, size in scaled.items() if size.pixels <= _MOST_PIXELS]
-        text = "\n".join(f"{width or 0} {height or 0}" for width, height in members)
-        key = source_folder(source.ref), f"{_name(source, options)}-{_digest(text)}-set"
+        lines, pixels = [], 0
+        for (width, height), size in sorted(scaled.items(), key=lambda member: member[1].pixels):
+            pixels += size.pixels
+            if size.pixels >= _MOST_PIXELS or pixels > _MOST_PIXELS_OF_SET:
+                break
+            lines.append(f"{width or 0} {height or 0}")
+        text = "\n".join(lines)
+        key = source_folder(source.ref), f"{self._name(source, options)}-{_digest(text)}-set"
         if self.store.usable() and not self.store.has(key):
             with suppress(OSError):  # each is then made by itself
                 self.store.put_bytes(key, text.encode(), source.mtime_ns, in_use=True)
@@ -76,7 +84,7 @@ class Sets:
         Its members are those that differ from the rendition in their sides alone, itself among them.
         """
         options = rendition.options.settled()
-        for key in self.store.siblings(source_folder(rendition.source.ref), _name(rendition.source, options)):
+        for key in self.store.siblings(source_folder(rendition.source.ref), self._name(rendition.source, options)):
             entry = self.store.get(key)
             if entry is None:
                 continue
@@ -95,15 +103,14 @@ class Sets:
         """Announce all sets anew, since the store was emptied."""
         self._announced.clear()
 
+    def _name(self, source: Source, options: Options) -> str:
+        """How the names of all sets begin that are this picture at several sizes, in any format."""
+        but = ["width", "height", *(["quality"] if options.quality == self.default_quality else [])]
+        return f"{_version(source)}-{_digest(options.canonical(but))}"
+
 
 def _at(options: Options, sides: Sides) -> Options:
     return replace(options, width=sides[0], height=sides[1])
-
-
-def _name(source: Source, options: Options) -> str:
-    """How the names of all sets begin that are this picture at several sizes, in any format and quality."""
-    free = {name: DEFAULTS[name] for name in ("width", "height", "quality", "max_bytes")}
-    return f"{_version(source)}-{_digest(replace(options.settled(), **free).canonical())}"
 
 
 def _version(source: Source) -> str:

@@ -36,7 +36,7 @@ ALLOWED = {
     "engines.rights": set(),
     "engines.encoders": set(),
     "engines.frames": {"errors"},
-    "engines.vips_deadline": set(),
+    "engines.vips_deadline": {"errors"},
     "engines.vips_reader": {"errors", "geometry", "engines.frames", "engines.avif"},
     "engines.avif": {"geometry", "engines.pillow_effects"},
     "engines.vips_steps": {

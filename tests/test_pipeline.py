@@ -251,8 +251,9 @@ def test_a_source_s_header_is_read_once_for_all_its_renditions(
     assert len(read) == 1
 
 
-def test_the_limits_are_those_of_what_a_file_holds_now(make_app: Any, static: Any) -> None:
-    app = make_app(IMAGES_MAX_SOURCE_PIXELS=160 * 120, IMAGES_COPIES=False)
+@pytest.mark.parametrize("copies", [False, "tiff"])
+def test_the_limits_are_those_of_what_a_file_holds_now(make_app: Any, static: Any, copies: object) -> None:
+    app = make_app(IMAGES_MAX_SOURCE_PIXELS=160 * 120, IMAGES_COPIES=copies)
     client = app.test_client()
 
     def status_of(size: tuple[int, int], width: int) -> int:

@@ -714,3 +714,19 @@ def test_nginx_sends_the_new_bytes_under_their_own_etag() -> None:
             assert (part.status, part.body, part.headers["ETag"]) == (200, small.body, small.headers["ETag"])
         part = door.get(url, Range="bytes=9-99", If_Range=small.headers["ETag"])
         assert (part.status, part.body) == (206, small.body[9:100])
+
+
+def test_an_answer_does_not_suffer_where_no_thread_can_be_started(
+    make_app: MakeApp, photograph: Lay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph("canyon.jpg")
+    hot = Hot(make_app(IMAGES_RECOMPRESS_AFTER=2), "canyon.jpg", width=300)
+
+    def no_thread(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        hot.ask(3)
+    hot.ask(2)
+    hot.wait()

@@ -38,7 +38,7 @@ from flask_images_vips.options import Options
 from flask_images_vips.responsive import LADDER, Layout, Limits, candidates, settled, sizes, widths
 from flask_images_vips.values import Mode
 
-ANY = Limits(10**6, 10**6, 10**12)
+ANY = Limits(10**9, 10**9, 10**18)
 
 sides = st.one_of(st.none(), st.integers(1, 3000))
 

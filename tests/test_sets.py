@@ -20,7 +20,8 @@ from flask import Flask
 from PIL import Image
 from test_copies import Draw, MakeApp, copies_of, go, kinds, pipeline_of, posix, psnr, site, start, told
 
-from flask_images_vips import resized_img_srcset, resized_img_tag
+from flask_images_vips import resized_img_src, resized_img_srcset, resized_img_tag
+from flask_images_vips.engines.vips import VipsEngine
 
 pytest.importorskip("pyvips")
 
@@ -112,7 +113,7 @@ def test_members_have_the_orientation_colours_and_alpha_of_the_source(
     else:
         draw(name, (2903, 1499), quality=95)
     app, other = make_app(), alone(make_app, tmp_path)
-    announce(app, name, format="jpeg")
+    announce(app, name, format="jpeg", quality=95)
     for width in WIDTHS:
         asked: dict[str, Any] = {"width": width, "format": "jpeg", "quality": 95}
         made, direct = fetch(app, name, **asked), fetch(other, name, **asked)
@@ -130,7 +131,7 @@ def test_the_pixels_of_a_set_are_as_good_as_those_of_single_renditions(
     grain = np.random.default_rng(1).normal(0, 5, (2400, 3600, 3))
     large = Image.fromarray((np.asarray(large) + grain).clip(0, 255).astype(np.uint8))
     large.save(static / "large.jpg", quality=95)
-    announce(app, "large.jpg", 300, 500, 800, 1600)
+    announce(app, "large.jpg", 300, 500, 800, 1600, quality=100)
     for width in (300, 500, 800, 1600):
         made = fetch(app, "large.jpg", width=width, quality=100)
         exact = Image.open(static / "large.jpg").resize(made.size, Image.Resampling.LANCZOS)
@@ -216,9 +217,7 @@ def test_a_member_beyond_a_limit_is_left_to_itself(
     assert told()[-1] == "vips from a copy"
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
-    app: Flask, draw: Draw, told: Callable[[], list[str]]
-) -> None:
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(app: Flask, draw: Draw) -> None:
     draw("large.jpg", LARGE)
     announce(app, "large.jpg")
     folder = Path(pipeline_of(app).cache.folder)
@@ -226,6 +225,76 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     (folder / "tmp").write_text("in the way")
     for width in (200, 320):
         assert fetch(app, "large.jpg", width=width).width == width
+
+
+def test_a_source_that_is_written_while_it_is_decoded_leaves_nothing(
+    app: Flask, static: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw("large.jpg", LARGE, quality=60)
+    os.utime(path, (1_600_000_000, 1_600_000_000))
+    before = path.read_bytes()
+    red = io.BytesIO()
+    Image.new("RGB", LARGE, "red").save(red, "JPEG")
+    announce(app, "large.jpg")
+    whole = VipsEngine.render_set
+
+    def written(self: VipsEngine, *asked: Any) -> list[bytes]:
+        with path.open("r+b") as file:  # in place, as rsync --inplace does
+            file.write(red.getvalue().ljust(len(before), b"\0"))
+        return whole(self, *asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VipsEngine, "render_set", written)
+        with app.test_request_context():
+            url = resized_img_src("large.jpg", width=200)
+        assert app.test_client().get(url).status_code in (200, 503)
+    with path.open("r+b") as file:
+        file.write(before)
+    os.utime(path, (1_600_000_000, 1_600_000_000))
+    for width in WIDTHS:
+        red_of, green, _ = fetch(app, "large.jpg", width=width).resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        assert red_of - green < 100, width
+
+
+def test_a_limit_of_bytes_holds_for_what_a_page_offers(app: Flask, draw: Draw) -> None:
+    draw("large.jpg", LARGE, quality=95)
+    with app.test_request_context():
+        srcset = resized_img_srcset("large.jpg", widths=WIDTHS, max_bytes=9_000)
+    sizes = [len(app.test_client().get(url).data) for url, _ in candidates(f'srcset="{srcset}"')]
+    assert len(sizes) == len(WIDTHS)
+    assert max(sizes[:4]) <= 9_000
+
+
+def test_other_qualities_than_the_page_offers_are_made_one_by_one(
+    make_app: MakeApp, draw: Draw, told: Callable[[], list[str]]
+) -> None:
+    draw("large.jpg", LARGE)
+    app = make_app(IMAGES_QUALITY=60)
+    announce(app, "large.jpg")
+    fetch(app, "large.jpg", width=200, quality=30)
+    assert len(cached_files(Path(pipeline_of(app).cache.folder))) == 1
+    fetch(app, "large.jpg", width=200)
+    assert len(cached_files(Path(pipeline_of(app).cache.folder))) == 1 + len(WIDTHS)
+
+
+def test_a_set_is_no_larger_than_a_visitor_can_wait_for(app: Flask, draw: Draw) -> None:
+    draw("large.jpg", (6000, 4000), quality=50)
+    announce(app, "large.jpg", *range(100, 6000, 50))
+    (marker,) = Path(pipeline_of(app).cache.folder).joinpath("copies").rglob("*-set")
+    widths = [int(line.split()[0]) for line in marker.read_text().splitlines()]
+    assert 20 < len(widths) < 50
+    assert sum(width * width * 2 // 3 for width in widths) <= 16_000_000
+
+
+def test_a_set_that_cannot_be_kept_is_not_made_at_each_request(
+    make_app: MakeApp, draw: Draw, told: Callable[[], list[str]]
+) -> None:
+    draw("large.jpg", LARGE)
+    announce(make_app(), "large.jpg")
+    app = make_app(IMAGES_CACHE_MIN_FREE=0.9999)
+    for _ in range(3):
+        assert fetch(app, "large.jpg", width=200).width == 200
+    assert told() == ["vips"] * 4  # all once, and each by itself
 
 
 def test_a_marker_that_is_no_set_is_passed_over(app: Flask, draw: Draw) -> None:

@@ -19,7 +19,7 @@ from test_engines import render
 
 from flask_images_vips.engines.vips import VipsEngine
 from flask_images_vips.engines.vips_deadline import Deadline
-from flask_images_vips.errors import LimitExceeded
+from flask_images_vips.errors import Busy, LimitExceeded
 
 PATIENCE_SECONDS = 30
 
@@ -96,3 +96,17 @@ with Deadline(600):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=2 * PATIENCE_SECONDS)
+
+
+def test_no_render_goes_without_a_deadline_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flask_images_vips.engines.vips_deadline._watchers", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(Busy, match="no thread to end renders in time: can't start new thread"), Deadline(600):
+            pytest.fail("it has no deadline")
+    with Deadline(0.01) as later:
+        assert until(lambda: later.over)
+
+
+def no_thread(self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")

@@ -150,13 +150,20 @@ class DiskCache:
         return removed
 
     def get_or_create(
-        self, key: Key, mtime_ns: int, create: Callable[[], bytes], *, since: float | None = None
+        self,
+        key: Key,
+        mtime_ns: int,
+        create: Callable[[], bytes],
+        *,
+        since: float | None = None,
+        landed: Callable[[], object] = lambda: None,
     ) -> Entry:
         """The entry of *key*; where there is none, what *create* gives, stored.
 
         *create* is called once over all threads and processes of this host. What it raises is raised here, in all
         threads that wait, and nothing is stored. *mtime_ns* becomes the entry's modification time. The lock's timeout
-        is counted from the monotonic time *since*, or from now.
+        is counted from the monotonic time *since*, or from now. *landed* is called when all who wait can have what
+        *create* gave, before room is made for more.
         """
         entry = self.get(key)
         if entry is not None:
@@ -164,7 +171,7 @@ class DiskCache:
         now = time.monotonic()
         start = now if since is None else since
         left = start + self.lock_timeout - now
-        made: Entry = self._flights.join(key, lambda: self._create(key, mtime_ns, create, start), left)
+        made: Entry = self._flights.join(key, lambda: self._create(key, mtime_ns, create, start, landed), left)
         return made
 
     def usable(self) -> bool:
@@ -173,7 +180,9 @@ class DiskCache:
             self._prepare()  # it may have been deleted since, and whoever makes it next decides whose it is
         return bool(self._usable)
 
-    def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes], since: float) -> Entry:
+    def _create(
+        self, key: Key, mtime_ns: int, create: Callable[[], bytes], since: float, landed: Callable[[], object]
+    ) -> Entry:
         if not self.usable():
             return _unstored(create(), mtime_ns)
         found: Entry | None = None
@@ -193,6 +202,7 @@ class DiskCache:
         if entry.path is not None:
             # Making room reads many folders, and with each of them other threads come first.
             self._flights.land(key, entry)
+            landed()
             self._count(key, entry.size_bytes)
         return entry
 

@@ -34,9 +34,9 @@ logger = logging.getLogger("flask_images_vips")
 # How a copy is written. Uncompressed, it is read three times as fast; as a JPEG, it takes a tenth of the disk.
 _COPIES: dict[str, dict[str, Any]] = {"tiff": {"compression": "none"}, "jpeg": {"Q": 92, "subsample_mode": "off"}}
 
-# The picture that a set is made of has at least this many pixels a side for each of the largest member's. It is kept as
-# it was decoded up to this many pixels: scaling it first would cost more than it saves.
-_SPARE_OF_SET = 1.25
+# Pixels a side that a member of a set leaves for each one of another that is made from it: as much as a copy does.
+_SPARE_OF_MEMBER = 1.24
+# A picture for several members is kept as it was decoded up to this many pixels: scaling it first would cost more.
 _MOST_OF_SET = 8_000_000
 
 _first_pid: int | None = None
@@ -144,30 +144,39 @@ class VipsEngine:
             return encode(deadline.watch(together(made)), rendition, exif, self.settings)
 
     def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
-        rendition, geometry = members[0]
+        # The largest is made as if alone, and the others from it, but for those that are hardly smaller.
+        (rendition, largest), *others = members
+        near = [geometry for _, geometry in others if not _leaves(largest.upright, geometry.upright)]
         with self._pixels(rendition.source.ref) as deadline:
-            # Each is scaled from the smallest picture that leaves twice its pixels: one made before, or the first.
-            pictures = [deadline.watch(self._whole(descriptor, rendition, geometry.upright))]
-            made = []
-            for rendition, geometry in members:
-                picture = next((each for each in reversed(pictures) if _leaves(each, geometry.upright)), pictures[0])
-                image = deadline.watch(scale(picture, rendition, geometry)).copy_memory()
-                pictures.append(image)
-                for step in self._steps[1:]:
-                    image = deadline.watch(step(image, rendition, geometry))
-                made.append(encode(image, rendition, None, self.settings))
+            if near:
+                whole = self._whole(descriptor, rendition, largest.upright, deadline)
+            else:
+                whole = deadline.watch(self._reader.load(descriptor, rendition.source.ref, largest, 1))
+            scaled = deadline.watch(scale(whole, rendition, largest)).copy_memory()
+            made = [self._finished(scaled, rendition, largest, deadline)]
+            for rendition, geometry in others:
+                deadline.watch_only(scaled)
+                picture = whole if geometry in near else scaled
+                image = deadline.watch(scale(picture, rendition, geometry))
+                made.append(self._finished(image, rendition, geometry, deadline))
             return made
 
-    def _whole(self, descriptor: int, rendition: Rendition, largest: Size) -> pyvips.Image:
-        """The picture that a set is made of whose largest member is scaled to *largest*: upright, in memory."""
-        least = Size(*(math.ceil(_SPARE_OF_SET * side) for side in largest))
+    def _finished(self, image: pyvips.Image, rendition: Rendition, geometry: Geometry, deadline: Deadline) -> bytes:
+        """What becomes of a picture once it is scaled."""
+        for step in self._steps[1:]:
+            image = deadline.watch(step(image, rendition, geometry))
+        return encode(image, rendition, None, self.settings)
+
+    def _whole(self, descriptor: int, rendition: Rendition, largest: Size, deadline: Deadline) -> pyvips.Image:
+        """A picture, upright and in memory, for several members as large as *largest* or nearly so."""
+        least = Size(*(math.ceil(_SPARE_OF_MEMBER * side) for side in largest))
         # Not decoded at a smaller fraction than the largest would be by itself, nor at a larger one.
-        reader = replace(self._reader, headroom=self._reader.headroom / _SPARE_OF_SET)
-        image = reader.load(descriptor, rendition.source.ref, Geometry(least, least), 1)
+        reader = replace(self._reader, headroom=self._reader.headroom / _SPARE_OF_MEMBER)
+        image = deadline.watch(reader.load(descriptor, rendition.source.ref, Geometry(least, least), 1))
         size = upright_size(image)
         if size.pixels > _MOST_OF_SET:
             size = least
-        return scale(image, rendition, Geometry(size, size)).copy_memory()
+        return deadline.watch(scale(image, rendition, Geometry(size, size))).copy_memory()
 
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
         with self._pixels(rendition.source.ref) as deadline:
@@ -251,9 +260,9 @@ class VipsEngine:
         return image.xoffset, image.yoffset
 
 
-def _leaves(image: pyvips.Image, scaled: Size) -> bool:
-    """Whether *image* has twice the pixels a side that are wanted, as much as decoders' own shrinking leaves."""
-    return bool(image.width >= 2 * scaled.width and image.height >= 2 * scaled.height)
+def _leaves(made: Size, wanted: Size) -> bool:
+    """Whether a member of a set that is scaled to *wanted* may be made from one of the size *made*."""
+    return min(made.width / wanted.width, made.height / wanted.height) >= _SPARE_OF_MEMBER
 
 
 def _comparable(image: pyvips.Image) -> pyvips.Image:

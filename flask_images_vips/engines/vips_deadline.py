@@ -9,6 +9,8 @@ import time
 
 import pyvips
 
+from ..errors import Busy
+
 
 class Deadline:
     """Ends a render that takes longer than *limit* seconds: libvips stops at the next lines of an image that is killed.
@@ -68,8 +70,12 @@ class _Watcher:
     def add(self, deadline: Deadline) -> None:
         with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="libvips' deadlines", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._watch, name="libvips' deadlines", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # at a limit of tasks, or as Python ends
+                    raise Busy(f"no thread to end renders in time: {error}") from error
+                self._thread = thread
             self._deadlines.add(deadline)
             if deadline.end < self._wakes:
                 self._changed.notify()

@@ -7,6 +7,7 @@ at a fraction of the size where the format can.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ class Reader:
         if format == "jpeg" and spare >= 2:
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self.open(descriptor, ref, shrink=shrink)
-        elif format == "avif":
+        elif format == "avif" and self.fail_on in ("none", "truncated"):  # it makes pixels of what is corrupt, too
             shrink = max(1, min(_MOST_AVERAGED, int(spare)))
             shrunk = _decoded_avif(descriptor, image, shrink)
         if shrunk is not None:
@@ -194,18 +195,21 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     across, down = original.width / shrink / width, original.height / shrink / height
     if max(across, down) > _MOST_REDUCED:
         return shrunk
-    left, top = round(across * width), round(down * height)
-    if (round(2 * left / across), round(2 * top / down)) != (2 * width, 2 * height):
-        return shrunk  # a rendition of a few pixels, whose corner would not be one of the canvas' whole pixels
+    left, top = _corner(shrunk.width, across), _corner(shrunk.height, down)
     alpha = shrunk.hasalpha()
     made = shrunk.premultiply().rint().cast("uchar") if alpha else shrunk
     made = made.embed(left, top, 2 * left, 2 * top, extend="copy")
-    made = made.reduce(across, down).crop(width, height, width, height)
+    made = made.reduce(across, down).crop(round(left / across), round(top / down), width, height)
     return made.unpremultiply().rint().cast("uchar") if alpha else made
 
 
+def _corner(least: int, factor: float) -> int:
+    """The half of a canvas, at *least* so many pixels, whose centre is one of the whole pixels that `reduce` makes."""
+    return next(half for half in itertools.count(least) if abs(half / factor - round(half / factor)) < 0.2)
+
+
 def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Image]:
-    """The *frames* of what `_load` gave, each as if it were a picture of its own, and what is wanted of it."""
+    """The *frames* of what `Reader.load` gave, each as if it were a picture of its own, and what is wanted of it."""
     if frames == 1:
         return [image]
     image = image.copy()
