@@ -24,7 +24,7 @@ from bench.popularity import zipf
 from bench.servers import Server, Urls, running
 from bench.statistics import percentile
 from bench.workload import CAMERA, LARGE, WEBP, Picture, copy_into, described
-from flask_images_vips import resized_img_srcset
+from flask_images_vips import resized_img_src, resized_img_srcset
 
 WIDTHS = (320, 480, 640, 960, 1280, 1600)
 FORMAT = "jpeg"
@@ -64,7 +64,12 @@ def announced(folder: Path) -> Urls:
     with app.test_request_context():
         for path in (folder / "static").glob("[0-9]*"):
             resized_img_srcset(path.name, widths=WIDTHS, format=FORMAT)
-    return servers.signed(folder)
+
+    def url(name: str, width: int, height: int, format: str = "") -> str:
+        with app.test_request_context():
+            return resized_img_src(name, width=width, format=format or None)
+
+    return url
 
 
 def contenders(quick: bool) -> dict[str, list[Server]]:
