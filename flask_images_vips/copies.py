@@ -75,7 +75,7 @@ def pays_at_once(header: Header) -> bool:
 
 
 class Copies:
-    """The copies in *store*, a cache of their own, in *format*: ``tiff`` or ``jpeg``.
+    """The copies in *store*, a cache of their own, in *format*: ``tiff`` or ``jpeg``. For renditions that take copies.
 
     *recipe* is that of every `Rendition`.
     """
@@ -88,8 +88,6 @@ class Copies:
 
     def find(self, rendition: Rendition, header: Header, scaled: Size) -> Entry | None:
         """The best copy to make *rendition* from, open, or None."""
-        if not takes_copies(rendition.options):
-            return None
         for size in usable_sizes(copy_sizes(header), scaled):
             entry = self.store.get(self._key(rendition.source, str(max(size))))
             if entry is not None:
@@ -122,7 +120,7 @@ class Copies:
         source = rendition.source
         sizes = copy_sizes(header)
         wanted = usable_sizes(sizes, scaled)
-        if not wanted or not takes_copies(rendition.options):
+        if not wanted:
             return
         keys = [self._key(source, str(max(size))) for size in sizes]
         # The smaller copy alone may have been evicted: not worth a decode while the larger one serves.

@@ -287,23 +287,32 @@ def test_a_profile_is_applied_once(
     assert psnr(made, fetch(without, "wide.jpg", width=400, format="png")) > 38
 
 
+def grainy(photograph: Path, path: Path) -> None:
+    """*photograph*, enlarged, with the grain of a camera."""
+    with Image.open(photograph) as picture:
+        large = picture.convert("RGB").resize((3600, 2400), Image.Resampling.BICUBIC)
+    grain = np.random.default_rng(1).normal(0, 5, (2400, 3600, 3))
+    Image.fromarray((np.asarray(large) + grain).clip(0, 255).astype(np.uint8)).save(path, quality=95)
+
+
+def similarity(made: Image.Image, path: Path) -> float:
+    """The SSIM of a rendition to all pixels of the file at *path*, scaled down by Pillow."""
+    structural_similarity = pytest.importorskip("skimage.metrics").structural_similarity
+    exact = Image.open(path).resize(made.size, Image.Resampling.LANCZOS)
+    pixels = [np.asarray(each.convert("RGB")) for each in (made, exact)]
+    return float(structural_similarity(*pixels, channel_axis=2, data_range=255))
+
+
 def test_a_photograph_from_a_copy_is_one_from_all_its_pixels(
     app: Flask, static: Path, photograph: Callable[[str], Path], told: Callable[[], list[str]]
 ) -> None:
-    structural_similarity = pytest.importorskip("skimage.metrics").structural_similarity
-    with Image.open(photograph("earth.jpg")) as earth:
-        large = earth.convert("RGB").resize((3600, 2400), Image.Resampling.BICUBIC)
-    grain = np.random.default_rng(1).normal(0, 5, (2400, 3600, 3))
-    large = Image.fromarray((np.asarray(large) + grain).clip(0, 255).astype(np.uint8))
-    large.save(static / "large.jpg", quality=95)
+    grainy(photograph("earth.jpg"), static / "large.jpg")
     pipeline = pipeline_of(app)
     pipeline.announce(pipeline.sources.find("large.jpg"), Options(), [(200, None), (300, None)])
     for width in (300, 500, 800, 1600):
         made = fetch(app, "large.jpg", width=width, format="png")
         assert told() == ["vips from a copy"]
-        exact = Image.open(static / "large.jpg").resize(made.size, Image.Resampling.LANCZOS)
-        pixels = [np.asarray(each.convert("RGB")) for each in (made, exact)]
-        assert structural_similarity(*pixels, channel_axis=2, data_range=255) >= 0.995, width
+        assert similarity(made, static / "large.jpg") >= 0.995, width
 
 
 # A set that a page announces

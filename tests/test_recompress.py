@@ -39,6 +39,7 @@ from servers import (
     until,
 )
 from test_nginx import aged, opened
+from test_processes import SAY_WHO
 from werkzeug.test import TestResponse
 
 from flask_images_vips.cache import Key
@@ -601,17 +602,6 @@ def test_workers_that_are_killed_in_the_middle_leave_all_right(folder: Path, ser
     assert decoded_size(small.body) == decoded_size(answer.body)
     with images_of(app).pipeline.slots.hold(1), images_of(app).pipeline.slots.hold(1):  # none is left taken
         pass
-
-
-SAY_WHO = """
-import os
-
-
-@app.after_request
-def say_who(response):
-    response.headers["X-Process"] = str(os.getpid())
-    return response
-"""
 
 
 def alive(pid: int) -> bool:
