@@ -127,8 +127,9 @@ def _make_folder(path: str) -> None:
 def nginx_map(prefix: str) -> str:
     """The lines of an nginx ``map`` on ``$request_uri`` that give the name `FrontDoor.path` gives, less the suffix."""
     names = [f"i{letter}" for letter in "abcdef"]
-    first, *others = (f"(?<{name}>{_SEGMENT})" for name in names)
-    path = first + "".join(f"(?:/{other})?" for other in others)
+    path = ""
+    for name in reversed(names):  # nested, so that a segment can have one name only
+        path = f"(?<{name}>{_SEGMENT})" + (f"(?:/{path})?" if path else "")
     query = f"{_VERSION}(?<iq>{_QUERY})s=(?<is>{_SIGNATURE.replace('?P<', '?<')})"
     joined = "@".join(f"${name}" for name in names)
     return f"""    "~^{re.escape(prefix)}/{path}\\?{query}$"

@@ -17,7 +17,7 @@ from .errors import InvalidOption
 _WIDTH, _HEIGHT = 0, 1
 _LARGEST = 1e9
 _DELIMITERS = re.compile(r"[,;:_/ ]")
-_NUMBER = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(?P<percent>[%p]?)\Z", re.ASCII)
+_NUMBER = re.compile(r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)(?P<percent>[%p]?)\Z", re.ASCII)
 
 
 class Kind(Enum):

@@ -21,7 +21,7 @@ from .formats import Format
 from .transforms import Transform
 
 _INTEGER = re.compile(r"(\d{1,10})(?:\.0*)?\Z", re.ASCII)
-_FLOAT = re.compile(r"(?:\d{1,10}\.?\d*|\.\d+)\Z", re.ASCII)
+_FLOAT = re.compile(r"(?:\d{1,10}(?:\.\d{0,40})?|\.\d{1,40})\Z", re.ASCII)  # Fraction refuses very long numbers
 _FALSE = frozenset({"", "0", "false", "no"})
 _MOST_PIXELS = 10_000
 _WORDS_OF_TRIM = {"true": 10, "yes": 10, "false": 0, "no": 0}
