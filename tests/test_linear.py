@@ -1,4 +1,4 @@
-"""Work grows linearly with what a client sends: regular expressions, parsers.
+"""Work grows linearly with what a client or a file sends: regular expressions, parsers, the outlines of files.
 
 The adversaries are generated from the patterns themselves, so a new pattern is tested without being named here.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
+import io
 import itertools
+import os
 import re
 import re._constants as sre
 import re._parser as sre_parser
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,7 +28,9 @@ from hypothesis import strategies as st
 
 import flask_images_vips
 from flask_images_vips import urls
-from flask_images_vips.errors import ImagesError
+from flask_images_vips.engines import frames, pillow
+from flask_images_vips.engines.rights import rights_of_tiff
+from flask_images_vips.errors import ImagesError, LimitExceeded
 from flask_images_vips.formats import NEGOTIABLE, by_name, negotiate
 from flask_images_vips.front import FrontDoor
 from flask_images_vips.options import DECLARED, Options
@@ -338,3 +343,83 @@ def test_numbers_of_many_digits_are_refused() -> None:
     for text in ("1." + "0" * 5000, "1:1." + "0" * 5000, "." + "1" * 5000):
         with pytest.raises(ImagesError):
             Options.parse({"ar": text})
+
+
+# The outlines of files
+
+
+def gif(blocks: int) -> bytes:
+    """Two frames, the second in so many blocks of one byte."""
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01"
+    start = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    return start + frame + b"\0" + frame + b"\x01\0" * blocks + b"\0;"
+
+
+@contextlib.contextmanager
+def opened(path: Path, data: bytes) -> Iterator[int]:
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "MOST_BLOCKS", 1000)
+    monkeypatch.setattr(pillow, "_MOST_READS", 2000)
+    engine = pillow.PillowEngine()
+    with opened(tmp_path / "some.gif", gif(900)) as descriptor:
+        frames.check_gif(descriptor, "some.gif", 2)
+        assert engine.header(descriptor, "some.gif").frames == 2
+    with opened(tmp_path / "many.gif", gif(3000)) as descriptor:
+        with pytest.raises(LimitExceeded):
+            frames.check_gif(descriptor, "many.gif", 2)
+        with pytest.raises(LimitExceeded):
+            engine.header(descriptor, "many.gif")
+    extensions = gif(1)[:19] + b"\x21\xfe\0" * 3000 + gif(1)[19:]
+    with opened(tmp_path / "extensions.gif", extensions) as descriptor, pytest.raises(LimitExceeded):
+        frames.check_gif(descriptor, "extensions.gif", 2)
+
+
+def tiff(pages: int, following: int, order: str = "<") -> bytes:
+    """So many pages without a tag; the last one leads to the offset *following*."""
+    offsets = [8 + 6 * number for number in range(pages)] + [following]
+    start = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8)
+    return start + b"".join(struct.pack(f"{order}HI", 0, offset) for offset in offsets[1:])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_loop_of_pages_is_seen_at_once(order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+
+    class Counted(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes | None:
+            reads.append(size)
+            return super().read(size)
+
+    monkeypatch.setattr(frames, "FileIO", Counted)
+    for pages, following in ((1, 8), (3, 8), (3, 14)):
+        reads.clear()
+        with opened(tmp_path / "loop.tif", tiff(pages, following, order)) as descriptor, pytest.raises(LimitExceeded):
+            frames.check_frames(descriptor)
+        assert len(reads) <= 2 * pages
+    with opened(tmp_path / "pages.tif", tiff(frames.MOST_FRAMES, 0, order)) as descriptor:
+        frames.check_frames(descriptor)
+    more = tiff(frames.MOST_FRAMES + 1, 0, order)
+    with opened(tmp_path / "more.tif", more) as descriptor, pytest.raises(LimitExceeded):
+        frames.check_frames(descriptor)
+
+
+def test_a_tag_that_is_repeated_is_read_once() -> None:
+    reads = []
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            reads.append(size)
+            return super().read(size)
+
+    tag = struct.pack("<HHII", 0x8298, 2, 4096, 8)
+    data = b"II*\0" + struct.pack("<IH", 8, 65_535) + tag * 65_535
+    assert rights_of_tiff(Counted(data))
+    assert len(reads) < 10

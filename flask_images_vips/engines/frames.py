@@ -7,11 +7,15 @@ frames, in 5 MB. libnsgif takes memory, and libtiff time, that grow with it.
 from __future__ import annotations
 
 import struct
+from io import BufferedReader, FileIO, RawIOBase
 from typing import BinaryIO
 
 from ..errors import LimitExceeded, UnreadableSource
 
 MOST_FRAMES = 10_000
+MOST_BLOCKS = 1_000_000
+"""Data blocks of a GIF: 256 MB of full ones. Walking over them in Python takes a fraction of a second."""
+
 _PIECE = 1 << 18
 
 
@@ -21,8 +25,8 @@ def check_frames(descriptor: int) -> None:
     Raises:
         LimitExceeded: there are more, and perhaps many more: counting stops there.
     """
-    # In large pieces: pages and chunks that are many are small, and lie close together.
-    with open(descriptor, "rb", buffering=_PIECE, closefd=False) as file:
+    # In large pieces: chunks that are many are small, and lie close together.
+    with BufferedReader(FileIO(descriptor, closefd=False), _PIECE) as file:
         file.seek(0)
         start = file.read(16)
         if start.startswith(b"GIF8"):
@@ -30,7 +34,7 @@ def check_frames(descriptor: int) -> None:
         elif start.startswith(b"RIFF") and start[8:12] == b"WEBP":
             count = _webp_chunks(file)
         elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            count = _tiff_pages(file, start)
+            count = _tiff_pages(file.raw, start)  # unbuffered: pages may lie far apart, and each would fill the buffer
         else:
             return
     if count > MOST_FRAMES:
@@ -44,7 +48,9 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
 
     Raises:
         UnreadableSource: it ends before, or something else stands where a frame should be.
+        LimitExceeded: it has more than `MOST_BLOCKS` blocks, because they are tiny.
     """
+    blocks = 0
     with open(descriptor, "rb", closefd=False) as file:
         file.seek(0)
         data = file.read()
@@ -58,8 +64,12 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
                 offset += 2
             else:
                 raise UnreadableSource(ref, f"no frame and no extension at byte {offset} of a GIF")
-            while data[offset]:
+            blocks += 1
+            while data[offset] and blocks <= MOST_BLOCKS:
                 offset += data[offset] + 1
+                blocks += 1
+            if blocks > MOST_BLOCKS:
+                raise LimitExceeded("number of blocks", blocks, MOST_BLOCKS, set_by="this package")
             offset += 1
     except IndexError:
         raise UnreadableSource(ref, "a GIF that ends within a frame") from None
@@ -87,20 +97,22 @@ def _webp_chunks(file: BinaryIO) -> int:
     return count
 
 
-def _tiff_pages(file: BinaryIO, start: bytes) -> int:
-    """The pages, also of a BigTIFF; a chain of pages that bites its tail has endless ones."""
+def _tiff_pages(file: RawIOBase, start: bytes) -> int:
+    """The pages, also of a BigTIFF. A chain of pages that leads back to one of them counts as one page too many."""
     order = "<" if start[:2] == b"II" else ">"
     big = 43 in start[2:4]
     (entries, size, next_page, first), entry = (("Q", 8, "Q", 8), 20) if big else (("H", 2, "I", 4), 12)
-    count = 0
+    seen: set[int] = set()
     try:
         (offset,) = struct.unpack_from(order + next_page, start, first)
-        while offset and count <= MOST_FRAMES:
+        while offset and len(seen) <= MOST_FRAMES:
+            if offset in seen:
+                return MOST_FRAMES + 1
+            seen.add(offset)
             file.seek(offset)
-            (tags,) = struct.unpack(order + entries, file.read(size))
+            (tags,) = struct.unpack(order + entries, file.read(size) or b"")
             file.seek(offset + size + entry * tags)
-            (offset,) = struct.unpack(order + next_page, file.read(struct.calcsize(order + next_page)))
-            count += 1
-    except (OSError, OverflowError, struct.error):
+            (offset,) = struct.unpack(order + next_page, file.read(struct.calcsize(order + next_page)) or b"")
+    except (OSError, OverflowError, ValueError, struct.error):
         pass  # cut short, or pointing to nowhere: to find out more is the library's part
-    return count
+    return len(seen)

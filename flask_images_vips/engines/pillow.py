@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from PIL import Image, ImageCms, ImageFilter, UnidentifiedImageError
 
-from ..errors import ImagesError, UnreadableSource, UnsupportedSource
+from ..errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ..formats import INPUTS, Format
 from ..geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ..options import Options
@@ -46,6 +46,7 @@ _LOSSLESS: dict[str, dict[str, Any]] = {
 }
 
 _ORIENTATION = 0x0112
+_MOST_READS = 2_000_000  # a GIF of 256 MB takes as many
 _LINEAR_SIZES = 2.0  # the headroom that JPEG's own shrinking and the first, coarse reduction leave to LANCZOS
 _MOST_REDUCED = 32  # Pillow's own first reduction divides by multiplying: it darkens where it takes too many pixels
 _SRGB = ImageCms.createProfile("sRGB")
@@ -153,7 +154,7 @@ class PillowEngine:
         """The image, of which only the header is read so far, and what turns it as it is to be."""
         os.lseek(descriptor, 0, os.SEEK_SET)
         with (
-            io.BufferedReader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
+            _CountedReader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
             Image.open(file, formats=self.inputs) as image,
         ):
             # Of the class above: a PNG's own would decode the pixels, to look for EXIF behind them.
@@ -192,6 +193,18 @@ class _TimedFile(io.FileIO):
         if (seconds := time.monotonic() - self.begin) > self.limit:
             raise overtime(seconds, self.limit)
         return super().readinto(buffer)
+
+
+class _CountedReader(io.BufferedReader):
+    """A file that ends its readers after `_MOST_READS` reads: Pillow's parser of GIF makes two for each block."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > _MOST_READS:
+            raise LimitExceeded("number of reads", self.reads, _MOST_READS, set_by="this package")
+        return super().read(size)
 
 
 def _expanded(image: Image.Image) -> Image.Image:

@@ -36,8 +36,10 @@ def _read(file: BinaryIO) -> dict[int, bytes]:
     file.seek(*struct.unpack(order + "I", start[4:]))
     (count,) = struct.unpack(order + "H", file.read(2))
     found = {}
+    wanted = {*_TAGS}
     for number, kind, length, place in struct.iter_unpack(order + "HHI4s", file.read(12 * count)):
-        if number in _TAGS and kind in _TEXTS and length <= _MOST_BYTES:
+        if number in wanted and kind in _TEXTS and length <= _MOST_BYTES:
+            wanted.remove(number)  # a hostile file may repeat a tag 65,535 times
             text: bytes = place[:length]
             if length > 4:
                 file.seek(*struct.unpack(order + "I", place))
