@@ -1,5 +1,6 @@
 """Resizes images on the fly inside a Flask application: a drop-in for Flask-Images, by libvips."""
 
+from .access import PUBLIC, Public
 from .compat import ImageSize, modes
 from .extension import Images
 from .markup import (
@@ -15,8 +16,10 @@ from .templating import resized_img_size, resized_img_src
 from .transforms import Transform
 
 __all__ = [
+    "PUBLIC",
     "ImageSize",
     "Images",
+    "Public",
     "Transform",
     "modes",
     "resized_img_attrs",

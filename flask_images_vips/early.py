@@ -35,7 +35,7 @@ class EarlyHits:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(self._prefix) or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        if self._images.authorizer is not None:  # it looks at the session, which is not open yet
+        if self._images.access is not None:  # the callback looks at the session, which is not open yet
             return None
         path = path[len(self._prefix) :]
         if not path.isascii():

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Flask, current_app, has_request_context
 from flask.blueprints import BlueprintSetupState
 
 from . import cli, markup, templating, views
+from .access import PUBLIC, Access, Authorizer
 from .cache.bound import Bound
 from .cache.disk import DiskCache
 from .cache.slots import Slots
@@ -35,11 +36,12 @@ from .sources.guard import Guard
 from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
-from .state import EXTENSION, AppImages, Authorizer, Joined, images_of
+from .state import EXTENSION, AppImages, Joined, images_of
 
 logger = logging.getLogger(__package__)
 
 FocalPoint = Callable[[str], tuple[float, float] | None]
+Callback = TypeVar("Callback", bound=Authorizer)
 
 
 class Images(LegacyMethods):
@@ -49,12 +51,12 @@ class Images(LegacyMethods):
     configuration is ``IMAGES_URL`` and ``IMAGES_NAME``; the rest is read at the first image.
     """
 
-    PUBLIC = None
-    """What `authorize`'s callback answers of an image that is for everybody."""
+    PUBLIC: Final = PUBLIC
+    """What the callback of `authorize` returns for an image that everybody may see."""
 
     def __init__(self, app: Flask | None = None) -> None:
         self.app = app
-        self._authorizer: Authorizer | None = None
+        self._access: Access | None = None
         self.find_focal_point: FocalPoint | None = None
         if app is not None:
             self.init_app(app)
@@ -73,7 +75,7 @@ class Images(LegacyMethods):
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
         app.extensions["images"] = self  # the name that sites know from Flask-Images
-        images = app.extensions[EXTENSION] = AppImages(app, url, name, _join, lambda: self._authorizer)
+        images = app.extensions[EXTENSION] = AppImages(app, url, name, _join, lambda: self._access)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
         def add_rule(state: BlueprintSetupState) -> None:
@@ -115,20 +117,23 @@ class Images(LegacyMethods):
         """
         return templating.build_url(local_path, **keywords)
 
-    def authorize(self, callback: Authorizer) -> Authorizer:
+    def authorize(self, callback: Callback) -> Callback:
         """Ask *callback*, a function ``(source_ref, options)``, before each image of this object's applications.
 
         Register it before the first image is served: nginx goes on sending what it sent by itself until then.
 
-        It is called in the request. False refuses: 403. True lets this visitor see the image, which only their browser
-        may then keep. `PUBLIC`, which is None, says that it is for everybody: it must not depend on the visitor.
+        The callback runs in the request. If it returns False, the answer is 403. If it returns True, this visitor sees
+        the image, which only their browser may keep. If it returns `PUBLIC`, everybody may see and keep the image, so
+        this answer must not depend on the visitor. Other values count as true or false, but None, coroutines,
+        generators, functions and responses refuse the image and are logged once. A coroutine function runs through the
+        application's ``ensure_sync``.
 
         Raises:
             ConfigError: there is a callback already.
         """
-        if self._authorizer is not None:
+        if self._access is not None:
             raise ConfigError("These images have their authorize callback already: let one function decide.")
-        self._authorizer = callback
+        self._access = Access(callback)
         return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:
@@ -258,8 +263,9 @@ def _front_door(config: Config, app: Flask, cache: str, pipeline: Pipeline) -> F
     # All that a link's picture depends on besides its URL and its source, and whether it is served at all.
     limited = config.only_presets and config.presets, config.allowed_widths
     served = config.formats, config.output_formats, config.quality, config.max_frames, config.max_source_pixels, limited
-    restricted = images_of(app).authorizer is not None
-    stamp = (secret_keys(app.config)[0], config.url, REVISION, pipeline.recipe, served, restricted)
+    access = images_of(app).access
+    decided_by = None if access is None else access.name
+    stamp = (secret_keys(app.config)[0], config.url, REVISION, pipeline.recipe, served, decided_by)
     door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, repr(stamp))
     if has_request_context():  # not in the command line, which may be another user's
         door.open()

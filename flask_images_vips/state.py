@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask, current_app
 
 from . import urls
+from .access import Access
 from .checks import Secret
 from .config import secret_keys
 from .formats import AUTO, Format
@@ -22,9 +23,6 @@ from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
 """Under this name an application keeps its `AppImages` in ``app.extensions``."""
-
-Authorizer = Callable[[str, Options], bool | None]
-"""What an application registers by `Images.authorize`."""
 
 Joined = tuple[Pipeline, FrontDoor | None, Recompressor | None]
 Joiner = Callable[[Flask, str, str], Joined]
@@ -56,18 +54,15 @@ class AppImages:
     """The images of one application: where their URLs begin, the endpoint's name, and the line that makes them.
 
     *join* makes the line, and the front door and the recompressor where there is to be one, at the first use, when the
-    application's configuration is complete. *authorizer* gives what the application registered by `Images.authorize`,
-    if anything.
+    application's configuration is complete. *access* returns the callback registered by `Images.authorize`, if any.
     """
 
-    def __init__(
-        self, app: Flask, url: str, name: str, join: Joiner, authorizer: Callable[[], Authorizer | None]
-    ) -> None:
+    def __init__(self, app: Flask, url: str, name: str, join: Joiner, access: Callable[[], Access | None]) -> None:
         self.app = app
         self.url = url
         self.name = name
         self._join = join
-        self._authorizer = authorizer
+        self._access = access
         self._lock = threading.Lock()
         self._joined: Joined | None = None
         self._settings: list[object] | None = None
@@ -102,8 +97,17 @@ class AppImages:
         return secret_keys(self.app.config)
 
     @property
-    def authorizer(self) -> Authorizer | None:
-        return self._authorizer()
+    def access(self) -> Access | None:
+        return self._access()
+
+    def is_private(self, ref: str, options: Options) -> bool:
+        """Whether the source *ref* is for this visitor only: the answer of the application's callback, if it has one.
+
+        Raises:
+            NotAuthorized: If the callback does not allow it.
+        """
+        access = self.access
+        return access is not None and access.is_private(ref, options, self.app.ensure_sync)
 
     def known(self, path: str, query_string: bytes, accept: str) -> Known:
         """The URL of *path* and *query_string*, verified and parsed: remembered until a secret key changes.

@@ -24,8 +24,7 @@ from .fallback import StandIn, stand_in
 from .formats import AUTO
 from .options import DECLARED
 from .responses import VARY, Answer, ImageResponse, common_headers, image_response, present
-from .state import AppImages, Authorizer, current_images
-from .urls import ImageUrl
+from .state import AppImages, current_images
 
 logger = logging.getLogger(__package__)
 
@@ -68,7 +67,7 @@ def _answered(path: str, images: AppImages) -> Response:
     pipeline = images.pipeline
     known = images.known(path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
     url = known.url
-    private = images.authorizer is not None and _is_private(url, images.authorizer)
+    private = images.is_private(url.ref, url.options)
     answer, entry = present(known, images)
     if entry is None:
         try:
@@ -81,20 +80,6 @@ def _answered(path: str, images: AppImages) -> Response:
         if rendition != answer.rendition:
             answer = known.answer = Answer(url, rendition, images)
     return image_response(entry, answer, images, request.environ, private=private)
-
-
-def _is_private(url: ImageUrl, authorizer: Authorizer) -> bool:
-    """Whether the image is for this visitor, rather than for all.
-
-    Raises:
-        NotAuthorized: it is for neither.
-    """
-    allowed = authorizer(url.ref, url.options)
-    if allowed is None:
-        return False
-    if not allowed:
-        raise NotAuthorized(f"{url.ref!r}: refused by the application")
-    return True
 
 
 def _refused(path: str, error: ImagesError, images: AppImages) -> Response:

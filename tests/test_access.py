@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
+import inspect
 import os
+import pickle
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import cached_files, signed, url_of
-from flask import Flask, abort, session
+from flask import Flask, abort, redirect, session
+from werkzeug.local import LocalProxy
 from werkzeug.test import TestResponse
 
-from flask_images_vips import Images
+from flask_images_vips import PUBLIC, Images, Public
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.options import Options
 
@@ -127,7 +133,7 @@ def test_an_expired_answer_says_that_it_varies(app: Flask, draw: Any) -> None:
 # The application's own say.
 
 
-def by_folder(ref: str, options: Options) -> bool | None:
+def by_folder(ref: str, options: Options) -> bool | Public:
     """Pictures of members/ are for those who are logged in, of nobody/ for nobody, and all others for everybody."""
     if ref.startswith("members/"):
         return "user" in session
@@ -207,7 +213,7 @@ def test_only_what_is_for_everybody_enters_the_front_door(make_app: Any, old: An
     for name in names:
         old(name)
     app = make_app(IMAGES_FRONT_DOOR=True, IMAGES_ACCEL_REDIRECT="/_images/")
-    app.extensions["images"].authorize(lambda ref, options: None if ref == "a.png" else True)
+    app.extensions["images"].authorize(lambda ref, options: ref != "a.png" or PUBLIC)
     told = []
     for name in names:
         url = url_of(app, name, width=10)
@@ -222,7 +228,7 @@ def test_the_callback_is_told_what_is_asked_for_and_may_answer_itself(app: Flask
     asked: list[tuple[str, int | None, str | None]] = []
 
     @app.extensions["images"].authorize
-    def look(ref: str, options: Options) -> bool | None:
+    def look(ref: str, options: Options) -> bool | Public:
         asked.append((ref, options.width, options.format and options.format.name))
         abort(418)
 
@@ -256,3 +262,120 @@ def test_a_second_callback_is_refused(app: Flask) -> None:
     app.extensions["images"].authorize(by_folder)
     with pytest.raises(ConfigError, match="already"):
         app.extensions["images"].authorize(by_folder)
+
+
+# What a callback may return.
+
+
+def ask(app: Flask, callback: Any, name: str = "a.png") -> TestResponse:
+    """The answer to a visitor, where *callback* decides."""
+    app.extensions["images"].authorize(callback)
+    return app.test_client().get(url_of(app, name, width=10))
+
+
+def test_public_is_one_object_with_a_name() -> None:
+    assert Images.PUBLIC is PUBLIC is Images().PUBLIC
+    assert isinstance(PUBLIC, Public)
+    assert repr(PUBLIC) == "PUBLIC"
+    assert pickle.loads(pickle.dumps(PUBLIC)) is copy.deepcopy(PUBLIC) is PUBLIC
+
+
+class User:
+    is_authenticated = False
+
+    def may_see(self) -> bool:
+        return False
+
+
+USERS = LocalProxy(User)
+
+
+@pytest.mark.parametrize("answer", [True, 1, "an id", [0], object(), User(), USERS, "PUBLIC"], ids=repr)
+def test_what_is_true_is_for_this_visitor_only(app: Flask, old: Any, answer: object) -> None:
+    old("a.png")
+    response = ask(app, lambda ref, options: answer)
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "private, max-age=3600")
+
+
+@pytest.mark.parametrize("answer", [False, 0, "", [], LocalProxy(lambda: 0)], ids=repr)
+def test_what_is_false_refuses_without_a_word(app: Flask, old: Any, caplog: Any, answer: object) -> None:
+    old("a.png")
+    response = ask(app, lambda ref, options: answer)
+    assert (response.status_code, response.headers["Cache-Control"]) == (403, "no-store")
+    assert "must return" not in caplog.text
+
+
+async def coroutine(ref: str, options: Options) -> bool:
+    return ref == "a.png"
+
+
+NOT_ANSWERS: dict[str, Callable[[], object]] = {
+    "None": lambda: None,
+    "a coroutine": lambda: coroutine("a.png", Options()),
+    "a generator": lambda: (answer for answer in [True]),
+    "a filter": lambda: filter(None, [False]),
+    "a method": lambda: User().may_see,
+    "a function": lambda: by_folder,
+    "a builtin_function_or_method": lambda: [].count,
+    "a Response": lambda: redirect("/login"),
+}
+
+
+@pytest.mark.parametrize("returned", NOT_ANSWERS)
+def test_what_is_no_answer_refuses_and_is_logged_once(app: Flask, old: Any, caplog: Any, returned: str) -> None:
+    old("a.png")
+
+    def may_see(ref: str, options: Options) -> Any:
+        return NOT_ANSWERS[returned]()
+
+    statuses = [ask(app, may_see).status_code]
+    statuses += [app.test_client().get(url_of(app, "a.png", width=10)).status_code for _ in range(2)]
+    assert statuses == [403, 403, 403]
+    (line,) = [record.getMessage() for record in caplog.records if "must return" in record.getMessage()]
+    assert f"test_access.{test_what_is_no_answer_refuses_and_is_logged_once.__name__}.<locals>.may_see" in line
+    assert f" returned {returned} for 'a.png'" in line
+    for answer in ("True", "False", "Images.PUBLIC"):
+        assert answer in line
+
+
+def test_a_callback_that_forgets_a_return_makes_nothing_public(make_app: Any, old: Any, tmp_path: Path) -> None:
+    old("a.png")
+    app = make_app(IMAGES_FRONT_DOOR=True, IMAGES_EARLY_HITS=True)
+    for response in (ask(app, lambda ref, options: session.get("user")), app.test_client().get(url_of(app, "a.png"))):
+        assert (response.status_code, response.headers["Cache-Control"]) == (403, "no-store")
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_symlink()]
+
+
+class Rule:
+    async def __call__(self, ref: str, options: Options) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("callback", [partial(by_folder), Rule()], ids=["partial", "object"])
+def test_any_callable_decides_and_has_a_name(app: Flask, old: Any, caplog: Any, callback: Any) -> None:
+    old("nobody/a.png")
+    assert ask(app, callback, "nobody/a.png").status_code == 403
+    assert ("callback test_access.Rule returned a coroutine" in caplog.text) == isinstance(callback, Rule)
+
+
+def test_a_coroutine_function_runs_as_the_applications_views_do(app: Flask, old: Any) -> None:
+    for name in ("a.png", "b.png"):
+        old(name)
+    usual = app.ensure_sync
+
+    def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
+        if not inspect.iscoroutinefunction(function):
+            return usual(function)
+        return lambda *arguments: asyncio.run(function(*arguments))
+
+    app.ensure_sync = ensure_sync  # type: ignore[method-assign]
+    response = ask(app, coroutine)
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "private, max-age=3600")
+    assert app.test_client().get(url_of(app, "b.png", width=10)).status_code == 403
+
+
+def test_an_exception_of_the_callback_is_the_applications(app: Flask, old: Any) -> None:
+    old("a.png")
+    app.register_error_handler(ZeroDivisionError, lambda error: ("The rights are unknown.", 503))
+    response = ask(app, lambda ref, options: bool(1 // 0))
+    assert (response.status_code, response.text) == (503, "The rights are unknown.")

@@ -291,7 +291,7 @@ def test_an_application_that_decides_who_sees_what_is_always_asked(
 ) -> None:
     draw("a.png")
     site = Site(make_app(IMAGES_EARLY_HITS=True))
-    answers = iter([None, None, False])
+    answers = iter([Images.PUBLIC, Images.PUBLIC, False])
     site.app.extensions["images"].authorize(lambda ref, options: next(answers))
     url = url_of(site.app, "a.png", width=10)
     assert [site.client.get(url).status_code for _ in range(3)] == [200, 200, 403]
