@@ -122,11 +122,13 @@ class Images(LegacyMethods):
 
         Register it before the first image is served: nginx goes on sending what it sent by itself until then.
 
-        The callback runs in the request. If it returns False, the answer is 403. If it returns True, this visitor sees
-        the image, which only their browser may keep. If it returns `PUBLIC`, everybody may see and keep the image, so
-        this answer must not depend on the visitor. Other values count as true or false, but None, coroutines,
-        generators, functions and responses refuse the image and are logged once. A coroutine function runs through the
-        application's ``ensure_sync``.
+        The callback runs in the request, once for each source that the picture shows: its own, its watermark, and
+        ``IMAGES_FALLBACK`` where that is sent instead. The strictest answer counts.
+
+        If it returns False, the response is 403. If it returns True, this visitor sees the image, which only their
+        browser may keep. If it returns `PUBLIC`, everybody may see and keep the image, so this answer must not depend
+        on the visitor. Other values count as true or false, but None, coroutines, generators, functions and responses
+        refuse the image and are logged once. A coroutine function runs through the application's ``ensure_sync``.
 
         Raises:
             ConfigError: there is a callback already.

@@ -33,8 +33,14 @@ class StandIn(NamedTuple):
     cache_control: str
 
 
-def stand_in(url: ImageUrl, error: ImagesError, images: AppImages, request: Request) -> StandIn | None:
-    """What to show for *url*, whose source is missing or unreadable; None where the configuration names nothing."""
+def stand_in(
+    url: ImageUrl, error: ImagesError, images: AppImages, request: Request, *, private: bool
+) -> StandIn | None:
+    """The picture to send for *url*, whose source is missing or unreadable, or None.
+
+    *private* says whether *url* is for this visitor only. The fallback is sent as private if *url* or the fallback
+    itself is, and not at all if the application's callback refuses it.
+    """
     if not isinstance(error, SourceError) or isinstance(error, SourceChanged):
         return None
     config = images.pipeline.config
@@ -45,12 +51,13 @@ def stand_in(url: ImageUrl, error: ImagesError, images: AppImages, request: Requ
         return None
     other = replace(url, ref=config.fallback, remote=False, version=None, canonical=None)
     try:
+        private = images.is_private(other) or private
         rendition, entry = images.pipeline.entry(other)
     except ImagesError as failure:
         logger.warning("IMAGES_FALLBACK = %r cannot be sent: %s", config.fallback, failure)
         return None
     with entry:
-        return StandIn(entry.read(), rendition.format.media_type, "public, max-age=60")
+        return StandIn(entry.read(), rendition.format.media_type, f"{'private' if private else 'public'}, max-age=60")
 
 
 def drawing(ref: str, options: Options, state: str) -> Markup:

@@ -16,7 +16,6 @@ from .checks import Secret
 from .config import secret_keys
 from .formats import AUTO, Format
 from .front import FrontDoor
-from .options import Options
 from .pipeline import Pipeline
 from .recompress import Recompressor
 from .urls import ImageUrl
@@ -100,14 +99,17 @@ class AppImages:
     def access(self) -> Access | None:
         return self._access()
 
-    def is_private(self, ref: str, options: Options) -> bool:
-        """Whether the source *ref* is for this visitor only: the answer of the application's callback, if it has one.
+    def is_private(self, url: ImageUrl) -> bool:
+        """Whether any source that the picture of *url* shows is for this visitor only.
 
         Raises:
-            NotAuthorized: If the callback does not allow it.
+            NotAuthorized: If the application's callback refuses any of them.
         """
         access = self.access
-        return access is not None and access.is_private(ref, options, self.app.ensure_sync)
+        if access is None:
+            return False
+        answers = [access.is_private(ref, url.options, self.app.ensure_sync) for ref in url.refs]
+        return any(answers)  # of a list: a private source does not spare the others the question
 
     def known(self, path: str, query_string: bytes, accept: str) -> Known:
         """The URL of *path* and *query_string*, verified and parsed: remembered until a secret key changes.

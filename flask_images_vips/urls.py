@@ -58,6 +58,13 @@ class ImageUrl:
         """The last part of the source's path, also where that is part of a URL."""
         return file_name(self.ref, remote=self.remote)
 
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """All sources that the picture shows, its own first: URLs, or normalised paths below ``IMAGES_PATH``."""
+        own = self.ref if self.remote else posixpath.normpath(self.ref)
+        mark = self.options.watermark
+        return (own,) if mark is None else (own, posixpath.normpath(mark.ref))
+
 
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
     """The signed URL of *ref*, without the prefix that all image URLs share.

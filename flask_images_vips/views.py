@@ -20,11 +20,11 @@ from .errors import (
     SourceNotFound,
     UnreadableSource,
 )
-from .fallback import StandIn, stand_in
+from .fallback import stand_in
 from .formats import AUTO
 from .options import DECLARED
 from .responses import VARY, Answer, ImageResponse, common_headers, image_response, present
-from .state import AppImages, current_images
+from .state import AppImages, Known, current_images
 
 logger = logging.getLogger(__package__)
 
@@ -57,21 +57,21 @@ _REASONS = {
 def serve(path: str) -> Response:
     """Answer one image URL: verify, find, render at most once, send."""
     images = current_images()
+    known, private = None, False
     try:
-        return _answered(path, images)
+        known = images.known(path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
+        private = images.is_private(known.url)
+        return _answered(known, images, private=private)
     except tuple(_STATUS) as error:
-        return _refused(path, error, images)
+        return _refused(path, known, error, images, private=private)
 
 
-def _answered(path: str, images: AppImages) -> Response:
-    pipeline = images.pipeline
-    known = images.known(path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
-    url = known.url
-    private = images.is_private(url.ref, url.options)
+def _answered(known: Known, images: AppImages, *, private: bool) -> Response:
+    pipeline, url = images.pipeline, known.url
     answer, entry = present(known, images)
     if entry is None:
         try:
-            rendition, entry = pipeline.entry(known.url, answer.rendition)
+            rendition, entry = pipeline.entry(url, answer.rendition)
         except Busy:
             entry = pipeline.nearest(answer.rendition)
             if entry is None:
@@ -82,16 +82,18 @@ def _answered(path: str, images: AppImages) -> Response:
     return image_response(entry, answer, images, request.environ, private=private)
 
 
-def _refused(path: str, error: ImagesError, images: AppImages) -> Response:
+def _refused(path: str, known: Known | None, error: ImagesError, images: AppImages, *, private: bool) -> Response:
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     logger.warning("image %r: %d, %s", path, status, error)
     body = f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")
+    if private:
+        cache_control = cache_control.replace("public", "private")
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
     if request.args.get(DECLARED["format"].short, "").lower() == AUTO.name:
         headers.append(VARY)
     if status == 503:
         headers.append(("Retry-After", str(error.retry_after if isinstance(error, Busy) else 1)))
-    instead = None if isinstance(error, BadSignature) else _instead(path, error, images)
+    instead = None if known is None else stand_in(known.url, error, images, request, private=private)
     if instead is not None:
         headers[0] = ("Cache-Control", instead.cache_control)
         response = ImageResponse(instead.data, status, headers=headers, content_type=instead.media_type)
@@ -100,11 +102,3 @@ def _refused(path: str, error: ImagesError, images: AppImages) -> Response:
     response = ImageResponse(body, status, headers=headers, mimetype="text/plain")
     response.content_length = len(body.encode())
     return response
-
-
-def _instead(path: str, error: ImagesError, images: AppImages) -> StandIn | None:
-    try:
-        url = images.known(path, request.query_string, request.environ.get("HTTP_ACCEPT", "")).url
-    except InvalidOption:
-        return None
-    return stand_in(url, error, images, request)

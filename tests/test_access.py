@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import html
 import inspect
 import os
 import pickle
@@ -20,8 +21,8 @@ from flask import Flask, abort, redirect, session
 from werkzeug.local import LocalProxy
 from werkzeug.test import TestResponse
 
-from flask_images_vips import PUBLIC, Images, Public
-from flask_images_vips.errors import ConfigError
+from flask_images_vips import PUBLIC, Images, Public, resized_img_srcset
+from flask_images_vips.errors import Busy, ConfigError
 from flask_images_vips.options import Options
 
 
@@ -262,6 +263,96 @@ def test_a_second_callback_is_refused(app: Flask) -> None:
     app.extensions["images"].authorize(by_folder)
     with pytest.raises(ConfigError, match="already"):
         app.extensions["images"].authorize(by_folder)
+
+
+# The watermark, which is a source as well.
+
+
+MARKED = {
+    ("a.png", "b.png"): (200, 200, "public, max-age=31536000, immutable"),
+    ("a.png", "members/a.png"): (403, 200, "private, max-age=3600"),
+    ("members/a.png", "a.png"): (403, 200, "private, max-age=3600"),
+    ("a.png", "nobody/a.png"): (403, 403, "no-store"),
+    ("members/a.png", "nobody/a.png"): (403, 403, "no-store"),
+    ("nobody/a.png", "a.png"): (403, 403, "no-store"),
+    ("a.png", "./members//a.png"): (403, 200, "private, max-age=3600"),
+}
+
+
+@pytest.mark.parametrize(("name", "mark"), MARKED)
+def test_a_watermark_is_shown_to_those_who_may_see_it(guarded: Flask, old: Any, name: str, mark: str) -> None:
+    old("b.png")
+    stranger, member = guarded.test_client(), guarded.test_client()
+    member.get("/login")
+    url = url_of(guarded, name, width=30, watermark=mark)
+    for_stranger, for_member, cache_control = MARKED[name, mark]
+    for _ in range(2):
+        answer = member.get(url)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (for_member, cache_control)
+        assert stranger.get(url).status_code == for_stranger
+
+
+def test_the_callback_is_asked_about_every_source_with_the_options_of_the_url(app: Flask, old: Any) -> None:
+    for name in ("a.png", "marks/b.png"):
+        old(name)
+    asked: list[tuple[str, int | None]] = []
+
+    def note(ref: str, options: Options) -> bool:
+        asked.append((ref, options.width))
+        assert options.watermark is not None
+        return True
+
+    app.extensions["images"].authorize(note)
+    url = url_of(app, "a.png", width=30, watermark="marks/b.png")
+    for _ in range(2):
+        assert app.test_client().get(url).status_code == 200
+    assert asked == [("a.png", 30), ("marks/b.png", 30)] * 2
+
+
+def test_a_watermark_that_is_not_for_everybody_enters_no_front_door_and_no_early_hit(
+    make_app: Any, old: Any, tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png", "members/a.png"):
+        old(name)
+    app = make_app(IMAGES_FRONT_DOOR=True, IMAGES_EARLY_HITS=True)
+    allowed = [True]
+    app.extensions["images"].authorize(lambda ref, options: PUBLIC if ref in ("a.png", "b.png") else allowed[0])
+    urls = [url_of(app, "a.png", width=30, watermark=mark) for mark in ("b.png", "members/a.png")]
+    for _ in range(2):
+        assert [app.test_client().get(url).status_code for url in urls] == [200, 200]
+    (link,) = [path for path in (tmp_path / "cache").rglob("front/*/*") if path.is_symlink()]
+    assert "b.png" in link.name
+    allowed[0] = False
+    assert [app.test_client().get(url).status_code for url in urls] == [200, 403]
+
+
+def test_no_other_size_is_sent_to_who_may_not_see_the_watermark(guarded: Flask, monkeypatch: Any) -> None:
+    def busy(*arguments: object) -> None:
+        raise Busy("all slots are taken")
+
+    stranger, member = guarded.test_client(), guarded.test_client()
+    member.get("/login")
+    member.get(url_of(guarded, "a.png", width=40, watermark="members/a.png"))
+    monkeypatch.setattr("flask_images_vips.pipeline.Pipeline.entry", busy)
+    url = url_of(guarded, "a.png", width=30, watermark="members/a.png")
+    answer = member.get(url)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert stranger.get(url).status_code == 403
+
+
+def test_one_size_of_a_set_opens_no_other(guarded: Flask, draw: Any, tmp_path: Path) -> None:
+    pytest.importorskip("pyvips")
+    draw("members/large.jpg", (2900, 1500))
+    stranger, member = guarded.test_client(), guarded.test_client()
+    member.get("/login")
+    with guarded.test_request_context():
+        srcset = str(resized_img_srcset("members/large.jpg", widths=[200, 300, 400]))
+    first, *others = [html.unescape(candidate.split()[0]) for candidate in srcset.split(", ")]
+    assert member.get(first).status_code == 200
+    assert len(cached_files(tmp_path / "cache")) == 3
+    for url in (first, *others):
+        assert stranger.get(url).status_code == 403
+        assert member.get(url).headers["Cache-Control"].startswith("private")
 
 
 # What a callback may return.
