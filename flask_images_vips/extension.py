@@ -57,6 +57,7 @@ class Images(LegacyMethods):
     def __init__(self, app: Flask | None = None) -> None:
         self.app = app
         self._access: Access | None = None
+        self._applications: list[AppImages] = []
         self.find_focal_point: FocalPoint | None = None
         if app is not None:
             self.init_app(app)
@@ -76,6 +77,7 @@ class Images(LegacyMethods):
 
         app.extensions["images"] = self  # the name that sites know from Flask-Images
         images = app.extensions[EXTENSION] = AppImages(app, url, name, _join, lambda: self._access)
+        self._applications.append(images)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
         def add_rule(state: BlueprintSetupState) -> None:
@@ -120,7 +122,7 @@ class Images(LegacyMethods):
     def authorize(self, callback: Callback) -> Callback:
         """Ask *callback*, a function ``(source_ref, options)``, before each image of this object's applications.
 
-        Register it before the first image is served: nginx goes on sending what it sent by itself until then.
+        Register it before the first image: until then, nginx goes on sending what it sent by itself.
 
         The callback runs in the request, once for each source that the picture shows: its own, its watermark, and
         ``IMAGES_FALLBACK`` where that is sent instead. The strictest answer counts.
@@ -131,10 +133,16 @@ class Images(LegacyMethods):
         refuse the image and are logged once. A coroutine function runs through the application's ``ensure_sync``.
 
         Raises:
-            ConfigError: there is a callback already.
+            ConfigError: If there is a callback already, or if an image was served or its URL built already and
+                ``IMAGES_FRONT_DOOR`` is set.
         """
         if self._access is not None:
             raise ConfigError("These images have their authorize callback already: let one function decide.")
+        if any(images.has_open_door for images in self._applications):
+            raise ConfigError(
+                "The authorize callback is registered too late: with IMAGES_FRONT_DOOR, nginx may already send images "
+                "by itself. Register it before the first image is served or its URL is built."
+            )
         self._access = Access(callback)
         return callback
 

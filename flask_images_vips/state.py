@@ -84,6 +84,11 @@ class AppImages:
         """Whether hits are answered before Flask: not before the configuration was read, at the first image."""
         return self._joined is not None and self._joined[0].config.early_hits
 
+    @property
+    def has_open_door(self) -> bool:
+        """Whether nginx may be answering images by itself, as the configuration was at the first image."""
+        return self._joined is not None and self._joined[1] is not None
+
     def _join_once(self) -> Joined:
         with self._lock:
             if self._joined is None:

@@ -265,6 +265,35 @@ def test_a_second_callback_is_refused(app: Flask) -> None:
         app.extensions["images"].authorize(by_folder)
 
 
+@pytest.mark.parametrize("door", [True, False])
+def test_with_a_front_door_a_callback_comes_before_the_first_image(make_app: Any, old: Any, door: bool) -> None:
+    old("a.png")
+    app = make_app(IMAGES_FRONT_DOOR=door)
+    url = url_of(app, "a.png", width=10)
+    if door:
+        with pytest.raises(ConfigError, match="too late"):
+            app.extensions["images"].authorize(by_folder)
+    else:
+        app.extensions["images"].authorize(lambda ref, options: False)
+        assert app.test_client().get(url).status_code == 403
+
+
+def test_another_callback_removes_the_links_of_the_last(make_app: Any, old: Any, tmp_path: Path) -> None:
+    old("a.png")
+
+    def stricter(ref: str, options: Options) -> bool:
+        return False
+
+    links = []
+    for callback in (by_folder, by_folder, stricter):
+        app = make_app(IMAGES_FRONT_DOOR=True)
+        app.extensions["images"].authorize(callback)
+        app.test_client().get("/imgsizer/unsigned.png")
+        links.append(sum(path.is_symlink() for path in (tmp_path / "cache").rglob("front/*/*")))
+        app.test_client().get(url_of(app, "a.png", width=10))
+    assert links == [0, 1, 0]
+
+
 # The watermark, which is a source as well.
 
 
