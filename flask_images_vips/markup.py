@@ -23,6 +23,7 @@ from .placeholders import KINDS
 from .responsive import Layout, Limits
 from .sources import Source
 from .state import current_images
+from .tags import element
 from .values import Mode
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def resized_img_tag(filename: str, **keywords: Any) -> Markup:
     if not _is_responsive(keywords):
         return templating.resized_img_tag(filename, **keywords)
     style, attributes, _, _ = _image(filename, keywords)
-    return style + templating.element("img", attributes)
+    return style + element("img", attributes)
 
 
 def resized_picture_tag(
@@ -240,7 +241,7 @@ def resized_picture_tag(
         other = _Picture(path, here, same=picture)
         parts += _sources(other, directed, [*named, None], lazy=lazy, sizes=own_sizes, media=media)
     parts += _sources(picture, wishes, named, lazy=lazy, sizes=sizes, media=None)
-    inside = Markup().join([*parts, templating.element("img", attributes)])
+    inside = Markup().join([*parts, element("img", attributes)])
     return style + Markup("<picture>{}</picture>").format(inside)
 
 
@@ -250,7 +251,7 @@ def resized_img_preload(filename: str, **keywords: Any) -> Markup:
     For a ``<picture>``, give its first ``format``: browsers that cannot read it pass the link over. ``media`` goes to
     the link.
     """
-    return templating.element("link", {"rel": "preload", "as": "image", **_preloaded(filename, keywords)})
+    return element("link", {"rel": "preload", "as": "image", **_preloaded(filename, keywords)})
 
 
 def resized_img_hint(filename: str, **keywords: Any) -> None:
@@ -334,8 +335,8 @@ def _image(
         found[f"data-{wishes.placeholder}"] = _placeholder(picture.ref, picture.source, wishes.placeholder)
     found |= attributes | {"sizes": None}
     found |= offer.attributes(attributes.get("sizes"), lazy=found["loading"] == "lazy")
-    element = _styled(found, ";".join(styles), nonce)
-    return element, found, picture, wishes
+    style = _styled(found, ";".join(styles), nonce)
+    return style, found, picture, wishes
 
 
 def _styled(attributes: dict[str, Any], style: str, nonce: str | None) -> Markup:
@@ -408,7 +409,7 @@ def _sources(
             "width": picture.size.width,
             "height": picture.size.height,
         }
-        made.append(templating.element("source", {**found, "srcset": offer.srcset}))
+        made.append(element("source", {**found, "srcset": offer.srcset}))
     return made
 
 

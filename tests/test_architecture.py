@@ -117,11 +117,14 @@ ALLOWED = {
     "fallback": {"errors", "options", "values", "state", "urls"},
     "early": {"errors", "responses", "state"},
     "cli": {"state", "nginx", "rendition", "responses", "urls"},
-    "templating": {"pipeline", "urls", "options", "values", "geometry", "errors", "compat", "sources", "state"},
+    "tags": set(),
+    "templating": {
+        *("pipeline", "urls", "options", "values", "geometry", "errors", "compat", "sources", "state", "tags"),
+    },
     "responsive": {"geometry", "options", "values"},
     "markup": {
         *("errors", "formats", "geometry", "options", "values", "placeholders", "responsive", "sources"),
-        *("state", "templating", "urls"),
+        *("state", "tags", "templating", "urls"),
     },
 }
 FREE = {"__init__", "extension", "compat", "demo"}  # where the parts are joined, and what stands outside the line
