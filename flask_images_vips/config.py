@@ -228,6 +228,13 @@ class Config:
         "Answer what is cached before Flask begins: cheaper, and unseen by `before_request`, `after_request`, signals "
         "and sessions.",
     )
+    early_hints: bool = key(
+        False,
+        "IMAGES_EARLY_HINTS",
+        flag,
+        "Let `resized_img_hint` send 103 Early Hints at once, where the server can (gunicorn 25 or newer). Only for "
+        "sites whose proxies know 103: nginx before 1.29 takes it for the page.",
+    )
     max_renders: int | None = key(
         None, "IMAGES_MAX_RENDERS", optional_count, "Renders at once on this host. None: as many as it has processors."
     )

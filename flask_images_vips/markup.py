@@ -255,10 +255,11 @@ def resized_img_preload(filename: str, **keywords: Any) -> Markup:
 
 
 def resized_img_hint(filename: str, **keywords: Any) -> None:
-    """Send what `resized_img_preload` says in the ``Link`` header of the current response.
+    """Put the link that `resized_img_preload` makes into the ``Link`` header of the current response.
 
-    Where the server offers ``wsgi.early_hints``, as gunicorn from 25 on does, it is sent at once too, as 103: call this
-    at the beginning of a view, and the browser fetches the picture while the view is still at work.
+    With ``IMAGES_EARLY_HINTS``, the link is also sent at once, as 103, where the server offers ``wsgi.early_hints``, as
+    gunicorn does from version 25 on. Call this at the beginning of a view: the browser then fetches the picture while
+    the view is still working.
     """
     attributes = dict(_preloaded(filename, keywords))
     href = attributes.pop("href")
@@ -271,7 +272,7 @@ def resized_img_hint(filename: str, **keywords: Any) -> None:
         return response
 
     early: Callable[[list[tuple[str, str]]], None] | None = request.environ.get("wsgi.early_hints")
-    if early is not None:
+    if early is not None and current_images().pipeline.config.early_hints:
         early([("Link", link)])
 
 

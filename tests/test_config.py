@@ -38,6 +38,7 @@ def test_values_are_checked_and_named_in_the_error() -> None:
         "IMAGES_VERSION": "size",
         "IMAGES_FALLBACK": 5,
         "IMAGES_PLACEHOLDER_MISSING": 1,
+        "IMAGES_EARLY_HINTS": 1,
         "IMAGES_LOCK_TIMEOUT": -1,
         "IMAGES_MAX_SOURCE_PIXELS": 0,
         "IMAGES_MAX_SOURCE_BYTES": "much",

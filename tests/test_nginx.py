@@ -28,7 +28,7 @@ from flask import Flask
 from itsdangerous import Signer
 from PIL import Image
 
-from flask_images_vips import Images, resized_img_src
+from flask_images_vips import Images, resized_img_hint, resized_img_src
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: gunicorn, links, modes")
 
@@ -40,6 +40,7 @@ PATIENCE_SECONDS = 30  # how long a test waits for what must happen
 HOUR_SECONDS = 3600
 WARM_HITS = 10_000
 CLIENTS = 3
+LONG_PAGE = "whole " * 20_000
 
 SITE = """
 from test_nginx import Witness, site
@@ -100,8 +101,15 @@ def site(folder: str | Path, config: dict[str, Any]) -> Flask:
     app.config.update({"SECRET_KEY": "a secret", "IMAGES_CACHE": "cache", **config})
     Images(app)
     app.add_url_rule("/", view_func=lambda: resized_img_src("a.png", width=9))
+    app.add_url_rule("/hinting", view_func=hinting)
     app.add_url_rule("/<path:path>", endpoint="other", view_func=lambda path: "not an image")
     return app
+
+
+def hinting() -> str:
+    """A page that tells of its picture in its header."""
+    resized_img_hint("a.png", width=32, layout="fixed")
+    return LONG_PAGE
 
 
 def lay(folder: Path, name: str, size: tuple[int, int] = (64, 48)) -> Path:
@@ -968,6 +976,23 @@ def test_the_files_themselves_are_404_from_outside(accel_door: Door) -> None:
     answer = door.get(inside)
     assert (answer.status, answer.from_app) == (404, False)
     assert b"PNG" not in answer.body
+
+
+def test_a_page_that_hints_at_a_picture_is_served_whole_and_at_once(door: Door) -> None:
+    """nginx before 1.29 takes a 103 for the answer, and the page after it ends with gunicorn's keep-alive."""
+    seconds = []
+    for _ in range(3):
+        begin = time.monotonic()
+        with socket.create_connection(("127.0.0.1", door.port), timeout=CLIENT_TIMEOUT_SECONDS) as client:
+            client.sendall(b"GET /hinting HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        seconds.append(time.monotonic() - begin)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert f"\r\nContent-Length: {len(LONG_PAGE)}\r\n".encode() in head
+        assert head.count(b"\r\nLink: </imgsizer/a.png?") == 1
+        assert body == LONG_PAGE.encode()
+    assert min(seconds) < 1  # the other two may have waited for a processor
 
 
 def test_x_sendfile_names_the_entry_on_a_hit() -> None:

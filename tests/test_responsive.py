@@ -429,21 +429,26 @@ def parsed_head(markup: str) -> dict[str, str]:
     return found
 
 
-def test_a_hint_is_a_link_header_and_goes_ahead_where_the_server_can(page: Flask) -> None:
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_hint_is_a_link_header_and_goes_ahead_only_where_that_is_configured(
+    configured: bool, make_app: Any, draw: Any
+) -> None:
+    draw("wide.jpg", (1600, 800))
+    app = make_app(**({"IMAGES_EARLY_HINTS": True} if configured else {}))
     sent: list[tuple[str, str]] = []
 
-    @page.get("/")
+    @app.get("/")
     def index() -> str:
         resized_img_hint("wide.jpg", width=300, layout="fixed")
         return str(len(sent))
 
-    plain = page.test_client().get("/")
+    plain = app.test_client().get("/")
     assert (plain.text, sent) == ("0", [])
-    early = page.test_client().get("/", environ_overrides={"wsgi.early_hints": sent.extend})
-    assert early.text == "1"
-    assert sent == [("Link", early.headers["Link"])]
+    early = app.test_client().get("/", environ_overrides={"wsgi.early_hints": sent.extend})
+    assert early.text == str(int(configured))
+    assert sent == [("Link", early.headers["Link"])] * configured
     assert plain.headers["Link"] == early.headers["Link"]
-    with page.test_request_context():
+    with app.test_request_context():
         one, two = (resized_img_src("wide.jpg", width=width) for width in (300, 600))
     assert plain.headers["Link"] == (
         f'<{one}>; rel=preload; as=image; imagesrcset="{one} 1x, {two} 2x"; fetchpriority="high"'
@@ -460,7 +465,10 @@ def test_a_header_holds_no_line_break_and_no_quote_of_a_templates(page: Flask) -
     assert 'imagesizes="a X: \\"y\\" \\\\ ?"' in link
 
 
-def test_gunicorn_sends_the_hint_before_the_view_is_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("configured", [True, False])
+def test_gunicorn_sends_the_hint_before_the_view_is_done_where_that_is_configured(
+    configured: bool, tmp_path: Path
+) -> None:
     (tmp_path / "static").mkdir()
     Image.new("RGB", (64, 48)).save(tmp_path / "static" / "a.jpg")
     (tmp_path / "site.py").write_text("")
@@ -469,7 +477,7 @@ def test_gunicorn_sends_the_hint_before_the_view_is_done(tmp_path: Path) -> None
         "from flask import Flask\n"
         "from flask_images_vips import Images, resized_img_hint\n"
         "app = Flask(__name__)\n"
-        "app.config.update(SECRET_KEY='s', IMAGES_CACHE='cache')\n"
+        f"app.config.update(SECRET_KEY='s', IMAGES_CACHE='cache', IMAGES_EARLY_HINTS={configured})\n"
         "Images(app)\n"
         "@app.get('/')\n"
         "def index():\n"
@@ -496,6 +504,10 @@ def test_gunicorn_sends_the_hint_before_the_view_is_done(tmp_path: Path) -> None
                 rest = b"".join(iter(lambda: client.recv(65536), b""))
         finally:
             server.terminate()
+    if not configured:
+        assert (first + rest).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert (first + rest).count(b"\r\nLink: </imgsizer/a.jpg?") == 1
+        return
     assert first.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </imgsizer/a.jpg?")
     assert first.endswith(b"\r\n\r\n")
     assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
