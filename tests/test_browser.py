@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 import threading
@@ -13,8 +14,11 @@ from typing import Any
 
 import pytest
 from chromium import CHROMIUM, INSTALL, Chromium, Page
-from conftest import PHOTOGRAPHS, needs
+from conftest import PHOTOGRAPHS, gradient, needs
 from flask import Flask, Response, render_template_string, request
+from PIL import Image
+from test_avif import SIZE, TURNS, avif
+from test_engines import psnr
 from werkzeug.serving import make_server
 
 from flask_images_vips import Images
@@ -223,3 +227,31 @@ def test_in_debug_a_missing_picture_is_drawn_in_its_size(visit: Any) -> None:
     (image,) = page.evaluate(IMAGES)
     assert image["natural"] == [240, 90]
     assert [(status, kind) for _, status, kind in site.requests] == [(404, "image/svg+xml")]
+
+
+AVIF_PIXELS = """
+(async () => {
+    const image = new Image();
+    image.src = 'data:image/avif;base64,%s';
+    await image.decode();
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    return [canvas.width, canvas.height, [...context.getImageData(0, 0, canvas.width, canvas.height).data]];
+})()
+"""
+
+
+@pytest.mark.parametrize("exif_orientation", [1, 3, 6])
+def test_an_avif_is_shown_as_the_engines_see_it(browser: Chromium, exif_orientation: int) -> None:
+    """The references of `test_avif` are what a browser shows of the source itself."""
+    page = browser.page("about:blank", WIDTHS[0])
+    try:
+        for turned in TURNS:
+            data = base64.b64encode(avif(turned, exif_orientation)).decode()
+            width, height, pixels = page.evaluate(AVIF_PIXELS % data)
+            shown = Image.frombytes("RGBA", (width, height), bytes(pixels)).convert("RGB")
+            assert psnr(shown, turned.upright(gradient(SIZE))) > 36, turned
+    finally:
+        page.close()

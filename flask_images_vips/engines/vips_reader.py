@@ -130,6 +130,7 @@ def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.I
     for field in ("vips-loader", "icc-profile-data", "exif-data"):
         if has(image, field):
             made.set_type(image.get_typeof(field), field, image.get(field))
+    made.remove("orientation")  # read from EXIF just now; in HEIF, only irot and imir turn a picture
     return made
 
 
