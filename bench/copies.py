@@ -27,8 +27,8 @@ from skimage.metrics import structural_similarity
 from bench.photographs import enlarged
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.engines.encoders import EFFORTS, settings_of
-from flask_images_vips.engines.vips_writer import BALANCED
-from flask_images_vips.options import Options
+from flask_images_vips.engines.vips.writer import BALANCED
+from flask_images_vips.options.options import Options
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.state import images_of
 

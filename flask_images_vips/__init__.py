@@ -2,7 +2,9 @@
 
 from .compat import ImageSize, modes
 from .extension import Images
-from .markup import (
+from .options.transforms import Transform
+from .page.helpers import resized_img_size, resized_img_src
+from .page.tags import (
     resized_img_attrs,
     resized_img_hint,
     resized_img_placeholder,
@@ -11,8 +13,6 @@ from .markup import (
     resized_img_tag,
     resized_picture_tag,
 )
-from .templating import resized_img_size, resized_img_src
-from .transforms import Transform
 
 __all__ = [
     "ImageSize",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
 
-from . import views
 from .errors import SourceNotFound
 from .formats import by_name
 from .geometry import Box, Geometry, Size, lay_out, needs_enlarging, region, transformed
-from .options import Options, write_query
-from .values import Mode
+from .options.options import Options, write_query
+from .options.values import Mode
+from .serving import views
 
 if TYPE_CHECKING:
     from flask import Response
@@ -140,7 +140,7 @@ class LegacyMethods:
 
     def resize(self, image: Image.Image, background: str | None = None, **keywords: Any) -> Image.Image:
         """*image*, of PIL, rendered as *keywords* say; ``enlarge`` is True by default."""
-        from .engines.pillow import finish, resized, trim_box  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.engine import finish, resized, trim_box  # noqa: PLC0415  (slow to import)
 
         query = write_query({"enlarge": True, **keywords, "background": background})
         options = Options.parse(query)
@@ -151,7 +151,7 @@ class LegacyMethods:
 
     def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
         """*image*, of PIL, sharpened."""
-        from .engines.pillow import finish  # noqa: PLC0415
+        from .engines.pillow.engine import finish  # noqa: PLC0415
 
         options = Options.parse(write_query({"sharpen": sharpen}))
         return finish(image, options, by_name("png"), lay_out(Size(*image.size), options))
@@ -162,7 +162,7 @@ class LegacyMethods:
 
 
 def _file_size(path: str | os.PathLike[str]) -> Size:
-    from .engines.pillow import PillowEngine  # noqa: PLC0415
+    from .engines.pillow.engine import PillowEngine  # noqa: PLC0415
 
     with open(path, "rb") as file:
         return PillowEngine().header(file.fileno(), os.fspath(path)).size

@@ -15,29 +15,32 @@ from typing import Any
 from flask import Blueprint, Flask, current_app, has_request_context
 from flask.blueprints import BlueprintSetupState
 
-from . import cli, markup, templating, views
+from . import cli
+from .background import Recompressor, threads_run
 from .cache.bound import Bound
 from .cache.disk import DiskCache
 from .cache.slots import Slots
 from .compat import LegacyMethods
-from .config import Config, read_key, secret_keys
-from .copies import Copies
-from .early import EarlyHits
-from .engines import Engine
+from .config.keys import Config, read_key, secret_keys
+from .engines.engine import Engine
 from .errors import ConfigError
-from .front import FrontDoor
+from .facts import content_digest
 from .geometry import Size
-from .metadata import content_digest
+from .nginx.front_door import FrontDoor
+from .page import helpers as templating
+from .page import tags as markup
 from .pipeline import Pipeline
-from .recompress import Recompressor, threads_run
 from .rendition import REVISION
+from .serving import views
+from .serving.early import EarlyHits
+from .sharing.copies import Copies
 from .sources.guard import Guard
 from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import EXTENSION, AppImages, Authorizer, Joined, images_of
 
-logger = logging.getLogger(__package__)
+logger = logging.getLogger("flask_images_vips")
 
 FocalPoint = Callable[[str], tuple[float, float] | None]
 
@@ -239,7 +242,7 @@ def _recompressor(
 
 
 def _rgba(data: bytes) -> tuple[Size, bytes]:
-    from .engines.pillow import rgba  # noqa: PLC0415  (slow to import)
+    from .engines.pillow.engine import rgba  # noqa: PLC0415  (slow to import)
 
     return rgba(data)
 
@@ -280,7 +283,7 @@ def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
 
 def _engines(config: Config) -> Sequence[Engine]:
     """The engines of *config*, best first. They are imported here, at the first image; pyvips may be missing."""
-    from .engines.pillow import PillowEngine  # noqa: PLC0415
+    from .engines.pillow.engine import PillowEngine  # noqa: PLC0415
 
     common: dict[str, Any] = {
         "auto_orient": config.auto_orient,
@@ -291,7 +294,7 @@ def _engines(config: Config) -> Sequence[Engine]:
     if config.engine == "pillow":
         return (pillow,)
     try:
-        from .engines.vips import VipsEngine  # noqa: PLC0415
+        from .engines.vips.engine import VipsEngine  # noqa: PLC0415
     except (ImportError, OSError) as error:  # OSError: pyvips is there, libvips is not
         if config.engine == "vips":
             raise ConfigError(

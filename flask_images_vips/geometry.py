@@ -11,8 +11,8 @@ from math import floor
 from typing import NamedTuple
 
 from .errors import InvalidOption
-from .options import Options
-from .values import Edges, Flip, Mode, Watermark
+from .options.options import Options
+from .options.values import Edges, Flip, Mode, Watermark
 
 _NO_EDGES = Edges(0, 0, 0, 0)
 

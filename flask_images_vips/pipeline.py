@@ -12,13 +12,11 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
-from . import placeholders
-from .cache import Entry, Key
 from .cache.disk import DiskCache
+from .cache.entry import Entry, Key
 from .cache.slots import Slots
-from .config import Config
-from .copies import Copies, takes_copies
-from .engines import Engine, Header
+from .config.keys import Config
+from .engines.engine import Engine, Header
 from .errors import (
     Busy,
     ImagesError,
@@ -29,20 +27,22 @@ from .errors import (
     UnreadableSource,
     UnsupportedSource,
 )
+from .expiring import Recent
+from .facts import Metadata
 from .formats import JPEG, SUFFIXES, Format, by_name, choose, negotiate
 from .geometry import Box, Geometry, Size, lay_out, region, transformed
-from .metadata import Metadata
-from .options import DEFAULTS, Options
-from .presets import Presets
-from .recent import Recent
+from .options.options import DEFAULTS, Options
+from .options.presets import Presets
+from .rendering import placeholders
 from .rendition import Rendition, source_folder
-from .sets import Sets, Sides
-from .sources import Source
+from .sharing.copies import Copies, takes_copies
+from .sharing.sets import Sets, Sides
 from .sources.local import LocalSources
 from .sources.remote import RemoteSources
+from .sources.source import Source
 from .urls import ImageUrl, file_name, is_remote, version_of
 
-logger = logging.getLogger(__package__)
+logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 

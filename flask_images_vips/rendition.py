@@ -10,9 +10,9 @@ from functools import cached_property
 from hashlib import blake2b
 
 from .formats import Format
-from .options import Options
-from .sources import Source
-from .values import Mode
+from .options.options import Options
+from .options.values import Mode
+from .sources.source import Source
 
 REVISION = 3
 """Raised by hand when the same request gives other pixels than before, so that no older ones are served."""

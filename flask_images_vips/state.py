@@ -11,13 +11,13 @@ from typing import Any
 from flask import Flask, current_app
 
 from . import urls
-from .checks import Secret
-from .config import secret_keys
+from .background import Recompressor
+from .config.checks import Secret
+from .config.keys import secret_keys
 from .formats import AUTO, Format
-from .front import FrontDoor
-from .options import Options
+from .nginx.front_door import FrontDoor
+from .options.options import Options
 from .pipeline import Pipeline
-from .recompress import Recompressor
 from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"

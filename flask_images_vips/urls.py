@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from itsdangerous import Signer
 
 from .errors import BadSignature, InvalidPath
-from .options import DECLARED, Options
+from .options.options import DECLARED, Options
 
 REMOTE = "_"
 """The path of every URL whose source is itself a URL, which stands in the query."""

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from flask_images_vips import Images
 from flask_images_vips.errors import ConfigError
-from flask_images_vips.options import Options
+from flask_images_vips.options.options import Options
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     real = time.time
 
     def ahead(seconds: float) -> None:
-        for module in ("responses", "values"):
+        for module in ("serving.responses", "options.values"):
             monkeypatch.setattr(f"flask_images_vips.{module}.time.time", lambda: real() + seconds)
 
     return ahead

@@ -22,11 +22,11 @@ from flask import Flask
 from PIL import Image, ImageDraw
 from test_engines import ENGINES, psnr
 
-from flask_images_vips.engines import Engine
+from flask_images_vips.engines.engine import Engine
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 from flask_images_vips.formats import FORMATS, choose
 from flask_images_vips.geometry import Size, plan
-from flask_images_vips.options import Options, write_query
+from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
 

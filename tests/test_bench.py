@@ -330,8 +330,8 @@ with subprocess.Popen(["sh", "-c", "sleep 60 & echo $!"], stdout=subprocess.PIPE
 
 def test_sizes_are_those_of_the_package() -> None:
     from flask_images_vips.geometry import Size, plan
-    from flask_images_vips.options import Options
-    from flask_images_vips.values import Mode
+    from flask_images_vips.options.options import Options
+    from flask_images_vips.options.values import Mode
 
     for picture in workload.PICTURES:
         for width, height in ((400, 300), (300, 400), (97, 1000)):

@@ -39,9 +39,9 @@ from test_cache import (
 
 from bench.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
 from bench.popularity import lru_hits, zipf
-from flask_images_vips import checks
 from flask_images_vips.cache.bound import SHARDS, Bound
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.config import checks
 from flask_images_vips.errors import ConfigError
 
 MOST = 1.02  # of the cap

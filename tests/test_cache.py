@@ -25,8 +25,8 @@ from typing import Any, TypeVar
 import pytest
 from conftest import Start
 
-from flask_images_vips.cache import Entry, Key
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.cache.entry import Entry, Key
 from flask_images_vips.cache.flights import Flights
 from flask_images_vips.cache.locks import FileLocks
 

@@ -10,7 +10,7 @@ from conftest import url_of
 from flask import Flask
 
 from flask_images_vips import Images
-from flask_images_vips.config import Config, secret_keys
+from flask_images_vips.config.keys import Config, secret_keys
 from flask_images_vips.errors import ConfigError
 
 

@@ -21,14 +21,14 @@ from flask import Flask
 from PIL import Image
 
 from flask_images_vips import Images
-from flask_images_vips.copies import Copies, copy_sizes, pays_at_once, takes_copies, usable_sizes
-from flask_images_vips.engines import Header
+from flask_images_vips.engines.engine import Header
 from flask_images_vips.geometry import Size
-from flask_images_vips.options import Options
+from flask_images_vips.options.options import Options
+from flask_images_vips.options.transforms import Transform
+from flask_images_vips.options.values import Mode
 from flask_images_vips.pipeline import Pipeline
+from flask_images_vips.sharing.copies import Copies, copy_sizes, pays_at_once, takes_copies, usable_sizes
 from flask_images_vips.state import images_of
-from flask_images_vips.transforms import Transform
-from flask_images_vips.values import Mode
 
 pytest.importorskip("pyvips")
 

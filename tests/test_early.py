@@ -306,5 +306,5 @@ def test_a_url_whose_time_is_over_answers_410(
     url = url_of(early.app, "a.png", width=10, expires=now + 100)
     early.client.get(url).close()
     assert early.is_early(url)
-    monkeypatch.setattr("flask_images_vips.responses.time.time", lambda: now + 100)
+    monkeypatch.setattr("flask_images_vips.serving.responses.time.time", lambda: now + 100)
     assert early.client.get(url).status_code == 410

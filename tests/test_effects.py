@@ -31,13 +31,13 @@ from flask_images_vips import (
     resized_img_src,
     resized_img_tag,
 )
-from flask_images_vips.engines import Engine
+from flask_images_vips.engines.engine import Engine
 from flask_images_vips.formats import choose
 from flask_images_vips.geometry import Size, lay_out, region
-from flask_images_vips.options import Options, write_query
+from flask_images_vips.options.options import Options, write_query
+from flask_images_vips.options.values import DIRECTIONS, MODES
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
-from flask_images_vips.values import DIRECTIONS, MODES
 
 MakeApp = Callable[..., Flask]
 
@@ -241,8 +241,8 @@ def test_a_region_scaled_down_looks_like_the_whole_that_is_cut_and_scaled(
 
 
 def test_a_region_of_a_jpeg_is_decoded_at_a_fraction(photograph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flask_images_vips.engines.vips import VipsEngine
-    from flask_images_vips.engines.vips_reader import Reader
+    from flask_images_vips.engines.vips.engine import VipsEngine
+    from flask_images_vips.engines.vips.reader import Reader
 
     asked: list[dict[str, Any]] = []
     opened = Reader.open

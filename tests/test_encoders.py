@@ -22,13 +22,13 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from test_colour import ADOBE_RGB, display_p3_profile, gamma, grey_profile, icc_profile, matrix_profile, srgb_profile
 from test_engines import ENGINES, by_lanczos, decoded, psnr, render
 
-from flask_images_vips.engines import Engine
+from flask_images_vips.engines.engine import Engine
 from flask_images_vips.engines.rights import rights
 from flask_images_vips.formats import FORMATS, by_name
 from flask_images_vips.geometry import Size, plan
-from flask_images_vips.options import Options, write_query
+from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendition import Rendition
-from flask_images_vips.sources import Source
+from flask_images_vips.sources.source import Source
 
 MakeApp = Callable[..., Flask]
 

@@ -25,16 +25,16 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageFilter, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from test_colour import DISPLAY_P3, SRGB, display_p3_profile, gamma, grey_profile, srgb_profile
 
-from flask_images_vips.engines import Engine
-from flask_images_vips.engines.pillow import PillowEngine
-from flask_images_vips.engines.vips import VipsEngine
+from flask_images_vips.engines.engine import Engine
+from flask_images_vips.engines.pillow.engine import PillowEngine
+from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import UnreadableSource
 from flask_images_vips.formats import by_name, choose
 from flask_images_vips.geometry import Geometry, Size, plan, transformed
-from flask_images_vips.options import Options, write_query
+from flask_images_vips.options.options import Options, write_query
+from flask_images_vips.options.values import MODES
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
-from flask_images_vips.values import MODES
 
 ENGINES = {"vips": VipsEngine, "pillow": PillowEngine}
 MakeApp = Callable[..., Flask]
@@ -933,7 +933,7 @@ def test_without_pyvips_everything_is_rendered_by_pillow_and_one_line_says_so(
     make_app: MakeApp, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyvips", None)
-    monkeypatch.delitem(sys.modules, "flask_images_vips.engines.vips", raising=False)
+    monkeypatch.delitem(sys.modules, "flask_images_vips.engines.vips.engine", raising=False)
     draw("a.png", (64, 48))
     app = make_app()
     with caplog.at_level(logging.INFO, "flask_images_vips"):

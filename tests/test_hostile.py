@@ -186,7 +186,7 @@ def test_a_failure_is_remembered_for_a_while(app: Flask, static: Path, monkeypat
 
 
 def test_many_failures_take_bounded_memory(app: Flask, static: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("flask_images_vips.recent._REMEMBERED", 5)
+    monkeypatch.setattr("flask_images_vips.expiring._REMEMBERED", 5)
     for number in range(12):
         (static / f"{number}.png").write_bytes(b"nothing")
         assert app.test_client().get(url_of(app, f"{number}.png")).status_code == 422
@@ -265,7 +265,7 @@ _RENDERED = {"10,000 frames.gif", "screen.gif", "text.png", "profile.png"}
 _MEASURE = """
 import json, logging, re, sys, warnings
 from pathlib import Path
-import flask_images_vips.engines.vips as vips, flask_images_vips.engines.pillow as pillow
+import flask_images_vips.engines.vips.engine as vips, flask_images_vips.engines.pillow.engine as pillow
 from fuzz_route import Route, seeds
 warnings.simplefilter("ignore")
 logging.disable()

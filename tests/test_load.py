@@ -57,7 +57,7 @@ fetch(app, "small.jpg", width=7, cache=False)
 """
 # All that a worker needs, before it gives up the right to read it, or to be forked in no time. No pixel by libvips.
 IMPORT_ALL = """
-import flask_images_vips.engines.vips
+import flask_images_vips.engines.vips.engine
 from conftest import fetch
 
 warm = site({folder!r}, IMAGES_ENGINE="pillow", IMAGES_CACHE="another")

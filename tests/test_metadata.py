@@ -22,7 +22,7 @@ from PIL import Image
 from flask_images_vips import resized_img_placeholder, resized_img_size, resized_img_src, resized_img_tag
 from flask_images_vips.errors import UnreadableSource
 from flask_images_vips.geometry import Size
-from flask_images_vips.placeholders import KINDS
+from flask_images_vips.rendering.placeholders import KINDS
 
 ROOT = Path(__file__).parent.parent
 PICTURES = 100

@@ -13,9 +13,20 @@ from hypothesis import strategies as st
 
 from flask_images_vips import formats
 from flask_images_vips.errors import InvalidOption
-from flask_images_vips.options import DECLARED, Options, write_query
-from flask_images_vips.transforms import Transform
-from flask_images_vips.values import ROUND, Border, Edges, Flip, Focal, Gravity, Mode, Region, Sharpen, Watermark
+from flask_images_vips.options.options import DECLARED, Options, write_query
+from flask_images_vips.options.transforms import Transform
+from flask_images_vips.options.values import (
+    ROUND,
+    Border,
+    Edges,
+    Flip,
+    Focal,
+    Gravity,
+    Mode,
+    Region,
+    Sharpen,
+    Watermark,
+)
 
 
 def test_every_option_has_a_short_name_of_its_own() -> None:

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flask_images_vips import Images
-from flask_images_vips.config import Config
+from flask_images_vips.config.keys import Config
 from flask_images_vips.formats import NEGOTIABLE, by_name, choose, negotiate
-from flask_images_vips.options import DECLARED, Options
+from flask_images_vips.options.options import DECLARED, Options
 from flask_images_vips.rendition import Rendition
-from flask_images_vips.sources import Source
+from flask_images_vips.sources.source import Source
 from flask_images_vips.state import current_images
 
 CONFIG = Config.read({"IMAGES_QUALITY": {"jpeg": 75, "webp": 70, "avif": 55}})

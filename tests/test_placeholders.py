@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from flask_images_vips import placeholders, resized_img_placeholder
+from flask_images_vips import resized_img_placeholder
 from flask_images_vips.errors import InvalidOption
 from flask_images_vips.geometry import Size
+from flask_images_vips.rendering import placeholders
 
 PICTURES = sorted(path for path in PHOTOGRAPHS.iterdir() if path.suffix in (".jpg", ".png"))
 

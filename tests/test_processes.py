@@ -184,7 +184,7 @@ def end_of(pid: int) -> int | str:
 
 def kill_many(folder: str, rounds: str, seed: str) -> None:
     """Kill as many children in the middle of a render, and get the same picture after each."""
-    importlib.import_module("flask_images_vips.engines.vips")  # before the forks: a round costs no imports
+    importlib.import_module("flask_images_vips.engines.vips.engine")  # before the forks: a round costs no imports
     chance = random.Random(seed)
     app = site(folder, **LOCKS)
     seconds: list[float] = []

@@ -27,13 +27,13 @@ from flask import Flask, render_template_string
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from flask_images_vips import Images
-from flask_images_vips.config import Config
+from flask_images_vips.config.keys import Config
 from flask_images_vips.demo import create_app
-from flask_images_vips.engines.pillow import PillowEngine
-from flask_images_vips.engines.vips import VipsEngine
+from flask_images_vips.engines.pillow.engine import PillowEngine
+from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.formats import JPEG
-from flask_images_vips.options import DECLARED, DEFAULTS, Option, Options, write_query
-from flask_images_vips.values import MODES
+from flask_images_vips.options.options import DECLARED, DEFAULTS, Option, Options, write_query
+from flask_images_vips.options.values import MODES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

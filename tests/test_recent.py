@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from flask_images_vips.recent import Recent
+from flask_images_vips.expiring import Recent
 
 
 def test_it_is_known_for_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("flask_images_vips.recent.time.monotonic", lambda: now)
+    monkeypatch.setattr("flask_images_vips.expiring.time.monotonic", lambda: now)
     recent: Recent[str] = Recent(10)
     assert recent.get("a") is None
     recent.add("a", "first")
@@ -23,7 +23,7 @@ def test_it_is_known_for_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_it_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flask_images_vips.recent._REMEMBERED", 5)
+    monkeypatch.setattr("flask_images_vips.expiring._REMEMBERED", 5)
     recent: Recent[int] = Recent(10)
     for number in range(12):
         recent.add(number, number)

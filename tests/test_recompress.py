@@ -42,17 +42,17 @@ from test_nginx import aged, opened
 from test_processes import SAY_WHO
 from werkzeug.test import TestResponse
 
-from flask_images_vips.cache import Key
+from flask_images_vips.background import Recompressor
 from flask_images_vips.cache.bound import Bound
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.cache.entry import Key
 from flask_images_vips.cache.slots import Slots
 from flask_images_vips.errors import Busy, LimitExceeded, SourceChanged
 from flask_images_vips.formats import JPEG
-from flask_images_vips.options import Options
-from flask_images_vips.recompress import Recompressor
+from flask_images_vips.options.options import Options
 from flask_images_vips.rendition import Rendition
-from flask_images_vips.responses import _STREAMED_BYTES
-from flask_images_vips.sources import Source
+from flask_images_vips.serving.responses import _STREAMED_BYTES
+from flask_images_vips.sources.source import Source
 from flask_images_vips.state import images_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: an open file is replaced")

@@ -34,9 +34,9 @@ from flask_images_vips import (
     resized_picture_tag,
 )
 from flask_images_vips.geometry import Size, plan
-from flask_images_vips.options import Options
-from flask_images_vips.responsive import LADDER, Layout, Limits, candidates, settled, sizes, widths
-from flask_images_vips.values import Mode
+from flask_images_vips.options.options import Options
+from flask_images_vips.options.values import Mode
+from flask_images_vips.page.responsive import LADDER, Layout, Limits, candidates, settled, sizes, widths
 
 ANY = Limits(10**9, 10**9, 10**18)
 

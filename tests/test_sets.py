@@ -34,7 +34,7 @@ from test_copies import (
 )
 
 from flask_images_vips import resized_img_src, resized_img_srcset, resized_img_tag
-from flask_images_vips.engines.vips import VipsEngine
+from flask_images_vips.engines.vips.engine import VipsEngine
 
 pytest.importorskip("pyvips")
 

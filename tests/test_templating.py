@@ -13,7 +13,7 @@ from werkzeug.routing import BuildError
 
 from flask_images_vips import Images, resized_img_attrs, resized_img_size, resized_img_src, resized_img_tag
 from flask_images_vips.errors import ConfigError
-from flask_images_vips.templating import _warn_of
+from flask_images_vips.page.helpers import _warn_of
 
 
 @pytest.fixture

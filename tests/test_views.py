@@ -18,7 +18,7 @@ from PIL import Image
 
 from flask_images_vips import Images
 from flask_images_vips.cache.disk import DiskCache
-from flask_images_vips.options import Options
+from flask_images_vips.options.options import Options
 from flask_images_vips.urls import ImageUrl
 
 

@@ -19,8 +19,8 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, BinaryIO, TypeVar
 
-from . import Entry, Key
 from .bound import NEVER_READ_NS, SHARDS, Bound
+from .entry import Entry, Key
 from .flights import Flights
 from .locks import FileLocks
 

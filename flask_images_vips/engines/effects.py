@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import ceil, hypot, sqrt
 
-from ..options import Options
+from ..options.options import Options
 
 # The part of each colour in what the eye takes for brightness (ITU-R BT.709), as in the filters of CSS.
 _LUMA = (0.2126, 0.7152, 0.0722)

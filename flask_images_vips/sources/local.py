@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceNotFound
-from . import Source, real_path_inside
+from .source import Source, real_path_inside
 
 _REMEMBERED = 4096
 

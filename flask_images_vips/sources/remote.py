@@ -19,11 +19,11 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
-from ..cache import Key
 from ..cache.disk import DiskCache
+from ..cache.entry import Key
 from ..errors import ImagesError, RemoteFailed, SourceNotFound
-from . import Source
 from .http import Client, Reply
+from .source import Source
 
 logger = logging.getLogger("flask_images_vips")
 

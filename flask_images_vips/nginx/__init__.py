@@ -1,0 +1,1 @@
+"""How does nginx answer by itself?"""

@@ -1,0 +1,176 @@
+"""What does nginx need to be told? Its configuration, printed from the application's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..config.keys import Config
+from ..formats import FORMATS, Format, accept_pattern, by_name
+from .front_door import nginx_map
+
+_HTTP = """\
+# Printed by `flask images nginx`. The maps and the upstream belong into http{{}}, the locations into your server{{}}.
+{maps}
+upstream images_app {{
+    server {upstream};
+    keepalive 16;
+}}
+
+server {{
+    listen {listen};
+{locations}}}
+"""
+
+_REST = """
+    location / {{
+{proxy}
+    }}
+"""
+
+_PROXY = """\
+        proxy_pass http://images_app;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;"""
+
+_DOOR_MAPS = """
+# A signed, versioned URL in canonical spelling -> the one file name it may have. `@` joins the segments of the path,
+# none of which can hold one, and `/` stands only where it is written here.
+map $request_uri $images_name {{
+    default -;
+{name}
+}}
+# The suffix: f= if it is given, what Accept chooses for f=auto, else the path's own. One candidate, so one stat.
+map $uri $images_own {{
+    default .jpg;
+{own}
+}}
+# The first of the application's formats that Accept names, with no weight but one above 0, else the path's own.
+map $http_accept $images_accepted {{
+    default $images_own;
+{accepted}}}
+map $http_accept $images_accepted_animated {{
+    default $images_own;
+{accepted_animated}}}
+# A path that may be animated gets what may be, too.
+map $images_own $images_negotiated {{
+    default $images_accepted;
+{animated}
+}}
+map $arg_f $images_suffix {{
+    default -;
+    "" $images_own;
+    auto $images_negotiated;
+{asked}
+}}
+map $arg_f $images_vary {{
+    default "";
+    auto Accept;
+}}
+# Plain GET and HEAD alone: nginx would put the header of a year on its own 416 too.
+map $request_method$http_range $images_plain {{
+    default .app;
+    GET "";
+    HEAD "";
+}}
+"""
+
+_DOOR = """
+    location ^~ {prefix}/ {{
+        root "{folder}";
+        types {{
+{types}
+        }}
+        default_type application/octet-stream;
+        try_files /$images_name$images_suffix$images_plain @images_app;
+        error_page 403 404 = @images_app;  # a rendition that nginx may not read, or evicted between stat and open
+        log_not_found off;
+        if_modified_since before;  # as the application answers it
+{headers}
+        add_header Vary $images_vary;  # left out by nginx where it is empty
+    }}
+
+    location @images_app {{
+{proxy}
+    }}
+"""
+
+_ACCEL = """
+    location {location}/ {{
+        internal;
+        alias "{cache}/";
+        error_page 403 404 = @images_again;  # evicted since the application looked, or closed to nginx
+{headers}
+        add_header Vary $upstream_http_vary;
+    }}
+
+    location @images_again {{
+        if ($request_uri !~ "^{prefix}/") {{
+            return 404;  # asked for from outside
+        }}
+{proxy}
+        proxy_set_header X-Images-Here 1;  # the application sends this one by itself
+    }}
+"""
+
+
+def nginx_configuration(
+    config: Config, cache: str, front: str | None, headers: list[tuple[str, str]], upstream: str, listen: str
+) -> str:
+    """A configuration that sends what it can by itself, and asks the application at *upstream* for the rest.
+
+    *cache* is the cache's folder, *front* that of the front door, if there is one; *headers* go with what nginx sends.
+    """
+    maps = locations = ""
+    if front is not None:
+        preferred = [by_name(name) for name in config.formats]
+        maps = _DOOR_MAPS.format(
+            name=nginx_map(config.url),
+            own=_own_suffixes(),
+            accepted=_accepted_suffixes(preferred),
+            accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
+            animated="\n".join(
+                f"    {format.suffix} $images_accepted_animated;" for format in FORMATS if format.animated
+            ),
+            asked=_asked_suffixes(),
+        )
+        locations += _DOOR.format(
+            prefix=config.url,
+            folder=front,
+            types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
+            headers=_header_lines(headers),
+            proxy=_PROXY,
+        )
+    if config.accel_redirect is not None:
+        locations += _ACCEL.format(
+            location=config.accel_redirect.rstrip("/"),
+            cache=cache,
+            prefix=re.escape(config.url),
+            # nginx keeps the application's Cache-Control for these, and drops the rest.
+            headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
+            proxy=_PROXY.replace("http://images_app;", "http://images_app$request_uri;"),
+        )
+    if front is None or config.url:  # else the door's location is that of all the rest, too
+        locations += _REST.format(proxy=_PROXY)
+    return _HTTP.format(maps=maps, upstream=upstream, listen=listen, locations=locations)
+
+
+def _header_lines(headers: list[tuple[str, str]]) -> str:
+    return "\n".join(f'        add_header {name} "{value}";' for name, value in headers)
+
+
+def _own_suffixes() -> str:
+    formats = [format for format in FORMATS if format.by_extension and format.suffix != ".jpg"]
+    return "\n".join(f'    "~*\\.{format.name}$" {format.suffix};' for format in formats)
+
+
+def _accepted_suffixes(formats: Sequence[Format]) -> str:
+    return "".join(f'    "~*{accept_pattern(format)}" {format.suffix};\n' for format in formats)
+
+
+def _asked_suffixes() -> str:
+    names = [(name, format.suffix) for format in FORMATS for name in (format.name, *format.aliases)]
+    return "\n".join(f"    {name} {suffix};" for name, suffix in names)

@@ -1,0 +1,83 @@
+"""What does a browser show where a picture is missing? The site's own stand-in, or while it is debugged, a drawing.
+
+The status stays that of the error: browsers show the picture of a 404 all the same, while a search engine keeps it out
+of its index, and a monitor or a link checker sees that something is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+from werkzeug.wrappers import Request
+
+from ..errors import ImagesError, SourceChanged, SourceError, SourceNotFound
+from ..options.options import Options
+from ..state import AppImages
+from ..urls import ImageUrl
+
+logger = logging.getLogger("flask_images_vips")
+
+_DRAWN_SIZE = (400, 300)  # where none is asked for
+_LARGEST_DRAWN = 8192
+_FONT_SIZE, _LETTER_WIDTH = 16.0, 0.62  # pixels, and a letter's width as a part of that
+
+
+class StandIn(NamedTuple):
+    """What is sent in place of a picture, and how long it may be kept."""
+
+    data: bytes
+    media_type: str
+    cache_control: str
+
+
+def stand_in(url: ImageUrl, error: ImagesError, images: AppImages, request: Request) -> StandIn | None:
+    """What to show for *url*, whose source is missing or unreadable; None where the configuration names nothing."""
+    if not isinstance(error, SourceError) or isinstance(error, SourceChanged):
+        return None
+    config = images.pipeline.config
+    if images.app.debug and config.placeholder_missing and _is_for_a_page(request):
+        state = "missing" if isinstance(error, SourceNotFound) else "unreadable"
+        return StandIn(drawing(url.ref, url.options, state).encode(), "image/svg+xml", "no-store")
+    if config.fallback is None:
+        return None
+    other = replace(url, ref=config.fallback, remote=False, version=None, canonical=None)
+    try:
+        rendition, entry = images.pipeline.entry(other)
+    except ImagesError as failure:
+        logger.warning("IMAGES_FALLBACK = %r cannot be sent: %s", config.fallback, failure)
+        return None
+    with entry:
+        return StandIn(entry.read(), rendition.format.media_type, "public, max-age=60")
+
+
+def drawing(ref: str, options: Options, state: str) -> Markup:
+    """An SVG of the size that *options* ask for, with *ref* and that size in it."""
+    width, height = options.width, options.height
+    if width is None:
+        width = height * _DRAWN_SIZE[0] // _DRAWN_SIZE[1] if height else _DRAWN_SIZE[0]
+    if height is None:
+        height = width * _DRAWN_SIZE[1] // _DRAWN_SIZE[0]
+    width, height = (max(1, min(side, _LARGEST_DRAWN)) for side in (width, height))
+    asked = f"{options.width or 'any'} × {options.height or 'any'}, {state}"
+    name = "".join(letter if letter.isprintable() else "\ufffd" for letter in ref)
+    lines = [_line(name, width, height, 45), _line(asked, width, height, 60)]
+    return Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" viewBox="0 0 {0} {1}" fill="#555" '
+        'font-family="sans-serif" text-anchor="middle"><rect width="100%" height="100%" fill="#ddd" stroke="#999" '
+        'stroke-dasharray="6"/>{2}</svg>'
+    ).format(width, height, Markup().join(lines))
+
+
+def _line(text: str, width: int, height: int, percent: int) -> Markup:
+    """*text*, as large as fits, at *percent* of the height."""
+    size = min(_FONT_SIZE, height / 5, 0.92 * width / (_LETTER_WIDTH * len(text) or 1))
+    return Markup('<text x="50%" y="{}%" font-size="{:.1f}">{}</text>').format(percent, size, escape(text))
+
+
+def _is_for_a_page(request: Request) -> bool:
+    """Whether a browser asks for an image to show in a page: one that opens the URL by itself reads the reason."""
+    accept = request.headers.get("Accept", "")
+    return "image/" in accept and "text/html" not in accept
