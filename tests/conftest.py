@@ -26,7 +26,9 @@ from flask_images_vips import Images, resized_img_src
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
-PHOTOGRAPHS = Path(__file__).parent.parent / "flask_images_vips" / "demo" / "static" / "photos"
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
 
 
 def is_loopback(address: object) -> bool:

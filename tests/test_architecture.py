@@ -6,8 +6,9 @@ import ast
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-PACKAGE = Path(__file__).parent.parent / "flask_images_vips"
+PACKAGE = ROOT / "flask_images_vips"
 
 # What each module may import of this package. A module that is missing here fails: say where it belongs.
 ALLOWED = {

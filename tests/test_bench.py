@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from bench import cold, engines, findings, load, mixed, quality, results, servers, sites, tables, traffic, workload
@@ -601,7 +602,7 @@ def test_the_tables_of_the_readme_are_replaced_and_the_rest_stays() -> None:
 
 
 def test_the_readme_has_the_markers() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
     for marker in ("benchmark", "traffic"):
         assert readme.count(f"<!-- {marker} -->\n") == readme.count(f"\n<!-- /{marker} -->") == 1
 

@@ -22,7 +22,7 @@ from typing import Any
 import html5lib
 import numpy as np
 import pytest
-from conftest import PHOTOGRAPHS, fetch, url_of
+from conftest import PHOTOGRAPHS, ROOT, fetch, url_of
 from flask import Flask, render_template_string
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -35,7 +35,6 @@ from flask_images_vips.formats import JPEG
 from flask_images_vips.options.options import DECLARED, DEFAULTS, Option, Options, write_query
 from flask_images_vips.options.values import MODES
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PICTURE = PHOTOGRAPHS.parent / "modes.jpg"
 SHEET = PHOTOGRAPHS.parent / "options.jpg"

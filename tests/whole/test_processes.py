@@ -221,7 +221,7 @@ def kill_many(folder: str, rounds: str, seed: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process fork once it has loaded such libraries")
 def test_a_killed_process_leaves_no_half_entry_and_no_lock_behind(folder: Path) -> None:
-    call = "import sys; from test_processes import kill_many; kill_many(*sys.argv[1:])"
+    call = "import sys; from whole.test_processes import kill_many; kill_many(*sys.argv[1:])"
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", call, folder, str(ROUNDS), "always the same"]
     with subprocess.Popen(
         command, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True

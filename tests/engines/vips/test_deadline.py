@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 import pyvips
-from test_engines import render
 
+from engines.test_engine import render
 from flask_images_vips.engines.vips.deadline import Deadline
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import Busy, LimitExceeded

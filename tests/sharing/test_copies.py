@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import cached_files, fetch, gradient, url_of
+from conftest import TESTS, cached_files, fetch, gradient, url_of
 from flask import Flask
 from PIL import Image
 
@@ -447,7 +447,7 @@ def test_a_folder_that_takes_no_copies_costs_nothing_but_time(
 
 CHILD = """
 import logging, resource, signal, sys
-from test_copies import site
+from sharing.test_copies import site
 from conftest import fetch
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 logging.getLogger("flask_images_vips").setLevel(logging.INFO)
@@ -477,7 +477,7 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts a process that is ready to ask for large.jpg in each of *widths*, as soon as it is told."""
 
     def start(*widths: int, most_bytes: int = 0) -> subprocess.Popen[str]:
-        here = Path(__file__).parent
+        here = TESTS
         process = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(tmp_path), str(most_bytes), *map(str, widths)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])},

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import ACCEPT_HEADERS, PHOTOGRAPHS, draw_kinds, gradient, needs, signed, url_of
+from conftest import ACCEPT_HEADERS, PHOTOGRAPHS, ROOT, TESTS, draw_kinds, gradient, needs, signed, url_of
 from flask import Flask
 from itsdangerous import Signer
 from PIL import Image
@@ -33,7 +33,7 @@ from flask_images_vips import Images, resized_img_src
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: gunicorn, links, modes")
 
 NGINX = shutil.which("nginx") or next(filter(os.path.exists, ["/usr/sbin/nginx"]), None)
-DOCKER = Path(__file__).parent.parent / "docker"
+DOCKER = ROOT / "docker"
 
 CLIENT_TIMEOUT_SECONDS = 20
 PATIENCE_SECONDS = 30  # how long a test waits for what must happen
@@ -42,7 +42,7 @@ WARM_HITS = 10_000
 CLIENTS = 3
 
 SITE = """
-from test_nginx import Witness, site
+from nginx.test_front_door import Witness, site
 
 app = site({folder!r}, {config!r})
 app.wsgi_app = Witness(app.wsgi_app, {requests!r})
@@ -182,7 +182,7 @@ class Door:
         (self.folder / "gunicorn.conf.py").write_text(GUNICORN)
         log = self.folder / "gunicorn.log"
         options = f"--bind=fd://{self._app_listener.fileno()} --workers=1 --threads=8 --worker-class=gthread"
-        here = str(Path(__file__).parent)
+        here = str(TESTS)
         self._gunicorn = Process(
             [sys.executable, "-m", "gunicorn", *options.split(), f"--error-logfile={log}", "served:app"],
             self._app_listener,

@@ -20,8 +20,8 @@ import pyvips
 from conftest import cached_files, fetch, url_of
 from flask import Flask
 from PIL import Image, ImageDraw
-from test_engines import ENGINES, psnr
 
+from engines.test_engine import ENGINES, psnr
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 from flask_images_vips.formats import FORMATS, choose

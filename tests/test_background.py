@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import PHOTOGRAPHS, cached_files, needs, url_of
 from flask import Flask
+from nginx.test_front_door import aged, opened
 from PIL import Image
 from servers import (
     PATIENCE_SECONDS,
@@ -38,9 +39,8 @@ from servers import (
     temporary_files,
     until,
 )
-from test_nginx import aged, opened
-from test_processes import SAY_WHO
 from werkzeug.test import TestResponse
+from whole.test_processes import SAY_WHO
 
 from flask_images_vips.background import Recompressor
 from flask_images_vips.cache.bound import Bound
@@ -631,7 +631,7 @@ def test_a_server_that_is_stopped_in_the_middle_ends_well(folder: Path, serve: C
 FORKS = """
 import os, sys, time
 from servers import site
-from test_recompress import entry_of, is_final
+from test_background import entry_of, is_final
 
 app = site(sys.argv[1], IMAGES_RECOMPRESS_AFTER=1, IMAGES_ENGINE="pillow")
 client = app.test_client()

@@ -19,9 +19,17 @@ from conftest import fetch, gradient, url_of
 from flask import Flask
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
-from test_colour import ADOBE_RGB, display_p3_profile, gamma, grey_profile, icc_profile, matrix_profile, srgb_profile
-from test_engines import ENGINES, by_lanczos, decoded, psnr, render
 
+from engines.test_colour import (
+    ADOBE_RGB,
+    display_p3_profile,
+    gamma,
+    grey_profile,
+    icc_profile,
+    matrix_profile,
+    srgb_profile,
+)
+from engines.test_engine import ENGINES, by_lanczos, decoded, psnr, render
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.engines.rights import rights
 from flask_images_vips.formats import FORMATS, by_name

@@ -23,8 +23,8 @@ from conftest import PHOTOGRAPHS, cached_files, fetch, gradient, url_of
 from flask import Flask
 from PIL import AvifImagePlugin, Image, ImageCms, ImageFilter, ImageOps
 from PIL.PngImagePlugin import PngInfo
-from test_colour import DISPLAY_P3, SRGB, display_p3_profile, gamma, grey_profile, srgb_profile
 
+from engines.test_colour import DISPLAY_P3, SRGB, display_p3_profile, gamma, grey_profile, srgb_profile
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.engines.pillow.engine import PillowEngine
 from flask_images_vips.engines.vips.engine import VipsEngine

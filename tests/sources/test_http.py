@@ -20,11 +20,12 @@ from typing import Any
 import psutil
 import pytest
 import trustme
-from test_guard import answer
+from conftest import ROOT
 
 from flask_images_vips.errors import RemoteFailed, SourceNotFound
 from flask_images_vips.sources.guard import Guard
 from flask_images_vips.sources.http import Client, Reply
+from sources.test_guard import answer
 
 TOTAL_SECONDS = 1.0
 GRACE_SECONDS = 0.5  # how much later than that a fetch may end
@@ -631,9 +632,7 @@ def run_with(urllib3: str, folder: Path) -> str:
         "try:\n    Client(Guard()).get('http://127.0.0.1:80/', io.BytesIO())\n"
         "except ConfigError as error:\n    print(error)\n"
     )
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
-    ).stdout
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
 def test_a_missing_urllib3_is_told_with_the_way_to_install_it(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ import pytest
 from conftest import PHOTOGRAPHS, cached_files, fetch, url_of
 from flask import Flask
 from PIL import Image, ImageChops, ImageDraw, ImageOps
-from test_engines import ENGINES, decoded, exif, in_front_of, psnr, stored, whole
 
+from engines.test_engine import ENGINES, decoded, exif, in_front_of, psnr, stored, whole
 from flask_images_vips import (
     Images,
     ImageSize,

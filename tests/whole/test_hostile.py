@@ -26,11 +26,11 @@ from urllib.parse import quote, unquote
 
 import pytest
 import pyvips
-from conftest import cached_files, fetch, signed, url_of
+from conftest import ROOT, TESTS, cached_files, fetch, signed, url_of
+from engines.test_engine import furthest
 from flask import Flask
 from fuzz_route import Route, mutants, png, png_chunk, seeds
 from PIL import Image
-from test_engines import furthest
 
 from flask_images_vips import resized_img_size, resized_img_src, urls
 from flask_images_vips.errors import BadSignature, InvalidPath, SourceChanged, UnreadableSource
@@ -297,7 +297,7 @@ def test_bombs_are_refused_by_their_headers(engine: str, tmp_path: Path) -> None
     (tmp_path / "bombs").mkdir()
     for name, data in _bombs().items():
         (tmp_path / "bombs" / name).write_bytes(data)
-    here = Path(__file__).parent
+    here = TESTS
     run = subprocess.run(
         [sys.executable, "-c", _MEASURE, str(tmp_path), engine],
         env={**os.environ, "PYTHONPATH": f"{here.parent}{os.pathsep}{here}"},
@@ -411,7 +411,7 @@ def test_the_environment_cannot_lift_the_limits_of_libvips() -> None:
     code = "import flask_images_vips, os, sys; sys.exit('VIPS_UNLIMITED' in os.environ)"
     run = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         env={**os.environ, "VIPS_UNLIMITED": "1"},
         check=False,
     )

@@ -17,7 +17,10 @@ import pytest
 from conftest import cached_files, fetch
 from flask import Flask
 from PIL import Image
-from test_copies import (
+
+from flask_images_vips import resized_img_src, resized_img_srcset, resized_img_tag
+from flask_images_vips.engines.vips.engine import VipsEngine
+from sharing.test_copies import (
     Draw,
     MakeApp,
     copies_of,
@@ -32,9 +35,6 @@ from test_copies import (
     start,
     told,
 )
-
-from flask_images_vips import resized_img_src, resized_img_srcset, resized_img_tag
-from flask_images_vips.engines.vips.engine import VipsEngine
 
 pytest.importorskip("pyvips")
 

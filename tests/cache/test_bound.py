@@ -25,7 +25,10 @@ from typing import Any
 
 import pytest
 from conftest import Start
-from test_cache import (
+
+from bench.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
+from bench.popularity import lru_hits, zipf
+from cache.test_disk import (
     PATIENCE_SECONDS,
     Warned,
     disk_cache,
@@ -36,9 +39,6 @@ from test_cache import (
     together,
     until,
 )
-
-from bench.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
-from bench.popularity import lru_hits, zipf
 from flask_images_vips.cache.bound import SHARDS, Bound
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.config import checks

@@ -12,13 +12,13 @@ import pytest
 from conftest import signed, url_of
 from flask import Flask, session
 from PIL import Image
-from test_views import age
 from werkzeug.exceptions import Unauthorized
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client, TestResponse
 
 from flask_images_vips import Images, resized_img_src
+from serving.test_views import age
 
 
 class Site:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import cached_files, gradient, url_of
+from conftest import ROOT, cached_files, gradient, url_of
 from flask import Flask, render_template_string
 from PIL import Image
 
@@ -24,7 +24,6 @@ from flask_images_vips.errors import UnreadableSource
 from flask_images_vips.geometry import Size
 from flask_images_vips.rendering.placeholders import KINDS
 
-ROOT = Path(__file__).parent.parent
 PICTURES = 100
 GALLERY = """
 {% for name in names %}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import TESTS
 
 from flask_images_vips.cache.slots import Slots
 from flask_images_vips.errors import Busy
@@ -94,10 +95,10 @@ def hold(tmp_path: Path) -> Iterator[Callable[..., Holder]]:
 
 def start(function: str, *arguments: object) -> subprocess.Popen[str]:
     """A process that calls a function of this file."""
-    call = f"import sys; from test_slots import {function}; {function}(*sys.argv[1:])"
+    call = f"import sys; from cache.test_slots import {function}; {function}(*sys.argv[1:])"
     return subprocess.Popen(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", call, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
