@@ -44,14 +44,14 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
     here = current_images()
     if not (path or everything or front):
         raise click.UsageError("Name a PATH, or --all, or --front.")
-    cache, copies = here.pipeline.cache, here.pipeline.copies
+    cache, shared = here.pipeline.cache, here.pipeline.shared
     if not os.path.isdir(cache.folder):
         raise click.ClickException(f"There is no cache in {cache.folder}. Is this the user that the site runs as?")
     if path:
         click.echo(f"{here.pipeline.purge(path.strip('/'))} renditions of {path} removed from {cache.folder}")
     if everything:
-        if copies is not None:
-            copies.store.purge_all()
+        if shared is not None:
+            shared.copies.store.purge_all()
         click.echo(f"{cache.purge_all()} renditions removed from {cache.folder}")
     if front and here.front_door:
         here.front_door.empty()

@@ -121,7 +121,7 @@ class LegacyMethods:
     def find_img(self, local_path: str) -> str | None:
         """The absolute path of the source that *local_path* names, or None."""
         try:
-            return self.pipeline.sources.find(local_path.strip("/")).path
+            return self.pipeline.sources.local.find(local_path.strip("/")).path
         except SourceNotFound:
             return None
 
@@ -133,7 +133,7 @@ class LegacyMethods:
         """
         pipeline = self.pipeline
         try:
-            own = pipeline.size(pipeline.sources.find(path.strip("/")))
+            own = pipeline.facts.header(pipeline.sources.local.find(path.strip("/"))).size
         except SourceNotFound:
             raise NotFound from None
         return ImageSize(image_width=own.width, image_height=own.height, **keywords)

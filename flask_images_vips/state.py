@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -26,8 +26,17 @@ EXTENSION = "flask_images_vips"
 Authorizer = Callable[[str, Options], bool | None]
 """What an application registers by `Images.authorize`."""
 
-Joined = tuple[Pipeline, FrontDoor | None, Recompressor | None]
-Joiner = Callable[[Flask, str, str], Joined]
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the configuration of one application is built into."""
+
+    pipeline: Pipeline
+    front_door: FrontDoor | None
+    background: Recompressor | None
+
+
+Joiner = Callable[[Flask, str, str], Parts]
 
 _REMEMBERED_URLS = 4096
 _SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
@@ -69,28 +78,28 @@ class AppImages:
         self._join = join
         self._authorizer = authorizer
         self._lock = threading.Lock()
-        self._joined: Joined | None = None
+        self._joined: Parts | None = None
         self._settings: list[object] | None = None
         self._known: Callable[[str, bytes], Known] | None = None
 
     @property
     def pipeline(self) -> Pipeline:
-        return (self._joined or self._join_once())[0]
+        return (self._joined or self._join_once()).pipeline
 
     @property
     def front_door(self) -> FrontDoor | None:
-        return (self._joined or self._join_once())[1]
+        return (self._joined or self._join_once()).front_door
 
     @property
     def recompressor(self) -> Recompressor | None:
-        return (self._joined or self._join_once())[2]
+        return (self._joined or self._join_once()).background
 
     @property
     def early_hits(self) -> bool:
         """Whether hits are answered before Flask: not before the configuration was read, at the first image."""
-        return self._joined is not None and self._joined[0].config.early_hits
+        return self._joined is not None and self._joined.pipeline.config.early_hits
 
-    def _join_once(self) -> Joined:
+    def _join_once(self) -> Parts:
         with self._lock:
             if self._joined is None:
                 self._joined = self._join(self.app, self.url, self.name)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from flask_images_vips.expiring import Recent
+from flask_images_vips.expiring import Expiring
 
 
 def test_it_is_known_for_so_many_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("flask_images_vips.expiring.time.monotonic", lambda: now)
-    recent: Recent[str] = Recent(10)
-    assert recent.get("a") is None
-    recent.add("a", "first")
+    expiring: Expiring[str] = Expiring()
+    assert expiring.get("a") is None
+    expiring.add("a", "first", 10)
     now = 109.9
-    assert recent.get("a") == "first"
-    recent.add("a", "second")
+    assert expiring.get("a") == "first"
+    expiring.add("a", "second", 10)
     now = 110.1
-    assert recent.get("a") == "second"
+    assert expiring.get("a") == "second"
     now = 120.0
-    assert recent.get("a") is None
+    assert expiring.get("a") is None
 
 
 def test_it_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flask_images_vips.expiring._REMEMBERED", 5)
-    recent: Recent[int] = Recent(10)
+    expiring: Expiring[int] = Expiring()
     for number in range(12):
-        recent.add(number, number)
-        assert recent.get(number) == number
-    assert sum(recent.get(number) is not None for number in range(12)) <= 5
+        expiring.add(number, number, 10)
+        assert expiring.get(number) == number
+    assert sum(expiring.get(number) is not None for number in range(12)) <= 5

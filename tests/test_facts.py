@@ -42,7 +42,7 @@ def pipeline(app: Flask) -> Any:
 
 
 def header(app: Flask, name: str) -> Any:
-    return pipeline(app).metadata.header(pipeline(app).sources.find(name))
+    return pipeline(app).facts.header(pipeline(app).sources.local.find(name))
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_every_helper_looks_at_its_source_once(app: Flask, names: list[str]) -> 
 def test_another_process_reads_no_header_that_one_has_read(make_app: Any, names: list[str]) -> None:
     first = rendered(make_app(), names)
     another = make_app()
-    pipeline(another).metadata._read = no_reading
+    pipeline(another).facts._read_header = no_reading
     pipeline(another).cache.at(str(ROOT))  # finds its own folder
     with Costs() as costs:
         assert rendered(another, names) == first
@@ -133,17 +133,17 @@ def test_a_placeholder_is_drawn_once_for_all_processes(make_app: Any, draw: Any)
         app = make_app()
         with app.test_request_context():
             found.append([resized_img_placeholder("a.png", kind) for kind in ("color", "lqip", "blurhash")])
-        drawn = pipeline(app).metadata._draw
-        pipeline(app).metadata._draw = no_reading
+        drawn = pipeline(app)._draw_placeholder
+        pipeline(app)._draw_placeholder = no_reading
     assert found[0] == found[1]
     assert drawn is not None
 
 
 def test_threads_that_ask_at_once_read_one_header(app: Flask, draw: Any) -> None:
     draw("a.png")
-    metadata, read = pipeline(app).metadata, []
-    own = metadata._read
-    metadata._read = lambda source: read.append(source) or own(source)
+    facts, read = pipeline(app).facts, []
+    own = facts._read_header
+    facts._read_header = lambda source: read.append(source) or own(source)
     threads = [threading.Thread(target=header, args=(app, "a.png")) for _ in range(16)]
     for thread in threads:
         thread.start()
@@ -170,8 +170,8 @@ def test_a_picture_that_breaks_off_is_decoded_for_its_placeholder_once_in_a_proc
     path = draw("a.jpg", (640, 480))
     path.write_bytes(path.read_bytes()[:2000])
     drawn = []
-    own = pipeline(app).metadata._draw
-    pipeline(app).metadata._draw = lambda source, kind: drawn.append(kind) or own(source, kind)
+    own = pipeline(app)._draw_placeholder
+    pipeline(app)._draw_placeholder = lambda source, kind: drawn.append(kind) or own(source, kind)
     with app.test_request_context():
         for _ in range(3):
             assert 'height="24"' in resized_img_tag("a.jpg", width=32, placeholder="color")
@@ -194,8 +194,8 @@ def test_what_is_kept_of_a_source(make_app: Any, draw: Any, static: Path, engine
     gradient((60, 40)).save(static / "turned.jpg", exif=exif)
     for app in (make_app(IMAGES_ENGINE=engine), make_app(IMAGES_ENGINE=engine)):
         clear, turned = header(app, "clear.png"), header(app, "turned.jpg")
-        assert (clear.size, clear.alpha, clear.frames, clear.orientation) == ((64, 48), True, 1, 1)
-        assert (turned.size, turned.alpha, turned.orientation) == ((40, 60), False, 6)
+        assert (clear.size, clear.alpha, clear.frames) == ((64, 48), True, 1)
+        assert (turned.size, turned.alpha) == ((40, 60), False)
         assert isinstance(clear.size, Size)
     as_stored = make_app(IMAGES_ENGINE=engine, IMAGES_AUTO_ORIENT=False)
     assert header(as_stored, "turned.jpg").size == (60, 40)
@@ -222,8 +222,8 @@ def test_what_is_unreadable_is_read_once_in_a_process_and_never_kept(
 ) -> None:
     (static / "a.jpg").write_text("no picture")
     reads = []
-    own = pipeline(app).metadata._read
-    monkeypatch.setattr(pipeline(app).metadata, "_read", lambda source: reads.append(source) or own(source))
+    own = pipeline(app).facts._read_header
+    monkeypatch.setattr(pipeline(app).facts, "_read_header", lambda source: reads.append(source) or own(source))
     for _ in range(3):
         with pytest.raises(UnreadableSource, match=r"a\.jpg"):
             header(app, "a.jpg")
@@ -328,7 +328,7 @@ def test_a_version_by_content_is_one_that_nginx_looks_for(make_app: Any, draw: A
 
 def test_by_default_the_version_is_the_time(app: Flask, draw: Any, tmp_path: Path) -> None:
     draw("a.png")
-    assert pipeline(app).sources.find("a.png").content is None
+    assert pipeline(app).sources.local.find("a.png").content is None
     with app.test_request_context():
         resized_img_src("a.png")
     assert not list((tmp_path / "cache").rglob("content-*"))

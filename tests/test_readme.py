@@ -66,7 +66,7 @@ def engines_of(declared: Option) -> str:
     """The engines that can do the option's example, as they say themselves."""
     options = Options.parse(write_query(wishes_of(declared)))
     able = [
-        engine.name for engine in (VipsEngine(), PillowEngine()) if engine.supports(options, options.format or JPEG)
+        engine.name for engine in (VipsEngine(), PillowEngine()) if not engine.refusal(options, options.format or JPEG)
     ]
     return "both" if len(able) == 2 else able[0]
 

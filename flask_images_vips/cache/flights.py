@@ -5,10 +5,11 @@ An event wakes all of them at once. Waiting on a lock, each would be woken by th
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from .process import PerProcess
 
 T = TypeVar("T")
 
@@ -34,16 +35,14 @@ class Flights(Generic[T]):
     """Makes each thing once, however many threads of this process ask for it at the same time."""
 
     def __init__(self) -> None:
-        # By process: a forked child has none of the threads that it would wait for, and perhaps a lock that is held.
-        self._by_pid: dict[int, _UnderWay[T]] = {}
+        self._under_way: PerProcess[_UnderWay[T]] = PerProcess(_UnderWay)
 
     def join(self, key: Hashable, make: Callable[[], T], timeout: float) -> T:
         """The result of *make*, or of the thread that is at it: its error too.
 
         After *timeout* seconds of waiting, *make* is called all the same.
         """
-        pid = os.getpid()
-        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _UnderWay())
+        here = self._under_way.get()
         with here.lock:
             flight = here.flights.get(key)
             first = flight is None
@@ -59,8 +58,7 @@ class Flights(Generic[T]):
 
     def land(self, key: Hashable, result: T) -> None:
         """Give *result* to those who wait for *key*, while its maker has something left to do that is not for them."""
-        here = self._by_pid.get(os.getpid())
-        flight = here.flights.get(key) if here else None
+        flight = self._under_way.get().flights.get(key)
         if flight is not None:
             flight.result = result
             flight.done.set()

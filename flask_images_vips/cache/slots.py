@@ -19,6 +19,7 @@ from copy import copy
 
 from ..errors import Busy
 from .locks import try_lock, unlock
+from .process import PerProcess
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -64,7 +65,7 @@ class Slots:
         self.timeout = timeout
         self._usable = usable
         self._paths = [os.path.join(folder, f"{number}.lock") for number in range(count)]
-        self._by_pid: dict[int, _Process] = {}  # a forked child holds nothing, and nobody in it waits
+        self._process = PerProcess(_Process)  # a forked child holds no slot, and none of its threads waits for one
         self._warned = False
 
     def at_once(self) -> Slots:
@@ -80,8 +81,7 @@ class Slots:
         Raises:
             Busy: the queue is full, or its head did not move in time.
         """
-        pid = os.getpid()
-        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _Process())
+        here = self._process.get()
         lock = self._wait(here, weight, time.monotonic() if since is None else since)
         try:
             yield

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-EFFORTS = ("fast", "balanced", "small")
-
 # By engine, effort and format: what is otherwise than balanced, in the words of libvips and of Pillow.
 _CHANGES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "vips": {

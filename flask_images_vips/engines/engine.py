@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from ..errors import LimitExceeded
+from ..errors import InvalidOption, LimitExceeded
 from ..formats import Format
 from ..geometry import Box, Geometry, Size
 from ..options.options import Options
@@ -28,7 +28,6 @@ class Header:
     *size* is upright where the engine turns pictures upright: EXIF orientations 5-8 swap the sides. *format* is one of
     `formats.INPUTS`, or ``svg``. *frames* counts those of an animation that this engine can render, not
     pages. *whole* says that it holds all pixels of a frame in memory while it decodes them, instead of a few lines.
-    *orientation* is EXIF's, 1 to 8, as far as this engine follows it.
     """
 
     size: Size
@@ -36,7 +35,6 @@ class Header:
     frames: int = 1
     alpha: bool = False
     whole: bool = False
-    orientation: int = 1
 
 
 class Engine(Protocol):
@@ -45,8 +43,8 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
-    def supports(self, options: Options, format: Format) -> bool:
-        """Whether `render` can do all that is asked. What cannot be done goes to another engine, whole."""
+    def refusal(self, options: Options, format: Format) -> InvalidOption | None:
+        """Why this engine cannot render *options* as *format*; None if it can."""
         ...
 
     def header(self, descriptor: int, ref: str) -> Header:
@@ -83,10 +81,10 @@ class Engine(Protocol):
         """
         ...
 
-    @property
-    def makes_copies(self) -> bool:
-        """Whether `render_set`, `reduced` and `render_copy` work, here and now."""
-        ...
+
+@runtime_checkable
+class DecodesOnce(Engine, Protocol):
+    """An engine that can make several renditions from one decode of their source."""
 
     def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
         """As `render`, each of *members* in their order, from one decode: stills of one source that differ in their

@@ -22,6 +22,7 @@ from ..errors import ImagesError, InvalidOption, InvalidPath, SourceError, Sourc
 from ..geometry import Box, Size, plan, transformed
 from ..options.options import DECLARED, Options, write_query
 from ..options.values import MODES, Mode, write_text
+from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
 
@@ -88,9 +89,9 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     mark = find(str(write_text(wanted)).partition(",")[0]) if wanted else None
     marks = [] if mark is None else [mark]
     if source is not None and not urls.is_remote(ref):
-        version = images.pipeline.version(source, *marks)
+        version = current_version(source, *marks)
     elif version is not None and marks:
-        version = f"{version}.{images.pipeline.version(*marks)}"
+        version = f"{version}.{current_version(*marks)}"
     if base := images.pipeline.config.base_url:
         before = base.rstrip("/") + _script_root()
     else:
@@ -213,7 +214,7 @@ def _wants_a_crop(keywords: Mapping[str, Any]) -> bool:
 def find(ref: str) -> Source | None:
     """The source of *ref*, or None where it is missing, or is a URL that was not fetched yet."""
     with suppress(SourceError, InvalidPath):
-        return current_images().pipeline.source_here(ref)
+        return current_images().pipeline.sources.here(ref)
     return None
 
 
@@ -246,7 +247,7 @@ def known_source(ref: str, source: Source | None, keywords: Mapping[str, Any]) -
         if source is None:
             raise SourceNotFound(ref, "no such file in IMAGES_PATH, or not on this host")
         pipeline = current_images().pipeline
-        header, trimmed = pipeline.metadata.header(source), pipeline.trimmed(source, options)
+        header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
         return Known(header, options, trimmed, transformed(header.size, options, trimmed))
     except ImagesError as error:
         logger.warning("no size for the image %r in a template: %s", ref, error)

@@ -138,10 +138,10 @@ class _Picture:
         by_density = bool(wishes.densities) or (wishes.layout is Layout.FIXED and not wishes.widths)
         served = tuple(pipeline.presets.allowed(map(int, wanted)))
         chosen = format or self.format
-        limits = _limits(chosen, pipeline.frames(self.header, self.options, chosen))
+        limits = _limits(chosen, pipeline.limits.frames(self.header, self.options, chosen))
         found = responsive.candidates(self.image, self.options, served, limits)
         if len(found) > 1 and self.source is not None:
-            pipeline.announce(self.source, self.options, [(each.width, each.height) for each in found])
+            pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
         offered = [
             (
                 self.url(**more, width=each.width, height=each.height),
@@ -378,7 +378,7 @@ def _placeholder(ref: str, source: Source | None, kind: str) -> str | None:
     if source is None:
         return None  # which is in the log already
     try:
-        return current_images().pipeline.metadata.placeholder(source, kind)
+        return current_images().pipeline.placeholder(source, kind)
     except ImagesError as error:
         logger.warning("no placeholder for the image %r in a template: %s", ref, error)
         return None

@@ -21,6 +21,7 @@ from ..config.keys import Config
 from ..errors import Expired
 from ..formats import Format
 from ..rendition import Rendition
+from ..sources.finder import current_version
 from ..state import AppImages, Known
 from ..urls import ImageUrl
 
@@ -108,9 +109,9 @@ class Answer:
         # The version of a remote source is the site's own: there is nothing to compare it with, but for a watermark's.
         if url.remote:
             mark = rendition.watermark
-            current = url.version is not None and (mark is None or url.version.endswith(f".{pipeline.version(mark)}"))
+            current = url.version is not None and (mark is None or url.version.endswith(f".{current_version(mark)}"))
         else:
-            current = url.version is not None and url.version == pipeline.version(*rendition.sources)
+            current = url.version is not None and url.version == current_version(*rendition.sources)
         self._settled_at = rendition.mtime + _SETTLED_SECONDS
         self._now = self._later = _freshness(url, current, pipeline.config)
         if self._later[1] == _YEAR_SECONDS:
@@ -163,11 +164,11 @@ def present(known: Known, images: AppImages) -> tuple[Answer, Entry | None]:
     if url.options.expires is not None and time.time() >= url.options.expires:
         raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
     answer: Answer | None = known.answer
-    source = pipeline.source(url, None if answer is None else answer.rendition.source)
+    source = pipeline.sources.find(url, None if answer is None else answer.rendition.source)
     if (
         answer is None
         or answer.rendition.source is not source
-        or pipeline.watermark(url.options, answer.rendition.watermark) is not answer.rendition.watermark
+        or pipeline.sources.watermark(url.options, answer.rendition.watermark) is not answer.rendition.watermark
     ):
         answer = known.answer = Answer(url, pipeline.rendition(url, source), images)
     return answer, pipeline.cache.at(answer.path) if url.options.cache else None

@@ -1,8 +1,8 @@
-"""When is a reduced copy of a source kept, and used? Where decoding the source anew would cost more.
+"""Keep reduced copies of large sources, and decide when they are made and used.
 
-A large source is decoded once and kept at two sizes; every later rendition that fits is made from the smallest copy
-that leaves twice its pixels, at a fraction of the cost. A copy is never needed: where there is none, or it is broken,
-the source itself is taken. Functions that are told all they need decide; the class keeps.
+Decoding a large source costs most of a small rendition. A source is decoded once and kept at two sizes. Later
+renditions are made from the smallest copy that leaves enough pixels, at a fraction of the cost. A copy is never needed:
+where there is none, or it is broken, the source itself is rendered.
 """
 
 from __future__ import annotations
@@ -11,36 +11,31 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
-from hashlib import blake2b
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
+from ..digests import digest
 from ..engines.engine import Header
-from ..errors import Busy, ImagesError, SourceChanged
-from ..expiring import Recent
 from ..geometry import Size
 from ..options.options import DEFAULTS, Options
-from ..rendition import Rendition, source_folder
+from ..rendition import source_folder
 from ..sources.source import Source
 
 logger = logging.getLogger("flask_images_vips")
 
-_SIDES = (2048, 1024)  # of the copies, the longer one in pixels
-_LEAST_PIXELS = 4_000_000  # of a source: below that decoding is cheap, or below half, where all of it is decoded
-_LEAST_REDUCED = 1.4  # of each side: a copy not much smaller than its source gains little
-_LEAST_SPARE = 1.25  # of each side, copy to rendition: less, and what was resampled twice shows
-_AMPLE_SPARE = 2.0  # as much as a decoder's own shrinking leaves
+_SIDES = (2048, 1024)  # the longer side of each copy, in pixels
+_LEAST_PIXELS = 4_000_000  # of a source; half of it where all of the source is always decoded
+_LEAST_REDUCED = 1.4  # per side, source to copy: a copy not much smaller than its source saves little
+_LEAST_SPARE = 1.25  # per side, copy to rendition: with less, it shows that the picture was resampled twice
+_AMPLE_SPARE = 2.0  # per side: as much as a decoder's own shrinking leaves
 _WHOLE = frozenset({"png", "avif", "tiff"})  # decoded in full, however small the rendition
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
 # Options that need the source itself: its own pixels, its metadata or profile, or another source beside it.
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
 
-# With a lone first rendition the copies are made only where that adds little to it: large sources that are decoded
-# whole. A first JPEG of 1600 px would take a third longer, a WebP a quarter.
+# Copies are made with the very first rendition only where they add little to its cost: for large sources that are
+# decoded whole. A first JPEG of 1600 px would take a third longer, a WebP a quarter.
 _LARGE_PIXELS = 16_000_000
-
-_FAILURE_SECONDS = 600.0
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:
@@ -58,7 +53,7 @@ def copy_sizes(header: Header) -> tuple[Size, ...]:
 
 
 def usable_sizes(sizes: Iterable[Size], scaled: Size) -> list[Size]:
-    """Those of *sizes* that a rendition may be made from whose picture is scaled to *scaled*, best first."""
+    """Those of *sizes* that a picture scaled to *scaled* may be made from, best first."""
     spare = {size: min(size.width / scaled.width, size.height / scaled.height) for size in sizes}
     ample = sorted(size for size in spare if spare[size] >= _AMPLE_SPARE)
     return ample + sorted((size for size in spare if _LEAST_SPARE <= spare[size] < _AMPLE_SPARE), reverse=True)
@@ -70,87 +65,72 @@ def takes_copies(options: Options) -> bool:
 
 
 def pays_at_once(header: Header) -> bool:
-    """Whether making the copies adds little to the source's first rendition: a quarter at most."""
+    """Whether making the copies adds a quarter or less to the cost of the source's first rendition."""
     return header.size.pixels >= _LARGE_PIXELS and header.format in _WHOLE
 
 
 class Copies:
-    """The copies in *store*, a cache of their own, in *format*: ``tiff`` or ``jpeg``. For renditions that take copies.
+    """The copies of one application, in a *store* of their own.
 
-    *recipe* is that of every `Rendition`.
+    *format* is ``tiff`` or ``jpeg``; *settings* is as in `Rendition`.
     """
 
-    def __init__(self, store: DiskCache, format: str, recipe: str = "") -> None:
+    def __init__(self, store: DiskCache, format: str, settings: str = "") -> None:
         self.store = store
         self.format = format
-        self.recipe = recipe
-        self._failed: Recent[bool] = Recent(_FAILURE_SECONDS)
+        self.settings = settings
 
-    def find(self, rendition: Rendition, header: Header, scaled: Size) -> Entry | None:
-        """The best copy to make *rendition* from, open, or None."""
+    def find(self, source: Source, header: Header, scaled: Size) -> Entry | None:
+        """Open the best copy for a picture scaled to *scaled*. Returns None if there is none."""
         for size in usable_sizes(copy_sizes(header), scaled):
-            entry = self.store.get(self._key(rendition.source, str(max(size))))
+            entry = self.store.get(self._key(source, size))
             if entry is not None:
                 return entry
         return None
 
     def discard(self, entry: Entry) -> None:
-        """Remove a copy that is broken."""
+        """Remove a broken copy."""
         if entry.path is not None:
-            logger.warning("the copy %s is broken: made anew", entry.path)
+            logger.warning("the copy %s is broken: it is removed, and made again later", entry.path)
             with suppress(OSError):
                 os.unlink(entry.path)
 
-    def prepare(
-        self,
-        rendition: Rendition,
-        header: Header,
-        scaled: Size,
-        is_lone: Callable[[], bool],
-        reduce: Callable[[Sequence[Size]], Sequence[bytes]],
-    ) -> None:
-        """Make the copies where *rendition* would be made from one and they pay: by *reduce*, once on this host.
+    def missing(self, source: Source, header: Header, scaled: Size) -> list[tuple[Key, Size]]:
+        """The copies to make for a picture scaled to *scaled*, largest first. Empty where there is nothing to gain.
 
-        *is_lone* tells whether no other rendition of the source is kept, or expected. Whoever asks for the same source
-        meanwhile waits. Call it before the lock of the rendition is taken, never within.
-
-        Raises:
-            Busy, SourceChanged: as *reduce* does. What else goes wrong costs the copies alone.
+        Making all of them costs one decode. There is nothing to gain where a copy that serves is kept, where none
+        would serve, and where the store has no room.
         """
-        source = rendition.source
         sizes = copy_sizes(header)
         wanted = usable_sizes(sizes, scaled)
-        if not wanted:
-            return
-        keys = [self._key(source, str(max(size))) for size in sizes]
-        # The smaller copy alone may have been evicted: not worth a decode while the larger one serves.
-        if any(self.store.has(keys[sizes.index(size)]) for size in wanted) or self._failed.get(keys[0]):
-            return
-        if not pays_at_once(header) and is_lone():
-            return
-        bands = 4 if header.alpha else 3
-        bound = self.store.bound
+        # The smaller copy alone may have been evicted. That is not worth a decode while the larger one serves.
+        if not wanted or any(self.store.has(self._key(source, size)) for size in wanted):
+            return []
+        bands, bound = 4 if header.alpha else 3, self.store.bound
         if not self.store.usable() or (bound is not None and not bound.admits(bands * sizes[0].pixels)):
-            return
-        try:
-            self.store.once(keys[0], lambda: self._make(keys, source, partial(reduce, sizes)))
-        except (Busy, SourceChanged):
-            raise
-        except (ImagesError, OSError) as error:
-            logger.info("no copy of %r is kept: %s", source.ref, error)
-            self._failed.add(keys[0], True)
+            return []
+        return [(self._key(source, size), size) for size in sizes]
+
+    def make(self, copies: Sequence[tuple[Key, Size]], source: Source, reduce: Callable[[], Sequence[bytes]]) -> None:
+        """Store *copies*, whose files *reduce* returns. Only one thread or process of the host makes them.
+
+        Raises whatever *reduce* raises, and OSError.
+        """
+        largest = copies[0][0]
+
+        def make() -> bool:
+            if not self.store.has(largest):  # another process may have been faster
+                for (key, _), data in zip(copies, reduce(), strict=True):
+                    self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
+                logger.info("kept %d copies of %r", len(copies), source.ref)
+            return True
+
+        self.store.once(largest, make)
 
     def purge(self, ref: str) -> int:
-        """Remove the copies of the source *ref*, and say how many files there were."""
+        """Remove the copies of the source *ref*. Returns the number of files removed."""
         return self.store.purge(source_folder(ref))
 
-    def _make(self, keys: Sequence[Key], source: Source, reduce: Callable[[], Sequence[bytes]]) -> bool:
-        if not self.store.has(keys[0]):  # or somebody else was faster
-            for key, data in zip(keys, reduce(), strict=True):
-                self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
-            logger.info("kept %d copies of %r", len(keys), source.ref)
-        return True
-
-    def _key(self, source: Source, what: str) -> Key:
-        version = blake2b(f"{self.format}\n{self.recipe}\n{source.identity}".encode("utf-8", "surrogatepass"))
-        return source_folder(source.ref), f"{version.hexdigest()[:32]}-{what}"
+    def _key(self, source: Source, size: Size) -> Key:
+        version = digest(f"{self.format}\n{self.settings}\n{source.identity}", 64)
+        return source_folder(source.ref), f"{version[:32]}-{max(size)}"

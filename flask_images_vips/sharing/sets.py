@@ -1,7 +1,7 @@
-"""Which renditions does a page offer together? Whoever is asked for one of them can make all from one decode.
+"""Remember which renditions a page offers together, so that one decode can make all of them.
 
-A set is the same picture of one source at several widths, as in a ``srcset``. It is announced by the worker that makes
-the page, for any that serves the images.
+A set is the same picture of one source at several widths, as in a ``srcset``. The worker that renders the page
+announces it; any worker that serves the images can make it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import blake2b
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
+from ..digests import digest
 from ..engines.engine import Header
-from ..expiring import Recent
+from ..expiring import Expiring
 from ..geometry import lay_out
 from ..options.options import Options
 from ..rendition import Rendition, source_folder
@@ -22,39 +22,38 @@ from ..sources.source import Source
 from .copies import copy_sizes, takes_copies, usable_sizes
 
 Sides = tuple[int | None, int | None]
-"""The width and the height that are asked for, in pixels."""
+"""The width and the height that a URL asks for, in pixels."""
 
-_MOST_PIXELS = 4_000_000  # of a member: larger ones are asked for by few, and would need a larger decode
-_MOST_PIXELS_OF_SET = 16_000_000  # of all members: the first visitor waits for them
-_FAILURE_SECONDS = 600.0
-_ANNOUNCED_SECONDS = 600.0  # then it is looked at anew: the file may have been purged
+_MOST_PIXELS = 4_000_000  # of a member: larger ones are rarely asked for, and would need a larger decode
+_MOST_PIXELS_OF_SET = 16_000_000  # of all members: the first visitor waits for all of them
+_ANNOUNCED_SECONDS = 600.0  # afterwards the file is looked for again: it may have been purged
+_NAME_BYTES = 8
 
 
 class Sets:
-    """The sets, announced by files in *store*, which is that of the copies.
+    """The sets, announced by files in *store*, the store of the copies.
 
-    *default_quality* is that of what names none.
+    *default_quality* is the quality of URLs that name none.
     """
 
     def __init__(self, store: DiskCache, default_quality: int) -> None:
         self.store = store
         self.default_quality = default_quality
-        self._announced: Recent[bool] = Recent(_ANNOUNCED_SECONDS)
-        self._failed: Recent[bool] = Recent(_FAILURE_SECONDS)
+        self._announced: Expiring[bool] = Expiring()
 
-    def announce(self, source: Source, options: Options, sides: Sequence[Sides], header: Callable[[], Header]) -> None:
-        """Say that a page offers *source* with *options* at each of *sides*. Costs little after the first time.
+    def offer(self, source: Source, options: Options, sides: Sequence[Sides], header: Callable[[], Header]) -> None:
+        """Announce that a page offers *source* with *options* at each of *sides*. Costs little after the first time.
 
-        Nothing is said where one decode would gain nothing: of a small source, or where fewer than two are much smaller
-        than it. *header* gives the source's.
+        A set is announced only where one decode saves work: at least two members must be much smaller than the source.
+        *header* returns the source's header.
 
         Raises:
-            UnreadableSource, LimitExceeded: as *header* does.
+            UnreadableSource, LimitExceeded: If *header* does.
         """
-        asked = source.identity, options, *sides
-        if self._announced.get(asked):
+        offered = source.identity, options, *sides
+        if offered in self._announced:
             return
-        self._announced.add(asked, True)
+        self._announced.add(offered, True, _ANNOUNCED_SECONDS)
         if not takes_copies(options):
             return
         found = header()
@@ -69,21 +68,22 @@ class Sets:
                 break
             lines.append(f"{width or 0} {height or 0}")
         text = "\n".join(lines)
-        key = source_folder(source.ref), f"{self._name(source, options)}-{_digest(text)}-set"
+        key = source_folder(source.ref), f"{self._name(source, options)}-{digest(text, _NAME_BYTES)}-set"
         if self.store.usable() and not self.store.has(key):
-            with suppress(OSError):  # each is then made by itself
+            with suppress(OSError):  # without the file, each member is made by itself
                 self.store.put_bytes(key, text.encode(), source.mtime_ns, in_use=True)
 
     def is_announced(self, source: Source) -> bool:
-        """Whether any set of this version of *source* is."""
+        """Whether any set of this version of *source* is announced."""
         return bool(self.store.siblings(source_folder(source.ref), _version(source)))
 
-    def find(self, rendition: Rendition) -> tuple[Key, list[Rendition]] | None:
-        """The set that *rendition* belongs to, and the key it is known by; None where there is none.
+    def find(self, rendition: Rendition) -> list[tuple[Key, list[Rendition]]]:
+        """The sets that *rendition* belongs to, each with the key of its announcement.
 
-        Its members are those that differ from the rendition in their sides alone, itself among them.
+        The members of a set differ from *rendition* in their sides alone. It is one of them.
         """
         options = rendition.options.settled()
+        found = []
         for key in self.store.siblings(source_folder(rendition.source.ref), self._name(rendition.source, options)):
             entry = self.store.get(key)
             if entry is None:
@@ -91,22 +91,18 @@ class Sets:
             with entry, suppress(ValueError):
                 lines = [line.split() for line in entry.read().decode().splitlines()]
                 sides = [(int(width) or None, int(height) or None) for width, height in lines]
-                if (options.width, options.height) in sides and self._failed.get(key) is None:
-                    return key, [replace(rendition, options=_at(options, each)) for each in sides]
-        return None
-
-    def failed(self, key: Key) -> None:
-        """Let the members of a set be made one by one for a while."""
-        self._failed.add(key, True)
+                if (options.width, options.height) in sides:
+                    found.append((key, [replace(rendition, options=_at(options, each)) for each in sides]))
+        return found
 
     def forget(self) -> None:
-        """Announce all sets anew, since the store was emptied."""
+        """Announce all sets again when they are offered next, since their files were removed."""
         self._announced.clear()
 
     def _name(self, source: Source, options: Options) -> str:
-        """How the names of all sets begin that are this picture at several sizes, in any format."""
+        """The beginning of the name of every set that is this picture at several sizes, in any format."""
         but = ["width", "height", *(["quality"] if options.quality == self.default_quality else [])]
-        return f"{_version(source)}-{_digest(options.canonical(but))}"
+        return f"{_version(source)}-{digest(options.canonical(but), _NAME_BYTES)}"
 
 
 def _at(options: Options, sides: Sides) -> Options:
@@ -114,8 +110,4 @@ def _at(options: Options, sides: Sides) -> Options:
 
 
 def _version(source: Source) -> str:
-    return _digest(source.identity)
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return digest(source.identity, _NAME_BYTES)

@@ -39,8 +39,7 @@ def until(happened: Callable[[], object], what: str) -> None:
 
 
 def queue_length(slots: Slots) -> int:
-    here = slots._by_pid.get(os.getpid())
-    return len(here.queue) if here else 0
+    return len(slots._process.get().queue)
 
 
 class Holder:
@@ -319,7 +318,7 @@ def fork_while_held(folder: str) -> None:
     until(holder.holds.is_set, "a thread has the slot")
     waiting = Holder(slots)
     until(lambda: queue_length(slots) == 1, "another one waits")
-    with slots._by_pid[os.getpid()].changed:
+    with slots._process.get().changed:
         pid = os.fork()
     if not pid:
         status = 1

@@ -405,7 +405,7 @@ def test_frames_count_among_the_pixels_that_are_rendered_at_once(
     app = make_app()
     held: list[int] = []
     with app.app_context():
-        slots = app.extensions["images"].pipeline.slots
+        slots = app.extensions["images"].pipeline.producer.slots
     hold = slots.hold
     monkeypatch.setattr(slots, "hold", lambda pixels, since: (held.append(pixels), hold(pixels, since))[1])
     for wishes in ({}, {"animated": False}, {"format": "png"}):

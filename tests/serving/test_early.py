@@ -168,7 +168,7 @@ def test_hits_are_early_while_renders_wait(make_app: Callable[..., Flask], draw:
     known, cold = url_of(site.app, "a.png", width=10), url_of(site.app, "a.png", width=20)
     images = site.app.extensions["flask_images_vips"]
     site.client.get(known)
-    with images.pipeline.slots.hold(1):
+    with images.pipeline.producer.slots.hold(1):
         assert site.client.get(cold).headers["Cache-Control"] == "no-store"  # the nearest that is kept
         assert site.is_early(known)
         assert not site.is_early(cold)

@@ -395,12 +395,12 @@ def test_the_lock_and_a_slot_are_waited_for_in_one_timeout(make_app: Any, draw: 
         leave.wait(60)
         return b"late"
 
-    source = pipeline.sources.find("a.png")
+    source = pipeline.sources.local.find("a.png")
     key = pipeline.rendition(ImageUrl("a.png", Options(width=10), None), source).key
     # Another process, as far as locks can tell: an object of its own.
     other = DiskCache(pipeline.cache.folder, lock_timeout=60, temp_max_age=60)
     hanging = threading.Thread(target=lambda: other.get_or_create(key, 0, hang).close())
-    with pipeline.slots.hold(1):
+    with pipeline.producer.slots.hold(1):
         hanging.start()
         assert entered.wait(60)
         begin = time.monotonic()

@@ -48,8 +48,8 @@ def announce(app: Flask, name: str, *widths: int, **options: Any) -> None:
     pipeline = pipeline_of(app)
     with app.test_request_context():
         resized_img_srcset(name, widths=widths or WIDTHS, **options)
-    assert pipeline.sets is not None
-    assert pipeline.sets.is_announced(pipeline.sources.find(name))
+    assert pipeline.shared.sets is not None
+    assert pipeline.shared.sets.is_announced(pipeline.sources.local.find(name))
 
 
 def candidates(markup: str) -> list[tuple[str, int]]:

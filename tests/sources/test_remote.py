@@ -88,7 +88,7 @@ def get(app: Flask, url: str) -> Any:
 
 def sources_of(app: Flask) -> RemoteSources:
     with app.app_context():
-        remote = images_of(app).pipeline.remote
+        remote = images_of(app).pipeline.sources.remote
     assert remote is not None
     return remote
 

@@ -191,7 +191,7 @@ def test_many_failures_take_bounded_memory(app: Flask, static: Path, monkeypatch
         (static / f"{number}.png").write_bytes(b"nothing")
         assert app.test_client().get(url_of(app, f"{number}.png")).status_code == 422
     with app.app_context():
-        assert len(app.extensions["images"].pipeline._failed._kept) <= 5
+        assert len(app.extensions["images"].pipeline.facts.failures._kept._kept) <= 5
 
 
 # Bombs
@@ -821,7 +821,7 @@ def test_a_source_that_is_replaced_is_never_served_older_than_it_is(app: Flask, 
 def test_a_source_that_is_removed_while_it_is_rendered_is_rendered(app: Flask, draw: Any) -> None:
     path = draw("a.png")
     with app.app_context():
-        source = app.extensions["images"].pipeline.sources.find("a.png")
+        source = app.extensions["images"].pipeline.sources.local.find("a.png")
     with source.open() as descriptor:
         path.unlink()
         assert os.fstat(descriptor).st_size
@@ -832,7 +832,7 @@ def test_a_source_that_is_removed_while_it_is_rendered_is_rendered(app: Flask, d
 def test_a_source_that_is_written_to_while_it_is_read_is_no_broken_one(app: Flask, draw: Any) -> None:
     path = draw("a.png")
     with app.app_context():
-        source = app.extensions["images"].pipeline.sources.find("a.png")
+        source = app.extensions["images"].pipeline.sources.local.find("a.png")
     with pytest.raises(SourceChanged), source.open():  # noqa: PT012
         path.write_bytes(b"half")
         raise UnreadableSource("a.png", "broken")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from PIL import Image, ImageCms, ImageFilter, UnidentifiedImageError
 
-from ...errors import ImagesError, UnreadableSource, UnsupportedSource
+from ...errors import ImagesError, InvalidOption, UnreadableSource, UnsupportedSource
 from ...formats import INPUTS, Format
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ...options.options import Options
@@ -60,7 +60,6 @@ class PillowEngine:
     """
 
     name = "pillow"
-    makes_copies = False
 
     def __init__(
         self,
@@ -76,8 +75,13 @@ class PillowEngine:
         # Named one by one: left to itself, Pillow starts Ghostscript for an EPS that calls itself cat.jpg.
         self.inputs = tuple(name.upper() for name in inputs)
 
-    def supports(self, options: Options, format: Format) -> bool:
-        return format.name in _SAVE and not options.settled().gravity.smart
+    def refusal(self, options: Options, format: Format) -> InvalidOption | None:
+        if format.name not in _SAVE:
+            return InvalidOption("format", format.name, expected=f"one of {', '.join(_SAVE)} (Pillow)")
+        gravity = options.settled().gravity
+        if gravity.smart:
+            return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart ones)")
+        return None
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
@@ -89,7 +93,6 @@ class PillowEngine:
                 frames=getattr(image, "n_frames", 1) if format in ("gif", "webp") else 1,
                 alpha=image.has_transparency_data,
                 whole=format != "jpeg",
-                orientation=next(number for number, each in ORIENTATIONS.items() if each == turn),
             )
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
@@ -139,15 +142,6 @@ class PillowEngine:
         with source.open() as descriptor, self._readable(source.ref), self._open(descriptor) as (image, turn):
             picture = turned(_scaled(image, turn.size(box.size)), turn)
             return in_srgb(picture, image.info.get("icc_profile"))
-
-    def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
-        raise UnsupportedSource(members[0][0].source.ref, "Pillow makes no sets")
-
-    def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
-        raise UnsupportedSource(rendition.source.ref, "Pillow makes no copies")
-
-    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
-        raise UnsupportedSource(rendition.source.ref, "Pillow reads no copies")
 
     @contextmanager
     def _open(self, descriptor: int) -> Iterator[tuple[Image.Image, Turn]]:

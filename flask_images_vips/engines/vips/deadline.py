@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 
 import pyvips
 
+from ...cache.process import PerProcess
 from ...errors import Busy
 
 
@@ -26,7 +26,7 @@ class Deadline:
         self._images: list[pyvips.Image] = []
 
     def __enter__(self) -> Deadline:
-        self._watcher = _watcher()
+        self._watcher = _watchers.get()
         self._watcher.add(self)
         return self
 
@@ -95,9 +95,4 @@ class _Watcher:
                 self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX))
 
 
-_watchers: dict[int, _Watcher] = {}
-"""By process: a fork has none of its parent's threads, and perhaps a lock that is held."""
-
-
-def _watcher() -> _Watcher:
-    return _watchers.get(os.getpid()) or _watchers.setdefault(os.getpid(), _Watcher())
+_watchers = PerProcess(_Watcher)

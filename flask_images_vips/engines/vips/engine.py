@@ -6,9 +6,7 @@ Unlike bare ``thumbnail``, the load is a step of its own: what `vips_reader` rea
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,21 +14,20 @@ from typing import Any
 
 import pyvips
 
-from ...errors import UnreadableSource
+from ...errors import InvalidOption, UnreadableSource
 from ...formats import INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoders import settings_of
-from ..engine import Engine, Header, overtime
+from ..engine import Header, overtime
 from ..outlines import check_frames
 from . import effects as vips_effects
 from .deadline import Deadline
+from .forks import note_pixels
 from .reader import ERRORS, Reader, apart, cut_out, has, orientation, reason, upright_size
 from .steps import Step, flatten, is_smart, place, scale, sharpen
 from .writer import BALANCED, encode, exif_of, together
-
-logger = logging.getLogger("flask_images_vips")
 
 # How a copy is written. Uncompressed, it is read three times as fast; as a JPEG, it takes a tenth of the disk.
 _COPIES: dict[str, dict[str, Any]] = {"tiff": {"compression": "none"}, "jpeg": {"Q": 92, "subsample_mode": "off"}}
@@ -40,36 +37,17 @@ _SPARE_OF_MEMBER = 1.24
 # A picture for several members is kept as it was decoded up to this many pixels: scaling it first would cost more.
 _MOST_OF_SET = 8_000_000
 
-_first_pid: int | None = None
-"""The process in which libvips made its first pixels."""
-_warned_pid: int | None = None
-
-
-def forked_after_pixels() -> bool:
-    """Whether this process is a fork of one in which libvips made pixels: here, making more would hang.
-
-    libvips keeps threads for some seconds, and the child inherits their count, but not the threads. Logged once.
-    """
-    global _warned_pid  # noqa: PLW0603
-    forked = _first_pid is not None and _first_pid != os.getpid()
-    if forked and _warned_pid != os.getpid():
-        _warned_pid = os.getpid()
-        logger.warning(
-            "This process was forked after libvips had made pixels in its parent, where it would hang: images are "
-            "rendered by Pillow, slower. Render nothing at import; with gunicorn --preload, nothing before the fork; "
-            "with uWSGI, set lazy-apps."
-        )
-    return forked
-
 
 class VipsEngine:
-    """Renders by libvips, in this process; by *after_fork* where libvips would hang, see `forked_after_pixels`.
+    """Renders by libvips, in this process.
 
     *inputs* are the formats of sources, with ``svg`` where that may be one. *fail_on* is libvips' own word for what
     ends a render: ``none``, ``truncated``, ``error`` or ``warning``. *timeout* is in seconds, see `Deadline`. A
     decoder's own shrinking leaves at least *headroom* pixels a side for each one that is wanted; the rest is LANCZOS.
-    *effort* is one of `encoders.EFFORTS`.
+    *effort* is ``fast``, ``balanced`` or ``small``.
     """
+
+    name = "vips"
 
     def __init__(
         self,
@@ -78,12 +56,10 @@ class VipsEngine:
         inputs: Sequence[str] = INPUTS,
         fail_on: str = "truncated",
         timeout: float = 10.0,
-        after_fork: Engine | None = None,
         headroom: float = 1.8,
         effort: str = "balanced",
     ) -> None:
         self.timeout = timeout
-        self.after_fork = after_fork
         self._reader = Reader(inputs, fail_on, auto_orient, headroom)
         self.settings = settings_of("vips", effort, BALANCED)
         # pyvips hands libvips' warnings to Python's logging while they are made. Where Python collects garbage there,
@@ -93,22 +69,14 @@ class VipsEngine:
         pyvips.cache_set_max(0)
         pyvips.vips_lib.vips_concurrency_set(1)
 
-    @property
-    def name(self) -> str:
-        return self.after_fork.name if self.after_fork is not None and forked_after_pixels() else "vips"
-
-    @property
-    def makes_copies(self) -> bool:
-        return not forked_after_pixels()
-
-    def supports(self, options: Options, format: Format) -> bool:
-        if self.after_fork is not None and forked_after_pixels():
-            return self.after_fork.supports(options, format)
-        return options.transform is None and format.name in BALANCED
+    def refusal(self, options: Options, format: Format) -> InvalidOption | None:
+        if options.transform is not None:
+            return InvalidOption("transform", str(options.transform), expected="no transform (libvips has none)")
+        if format.name not in BALANCED:
+            return InvalidOption("format", format.name, expected=f"one of {', '.join(BALANCED)} (libvips)")
+        return None
 
     def header(self, descriptor: int, ref: str) -> Header:
-        if self.after_fork is not None and forked_after_pixels():
-            return self.after_fork.header(descriptor, ref)
         check_frames(descriptor)
         try:
             format, image = self._reader.open(descriptor, ref)
@@ -117,15 +85,12 @@ class VipsEngine:
                 format,
                 frames=image.get("n-pages") if format in ("gif", "webp") and has(image, "n-pages") else 1,
                 alpha=bool(image.hasalpha()),
-                orientation=image.get("orientation") if has(image, "orientation") else 1,
                 whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
             )
         except ERRORS as error:
             raise UnreadableSource(ref, reason(error)) from error
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
-        if self.after_fork is not None and forked_after_pixels():
-            return self.after_fork.render(descriptor, rendition, geometry, frames)
         return self._render(self._reader, descriptor, rendition, geometry, frames)
 
     def _render(self, reader: Reader, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int) -> bytes:
@@ -199,8 +164,7 @@ class VipsEngine:
     @contextmanager
     def _pixels(self, ref: str) -> Iterator[Deadline]:
         """Within the block libvips may make pixels, for as long as a render may take."""
-        global _first_pid  # noqa: PLW0603
-        _first_pid = _first_pid or os.getpid()
+        note_pixels()
         with Deadline(self.timeout) as deadline:
             try:
                 yield deadline
@@ -210,8 +174,6 @@ class VipsEngine:
                 raise UnreadableSource(ref, reason(error)) from error
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
-        if self.after_fork is not None and forked_after_pixels():
-            return self.after_fork.trim_box(descriptor, ref, region, threshold)
         with self._pixels(ref) as deadline:
             _, image = self._reader.open(descriptor, ref)
             corner = deadline.watch(_comparable(cut_out(image, region._replace(width=1, height=1))))(0, 0)

@@ -17,7 +17,8 @@ import pytest
 import pyvips
 
 from engines.test_engine import render
-from flask_images_vips.engines.vips.deadline import Deadline
+from flask_images_vips.cache.process import PerProcess
+from flask_images_vips.engines.vips.deadline import Deadline, _Watcher
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import Busy, LimitExceeded
 
@@ -83,7 +84,8 @@ def test_all_deadlines_share_one_thread_and_leave_nothing() -> None:
 def test_a_fork_has_a_watcher_of_its_own() -> None:
     code = """
 import os, time
-from flask_images_vips.engines.vips.deadline import Deadline
+from flask_images_vips.cache.process import PerProcess
+from flask_images_vips.engines.vips.deadline import Deadline, _Watcher
 with Deadline(600):
     child = os.fork()
     with Deadline(0.01) as deadline:
@@ -99,7 +101,7 @@ with Deadline(600):
 
 
 def test_no_render_goes_without_a_deadline_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flask_images_vips.engines.vips.deadline._watchers", {})
+    monkeypatch.setattr("flask_images_vips.engines.vips.deadline._watchers", PerProcess(_Watcher))
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
         with pytest.raises(Busy, match="no thread to end renders in time: can't start new thread"), Deadline(600):
