@@ -1,8 +1,8 @@
 """Let several renditions of one source share a decode.
 
-There are three steps. If a page announced a set, all of it is made from one decode. Otherwise, if it pays, the source is
-decoded once into reduced copies. Then the rendition is made from a copy. A step that fails costs only itself: in the end,
-`Producer.render` renders from the source.
+There are three steps. If a page announced a set, all of it is made from one decode. Otherwise, if it pays, the source
+is decoded once into reduced copies. Then the rendition is made from a copy. A step that fails costs only itself: in the
+end, `Producer.render` renders from the source.
 """
 
 from __future__ import annotations
