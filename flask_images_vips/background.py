@@ -17,7 +17,7 @@ from queue import Full, Queue
 
 from .cache.disk import DiskCache
 from .cache.process import PerProcess
-from .cache.slots import Slots
+from .cache.slots import AT_ONCE, Slots
 from .engines.encoders import formats_changed_by
 from .errors import Busy, ImagesError, SourceChanged, SourceNotFound
 from .rendition import Rendition
@@ -109,7 +109,7 @@ class Recompressor:
             return
         data = None
         try:
-            data = self._render(rendition, time.monotonic())
+            data = self._render(rendition, AT_ONCE)
         except Busy:
             raise
         except (SourceChanged, SourceNotFound):

@@ -153,7 +153,7 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
     # One at a time on this host, besides the render slot that every render takes.
     folder = os.path.join(os.path.dirname(slots.folder), "small")
     turn = Slots(folder, 1, waiting=1, weight=1, timeout=0, usable=cache.usable)
-    producer = Producer(pipeline.facts, slots.at_once(), make_engines(replace(config, effort="small")))
+    producer = Producer(pipeline.facts, slots, make_engines(replace(config, effort="small")))
 
     def render(rendition: Rendition, since: float) -> bytes:
         return pipeline.render(rendition, since, producer)

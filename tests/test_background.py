@@ -277,7 +277,7 @@ class Bench(NamedTuple):
         return key
 
     def recompressor(self, render: Callable[[Rendition, float], bytes], after: int = 1) -> Recompressor:
-        return Recompressor(after, self.cache, self.turn.at_once(), render)
+        return Recompressor(after, self.cache, self.turn, render)
 
 
 @pytest.fixture

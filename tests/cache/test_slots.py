@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import TESTS
 
-from flask_images_vips.cache.slots import Slots
+from flask_images_vips.cache.slots import AT_ONCE, Slots
 from flask_images_vips.errors import Busy
 
 PATIENCE_SECONDS = 60  # how long a test waits for what must happen
@@ -256,6 +256,20 @@ def test_waiting_for_other_processes_longer_than_the_timeout_is_refused(
     for each in waiting:
         each.thread.join(PATIENCE_SECONDS)
         assert each.refused is not None
+
+
+def test_a_slot_can_be_taken_at_once_or_not_at_all(tmp_path: Path, hold: Callable[..., Holder]) -> None:
+    slots, other = slots_in(tmp_path, 1), slots_in(tmp_path, 1)  # as two processes have one each
+    with slots.hold(LIGHT, AT_ONCE):
+        pass
+    for each in (slots, other):
+        holder = hold(each)
+        begin = time.monotonic()
+        with pytest.raises(Busy), slots.hold(LIGHT, AT_ONCE):
+            pass
+        assert time.monotonic() - begin < 1
+        assert queue_length(slots) == 0
+        holder.leave()
 
 
 def test_threads_of_a_process_are_let_in_as_they_came(tmp_path: Path) -> None:
