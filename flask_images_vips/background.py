@@ -116,7 +116,7 @@ class Recompressor:
             return  # there is a newer version, with another rendition
         except ImagesError as error:  # a higher effort may exceed the timeout
             logger.info("%r is not encoded again: %s", rendition.source.ref, error)
-        saved = self._cache.finish(key, data)
+        saved = self._cache.replace_with_smaller(key, data)
         if saved:
             logger.info("made %r smaller by %d bytes", rendition.source.ref, saved)
 

@@ -322,7 +322,7 @@ def test_what_is_evicted_at_the_last_moment_stays_gone(bench: Bench, monkeypatch
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", evict)
-    assert bench.cache.finish(key, b"small") == 0
+    assert bench.cache.replace_with_smaller(key, b"small") == 0
     assert bench.cache.get(key) is None
 
 

@@ -156,7 +156,7 @@ def test_a_placeholder_is_drawn_under_no_lock_but_that_of_its_rendition(
     app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     draw("a.png")
-    monkeypatch.setattr("flask_images_vips.cache.disk._lock_name", lambda key: "0" * 16)  # all share one
+    monkeypatch.setattr("flask_images_vips.cache.once._lock_name", lambda key: "0" * 16)  # all share one
     begin = time.monotonic()
     with app.test_request_context():
         assert all(resized_img_placeholder("a.png", kind) for kind in KINDS)

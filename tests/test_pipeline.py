@@ -89,8 +89,8 @@ def test_a_slot_is_held_until_those_who_wait_have_the_result_and_never_longer(
         return count
 
     seen = []
-    land = pipeline.cache._flights.land
-    monkeypatch.setattr(pipeline.cache._flights, "land", lambda *told: seen.append(held()) or land(*told))
+    land = pipeline.cache._once._flights.land
+    monkeypatch.setattr(pipeline.cache._once._flights, "land", lambda *told: seen.append(held()) or land(*told))
     data_of(app, "a.jpg", width=80)
     assert seen == [1]
     assert held() == 0

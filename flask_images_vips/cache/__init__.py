@@ -1,1 +1,1 @@
-"""Where are results kept? The cache does not know that it holds images."""
+"""Keep results on disk, each made once per host. The cache does not know that they are images."""

@@ -1,22 +1,24 @@
-"""Where are results kept? A cache maps keys to immutable bytes and makes what it lacks, once. It knows no images."""
+"""Define what the cache returns: an entry, and the key it is stored under."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from types import TracebackType
 from typing import BinaryIO
 
 Key = tuple[str, str]
-"""(folder, file): entries of one folder belong together. Safe file names, the first of hexadecimal digits."""
+"""(folder, file). Entries that belong together share a folder. Both are safe file names.
+
+The folder name starts with two hexadecimal digits, which choose the entry's shard.
+"""
 
 
 @dataclass(slots=True)
 class Entry:
     """A stored result, or one that could not be stored. Use it in a ``with`` block, which closes its file.
 
-    The file is open from the start, so that evicting it does not take it from a reader. *mtime* is that of what it
-    was made from, in whole seconds since 1970; *path* is None where nothing was stored.
+    The file is already open, so a reader keeps it even if the entry is evicted. *mtime* is the modification time of
+    the source, in whole seconds since 1970. *path* is None if nothing was stored.
     """
 
     size_bytes: int
@@ -26,7 +28,7 @@ class Entry:
     descriptor: int | None = None
 
     def read(self) -> bytes:
-        """The whole content. May be called again."""
+        """Return the whole content. The content stays in memory, so you can call this again."""
         if self.data is None:
             data = os.read(self.fileno(), self.size_bytes)
             while len(data) < self.size_bytes and (more := os.read(self.fileno(), self.size_bytes - len(data))):
@@ -35,12 +37,12 @@ class Entry:
         return self.data
 
     def fileno(self) -> int:
-        """The descriptor of the open file."""
+        """Return the descriptor of the open file."""
         assert self.descriptor is not None
         return self.descriptor
 
     def detach(self) -> BinaryIO:
-        """The open file, which the caller now closes."""
+        """Return the open file. The caller must close it."""
         file = os.fdopen(self.fileno(), "rb")
         self.descriptor = None
         return file
@@ -53,7 +55,10 @@ class Entry:
     def __enter__(self) -> Entry:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def unstored(data: bytes, mtime_ns: int) -> Entry:
+    """Return an entry that exists in memory only. *mtime_ns* is in nanoseconds since 1970."""
+    return Entry(len(data), mtime_ns // 1_000_000_000, data=data)
