@@ -28,7 +28,7 @@ from conftest import Start
 
 from bench.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
 from bench.popularity import lru_hits, zipf
-from cache.test_disk import (
+from cache.shared import (
     PATIENCE_SECONDS,
     Warned,
     disk_cache,

@@ -9,7 +9,7 @@ import threading
 import pytest
 from conftest import Start
 
-from cache.test_disk import eager_threads, outcome, posix, together
+from cache.shared import eager_threads, outcome, posix, together
 from flask_images_vips.cache.process import PerProcess
 
 
