@@ -1,1 +1,1 @@
-"""Where do originals come from?"""
+"""Find originals: files in local folders, and files fetched from URLs."""

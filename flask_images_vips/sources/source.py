@@ -1,4 +1,4 @@
-"""Where do originals come from? A source is a file on disk, at one version; each finder gives such files."""
+"""Define a source: one version of an original file, which can be opened safely."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..errors import SourceChanged, SourceNotFound
 
-# Missing on Windows, where there are neither FIFOs nor this kind of link in the way.
+# Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
 _OPEN_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -24,9 +24,9 @@ _OPEN_FLAGS = (
 class Source:
     """One version of one original.
 
-    *ref* is what it was asked for by, *root* the folder that it may not leave, *path* the file itself. The
-    version is *size_bytes* and *mtime_ns*, not the inode: a copy of the file on another host is the same source. Where
-    *content* is given, a text that stands for its bytes, it is the version instead.
+    *ref* is the path or URL that was asked for, *path* the file itself, and *root* the folder that the file must be
+    in. The version is *size_bytes* and *mtime_ns*, not the inode: a copy of the file on another host is the same
+    source. If *content* is set, a digest of the file's bytes, that is the version instead.
     """
 
     ref: str
@@ -38,23 +38,24 @@ class Source:
 
     @property
     def identity(self) -> str:
-        """One text for this source at this version, equal on every host that has the same file."""
+        """A string for this source at this version. It is the same on every host that has the same file."""
         return f"{self.ref}|{self.content or f'{self.size_bytes}|{self.mtime_ns}'}"
 
     @property
     def mtime(self) -> int:
-        """The modification time in whole seconds since 1970, as HTTP's Last-Modified has it."""
+        """The modification time in whole seconds since 1970, for HTTP's Last-Modified."""
         return self.mtime_ns // 1_000_000_000
 
     @contextmanager
     def open(self) -> Iterator[int]:
-        """A descriptor of the file, at its beginning. Leaving the block checks that the file was not changed.
+        """Open the file and yield its descriptor. Leaving the block checks that the file has not changed.
 
-        A descriptor, since libvips reads options out of a name: ``cat.gif[n=-1]``.
+        A descriptor is used because libvips reads options from file names, such as ``cat.gif[n=-1]``.
 
         Raises:
-            SourceNotFound: may not be read, not a regular file, or a link out of *root*.
-            SourceChanged: gone before, or written to before or meanwhile; also where the block failed.
+            SourceNotFound: If the file may not be read, is not a regular file, or is a link out of *root*.
+            SourceChanged: If the file is gone or is another version, or changes during the block. This replaces an
+                error raised in the block.
         """
         real = real_path_inside(self.path, self.root)
         if real is None:
@@ -70,8 +71,8 @@ class Source:
             try:
                 yield descriptor
             finally:
-                # Also after a failure: a file that is half written is no broken one. To be removed or replaced sets the
-                # time of change too, but what the descriptor reads stays this version.
+                # Checked after an error too, since a half-written file is not a broken one. Removing or replacing the
+                # file also sets its change time, but then the descriptor still reads the old version.
                 after = self._checked(descriptor)
                 if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
                     raise SourceChanged(self.ref, "changed while it was read")
@@ -83,11 +84,11 @@ class Source:
         if not stat.S_ISREG(status.st_mode):
             raise SourceNotFound(self.ref, "not a regular file")
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
-            raise SourceChanged(self.ref, "another version than was asked for")
+            raise SourceChanged(self.ref, "another version than the one asked for")
         return status
 
 
 def real_path_inside(path: str, root: str) -> str | None:
-    """*path* without links, or None where that is not below *root*."""
+    """Return *path* with all links resolved, or None if that is outside *root*."""
     real, root = os.path.realpath(path), os.path.realpath(root)
     return real if os.path.commonpath((real, root)) == root else None

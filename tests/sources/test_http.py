@@ -363,7 +363,6 @@ def test_an_answer_is_written_and_described(context: ssl.SSLContext | None, trus
     assert body == b"an image"
     assert reply == Reply(
         status=200,
-        url=server.url,
         etag='"1"',
         last_modified="Mon, 23 Nov 2026 10:00:00 GMT",
         date="Tue, 24 Nov 2026 10:00:00 GMT",
@@ -371,7 +370,6 @@ def test_an_answer_is_written_and_described(context: ssl.SSLContext | None, trus
         cache_control="max-age=60, public",
         expires="0",
         size_bytes=8,
-        content_type="image/png",
     )
 
 
@@ -379,7 +377,7 @@ def test_an_answer_may_say_nothing_of_itself(context: ssl.SSLContext | None, tru
     with Server(sends(b"HTTP/1.0 200 OK\r\nAge: old\r\n\r\nan image"), context) as server:
         reply, body = fetched(server, trusting)
     assert body == b"an image"
-    assert reply == Reply(200, server.url, None, None, None, None, None, None, 8, None)
+    assert reply == Reply(200, None, None, None, None, None, None, 8)
 
 
 def test_the_request_tells_what_is_wanted_and_nothing_else(trusting: ssl.SSLContext) -> None:
@@ -465,8 +463,8 @@ def test_a_source_that_is_missing_after_a_redirect_has_the_name_it_was_asked_for
 def test_a_redirect_is_followed(code: int, context: ssl.SSLContext | None, trusting: ssl.SSLContext) -> None:
     file = io.BytesIO()
     with Server(status(200, body=b"an image"), context) as end, Server(redirects(end.url, code)) as start:
-        reply = client_of(start, end, trusting=trusting).get(start.url, file, etag='"1"')
-    assert (reply.url, file.getvalue()) == (end.url, b"an image")
+        client_of(start, end, trusting=trusting).get(start.url, file, etag='"1"')
+    assert file.getvalue() == b"an image"
     assert b"GET /a.jpg " in end.requests[0]
     assert end.requests[0].count(f"Host: 127.0.0.1:{end.port}".encode()) == 1
 
