@@ -22,10 +22,10 @@ _LARGEST_PART = 16  # an entry larger than 1/16 of the bound is not stored: it w
 _SAMPLE_FILES = 32  # how many files to compare at least
 _EVICTED_PART = 10  # the oldest 1/10 of a sample is evicted
 _MOST_SAMPLES, _MOST_FILES = 8, 512  # limits of what one write may cost
-# While some shards are not counted, each write counts about so many files: the cache grows by less than 1 % meanwhile.
+# Until all shards are counted, each write counts about this many files. The cache grows by less than 1 % meanwhile.
 _COUNTED_PER_WRITE = 128
-NEVER_READ_NS = 20_000_000
-"""Added to or subtracted from the time to tell an access from a change: the file system's clock may be a little off."""
+CLOCK_MARGIN_NS = 20_000_000
+"""How far to set an access time before or after now. The file system's clock, used for change times, may be off."""
 
 _LARGEST_COUNT = 1 << 50  # a larger number means that the file is damaged
 _NO_ACCESS_TIMES = getattr(os, "ST_NOATIME", 0)
@@ -53,7 +53,7 @@ class _Counts:
         self._descriptor = descriptor
 
     def read(self) -> list[int]:
-        """Return the bytes in each shard, -1 if unknown."""
+        """Return the bytes in each shard. A negative number means that the count is unknown."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         data = os.read(self._descriptor, _COUNTS.size).ljust(_COUNTS.size, b"\0")
         return [count - 1 if count <= _LARGEST_COUNT else -1 for count in _COUNTS.unpack(data)]
@@ -102,7 +102,7 @@ class Bound:
         if self._marks_hits and not _File(path, status).was_read:
             with contextlib.suppress(OSError):
                 # This sets the change time too, so the access time must be later than now.
-                os.utime(path, ns=(time.time_ns() + NEVER_READ_NS, status.st_mtime_ns))
+                os.utime(path, ns=(time.time_ns() + CLOCK_MARGIN_NS, status.st_mtime_ns))
 
     def added(self, shard: str, size: int) -> None:
         """Count an entry of *size* bytes in *shard*, two hexadecimal digits, and evict entries if it is too much.
@@ -173,7 +173,7 @@ class Bound:
                 break
             if file.was_read:
                 with contextlib.suppress(OSError):
-                    os.utime(file.path, ns=(time.time_ns() - NEVER_READ_NS, file.status.st_mtime_ns))
+                    os.utime(file.path, ns=(time.time_ns() - CLOCK_MARGIN_NS, file.status.st_mtime_ns))
             else:
                 left -= self._remove(index, file, counts)
         if left == most:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from .bound import NEVER_READ_NS
+from .bound import CLOCK_MARGIN_NS
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -64,7 +64,7 @@ class Folder:
         return stat.S_ISREG(status.st_mode) and (self._private is None or _is_mine(status))
 
     def share(self, path: str, status: os.stat_result) -> None:
-        """Let other users read the file at *path* if the folder is *readable*, but the file is older than that."""
+        """Let other users read a file that was written before the folder became *readable*."""
         if self._readable and not status.st_mode & 0o004:
             with contextlib.suppress(OSError):
                 self._open_parents(path)
@@ -88,7 +88,7 @@ class Folder:
         Raises:
             OSError: If the file cannot be written. Errors of *fill* are raised as they are. Nothing is stored.
         """
-        # First of all: if nothing can be written here, that is known before *fill* does its work.
+        # The file is opened before *fill* does its work, so that a folder that cannot be written is noticed early.
         descriptor, temporary = self._open_temporary()
         stored = False
         try:
@@ -98,8 +98,8 @@ class Folder:
             mode = self._file_mode & ~stat.S_IWUSR if read_only else self._file_mode
             if mode != 0o600:
                 os.chmod(temporary, mode)
-            # Eviction compares this with the time of change, so it must differ by more than the clocks do.
-            atime_ns = time.time_ns() + (NEVER_READ_NS if in_use else -NEVER_READ_NS)
+            # Eviction compares the access time with the change time, which the file system's own clock sets.
+            atime_ns = time.time_ns() + (CLOCK_MARGIN_NS if in_use else -CLOCK_MARGIN_NS)
             os.utime(temporary, ns=(atime_ns, mtime_ns))
             self._publish(temporary, path)
             stored = True
