@@ -32,6 +32,15 @@ class Format:
     metadata: bool = True
     by_extension: bool = True  # False: a path that ends so is rendered as JPEG unless the URL names the format
 
+    @classmethod
+    def parse(cls, text: str) -> Format:
+        """Return the format called *text*, or `AUTO`.
+
+        Raises:
+            InvalidOption: If there is no such format.
+        """
+        return AUTO if text.lower() == AUTO.name else by_name(text)
+
 
 FORMATS = (
     Format("jpeg", "image/jpeg", ".jpg", aliases=("jpg", "jpe", "jfif"), alpha=False, lossy=True),

@@ -43,7 +43,7 @@ BOX = 240
 
 def options_table() -> str:
     rows = [
-        "| option | in URLs | default | values | engine | what it does | example |",
+        "| option | in URLs | default | values | engine | description | example |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, declared in DECLARED.items():
@@ -78,7 +78,7 @@ def wishes_of(declared: Option) -> dict[str, Any]:
 
 
 def configuration_table() -> str:
-    rows = ["| key | default | what it is |", "|---|---|---|"]
+    rows = ["| key | default | description |", "|---|---|---|"]
     for item in fields(Config):
         key = item.metadata["key"]
         default = list(item.default) if item.default and isinstance(item.default, tuple) else item.default

@@ -1,8 +1,7 @@
-"""What can be asked of a rendition? Each option, declared once.
+"""Declare each option of a rendition, once.
 
-An option's line holds its short name in URLs, how its text is read, and how a value is written; the helpers'
-keywords, the cache key and the README's table all follow from it. The values themselves are in `values`. This module
-does no I/O.
+A declaration holds the option's short name in URLs and the type that reads and writes its value. The keywords of the
+helpers, the cache key and the README's table follow from the declarations. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -10,415 +9,359 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from .. import formats
 from ..errors import InvalidOption
 from ..formats import Format
+from .parsing import ParseError, written
+from .scalars import ROUND, Aspect, FileName, Flag, Integer, Moment, Number, Radius, Rotation, Side, Threshold
 from .transforms import Transform
-from .values import (
-    ROUND,
-    Border,
-    Colour,
-    Edges,
-    Flip,
-    Focal,
-    Gravity,
-    Keep,
-    Mode,
-    Region,
-    Sharpen,
-    Watermark,
-    read_aspect,
-    read_blur,
-    read_border,
-    read_colour,
-    read_count,
-    read_dpr,
-    read_factor,
-    read_flag,
-    read_flip,
-    read_focal,
-    read_format,
-    read_gravity,
-    read_keep,
-    read_mode,
-    read_name,
-    read_padding,
-    read_quality,
-    read_radius,
-    read_region,
-    read_rotate,
-    read_sharpen,
-    read_side,
-    read_time,
-    read_transform,
-    read_trim,
-    read_watermark,
-    write_border,
-    write_colour,
-    write_download,
-    write_flag,
-    write_off,
-    write_text,
-    write_time,
-    write_transform,
-    write_trim,
-)
+from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Region, Sharpen, Watermark
+
+
+class Parses(Protocol):
+    """What the type of an option must have."""
+
+    def parse(self, text: str) -> Any:
+        """Read a value from the text of a URL.
+
+        Raises:
+            ParseError, InvalidOption: If *text* is not a value of this type.
+        """
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """What a type has if a template may pass a value that must not be written as `written` does."""
+
+    def write(self, value: object) -> str | None:
+        """Write *value* for a URL. None leaves the option out."""
 
 
 class Option(NamedTuple):
-    """What is declared of one option. *example* is what a template may write."""
+    """The declaration of one option."""
 
     short: str
-    read: Callable[[str, str], Any]
+    parse: Callable[[str], Any]
     write: Callable[[object], str | None]
     doc: str
     values: str
-    keyed: bool  # whether it is part of what a rendition is, and so of its key
-    example: str
+    is_flag: bool
+    keyed: bool  # whether the value changes the rendition's bytes, and is part of its key
+    example: str  # what a template may write
 
 
 T = TypeVar("T")
 
 
-def option(
-    default: T,
-    short: str,
-    read: Callable[[str, str], Any],
-    doc: str,
-    *,
-    values: str,
-    write: Callable[[object], str | None] = write_text,
-    keyed: bool = True,
-    example: str = "",
-) -> T:
-    declared: T = field(default=default, metadata={"option": Option(short, read, write, doc, values, keyed, example)})
+def option(default: T, short: str, kind: Parses, doc: str, *, values: str, example: str = "", keyed: bool = True) -> T:
+    write = kind.write if isinstance(kind, Writes) else written
+    declared: T = field(
+        default=default,
+        metadata={"option": Option(short, kind.parse, write, doc, values, isinstance(kind, Flag), keyed, example)},
+    )
     return declared
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked of a rendition, checked. The fields are the keywords of the helpers."""
+    """The checked options of a rendition. The fields are the keywords of the helpers."""
 
-    width: int | None = option(
-        None,
-        "w",
-        read_side,
-        "Width in pixels.",
-        values="1 and up",
-        example="width=200",
-    )
-    height: int | None = option(
-        None,
-        "h",
-        read_side,
-        "Height in pixels.",
-        values="1 and up",
-        example="height=120",
-    )
+    width: int | None = option(None, "w", Side, "Width in pixels.", values="1 and up", example="width=200")
+    height: int | None = option(None, "h", Side, "Height in pixels.", values="1 and up", example="height=120")
     mode: Mode = option(
         Mode.RESHAPE,
         "m",
-        read_mode,
-        "What to do when the box has another shape than the picture.",
+        Mode,
+        "How to fit the picture into a box of another shape.",
         values="`fit`, `crop`, `pad`, `reshape`",
         example="width=120, height=120, mode='pad'",
     )
     enlarge: bool = option(
         False,
         "e",
-        read_flag,
-        "Scale beyond the source's own size.",
+        Flag(),
+        "Allow scaling beyond the source's own size.",
         values="true, false",
-        write=write_flag,
         example="width=900, enlarge=True",
     )
     format: Format | None = option(
         None,
         "f",
-        read_format,
-        "Output format; without it, the one that the path's extension names, else JPEG. `auto`: the best of "
-        "`IMAGES_FORMATS` that the browser reads.",
+        Format,
+        "Output format. Without it, JPEG, PNG, WebP, AVIF and GIF keep the format that the path's extension names, and "
+        "all others become JPEG. `auto` picks the best of `IMAGES_FORMATS` that the browser accepts.",
         values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
-        keyed=False,  # what was chosen is in the key, not what was asked for
+        keyed=False,  # the key holds the chosen format
         example="format='webp'",
     )
     quality: int = option(
         75,
         "q",
-        read_quality,
-        "Encoder quality, for formats that have one; without it, that of `IMAGES_QUALITY`.",
+        Integer(1, 100, clamped=True),
+        "Encoder quality, for formats that have one. Without it, `IMAGES_QUALITY` applies.",
         values="1 to 100",
         example="quality=40",
     )
     max_bytes: int | None = option(
         None,
         "mb",
-        read_count,
-        "Largest file, in bytes: the quality is lowered, to 20 at the least, until it fits.",
+        Integer(1),
+        "Largest file size in bytes. The quality is lowered until the file fits, but not below 20.",
         values="1 and up",
         example="max_bytes=20_000",
     )
     background: Colour = option(
-        (0, 0, 0, 255),
+        Colour(0, 0, 0),
         "b",
-        read_colour,
-        "Colour of the canvas of `pad`, and behind transparency where the format has none.",
+        Colour,
+        "Colour of the canvas of `pad`, and behind transparent pixels in formats without transparency.",
         values="a colour of PIL, or `transparent`",
-        write=write_colour,
         example="width=120, height=120, mode='pad', background='#fa0'",
     )
     sharpen: Sharpen | None = option(
         None,
         "usm",
-        read_sharpen,
-        "Unsharp mask, after scaling: radius in pixels, percent, threshold.",
+        Sharpen,
+        "Sharpen by an unsharp mask, after scaling: radius in pixels, percent, threshold.",
         values="such as `0.3,250,2`",
         example="sharpen='2,150,3'",
     )
     transform: Transform | None = option(
         None,
         "x",
-        read_transform,
-        "PIL transform, before scaling: kind, output size, coefficients.",
+        Transform,
+        "Apply a PIL transform before scaling: kind, output size, coefficients.",
         values="`EXTENT`, `AFFINE`, `QUAD`, `PERSPECTIVE`",
-        write=write_transform,
         example="transform='EXTENT,0,0,10%,10%,90%,90%'",
     )
     animated: bool = option(
         True,
         "an",
-        read_flag,
-        "False takes the first frame of an animation; otherwise GIF and WebP stay animated in GIF and WebP.",
+        Flag(default=True),
+        "GIF and WebP animations stay animated in GIF and WebP. False takes only the first frame.",
         values="true, false",
-        write=write_off,
         example="animated=False",
     )
     progressive: bool = option(
         False,
         "pr",
-        read_flag,
-        "Shows the whole picture coarsely while it loads: progressive JPEG, interlaced PNG.",
+        Flag(),
+        "Write progressive JPEG or interlaced PNG, so that browsers show a coarse picture while it loads.",
         values="true, false",
-        write=write_flag,
         example="progressive=True",
     )
     lossless: bool = option(
         False,
         "ll",
-        read_flag,
-        "Encodes WebP and AVIF without loss; other formats do not look at it.",
+        Flag(),
+        "Encode WebP and AVIF without loss. Other formats ignore it.",
         values="true, false",
-        write=write_flag,
         example="lossless=True, format='webp'",
     )
     keep: Keep = option(
         Keep(),
         "k",
-        read_keep,
-        "What stays of the metadata: `copyright` is EXIF's Artist and Copyright; with `icc`, a picture with an RGB "
-        "profile keeps it, and is not converted to sRGB. Not in GIF, BMP and ICO.",
+        Keep,
+        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `icc` keeps an RGB profile instead of "
+        "converting the picture to sRGB. GIF, BMP and ICO keep neither.",
         values="`copyright`, `icc`, `copyright,icc`",
         example="keep='copyright,icc'",
     )
     download: str | None = option(
         None,
         "d",
-        read_name,
-        "Sent to be saved instead of shown, under the source's name or another.",
+        FileName,
+        "Let browsers save the picture instead of showing it, under the source's name or this one.",
         values="true, or a file name",
-        write=write_download,
         keyed=False,
         example="download='cat.jpg'",
     )
     cache: bool = option(
         True,
         "c",
-        read_flag,
-        "False renders at every request and lets nobody store the answer.",
+        Flag(default=True),
+        "False renders at every request and forbids all caches to store the response.",
         values="true, false",
-        write=write_off,
         keyed=False,
         example="cache=False",
     )
-
     expires: int | None = option(
         None,
         "exp",
-        read_time,
+        Moment,
         "When the URL stops working.",
         values="a datetime, a timedelta from now, or seconds since 1970",
-        write=write_time,
-        example="expires=1_900_000_000",
         keyed=False,
+        example="expires=1_900_000_000",
     )
     gravity: Gravity = option(
         Gravity.CENTER,
         "g",
-        read_gravity,
-        "What `crop` keeps, and where on its canvas `pad` lays the picture. `attention` and `entropy` look at the "
-        "pixels, for `crop` alone, and by libvips alone.",
+        Gravity,
+        "The part of the picture that `crop` keeps, or its position on the canvas of `pad`. `attention` and `entropy` "
+        "look at the pixels. They work with `crop` and libvips only.",
         values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`",
         example="width=150, height=150, mode='crop', gravity='west'",
     )
     focal: Focal | None = option(
         None,
         "fp",
-        read_focal,
-        "The point of the upright source that `crop` keeps in the middle, as far as it can. Wins over `gravity`.",
+        Focal,
+        "The point of the upright source that `crop` keeps as close to the middle as possible. It overrides `gravity`.",
         values="x, y: 0 to 1",
         example="width=150, height=150, mode='crop', focal=(0.7, 0.4)",
     )
     region: Region | None = option(
         None,
         "rg",
-        read_region,
-        "Only this box of the source, cut out after turning and before all else. A box that is not inside answers 400.",
-        values="left, top, width, height: each 0 to 1 for parts of the sides, else pixels",
+        Region,
+        "Use only this box of the source. It is cut out after `rotate` and `flip` and before everything else. A box "
+        "that reaches beyond the picture answers 400.",
+        values="left, top, width, height: all from 0 to 1 for fractions of the sides, else pixels",
         example="region=(0.25, 0, 0.5, 1)",
     )
     aspect: Fraction | None = option(
         None,
         "ar",
-        read_aspect,
-        "The box's shape, in place of one side; without any side, the largest such box in the picture. Best with "
-        "`crop`: `reshape` takes the box as it is.",
+        Aspect,
+        "Shape of the box, in place of `width` or `height`. Without either, the largest such box in the picture. Best "
+        "with `crop`, as `reshape` distorts the picture.",
         values="1:1000 to 1000:1, such as `16:9` or `1.5`",
         example="width=200, aspect='16:9', mode='crop'",
     )
     dpr: float = option(
         1.0,
         "dpr",
-        read_dpr,
-        "Multiplies width, height, padding, border, radius and the watermark's margin.",
+        Number(1, 4),
+        "Multiply width, height, padding, border, radius and the watermark's margin.",
         values="1 to 4",
         example="width=100, dpr=2",
     )
     rotate: int = option(
         0,
         "rot",
-        read_rotate,
-        "Turned clockwise, in degrees, once upright and before all else.",
+        Rotation,
+        "Rotate the upright picture clockwise by this many degrees, before everything else.",
         values="0, 90, 180, 270",
         example="rotate=90",
     )
     flip: Flip | None = option(
         None,
         "fl",
-        read_flip,
-        "Mirrored, after `rotate`.",
+        Flip,
+        "Mirror the picture, after `rotate`.",
         values="`horizontal`, `vertical`, `both`",
         example="flip='horizontal'",
     )
     trim: int | None = option(
         None,
         "tr",
-        read_trim,
-        "Cuts away the border that is no more than this threshold off the colour of the left top pixel.",
+        Threshold,
+        "Cut off a border whose colours differ from the top left pixel by no more than this threshold.",
         values="1 to 255, or true for 10",
-        write=write_trim,
         example="trim=True",
     )
     grayscale: bool = option(
-        False,
-        "gs",
-        read_flag,
-        "Without colours, as in CSS.",
-        values="true, false",
-        write=write_flag,
-        example="grayscale=True",
+        False, "gs", Flag(), "Remove all colour, as in CSS.", values="true, false", example="grayscale=True"
     )
     brightness: float = option(
-        1.0, "br", read_factor, "Each value times this factor, as in CSS.", values="0 to 10", example="brightness=1.3"
+        1.0,
+        "br",
+        Number(0, 10),
+        "Multiply each value by this factor, as in CSS.",
+        values="0 to 10",
+        example="brightness=1.3",
     )
     contrast: float = option(
         1.0,
         "co",
-        read_factor,
-        "Each value's distance from the middle grey times this factor, as in CSS.",
+        Number(0, 10),
+        "Multiply each value's distance from middle grey by this factor, as in CSS.",
         values="0 to 10",
         example="contrast=1.5",
     )
     saturation: float = option(
         1.0,
         "sa",
-        read_factor,
-        "Each value's distance from the pixel's own grey times this factor, as in CSS.",
+        Number(0, 10),
+        "Multiply each value's distance from the pixel's own grey by this factor, as in CSS.",
         values="0 to 10",
         example="saturation=2",
     )
     blur: float = option(
         0.0,
         "bl",
-        read_blur,
-        "Gaussian blur of this sigma, in pixels of the result.",
+        Number(0.3, 100, or_zero=True),
+        "Gaussian blur with this sigma, in pixels of the result.",
         values="0.3 to 100",
         example="blur=4",
     )
     watermark: Watermark | None = option(
         None,
         "wm",
-        read_watermark,
-        "Another source of `IMAGES_PATH` laid over the picture: its name, place, margin in pixels, opacity, and the "
-        "most that it takes of the width.",
-        values="name (no comma), place, 0 to 10000, 0.01 to 1, 0.01 to 1; the last four may be left out",
+        Watermark,
+        "Lay another source of `IMAGES_PATH` over the picture: its name, position, margin in pixels, opacity, and the "
+        "largest share of the width that it takes.",
+        values="name (without a comma), position, 0 to 10000, 0.01 to 1, 0.01 to 1; all but the name may be left out",
         example="watermark='photos/cup.png,se'",
     )
     padding: Edges = option(
         Edges(0, 0, 0, 0),
         "pd",
-        read_padding,
-        "Pixels of the background added around the picture.",
+        Edges,
+        "Pixels of background to add around the picture.",
         values="0 to 10000: one value, or top, right, bottom, left",
         example="padding=(8, 24, 8, 24), background='#cfdcd8'",
     )
     border: Border | None = option(
         None,
         "bo",
-        read_border,
-        "A frame added around that.",
+        Border,
+        "A frame around the picture and its padding.",
         values="width (0 to 10000), colour",
-        write=write_border,
         example="border=(6, '#b5651d')",
     )
     radius: int = option(
         0,
         "ra",
-        read_radius,
-        "Rounds the corners of all that, the frame's too; they are clear, or of the background where the format has no "
-        "transparency.",
+        Radius,
+        "Round the corners of the picture with its padding and border. The corners are transparent, or have the "
+        "background's colour in formats without transparency.",
         values="0 to 10000 pixels, or `max` for a circle or a pill",
         example="width=150, height=150, mode='crop', radius='max', background='white'",
     )
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> Options:
-        """Read the options of a URL from its *query*, short names to texts. Unknown names are passed over.
+        """Read the options of a URL from its *query*, which maps short names to texts. Unknown names are ignored.
 
-        An empty text means that the option was not given, but for flags, where it means no.
+        An empty text means that the option is not given, except for a flag, where it means no.
 
         Raises:
-            InvalidOption: a value that cannot be rendered.
+            InvalidOption: If a value cannot be rendered.
         """
-        options = cls(
-            **{
-                name: declared.read(name, text)
-                for name, declared in DECLARED.items()
-                if (text := query.get(declared.short)) is not None and (text or declared.read is read_flag)
-            }
-        )
+        given: dict[str, Any] = {}
+        for name, declared in DECLARED.items():
+            text = query.get(declared.short)
+            if text is None or not (text or declared.is_flag):
+                continue
+            try:
+                given[name] = declared.parse(text)
+            except ParseError as error:
+                raise InvalidOption(name, text, expected=error.expected) from None
+        options = cls(**given)
         if options.aspect and options.width and options.height:
-            raise InvalidOption(
-                "aspect", query[DECLARED["aspect"].short], expected="width or height beside it, not both"
-            )
+            raise InvalidOption("aspect", query[DECLARED["aspect"].short], expected="width or height with it, not both")
         return options
 
     def settled(self) -> Options:
-        """The same wish in fewer words, so that two ways to say it are one rendition.
+        """Return these options in their simplest form, so that two ways to ask for the same pixels are equal.
 
-        ``dpr`` is worked into the pixels, ``aspect`` into the second side where there is one. Mirroring is across, or
-        none; no colours are a saturation of 0; what has no effect, such as a gravity where nothing is cropped, is gone.
+        ``dpr`` is multiplied into the pixels, and ``aspect`` becomes the second side if one side is known. Every flip
+        becomes a horizontal one with a rotation, and ``grayscale`` a saturation of 0. A ``gravity`` or ``focal`` that
+        has no effect is dropped.
         """
         settled: dict[str, Any] = {}
         if self.dpr != 1:
@@ -451,7 +394,10 @@ class Options:
         return replace(self, **settled) if settled else self
 
     def canonical(self, but: Collection[str] = ()) -> str:
-        """One text for all spellings of one wish: what `Rendition.key` is made of. Less the options *but*."""
+        """Return one text for all spellings of the same options, without the options *but*.
+
+        `Rendition.key` is made of it, so a change here makes every cached file unreachable.
+        """
         settled = self.settled()
         return "&".join(
             f"{short}={value}"
@@ -466,9 +412,9 @@ _KEYED = [(name, declared.short, DEFAULTS[name]) for name, declared in DECLARED.
 
 
 def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
-    """The query of a URL, short names to texts, for the *keywords* that a template gave.
+    """Return the query of a URL, short names to texts, for the *keywords* that a template passed.
 
-    Values are not checked. None, and names that begin with ``_``, are left out; an unknown name stays as it is.
+    Values are not checked. None, and names that begin with ``_``, are left out. An unknown name is kept as it is.
     """
     query: dict[str, str] = {}
     for name, value in keywords.items():
@@ -476,8 +422,8 @@ def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
             continue
         declared = DECLARED.get(name)
         try:
-            text = declared.write(value) if declared else write_text(value)
-        except (TypeError, ValueError, OverflowError):  # no value of this option, as serving it will say
+            text = declared.write(value) if declared else written(value)
+        except (TypeError, ValueError, OverflowError):  # serving the URL will say what is wrong with the value
             text = str(value)
         if text is not None:
             query[declared.short if declared else name] = text
@@ -485,5 +431,5 @@ def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
 
 
 def _times(pixels: int | None, factor: float) -> Any:
-    """Rounded down, but not for what a binary fraction lacks: 100 times 1.15 is 115."""
+    """Multiply and round down. Rounding errors of binary fractions are forgiven: 100 × 1.15 is 115."""
     return None if pixels is None else int(round(pixels * factor, 6))

@@ -15,7 +15,9 @@ from typing import Any
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption
 from .options import DECLARED, Options, write_query
-from .values import MODES, read_side
+from .parsing import ParseError
+from .scalars import Side
+from .values import MODES
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -59,10 +61,10 @@ class Presets:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InvalidOption("preset", name, expected=f"one of IMAGES_PRESETS ({self._names()}){hint}")
         given = {**self._named[name], **given} if name is not None else given
-        width = _side("width", given.get("width")) if self._widths else None
+        width = _side(given.get("width")) if self._widths else None
         if width is not None and width not in self._widths:
             given["width"] = next((wide for wide in self._widths if wide > width), self._widths[-1])
-            if (height := _side("height", given.get("height"))) is not None:
+            if (height := _side(given.get("height"))) is not None:
                 given["height"] = max(1, round(height * given["width"] / width))
         return given
 
@@ -117,8 +119,8 @@ def _rendered(options: Options) -> Options:
     return replace(options, download=None, expires=None)
 
 
-def _side(name: str, value: object) -> int | None:
-    """*value* in pixels; None where it is none, which serving will refuse."""
-    with suppress(InvalidOption):
-        return None if value is None else read_side(name, str(value))
+def _side(value: object) -> int | None:
+    """Return *value* in pixels, or None if it is not a number of pixels, which serving will refuse."""
+    with suppress(ParseError):
+        return None if value is None else Side.parse(str(value))
     return None

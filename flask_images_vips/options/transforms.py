@@ -1,7 +1,7 @@
-"""PIL transforms: what does ``transform='EXTENT,0,0,10%,10%,90%,90%'`` mean?
+"""Define PIL transforms, such as ``transform='EXTENT,0,0,10%,10%,90%,90%'``.
 
-A transform is a kind, an output size and coefficients. A size or coefficient may be a percentage of the
-image's width or height, so numbers exist only once the image's size is known. This module does no I/O.
+A transform is a kind, an output size and coefficients. A size or a coefficient may be a percentage of the image's
+width or height, so its pixels are known only once the image's size is. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)
 
 
 class Kind(Enum):
-    """The transforms of PIL, by the axis that a percentage refers to in each coefficient (None: nothing)."""
+    """The kinds of transforms in PIL. The value names the axis of each coefficient's percentage; None allows none."""
 
     EXTENT = (_WIDTH, _HEIGHT, _WIDTH, _HEIGHT)
     AFFINE = (None, None, _WIDTH, None, None, _HEIGHT)
@@ -45,7 +45,7 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """A PIL transform that is applied to the upright source before anything else.
+    """A PIL transform, applied to the upright source before it is scaled.
 
     A *width* or *height* of 0 stands for the image's own.
     """
@@ -57,10 +57,10 @@ class Transform:
 
     @classmethod
     def parse(cls, text: str) -> Transform:
-        """Read a transform from its text, delimited by any of ``, ; : _ /`` or a space.
+        """Read a transform from *text*, whose values are separated by any of ``, ; : _ /`` or a space.
 
         Raises:
-            InvalidOption: unknown kind, wrong count of values, or a value that is no number.
+            InvalidOption: If the kind is unknown, the count of values is wrong, or a value is not a number.
         """
         name, *values = _DELIMITERS.split(text)
         try:
@@ -76,12 +76,29 @@ class Transform:
             raise InvalidOption("transform", text, expected="an output size that is not negative")
         return cls(kind, width, height, tuple(rest))
 
+    @staticmethod
+    def write(value: object) -> str | None:
+        """Write a string or a sequence of values for a URL. It is not checked.
+
+        The values are separated by ``_``, and ``p`` stands for ``%``, so that nothing needs escaping.
+        """
+        if not value:
+            return None
+        parts: Iterable[object]
+        if isinstance(value, str):
+            parts = re.split(r"[,;:_ ]", value)
+        elif isinstance(value, Iterable):
+            parts = value
+        else:
+            parts = (value,)
+        return "_".join(str(part).replace("%", "p") for part in parts)
+
     def size(self, image: tuple[int, int]) -> tuple[int, int]:
-        """The (width, height) in pixels that this transform makes of an image of size *image*."""
+        """Return the (width, height) in pixels that an image of size *image* has after this transform."""
         return _side(self.width, image[_WIDTH]), _side(self.height, image[_HEIGHT])
 
     def data(self, image: tuple[int, int]) -> tuple[float, ...]:
-        """The coefficients in pixels, as ``PIL.Image.Image.transform`` takes them."""
+        """Return the coefficients in pixels, as ``PIL.Image.Image.transform`` takes them."""
         return tuple(
             value.pixels(image[axis]) if axis is not None else value.number
             for value, axis in zip(self.coefficients, self.kind.value, strict=True)
@@ -91,30 +108,16 @@ class Transform:
         return "_".join([self.kind.name, *map(str, (self.width, self.height, *self.coefficients))])
 
 
-def write(value: object) -> str:
-    """The text of a transform as it stands in URLs: delimited by ``_``, with ``p`` for ``%``, so that nothing
-    needs escaping. *value* is a text or a sequence; it is not checked.
-    """
-    parts: Iterable[object]
-    if isinstance(value, str):
-        parts = re.split(r"[,;:_ ]", value)
-    elif isinstance(value, Iterable):
-        parts = value
-    else:
-        parts = (value,)
-    return "_".join(str(part).replace("%", "p") for part in parts)
-
-
 def _length(text: str, value: str, axis: int | None) -> Length:
     match = _NUMBER.match(value)
     number = float(match["number"]) if match else math.nan
     if match is None or not abs(number) <= _LARGEST:
         raise InvalidOption("transform", text, expected=f"numbers or percentages, not {value!r}")
     if match["percent"] and axis is None:
-        raise InvalidOption("transform", text, expected=f"a plain number where {value!r} stands: it has no axis")
+        raise InvalidOption("transform", text, expected=f"a number, not the percentage {value!r}, which has no axis")
     return Length(number, bool(match["percent"]))
 
 
 def _side(length: Length, whole: int) -> int:
-    """One side of the output: the image's own for 0, and never less than a pixel."""
+    """Return one side of the output in pixels: at least 1."""
     return max(1, int(length.pixels(whole))) if length.number else whole

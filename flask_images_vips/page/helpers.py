@@ -21,7 +21,8 @@ from ..compat import ImageSize
 from ..errors import ImagesError, InvalidOption, InvalidPath, SourceError, SourceNotFound
 from ..geometry import Box, Size, plan, transformed
 from ..options.options import DECLARED, Options, write_query
-from ..options.values import MODES, Mode, write_text
+from ..options.parsing import written
+from ..options.values import MODES, Mode
 from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
@@ -86,7 +87,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
         keywords["focal"] = [round(part, 4) for part in point]
     version = keywords.pop("version", None)  # counts only where there is no file that has one
     wanted = keywords.get("watermark")
-    mark = find(str(write_text(wanted)).partition(",")[0]) if wanted else None
+    mark = find(written(wanted).partition(",")[0]) if wanted else None
     marks = [] if mark is None else [mark]
     if source is not None and not urls.is_remote(ref):
         version = current_version(source, *marks)

@@ -35,11 +35,13 @@ from flask_images_vips.engines.engine import Engine
 from flask_images_vips.formats import choose
 from flask_images_vips.geometry import Size, lay_out, region
 from flask_images_vips.options.options import Options, write_query
-from flask_images_vips.options.values import DIRECTIONS, MODES
+from flask_images_vips.options.values import MODES, Gravity
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
 
 MakeApp = Callable[..., Flask]
+
+DIRECTIONS = [gravity.value for gravity in Gravity if not gravity.smart]
 
 
 @pytest.fixture(params=ENGINES)

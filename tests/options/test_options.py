@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from flask_images_vips import formats
 from flask_images_vips.errors import InvalidOption
 from flask_images_vips.options.options import DECLARED, Options, write_query
-from flask_images_vips.options.transforms import Transform
+from flask_images_vips.options.scalars import ROUND
 from flask_images_vips.options.values import (
-    ROUND,
     Border,
     Edges,
     Flip,
@@ -353,45 +352,3 @@ def test_what_templates_give_is_read_as_it_was_meant() -> None:
         watermark=Watermark("logo.png", Gravity.NORTHEAST, 4),
     )
     assert write_query({"trim": False, "border": None}) == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "size", "made", "data"),
-    [
-        ("EXTENT,0,0,10%,10%,90%,90%", (200, 100), (200, 100), (20, 10, 180, 90)),
-        ("extent_50p_50p_0_0_200_100", (33, 77), (16, 38), (0, 0, 200, 100)),
-        ("EXTENT,50%,50%,0,0,1,1", (1, 1), (1, 1), (0, 0, 1, 1)),
-        ("AFFINE 0 0 1 0 10% 0 1 10%", (200, 100), (200, 100), (1, 0, 20, 0, 1, 10)),
-        ("QUAD:100:50:0:0:0:50%:50%:50%:50%:0", (200, 100), (100, 50), (0, 0, 0, 50, 100, 50, 100, 0)),
-        ("PERSPECTIVE;5;6;1;0;0;0;1;0;-1e-3;.5", (200, 100), (5, 6), (1, 0, 0, 0, 1, 0, -0.001, 0.5)),
-    ],
-)
-def test_transforms_are_read_for_a_size(
-    text: str, size: tuple[int, int], made: tuple[int, int], data: tuple[float, ...]
-) -> None:
-    transform = Transform.parse(text)
-    assert transform.size(size) == made
-    assert transform.data(size) == pytest.approx(data)
-
-
-def test_a_format_follows_from_the_extension_alone() -> None:
-    expected = {
-        "a.jpg": "jpeg",
-        "a.JPEG": "jpeg",
-        "a.jpe": "jpeg",
-        "a.jfif": "jpeg",
-        "a.png": "png",
-        "a.b/c.webp": "webp",
-        "a.avif": "avif",
-        "a.GIF": "gif",
-        "a.tif": "jpeg",
-        "a.bmp": "jpeg",
-        "a.ico": "jpeg",
-        "a.svg": "jpeg",
-        "png": "jpeg",
-        "dir.png/file": "jpeg",
-        "https://example.com/a.png?x=1": "jpeg",
-        "": "jpeg",
-    }
-    assert {ref: formats.choose(ref, None).name for ref in expected} == expected
-    assert formats.choose("a.png", formats.by_name("AVIF")).name == "avif"

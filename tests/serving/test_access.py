@@ -25,7 +25,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     real = time.time
 
     def ahead(seconds: float) -> None:
-        for module in ("serving.responses", "options.values"):
+        for module in ("serving.responses", "options.scalars"):
             monkeypatch.setattr(f"flask_images_vips.{module}.time.time", lambda: real() + seconds)
 
     return ahead
