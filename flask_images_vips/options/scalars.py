@@ -124,7 +124,10 @@ class Aspect:
         sides = re.split(r"[:/x, ]", text)
         if len(sides) > 2 or not all(number(side, most=math.inf, expected=expected) for side in sides):
             raise ParseError(expected)
-        aspect = Fraction(sides[0]) / (Fraction(sides[1]) if len(sides) == 2 else 1)
+        try:
+            aspect = Fraction(sides[0]) / (Fraction(sides[1]) if len(sides) == 2 else 1)
+        except ValueError:  # a number of thousands of digits
+            raise ParseError(expected) from None
         if not Fraction(1, 1000) <= aspect <= 1000:
             raise ParseError(expected)
         return aspect

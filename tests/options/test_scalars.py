@@ -59,7 +59,11 @@ def test_texts_are_read(kind: Any, texts: dict[str, object]) -> None:
         (Rotation, ["45", "360"], "0, 90, 180 or 270"),
         (Threshold, ["256", "maybe"], "a threshold of 1 to 255, or true"),
         (Radius, ["10001", "most"], "pixels (0 to 10000), or max"),
-        (Aspect, ["0:1", "1:0", "1:2:3", "1:1001", "wide"], "width:height, such as 16:9 or 1.5, between 1:1000 and"),
+        (
+            Aspect,
+            ["0:1", "1:0", "1:2:3", "1:1001", "wide", "1." + "0" * 5000],
+            "width:height, such as 16:9 or 1.5, between 1:1000 and",
+        ),
         (FileName, ["n" * 151, "a\nb"], "a file name of at most 150 printable characters"),
         (Moment, ["tomorrow"], "whole seconds since 1970"),
     ],
