@@ -1,1 +1,1 @@
-"""What can a URL ask for?"""
+"""The options of a rendition: their declarations, types, presets and transforms."""

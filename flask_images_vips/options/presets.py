@@ -1,4 +1,4 @@
-"""Which renditions does the application itself name? Its presets, and the widths that it keeps to.
+"""Expand presets, and refuse what an application does not serve: other options or other widths.
 
 This module does no I/O.
 """
@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from ..config.keys import Config
-from ..errors import ConfigError, InvalidOption
+from ..errors import ConfigError, InvalidOption, did_you_mean
 from .options import DECLARED, Options, write_query
 from .parsing import ParseError
 from .scalars import Side
@@ -23,10 +22,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Presets:
-    """Turns the keywords of templates into those that may be served, and says which URLs may be.
+    """The presets and the allowed widths of one application.
 
     Raises:
-        ConfigError: a preset that cannot be one.
+        ConfigError: If a preset has an invalid name or option, or ``IMAGES_ONLY_PRESETS`` is set without presets.
     """
 
     def __init__(self, config: Config) -> None:
@@ -43,23 +42,23 @@ class Presets:
 
     @property
     def restricting(self) -> bool:
-        """Whether `check` refuses anything."""
+        """Whether `check` can refuse anything."""
         return self.only or bool(self._widths)
 
     def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """*keywords* beside those of their preset, which they override, at a width that is allowed.
+        """Return *keywords* with those of their preset added, and with an allowed width.
 
-        The width becomes the next larger one, or the largest; the height keeps the shape of the box.
+        *keywords* override the preset. A width that is not allowed becomes the next larger one, or the largest, and
+        the height is scaled with it.
 
         Raises:
-            InvalidOption: there is no such preset.
+            InvalidOption: If there is no such preset.
         """
         given = dict(keywords)
         name = given.pop("preset", None)
         if name is not None and name not in self._named:
-            near = get_close_matches(str(name), self._named, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidOption("preset", name, expected=f"one of IMAGES_PRESETS ({self._names()}){hint}")
+            expected = f"one of IMAGES_PRESETS ({self._names()}){did_you_mean(name, self._named)}"
+            raise InvalidOption("preset", name, expected=expected)
         given = {**self._named[name], **given} if name is not None else given
         width = _side(given.get("width")) if self._widths else None
         if width is not None and width not in self._widths:
@@ -69,14 +68,14 @@ class Presets:
         return given
 
     def allowed(self, widths: Iterable[int]) -> list[int]:
-        """Those of *widths*, in pixels, that may be served, and for each of the others what `expanded` makes of it."""
+        """Return the allowed width for each of *widths*, in pixels, as `expanded` chooses it."""
         return [self.expanded({"width": width})["width"] for width in widths] if self._widths else list(widths)
 
     def check(self, options: Options, *, default_quality: bool) -> None:
-        """Refuse what may not be served. *default_quality* says that no quality was asked for.
+        """Refuse *options* that the application does not serve. *default_quality* says that the URL names no quality.
 
         Raises:
-            InvalidOption: no width that is allowed, or not the options of a preset where only those are.
+            InvalidOption: If the width is not allowed, or if only presets are and no preset has these options.
         """
         if self._widths and options.width is not None and options.width not in self._widths:
             widths = ", ".join(map(str, self._widths))
@@ -84,10 +83,10 @@ class Presets:
         if not self.only:
             return
         asked = _rendered(options)
-        # A focal point is the picture's, and none of a preset's.
-        like = asked, replace(asked, focal=None)
-        if not any((each, default_quality) in self._allowed for each in like):
-            expected = f"those of one of IMAGES_PRESETS ({self._names()}), since IMAGES_ONLY_PRESETS is set"
+        # A focal point belongs to the picture, so a preset does not name it.
+        alike = asked, replace(asked, focal=None)
+        if not any((each, default_quality) in self._allowed for each in alike):
+            expected = f"the options of one of IMAGES_PRESETS ({self._names()}), because IMAGES_ONLY_PRESETS is set"
             raise InvalidOption("options", options.canonical(), expected=expected)
 
     def _names(self) -> str:
@@ -95,17 +94,19 @@ class Presets:
 
 
 def _checked(name: Any, keywords: Mapping[str, Any]) -> tuple[Options, bool]:
-    """The options of a preset, and whether it leaves the quality open."""
+    """Return the options of a preset, and whether it names no quality.
+
+    Raises:
+        ConfigError: If its name or one of its options is invalid.
+    """
     what = f"IMAGES_PRESETS[{name!r}]"
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(f"{what}: expected a name of letters, digits, - and _.")
     if name in MODES:
-        raise ConfigError(f"{what} is named like a mode, which url_for('images.{name}', …) means already.")
+        raise ConfigError(f"{what} is named like a mode: url_for('images.{name}', …) already has a meaning. Rename it.")
     for keyword in keywords:
         if keyword not in DECLARED:
-            near = get_close_matches(str(keyword), DECLARED, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{what}: {keyword!r} is no option{hint}")
+            raise ConfigError(f"{what}: {keyword!r} is not an option{did_you_mean(keyword, DECLARED)}")
     query = write_query(keywords)
     try:
         options = Options.parse(query)
@@ -115,7 +116,7 @@ def _checked(name: Any, keywords: Mapping[str, Any]) -> tuple[Options, bool]:
 
 
 def _rendered(options: Options) -> Options:
-    """*options* less what only says how a rendition travels."""
+    """Return *options* without those that do not change the rendition, only its delivery."""
     return replace(options, download=None, expires=None)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,7 @@ from markupsafe import Markup, escape
 
 from .. import urls
 from ..compat import ImageSize
-from ..errors import ImagesError, InvalidOption, InvalidPath, SourceError, SourceNotFound
+from ..errors import ImagesError, InvalidOption, InvalidPath, SourceError, SourceNotFound, did_you_mean
 from ..geometry import Box, Size, plan, transformed
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
@@ -279,8 +278,7 @@ def _query(keywords: Mapping[str, Any]) -> dict[str, str]:
 @lru_cache(_WARNED_NAMES)
 def _warn_of(name: str) -> None:
     """Once for each name and process."""
-    near = get_close_matches(name, sorted(_URL_KEYWORDS), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, sorted(_URL_KEYWORDS))
     logger.warning("%s is no option of images, and goes into the URL as it is%s", name, hint)
 
 

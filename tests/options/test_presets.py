@@ -53,7 +53,7 @@ def test_keywords_beside_a_preset_override_it(site: Flask) -> None:
 def test_an_unknown_preset_names_the_nearest(site: Flask) -> None:
     with site.test_request_context():
         for helper in (resized_img_src, resized_img_size, resized_img_attrs, resized_img_tag):
-            with pytest.raises(InvalidOption, match=r"preset='avatr'.*avatar, banner, tall.*did you mean 'avatar'\?"):
+            with pytest.raises(InvalidOption, match=r"preset='avatr'.*avatar, banner, tall.*did you mean avatar\?"):
                 helper("a.png", preset="avatr")
         with pytest.raises(BuildError):
             url_for("images.avatr", filename="a.png")
@@ -65,9 +65,9 @@ def test_an_unknown_preset_names_the_nearest(site: Flask) -> None:
     ("config", "message"),
     [
         ({"IMAGES_PRESETS": {"crop": {"width": 5}}}, r"IMAGES_PRESETS\['crop'\] is named like a mode"),
-        ({"IMAGES_PRESETS": {"a": {"widht": 5}}}, r"'widht' is no option; did you mean 'width'\?"),
+        ({"IMAGES_PRESETS": {"a": {"widht": 5}}}, r"'widht' is not an option; did you mean width\?"),
         ({"IMAGES_PRESETS": {"a": {"width": "wide"}}}, r"IMAGES_PRESETS\['a'\]: width='wide': expected"),
-        ({"IMAGES_PRESETS": {"a": {"preset": "b"}}}, "'preset' is no option"),
+        ({"IMAGES_PRESETS": {"a": {"preset": "b"}}}, "'preset' is not an option"),
         ({"IMAGES_PRESETS": {"a.b": {}}}, "expected a name of letters"),
         ({"IMAGES_PRESETS": {"a": 5}}, "IMAGES_PRESETS = .*: expected options by name"),
         ({"IMAGES_PRESETS": ["a"]}, "IMAGES_PRESETS = .*: expected options by name"),

@@ -158,7 +158,7 @@ def test_over_a_limit_is_422_and_names_the_limit(
     draw("a.png", (64, 48))
     app = make_app(**config)
     assert app.test_client().get(url_of(app, "a.png", **keywords)).status_code == 422
-    assert "over the limit of" in caplog.text
+    assert "the limit is" in caplog.text
     assert "set by" in caplog.text
 
 
