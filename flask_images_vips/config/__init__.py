@@ -1,1 +1,1 @@
-"""What can an application configure?"""
+"""The configuration of an application: its keys and their checks."""
