@@ -78,7 +78,9 @@ def flag(name: str, value: Any) -> bool:
 
 def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     """Accept no key, one, or a list of keys. The error does not show the value."""
-    given = (value,) if isinstance(value, (str, bytes)) else tuple(value or ())
+    if not value:
+        return ()
+    given = (value,) if isinstance(value, (str, bytes)) else tuple(value) if isinstance(value, Iterable) else (None,)
     if not all(isinstance(secret, (str, bytes)) for secret in given):
         raise ConfigError(f"{name}: expected a string, bytes, or a list of them.")
     return tuple(secret for secret in given if secret)
