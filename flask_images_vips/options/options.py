@@ -90,8 +90,8 @@ class Options:
         None,
         "f",
         Format,
-        "Output format. Without it, JPEG, PNG, WebP, AVIF and GIF keep the format that the path's extension names, and "
-        "all others become JPEG. `auto` picks the best of `IMAGES_FORMATS` that the browser accepts.",
+        "Output format. Without it, the path's extension decides, for JPEG, PNG, WebP, AVIF and GIF. All other paths "
+        "become JPEG. `auto` picks the best of `IMAGES_FORMATS` that the browser accepts.",
         values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
         keyed=False,  # the key holds the chosen format
         example="format='webp'",
@@ -182,7 +182,7 @@ class Options:
         True,
         "c",
         Flag(default=True),
-        "False renders at every request and forbids all caches to store the response.",
+        "False renders at every request and forbids caches to store the response.",
         values="true, false",
         keyed=False,
         example="cache=False",
