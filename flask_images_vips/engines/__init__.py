@@ -1,1 +1,1 @@
-"""How are pixels made? One engine by libvips, one by Pillow."""
+"""Render pictures: one engine uses libvips, the other Pillow."""

@@ -1,7 +1,7 @@
-"""How many pictures does a file hold? Counted by its outline, before a library looks through all of them.
+"""Count the frames or pages of a file by its outline, before a library parses all of them.
 
-To read the header of a WebP, libwebp takes time that grows with the square of that number: ten seconds for 100,000
-frames, in 5 MB. libnsgif takes memory, and libtiff time, that grow with it.
+Reading a header can be expensive. libwebp's time grows with the square of the number of frames: ten seconds for 100,000
+frames in 5 MB. libnsgif's memory and libtiff's time grow in proportion.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _PIECE = 1 << 18
 
 
 def check_frames(descriptor: int) -> None:
-    """Find the file at *descriptor* to hold no more than `MOST_FRAMES` frames, pages or chunks.
+    """Refuse the file at *descriptor* if it holds too many frames, pages or chunks.
 
     Raises:
-        LimitExceeded: there are more, and perhaps many more: counting stops there.
+        LimitExceeded: If there are more than `MOST_FRAMES`. Counting stops there.
     """
-    # In large pieces: pages and chunks that are many are small, and lie close together.
+    # A large buffer: where there are many pages or chunks, they are small and close together.
     with open(descriptor, "rb", buffering=_PIECE, closefd=False) as file:
         file.seek(0)
         start = file.read(16)
@@ -38,12 +38,12 @@ def check_frames(descriptor: int) -> None:
 
 
 def check_gif(descriptor: int, ref: str, frames: int) -> None:
-    """Find the first *frames* frames of a GIF to be there to their ends, as far as its outline (GIF89a) tells.
+    """Refuse a GIF whose first *frames* frames are not complete, by its outline (GIF89a).
 
-    libnsgif takes the frame before for what is missing of one, without a word.
+    libnsgif silently fills the missing part of a frame with the frame before it.
 
     Raises:
-        UnreadableSource: it ends before, or something else stands where a frame should be.
+        UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
     """
     with open(descriptor, "rb", closefd=False) as file:
         file.seek(0)
@@ -57,7 +57,7 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
             elif data[offset] == 0x21:  # an extension
                 offset += 2
             else:
-                raise UnreadableSource(ref, f"no frame and no extension at byte {offset} of a GIF")
+                raise UnreadableSource(ref, f"a GIF with an unknown block at byte {offset}")
             while data[offset]:
                 offset += data[offset] + 1
             offset += 1
@@ -70,7 +70,7 @@ def _table_bytes(flags: int) -> int:
 
 
 def _gif_frames(file: BinaryIO) -> int:
-    """At most so many: the end of a block and the mark of a picture stand before each, and now and then in its data."""
+    """An upper bound. Each frame follows a zero byte and starts with a comma; its data may hold that pair too."""
     file.seek(0)
     return sum(piece.count(b"\0,") for piece in iter(lambda: file.read(_PIECE), b""))
 
@@ -88,7 +88,7 @@ def _webp_chunks(file: BinaryIO) -> int:
 
 
 def _tiff_pages(file: BinaryIO, start: bytes) -> int:
-    """The pages, also of a BigTIFF; a chain of pages that bites its tail has endless ones."""
+    """The number of pages, also of a BigTIFF. A chain of pages that forms a loop reaches the limit."""
     order = "<" if start[:2] == b"II" else ">"
     big = 43 in start[2:4]
     (entries, size, next_page, first), entry = (("Q", 8, "Q", 8), 20) if big else (("H", 2, "I", 4), 12)
@@ -102,5 +102,5 @@ def _tiff_pages(file: BinaryIO, start: bytes) -> int:
             (offset,) = struct.unpack(order + next_page, file.read(struct.calcsize(order + next_page)))
             count += 1
     except (OSError, OverflowError, struct.error):
-        pass  # cut short, or pointing to nowhere: to find out more is the library's part
+        pass  # truncated, or an offset outside of the file: the library reports that
     return count

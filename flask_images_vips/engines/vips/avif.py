@@ -1,4 +1,4 @@
-"""What are the pixels of an AVIF? By Pillow, whose decoder takes less than half the CPU of that in libvips' wheels."""
+"""Decode AVIF with Pillow, which takes less than half the CPU of the decoder in libvips' wheels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ORIENTATION = 0x0112
 
 
 class Pixels(NamedTuple):
-    """8 bits a band, in RGB or RGBA, row by row."""
+    """Pixels in RGB or RGBA, row by row, 8 bits a band."""
 
     size: Size
     bands: int
@@ -22,15 +22,16 @@ class Pixels(NamedTuple):
 
 
 def pixels(descriptor: int, upright: Size, shrink: int) -> Pixels | None:
-    """The upright first picture of the file, each side by *shrink*, rounded up: averages of so many pixels a side.
+    """Decode the first picture of the file, upright.
 
-    None where Pillow cannot read it as one of the size *upright*: that is left to libvips, or to its words.
+    Each pixel is the average of *shrink* × *shrink* pixels, and the sides are rounded up. Returns None if Pillow cannot
+    read the file, or reads another size than *upright*: libvips then decodes it, or says what is wrong.
     """
     try:
         with io.FileIO(descriptor, closefd=False) as file:
             file.seek(0)
             with Image.open(file, formats=["AVIF"]) as image:
-                # Not the tag of EXIF: Pillow tells by it of the turn that is part of the format.
+                # Not EXIF's own tag: Pillow reports the rotation that is part of the format under this number.
                 turn = ORIENTATIONS.get(image.getexif().get(_ORIENTATION, 1), Turn())
                 if turn.size(Size(*image.size)) != upright:
                     return None
@@ -39,5 +40,5 @@ def pixels(descriptor: int, upright: Size, shrink: int) -> Pixels | None:
                 return Pixels(Size(*picture.size), len(picture.getbands()), picture.tobytes())
     except MemoryError:
         raise
-    except Exception:  # whatever its parsers meet
+    except Exception:  # Pillow's parsers raise anything
         return None

@@ -1,4 +1,4 @@
-"""How long may libvips take for one picture? Within a `Deadline` it stops in time."""
+"""Stop libvips when a render takes too long."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ...errors import Busy
 
 
 class Deadline:
-    """Ends a render that takes longer than *limit* seconds: libvips stops at the next lines of an image that is killed.
+    """A context in which libvips computes pixels for at most *limit* seconds.
 
-    What runs inside of one call of a codec, as AVIF's, or of librsvg, goes on to its end. To kill the last image alone
-    would not do: a single piece of it may need all of the source.
+    At the limit, every watched image is killed, and libvips stops at its next lines. Killing the last image would not
+    be enough: a single region of it may need all of the source. A single call of a codec such as AVIF's, or of librsvg,
+    still runs to its end.
     """
 
     def __init__(self, limit: float) -> None:
@@ -32,33 +33,36 @@ class Deadline:
 
     def __exit__(self, *error: object) -> None:
         self._watcher.remove(self)
-        self._images = []  # an error that is kept holds this, and would hold all pixels
+        self._images = []  # an exception that is kept would keep this object, and all pixels
 
     @property
     def seconds(self) -> float:
+        """The seconds since the start."""
         return time.monotonic() - self._begin
 
     def watch(self, image: pyvips.Image) -> pyvips.Image:
+        """Kill *image* too when the time is over. Returns it."""
         self._images.append(image)
-        if self.over:  # asked after the image was added: `kill` may have looked before
+        if self.over:  # checked after appending: `kill` may have run just before
             image.set_kill(True)
         return image
 
     def watch_only(self, image: pyvips.Image) -> None:
-        """Forget all others, whose pixels are made, and with them their memory."""
+        """Forget all other images, whose pixels are computed, and free their memory."""
         self._images = [image]
 
     def kill(self) -> None:
+        """Stop the computation of all watched images."""
         self.over = True
         for image in tuple(self._images):
             image.set_kill(True)
 
 
 class _Watcher:
-    """One thread for all deadlines of a process: a timer each would start a thread for every render.
+    """One thread for all deadlines of a process. A timer for each would start a thread for every render.
 
-    It sleeps until the first of those that it knew, or for good where there is none, and looks again: a render that
-    ends in time wakes nobody.
+    The thread sleeps until the earliest deadline it knows, or until one is added that is earlier. A render that ends in
+    time does not wake it.
     """
 
     def __init__(self) -> None:
@@ -73,7 +77,7 @@ class _Watcher:
                 thread = threading.Thread(target=self._watch, name="libvips' deadlines", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError as error:  # at a limit of tasks, or as Python ends
+                except RuntimeError as error:  # the limit of threads is reached, or Python is shutting down
                     raise Busy(f"no thread to end renders in time: {error}") from error
                 self._thread = thread
             self._deadlines.add(deadline)

@@ -1,7 +1,7 @@
-"""How does libvips read a source? By a loader from a list, chosen by content, no larger than what is wanted of it.
+"""Load a source with libvips, decoding no more pixels than the rendition needs.
 
-The loader gets a descriptor, so that neither a name nor a signature can bring in another one. Decodes in a stream, and
-at a fraction of the size where the format can.
+The loader is chosen by content, from a fixed list, and reads from a descriptor. So neither a file name nor a signature
+selects another loader. Pixels are decoded as a stream, and at a reduced size if the format supports that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...errors import LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ..outlines import check_gif
 
-# By type name, as libvips gives it for what it finds in a source. Others exist (PDF, raw, matrix text …).
+# By the type name of libvips' loader. libvips has others (PDF, raw, matrix text …), which are not used.
 _LOADERS = {
     "VipsForeignLoadJpegSource": "jpeg",
     "VipsForeignLoadPngSource": "png",
@@ -33,24 +33,24 @@ _LOADERS = {
 }
 _MOST_SVG_BYTES = 1_000_000
 
-# Pixels a side that a decoder's own shrinking leaves for each one that is wanted of a part that is cut out: its edges
-# are then rounded to an eighth of a pixel of the rendition at most.
+# Source pixels per output pixel, per side, that shrinking while decoding keeps if a part is cut out. The edges of the
+# part are then off by at most an eighth of an output pixel.
 _HEADROOM_OF_CUT = 4
-# Below it, libwebp takes longer to scale than libvips takes for all the pixels, and is less sharp.
+# For smaller factors, libwebp's scaling takes longer than libvips takes for all pixels, and is less sharp.
 _LEAST_WEBP_SHRINK = 1.5
-# Pillow's `reduce` divides by multiplying: it darkens where it takes too many pixels.
+# Pillow's `reduce` approximates the division: it darkens the average of too many pixels.
 _MOST_AVERAGED = 32
-# libvips' own rounds its weights, and darkens by a level in a hundred at larger factors. There, a part of a pixel does
-# not show either.
+# libvips' `reduce` rounds its weights, and darkens by one level in a hundred at larger factors. A fraction of a source
+# pixel does not show at those.
 _MOST_REDUCED = 8
 
-# What pyvips raises: the second where libvips quotes the words of a file, which may be in any encoding.
+# What pyvips raises. UnicodeDecodeError: libvips' message quotes text of the file, in an unknown encoding.
 ERRORS = (pyvips.Error, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How sources are read: as `VipsEngine` was told."""
+    """Loads sources. The fields are the arguments of `VipsEngine`."""
 
     inputs: Sequence[str]
     fail_on: str
@@ -58,20 +58,26 @@ class Reader:
     headroom: float
 
     def open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
-        """The format and the image, of which only the header is read so far."""
+        """Return the format and the image. Only its header is read yet.
+
+        Raises:
+            UnsupportedSource: If the file is not an image, or of a format that is not in use.
+            UnreadableSource: If the file is an SVG that is refused.
+            LimitExceeded: If an SVG has too many bytes.
+        """
         os.lseek(descriptor, 0, os.SEEK_SET)
         source = pyvips.Source.new_from_descriptor(descriptor)
         pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
         if pointer == pyvips.ffi.NULL:
-            pyvips.vips_lib.vips_error_clear()  # or the next error would quote it
-            raise UnsupportedSource(ref, "libvips knows no image of this kind")
+            pyvips.vips_lib.vips_error_clear()  # the next error would include it
+            raise UnsupportedSource(ref, "libvips has no loader for this file")
         loader = pyvips.ffi.string(pointer).decode()
         format = _LOADERS.get(loader)
         if format is None or format not in self.inputs:
-            raise UnsupportedSource(ref, f"{format or loader} is not among the formats in use")
+            raise UnsupportedSource(ref, f"{format or loader} is not one of the input formats in use")
         if format == "svg":
             return format, _open_svg(descriptor, ref, **options)
-        # For TIFF, libvips takes a file that is cut short for an error of another kind.
+        # For TIFF, libvips reports a truncated file as another kind of error.
         fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         if not self.auto_orient and has(image, "orientation"):
@@ -80,9 +86,10 @@ class Reader:
         return format, image
 
     def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int) -> pyvips.Image:
-        """What is wanted of the source, decoded at a fraction of its size where its format can and *geometry* allows.
+        """Load the part of the source that *geometry* uses, at a reduced size if the format supports that.
 
-        More *frames* than one are whole, and stand one below the other.
+        The image is still as it is stored, not upright. If *frames* is more than 1, the frames are loaded whole, one
+        below the other.
         """
         if frames > 1:
             format, image = self.open(descriptor, ref, n=frames)
@@ -99,7 +106,7 @@ class Reader:
         if format == "jpeg" and spare >= 2:
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self.open(descriptor, ref, shrink=shrink)
-        elif format == "avif" and self.fail_on in ("none", "truncated"):  # it makes pixels of what is corrupt, too
+        elif format == "avif" and self.fail_on in ("none", "truncated"):  # Pillow decodes corrupt data too
             shrink = max(1, min(_MOST_AVERAGED, int(spare)))
             shrunk = _decoded_avif(descriptor, image, shrink)
         if shrunk is not None:
@@ -109,7 +116,7 @@ class Reader:
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
         if format == "webp" and spare >= _LEAST_WEBP_SHRINK:
             _, image = self.open(descriptor, ref, scale=1 / spare)
-        if format == "svg":  # drawn at the size that is wanted, also where that is beyond its own
+        if format == "svg":  # a drawing has no pixels: it is drawn at the wanted size
             whole = upright if cut is None else cut
             scale = max(scaled.width / whole.width, scaled.height / whole.height)
             _, image = self.open(descriptor, ref, scale=scale)
@@ -120,8 +127,8 @@ class Reader:
 
 
 def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.Image | None:
-    """*image*, of which libvips has read the header, with pixels by another decoder, if that can."""
-    from . import avif  # noqa: PLC0415  (all of Pillow, for this alone)
+    """*image*, whose header libvips has read, with pixels decoded by Pillow; None if Pillow cannot."""
+    from . import avif  # noqa: PLC0415  (imports Pillow, which is needed only here)
 
     decoded = avif.pixels(descriptor, Size(image.width, image.height), shrink)
     if decoded is None:
@@ -134,7 +141,7 @@ def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.I
 
 
 def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
-    """Drawn out of memory: by name, or as a source, librsvg would read the files beside it."""
+    """Draw an SVG from memory. From a file or a stream, librsvg would read the files next to it."""
     with io.FileIO(descriptor, closefd=False) as file:
         file.seek(0)
         data = file.read(_MOST_SVG_BYTES + 1)
@@ -145,11 +152,15 @@ def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
 
 
 def _check_drawing(data: bytes, ref: str) -> None:
-    """Refuse an SVG that brings pictures, whose size no limit is asked for, or entities; also a compressed one."""
+    """Refuse an SVG with entities, or with embedded pictures, whose size no limit covers. Refuses a compressed one too.
+
+    Raises:
+        UnreadableSource: If the drawing is refused, or is not XML.
+    """
 
     def start(name: str, attributes: object) -> None:
         if name.rpartition(" ")[2] in ("image", "feImage"):
-            raise UnreadableSource(ref, "an SVG with pictures in it")
+            raise UnreadableSource(ref, "an SVG with embedded pictures")
 
     def declare(*entity: object) -> None:
         raise UnreadableSource(ref, "an SVG that declares entities")
@@ -159,25 +170,29 @@ def _check_drawing(data: bytes, ref: str) -> None:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise UnreadableSource(ref, f"no XML: {error}") from error
+        raise UnreadableSource(ref, f"not XML: {error}") from error
 
 
 def has(image: pyvips.Image, field: str) -> bool:
-    """Asked for by name: a list of all fields has the file's own words in it, in any encoding."""
+    """Whether *image* has a metadata field. Listing all fields would fail on names in an unknown encoding."""
     return bool(image.get_typeof(field))
 
 
 def orientation(image: pyvips.Image) -> Turn:
-    """What makes *image* upright."""
+    """The turn that makes *image* upright."""
     return ORIENTATIONS.get(image.get("orientation") if has(image, "orientation") else 1, Turn())
 
 
 def upright_size(image: pyvips.Image) -> Size:
+    """The size of *image* once it is upright, in pixels."""
     return orientation(image).size(Size(image.width, image.height))
 
 
 def cut_out(image: pyvips.Image, box: Box, across: float = 1, down: float = 1) -> pyvips.Image:
-    """The part *box* of the upright picture that *image* is as it is stored, decoded at a fraction of its sides."""
+    """Cut the part *box* of the upright picture out of *image*, which is not upright yet.
+
+    *across* and *down* are the fractions of its sides at which the picture was decoded.
+    """
     loaded = upright_size(image)
     left, top = min(round(box.left * across), loaded.width - 1), min(round(box.top * down), loaded.height - 1)
     right, bottom = round((box.left + box.width) * across), round((box.top + box.height) * down)
@@ -186,10 +201,10 @@ def cut_out(image: pyvips.Image, box: Box, across: float = 1, down: float = 1) -
 
 
 def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scaled: Size) -> pyvips.Image:
-    """*shrunk* at the size it is wanted at, where its decoder had to round the sides of *original*.
+    """Scale *shrunk* to *scaled* by the exact factor, although its decoder has rounded the sides of *original*.
 
-    Scaling it as if its sides were exact would stretch the picture, by up to half a pixel of the rendition. `reduce`
-    takes the exact factor, but keeps only the centre of its canvas in place: there the picture's corner is laid.
+    Scaling it as if its sides were exact would stretch the picture by up to half an output pixel. `reduce` takes the
+    exact factor, but keeps only the centre of its canvas in place. So the picture's corner is put at that centre.
     """
     width, height = orientation(original).size(scaled)
     across, down = original.width / shrink / width, original.height / shrink / height
@@ -204,12 +219,12 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
 
 
 def _corner(least: int, factor: float) -> int:
-    """The half of a canvas, at *least* so many pixels, whose centre is one of the whole pixels that `reduce` makes."""
+    """Half the side of a canvas, at least *least* pixels, such that *factor* divides it almost evenly."""
     return next(half for half in itertools.count(least) if abs(half / factor - round(half / factor)) < 0.2)
 
 
 def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Image]:
-    """The *frames* of what `Reader.load` gave, each as if it were a picture of its own, and what is wanted of it."""
+    """Split the result of `Reader.load` into its frames, and cut *cut* out of each."""
     if frames == 1:
         return [image]
     image = image.copy()
@@ -220,9 +235,10 @@ def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Imag
 
 
 def reason(error: Exception) -> str:
+    """The message of *error*, one of `ERRORS`, on one line."""
     text = str(error)
     if isinstance(error, UnicodeDecodeError):
-        # Left there, it would be in all later errors too.
+        # libvips' message is still in its buffer, and all later errors would include it.
         pyvips.vips_lib.vips_error_clear()
         text = error.object.decode("utf-8", "replace")
     return " ".join(text.split())[:300]
