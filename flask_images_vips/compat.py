@@ -140,7 +140,8 @@ class LegacyMethods:
 
     def resize(self, image: Image.Image, background: str | None = None, **keywords: Any) -> Image.Image:
         """*image*, of PIL, rendered as *keywords* say; ``enlarge`` is True by default."""
-        from .engines.pillow.engine import finish, resized, trim_box  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.steps import finish, resized  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.trim import trim_box  # noqa: PLC0415
 
         query = write_query({"enlarge": True, **keywords, "background": background})
         options = Options.parse(query)
@@ -151,7 +152,7 @@ class LegacyMethods:
 
     def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
         """*image*, of PIL, sharpened."""
-        from .engines.pillow.engine import finish  # noqa: PLC0415
+        from .engines.pillow.steps import finish  # noqa: PLC0415
 
         options = Options.parse(write_query({"sharpen": sharpen}))
         return finish(image, options, by_name("png"), lay_out(Size(*image.size), options))

@@ -1,33 +1,29 @@
-"""How are pixels made? Each engine reads what a file says of itself, and renders it.
+"""Define what an engine is: it reads the header of a source, and renders it.
 
-Engines never choose sizes: `geometry.plan` does, and they are told. They take an open descriptor, never a name.
+Engines do not choose sizes: `geometry.lay_out` does. They read from an open file descriptor, never from a path.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import InvalidOption, LimitExceeded
 from ..formats import Format
-from ..geometry import Box, Geometry, Size
+from ..geometry import Box, Geometry, Size, Turn
 from ..options.options import Options
 from ..rendition import Rendition
-
-# Read by libvips as it starts: the first drops the limits of its loaders, the second keeps its warnings off stderr.
-os.environ.pop("VIPS_UNLIMITED", None)
-os.environ.setdefault("VIPS_WARNING", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a source says about itself, before a pixel is decoded.
+    """What a source says about itself before any pixel is decoded.
 
-    *size* is upright where the engine turns pictures upright: EXIF orientations 5-8 swap the sides. *format* is one of
-    `formats.INPUTS`, or ``svg``. *frames* counts those of an animation that this engine can render, not
-    pages. *whole* says that it holds all pixels of a frame in memory while it decodes them, instead of a few lines.
+    *size* is in pixels, upright if the engine turns pictures upright: EXIF orientations 5 to 8 swap the sides.
+    *format* is one of `formats.INPUTS` or ``svg``. *frames* counts the frames of an animation that this engine can
+    render; pages of a document do not count. *whole* is true if the decoder holds all pixels of a frame in memory,
+    rather than a few lines.
     """
 
     size: Size
@@ -37,8 +33,25 @@ class Header:
     whole: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the steps of an engine need to know besides the picture.
+
+    *mark* is the watermark, a picture of the same library, scaled to the size at which it is drawn. Pillow's pictures
+    do not carry their orientation and profile along: *upright* is the turn that makes the stored picture upright, and
+    *profile* is the ICC profile that the rendition keeps.
+    """
+
+    options: Options
+    format: Format
+    geometry: Geometry
+    mark: Any = None
+    upright: Turn = Turn()
+    profile: bytes | None = None
+
+
 class Engine(Protocol):
-    """One way to make pixels."""
+    """One way to render pictures."""
 
     @property
     def name(self) -> str: ...
@@ -48,36 +61,36 @@ class Engine(Protocol):
         ...
 
     def header(self, descriptor: int, ref: str) -> Header:
-        """Read what the file open at *descriptor* says about itself; *ref* names it in errors.
+        """Read the header of the file open at *descriptor*. *ref* names the source in errors.
 
         Raises:
-            UnsupportedSource: no image, or of a kind that this engine does not load.
-            UnreadableSource: an image, but broken.
-            LimitExceeded: it would take too much to read even this.
+            UnsupportedSource: If the file is not an image, or of a format that this engine does not load.
+            UnreadableSource: If the image is broken.
+            LimitExceeded: If reading the header alone would take too long.
         """
         ...
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
-        """What is left of *region*, a part of the upright source, without its border of one colour: all of it, where
-        there is nothing else.
+        """Find the part of *region* that remains without its border of one colour.
 
-        The colour is that of the region's left top pixel, give or take *threshold* in each band. Decodes the whole
-        source, or its first frame.
+        The colour is that of the top left pixel of *region*, which is a part of the upright source. A pixel belongs to
+        the border if no band differs by more than *threshold*. Returns *region* if it is all border. Decodes the whole
+        source, or the first frame of an animation.
 
         Raises:
-            UnsupportedSource, UnreadableSource, LimitExceeded: as `render`.
+            UnsupportedSource, UnreadableSource, LimitExceeded: As `render`.
         """
         ...
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
-        """The encoded rendition, of exactly ``geometry.final`` pixels, without metadata that is not to be kept.
+        """Return the encoded rendition, of exactly ``geometry.final`` pixels.
 
-        Its first *frames* frames, each shown as long, and all of them as often, as in the source. 1 gives a still
-        picture. Encoders may join frames that look the same.
+        Metadata is dropped unless the options keep it. The rendition has the first *frames* frames of the source, with
+        their durations and loop count; 1 makes a still picture. Encoders may merge frames that look the same.
 
         Raises:
-            UnsupportedSource, UnreadableSource: as `header`; a broken file may show only here.
-            LimitExceeded: it took longer than the engine may.
+            UnsupportedSource, UnreadableSource: As `header`. Some broken files are found out only here.
+            LimitExceeded: If it takes longer than the engine's timeout.
         """
         ...
 
@@ -87,23 +100,28 @@ class DecodesOnce(Engine, Protocol):
     """An engine that can make several renditions from one decode of their source."""
 
     def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
-        """As `render`, each of *members* in their order, from one decode: stills of one source that differ in their
-        size alone, the largest first.
+        """Render each of *members* in their order, as `render` does, from one decode.
+
+        They are still pictures of one source that differ only in size, the largest first.
         """
         ...
 
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
-        """The source of *rendition* at each of *sizes*, largest first: upright, 8-bit sRGB or grey, with its alpha.
+        """Return the source of *rendition* scaled to each of *sizes*, in pixels, largest first.
 
-        *format* is ``tiff`` or ``jpeg``; what has alpha is a TIFF. Raises as `render`.
+        The copies are upright, in 8-bit sRGB or grey, and keep their alpha. *format* is ``tiff`` or ``jpeg``; a source
+        with alpha is always stored as TIFF.
+
+        Raises:
+            UnsupportedSource, UnreadableSource, LimitExceeded: As `render`.
         """
         ...
 
     def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
-        """As `render`, from a file that `reduced` made."""
+        """Render as `render` does, from a file that `reduced` made."""
         ...
 
 
 def overtime(seconds: float, limit: float) -> LimitExceeded:
-    """The error of a render that was ended after *seconds*."""
+    """The error for a render that was stopped after *seconds*."""
     return LimitExceeded("render's seconds", round(seconds, 2), limit, set_by="IMAGES_RENDER_TIMEOUT")

@@ -1,1 +1,1 @@
-"""Pixels by Pillow."""
+"""Render pictures with Pillow."""

@@ -1,4 +1,4 @@
-"""The effects by Pillow, on pictures of the modes L, LA, RGB and RGBA."""
+"""The effects as steps of Pillow, on pictures of the modes L, LA, RGB and RGBA."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from PIL import Image, ImageChops, ImageFilter
 
 from ...formats import Format
-from ...geometry import Box, Geometry, Size, Turn
-from ...options.options import Options
+from ...geometry import Size, Turn
 from .. import effects
+from ..engine import Spec
 
 _TRANSPOSE = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
@@ -24,88 +24,93 @@ def turned(picture: Image.Image, turn: Turn) -> Image.Image:
     return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if turn.mirrored else picture
 
 
-def recoloured(picture: Image.Image, options: Options) -> Image.Image:
-    """Saturation, brightness and contrast. Done before the background is added: that stays as it was asked for."""
-    colours = effects.colours(options)
-    if colours is None:
+def recolour(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Change saturation, brightness and contrast. Runs before any background is added, which keeps its colour."""
+    change = effects.colour_matrix(spec.options)
+    if change is None:
         return picture
-    rows, added = colours
+    rows, offset = change
     colour = picture.convert(picture.mode[:-1]) if has_alpha(picture) else picture
     if colour.mode == "L":
         scale = sum(rows[0])
-        made = colour.point([min(max(round(value * scale + added), 0), 255) for value in range(256)])
+        made = colour.point([min(max(round(value * scale + offset), 0), 255) for value in range(256)])
     else:
-        made = colour.convert("RGB", (*rows[0], added, *rows[1], added, *rows[2], added))
+        made = colour.convert("RGB", (*rows[0], offset, *rows[1], offset, *rows[2], offset))
     if has_alpha(picture):
         made.putalpha(picture.getchannel("A"))
     return made
 
 
-def blurred(picture: Image.Image, sigma: float) -> Image.Image:
-    """Gaussian, also of what is clear: its colour does not show."""
-    if not sigma:
+def blur(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Blur with a Gaussian. Colours are premultiplied, so that those of clear pixels do not show."""
+    if not spec.options.blur:
         return picture
-    blur = ImageFilter.GaussianBlur(sigma)
-    if picture.mode == "LA":
-        picture = picture.convert("RGBA")
-    return picture.convert("RGBa").filter(blur).convert("RGBA") if has_alpha(picture) else picture.filter(blur)
+    gaussian = ImageFilter.GaussianBlur(spec.options.blur)
+    if not has_alpha(picture):
+        return picture.filter(gaussian)
+    return picture.convert("RGBA").convert("RGBa").filter(gaussian).convert("RGBA")
 
 
-def with_mark(picture: Image.Image, mark: Image.Image, box: Box, opacity: float) -> Image.Image:
-    """*mark* laid over *picture* at *box*."""
+def watermark(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Draw the watermark over the picture."""
+    wanted, mark, box = spec.options.watermark, spec.mark, spec.geometry.mark
+    if wanted is None or mark is None or box is None:
+        return picture
     mark = mark.convert("RGBA")
-    mark.putalpha(mark.getchannel("A").point([round(value * opacity) for value in range(256)]))
+    mark.putalpha(mark.getchannel("A").point([round(value * wanted.opacity) for value in range(256)]))
     canvas = picture.convert("RGBA")
     canvas.alpha_composite(mark, (box.left, box.top))
     return canvas if has_alpha(picture) else canvas.convert("RGB")
 
 
-def framed(picture: Image.Image, options: Options, format: Format, geometry: Geometry) -> Image.Image:
-    """With padding, a border whose inner edge is as round as its outer one, and round corners."""
-    if any(geometry.padding):
-        at = geometry.padding.left, geometry.padding.top
-        picture = on_canvas(picture, at, geometry.padded, options.background, format)
-    if options.border is not None:
-        width, colour = geometry.border, options.border.colour
-        whole = on_canvas(picture, (width, width), geometry.final, colour, format)
-        if geometry.radius > width:
-            inside = Image.new("L", geometry.final)
-            inside.paste(_rounded(geometry.padded, geometry.radius - width), (width, width))
-            plain = Image.new(whole.mode, whole.size, colour[: len(whole.mode)])
-            whole = Image.composite(whole, plain, inside)
-        picture = whole
+def pad(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Add the padding around the canvas."""
+    geometry = spec.geometry
+    if not any(geometry.padding):
+        return picture
+    at = geometry.padding.left, geometry.padding.top
+    return on_canvas(picture, at, geometry.padded, spec.options.background, spec.format)
+
+
+def frame(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Add the border. Its inner corners are as round as its outer ones."""
+    geometry, border = spec.geometry, spec.options.border
+    if border is None:
+        return picture
+    width, colour = geometry.border, border.colour
+    framed = on_canvas(picture, (width, width), geometry.final, colour, spec.format)
+    radius = geometry.radius - width
+    if radius <= 0:
+        return framed
+    inside = Image.new("L", geometry.final)
+    inside.paste(_rounded(geometry.padded, radius), (width, width))
+    plain = Image.new(framed.mode, framed.size, colour[: len(framed.mode)])
+    return Image.composite(framed, plain, inside)
+
+
+def round_corners(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Cut the corners off: they become clear, or of the background's colour if the format has no alpha."""
+    geometry = spec.geometry
     if not geometry.radius:
         return picture
     mask = _rounded(geometry.final, geometry.radius)
-    if not format.alpha:
-        return Image.composite(picture.convert("RGB"), Image.new("RGB", picture.size, options.background[:3]), mask)
-    picture = picture.copy()
-    picture.putalpha(ImageChops.multiply(picture.getchannel("A"), mask) if has_alpha(picture) else mask)
-    return picture
+    if not spec.format.alpha:
+        ground = Image.new("RGB", picture.size, spec.options.background[:3])
+        return Image.composite(picture.convert("RGB"), ground, mask)
+    made = picture.copy()
+    made.putalpha(ImageChops.multiply(picture.getchannel("A"), mask) if has_alpha(picture) else mask)
+    return made
 
 
 def on_canvas(
     picture: Image.Image, at: tuple[int, int], size: Size, colour: Sequence[int], format: Format
 ) -> Image.Image:
-    """*picture* laid on a canvas of *size* and *colour*; without a mask: what is clear inside stays clear."""
+    """Lay *picture* on a canvas of *size* and *colour*, without blending: clear pixels of the picture stay clear."""
     alpha = format.alpha and (has_alpha(picture) or colour[3] < 255)
     mode = "RGBA" if alpha else "RGB"
     canvas = Image.new(mode, size, tuple(colour) if alpha else tuple(colour[:3]))
     canvas.paste(picture.convert(mode), at)
     return canvas
-
-
-def trimmed(picture: Image.Image, threshold: int) -> tuple[int, int, int, int] | None:
-    """The box (left, top, right, bottom) of what is more than *threshold* off the left top colour, if anything is."""
-    if has_alpha(picture):  # what is clear has one colour
-        seen = picture.getchannel("A").point([0, *[255] * 255])
-        picture = Image.composite(picture, Image.new(picture.mode, picture.size), seen)
-    pixel = picture.getpixel((0, 0))
-    difference = ImageChops.difference(picture, Image.new(picture.mode, picture.size, pixel))
-    bands = [band.point([255 * (value > threshold) for value in range(256)]) for band in difference.split()]
-    for band in bands[1:]:
-        bands[0] = ImageChops.lighter(bands[0], band)
-    return bands[0].getbbox()
 
 
 def _rounded(size: Size, radius: int) -> Image.Image:

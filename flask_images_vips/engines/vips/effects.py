@@ -1,4 +1,4 @@
-"""The effects as steps of libvips: each (image, rendition, geometry) → image, of one still picture in sRGB or grey."""
+"""The effects as steps of libvips, on one still picture in 8-bit sRGB or grey."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from collections.abc import Sequence
 
 import pyvips
 
-from ...geometry import Box, Geometry, Size
-from ...rendition import Rendition
+from ...formats import Format
+from ...geometry import Size
 from .. import effects
+from ..engine import Spec
 
-_BLUR_AMPLITUDE = 0.02  # where libvips cuts a Gaussian off; its own 0.2 leaves too little of it
-_FINE_SIGMA = 2.0  # below it, whole numbers are too coarse for the few values of a Gaussian: 36 dB instead of 64
+_BLUR_AMPLITUDE = 0.02  # where the Gaussian is cut off; libvips' default of 0.2 leaves too little of it
+_FINE_SIGMA = 2.0  # below it, integer kernels are too coarse: 36 dB instead of 64
 
 
-def turn(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """Turned and mirrored, once small: that needs all of the picture in memory."""
-    angle, mirrored = geometry.turn
+def turn(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Rotate and mirror. Rotating needs all of the picture in memory, so it is scaled first."""
+    angle, mirrored = spec.geometry.turn
     if angle:
         image = image.copy_memory().rot(f"d{angle}")
     return image.fliphor() if mirrored else image
 
 
-def recolour(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """Saturation, brightness and contrast. Done before the background is added: that stays as it was asked for."""
-    colours = effects.colours(rendition.options)
-    if colours is None:
+def recolour(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Change saturation, brightness and contrast. Runs before any background is added, which keeps its colour."""
+    change = effects.colour_matrix(spec.options)
+    if change is None:
         return image
-    rows, added = colours
+    rows, offset = change
     count = image.bands - image.hasalpha()
     bands = image.extract_band(0, n=count)
     if count == 1:
@@ -36,47 +37,52 @@ def recolour(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> p
         made = bands.recomb([list(rows[0])]).copy(interpretation="b-w")
     else:
         made = bands.recomb([list(row) for row in rows])
-    made = (made + added).rint().cast("uchar")
+    made = (made + offset).rint().cast("uchar")
     return made.bandjoin(image[count]) if image.hasalpha() else made
 
 
-def blur(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """Gaussian, also of what is clear: its colour does not show."""
-    sigma = rendition.options.blur
+def blur(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Blur with a Gaussian. Colours are premultiplied, so that those of clear pixels do not show."""
+    sigma = spec.options.blur
     if not sigma:
         return image
-    clear = image.hasalpha()
-    if clear:
+    has_alpha = image.hasalpha()
+    if has_alpha:
         image = image.premultiply().rint().cast("uchar")
     precision = "float" if sigma < _FINE_SIGMA else "integer"
     image = image.copy_memory().gaussblur(sigma, min_ampl=_BLUR_AMPLITUDE, precision=precision)
-    return (image.unpremultiply() if clear else image).rint().cast("uchar")
+    return (image.unpremultiply() if has_alpha else image).rint().cast("uchar")
 
 
-def with_mark(image: pyvips.Image, mark: pyvips.Image, box: Box, opacity: float) -> pyvips.Image:
-    """*mark* laid over *image* at *box*."""
+def watermark(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Draw the watermark over the picture."""
+    wanted, mark, box = spec.options.watermark, spec.mark, spec.geometry.mark
+    if wanted is None or mark is None or box is None:
+        return image
     mark = mark.colourspace("srgb")
     mark = mark if mark.hasalpha() else mark.bandjoin(255)
-    mark = mark[:3].bandjoin((mark[3] * opacity).rint().cast("uchar"))
+    mark = mark[:3].bandjoin((mark[3] * wanted.opacity).rint().cast("uchar"))
     image = image.colourspace("srgb")
     made = image.composite2(mark, "over", x=box.left, y=box.top)
     return made if image.hasalpha() else made.extract_band(0, n=3)
 
 
-def pad(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
+def pad(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Add the padding around the canvas."""
+    geometry = spec.geometry
     if not any(geometry.padding):
         return image
     at = geometry.padding.left, geometry.padding.top
-    return on_canvas(image, at, geometry.padded, rendition.options.background, rendition)
+    return on_canvas(image, at, geometry.padded, spec.options.background, spec.format)
 
 
-def frame(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """The border, whose inner edge is as round as its outer one."""
-    border = rendition.options.border
+def frame(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Add the border. Its inner corners are as round as its outer ones."""
+    geometry, border = spec.geometry, spec.options.border
     if border is None:
         return image
     width, colour = geometry.border, border.colour
-    framed = on_canvas(image, (width, width), geometry.final, colour, rendition)
+    framed = on_canvas(image, (width, width), geometry.final, colour, spec.format)
     radius = geometry.radius - width
     if radius <= 0:
         return framed
@@ -84,12 +90,14 @@ def frame(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvi
     return inside.ifthenelse(framed, list(colour[: framed.bands]), blend=True)
 
 
-def round_corners(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
+def round_corners(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Cut the corners off: they become clear, or of the background's colour if the format has no alpha."""
+    geometry = spec.geometry
     if not geometry.radius:
         return image
     mask = _rounded(geometry.final, geometry.radius)
-    if not rendition.format.alpha:
-        return mask.ifthenelse(image.colourspace("srgb"), list(rendition.options.background[:3]), blend=True)
+    if not spec.format.alpha:
+        return mask.ifthenelse(image.colourspace("srgb"), list(spec.options.background[:3]), blend=True)
     if not image.hasalpha():
         return image.bandjoin(mask)
     last = image.bands - 1
@@ -97,12 +105,12 @@ def round_corners(image: pyvips.Image, rendition: Rendition, geometry: Geometry)
 
 
 def on_canvas(
-    image: pyvips.Image, at: tuple[int, int], size: Size, colour: Sequence[int], rendition: Rendition
+    image: pyvips.Image, at: tuple[int, int], size: Size, colour: Sequence[int], format: Format
 ) -> pyvips.Image:
-    """*image* laid on a canvas of *size* and *colour*; without a mask: what is clear inside stays clear."""
+    """Lay *image* on a canvas of *size* and *colour*, without blending: clear pixels of the image stay clear."""
     background = list(colour)
     image = image.colourspace("srgb")
-    if rendition.format.alpha and (image.hasalpha() or background[3] < 255):
+    if format.alpha and (image.hasalpha() or background[3] < 255):
         image = image if image.hasalpha() else image.bandjoin(255)
     else:
         background = background[:3]

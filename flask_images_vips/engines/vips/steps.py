@@ -1,6 +1,7 @@
-"""The steps that every picture takes in libvips: scaled, without alpha where it must be, cropped or laid on, sharpened.
+"""The steps from a loaded picture to a finished one, in libvips.
 
-Each is (image, rendition, geometry) → image, of one still picture. Those of the effects are in `vips_effects`.
+Each step takes one still picture and the `Spec`, and returns a picture. `FINISH` and `STEPS` have the same names, in
+the same order, as those of `engines.pillow.steps`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,24 @@ from collections.abc import Callable
 
 import pyvips
 
-from ...geometry import Geometry, Size
+from ...geometry import Size
 from ...options.values import Mode, Sharpen
-from ...rendition import Rendition
-from ..colour import is_rgb, is_srgb
-from . import effects as vips_effects
+from ..colour import is_srgb, keeps_profile
+from ..engine import Spec
+from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
 from .reader import has, upright_size
 
-Step = Callable[[pyvips.Image, Rendition, Geometry], pyvips.Image]
+Step = Callable[[pyvips.Image, Spec], pyvips.Image]
 
 
-def scale(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """Upright, in 8-bit sRGB or grey, and of the size wanted."""
+def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Make the picture upright, in 8-bit sRGB or grey, and of the wanted size."""
     image = _without_cmyk(image)
-    own, target = upright_size(image), geometry.upright
+    own, target = upright_size(image), spec.geometry.upright
     reduced = Size(min(own.width, target.width), min(own.height, target.height))
     profile = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
-    kept = profile is not None and _keeps_profile(image, profile, rendition)
+    is_rgb = image.interpretation in ("srgb", "rgb", "rgb16")
+    kept = keeps_profile(profile, spec.options, spec.format, is_rgb_picture=is_rgb)
     colour = {"output_profile": "srgb"} if profile is not None and not kept and not is_srgb(profile) else {}
     image = image.thumbnail_image(reduced.width, height=reduced.height, size="force", intent="perceptual", **colour)
     if image.interpretation not in ("srgb", "b-w"):
@@ -37,14 +39,8 @@ def scale(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvi
     return image if reduced == target else _enlarge(image, target)
 
 
-def _keeps_profile(image: pyvips.Image, profile: bytes, rendition: Rendition) -> bool:
-    """Whether the rendition stays in the colours of its source's *profile*."""
-    wanted = rendition.options.keep.icc and rendition.format.metadata
-    return wanted and image.interpretation in ("srgb", "rgb", "rgb16") and is_rgb(profile)
-
-
 def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
-    """CMYK that brings no profile, turned to RGB as browsers do; libvips would assume a press of its own."""
+    """Convert CMYK without a profile to RGB as browsers do. libvips would assume a printing profile of its own."""
     if image.interpretation != "cmyk" or has(image, "icc-profile-data"):
         return image
     inks = image.invert()
@@ -52,7 +48,7 @@ def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
 
 
 def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
-    """Bicubic, with the pixels' centres where they belong: libvips' own enlarging is off by half a pixel."""
+    """Enlarge by bicubic interpolation between pixel centres. libvips' own enlarging shifts by half a pixel."""
     alpha = image.hasalpha()
     image = image.copy_memory()
     if alpha:
@@ -70,50 +66,50 @@ def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
     return image.unpremultiply().rint().cast("uchar") if alpha else image
 
 
-def flatten(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """Without alpha, where the format has none."""
-    if not image.hasalpha() or rendition.format.alpha:
+def flatten(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Replace alpha by the background if the format has no alpha."""
+    if not image.hasalpha() or spec.format.alpha:
         return image
-    return image.colourspace("srgb").flatten(background=list(rendition.options.background[:3]))
+    return image.colourspace("srgb").flatten(background=list(spec.options.background[:3]))
 
 
-def place(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """Cropped to the canvas, or laid on it."""
-    if rendition.options.mode is Mode.PAD:
-        return vips_effects.on_canvas(image, geometry.offset, geometry.canvas, rendition.options.background, rendition)
+def place(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Crop the picture to the canvas, or lay it on the canvas."""
+    geometry, options = spec.geometry, spec.options
+    if options.mode is Mode.PAD:
+        return on_canvas(image, geometry.offset, geometry.canvas, options.background, spec.format)
     if geometry.canvas == geometry.scaled:
         return image
-    if is_smart(rendition, geometry) and geometry.at is None:
-        return image.copy_memory().smartcrop(*geometry.canvas, interesting=rendition.options.gravity)
+    if is_smart(spec) and geometry.at is None:
+        return image.copy_memory().smartcrop(*geometry.canvas, interesting=options.gravity)
     left, top = geometry.offset
     return image.crop(-left, -top, *geometry.canvas)
 
 
-def is_smart(rendition: Rendition, geometry: Geometry) -> bool:
-    """Whether what is cropped depends on the pixels."""
-    options = rendition.options.settled()
-    return options.gravity.smart and geometry.canvas != geometry.scaled
+def is_smart(spec: Spec) -> bool:
+    """Whether the part that `place` keeps depends on the pixels."""
+    return spec.options.settled().gravity.smart and spec.geometry.canvas != spec.geometry.scaled
 
 
-def sharpen(image: pyvips.Image, rendition: Rendition, geometry: Geometry) -> pyvips.Image:
-    """The unsharp mask of Pillow, which is what URLs of Flask-Images mean by ``sharpen``."""
-    sharpen = rendition.options.sharpen
-    if sharpen is None or sharpen.radius == 0:
+def sharpen(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Sharpen with Pillow's unsharp mask, which Flask-Images uses for ``sharpen``."""
+    wanted = spec.options.sharpen
+    if wanted is None or wanted.radius == 0:
         return image
     image = image.copy_memory()
-    blurred = image.convsep(_pillow_blur(sharpen), precision="float").rint()
+    blurred = image.convsep(_pillow_blur(wanted), precision="float").rint()
     difference = image - blurred
-    masked = (image + difference * (sharpen.percent / 100)).rint().cast("uchar")
-    return (difference.abs() > sharpen.threshold).ifthenelse(masked, image)
+    masked = (image + difference * (wanted.percent / 100)).rint().cast("uchar")
+    return (difference.abs() > wanted.threshold).ifthenelse(masked, image)
 
 
-def _pillow_blur(sharpen: Sharpen) -> pyvips.Image:
+def _pillow_blur(wanted: Sharpen) -> pyvips.Image:
     """One axis of Pillow's GaussianBlur: three passes of a box with fractional edges.
 
-    Gwosdek, Grewenig, Bruhn, Weickert: Theoretical Foundations of Gaussian Convolution by Extended Box
-    Filtering (2011), equations for 3 passes.
+    Gwosdek, Grewenig, Bruhn, Weickert: Theoretical Foundations of Gaussian Convolution by Extended Box Filtering
+    (2011), the equations for 3 passes.
     """
-    variance = sharpen.radius**2 / 3
+    variance = wanted.radius**2 / 3
     whole = int((math.sqrt(12 * variance + 1) - 1) / 2)
     edge = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance) / (6 * (variance - (whole + 1) ** 2))
     box = [edge, *[1.0] * (2 * whole + 1), edge]
@@ -127,3 +123,12 @@ def _convolve(one: list[float], other: list[float]) -> list[float]:
         for shift, value in enumerate(other):
             result[index + shift] += weight * value
     return result
+
+
+FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
+"""The steps once the picture has its size and direction.
+
+Colours change before any background is added. Around the canvas the order is that of a CSS box: padding, border, and
+the corners of both.
+"""
+STEPS: tuple[Step, ...] = (scale, turn, *FINISH)

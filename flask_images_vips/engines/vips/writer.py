@@ -1,4 +1,4 @@
-"""How does libvips write a rendition? The encoders' settings, and what of the source's metadata goes along."""
+"""Encode a rendition with libvips: the settings of the encoders, and the metadata that is kept."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import pyvips
 
-from ...rendition import Rendition
+from ..engine import Spec
 from ..rights import rights, rights_of_tiff
 from .reader import has
 
-# How each format is written, less its quality. Prices and gains: libvips' AVIF effort 4 costs ten times effort 2
-# for a tenth fewer bytes; its WebP effort 4 twice effort 2 for a twentieth. A filter saves a quarter of a PNG of a
-# photograph; to choose among all of them for each line, at compression 6, two to three times the CPU for another 6 %.
-# libvips' GIF effort 7 takes two to four times the CPU of effort 4, which looks as near at half of the dither.
+# The encoder settings of each format, without the quality. What they cost and gain: AVIF effort 4, libvips' default,
+# costs ten times effort 2 for a tenth fewer bytes; WebP effort 4 twice effort 2 for a twentieth. A filter saves a
+# quarter of a PNG of a photograph; choosing among all filters for each line, at compression 6, costs two to three times
+# the CPU for another 6 %. GIF effort 7 costs two to four times effort 4, which looks as close with half the dither.
 BALANCED: dict[str, dict[str, Any]] = {
     "jpeg": {"optimize_coding": True},
     "png": {"compression": 3, "filter": "sub"},
@@ -29,7 +29,7 @@ _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 
 
 def together(frames: list[pyvips.Image]) -> pyvips.Image:
-    """*frames* as encoders take them: one below the other. Their delays and their loop came with the first."""
+    """Join *frames* one below the other, as libvips' encoders expect. The first carries their delays and loop count."""
     if len(frames) == 1:
         return frames[0]
     image = pyvips.Image.arrayjoin(frames, across=1).copy()
@@ -37,9 +37,9 @@ def together(frames: list[pyvips.Image]) -> pyvips.Image:
     return image
 
 
-def exif_of(source: pyvips.Image, descriptor: int, rendition: Rendition) -> bytes | None:
-    """The block of EXIF that the rendition is to have, if any."""
-    if not (rendition.options.keep.copyright and rendition.format.metadata):
+def exif_of(source: pyvips.Image, descriptor: int, spec: Spec) -> bytes | None:
+    """The EXIF block that the rendition gets, if any."""
+    if not (spec.options.keep.copyright and spec.format.metadata):
         return None
     if source.get("vips-loader").startswith("tiff"):
         with io.FileIO(descriptor, closefd=False) as file:
@@ -48,9 +48,13 @@ def exif_of(source: pyvips.Image, descriptor: int, rendition: Rendition) -> byte
 
 
 def encode(
-    image: pyvips.Image, rendition: Rendition, exif: bytes | None, settings: Mapping[str, Mapping[str, Any]]
+    image: pyvips.Image,
+    spec: Spec,
+    settings: Mapping[str, Mapping[str, Any]],
+    exif: bytes | None = None,
 ) -> bytes:
-    format, options = rendition.format, rendition.options
+    """Encode *image* with the *settings* of its format and the block *exif*."""
+    format, options = spec.format, spec.options
     parameters = dict(settings[format.name])
     if format.lossy:
         parameters["Q"] = options.quality
@@ -58,14 +62,14 @@ def encode(
         parameters |= _PROGRESSIVE.get(format.name, {})
     if options.lossless:
         parameters |= _LOSSLESS.get(format.name, {})
-    keep = _KEEP_PROFILE if options.keep.icc else 0  # `scale` has removed what is not to be kept
+    keep = _KEEP_PROFILE if options.keep.icc else 0  # the step `scale` has removed a profile that is not kept
     if exif is not None:
         keep |= _KEEP_EXIF
         image = image.copy()
         for field in image.get_fields():
-            if field.startswith("exif-"):  # each tag stands beside the block too, and would be written from there
+            if field.startswith("exif-"):  # libvips would write each of these tags into the block
                 image.remove(field)
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    # Into memory, not into the file: a full disk would leave libvips' target empty, and in place.
+    # Into memory, not into a file: on a full disk, libvips would leave an empty file in place.
     data: bytes = image.write_to_buffer("." + format.name, keep=keep, **parameters)
     return data
