@@ -21,7 +21,8 @@ from conftest import cached_files, fetch, url_of
 from flask import Flask
 from PIL import Image, ImageDraw
 
-from engines.test_engine import ENGINES, psnr
+from engines.conftest import ENGINES
+from engines.test_engine import psnr
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 from flask_images_vips.formats import FORMATS, choose
@@ -90,12 +91,6 @@ def lay(path: Path, frames: Sequence[Image.Image], *, plays: int = 0, delays: An
         save |= {"lossless": True, "loop": plays}
     frames[0].save(path, save_all=True, append_images=frames[1:], **save)
     return path
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    made: Engine = ENGINES[request.param]()
-    return made
 
 
 def render(engine: Engine, path: Path, **wishes: Any) -> bytes:
@@ -454,29 +449,6 @@ def test_changed_bytes_give_frames_or_an_error_of_ours(engine: Engine, source: s
         except (UnreadableSource, LimitExceeded):
             continue
         assert made.frames
-
-
-def test_a_gif_that_ends_within_a_frame_is_unreadable(engine: Engine, tmp_path: Path) -> None:
-    path = tmp_path / "a.gif"
-    parts = scattered(1, (1, 2))
-    whole = gif(CANVAS, parts)
-    refused = 0
-    for length in range(len(whole) // 3, len(whole), 31):
-        path.write_bytes(whole[:length])
-        try:
-            made = shown(render(engine, path, format="webp", lossless=True))
-        except UnreadableSource:
-            refused += 1
-            continue
-        for frame, reference in zip(made.frames, composed(CANVAS, parts), strict=False):
-            assert psnr(frame, reference) == 99
-    assert refused > 50
-
-
-@pytest.mark.parametrize("end", [b"", b";", b";\0\0", b"\0\0;", b"; and more"])
-def test_what_follows_the_last_frame_of_a_gif_does_not_matter(engine: Engine, end: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.gif").write_bytes(gif(CANVAS, scattered(1, (1, 2)))[:-1] + end)
-    assert len(shown(render(engine, tmp_path / "a.gif", width=20)).frames) == 8
 
 
 def test_where_nothing_makes_a_source_broken_what_is_there_is_shown(make_app: MakeApp, static: Path) -> None:

@@ -12,7 +12,10 @@ import pyvips
 from conftest import PHOTOGRAPHS
 from PIL import Image, ImageCms
 
-from flask_images_vips.engines.colour import is_srgb
+from flask_images_vips.engines.colour import is_srgb, keeps_profile
+from flask_images_vips.formats import by_name
+from flask_images_vips.options.options import Options
+from flask_images_vips.options.values import Keep
 
 Primaries = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
@@ -175,3 +178,15 @@ def test_a_curve_without_a_value_is_not_srgbs(values: tuple[float, ...]) -> None
 def test_the_profiles_drawn_here_are_profiles(profile: bytes) -> None:
     """Or else the engines' tests would convert nothing."""
     ImageCms.ImageCmsProfile(io.BytesIO(profile))
+
+
+def test_a_profile_is_kept_where_it_is_wanted_fits_and_can_be_written() -> None:
+    wanted, png, gif = Options(keep=Keep(icc=True)), by_name("png"), by_name("gif")
+    rgb, grey = display_p3_profile(), grey_profile(gamma(2.2))
+    assert keeps_profile(rgb, wanted, png, is_rgb_picture=True)
+    assert not keeps_profile(rgb, Options(), png, is_rgb_picture=True)
+    assert not keeps_profile(rgb, wanted, gif, is_rgb_picture=True)
+    assert not keeps_profile(rgb, wanted, png, is_rgb_picture=False)
+    assert not keeps_profile(grey, wanted, png, is_rgb_picture=True)
+    assert not keeps_profile(b"no profile", wanted, png, is_rgb_picture=True)
+    assert not keeps_profile(None, wanted, png, is_rgb_picture=True)

@@ -22,7 +22,8 @@ from conftest import PHOTOGRAPHS, cached_files, fetch, url_of
 from flask import Flask
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
-from engines.test_engine import ENGINES, decoded, exif, in_front_of, psnr, stored, whole
+from engines.conftest import ENGINES
+from engines.test_engine import decoded, exif, in_front_of, psnr, stored, whole
 from flask_images_vips import (
     Images,
     ImageSize,
@@ -42,12 +43,6 @@ from flask_images_vips.sources.local import LocalSources
 MakeApp = Callable[..., Flask]
 
 DIRECTIONS = [gravity.value for gravity in Gravity if not gravity.smart]
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    made: Engine = ENGINES[request.param]()
-    return made
 
 
 def rendered(engine: Engine, path: Path, size: Size | None = None, **wishes: Any) -> tuple[Image.Image, Size]:
@@ -242,22 +237,6 @@ def test_a_region_scaled_down_looks_like_the_whole_that_is_cut_and_scaled(
         assert psnr(made, part.resize(size, Image.Resampling.LANCZOS)) >= least, reduction
 
 
-def test_a_region_of_a_jpeg_is_decoded_at_a_fraction(photograph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flask_images_vips.engines.vips.engine import VipsEngine
-    from flask_images_vips.engines.vips.reader import Reader
-
-    asked: list[dict[str, Any]] = []
-    opened = Reader.open
-
-    def listening(self: Reader, descriptor: int, ref: str, **options: Any) -> Any:
-        asked.append(options)
-        return opened(self, descriptor, ref, **options)
-
-    monkeypatch.setattr(Reader, "open", listening)
-    made_by(VipsEngine(), photograph / "a.jpg", region=(0, 0, 0.5, 0.5), width=40, rotate=90)
-    assert {"shrink": 2} in asked
-
-
 @pytest.mark.parametrize(("name", "reduced"), [("a.png", 3), ("a.jpg", 4), ("b.jpg", 4)])
 def test_a_turned_picture_is_scaled_as_one_that_is_not(
     engine: Engine, name: str, reduced: int, photograph: Path
@@ -440,13 +419,6 @@ def test_all_frames_of_an_animation_are_cropped_alike(make_app: MakeApp, static:
         reds.append(int((array(made.convert("RGB"))[..., 1] < 60).sum()))
     assert reds[0] > 1000
     assert max(reds[1:]) < 1000
-
-
-def test_where_libvips_is_missing_a_crop_by_a_look_is_refused(make_app: MakeApp, static: Path) -> None:
-    draw(static / "a.png")
-    app = make_app(IMAGES_ENGINE="pillow", DEBUG=True)
-    response = app.test_client().get(url_of(app, "a.png", mode="crop", width=9, height=9, gravity="attention"))
-    assert (response.status_code, "gravity='attention'" in response.text) == (400, True)
 
 
 # The application says where the subject is

@@ -7,10 +7,8 @@ of the whole decoded picture, and flat colours by their values.
 from __future__ import annotations
 
 import io
-import logging
 import random
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,13 +19,12 @@ import pytest
 import pyvips
 from conftest import PHOTOGRAPHS, cached_files, fetch, gradient, url_of
 from flask import Flask
-from PIL import AvifImagePlugin, Image, ImageCms, ImageFilter, ImageOps
+from PIL import Image, ImageCms, ImageFilter, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from engines.conftest import converted
 from engines.test_colour import DISPLAY_P3, SRGB, display_p3_profile, gamma, grey_profile, srgb_profile
 from flask_images_vips.engines.engine import Engine
-from flask_images_vips.engines.pillow.engine import PillowEngine
-from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import UnreadableSource
 from flask_images_vips.formats import by_name, choose
 from flask_images_vips.geometry import Geometry, Size, plan, transformed
@@ -36,7 +33,6 @@ from flask_images_vips.options.values import MODES
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
 
-ENGINES = {"vips": VipsEngine, "pillow": PillowEngine}
 MakeApp = Callable[..., Flask]
 
 ORIENTATION = 0x0112
@@ -51,12 +47,6 @@ STORED_AS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    made: Engine = ENGINES[request.param]()
-    return made
 
 
 def header_size(engine: Engine, path: Path) -> Size:
@@ -214,30 +204,6 @@ WITH_AND_WITHOUT_ALPHA = ("cat", "coffee", "cup", "rocket")
 OPAQUE = ("cat", "canyon", "flower", "rocket")
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's photographs, upright and in sRGB, as PNG files and, where they are opaque, as JPEG files."""
-    folder = tmp_path_factory.mktemp("photographs")
-    for path in PHOTOGRAPHS.glob("*.[jp][pn]g"):
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if profile := image.info.get("icc_profile"):
-                upright = _converted(upright, profile)
-        upright.info = {}
-        upright.save(folder / f"{path.stem}.png", compress_level=1)
-        if upright.mode == "RGB":
-            upright.save(folder / f"{path.stem}.jpg", quality=92)
-    return folder
-
-
-def _converted(picture: Image.Image, profile: bytes) -> Image.Image:
-    """*picture* in sRGB, from the colours of *profile*."""
-    theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    converted = ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    assert converted is not None
-    return converted
-
-
 def whole(path: Path) -> Image.Image:
     with Image.open(path) as image:
         image.load()
@@ -332,30 +298,6 @@ def test_an_avif_is_neither_stretched_nor_shifted(
     for reduction in (1, 2, 3, 3.65, 3.8, 5, 7, 10, 16):
         width, height = (int(side / reduction) for side in size)
         assert _likeness(engine, path, picture, width=width, height=height) >= 37, reduction
-
-
-def test_an_avif_whose_data_is_corrupt_is_refused_where_that_is_asked_for(photographs: Path, tmp_path: Path) -> None:
-    whole(photographs / "cat.png").save(tmp_path / "a.avif", quality=80, speed=10)
-    data = bytearray((tmp_path / "a.avif").read_bytes())
-    for position in range(len(data) // 2, len(data) // 2 + 200):
-        data[position] ^= 0xFF
-    (tmp_path / "a.avif").write_bytes(data)
-    with pytest.raises(UnreadableSource):
-        rendered(VipsEngine(fail_on="warning"), tmp_path / "a.avif", width=200)
-
-
-@pytest.mark.parametrize("bits", [8, 10, 12])
-def test_an_avif_without_a_decoder_in_pillow_is_decoded_by_libvips(
-    bits: int, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = pyvips.Image.new_from_file(str(photographs / "cat.png")).colourspace("rgb16" if bits > 8 else "srgb")
-    source.heifsave(str(tmp_path / "a.avif"), compression="av1", Q=90, bitdepth=bits, effort=0)
-    engine = VipsEngine()
-    by_pillow = rendered(engine, tmp_path / "a.avif", width=200)
-    monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
-    by_libvips = rendered(engine, tmp_path / "a.avif", width=200)
-    assert by_pillow.tobytes() != by_libvips.tobytes()
-    assert psnr(by_pillow, by_libvips) >= 40
 
 
 @pytest.mark.parametrize("size", [(1, 1), (400, 1), (1, 400), (2, 3), (32, 24), (6, 5)])
@@ -666,7 +608,7 @@ def test_a_photograph_in_cmyk_is_converted_by_its_profile(engine: Engine, photog
     )
     assert printed is not None
     printed.save(tmp_path / "a.tif", icc_profile=profile)
-    assert psnr(rendered(engine, tmp_path / "a.tif"), _converted(printed, profile)) >= 37
+    assert psnr(rendered(engine, tmp_path / "a.tif"), converted(printed, profile)) >= 37
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
@@ -768,23 +710,6 @@ def test_no_output_has_metadata(engine: Engine, extension: str, tmp_path: Path) 
 
 def _formats_of(engine: Engine) -> list[str]:
     return [format for format in EVERY_FORMAT if not engine.refusal(Options(), by_name(format))]
-
-
-@pytest.mark.parametrize("setting", ["auto", "vips", "pillow"])
-@pytest.mark.parametrize("format", EVERY_FORMAT)
-def test_a_format_is_written_by_an_engine_that_can(
-    setting: str, format: str, make_app: MakeApp, draw: Callable[..., Path]
-) -> None:
-    draw("a.png", (64, 48))
-    app = make_app(IMAGES_ENGINE=setting)
-    if setting == "vips" and format in ("tiff", "bmp", "ico"):
-        assert app.test_client().get(url_of(app, "a.png", format=format)).status_code == 400
-        return
-    made = fetch(app, "a.png", width=32, format=format)
-    assert made.format == format.upper()
-    assert made.size == (32, 24)
-    least = 30 if format in ("jpeg", "webp", "avif", "gif") else 37
-    assert psnr(made, gradient((64, 48)).resize((32, 24), Image.Resampling.LANCZOS)) >= least
 
 
 @pytest.mark.parametrize("setting", ["auto", "pillow"])
@@ -924,23 +849,3 @@ def test_a_name_is_only_a_name(
     made = fetch(make_app(IMAGES_ENGINE=engine.name), name, format="png")
     assert made.size == (40, 30)
     assert furthest(made, Image.new("RGB", made.size, "#c82828"), [(20, 15)]) <= 4
-
-
-# Without libvips
-
-
-def test_without_pyvips_everything_is_rendered_by_pillow_and_one_line_says_so(
-    make_app: MakeApp, draw: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setitem(sys.modules, "pyvips", None)
-    monkeypatch.delitem(sys.modules, "flask_images_vips.engines.vips.engine", raising=False)
-    draw("a.png", (64, 48))
-    app = make_app()
-    with caplog.at_level(logging.INFO, "flask_images_vips"):
-        for width in (8, 16, 32):
-            for format in ("jpeg", "png", "webp", "avif", "tiff"):
-                made = fetch(app, "a.png", width=width, format=format)
-                assert (made.format, made.size) == (format.upper(), (width, width * 3 // 4))
-    records = [record for record in caplog.records if record.name.startswith("flask_images_vips")]
-    assert [record.levelname for record in records if "pyvips" in record.getMessage()] == ["WARNING"]
-    assert sum("by pillow" in record.getMessage() for record in records) == 15
