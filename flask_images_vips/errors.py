@@ -75,12 +75,12 @@ class UnsupportedSource(UnreadableSource):
 class LimitExceeded(ImagesError):
     """A rendition would exceed a limit of the configuration or of its format.
 
-    *what* names the quantity, such as ``"output's pixels"``. *set_by* names what sets the limit, such as a
-    configuration key.
+    *what* says what has the *value*, with a place for it, such as ``"the source has {:,} pixels"``. *set_by* names what
+    sets the *limit*: a configuration key, a format, or this package.
     """
 
     def __init__(self, what: str, value: float, limit: float, *, set_by: str) -> None:
-        super().__init__(f"{what}: {value:,}; the limit is {limit:,}, set by {set_by}")
+        super().__init__(f"{what.format(value)}; the limit is {limit:,} ({set_by})")
         self.what = what
         self.value = value
         self.limit = limit

@@ -343,7 +343,7 @@ def test_what_fails_for_a_reason_of_the_moment_leaves_the_entry_as_it_was(bench:
 
 def test_what_takes_too_long_is_not_tried_again(bench: Bench) -> None:
     def render(rendition: Rendition, since: float) -> bytes:
-        raise LimitExceeded("render's seconds", 11, 10, set_by="IMAGES_RENDER_TIMEOUT")
+        raise LimitExceeded("the render took {:,} seconds", 11, 10, set_by="IMAGES_RENDER_TIMEOUT")
 
     key = bench.keep(1)
     counted(bench.recompressor(render), bench.rendition(1))()

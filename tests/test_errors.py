@@ -44,9 +44,11 @@ def test_an_invalid_option_says_what_came_and_what_was_expected() -> None:
 
 
 def test_an_exceeded_limit_says_by_how_much_and_who_set_it() -> None:
-    error = LimitExceeded("output's pixels", 54_000_000, 25_000_000, set_by="IMAGES_MAX_OUTPUT_PIXELS")
-    assert str(error) == "output's pixels: 54,000,000; the limit is 25,000,000, set by IMAGES_MAX_OUTPUT_PIXELS"
-    assert (error.what, error.value, error.limit) == ("output's pixels", 54_000_000, 25_000_000)
+    error = LimitExceeded(
+        "the output would have {:,} pixels", 54_000_000, 25_000_000, set_by="IMAGES_MAX_OUTPUT_PIXELS"
+    )
+    assert str(error) == "the output would have 54,000,000 pixels; the limit is 25,000,000 (IMAGES_MAX_OUTPUT_PIXELS)"
+    assert (error.what, error.value, error.limit) == ("the output would have {:,} pixels", 54_000_000, 25_000_000)
 
 
 def test_an_error_of_a_source_names_it() -> None:

@@ -124,4 +124,4 @@ class DecodesOnce(Engine, Protocol):
 
 def overtime(seconds: float, limit: float) -> LimitExceeded:
     """The error for a render that was stopped after *seconds*."""
-    return LimitExceeded("render's seconds", round(seconds, 2), limit, set_by="IMAGES_RENDER_TIMEOUT")
+    return LimitExceeded("the render took {:,} seconds", round(seconds, 2), limit, set_by="IMAGES_RENDER_TIMEOUT")

@@ -34,7 +34,9 @@ def check_frames(descriptor: int) -> None:
         else:
             return
     if count > MOST_FRAMES:
-        raise LimitExceeded("number of frames", count, MOST_FRAMES, set_by="this package")
+        raise LimitExceeded(
+            "the file has {:,} frames, pages or chunks, or more", count, MOST_FRAMES, set_by="this package"
+        )
 
 
 def check_gif(descriptor: int, ref: str, frames: int) -> None:

@@ -27,7 +27,9 @@ class Limits:
         Raises:
             LimitExceeded: If the file is larger than ``IMAGES_MAX_SOURCE_BYTES``.
         """
-        _check("source's bytes", source.size_bytes, self.config.max_source_bytes, "IMAGES_MAX_SOURCE_BYTES")
+        _check(
+            "the source file has {:,} bytes", source.size_bytes, self.config.max_source_bytes, "IMAGES_MAX_SOURCE_BYTES"
+        )
         return source.open()
 
     def check_source(self, header: Header, frames: int = 1) -> None:
@@ -38,9 +40,9 @@ class Limits:
         """
         most = self.config.max_source_pixels
         if header.whole:  # frames are decoded one by one, so memory depends on one of them and time on all
-            half = "IMAGES_MAX_SOURCE_PIXELS, half of it for what is decoded as a whole"
-            _check("source's pixels", header.size.pixels, most // 2, half)
-        _check("source's pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")
+            half = "half of IMAGES_MAX_SOURCE_PIXELS, since it is decoded as a whole"
+            _check("a frame of the source has {:,} pixels", header.size.pixels, most // 2, half)
+        _check("the source has {:,} pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")
 
     def frames(self, header: Header, options: Options, format: Format) -> int:
         """The number of frames to render: all of the source's, or 1 for a still image."""
@@ -66,10 +68,20 @@ class Limits:
         geometry = lay_out(header.size, options, trimmed=trimmed, mark=mark.size if mark else None)
         start: list[Size] = [transformed(header.size, options, trimmed)] if options.transform else []
         for made in {geometry.scaled, geometry.canvas, geometry.final, *start}:
-            _check("output's pixels", made.pixels * frames, config.max_output_pixels, "IMAGES_MAX_OUTPUT_PIXELS")
-        _check("width", geometry.final.width, config.max_width, "IMAGES_MAX_WIDTH")
-        _check("height", geometry.final.height, config.max_height, "IMAGES_MAX_HEIGHT")
-        _check("longest side", max(geometry.final), format.max_side, f"the format {format.name}")
+            _check(
+                "the output would have {:,} pixels",
+                made.pixels * frames,
+                config.max_output_pixels,
+                "IMAGES_MAX_OUTPUT_PIXELS",
+            )
+        _check("the output would be {:,} pixels wide", geometry.final.width, config.max_width, "IMAGES_MAX_WIDTH")
+        _check("the output would be {:,} pixels high", geometry.final.height, config.max_height, "IMAGES_MAX_HEIGHT")
+        _check(
+            "the longest side of the output would have {:,} pixels",
+            max(geometry.final),
+            format.max_side,
+            f"the format {format.name}",
+        )
         return geometry
 
 

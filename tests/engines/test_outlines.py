@@ -78,12 +78,12 @@ def _tiff(pages: int, order: str = "<", *, big: bool = False) -> bytes:
 )
 def test_frames_and_pages_are_counted_to_the_limit(make: Callable[[int], bytes], tmp_path: Path) -> None:
     _checked(make(MOST_FRAMES), tmp_path / "a")
-    with pytest.raises(LimitExceeded, match=r"number of frames is 10,001, over the limit of 10,000"):
+    with pytest.raises(LimitExceeded, match=r"has 10,001 frames.*; the limit is 10,000"):
         _checked(make(MOST_FRAMES + 1), tmp_path / "a")
 
 
 def test_a_chain_of_pages_that_forms_a_loop_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LimitExceeded, match="number of frames"):
+    with pytest.raises(LimitExceeded, match="frames, pages or chunks"):
         _checked(b"II*\0" + struct.pack("<IHI", 8, 0, 8), tmp_path / "a")
 
 

@@ -146,7 +146,7 @@ def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
         file.seek(0)
         data = file.read(_MOST_SVG_BYTES + 1)
     if len(data) > _MOST_SVG_BYTES:
-        raise LimitExceeded("SVG's bytes", len(data), _MOST_SVG_BYTES, set_by="this package")
+        raise LimitExceeded("the SVG has {:,} bytes", len(data), _MOST_SVG_BYTES, set_by="this package")
     _check_drawing(data, ref)
     return pyvips.Image.svgload_buffer(data, scale=scale)
 

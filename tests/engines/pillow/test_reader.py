@@ -52,7 +52,7 @@ def test_only_the_formats_in_use_are_opened(tmp_path: Path) -> None:
     [
         (ValueError("odd"), UnreadableSource("a.png", "ValueError: odd")),
         (MemoryError(), MemoryError()),
-        (LimitExceeded("pixels", 2, 1, set_by="a test"), LimitExceeded("pixels", 2, 1, set_by="a test")),
+        (LimitExceeded("{} pixels", 2, 1, set_by="a test"), LimitExceeded("{} pixels", 2, 1, set_by="a test")),
     ],
 )
 def test_whatever_goes_wrong_within_means_that_the_file_is_broken(
