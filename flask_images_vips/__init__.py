@@ -1,9 +1,10 @@
 """Resizes images on the fly inside a Flask application: a drop-in for Flask-Images, by libvips."""
 
-from .compat import ImageSize, modes
+from .compat import modes
 from .extension import Images
 from .options.transforms import Transform
 from .page.helpers import resized_img_size, resized_img_src
+from .page.size import ImageSize
 from .page.tags import (
     resized_img_attrs,
     resized_img_hint,

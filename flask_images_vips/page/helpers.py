@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,15 +17,13 @@ from flask import current_app, has_request_context, request
 from markupsafe import Markup, escape
 
 from .. import urls
-from ..compat import ImageSize
-from ..errors import ImagesError, InvalidOption, InvalidPath, SourceError, SourceNotFound, did_you_mean
+from ..errors import ImagesError, InvalidOption, InvalidPath, SourceError, SourceNotFound
 from ..geometry import Box, Size, plan, transformed
 from ..options.options import DECLARED, Options, write_query
-from ..options.parsing import written
-from ..options.values import MODES, Mode
-from ..sources.finder import current_version
+from ..options.values import MODES, Mode, write_text
 from ..sources.source import Source
 from ..state import current_images
+from .size import ImageSize
 
 if TYPE_CHECKING:
     from ..engines.engine import Header
@@ -86,12 +85,12 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
         keywords["focal"] = [round(part, 4) for part in point]
     version = keywords.pop("version", None)  # counts only where there is no file that has one
     wanted = keywords.get("watermark")
-    mark = find(written(wanted).partition(",")[0]) if wanted else None
+    mark = find(str(write_text(wanted)).partition(",")[0]) if wanted else None
     marks = [] if mark is None else [mark]
     if source is not None and not urls.is_remote(ref):
-        version = current_version(source, *marks)
+        version = images.pipeline.version(source, *marks)
     elif version is not None and marks:
-        version = f"{version}.{current_version(*marks)}"
+        version = f"{version}.{images.pipeline.version(*marks)}"
     if base := images.pipeline.config.base_url:
         before = base.rstrip("/") + _script_root()
     else:
@@ -214,7 +213,7 @@ def _wants_a_crop(keywords: Mapping[str, Any]) -> bool:
 def find(ref: str) -> Source | None:
     """The source of *ref*, or None where it is missing, or is a URL that was not fetched yet."""
     with suppress(SourceError, InvalidPath):
-        return current_images().pipeline.sources.here(ref)
+        return current_images().pipeline.source_here(ref)
     return None
 
 
@@ -247,7 +246,7 @@ def known_source(ref: str, source: Source | None, keywords: Mapping[str, Any]) -
         if source is None:
             raise SourceNotFound(ref, "no such file in IMAGES_PATH, or not on this host")
         pipeline = current_images().pipeline
-        header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
+        header, trimmed = pipeline.metadata.header(source), pipeline.trimmed(source, options)
         return Known(header, options, trimmed, transformed(header.size, options, trimmed))
     except ImagesError as error:
         logger.warning("no size for the image %r in a template: %s", ref, error)
@@ -278,7 +277,8 @@ def _query(keywords: Mapping[str, Any]) -> dict[str, str]:
 @lru_cache(_WARNED_NAMES)
 def _warn_of(name: str) -> None:
     """Once for each name and process."""
-    hint = did_you_mean(name, sorted(_URL_KEYWORDS))
+    near = get_close_matches(name, sorted(_URL_KEYWORDS), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
     logger.warning("%s is no option of images, and goes into the URL as it is%s", name, hint)
 
 
