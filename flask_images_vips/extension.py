@@ -13,8 +13,8 @@ from .compat import LegacyMethods
 from .composition import build
 from .config.keys import read_key
 from .errors import ConfigError
-from .page import helpers as templating
-from .page import tags as markup
+from .page import links
+from .page.helpers import HELPERS
 from .pipeline import Pipeline
 from .serving import views
 from .serving.early import EarlyHits
@@ -68,7 +68,7 @@ class Images(LegacyMethods):
         app.cli.add_command(cli.images)
         app.register_blueprint(blueprint)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may give None
-        app.jinja_env.globals.update({helper.__name__: helper for helper in markup.HELPERS})
+        app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
 
     @property
     def pipeline(self) -> Pipeline:
@@ -99,7 +99,7 @@ class Images(LegacyMethods):
             InvalidPath: If *local_path* is not normalised, or has a scheme other than http, https or ftp.
             ValueError: If the keywords contradict each other.
         """
-        return templating.build_url(local_path, **keywords)
+        return links.build_url(local_path, **keywords)
 
     def authorize(self, callback: Authorizer) -> Authorizer:
         """Ask *callback*, a function ``(source_ref, options)``, before each image of this object's applications.

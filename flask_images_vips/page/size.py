@@ -76,15 +76,14 @@ class ImageSize:
         return size
 
     def _plan(self, own: Size, options: Options, trimmed: Box | None = None) -> None:
-        start, geometry, needs_enlarge = _planned(own, options, trimmed)
+        start, geometry, needs_enlarge, boxed = _planned(own, options, trimmed)
         self.mode, self.transform, self.enlarge = options.mode, options.transform, options.enlarge
         self.req_width, self.req_height = options.width, options.height
         self.image_width, self.image_height = start
         self.width, self.height = geometry.final
         if options.width or options.height:
             self.needs_enlarge = needs_enlarge
-        settled = options.settled()
-        if settled.width and settled.height and options.mode is not Mode.RESHAPE:
+        if boxed:
             self.op_width, self.op_height = geometry.scaled
 
     def __repr__(self) -> str:
@@ -92,9 +91,11 @@ class ImageSize:
 
 
 @lru_cache(_REMEMBERED_PLANS)
-def _planned(own: Size, options: Options, trimmed: Box | None) -> tuple[Size, Geometry, bool]:
-    start = transformed(own, options, trimmed)
-    return start, lay_out(own, options, trimmed=trimmed), needs_enlarging(start, options)
+def _planned(own: Size, options: Options, trimmed: Box | None) -> tuple[Size, Geometry, bool, bool]:
+    """Return the size that scaling starts from, the geometry, and whether it needs enlarging and fills a box."""
+    start, settled = transformed(own, options, trimmed), options.settled()
+    boxed = bool(settled.width and settled.height) and options.mode is not Mode.RESHAPE
+    return start, lay_out(own, options, trimmed=trimmed), needs_enlarging(start, options), boxed
 
 
 def _file_size(path: str | os.PathLike[str]) -> Size:

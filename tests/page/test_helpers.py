@@ -13,7 +13,7 @@ from werkzeug.routing import BuildError
 
 from flask_images_vips import Images, resized_img_attrs, resized_img_size, resized_img_src, resized_img_tag
 from flask_images_vips.errors import ConfigError
-from flask_images_vips.page.helpers import _warn_of
+from flask_images_vips.page.links import _report_unknown
 
 
 @pytest.fixture
@@ -113,20 +113,20 @@ def test_url_for_builds_image_urls() -> None:
     ("name", "hint"), [("widht", "; did you mean width?"), ("prest", "; did you mean preset?"), ("zzz", "")]
 )
 def test_an_unknown_keyword_stays_in_the_url_with_one_warning(page: Flask, name: str, hint: str, caplog: Any) -> None:
-    _warn_of.cache_clear()
+    _report_unknown.cache_clear()
     for _ in range(2):
         assert f"&{name}=9&" in resized_img_src("a.png", width=8, **{name: 9}).replace("?", "&")
         resized_img_size("a.png", **{name: 9})
         url_for("images.crop", filename="a.png", **{name: 9})
         resized_img_tag("a.png", alt="x", **{name: 9})
     assert [record.getMessage() for record in caplog.records] == [
-        f"{name} is no option of images, and goes into the URL as it is{hint}"
+        f"unknown image option {name} is put into the URL unchanged{hint}"
     ]
 
 
 @pytest.mark.usefixtures("page")
 def test_no_other_keyword_is_warned_of(caplog: Any) -> None:
-    _warn_of.cache_clear()
+    _report_unknown.cache_clear()
     resized_img_tag(
         "a.png", width=8, alt="x", class_="y", data_z=1, hidpi=2, hidpi_quality=4, external=True, onclick=""
     )
