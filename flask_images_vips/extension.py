@@ -122,4 +122,4 @@ class Images(LegacyMethods):
 
         Flask calls this because these endpoints match no URL rule. Returns None for other endpoints.
         """
-        return templating.url_for_image(endpoint, values)
+        return links.url_for(endpoint, values)
