@@ -42,7 +42,7 @@ class LegacyMethods:
     def find_img(self, local_path: str) -> str | None:
         """Return the absolute path of the source *local_path*, or None if it does not exist."""
         try:
-            return self.pipeline.sources.find(local_path.strip("/")).path
+            return self.pipeline.sources.local.find(local_path.strip("/")).path
         except SourceNotFound:
             return None
 
@@ -56,7 +56,7 @@ class LegacyMethods:
         """
         pipeline = self.pipeline
         try:
-            own = pipeline.size(pipeline.sources.find(path.strip("/")))
+            own = pipeline.facts.header(pipeline.sources.local.find(path.strip("/"))).size
         except SourceNotFound:
             raise NotFound from None
         return ImageSize(image_width=own.width, image_height=own.height, **keywords)
@@ -67,7 +67,8 @@ class LegacyMethods:
         Raises:
             InvalidOption: If an option has an invalid value.
         """
-        from .engines.pillow.engine import finish, resized, trim_box  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.steps import finish, resized  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.trim import trim_box  # noqa: PLC0415
 
         query = write_query({"enlarge": True, **keywords, "background": background})
         options = Options.parse(query)
@@ -82,7 +83,7 @@ class LegacyMethods:
         Raises:
             InvalidOption: If *sharpen* has an invalid value.
         """
-        from .engines.pillow.engine import finish  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.steps import finish  # noqa: PLC0415  (slow to import)
 
         options = Options.parse(write_query({"sharpen": sharpen}))
         return finish(image, options, by_name("png"), lay_out(Size(*image.size), options))

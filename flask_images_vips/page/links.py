@@ -14,9 +14,11 @@ from flask import current_app, has_request_context, request
 from .. import urls
 from ..errors import InvalidOption, InvalidPath, SourceError
 from ..options.options import DECLARED, Options, write_query
+from ..options.parsing import written
 from ..options.presets import Presets
-from ..options.values import MODES, Mode, write_text
+from ..options.values import MODES, Mode
 from ..pipeline import Pipeline
+from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
 
@@ -76,7 +78,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
 def find(ref: str) -> Source | None:
     """Return the source of *ref*, or None if it is missing, or is a URL that has not been fetched yet."""
     with suppress(SourceError, InvalidPath):
-        return current_images().pipeline.source_here(ref)
+        return current_images().pipeline.sources.here(ref)
     return None
 
 
@@ -170,12 +172,12 @@ def _version(pipeline: Pipeline, ref: str, source: Source | None, options: dict[
     """
     version: str | None = options.pop("version", None)
     watermark = options.get("watermark")
-    mark = find(str(write_text(watermark)).partition(",")[0]) if watermark else None
+    mark = find(written(watermark).partition(",")[0]) if watermark else None
     marks = [] if mark is None else [mark]
     if source is not None and not urls.is_remote(ref):
-        return pipeline.version(source, *marks)
+        return current_version(source, *marks)
     if version is not None and marks:
-        return f"{version}.{pipeline.version(*marks)}"
+        return f"{version}.{current_version(*marks)}"
     return version
 
 

@@ -72,7 +72,7 @@ class Picture:
             if self.source is None:
                 raise SourceNotFound(self.ref, "no such file in IMAGES_PATH, or not on this host")
             pipeline = current_images().pipeline
-            header, trimmed = pipeline.metadata.header(self.source), pipeline.trimmed(self.source, options)
+            header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
             return Known(header, options, ImageSize.planned(header.size, options, trimmed))
         except ImagesError as error:
             logger.warning("cannot tell the size of image %r in a template: %s", self.ref, error)
@@ -115,7 +115,7 @@ class Picture:
         if self.source is None:
             return None
         try:
-            return current_images().pipeline.metadata.placeholder(self.source, kind)
+            return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
             logger.warning("no placeholder for image %r in a template: %s", self.ref, error)
             return None
@@ -134,15 +134,17 @@ class ResponsivePicture(Picture):
         """The size that scaling starts from, or None if it cannot be known."""
         self.shown: Size | None = None
         """The size in the page, in CSS pixels, or None if it cannot be known."""
-        if self.known is not None:
-            size = self.known.size
-            self.start = Size(size.image_width, size.image_height)
-            self.options = responsive.settled(self.start, self.known.options)
-            self.shown = plan(self.start, self.options).final
-            if "aspect" in self.keywords:  # the sides differ by candidate, and a URL cannot have all three
-                del self.keywords["aspect"]
-                sides = {"width": self.options.width, "height": self.options.height}
-                self.keywords = current_images().pipeline.presets.expanded(self.keywords | sides)
+        if self.known is None:
+            with suppress(InvalidOption):  # logged already
+                self.options = options_of(self.keywords)
+            return
+        self.start = Size(self.known.size.image_width, self.known.size.image_height)
+        self.options = responsive.settled(self.start, self.known.options)
+        self.shown = plan(self.start, self.options).final
+        if "aspect" in self.keywords:  # the sides differ by candidate, and a URL cannot have all three
+            del self.keywords["aspect"]
+            sides = {"width": self.options.width, "height": self.options.height}
+            self.keywords = current_images().pipeline.presets.expanded(self.keywords | sides)
 
     @property
     def alpha(self) -> bool:
@@ -164,7 +166,7 @@ class ResponsivePicture(Picture):
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
-            pipeline.announce(self.source, self.options, [(each.width, each.height) for each in found])
+            pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
         sides: Iterable[dict[str, Any]] = ({"width": each.width, "height": each.height} for each in found)
         if pipeline.presets.restricting:
             sides = map(pipeline.presets.expanded, sides)
@@ -187,7 +189,7 @@ class ResponsivePicture(Picture):
         if request.densities:
             wanted = [round(width * float(density)) for density in request.densities]
         allowed = tuple(pipeline.presets.allowed(map(int, wanted)))
-        limits = _limits(pipeline.config, format, pipeline.frames(self.known.header, self.options, format))
+        limits = _limits(pipeline.config, format, pipeline.limits.frames(self.known.header, self.options, format))
         return responsive.candidates(self.start, self.options, allowed, limits)
 
 

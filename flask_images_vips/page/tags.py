@@ -68,7 +68,7 @@ def plain_attributes(picture: Picture, keywords: Keywords) -> dict[str, Any]:
         attributes["data-original-width"] = None if sides_are_given else size.image_width
         attributes["data-original-height"] = None if sides_are_given else size.image_height
         attributes["width"], attributes["height"] = size.width, size.height
-    elif (expected := (dense or picture).expected_size) is not None:
+    elif (expected := picture.expected_size) is not None:
         attributes["width"], attributes["height"] = expected
     attributes["src"] = (dense or picture).url()
     return attributes

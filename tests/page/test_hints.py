@@ -34,6 +34,13 @@ def test_a_preload_says_what_the_tag_says() -> None:
     assert "imagesizes" not in avif
 
 
+@pytest.mark.usefixtures("page")
+@pytest.mark.parametrize("name", ["wide.jpg", "gone.jpg", "http://example.com/a.jpg"])
+def test_a_preload_has_the_type_that_was_asked_for(name: str) -> None:
+    assert parsed_head(resized_img_preload(name, width=300, format="avif"))["type"] == "image/avif"
+    assert "type" not in parsed_head(resized_img_preload(name, width=300))
+
+
 def test_a_hint_is_a_link_header_and_goes_ahead_where_the_server_can(page: Flask) -> None:
     sent: list[tuple[str, str]] = []
 

@@ -142,3 +142,14 @@ def test_an_offer_of_one_has_no_srcset() -> None:
     assert Offer.of_one("/a").attributes("50vw", lazy=True) == {"srcset": None}
     assert Offer("/a", "/a 9w", "9px").attributes(None, lazy=True) == {"srcset": "/a 9w", "sizes": "auto, 9px"}
     assert Offer("/a", "/a 9w", "9px").attributes("50vw", lazy=False) == {"srcset": "/a 9w", "sizes": "50vw"}
+
+
+@pytest.mark.usefixtures("page")
+def test_a_url_that_is_not_fetched_yet_has_the_size_that_was_asked_for() -> None:
+    url = "http://example.com/a.jpg"
+    sides = {"width": 300, "height": 200}
+    for keywords in (sides, sides | {"hidpi": 2}, sides | {"hidpi": 2, "enlarge": True}, sides | {"layout": "fixed"}):
+        found = resized_img_attrs(url, **keywords)
+        assert (found["width"], found["height"]) == (300, 200), keywords
+    assert "w=600" in resized_img_attrs(url, hidpi=2, enlarge=True, **sides)["src"]
+    assert "width" not in resized_img_attrs(url, mode="fit", **sides)

@@ -136,13 +136,13 @@ def test_with_a_nonce_styles_are_elements_and_without_style_there_are_none() -> 
 def test_an_animation_is_not_offered_in_a_format_that_would_stop_it(page: Flask, static: Path) -> None:
     frames = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")]
     frames[0].save(static / "moving.gif", save_all=True, append_images=frames[1:])
-    assert page.extensions["images"].pipeline.metadata.header(find(page, "moving.gif")).frames == 3
+    assert page.extensions["images"].pipeline.facts.header(find(page, "moving.gif")).frames == 3
     picture = parsed(resized_picture_tag("moving.gif", width=32))
     assert [child.get("type") for child in picture] == ["image/webp", None]
 
 
 def find(app: Flask, name: str) -> Any:
-    return app.extensions["images"].pipeline.sources.find(name)
+    return app.extensions["images"].pipeline.sources.local.find(name)
 
 
 @pytest.mark.usefixtures("page")
