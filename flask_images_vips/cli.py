@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from .nginx.configuration import nginx_configuration
-from .serving.responses import front_headers
+from .serving.headers import front_headers
 from .state import current_images
 
 images = AppGroup("images", help="The images of this application.")

@@ -51,6 +51,7 @@ from flask_images_vips.errors import Busy, LimitExceeded, SourceChanged
 from flask_images_vips.formats import JPEG
 from flask_images_vips.options.options import Options
 from flask_images_vips.rendition import Rendition
+from flask_images_vips.serving.hit import verify
 from flask_images_vips.serving.responses import _STREAMED_BYTES
 from flask_images_vips.sources.source import Source
 from flask_images_vips.state import images_of
@@ -96,8 +97,8 @@ def entry_of(app: Flask, url: str) -> Path:
     """Where the rendition of *url* is kept."""
     images = images_of(app)
     path, _, query = url.removeprefix("/imgsizer/").partition("?")
-    wanted = images.known(path, query.encode(), "").url
-    return Path(images.pipeline.cache.path(images.pipeline.rendition(wanted, images.pipeline.sources.find(wanted)).key))
+    wanted = verify(images, path, query.encode(), "").url
+    return Path(images.pipeline.cache.path(images.pipeline.rendition(wanted, images.pipeline.source(wanted)).key))
 
 
 def turn_of(app: Flask) -> Any:
@@ -277,7 +278,7 @@ class Bench(NamedTuple):
         return key
 
     def recompressor(self, render: Callable[[Rendition, float], bytes], after: int = 1) -> Recompressor:
-        return Recompressor(after, self.cache, self.turn, render)
+        return Recompressor(after, self.cache, self.turn.at_once(), render)
 
 
 @pytest.fixture
@@ -322,7 +323,7 @@ def test_what_is_evicted_at_the_last_moment_stays_gone(bench: Bench, monkeypatch
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", evict)
-    assert bench.cache.replace_with_smaller(key, b"small") == 0
+    assert bench.cache.finish(key, b"small") == 0
     assert bench.cache.get(key) is None
 
 
@@ -343,7 +344,7 @@ def test_what_fails_for_a_reason_of_the_moment_leaves_the_entry_as_it_was(bench:
 
 def test_what_takes_too_long_is_not_tried_again(bench: Bench) -> None:
     def render(rendition: Rendition, since: float) -> bytes:
-        raise LimitExceeded("the render took {:,} seconds", 11, 10, set_by="IMAGES_RENDER_TIMEOUT")
+        raise LimitExceeded("render's seconds", 11, 10, set_by="IMAGES_RENDER_TIMEOUT")
 
     key = bench.keep(1)
     counted(bench.recompressor(render), bench.rendition(1))()
@@ -403,11 +404,11 @@ def test_it_is_made_when_a_slot_is_free_and_waits_in_no_queue(make_app: MakeApp,
     photograph("coffee.jpg")
     app = make_app(IMAGES_RECOMPRESS_AFTER=2, IMAGES_MAX_RENDERS=1, IMAGES_MAX_WAITING=1)
     hot = Hot(app, "coffee.jpg", width=300, trim=10)  # which takes a slot to find out what to trim, too
-    slots = images_of(app).pipeline.producer.slots
+    slots = images_of(app).pipeline.slots
     with slots.hold(1):
         hot.ask(1)
         for _ in range(100):
-            assert not slots._process.get().queue
+            assert not slots._by_pid[os.getpid()].queue
             time.sleep(0.005)
         assert not hot.is_final()
     hot.wait()
@@ -600,10 +601,7 @@ def test_workers_that_are_killed_in_the_middle_leave_all_right(folder: Path, ser
     small = server.get(url)
     assert len(small.body) < len(answer.body)
     assert decoded_size(small.body) == decoded_size(answer.body)
-    with (
-        images_of(app).pipeline.producer.slots.hold(1),
-        images_of(app).pipeline.producer.slots.hold(1),
-    ):  # none is left taken
+    with images_of(app).pipeline.slots.hold(1), images_of(app).pipeline.slots.hold(1):  # none is left taken
         pass
 
 

@@ -1,1 +1,1 @@
-"""How is an image request answered?"""
+"""Answer image requests."""

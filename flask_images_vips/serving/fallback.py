@@ -1,7 +1,7 @@
-"""What does a browser show where a picture is missing? The site's own stand-in, or while it is debugged, a drawing.
+"""Choose what a browser shows in place of a missing picture: the site's fallback, or in debug mode a drawing.
 
-The status stays that of the error: browsers show the picture of a 404 all the same, while a search engine keeps it out
-of its index, and a monitor or a link checker sees that something is missing.
+The response keeps the status of the error. Browsers show the picture of a 404 as well, while search engines leave it
+out of their index, and monitors and link checkers notice the error.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from ..urls import ImageUrl
 
 logger = logging.getLogger("flask_images_vips")
 
-_DRAWN_SIZE = (400, 300)  # where none is asked for
+_DRAWN_SIZE = (400, 300)  # if the URL names no size
 _LARGEST_DRAWN = 8192
-_FONT_SIZE, _LETTER_WIDTH = 16.0, 0.62  # pixels, and a letter's width as a part of that
+_FONT_SIZE = 16.0  # pixels
+_LETTER_WIDTH = 0.62  # of the font size
 
 
 class StandIn(NamedTuple):
-    """What is sent in place of a picture, and how long it may be kept."""
+    """A picture to send in place of another."""
 
     data: bytes
     media_type: str
@@ -34,7 +35,10 @@ class StandIn(NamedTuple):
 
 
 def stand_in(url: ImageUrl, error: ImagesError, images: AppImages, request: Request) -> StandIn | None:
-    """What to show for *url*, whose source is missing or unreadable; None where the configuration names nothing."""
+    """Return the picture to send in place of *url*, which failed with *error*.
+
+    Returns None unless the source is missing or unreadable, and a fallback is configured.
+    """
     if not isinstance(error, SourceError) or isinstance(error, SourceChanged):
         return None
     config = images.pipeline.config
@@ -54,16 +58,16 @@ def stand_in(url: ImageUrl, error: ImagesError, images: AppImages, request: Requ
 
 
 def drawing(ref: str, options: Options, state: str) -> Markup:
-    """An SVG of the size that *options* ask for, with *ref* and that size in it."""
+    """Return an SVG of the size that *options* name, with *ref*, that size and *state* written in it."""
     width, height = options.width, options.height
     if width is None:
         width = height * _DRAWN_SIZE[0] // _DRAWN_SIZE[1] if height else _DRAWN_SIZE[0]
     if height is None:
         height = width * _DRAWN_SIZE[1] // _DRAWN_SIZE[0]
     width, height = (max(1, min(side, _LARGEST_DRAWN)) for side in (width, height))
-    asked = f"{options.width or 'any'} × {options.height or 'any'}, {state}"
+    size = f"{options.width or 'any'} × {options.height or 'any'}, {state}"
     name = "".join(letter if letter.isprintable() else "\ufffd" for letter in ref)
-    lines = [_line(name, width, height, 45), _line(asked, width, height, 60)]
+    lines = [_line(name, width, height, 45), _line(size, width, height, 60)]
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" viewBox="0 0 {0} {1}" fill="#555" '
         'font-family="sans-serif" text-anchor="middle"><rect width="100%" height="100%" fill="#ddd" stroke="#999" '
@@ -72,12 +76,12 @@ def drawing(ref: str, options: Options, state: str) -> Markup:
 
 
 def _line(text: str, width: int, height: int, percent: int) -> Markup:
-    """*text*, as large as fits, at *percent* of the height."""
+    """A line of *text*, *percent* of the height below the top, in the largest font that fits."""
     size = min(_FONT_SIZE, height / 5, 0.92 * width / (_LETTER_WIDTH * len(text) or 1))
     return Markup('<text x="50%" y="{}%" font-size="{:.1f}">{}</text>').format(percent, size, escape(text))
 
 
 def _is_for_a_page(request: Request) -> bool:
-    """Whether a browser asks for an image to show in a page: one that opens the URL by itself reads the reason."""
+    """Whether the image is shown in a page. Opened on its own, it should show the error message instead."""
     accept = request.headers.get("Accept", "")
     return "image/" in accept and "text/html" not in accept

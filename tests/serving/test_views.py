@@ -20,6 +20,7 @@ from PIL import Image
 from flask_images_vips import Images
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.options.options import Options
+from flask_images_vips.serving.hit import verify
 from flask_images_vips.urls import ImageUrl
 
 
@@ -469,5 +470,5 @@ def test_a_source_in_the_second_folder_is_looked_up_for_each_hit_and_decided_on_
     for _ in range(3):
         assert app.test_client().get(url).status_code == 200
         path, _, query = url.removeprefix("/imgsizer/").partition("?")
-        answers.append(images.known(path, query.encode(), "").answer)
+        answers.append(verify(images, path, query.encode(), "").last)
     assert answers[0] is answers[1] is answers[2]

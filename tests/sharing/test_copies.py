@@ -27,6 +27,7 @@ from flask_images_vips.options.options import Options
 from flask_images_vips.options.transforms import Transform
 from flask_images_vips.options.values import Mode
 from flask_images_vips.pipeline import Pipeline
+from flask_images_vips.serving.hit import verify
 from flask_images_vips.sharing.copies import Copies, copy_sizes, pays_at_once, takes_copies, usable_sizes
 from flask_images_vips.state import images_of
 
@@ -128,7 +129,7 @@ def pipeline_of(app: Flask) -> Pipeline:
 
 
 def copies(app: Flask) -> Copies:
-    found = pipeline_of(app).shared.copies
+    found = pipeline_of(app).copies
     assert found is not None
     return found
 
@@ -308,7 +309,7 @@ def test_a_photograph_from_a_copy_is_one_from_all_its_pixels(
 ) -> None:
     grainy(photograph("earth.jpg"), static / "large.jpg")
     pipeline = pipeline_of(app)
-    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), [(200, None), (300, None)])
+    pipeline.announce(pipeline.sources.find("large.jpg"), Options(), [(200, None), (300, None)])
     for width in (300, 500, 800, 1600):
         made = fetch(app, "large.jpg", width=width, format="png")
         assert told() == ["vips from a copy"]
@@ -324,9 +325,9 @@ def test_an_announced_set_is_decoded_once_by_whichever_worker(
     draw("large.jpg", LARGE)
     page, worker = make_app(), make_app()
     pipeline = pipeline_of(page)
-    source = pipeline.sources.local.find("large.jpg")
+    source = pipeline.sources.find("large.jpg")
     for _ in range(2):
-        pipeline.offer(source, Options(), [(width, None) for width in (200, 400, 800)])
+        pipeline.announce(source, Options(), [(width, None) for width in (200, 400, 800)])
     for width in (200, 400, 800):
         fetch(worker, "large.jpg", width=width, format="webp")
     assert told() == ["vips from a copy"] * 3
@@ -336,7 +337,7 @@ def test_an_announced_set_is_decoded_once_by_whichever_worker(
 def test_a_set_of_one_that_fits_a_copy_is_none(app: Flask, draw: Draw, widths: tuple[int, ...]) -> None:
     draw("large.jpg", LARGE)
     pipeline = pipeline_of(app)
-    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), [(width, None) for width in widths])
+    pipeline.announce(pipeline.sources.find("large.jpg"), Options(), [(width, None) for width in widths])
     fetch(app, "large.jpg", width=100)
     assert copies_of(app) == []
 
@@ -401,15 +402,15 @@ def test_a_copy_that_is_evicted_while_it_is_read_is_read_to_its_end(app: Flask, 
         fetch(app, "large.jpg", width=width)
     pipeline = pipeline_of(app)
     with app.test_request_context():
-        url = images_of(app).known(*_parts(url_of(app, "large.jpg", width=400)), "").url
-    rendition = pipeline.rendition(url, pipeline.sources.find(url))
-    head = pipeline.facts.header(rendition.source)
-    entry = copies(app).find(rendition.source, head, Size(400, 206))
+        url = verify(images_of(app), *_parts(url_of(app, "large.jpg", width=400)), "").url
+    rendition = pipeline.rendition(url, pipeline.source(url))
+    head = pipeline.metadata.header(rendition.source)
+    entry = copies(app).find(rendition, head, Size(400, 206))
     assert entry is not None
     copies(app).store.purge_all()
-    engine = pipeline.producer.engines.decoding_once(rendition.options, rendition.format)
+    engine = pipeline.engines[0]
     with entry:
-        data = engine.render_copy(entry.fileno(), rendition, pipeline.producer.plan(rendition, head))
+        data = engine.render_copy(entry.fileno(), rendition, pipeline._planned(head, rendition, 1))
     assert Image.open(io.BytesIO(data)).size == (400, 206)
 
 
@@ -554,7 +555,7 @@ def test_balanced_is_what_is_written_without_the_key(make_app: MakeApp, draw: Dr
     for format in ("jpeg", "png", "webp", "avif", "gif"):
         url = url_of(plain, "small.png", width=200, format=format)
         assert plain.test_client().get(url).data == named.test_client().get(url).data
-    assert pipeline_of(plain).facts.settings == pipeline_of(named).facts.settings
+    assert pipeline_of(plain).recipe == pipeline_of(named).recipe
 
 
 @pytest.mark.parametrize("engine", ["vips", "pillow"])
@@ -574,7 +575,7 @@ def test_small_takes_fewer_bytes_than_fast(
 
 def test_efforts_and_headrooms_do_not_share_their_results(make_app: MakeApp) -> None:
     apps = [make_app(**config) for config in ({}, {"IMAGES_EFFORT": "fast"}, {"IMAGES_HEADROOM": 1})]
-    assert len({pipeline_of(app).facts.settings for app in apps}) == 3
+    assert len({pipeline_of(app).recipe for app in apps}) == 3
 
 
 def test_less_headroom_keeps_the_size(make_app: MakeApp, draw: Draw, tmp_path: Path) -> None:
