@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import PHOTOGRAPHS, cached_files, needs, url_of
 from flask import Flask
-from nginx.test_front_door import aged, opened
+from nginx.test_nginx import aged, opened
 from PIL import Image
 from servers import (
     PATIENCE_SECONDS,

@@ -1,8 +1,8 @@
-"""Under which name does nginx find a rendition by itself? The front door: links named by whole URLs.
+"""Keep the front door: links, named by whole URLs, that nginx follows without asking the application.
 
-A link's name is the canonical URL, signature and all, so nothing but that URL finds it. It points to an entry of the
-cache: evicting the entry is enough, and a link that dangles sends nginx to the application, which links again. The
-pattern of the URLs that may have one is written once, here, for both sides.
+The name of a link is its canonical URL, including the signature, so no other URL finds it. The link points to a file of
+the cache. Evicting the file needs no further step: if a link leads nowhere, nginx asks the application, which links
+again. The pattern of the URLs that can have a link is written once, in this module, for nginx and for the application.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ import random
 import re
 import secrets
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..config.checks import Secret
+from ..config.keys import Config
+from ..rendition import REVISION
+from ..urls import ImageUrl
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -30,18 +37,82 @@ _SWEEP_ONE_IN = 8
 _STAMP = ".stamp"
 
 
+@dataclass(frozen=True, slots=True)
+class LinkConditions:
+    """All that decides, besides a URL and its source, what a link shows and whether it may be shown to everyone.
+
+    nginx does not ask whether a link still holds. So once one of these changes, all links must go.
+    """
+
+    secret: Secret
+    url: str
+    recipe: str
+    formats: tuple[str, ...]
+    output_formats: tuple[str, ...]
+    quality: int | Mapping[str, int]
+    max_frames: int
+    max_source_pixels: int
+    only_presets: object  # the presets, if URLs may use nothing else; otherwise False
+    allowed_widths: tuple[int, ...]
+    restricted: bool
+
+    @classmethod
+    def of(cls, config: Config, secret: Secret, recipe: str, *, restricted: bool) -> LinkConditions:
+        """The conditions under *config*.
+
+        *secret* signs the URLs, *recipe* is that of all renditions, and *restricted* says whether the application
+        decides who may see an image.
+        """
+        return cls(
+            secret=secret,
+            url=config.url,
+            recipe=recipe,
+            formats=config.formats,
+            output_formats=config.output_formats,
+            quality=config.quality,
+            max_frames=config.max_frames,
+            max_source_pixels=config.max_source_pixels,
+            only_presets=config.only_presets and config.presets,
+            allowed_widths=config.allowed_widths,
+            restricted=restricted,
+        )
+
+    def stamp(self) -> str:
+        """A string that changes when any of the conditions does. Grouped as ever, so that existing links are kept."""
+        limits = self.only_presets, self.allowed_widths
+        served = self.formats, self.output_formats, self.quality, self.max_frames, self.max_source_pixels, limits
+        text = repr((self.secret, self.url, REVISION, self.recipe, served, self.restricted))
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 class FrontDoor:
-    """The links of one application, in *folder*. *stamp* is a text of all that a link's picture depends on besides
-    its URL: where it is another than at the last start, all links are removed.
+    """The links of one application, in *folder*. *stamp* stands for their conditions: see `LinkConditions`.
+
+    The folder belongs to the application whose stamp is stored in it. Each process takes over a folder with another
+    stamp once, and removes the links in it. If the stamp changes again after that, a process with another
+    configuration was started later: the folder is left to it.
     """
 
     def __init__(self, folder: str, stamp: str) -> None:
         self.folder = folder
-        self._stamp = hashlib.blake2b(stamp.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        self._taken = self._warned = False
+        self._stamp = stamp
+        self._stamp_path = os.path.join(folder, _STAMP)
+        self._claimed = self._warned = False
 
-    def path(self, canonical: str, suffix: str) -> str | None:
-        """Where the link of a *canonical* URL (without the prefix of all) lies; None where nginx looks for none."""
+    def link_path(self, url: ImageUrl, suffix: str, *, current: bool) -> str | None:
+        """Return the path of the link for *url*, whose rendition has the file name *suffix*.
+
+        Returns None if *url* may have no link. A link may outlast the request by far, so the URL must be canonical and
+        name the *current* version of its source, and every request for it must get the same response.
+        """
+        options = url.options
+        if not current or url.canonical is None:
+            return None
+        if not options.cache or options.download is not None or options.expires is not None:
+            return None
+        return self._named(url.canonical, suffix)
+
+    def _named(self, canonical: str, suffix: str) -> str | None:
         match = _LINKED.match(canonical)
         if match is None:
             return None
@@ -52,52 +123,61 @@ class FrontDoor:
             return None
         return os.path.join(self.folder, match["shard"], name)
 
-    def link(self, link: str, entry: str) -> None:
-        """Let *link*, of `path`, lead to the file *entry*. Failing costs only that nginx asks the application."""
+    def link(self, path: str, entry: str | None, *, public: bool, settled: bool) -> None:
+        """Make *path*, which `link_path` returned, a link to *entry*, the file of a response.
+
+        Does nothing if the response may not be repeated to everyone: if it is not *public*, if it has no file, or if
+        its source is not *settled*, so that its version may come to mean another picture. Errors are swallowed: without
+        the link, nginx asks the application.
+        """
+        if entry is None or not (public and settled):
+            return
         with contextlib.suppress(OSError):
-            if os.path.exists(link) or not self._is_ours():
+            if os.path.exists(path) or not self._claim():
                 return
             with open(entry, "rb") as file:
-                os.fsync(file.fileno())  # nginx makes no check: an entry that a crash emptied would be sent as it is
-            shard = os.path.dirname(link)
+                os.fsync(file.fileno())  # nginx would send an entry that a crash has emptied
+            shard = os.path.dirname(path)
             with contextlib.suppress(FileExistsError):
                 _make_folder(shard)
             temporary = os.path.join(shard, f".tmp-{secrets.token_hex(8)}")
-            # Of real paths: `..` climbs from where the folder really lies.
+            # Between real paths, because `..` starts from the real folder.
             os.symlink(os.path.relpath(os.path.realpath(entry), os.path.realpath(shard)), temporary)
-            os.replace(temporary, link)
+            os.replace(temporary, path)
             if not random.randrange(_SWEEP_ONE_IN):  # noqa: S311 (a chance, not a secret)
-                self._sweep(shard)
+                _sweep(shard)
 
     def empty(self) -> None:
         """Remove all links."""
         with contextlib.suppress(OSError):
             for name in os.listdir(self.folder):
-                if len(name) == 2:  # ours; whatever else lies there is none of our business
+                if len(name) == 2:  # a folder of links; other files are not ours
                     shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
 
     def open(self) -> None:
-        """Remove the links of another configuration, if there are any: nginx does not ask about those."""
+        """Take over the folder if it exists, so that nginx follows no links of another configuration."""
         with contextlib.suppress(OSError):
             if os.path.isdir(self.folder):
-                self._is_ours()
+                self._claim()
 
-    def _is_ours(self) -> bool:
-        """Whether this application may link. What started later has another stamp where it was configured otherwise."""
+    def _claim(self) -> bool:
+        """Take over the folder, unless it was taken from this process. Returns whether it belongs to this process."""
         found = None
         with contextlib.suppress(FileNotFoundError), open(self._stamp_path, encoding="ascii") as file:
             found = file.read()
-        if found != self._stamp:
-            if found is not None and self._taken:
-                if not self._warned:
-                    self._warned = True
-                    logger.warning("The front door in %s is in use with another configuration.", self.folder)
-                return False
-            self._take()
-        self._taken = True
+        if found == self._stamp:
+            self._claimed = True
+        elif found is not None and self._claimed:
+            if not self._warned:
+                self._warned = True
+                logger.warning("The front door in %s is in use with another configuration.", self.folder)
+            return False
+        else:
+            self._take_over()
         return True
 
-    def _take(self) -> None:
+    def _take_over(self) -> None:
+        """Create the folder, or remove the links in it, and store the stamp."""
         os.makedirs(os.path.dirname(self.folder), exist_ok=True)
         with contextlib.suppress(FileExistsError):
             _make_folder(self.folder)
@@ -105,18 +185,16 @@ class FrontDoor:
         descriptor = os.open(self._stamp_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(self._stamp)
+        self._claimed = True
 
-    @property
-    def _stamp_path(self) -> str:
-        return os.path.join(self.folder, _STAMP)
 
-    def _sweep(self, shard: str) -> None:
-        """Remove the links of one folder that lead nowhere any more."""
-        with os.scandir(shard) as links:
-            for link in links:
-                if not os.path.exists(link.path):
-                    with contextlib.suppress(OSError):
-                        os.unlink(link.path)
+def _sweep(shard: str) -> None:
+    """Remove the links of the folder *shard* that lead nowhere."""
+    with os.scandir(shard) as links:
+        for link in links:
+            if not os.path.exists(link.path):
+                with contextlib.suppress(OSError):
+                    os.unlink(link.path)
 
 
 def _make_folder(path: str) -> None:
@@ -125,7 +203,10 @@ def _make_folder(path: str) -> None:
 
 
 def nginx_map(prefix: str) -> str:
-    """The lines of an nginx ``map`` on ``$request_uri`` that give the name `FrontDoor.path` gives, less the suffix."""
+    """Return the lines of an nginx ``map`` from ``$request_uri`` to the name of its link, without the suffix.
+
+    It computes the same names as `FrontDoor.link_path`. *prefix* is the prefix of all image URLs.
+    """
     names = [f"i{letter}" for letter in "abcdef"]
     first, *others = (f"(?<{name}>{_SEGMENT})" for name in names)
     path = first + "".join(f"(?:/{other})?" for other in others)

@@ -144,11 +144,6 @@ def verify(images: AppImages, path: str, query_string: bytes, accept: str) -> Ve
 def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
     pipeline, door, recompressor = images.pipeline, images.front_door, images.recompressor
     current = _is_current(url, rendition, pipeline)
-    # A link lasts, so it is only for this version, in the one spelling, to be shown in the page.
-    lasting = current and url.options.cache and url.options.download is None and url.options.expires is None
-    link = None
-    if door is not None and url.canonical is not None and lasting:
-        link = door.path(url.canonical, rendition.format.suffix)
     return Hit(
         url=url,
         rendition=rendition,
@@ -162,7 +157,7 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
         ],
         freshness=Freshness(url, rendition.mtime, pipeline.config, current=current),
         path=pipeline.cache.path(rendition.key) if url.options.cache else None,
-        link=link,
+        link=None if door is None else door.link_path(url, rendition.format.suffix, current=current),
         count_answer=None if recompressor is None else recompressor.counter(rendition),
         quoted_path="/" + urls.quoted(urls.REMOTE if url.remote else url.ref),
     )

@@ -63,12 +63,10 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
     """Return the response with the bytes of *entry*, or 304 if the client has them. Closes *entry*."""
     with entry:
         now = int(time.time())
-        if entry.path is not None:
-            if hit.link is not None and privacy == "public" and hit.freshness.is_settled(now):
-                assert hit.images.front_door is not None
-                hit.images.front_door.link(hit.link, entry.path)
-            if hit.count_answer is not None and privacy != NO_STORE:
-                hit.count_answer()
+        if hit.link is not None and (door := hit.images.front_door) is not None:
+            door.link(hit.link, entry.path, public=privacy == "public", settled=hit.freshness.is_settled(now))
+        if hit.count_answer is not None and entry.path is not None and privacy != NO_STORE:
+            hit.count_answer()
         # nginx builds its ETags like this, so both servers agree about a file that either of them may send.
         etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
         headers = _headers(hit, entry, privacy, environ, now, etag)
