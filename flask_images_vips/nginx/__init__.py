@@ -1,1 +1,1 @@
-"""How does nginx answer by itself?"""
+"""Let nginx answer image requests without asking the application."""

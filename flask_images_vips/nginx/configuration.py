@@ -1,4 +1,4 @@
-"""What does nginx need to be told? Its configuration, printed from the application's own."""
+"""Write the configuration of nginx for the configuration of an application."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..formats import FORMATS, Format, accept_pattern, by_name
 from .front_door import nginx_map
 
 _HTTP = """\
-# Printed by `flask images nginx`. The maps and the upstream belong into http{{}}, the locations into your server{{}}.
+# Printed by `flask images nginx`. Put the maps and the upstream into http{{}}, and the locations into your server{{}}.
 {maps}
 upstream images_app {{
     server {upstream};
@@ -37,25 +37,26 @@ _PROXY = """\
         proxy_set_header X-Forwarded-Proto $scheme;"""
 
 _DOOR_MAPS = """
-# A signed, versioned URL in canonical spelling -> the one file name it may have. `@` joins the segments of the path,
-# none of which can hold one, and `/` stands only where it is written here.
+# Maps a signed, versioned URL in its canonical spelling to the name of its file. `@` joins the segments of the path,
+# because no segment can contain it. The only `/` is the one in this map.
 map $request_uri $images_name {{
     default -;
 {name}
 }}
-# The suffix: f= if it is given, what Accept chooses for f=auto, else the path's own. One candidate, so one stat.
+# The suffix of the file. It comes from f=, for f=auto from Accept, and without f= from the path. A single candidate
+# costs a single stat.
 map $uri $images_own {{
     default .jpg;
 {own}
 }}
-# The first of the application's formats that Accept names, with no weight but one above 0, else the path's own.
+# The first of the application's formats that Accept names without a weight or with one above 0.
 map $http_accept $images_accepted {{
     default $images_own;
 {accepted}}}
 map $http_accept $images_accepted_animated {{
     default $images_own;
 {accepted_animated}}}
-# A path that may be animated gets what may be, too.
+# A path of a format that can be animated gets another such format.
 map $images_own $images_negotiated {{
     default $images_accepted;
 {animated}
@@ -70,7 +71,7 @@ map $arg_f $images_vary {{
     default "";
     auto Accept;
 }}
-# Plain GET and HEAD alone: nginx would put the header of a year on its own 416 too.
+# Only GET and HEAD without Range: nginx would add the Cache-Control of a year to its 416 responses.
 map $request_method$http_range $images_plain {{
     default .app;
     GET "";
@@ -86,11 +87,11 @@ _DOOR = """
         }}
         default_type application/octet-stream;
         try_files /$images_name$images_suffix$images_plain @images_app;
-        error_page 403 404 = @images_app;  # a rendition that nginx may not read, or evicted between stat and open
+        error_page 403 404 = @images_app;  # nginx may not read the file, or it was evicted between stat and open
         log_not_found off;
-        if_modified_since before;  # as the application answers it
+        if_modified_since before;  # as the application compares it
 {headers}
-        add_header Vary $images_vary;  # left out by nginx where it is empty
+        add_header Vary $images_vary;  # nginx omits it if it is empty
     }}
 
     location @images_app {{
@@ -102,17 +103,17 @@ _ACCEL = """
     location {location}/ {{
         internal;
         alias "{cache}/";
-        error_page 403 404 = @images_again;  # evicted since the application looked, or closed to nginx
+        error_page 403 404 = @images_again;  # the file was evicted, or nginx may not read it
 {headers}
         add_header Vary $upstream_http_vary;
     }}
 
     location @images_again {{
         if ($request_uri !~ "^{prefix}/") {{
-            return 404;  # asked for from outside
+            return 404;  # a request from outside
         }}
 {proxy}
-        proxy_set_header X-Images-Here 1;  # the application sends this one by itself
+        proxy_set_header X-Images-Here 1;  # the application must send the file itself
     }}
 """
 
@@ -120,9 +121,10 @@ _ACCEL = """
 def nginx_configuration(
     config: Config, cache: str, front: str | None, headers: list[tuple[str, str]], upstream: str, listen: str
 ) -> str:
-    """A configuration that sends what it can by itself, and asks the application at *upstream* for the rest.
+    """Return a configuration with which nginx sends images, and passes other requests to the application.
 
-    *cache* is the cache's folder, *front* that of the front door, if there is one; *headers* go with what nginx sends.
+    *cache* is the folder of the cache. *front* is the folder of the front door, or None if there is none. *headers* are
+    added to the images. *upstream* is the address of the application, and *listen* that of nginx.
     """
     maps = locations = ""
     if front is not None:
@@ -149,11 +151,11 @@ def nginx_configuration(
             location=config.accel_redirect.rstrip("/"),
             cache=cache,
             prefix=re.escape(config.url),
-            # nginx keeps the application's Cache-Control for these, and drops the rest.
+            # nginx takes Cache-Control from the application's response, but none of the other headers.
             headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
             proxy=_PROXY.replace("http://images_app;", "http://images_app$request_uri;"),
         )
-    if front is None or config.url:  # else the door's location is that of all the rest, too
+    if front is None or config.url:  # without a prefix, the location of the front door is already `/`
         locations += _REST.format(proxy=_PROXY)
     return _HTTP.format(maps=maps, upstream=upstream, listen=listen, locations=locations)
 
