@@ -19,11 +19,11 @@ from .config.keys import Config, secret_keys
 from .engines.choice import make_engines
 from .facts import Facts
 from .formats import JPEG
-from .nginx.front_door import FrontDoor
+from .nginx.front_door import FrontDoor, LinkConditions
 from .pipeline import Pipeline
 from .producer import Producer
 from .rendering.limits import Limits
-from .rendition import REVISION, Rendition
+from .rendition import Rendition
 from .sharing.copies import Copies
 from .sharing.decoding import SharedDecodes
 from .sharing.sets import Sets
@@ -172,12 +172,9 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
         return None
     # A folder of our own below the configured one, since it is emptied now and then.
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
-    # Everything besides URL and source that decides what a link shows, or whether it is shown at all.
-    limited = config.only_presets and config.presets, config.allowed_widths
-    served = config.formats, config.output_formats, config.quality, config.max_frames, config.max_source_pixels, limited
-    restricted = images_of(app).authorizer is not None
-    stamp = (secret_keys(app.config)[0], config.url, REVISION, settings, served, restricted)
-    door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, repr(stamp))
+    secret, restricted = secret_keys(app.config)[0], images_of(app).authorizer is not None
+    conditions = LinkConditions.of(config, secret, settings, restricted=restricted)
+    door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, conditions.stamp())
     if has_request_context():  # not in the command line, which may run as another user
         door.open()
     return door

@@ -98,7 +98,7 @@ def entry_of(app: Flask, url: str) -> Path:
     images = images_of(app)
     path, _, query = url.removeprefix("/imgsizer/").partition("?")
     wanted = verify(images, path, query.encode(), "").url
-    return Path(images.pipeline.cache.path(images.pipeline.rendition(wanted, images.pipeline.source(wanted)).key))
+    return Path(images.pipeline.cache.path(images.pipeline.rendition(wanted, images.pipeline.sources.find(wanted)).key))
 
 
 def turn_of(app: Flask) -> Any:
@@ -404,7 +404,7 @@ def test_it_is_made_when_a_slot_is_free_and_waits_in_no_queue(make_app: MakeApp,
     photograph("coffee.jpg")
     app = make_app(IMAGES_RECOMPRESS_AFTER=2, IMAGES_MAX_RENDERS=1, IMAGES_MAX_WAITING=1)
     hot = Hot(app, "coffee.jpg", width=300, trim=10)  # which takes a slot to find out what to trim, too
-    slots = images_of(app).pipeline.slots
+    slots = images_of(app).pipeline.producer.slots
     with slots.hold(1):
         hot.ask(1)
         for _ in range(100):
@@ -601,7 +601,10 @@ def test_workers_that_are_killed_in_the_middle_leave_all_right(folder: Path, ser
     small = server.get(url)
     assert len(small.body) < len(answer.body)
     assert decoded_size(small.body) == decoded_size(answer.body)
-    with images_of(app).pipeline.slots.hold(1), images_of(app).pipeline.slots.hold(1):  # none is left taken
+    with (
+        images_of(app).pipeline.producer.slots.hold(1),
+        images_of(app).pipeline.producer.slots.hold(1),
+    ):  # none is left taken
         pass
 
 

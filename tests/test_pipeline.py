@@ -89,10 +89,10 @@ def test_the_lines_own_decision_is_the_one_that_was_tested(make_app: Any, draw: 
     with app.test_request_context():
         path, _, query = images.build_url("a.png", format="auto").removeprefix("/imgsizer/").partition("?")
         url = verify(current_images(), path, query.encode(), f"image/{format}").url
-        rendition = images.pipeline.rendition(url, images.pipeline.source(url))
+        rendition = images.pipeline.rendition(url, images.pipeline.sources.find(url))
         named = images.build_url("a.png", format=format).partition("?")[2]
         url = verify(current_images(), "a.png", named.encode(), "").url
-        assert images.pipeline.rendition(url, images.pipeline.source(url)).options.quality == quality
+        assert images.pipeline.rendition(url, images.pipeline.sources.find(url)).options.quality == quality
         if format in NEGOTIABLE:
             assert (rendition.format.name, rendition.options.quality) == (format, quality)
 
@@ -118,7 +118,7 @@ def renders(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     qualities: list[int] = []
     with app.app_context():
         pipeline = app.extensions["images"].pipeline
-    for engine in pipeline.engines:
+    for engine in pipeline.producer.engines.here:
         render = engine.render
 
         def counted(descriptor: int, rendition: Rendition, *rest: Any, render: Any = render) -> bytes:
@@ -244,7 +244,7 @@ def test_a_source_s_header_is_read_once_for_all_its_renditions(
     noise(static / "a.jpg")
     read = []
     with app.app_context():
-        engine = app.extensions["images"].pipeline.engines[0]
+        engine = app.extensions["images"].pipeline.producer.engines.here[0]
     header = engine.header
     monkeypatch.setattr(engine, "header", lambda *of: read.append(of) or header(*of))
     for width in (10, 20, 30):
@@ -285,7 +285,7 @@ def test_a_slot_is_held_until_those_who_wait_have_the_result_and_never_longer(
         pipeline = app.extensions["images"].pipeline
 
     def held() -> int:
-        count: int = pipeline.slots._by_pid[os.getpid()].held
+        count: int = pipeline.producer.slots._by_pid[os.getpid()].held
         return count
 
     seen = []

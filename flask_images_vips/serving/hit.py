@@ -16,6 +16,7 @@ from ..errors import Expired
 from ..formats import AUTO, Format
 from ..pipeline import Pipeline
 from ..rendition import Rendition
+from ..sources.finder import current_version
 from ..state import AppImages
 from ..urls import ImageUrl
 from .headers import VARY, Freshness, Pairs, common_headers, disposition
@@ -73,11 +74,11 @@ class VerifiedUrl:
         url, last, pipeline = self.url, self.last, self._images.pipeline
         if url.options.expires is not None and time.time() >= url.options.expires:
             raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
-        source = pipeline.source(url, None if last is None else last.rendition.source)
+        source = pipeline.sources.find(url, None if last is None else last.rendition.source)
         if (
             last is not None
             and last.rendition.source is source
-            and pipeline.watermark(url.options, last.rendition.watermark) is last.rendition.watermark
+            and pipeline.sources.watermark(url.options, last.rendition.watermark) is last.rendition.watermark
         ):
             return last
         return self.renewed(pipeline.rendition(url, source))
@@ -168,7 +169,7 @@ def _is_current(url: ImageUrl, rendition: Rendition, pipeline: Pipeline) -> bool
     if url.version is None:
         return False
     if not url.remote:
-        return url.version == pipeline.version(*rendition.sources)
+        return url.version == current_version(*rendition.sources)
     # The site chooses the version of a remote source, so only the watermark's can be compared.
     mark = rendition.watermark
-    return mark is None or url.version.endswith(f".{pipeline.version(mark)}")
+    return mark is None or url.version.endswith(f".{current_version(mark)}")

@@ -309,7 +309,7 @@ def test_a_photograph_from_a_copy_is_one_from_all_its_pixels(
 ) -> None:
     grainy(photograph("earth.jpg"), static / "large.jpg")
     pipeline = pipeline_of(app)
-    pipeline.announce(pipeline.sources.find("large.jpg"), Options(), [(200, None), (300, None)])
+    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), [(200, None), (300, None)])
     for width in (300, 500, 800, 1600):
         made = fetch(app, "large.jpg", width=width, format="png")
         assert told() == ["vips from a copy"]
@@ -325,9 +325,9 @@ def test_an_announced_set_is_decoded_once_by_whichever_worker(
     draw("large.jpg", LARGE)
     page, worker = make_app(), make_app()
     pipeline = pipeline_of(page)
-    source = pipeline.sources.find("large.jpg")
+    source = pipeline.sources.local.find("large.jpg")
     for _ in range(2):
-        pipeline.announce(source, Options(), [(width, None) for width in (200, 400, 800)])
+        pipeline.offer(source, Options(), [(width, None) for width in (200, 400, 800)])
     for width in (200, 400, 800):
         fetch(worker, "large.jpg", width=width, format="webp")
     assert told() == ["vips from a copy"] * 3
@@ -337,7 +337,7 @@ def test_an_announced_set_is_decoded_once_by_whichever_worker(
 def test_a_set_of_one_that_fits_a_copy_is_none(app: Flask, draw: Draw, widths: tuple[int, ...]) -> None:
     draw("large.jpg", LARGE)
     pipeline = pipeline_of(app)
-    pipeline.announce(pipeline.sources.find("large.jpg"), Options(), [(width, None) for width in widths])
+    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), [(width, None) for width in widths])
     fetch(app, "large.jpg", width=100)
     assert copies_of(app) == []
 
@@ -403,14 +403,14 @@ def test_a_copy_that_is_evicted_while_it_is_read_is_read_to_its_end(app: Flask, 
     pipeline = pipeline_of(app)
     with app.test_request_context():
         url = verify(images_of(app), *_parts(url_of(app, "large.jpg", width=400)), "").url
-    rendition = pipeline.rendition(url, pipeline.source(url))
-    head = pipeline.metadata.header(rendition.source)
+    rendition = pipeline.rendition(url, pipeline.sources.find(url))
+    head = pipeline.facts.header(rendition.source)
     entry = copies(app).find(rendition, head, Size(400, 206))
     assert entry is not None
     copies(app).store.purge_all()
-    engine = pipeline.engines[0]
+    engine = pipeline.producer.engines.here[0]
     with entry:
-        data = engine.render_copy(entry.fileno(), rendition, pipeline._planned(head, rendition, 1))
+        data = engine.render_copy(entry.fileno(), rendition, pipeline.producer.plan(rendition, head))
     assert Image.open(io.BytesIO(data)).size == (400, 206)
 
 
