@@ -21,9 +21,9 @@ from multiprocessing.synchronize import Lock
 from pathlib import Path
 
 from bench.popularity import lru_hits, zipf
-from flask_images_vips.cache import Key
 from flask_images_vips.cache.bound import Bound
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.cache.entry import Key
 
 PROCESSES = 4
 CAP_BYTES = 16_000_000

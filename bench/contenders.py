@@ -40,21 +40,21 @@ class Contender:
 def _of_package(engine_name: str) -> Render:
     """What a cold request costs the engine: open, header, plan, render."""
     from flask_images_vips import formats
-    from flask_images_vips.engines import Engine
+    from flask_images_vips.engines.engine import Engine
     from flask_images_vips.geometry import Size, plan
-    from flask_images_vips.options import Options
+    from flask_images_vips.options.options import Options
+    from flask_images_vips.options.transforms import Transform
+    from flask_images_vips.options.values import Mode, Sharpen
     from flask_images_vips.rendition import Rendition
     from flask_images_vips.sources.local import LocalSources
-    from flask_images_vips.transforms import Transform
-    from flask_images_vips.values import Mode, Sharpen
 
     engine: Engine
     if engine_name == "vips":
-        from flask_images_vips.engines.vips import VipsEngine
+        from flask_images_vips.engines.vips.engine import VipsEngine
 
         engine = VipsEngine()
     else:
-        from flask_images_vips.engines.pillow import PillowEngine
+        from flask_images_vips.engines.pillow.engine import PillowEngine
 
         engine = PillowEngine()
 

@@ -26,9 +26,9 @@ from skimage.metrics import structural_similarity
 
 from bench.photographs import enlarged
 from flask_images_vips import Images, resized_img_src
-from flask_images_vips.engines.encoders import EFFORTS, settings_of
-from flask_images_vips.engines.vips_writer import BALANCED
-from flask_images_vips.options import Options
+from flask_images_vips.engines.encoders import settings_of
+from flask_images_vips.engines.vips.writer import BALANCED
+from flask_images_vips.options.options import Options
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.state import images_of
 
@@ -72,8 +72,8 @@ class Site:
             self.pipeline.cache.purge(source_folder(name))
 
     def announce(self, name: str) -> None:
-        source = self.pipeline.sources.find(name)
-        self.pipeline.announce(source, Options(), [(width, None) for width in WIDTHS])
+        source = self.pipeline.sources.local.find(name)
+        self.pipeline.offer(source, Options(), [(width, None) for width in WIDTHS])
 
 
 def measured(
@@ -231,7 +231,9 @@ def efforts(folder: Path) -> None:
         picture = pyvips.Image.thumbnail(str(folder / "static" / FILES[JPEG_24]), width).copy_memory()
         exact = Image.fromarray(picture.numpy())
         for format in ("jpeg", "webp", "avif", "png"):
-            options = {effort: settings_of("vips", effort, BALANCED)[format] for effort in EFFORTS}
+            options = {
+                effort: settings_of("vips", effort, BALANCED)[format] for effort in ("fast", "balanced", "small")
+            }
             if format == "avif":
                 options["libvips' default"] = {}
             lossy = format != "png"

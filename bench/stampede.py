@@ -73,7 +73,9 @@ def served(folder: str) -> Callable[..., Iterable[bytes]]:
     """The site, which tells when each render and each request ended."""
     told = Told(f"{folder}/told")
     app = site(folder)
-    _ = images_of(app).pipeline.engines  # libvips is imported before the first request, and not while others wait
+    _ = images_of(
+        app
+    ).pipeline.producer.engines.here  # libvips is imported before the first request, and not while others wait
 
     class Renders(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

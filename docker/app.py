@@ -1,6 +1,6 @@
-"""A small site behind nginx: the photographs of the demo, in any number of replicas that share one cache.
+"""Show the photographs of the demo behind nginx, with any number of replicas that share one cache.
 
-``FLASK_SECRET_KEY`` must be the same for all of them.
+All replicas need the same ``FLASK_SECRET_KEY``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``flask images …``: what the people who run the site do by hand."""
+"""Provide the commands ``flask images nginx`` and ``flask images purge``."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import os
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from .nginx import nginx_configuration
-from .responses import front_headers
+from .nginx.configuration import nginx_configuration
+from .serving.headers import front_headers
 from .state import current_images
 
-images = AppGroup("images", help="The images of this application.")
+images = AppGroup("images", help="Manage the images of this application.")
 
 
 @images.command()
-@click.option("--upstream", default="127.0.0.1:8000", show_default=True, help="Where the application listens.")
-@click.option("--listen", default="80", show_default=True, help="Where nginx listens.")
+@click.option("--upstream", default="127.0.0.1:8000", show_default=True, help="Address of the application.")
+@click.option("--listen", default="80", show_default=True, help="Address or port that nginx listens on.")
 @with_appcontext
 def nginx(upstream: str, listen: str) -> None:
-    """Print the nginx configuration for this application.
+    """Print an nginx configuration for this application.
 
-    With IMAGES_FRONT_DOOR, nginx answers known URLs by itself; with IMAGES_ACCEL_REDIRECT, it sends the files.
+    With IMAGES_FRONT_DOOR, nginx answers requests for known URLs without the application. With IMAGES_ACCEL_REDIRECT,
+    nginx sends the files that the application names.
     """
     here = current_images()
     config, door = here.pipeline.config, here.front_door
@@ -33,26 +34,28 @@ def nginx(upstream: str, listen: str) -> None:
 
 @images.command()
 @click.argument("path", required=False)
-@click.option("--all", "everything", is_flag=True, help="All renditions of all sources.")
-@click.option("--front", is_flag=True, help="The front door's links, so that nginx asks the application again.")
+@click.option("--all", "everything", is_flag=True, help="Remove all renditions of all sources.")
+@click.option("--front", is_flag=True, help="Remove the links of the front door, so that nginx asks the application.")
 @with_appcontext
 def purge(path: str | None, everything: bool, front: bool) -> None:
-    """Remove the renditions of the source PATH, in all its versions.
+    """Remove all renditions of the source PATH from the cache.
 
-    Browsers and CDNs keep what they have.
+    Browsers and CDNs keep their copies.
     """
     here = current_images()
     if not (path or everything or front):
         raise click.UsageError("Name a PATH, or --all, or --front.")
-    cache, copies = here.pipeline.cache, here.pipeline.copies
+    cache, shared = here.pipeline.cache, here.pipeline.shared
     if not os.path.isdir(cache.folder):
-        raise click.ClickException(f"There is no cache in {cache.folder}. Is this the user that the site runs as?")
+        raise click.ClickException(
+            f"There is no cache in {cache.folder}. Run this command as the same user as the site."
+        )
     if path:
         click.echo(f"{here.pipeline.purge(path.strip('/'))} renditions of {path} removed from {cache.folder}")
     if everything:
-        if copies is not None:
-            copies.store.purge_all()
+        if shared is not None:
+            shared.copies.store.purge_all()
         click.echo(f"{cache.purge_all()} renditions removed from {cache.folder}")
     if front and here.front_door:
         here.front_door.empty()
-        click.echo("the front door's links removed")
+        click.echo("links of the front door removed")

@@ -1,25 +1,28 @@
-"""What can go wrong: every exception of the package, in one tree.
+"""Define every exception of the package, in one tree.
 
-Errors say what is wrong and carry the evidence; `views` alone decides what HTTP answers to each.
+An error says what came, what was expected and what to do. `views` alone decides which HTTP status answers it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class ImagesError(Exception):
-    """Anything this package refuses or cannot do."""
+    """The base of all errors of this package."""
 
 
 class ConfigError(ImagesError, RuntimeError):
-    """The application is configured in a way that cannot work. Its developer can mend it."""
+    """The configuration of the application cannot work. Its developer must change it."""
 
 
 class InvalidPath(ImagesError, ValueError):
-    """A path or URL was given to build an image URL from, and is not one to build from."""
+    """No image URL can be built from this path or URL."""
 
 
 class InvalidOption(ImagesError, ValueError):
-    """An option has a value that cannot be rendered."""
+    """An option has a value that cannot be rendered. *expected* describes a valid one."""
 
     def __init__(self, name: str, value: object, *, expected: str) -> None:
         super().__init__(f"{name}={value!r}: expected {expected}")
@@ -29,19 +32,19 @@ class InvalidOption(ImagesError, ValueError):
 
 
 class BadSignature(ImagesError):
-    """A URL was not signed by this application, or was changed afterwards."""
+    """A URL was not signed by this application, or was changed after signing."""
 
 
 class Expired(ImagesError):
-    """A URL was signed for a time that is over."""
+    """A URL was signed with an expiry time that has passed."""
 
 
 class NotAuthorized(ImagesError):
-    """The application does not let this visitor see this image."""
+    """The application refuses this image to this visitor."""
 
 
 class SourceError(ImagesError):
-    """Something about one source; *ref* is the name or URL it was asked for by."""
+    """Something is wrong with one source. *ref* is its name or URL as the image URL gave it."""
 
     def __init__(self, ref: str, reason: str) -> None:
         super().__init__(f"{ref!r}: {reason}")
@@ -50,30 +53,34 @@ class SourceError(ImagesError):
 
 
 class SourceNotFound(SourceError):
-    """There is no such source, or it is none that may be read."""
+    """The source does not exist, or may not be read."""
 
 
 class RemoteFailed(SourceError):
-    """The remote source could not be had: blocked, refused, slow, broken. The reason is for the log only."""
+    """Fetching a remote source was blocked, or failed. The reason is for the log only."""
 
 
 class SourceChanged(SourceError):
-    """The source became another file while it was read: nothing made of it may be kept."""
+    """The source was overwritten while it was read. Nothing made from it may be stored."""
 
 
 class UnreadableSource(SourceError):
-    """The source is there, but is no image, or a broken one."""
+    """The source exists, but is broken or not an image."""
 
 
 class UnsupportedSource(UnreadableSource):
-    """This engine has no loader for the source; another engine may have one."""
+    """This engine cannot load the source. Another engine may be able to."""
 
 
 class LimitExceeded(ImagesError):
-    """A rendition would cost more than the configuration, or its format, allows."""
+    """A rendition would exceed a limit of the configuration or of its format.
+
+    *what* says what has the *value*, with a place for it, such as ``"the source has {:,} pixels"``. *set_by* names what
+    sets the *limit*: a configuration key, a format, or this package.
+    """
 
     def __init__(self, what: str, value: float, limit: float, *, set_by: str) -> None:
-        super().__init__(f"{what} is {value:,}, over the limit of {limit:,} set by {set_by}")
+        super().__init__(f"{what.format(value)}; the limit is {limit:,} ({set_by})")
         self.what = what
         self.value = value
         self.limit = limit
@@ -81,8 +88,14 @@ class LimitExceeded(ImagesError):
 
 
 class Busy(ImagesError):
-    """There is more to render than this host can take on now; asking again in *retry_after* seconds may help."""
+    """This host has too much to render. Asking again in *retry_after* seconds may help."""
 
     def __init__(self, reason: str, *, retry_after: int = 1) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return the end of a message about the unknown *name*: the most similar of *known*, or nothing."""
+    near = get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

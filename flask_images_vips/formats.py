@@ -1,7 +1,7 @@
-"""Which image formats are there, and which one does a rendition get?
+"""List the image formats, and choose the one of a rendition.
 
-One row per format: what it is called, what it can hold. How an engine writes it is the engine's own table.
-This module does no I/O.
+Each format has one row here, with its names and what its files can hold. How an engine writes it is declared with the
+engine. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from .errors import InvalidOption
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """An output format. *max_side* is the longest side, in pixels, that its files can state.
+    """An output format.
 
-    *lossy* says whether its encoders take a quality, *animated* whether its files may hold several frames, and
-    *metadata* whether they may hold EXIF and an ICC profile.
+    *max_side* is the longest side in pixels that its files can have. *lossy* says whether its encoders take a quality,
+    *animated* whether its files can hold several frames, and *metadata* whether they can hold EXIF and an ICC profile.
+    *by_extension* says whether a path with one of its extensions is rendered in this format. If not, it becomes JPEG
+    unless the URL names the format.
     """
 
     name: str
@@ -30,7 +32,16 @@ class Format:
     lossy: bool = False
     animated: bool = False
     metadata: bool = True
-    by_extension: bool = True  # False: a path that ends so is rendered as JPEG unless the URL names the format
+    by_extension: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> Format:
+        """Return the format called *text*, or `AUTO`.
+
+        Raises:
+            InvalidOption: If there is no such format.
+        """
+        return AUTO if text.lower() == AUTO.name else by_name(text)
 
 
 FORMATS = (
@@ -45,27 +56,30 @@ FORMATS = (
 )
 
 INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
-"""The formats that sources may have. SVG is a matter of its own."""
+"""The formats that sources may have, besides SVG, which has a configuration key of its own."""
 
 JPEG, PNG = FORMATS[:2]
+
+OUTPUTS = tuple(format.name for format in FORMATS)
+"""The names of the formats that renditions may have."""
 
 SUFFIXES = tuple(format.suffix for format in FORMATS)
 
 AUTO = Format("auto", "", "", by_extension=False)
-"""What is asked for where the client's Accept header is to choose: see `negotiate`. No rendition is of this format."""
+"""Stands for the format that `negotiate` chooses by the client's Accept header. No rendition has this format."""
 
 NEGOTIABLE = ("avif", "webp")
-"""Names of the formats that clients name in Accept where they read them. Every client reads the others."""
+"""The formats that only some clients can read. Those clients name them in the Accept header."""
 
 _BY_NAME = {name: format for format in FORMATS for name in (format.name, *format.aliases)}
 _BY_EXTENSION = {name: format for name, format in _BY_NAME.items() if format.by_extension}
 
 
 def by_name(name: str) -> Format:
-    """The format called *name*, in any case, or by an alias such as ``jpg``.
+    """Return the format called *name*. Aliases such as ``jpg`` count too, and case does not.
 
     Raises:
-        InvalidOption: no format is called so.
+        InvalidOption: If no format has this name.
     """
     try:
         return _BY_NAME[name.lower()]
@@ -75,10 +89,10 @@ def by_name(name: str) -> Format:
 
 
 def choose(ref: str, asked: Format | None) -> Format:
-    """The format to render *ref* in: the one asked for, else the one its extension names, else JPEG.
+    """Return the format to render *ref* in: the one *asked* for, or the one of its extension, or JPEG.
 
-    The extension alone decides, not the content: no file is opened on a cache hit, and a server in front of
-    the application can tell the media type from the URL.
+    The content of the file does not matter. So a cache hit opens no source, and a server in front of the application
+    can tell the media type from the URL.
     """
     if asked is not None and asked is not AUTO:
         return asked
@@ -87,10 +101,10 @@ def choose(ref: str, asked: Format | None) -> Format:
 
 
 def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
-    """The format to render *ref* in for a client: the first of *preferred* that *accept*, its header, names.
+    """Return the format to render *ref* in for one client: the first of *preferred* that its *accept* header names.
 
-    Where it names none, `choose`'s: ``image/*`` and ``*/*`` name none, since clients that cannot read AVIF send them
-    too. Where the path's own format may be animated, so must be the one that replaces it.
+    If it names none, return what `choose` returns. ``image/*`` and ``*/*`` do not count, because clients that cannot
+    read AVIF send them too. A format that can be animated is replaced only by one that can be animated too.
     """
     own = choose(ref, None)
     for format in preferred:
@@ -100,11 +114,12 @@ def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
 
 
 def accept_pattern(format: Format) -> str:
-    """A pattern, for Python and for nginx and in any case, that finds *format* in an Accept header.
+    """Return a regular expression, for Python and nginx, that finds the name of *format* in an Accept header.
 
-    Found is what stands there by name, unless its weight is anything but a number above 0. No two neighbouring parts
-    of the pattern match the same characters: anybody can send this header, and matching must take linear time. The
-    possessive quantifiers keep PCRE's JIT from running out of stack where there are thousands of parameters.
+    It must be used without regard to case. A weight that is not a number above 0 hides the name.
+
+    Anybody can send this header, so matching takes linear time: no two neighbouring parts of the pattern match the same
+    characters. The possessive quantifiers keep PCRE's JIT from running out of stack with thousands of parameters.
     """
     above_zero = r"[ \t]*0*(?:[1-9][0-9]*(?:\.[0-9]*)?|\.0*[1-9][0-9]*)[ \t]*(?:[,;]|$)"
     parameter = rf";(?![ \t]*q[ \t]*=(?!{above_zero}))[^,;]*+"

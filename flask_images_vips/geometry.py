@@ -1,7 +1,7 @@
-"""How large is a rendition, and where does the picture lie on it? All arithmetic on pixels.
+"""Compute the size of a rendition, and the position of the picture on it.
 
-Templates and engines both ask `lay_out`, so that the width and height in HTML are those of the file.
-Every division rounds down, as in Flask-Images, and no side is ever less than 1. This module does no I/O.
+Templates and engines both call `lay_out`, so that the width and height in HTML are those of the file. Every division
+rounds down, as in Flask-Images, and no side is ever less than 1. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from math import floor
 from typing import NamedTuple
 
 from .errors import InvalidOption
-from .options import Options
-from .values import Edges, Flip, Mode, Watermark
+from .options.options import Options
+from .options.values import Edges, Flip, Mode, Watermark
 
 _NO_EDGES = Edges(0, 0, 0, 0)
 
@@ -29,7 +29,7 @@ class Size(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A part of a picture, in pixels from its left top corner."""
+    """A part of a picture, in pixels from its top left corner."""
 
     left: int
     top: int
@@ -42,34 +42,32 @@ class Box(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Turned clockwise by *angle* degrees, then mirrored across where *mirrored*: all that can be done to a picture
-    without another pixel.
-    """
+    """A clockwise rotation by *angle* degrees, followed by a horizontal flip if *mirrored*. It only moves pixels."""
 
     angle: int = 0
     mirrored: bool = False
 
     @classmethod
     def of(cls, options: Options) -> Turn:
-        options = options.settled()  # where to mirror is only ever across
+        options = options.settled()  # every flip is horizontal then
         return cls(options.rotate, options.flip is Flip.HORIZONTAL)
 
     @property
     def back(self) -> Turn:
-        """The turn that undoes this one. A mirrored one undoes itself."""
+        """The turn that undoes this one. A turn with a flip undoes itself."""
         return self if self.mirrored else Turn(-self.angle % 360)
 
     def size(self, size: Size) -> Size:
-        """The size of a picture of *size* once it is turned, or before."""
+        """Return the size that a picture of *size* has after the turn, or had before it."""
         return Size(size.height, size.width) if self.angle in (90, 270) else size
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the picture, in parts of its sides, lies once it is turned."""
+        """Return where a point lies after the turn. Points are fractions of the picture's sides."""
         x, y = {0: (x, y), 90: (1 - y, x), 180: (1 - x, 1 - y), 270: (y, 1 - x)}[self.angle]
         return (1 - x if self.mirrored else x), y
 
     def undone(self, box: Box, image: Size) -> Box:
-        """The part of the picture, of size *image* before it is turned, that *box* is of the turned one."""
+        """Return where *box*, a part of the turned picture, lies in the picture of size *image* before the turn."""
         left, top, width, height = box
         if self.mirrored:
             left = self.size(image).width - left - width
@@ -91,16 +89,16 @@ ORIENTATIONS = {
     7: Turn(270, mirrored=True),
     8: Turn(270),
 }
-"""What makes a picture upright that is stored in each of EXIF's orientations."""
+"""The turn that makes a picture upright, for each orientation of EXIF."""
 
 
 class Geometry(NamedTuple):
-    """The size the picture is scaled to, the size of the canvas it then lies on, and what is added around that.
+    """The layout of a rendition.
 
-    A smaller canvas crops the picture, a larger one pads it, an equal one changes nothing. *at* is where on the canvas
-    its left top corner lies, if not in the middle. *cut* is the part of the upright source that is used, if not all,
-    and *turn* what is then done to it. *mark* is the watermark's place on the canvas. *radius* is that of the corners
-    of the whole.
+    The picture is scaled to *scaled* and laid on a canvas. A smaller canvas crops the picture, a larger one pads it.
+    *at* is the position of the picture's top left corner on the canvas; None centres it. *cut* is the part of the
+    upright source that is used; None uses all of it. *turn* is applied after the cut. *mark* is the watermark's place
+    on the canvas. *padding* and *border* are added around the canvas, and *radius* rounds the corners of the whole.
     """
 
     scaled: Size
@@ -115,36 +113,36 @@ class Geometry(NamedTuple):
 
     @property
     def offset(self) -> tuple[int, int]:
-        """Where on the canvas the picture's left top corner lies, in pixels; negative where it is cropped."""
+        """The position of the picture's top left corner on the canvas, in pixels. It is negative if cropped."""
         if self.at is not None:
             return self.at
         return _placed(self.scaled.width, self.canvas.width), _placed(self.scaled.height, self.canvas.height)
 
     @property
     def upright(self) -> Size:
-        """The size that the picture is scaled to, as it is before it is turned."""
+        """The size that the picture is scaled to before it is turned."""
         return self.turn.size(self.scaled)
 
     @property
     def padded(self) -> Size:
-        """The size of the canvas with the padding around it."""
+        """The size of the canvas with its padding."""
         top, right, bottom, left = self.padding
         return Size(left + self.canvas.width + right, top + self.canvas.height + bottom)
 
     @property
     def final(self) -> Size:
-        """The size of the rendition: of the canvas, the padding and the border."""
+        """The size of the rendition: the canvas with its padding and border."""
         return Size(self.padded.width + 2 * self.border, self.padded.height + 2 * self.border)
 
 
 def lay_out(image: Size, options: Options, *, trimmed: Box | None = None, mark: Size | None = None) -> Geometry:
-    """Everything about the sizes of a rendition of an upright source of size *image*.
+    """Lay out a rendition of an upright source of size *image*.
 
-    *trimmed* is what a trim leaves of its `region`, which only a look at the pixels tells; *mark* is the size of the
+    *trimmed* is the part of its `region` that a trim leaves, which depends on the pixels. *mark* is the size of the
     watermark's source.
 
     Raises:
-        InvalidOption: a region that is not inside the source.
+        InvalidOption: If the region reaches beyond the source.
     """
     options = options.settled()
     cut = trimmed or region(image, options)
@@ -165,17 +163,17 @@ def lay_out(image: Size, options: Options, *, trimmed: Box | None = None, mark: 
 
 
 def region(image: Size, options: Options) -> Box:
-    """The part of an upright source of size *image* that is used before any trim: in pixels, not yet turned.
+    """Return the part of an upright source of size *image* that is used, before any trim and before it is turned.
 
     Raises:
-        InvalidOption: it is not inside the source.
+        InvalidOption: If the region reaches beyond the source.
     """
     asked = options.region
     if asked is None:
         return Box(0, 0, *image)
     turn = Turn.of(options)
     turned = turn.size(image)
-    if asked.fractions:  # to the nearest pixel at both ends, so that neighbours meet
+    if asked.fractions:  # rounded to the nearest pixel at both ends, so that neighbouring regions meet
         left, width = _between(asked.left, asked.left + asked.width, turned.width)
         top, height = _between(asked.top, asked.top + asked.height, turned.height)
     else:
@@ -187,7 +185,7 @@ def region(image: Size, options: Options) -> Box:
 
 
 def transformed(image: Size, options: Options, trimmed: Box | None = None) -> Size:
-    """The size that `plan` starts from: the upright picture's, or what region, trim, turn and transform make of it."""
+    """Return the size that `plan` starts from: the upright picture's after region, trim, turn and transform."""
     start = Turn.of(options).size((trimmed or region(image, options)).size)
     return Size(*options.transform.size(start)) if options.transform else start
 
@@ -195,8 +193,8 @@ def transformed(image: Size, options: Options, trimmed: Box | None = None) -> Si
 def plan(image: Size, options: Options) -> Geometry:
     """Lay out a rendition of an upright picture of size *image*, after any transform.
 
-    The picture is never scaled beyond its own size unless ``options.enlarge``; where that bites, `reshape`
-    limits each side on its own, `crop` gives a smaller result, and `pad` keeps its canvas.
+    Unless ``options.enlarge`` is set, the picture is never scaled beyond its own size. `reshape` then limits each side
+    on its own, `crop` makes a smaller result, and `pad` keeps its canvas.
     """
     options = options.settled()
     width, height = options.width, options.height
@@ -226,7 +224,7 @@ def plan(image: Size, options: Options) -> Geometry:
 
 
 def needs_enlarging(image: Size, options: Options) -> bool:
-    """Whether the size asked for can be had in full only by enlarging *image*."""
+    """Return whether *options* ask for more than *image* has, so that it must be enlarged."""
     return _exceeds(plan(image, replace(options, enlarge=True)).scaled, image)
 
 
@@ -247,25 +245,26 @@ def _exceeds(one: Size, other: Size) -> bool:
 
 
 def _placed(picture: int, canvas: int, share: float = 0.5) -> int:
-    """Where the picture begins if it has *share* of the room before it. Half an odd room rounds towards 0, so that
-    the odd pixel goes to the right and to the bottom, both ways.
+    """Return where the picture begins if *share* of the free room lies before it.
+
+    Rounding goes towards 0, so that an odd pixel is at the right or at the bottom.
     """
     return int((canvas - picture) * share)
 
 
 def _window(point: float, picture: int, canvas: int) -> int:
-    """Where in the picture the canvas begins that has *point*, a part of the side, in its middle, if it can."""
+    """Return where in the picture the canvas begins. Its middle is as close to *point*, a fraction, as possible."""
     return min(max(floor(point * picture - canvas / 2), 0), picture - canvas)
 
 
 def _between(begin: float, end: float, side: int) -> tuple[int, int]:
-    """The first pixel and the count of those between two parts of a *side*: one at least."""
+    """Return the first pixel, and the number of pixels (at least 1), between two fractions of a *side*."""
     first = min(round(begin * side), side - 1)
     return first, max(1, min(round(end * side), side) - first)
 
 
 def _marked(mark: Size, canvas: Size, watermark: Watermark) -> Box:
-    """A watermark of size *mark* on *canvas*: never enlarged, and never beyond its edges."""
+    """Return the place of a watermark of size *mark* on *canvas*. It is never enlarged, and never reaches beyond."""
     width = min(mark.width, max(1, int(canvas.width * watermark.share)))
     height = max(1, mark.height * width // mark.width)
     if height > canvas.height:
@@ -282,7 +281,7 @@ def _marked(mark: Size, canvas: Size, watermark: Watermark) -> Box:
 
 
 def _geometry(scaled: Size, canvas: Size, options: Options) -> Geometry:
-    """A side that rounds down to nothing is one pixel."""
+    # A side that was rounded down to 0 becomes one pixel.
     scaled, canvas = (Size(max(1, size.width), max(1, size.height)) for size in (scaled, canvas))
     geometry = Geometry(scaled, canvas, padding=options.padding, border=options.border.width if options.border else 0)
     if canvas != scaled and options.gravity.shares != (0.5, 0.5):

@@ -1,4 +1,4 @@
-"""What exactly is to be made? A rendition: a source and everything decided about it, and its name in the cache.
+"""Name what exactly is to be made: a rendition is a source and everything decided about it.
 
 This module does no I/O.
 """
@@ -7,78 +7,75 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 
+from .digests import digest
 from .formats import Format
-from .options import Options
-from .sources import Source
-from .values import Mode
+from .options.options import Options
+from .options.values import Mode
+from .sources.source import Source
 
 REVISION = 3
-"""Raised by hand when the same request gives other pixels than before, so that no older ones are served."""
+"""Raise it by hand when the same request renders other pixels than before, so that older entries are not served."""
 
 _DIGEST_BYTES = 16
-_UNLIKE_IN_A_FAMILY = ("width", "height", "quality", "max_bytes")
+_FAMILY_DIGEST_BYTES = 6
+_VARYING_IN_A_FAMILY = ("width", "height", "quality", "max_bytes")
 
 
 @dataclass(frozen=True)
 class Rendition:
-    """A source, the options and the format it is wanted in, and the *recipe*: what else decides its pixels.
+    """A source, the options and output format, and the *settings* that decide its pixels.
 
-    The recipe is a text of the configuration (engine, orientation …), the same for all renditions of an application.
-    *watermark* is the source of what ``options.watermark`` names.
+    *settings* is a string of the configuration values that matter (engine, orientation and so on). All renditions of
+    an application share it. *watermark* is the source that ``options.watermark`` names.
     """
 
     source: Source
     options: Options
     format: Format
-    recipe: str = ""
+    settings: str = ""
     watermark: Source | None = None
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """All that it is made of."""
+        """Every source that the rendition shows."""
         return (self.source, *([self.watermark] if self.watermark else []))
 
     @property
     def mtime_ns(self) -> int:
-        """When the younger of its sources was modified."""
+        """The modification time of the youngest source, in nanoseconds since 1970."""
         return max(source.mtime_ns for source in self.sources)
 
     @property
     def mtime(self) -> int:
-        """`mtime_ns` in whole seconds since 1970, as HTTP's Last-Modified has it."""
+        """`mtime_ns` in whole seconds, as in HTTP's Last-Modified."""
         return self.mtime_ns // 1_000_000_000
 
     @cached_property
     def key(self) -> tuple[str, str]:
-        """The name of this rendition in the cache: (folder, file), texts of hexadecimal digits and a suffix.
+        """The name of this rendition in the cache: (folder, file), hexadecimal digits and a suffix.
 
-        The folder belongs to the source in all its versions, the file to exactly this rendition. The file's name
-        begins with `family`.
+        All versions of a source share the folder. The file's name begins with `family` and belongs to this rendition
+        alone.
         """
         file = f"{self.family}-{self._digest_of(self.options.canonical())}{self.format.suffix}"
         return source_folder(self.source.ref), file
 
     @cached_property
     def family(self) -> str:
-        """What all sizes and qualities of the same picture share, as a text of hexadecimal digits."""
+        """Hexadecimal digits shared by all sizes and qualities of the same picture."""
         options = self.options.settled()
         boxed = options.width and options.height and options.mode is not Mode.FIT
         shape = f"{(options.width or 0) / (options.height or 1):.2f}" if boxed else ""
-        return self._digest_of(f"{options.canonical(but=_UNLIKE_IN_A_FAMILY)}\n{shape}", size_bytes=6)
+        return self._digest_of(f"{options.canonical(but=_VARYING_IN_A_FAMILY)}\n{shape}", _FAMILY_DIGEST_BYTES)
 
     def _digest_of(self, wanted: str, size_bytes: int = _DIGEST_BYTES) -> str:
-        parts = [str(REVISION), self.recipe, self.source.identity, wanted, self.format.name]
+        parts = [str(REVISION), self.settings, self.source.identity, wanted, self.format.name]
         if self.watermark is not None:
             parts.append(self.watermark.identity)
-        return _digest("\n".join(parts), size_bytes)
+        return digest("\n".join(parts), size_bytes)
 
 
 def source_folder(ref: str) -> str:
     """The folder of the cache that holds all renditions of the source *ref*, in all its versions."""
-    return _digest(ref)
-
-
-def _digest(text: str, size_bytes: int = _DIGEST_BYTES) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size_bytes).hexdigest()
+    return digest(ref, _DIGEST_BYTES)

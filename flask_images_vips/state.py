@@ -1,150 +1,111 @@
-"""Which images belong to the current application? What the package keeps for each one."""
+"""Keep what one application's images share: its parts, made at first use, and where its URLs begin."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from flask import Flask, current_app
 
-from . import urls
-from .access import Access
-from .checks import Secret
-from .config import secret_keys
-from .formats import AUTO, Format
-from .front import FrontDoor
+from .authorizer import Authorizer
+from .background import Recompressor
+from .config.checks import Secret
+from .config.keys import secret_keys
+from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
-from .recompress import Recompressor
-from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
-"""Under this name an application keeps its `AppImages` in ``app.extensions``."""
+"""The key of an application's `AppImages` in ``app.extensions``."""
 
-Joined = tuple[Pipeline, FrontDoor | None, Recompressor | None]
-Joiner = Callable[[Flask, str, str], Joined]
-
-_REMEMBERED_URLS = 4096
-_SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
+T = TypeVar("T")
 
 
-class Known:
-    """A verified URL, and the `responses.Answer` that was last decided for it, if any."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one application, made from its configuration.
 
-    __slots__ = ("_chosen", "answer", "url")
+    *front_door* and *background* are None if the configuration turns them off.
+    """
 
-    def __init__(self, url: ImageUrl) -> None:
-        self.url = url
-        self.answer: Any = None
-        self._chosen: dict[str, Known] = {}
+    pipeline: Pipeline
+    front_door: FrontDoor | None = None
+    background: Recompressor | None = None
 
-    def of(self, format: Format) -> Known:
-        """The same URL once its format, which it leaves open, is chosen. Each choice has an answer of its own."""
-        known = self._chosen.get(format.name)
-        if known is None:
-            url = replace(self.url, options=replace(self.url.options, format=format), negotiated=True)
-            known = self._chosen.setdefault(format.name, Known(url))
-        return known
+
+Joiner = Callable[[Flask, str, str], Parts]
+"""Makes the parts of an application from the application, `AppImages.url` and `AppImages.name`."""
 
 
 class AppImages:
-    """The images of one application: where their URLs begin, the endpoint's name, and the line that makes them.
+    """The images of one application. *url* is the prefix of their URLs, *name* their endpoint.
 
-    *join* makes the line, and the front door and the recompressor where there is to be one, at the first use, when the
-    application's configuration is complete. *access* returns the callback registered by `Images.authorize`, if any.
+    *join* makes the parts at first use, because the configuration is complete only then. *authorizer* returns the
+    callback that `Images.authorize` registered, or None.
     """
 
-    def __init__(self, app: Flask, url: str, name: str, join: Joiner, access: Callable[[], Access | None]) -> None:
+    def __init__(
+        self, app: Flask, url: str, name: str, join: Joiner, authorizer: Callable[[], Authorizer | None]
+    ) -> None:
         self.app = app
         self.url = url
         self.name = name
         self._join = join
-        self._access = access
+        self._authorizer = authorizer
         self._lock = threading.Lock()
-        self._joined: Joined | None = None
-        self._settings: list[object] | None = None
-        self._known: Callable[[str, bytes], Known] | None = None
+        self._parts: Parts | None = None
+        self._instances: dict[Callable[[AppImages], Any], Any] = {}
 
     @property
     def pipeline(self) -> Pipeline:
-        return (self._joined or self._join_once())[0]
+        return (self._parts or self._joined()).pipeline
 
     @property
     def front_door(self) -> FrontDoor | None:
-        return (self._joined or self._join_once())[1]
+        return (self._parts or self._joined()).front_door
 
     @property
     def recompressor(self) -> Recompressor | None:
-        return (self._joined or self._join_once())[2]
+        return (self._parts or self._joined()).background
 
     @property
     def early_hits(self) -> bool:
-        """Whether hits are answered before Flask: not before the configuration was read, at the first image."""
-        return self._joined is not None and self._joined[0].config.early_hits
+        """Whether hits are answered before Flask. False until the first image, when the configuration is read."""
+        return self._parts is not None and self._parts.pipeline.config.early_hits
+
+    def _joined(self) -> Parts:
+        with self._lock:
+            if self._parts is None:
+                self._parts = self._join(self.app, self.url, self.name)
+        return self._parts
 
     @property
     def has_open_door(self) -> bool:
-        """Whether nginx may be answering images by itself, as the configuration was at the first image."""
-        return self._joined is not None and self._joined[1] is not None
-
-    def _join_once(self) -> Joined:
-        with self._lock:
-            if self._joined is None:
-                self._joined = self._join(self.app, self.url, self.name)
-        return self._joined
+        """Whether nginx may already be sending images by itself. False until the configuration is read."""
+        return self._parts is not None and self._parts.front_door is not None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The keys of URL signatures, as they are now. The first signs, all verify."""
+        """The keys of URL signatures, as currently configured. The first one signs, all of them verify."""
         return secret_keys(self.app.config)
 
     @property
-    def access(self) -> Access | None:
-        return self._access()
+    def authorizer(self) -> Authorizer | None:
+        return self._authorizer()
 
-    def is_private(self, url: ImageUrl) -> bool:
-        """Whether any source that the picture of *url* shows is for this visitor only.
-
-        Raises:
-            NotAuthorized: If the application's callback refuses any of them.
-        """
-        access = self.access
-        if access is None:
-            return False
-        answers = [access.is_private(ref, url.options, self.app.ensure_sync) for ref in url.refs]
-        return any(answers)  # of a list: a private source does not spare the others the question
-
-    def known(self, path: str, query_string: bytes, accept: str) -> Known:
-        """The URL of *path* and *query_string*, verified and parsed: remembered until a secret key changes.
-
-        Where it leaves the format to the client, that which the client's header *accept* chooses.
-
-        Raises:
-            BadSignature, InvalidOption: as `urls.decode` and `Presets.check`. Only URLs that passed are remembered.
-        """
-        config = self.app.config
-        settings = [tuple(v) if isinstance(v := config.get(name), list) else v for name in _SECRET_SETTINGS]
-        if self._known is None or settings != self._settings:
-            secrets, legacy = self.secrets, self.pipeline.config.legacy_signatures
-
-            @lru_cache(_REMEMBERED_URLS)
-            def known(path: str, query_string: bytes) -> Known:
-                url = urls.decode(path, query_string, secrets, legacy=legacy)
-                self.pipeline.presets.check(url.options, default_quality=url.default_quality)
-                return Known(url)
-
-            self._settings, self._known = settings, known
-        found = self._known(path, query_string)
-        return found.of(self.pipeline.format_for(found.url, accept)) if found.url.options.format is AUTO else found
+    def instance(self, make: Callable[[AppImages], T]) -> T:
+        """Return what ``make(self)`` returned at its first call, so that there is one per application."""
+        found: T | None = self._instances.get(make)
+        return self._instances.setdefault(make, make(self)) if found is None else found
 
 
 def images_of(app: Flask) -> AppImages:
+    """The images of *app*."""
     images: AppImages = app.extensions[EXTENSION]
     return images
 
 
 def current_images() -> AppImages:
-    """Those of the current application."""
+    """The images of the current application."""
     return images_of(current_app)

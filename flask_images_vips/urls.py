@@ -1,7 +1,7 @@
-"""How does an image URL say what it wants, and that this application said so?
+"""Write and read signed image URLs.
 
-``<path>?<options, sorted>&s=<signature>``, as in Flask-Images 3.0.2, to the byte. The signature covers the path
-and the options; it is verified before anything is parsed. This module does no I/O.
+A URL is ``<path>?<options, sorted>&s=<signature>``, byte for byte as in Flask-Images 3.0.2. The signature covers the
+path and the options, and is verified before anything is parsed. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from itsdangerous import Signer
 
 from .errors import BadSignature, InvalidPath
-from .options import DECLARED, Options
+from .options.options import DECLARED, Options
 
 REMOTE = "_"
-"""The path of every URL whose source is itself a URL, which stands in the query."""
+"""The path of all image URLs with a remote source. The source's own URL is in the query."""
 
 REMOTE_SCHEMES = frozenset({"http", "https", "ftp"})
 
@@ -37,11 +37,12 @@ _REMEMBERED = 8192
 
 @dataclass(frozen=True, slots=True)
 class ImageUrl:
-    """What a verified URL asks for. *ref* is a path below ``IMAGES_PATH``, or a URL where *remote*.
+    """The content of a verified image URL.
 
-    *exact* says that its query came in the one spelling that is ever written; *canonical* is the whole URL as `encode`
-    writes it today, or None where it was not exact, or was signed with another key than the first or in an older form.
-    *default_quality* says that it names no quality, *negotiated* that its format was chosen for one client.
+    *ref* is a path below ``IMAGES_PATH``, or a URL if *remote*. *exact* says that the query has the spelling that
+    `encode` writes. *canonical* is the whole URL as `encode` writes it today. It is None if the URL was not exact, or
+    if its signature has an older form or was made with another key than the first. *default_quality* says that the URL
+    names no quality, and *negotiated* that its format was chosen for one client.
     """
 
     ref: str
@@ -55,7 +56,7 @@ class ImageUrl:
 
     @property
     def file_name(self) -> str:
-        """The last part of the source's path, also where that is part of a URL."""
+        """The last part of the source's path or URL."""
         return file_name(self.ref, remote=self.remote)
 
     @property
@@ -67,14 +68,14 @@ class ImageUrl:
 
 
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
-    """The signed URL of *ref*, without the prefix that all image URLs share.
+    """Return the signed URL of *ref*, without the prefix that all image URLs share.
 
-    *ref* has passed `checked_path`; *query* maps short names to texts.
+    *ref* must come from `checked_path`. *query* maps short names to texts.
     """
     return _encoded(ref, tuple(query.items()), version, secret)
 
 
-@lru_cache(_REMEMBERED)  # a page that is shown again has the same URLs
+@lru_cache(_REMEMBERED)  # a page has the same URLs every time it is shown
 def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, secret: Secret) -> str:
     extra = {_VERSION: version} if version is not None else {}
     if is_remote(ref):
@@ -84,13 +85,13 @@ def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, 
 
 
 def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool) -> ImageUrl:
-    """What the URL of *path* (unquoted, without the prefix) and *query_string* (as it came) asks for.
+    """Verify and read the URL of *path* (unquoted, without the prefix) and *query_string* (as it came).
 
-    Every one of *secrets* verifies; *legacy* accepts the two older forms of signatures too.
+    A signature by any of *secrets* is valid. *legacy* accepts the two older forms of signatures too.
 
     Raises:
-        BadSignature: not signed by any of *secrets*, or changed since, or a name that stands in it twice.
-        InvalidOption: signed, but a value that cannot be rendered.
+        BadSignature: If none of *secrets* signed the URL, it was changed, or its query has a name twice.
+        InvalidOption: If the URL is signed, but a value cannot be rendered.
     """
     query, exact, canonical = _verified(path, query_string, secrets, legacy=legacy)
     remote = path == REMOTE and _SOURCE_URL in query
@@ -106,21 +107,21 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
 
 
 def quoted(path: str) -> str:
-    """*path* as it stands in URLs, to the byte."""
+    """Return *path* quoted as in Flask-Images, byte for byte."""
     return quote(path, safe=_PATH_SAFE)
 
 
 def checked_path(local_path: str) -> str:
-    """The ref that *local_path*, a path or a URL, names: without slashes around it.
+    """Return the ref of *local_path*, which is a path or a URL: without slashes at its ends.
 
     Raises:
-        InvalidPath: not normalised, which is a sign of unchecked input, or of a scheme that is none of images.
+        InvalidPath: If it is not normalised, which is a sign of unchecked input, or its scheme is not allowed.
     """
     ref = local_path.strip("/")
     try:
         ref.encode()
-    except UnicodeEncodeError:  # as Python has the bytes of a name that are no UTF-8
-        raise InvalidPath(f"{local_path!r} is no text that a URL can have: rename the file to one in UTF-8") from None
+    except UnicodeEncodeError:  # Python's way to hold the bytes of a name that are not UTF-8
+        raise InvalidPath(f"{local_path!r} is not valid UTF-8, which URLs need: rename the file") from None
     normal = posixpath.normpath(ref)
     if ref.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
         raise InvalidPath(f"path is not normalized: {local_path!r} (expected a path such as 'photos/cat.jpg')")
@@ -130,25 +131,29 @@ def checked_path(local_path: str) -> str:
 
 
 def is_remote(ref: str) -> bool:
-    """Whether *ref* is a URL rather than a path."""
+    """Return whether *ref* is a URL rather than a path.
+
+    Raises:
+        InvalidPath: If it looks like a URL but is not a valid one.
+    """
     try:
         parts = urlsplit(ref)
     except ValueError as error:
-        raise InvalidPath(f"{ref!r} is no URL: {error}") from None
+        raise InvalidPath(f"{ref!r} is not a valid URL: {error}") from None
     return bool(parts.scheme or parts.netloc)
 
 
 def file_name(ref: str, *, remote: bool) -> str:
-    """The last part of the path of *ref*, which is a URL where *remote*."""
+    """Return the last part of the path of *ref*, which is a URL if *remote*."""
     path = ref
     if remote:
-        with suppress(ValueError):  # no URL, as fetching it will say
+        with suppress(ValueError):  # fetching it will say that it is not a valid URL
             path = urlsplit(ref).path
     return path.rpartition("/")[2]
 
 
 def version_of(mtime: float) -> str:
-    """The version of a source in its URL, made of its modification time in seconds since 1970."""
+    """Return the version of a source for its URL, made of its modification time in seconds since 1970."""
     number = max(0, int(mtime))
     data = number.to_bytes(max(4, (number.bit_length() + 7) // 8), "big")
     return urlsafe_b64encode(data).decode("ascii").rstrip("=").lstrip("A")
@@ -157,28 +162,28 @@ def version_of(mtime: float) -> str:
 def _verified(
     path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool
 ) -> tuple[dict[str, str], bool, str | None]:
-    """The query of a URL less its signature, once that has been found right; `ImageUrl.exact` and `.canonical`."""
+    """Verify a URL. Return its query without the signature, and `ImageUrl.exact` and `ImageUrl.canonical`."""
     came = query_string.decode("utf-8", "replace")
     try:
         pairs = parse_qsl(came, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError as error:
         raise BadSignature(f"{path!r}: {error}") from None
     query = dict(pairs)
-    # Only one value a name would be signed, so the others would be free: endless URLs for one picture.
+    # The signature covers one value per name. A second one could be anything: endless URLs for one picture.
     if len(query) != len(pairs):
-        raise BadSignature(f"{path!r}: a name stands in the query twice")
+        raise BadSignature(f"{path!r}: the query has a name twice")
     given = query.pop(_SIGNATURE, None)
     if given is None:
-        raise BadSignature(f"{path!r}: the URL is not signed")
+        raise BadSignature(f"{path!r}: the URL is not signed (build it with resized_img_src or url_for)")
     text = _query_text(query)
     value = f"{path}?{text}"
-    # The texts are compared: itsdangerous itself accepts many spellings of one signature.
+    # Compare the texts, because itsdangerous accepts many spellings of one signature.
     if not any(
         compare_digest(given.encode(), expected.encode())
         for secret in secrets
         for expected in _accepted(secret, value, legacy=legacy)
     ):
-        raise BadSignature(f"{path!r}: the signature is wrong")
+        raise BadSignature(f"{path!r}: the signature is wrong: the URL was changed, or signed with another key")
     exact = came in (f"{text}&{_SIGNATURE}={given}", f"{text}&{_SIGNATURE}={quote(given)}")
     current = exact and came.endswith(f"={_signature(secrets[0], value)}")
     return query, exact, f"{quoted(path)}?{came}" if current else None
@@ -188,9 +193,9 @@ def _accepted(secret: Secret, value: str, *, legacy: bool) -> Iterator[str]:
     signature = _signature(secret, value)
     yield signature
     if legacy:
-        yield f"b'{signature}'"  # 3.0.2 on Python 3: bytes, formatted as text
+        yield f"b'{signature}'"  # Flask-Images 3.0.2 on Python 3, which formatted bytes as text
         secret = secret.encode() if isinstance(secret, str) else secret
-        yield hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()  # its git head
+        yield hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()  # its main branch
 
 
 def _signature(secret: Secret, value: str) -> str:

@@ -26,7 +26,9 @@ from flask_images_vips import Images, resized_img_src
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
-PHOTOGRAPHS = Path(__file__).parent.parent / "flask_images_vips" / "demo" / "static" / "photos"
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
 
 
 def is_loopback(address: object) -> bool:
@@ -143,11 +145,11 @@ def elsewhere() -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
-        here = Path(inspect.getfile(function))
-        call = f"import sys; from {here.stem} import {function.__name__} as run; run(*sys.argv[1:])"
+        here = Path(inspect.getfile(function)).relative_to(TESTS).with_suffix("")
+        call = f"import sys; from {'.'.join(here.parts)} import {function.__name__} as run; run(*sys.argv[1:])"
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore::DeprecationWarning", "-c", call, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), *filter(None, sys.path)])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)])},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from bench import cold, engines, findings, load, mixed, quality, results, servers, sites, tables, traffic, workload
@@ -330,8 +331,8 @@ with subprocess.Popen(["sh", "-c", "sleep 60 & echo $!"], stdout=subprocess.PIPE
 
 def test_sizes_are_those_of_the_package() -> None:
     from flask_images_vips.geometry import Size, plan
-    from flask_images_vips.options import Options
-    from flask_images_vips.values import Mode
+    from flask_images_vips.options.options import Options
+    from flask_images_vips.options.values import Mode
 
     for picture in workload.PICTURES:
         for width, height in ((400, 300), (300, 400), (97, 1000)):
@@ -601,7 +602,7 @@ def test_the_tables_of_the_readme_are_replaced_and_the_rest_stays() -> None:
 
 
 def test_the_readme_has_the_markers() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
     for marker in ("benchmark", "traffic"):
         assert readme.count(f"<!-- {marker} -->\n") == readme.count(f"\n<!-- /{marker} -->") == 1
 

@@ -33,6 +33,29 @@ def get(app: Flask, url: str, accept: str | None = None, method: str = "GET", **
     return app.test_client().open(url, method=method, headers={**accepted, **named})
 
 
+def test_a_format_follows_from_the_extension_alone() -> None:
+    expected = {
+        "a.jpg": "jpeg",
+        "a.JPEG": "jpeg",
+        "a.jpe": "jpeg",
+        "a.jfif": "jpeg",
+        "a.png": "png",
+        "a.b/c.webp": "webp",
+        "a.avif": "avif",
+        "a.GIF": "gif",
+        "a.tif": "jpeg",
+        "a.bmp": "jpeg",
+        "a.ico": "jpeg",
+        "a.svg": "jpeg",
+        "png": "jpeg",
+        "dir.png/file": "jpeg",
+        "https://example.com/a.png?x=1": "jpeg",
+        "": "jpeg",
+    }
+    assert {ref: formats.choose(ref, None).name for ref in expected} == expected
+    assert formats.choose("a.png", formats.by_name("AVIF")).name == "avif"
+
+
 @pytest.mark.parametrize("accept", ACCEPT_HEADERS)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_each_client_gets_what_it_reads_and_caches_are_told(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from flask_images_vips.errors import InvalidOption
 from flask_images_vips.geometry import Box, Geometry, Size, Turn, lay_out, needs_enlarging, plan, region, transformed
-from flask_images_vips.options import Options
-from flask_images_vips.values import Border, Edges, Flip, Focal, Gravity, Mode, Region, Watermark
+from flask_images_vips.options.options import Options
+from flask_images_vips.options.values import Border, Edges, Flip, Focal, Gravity, Mode, Region, Watermark
 
 sides = st.integers(1, 5000)
 sizes = st.builds(Size, sides, sides)

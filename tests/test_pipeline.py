@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flask_images_vips import Images
-from flask_images_vips.config import Config
+from flask_images_vips.config.keys import Config
 from flask_images_vips.formats import NEGOTIABLE, by_name, choose, negotiate
-from flask_images_vips.options import DECLARED, Options
+from flask_images_vips.options.options import DECLARED, Options
 from flask_images_vips.rendition import Rendition
-from flask_images_vips.sources import Source
+from flask_images_vips.serving.hit import verify
+from flask_images_vips.sources.source import Source
 from flask_images_vips.state import current_images
 
 CONFIG = Config.read({"IMAGES_QUALITY": {"jpeg": 75, "webp": 70, "avif": 55}})
@@ -87,11 +88,11 @@ def test_the_lines_own_decision_is_the_one_that_was_tested(make_app: Any, draw: 
     images: Images = app.extensions["images"]
     with app.test_request_context():
         path, _, query = images.build_url("a.png", format="auto").removeprefix("/imgsizer/").partition("?")
-        url = current_images().known(path, query.encode(), f"image/{format}").url
-        rendition = images.pipeline.rendition(url, images.pipeline.source(url))
+        url = verify(current_images(), path, query.encode(), f"image/{format}").url
+        rendition = images.pipeline.rendition(url, images.pipeline.sources.find(url))
         named = images.build_url("a.png", format=format).partition("?")[2]
-        url = current_images().known("a.png", named.encode(), "").url
-        assert images.pipeline.rendition(url, images.pipeline.source(url)).options.quality == quality
+        url = verify(current_images(), "a.png", named.encode(), "").url
+        assert images.pipeline.rendition(url, images.pipeline.sources.find(url)).options.quality == quality
         if format in NEGOTIABLE:
             assert (rendition.format.name, rendition.options.quality) == (format, quality)
 
@@ -117,7 +118,7 @@ def renders(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     qualities: list[int] = []
     with app.app_context():
         pipeline = app.extensions["images"].pipeline
-    for engine in pipeline.engines:
+    for engine in pipeline.producer.engines.here:
         render = engine.render
 
         def counted(descriptor: int, rendition: Rendition, *rest: Any, render: Any = render) -> bytes:
@@ -243,7 +244,7 @@ def test_a_source_s_header_is_read_once_for_all_its_renditions(
     noise(static / "a.jpg")
     read = []
     with app.app_context():
-        engine = app.extensions["images"].pipeline.engines[0]
+        engine = app.extensions["images"].pipeline.producer.engines.here[0]
     header = engine.header
     monkeypatch.setattr(engine, "header", lambda *of: read.append(of) or header(*of))
     for width in (10, 20, 30):
@@ -284,7 +285,7 @@ def test_a_slot_is_held_until_those_who_wait_have_the_result_and_never_longer(
         pipeline = app.extensions["images"].pipeline
 
     def held() -> int:
-        count: int = pipeline.slots._by_pid[os.getpid()].held
+        count: int = pipeline.producer.slots._by_pid[os.getpid()].held
         return count
 
     seen = []

@@ -22,20 +22,19 @@ from typing import Any
 import html5lib
 import numpy as np
 import pytest
-from conftest import PHOTOGRAPHS, fetch, url_of
+from conftest import PHOTOGRAPHS, ROOT, fetch, url_of
 from flask import Flask, render_template_string
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from flask_images_vips import Images
-from flask_images_vips.config import Config
+from flask_images_vips.config.keys import Config
 from flask_images_vips.demo import create_app
-from flask_images_vips.engines.pillow import PillowEngine
-from flask_images_vips.engines.vips import VipsEngine
+from flask_images_vips.engines.pillow.engine import PillowEngine
+from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.formats import JPEG
-from flask_images_vips.options import DECLARED, DEFAULTS, Option, Options, write_query
-from flask_images_vips.values import MODES
+from flask_images_vips.options.options import DECLARED, DEFAULTS, Option, Options, write_query
+from flask_images_vips.options.values import MODES
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PICTURE = PHOTOGRAPHS.parent / "modes.jpg"
 SHEET = PHOTOGRAPHS.parent / "options.jpg"
@@ -44,7 +43,7 @@ BOX = 240
 
 def options_table() -> str:
     rows = [
-        "| option | in URLs | default | values | engine | what it does | example |",
+        "| option | in URLs | default | values | engine | description | example |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, declared in DECLARED.items():
@@ -67,7 +66,7 @@ def engines_of(declared: Option) -> str:
     """The engines that can do the option's example, as they say themselves."""
     options = Options.parse(write_query(wishes_of(declared)))
     able = [
-        engine.name for engine in (VipsEngine(), PillowEngine()) if engine.supports(options, options.format or JPEG)
+        engine.name for engine in (VipsEngine(), PillowEngine()) if not engine.refusal(options, options.format or JPEG)
     ]
     return "both" if len(able) == 2 else able[0]
 
@@ -79,7 +78,7 @@ def wishes_of(declared: Option) -> dict[str, Any]:
 
 
 def configuration_table() -> str:
-    rows = ["| key | default | what it is |", "|---|---|---|"]
+    rows = ["| key | default | description |", "|---|---|---|"]
     for item in fields(Config):
         key = item.metadata["key"]
         default = list(item.default) if item.default and isinstance(item.default, tuple) else item.default

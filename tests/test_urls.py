@@ -144,7 +144,7 @@ def test_schemes_that_are_none_of_images_are_refused(path: str) -> None:
 
 
 def test_a_broken_url_is_refused_with_the_reason() -> None:
-    with pytest.raises(InvalidPath, match="is no URL"):
+    with pytest.raises(InvalidPath, match="is not a valid URL"):
         checked_path("http://[::1/a.jpg")
 
 

@@ -1,14 +1,15 @@
-"""Who in this process is making it already? Threads that want the same thing wait for the first of them.
+"""Let threads of one process that want the same thing wait for the first of them.
 
-An event wakes all of them at once. Waiting on a lock, each would be woken by the one before it.
+An event wakes all of them at once. With a lock, each would be woken only by the one before it.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from .process import PerProcess
 
 T = TypeVar("T")
 
@@ -31,19 +32,20 @@ class _UnderWay(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Makes each thing once, however many threads of this process ask for it at the same time."""
+    """Makes each thing once, however many threads of this process ask for it at the same time.
+
+    A thing that is being made is a flight. Results must not be None.
+    """
 
     def __init__(self) -> None:
-        # By process: a forked child has none of the threads that it would wait for, and perhaps a lock that is held.
-        self._by_pid: dict[int, _UnderWay[T]] = {}
+        self._under_way: PerProcess[_UnderWay[T]] = PerProcess(_UnderWay)
 
     def join(self, key: Hashable, make: Callable[[], T], timeout: float) -> T:
-        """The result of *make*, or of the thread that is at it: its error too.
+        """Return the result of *make*, or that of the thread that is already making *key*. Its error is raised too.
 
-        After *timeout* seconds of waiting, *make* is called all the same.
+        After *timeout* seconds of waiting for another thread, *make* is called anyway.
         """
-        pid = os.getpid()
-        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _UnderWay())
+        here = self._under_way.get()
         with here.lock:
             flight = here.flights.get(key)
             first = flight is None
@@ -58,9 +60,11 @@ class Flights(Generic[T]):
         return flight.result if flight.result is not None else make()
 
     def land(self, key: Hashable, result: T) -> None:
-        """Give *result* to those who wait for *key*, while its maker has something left to do that is not for them."""
-        here = self._by_pid.get(os.getpid())
-        flight = here.flights.get(key) if here else None
+        """Pass *result* to the threads that wait for *key*, before *make* has returned it.
+
+        Call this from *make* if it has more to do that does not concern them.
+        """
+        flight = self._under_way.get().flights.get(key)
         if flight is not None:
             flight.result = result
             flight.done.set()

@@ -1,6 +1,6 @@
-"""Which process may make it? File locks, which a killed holder frees.
+"""Exclude other threads and processes of this host with file locks, which the kernel frees if a holder is killed.
 
-The lock files are a fixed set that is never removed: unlinking one while it is held would let a second holder in.
+The lock files are a fixed set that is never removed: if one was unlinked while held, a second holder could get in.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from filelock import lock_descriptor, unlock_descriptor
 logger = logging.getLogger("flask_images_vips")
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_STRIPE_DIGITS = 3  # of 16 values each: 4096 locks, so that strangers rarely wait for each other
-# Dozens of threads may wait at once, and each look takes some of the processors' time from the renders that they wait
-# for: 20 µs, most of it to wake up. A thread each that the kernel wakes costs even more.
-_LOOK_SECONDS = 0.005
+_STRIPE_DIGITS = 3  # hexadecimal: 4096 locks, so that unrelated names rarely share one
+# Dozens of threads may poll at once, and each look takes processor time from the renders they wait for: 20 µs, most of
+# it for waking up. A thread per waiter that blocks in the kernel costs even more.
+_POLL_SECONDS = 0.005
 
 _descriptors: set[int] = set()
-"""Those of the locks that this process holds, or tries at this moment."""
+"""The descriptors of the locks that this process holds or is trying."""
 
 
 def try_lock(path: str) -> int | None:
-    """Lock the file *path*, made where it is missing: a descriptor for `unlock`, or None where another thread has it.
+    """Lock the file *path*, which is created if missing.
 
-    Each try opens the file anew, so that threads exclude each other as processes do.
+    Return a descriptor for `unlock`, or None if somebody else holds the lock. Each call opens the file anew, so
+    threads exclude each other as processes do.
 
     Raises:
-        OSError: there can be no lock.
+        OSError: If the file cannot be locked, for example on a file system without locks.
     """
     try:
         descriptor = os.open(path, _FLAGS, 0o600)
@@ -49,20 +50,20 @@ def try_lock(path: str) -> int | None:
 
 
 def unlock(descriptor: int) -> None:
-    """Let go of what `try_lock` gave."""
+    """Release a lock by the descriptor that `try_lock` returned."""
     try:
-        unlock_descriptor(descriptor)  # at once, though a child of this process may have the file open too
+        unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
     finally:
         _close(descriptor)
 
 
 def _close(descriptor: int) -> None:
-    _descriptors.discard(descriptor)  # before: its number may be another file's at once
+    _descriptors.discard(descriptor)  # before closing, since the number may be reused at once
     os.close(descriptor)
 
 
 def _close_inherited() -> None:
-    """In a forked child, or it would keep the locks of a parent that is killed."""
+    """Close inherited locks in a forked child, which would otherwise keep them when its parent is killed."""
     while _descriptors:
         with suppress(OSError):
             os.close(_descriptors.pop())
@@ -73,7 +74,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class FileLocks:
-    """A lock per key over all processes of this host, in *folder*. *warn* is told of a folder that takes no locks."""
+    """Named locks for all processes of this host, as files in *folder*.
+
+    A lock is waited for at most *timeout* seconds. If the folder cannot be used for locks, *warn* is called.
+    """
 
     def __init__(self, folder: str, timeout: float, warn: Callable[[OSError], None] | None = None) -> None:
         self.folder = folder
@@ -84,11 +88,11 @@ class FileLocks:
     def hold(
         self, name: str, *, since: float | None = None, needless: Callable[[], bool] = lambda: False
     ) -> Iterator[bool]:
-        """Hold the lock of *name*, a text of hexadecimal digits, for the block; False where it cannot be had.
+        """Hold the lock *name*, a string of hexadecimal digits, for the block. Yields whether it is held.
 
-        It cannot be had where its holder hangs for longer than the timeout, counted from the monotonic time *since*,
-        or the folder does not take locks. The work is then done without it: twice at worst, never wrongly. Nor is it
-        taken once *needless*, which is asked while its holder works, says that the work has been done.
+        The block runs without the lock in three cases: the timeout passes, counted from the monotonic time *since* or
+        from now; the folder cannot be used for locks; or *needless* returns True while another process holds the lock,
+        since the work has been done by then. Without a lock, work may be done twice, but its result is still right.
         """
         path = os.path.join(self.folder, f"{name[:_STRIPE_DIGITS]}.lock")
         lock = self._acquired(path, time.monotonic() if since is None else since, needless)
@@ -103,9 +107,9 @@ class FileLocks:
             while (lock := try_lock(path)) is None:
                 left = since + self.timeout - time.monotonic()
                 if left <= 0:
-                    logger.warning("Waited %s s for %s: its holder hangs; working without it.", self.timeout, path)
+                    logger.warning("Waited %s s for %s: its holder hangs. Continuing without it.", self.timeout, path)
                     return None
-                time.sleep(min(_LOOK_SECONDS, left))
+                time.sleep(min(_POLL_SECONDS, left))
                 if needless():
                     return None
             return lock
@@ -114,4 +118,4 @@ class FileLocks:
         return None
 
     def _log(self, error: OSError) -> None:
-        logger.warning("Locks in %s cannot be used (%s): working without them.", self.folder, error)
+        logger.warning("Locks in %s cannot be used (%s). Continuing without them.", self.folder, error)

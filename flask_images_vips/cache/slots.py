@@ -1,7 +1,7 @@
-"""How much work may go on at once? A number of slots per host, and a weight per process; who cannot wait is refused.
+"""Limit how much work runs at once: a number of slots per host and a weight per process.
 
-A slot is a lock file, which a killed process frees. In a process those who wait stand in one queue, and only its head
-tries the lock files.
+A slot is a lock file, which the kernel frees if its holder is killed. Within a process, waiting threads form one
+queue, and only its head tries the lock files.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import copy
 
 from ..errors import Busy
 from .locks import try_lock, unlock
+from .process import PerProcess
 
 logger = logging.getLogger("flask_images_vips")
+
+AT_ONCE = -math.inf
+"""Pass this as *since* to `Slots.hold` to take a free slot now or not at all: no timeout is left."""
 
 _POLL_SECONDS = 0.005
 
@@ -40,11 +43,13 @@ class _Process:
 
 
 class Slots:
-    """At most *count* holders on this host, in *folder*; *weight* in sum, and *waiting* in the queue, per process.
+    """Allows *count* holders at a time on this host, by lock files in *folder*.
 
-    A holder that weighs more than *weight* by itself is let in alone. Waiting for more than *timeout* seconds is
-    refused like a full queue. Where the folder is not *usable*, as one of a stranger who could hold all slots for
-    ever, only this process counts.
+    Per process, the holders may weigh *weight* in total, and *waiting* threads may queue. A holder that weighs more
+    than that is let in alone. A thread that waits for more than *timeout* seconds is refused.
+
+    If *usable* returns False, only the limits per process apply. This is the case if the folder belongs to another
+    user, who could hold all slots forever.
     """
 
     def __init__(
@@ -64,24 +69,17 @@ class Slots:
         self.timeout = timeout
         self._usable = usable
         self._paths = [os.path.join(folder, f"{number}.lock") for number in range(count)]
-        self._by_pid: dict[int, _Process] = {}  # a forked child holds nothing, and nobody in it waits
+        self._process = PerProcess(_Process)
         self._warned = False
-
-    def at_once(self) -> Slots:
-        """The same slots, for one who takes what is free at once, or nothing."""
-        impatient = copy(self)
-        impatient.timeout = -math.inf
-        return impatient
 
     @contextmanager
     def hold(self, weight: int, since: float | None = None) -> Iterator[None]:
-        """Hold a slot for the block. The timeout is counted from the monotonic time *since*, or from now.
+        """Hold a slot for the block. The timeout counts from the monotonic time *since*, or from now.
 
         Raises:
-            Busy: the queue is full, or its head did not move in time.
+            Busy: If the queue is full, or no slot becomes free before the timeout.
         """
-        pid = os.getpid()
-        here = self._by_pid.get(pid) or self._by_pid.setdefault(pid, _Process())
+        here = self._process.get()
         lock = self._wait(here, weight, time.monotonic() if since is None else since)
         try:
             yield
@@ -97,10 +95,10 @@ class Slots:
         deadline = since + self.timeout
         ticket = object()
         with here.changed:
-            # While the host has slots to give, those who are about to take one do not wait.
+            # While slots are free, threads that are about to take one do not count as waiting.
             about_to_take = self.count - here.held if self._has_room(here, weight) and not here.starved else 0
             if len(here.queue) >= self.waiting + about_to_take:
-                raise Busy(f"{len(here.queue)} renders wait in this process already")
+                raise Busy(f"{len(here.queue)} renders already wait in this process")
             here.queue.append(ticket)
             try:
                 while here.queue[0] is not ticket or not self._has_room(here, weight):
@@ -110,7 +108,8 @@ class Slots:
                 here.leave(ticket)
                 raise
         try:
-            lock = self._lock_file(here, deadline)  # still at the head: nobody else of this process tries meanwhile
+            # This thread stays at the head of the queue meanwhile, so no other of this process tries the lock files.
+            lock = self._lock_file(here, deadline)
         except BaseException:
             with here.changed:
                 here.leave(ticket)
@@ -125,7 +124,7 @@ class Slots:
         return not here.held or (here.held < self.count and here.weight + weight <= self.weight)
 
     def _lock_file(self, here: _Process, deadline: float) -> int | None:
-        """One of the host's slots; None where the folder takes no locks, and only this process counts."""
+        """Take one of the host's slots. Return None if the folder cannot be used for locks."""
         if not self._usable():
             return None
         while True:
@@ -133,9 +132,7 @@ class Slots:
                 try:
                     lock = try_lock(path)
                 except OSError as error:
-                    if not self._warned:
-                        self._warned = True
-                        logger.warning("Render slots in %s cannot be used (%s).", self.folder, error.strerror or error)
+                    self._warn_once(error)
                     return None
                 if lock is not None:
                     here.starved = False
@@ -144,3 +141,12 @@ class Slots:
                 raise Busy(f"waited {self.timeout:g} s for a render slot")
             here.starved = True
             time.sleep(_POLL_SECONDS)
+
+    def _warn_once(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "Render slots in %s cannot be used (%s). Each process now limits only its own renders.",
+                self.folder,
+                error.strerror or error,
+            )

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from .. import Images, resized_img_size, resized_img_src
 from ..errors import InvalidOption
-from ..options import Options, write_query
+from ..options.options import Options, write_query
 
 __all__ = ["app", "create_app"]
 

@@ -1,23 +1,36 @@
-"""Is this ICC profile sRGB? Converting what already is sRGB doubles the work and changes nothing."""
+"""Inspect ICC profiles, without a colour management library.
+
+A profile that is sRGB already needs no conversion, which would double the work and change nothing.
+"""
 
 from __future__ import annotations
 
 import struct
 
-# sRGB's primaries, adapted to D50, as every sRGB profile states them (ICC.1:2022, IEC 61966-2-1).
+from ..formats import Format
+from ..options.options import Options
+
+# The primaries of sRGB, adapted to D50, as every sRGB profile states them (ICC.1:2022, IEC 61966-2-1).
 _PRIMARIES = {
     b"rXYZ": (0.4361, 0.2225, 0.0139),
     b"gXYZ": (0.3851, 0.7169, 0.0971),
     b"bXYZ": (0.1431, 0.0606, 0.7141),
 }
 _TOLERANCE = 0.003
-# Points of sRGB's transfer curve: encoded value → linear light.
+# Points on sRGB's transfer curve: encoded value, linear light.
 _CURVE = ((0.25, 0.0509), (0.5, 0.2140), (0.75, 0.5225))
 _CURVE_TOLERANCE = 0.01
+_MOST_TAGS = 100
+
+
+def keeps_profile(profile: bytes | None, options: Options, format: Format, *, is_rgb_picture: bool) -> bool:
+    """Whether a rendition keeps the *profile* of its source, and with it the source's colour space."""
+    wanted = options.keep.icc and format.metadata
+    return wanted and is_rgb_picture and profile is not None and is_rgb(profile)
 
 
 def is_rgb(profile: bytes) -> bool:
-    """Whether *profile* calls itself one of RGB, and its outline holds."""
+    """Whether *profile* is a well-formed profile of an RGB colour space."""
     try:
         return profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and {*_PRIMARIES} <= _tags(profile).keys()
     except (ValueError, struct.error):
@@ -25,15 +38,15 @@ def is_rgb(profile: bytes) -> bool:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Whether *profile* has sRGB's primaries and transfer curve. A profile that cannot be read is not."""
+    """Whether *profile* has sRGB's primaries and transfer curve. False for a profile that cannot be parsed."""
     try:
         tags = _tags(profile)
         return (
             profile[16:20] == b"RGB "
             and all(
-                abs(stated - meant) <= _TOLERANCE
+                abs(stated - expected) <= _TOLERANCE
                 for name, primary in _PRIMARIES.items()
-                for stated, meant in zip(_xyz(tags[name]), primary, strict=True)
+                for stated, expected in zip(_xyz(tags[name]), primary, strict=True)
             )
             and all(
                 abs(_linear(tags[name], encoded) - light) <= _CURVE_TOLERANCE
@@ -47,8 +60,8 @@ def is_srgb(profile: bytes) -> bool:
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
     (count,) = struct.unpack_from(">I", profile, 128)
-    if count > 100:
-        raise ValueError("no profile has so many tags")
+    if count > _MOST_TAGS:
+        raise ValueError(f"{count} tags in a profile")
     entries = (struct.unpack_from(">4sII", profile, 132 + 12 * index) for index in range(count))
     return {name: profile[offset : offset + size] for name, offset, size in entries}
 
@@ -59,7 +72,7 @@ def _xyz(tag: bytes) -> tuple[float, float, float]:
 
 
 def _linear(tag: bytes, encoded: float) -> float:
-    """The light that a transfer curve gives for an *encoded* value: a table, a gamma, or sRGB's own formula."""
+    """The linear light of an *encoded* value. The curve is a table, or the formula with five parameters."""
     if tag[:4] == b"curv":
         (count,) = struct.unpack_from(">I", tag, 8)
         if count < 2:
@@ -68,4 +81,4 @@ def _linear(tag: bytes, encoded: float) -> float:
     if tag[:4] == b"para" and struct.unpack_from(">H", tag, 8)[0] == 3:
         gamma, a, b, c, d = (value / 65536 for value in struct.unpack_from(">5i", tag, 12))
         return float((a * encoded + b) ** gamma if encoded >= d else c * encoded)
-    raise ValueError("not a curve of sRGB's kind")
+    raise ValueError("neither a table nor sRGB's kind of formula")

@@ -1,23 +1,23 @@
-"""What do the effects mean in numbers? The same for every engine. This module knows no pixels."""
+"""Compute the numbers behind the effects, which are the same for every engine. No pixels here."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil, hypot, sqrt
 
-from ..options import Options
+from ..options.options import Options
 
-# The part of each colour in what the eye takes for brightness (ITU-R BT.709), as in the filters of CSS.
+# How much red, green and blue contribute to perceived brightness (ITU-R BT.709), as in CSS filters.
 _LUMA = (0.2126, 0.7152, 0.0722)
 
 Row = tuple[float, float, float]
 
 
-def colours(options: Options) -> tuple[tuple[Row, Row, Row], float] | None:
-    """What is done to the colours of each pixel: a matrix of rows for red, green and blue, and what is then added.
+def colour_matrix(options: Options) -> tuple[tuple[Row, Row, Row], float] | None:
+    """The matrix that changes the colour of each pixel, and the offset that is added afterwards.
 
-    The filters of CSS, saturation, brightness and contrast in this order, in one: values are cut off once, at the end.
-    All rows are equal where no colour is left. None where nothing is done.
+    The rows are for red, green and blue. They combine the CSS filters saturate, brightness and contrast, in this order,
+    so that values are clipped only once. All rows are equal if no colour remains. None if the options change nothing.
     """
     saturation = 0.0 if options.grayscale else options.saturation
     brightness, contrast = options.brightness, options.contrast
@@ -33,14 +33,14 @@ def colours(options: Options) -> tuple[tuple[Row, Row, Row], float] | None:
 
 @lru_cache(8)
 def corner(radius: int) -> bytes:
-    """A round corner, left and top: *radius* rows of as many bytes, each 255 for what lies within, 0 for what does not.
+    """The mask of a round top left corner: *radius* rows of *radius* bytes, 255 inside and 0 outside.
 
-    A pixel that the edge goes through is covered as much as the edge, drawn straight at its distance, would cover it.
+    A pixel on the edge gets the coverage that a straight edge at the same distance would have.
     """
     rows = []
     for row in range(radius):
         down = radius - row - 0.5
-        # From here to there the edge may go through a pixel; before it all are out, behind it all are in.
+        # The edge may cross the pixels from first to last. All before them are outside, all after them inside.
         first = max(0, ceil(radius - sqrt(max(0.0, (radius + 0.5) ** 2 - down**2)) - 0.5))
         last = max(first, min(radius, ceil(radius - sqrt(max(0.0, (radius - 0.5) ** 2 - down**2)) - 0.5)))
         covered = (radius + 0.5 - hypot(radius - column - 0.5, down) for column in range(first, last))

@@ -1,16 +1,11 @@
-"""How hard do the encoders work? What each effort changes of an engine's own settings, which are the balanced ones.
-
-This module does no I/O.
-"""
+"""Map ``IMAGES_EFFORT`` to encoder settings. Each engine states its balanced settings itself. No I/O here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-EFFORTS = ("fast", "balanced", "small")
-
-# By engine, effort and format: what is otherwise than balanced, in the words of libvips and of Pillow.
+# By engine, effort and format: the settings that differ from the balanced ones, as libvips and Pillow name them.
 _CHANGES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "vips": {
         "balanced": {},
@@ -47,11 +42,11 @@ _CHANGES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
 
 
 def settings_of(engine: str, effort: str, balanced: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The settings of each format at *effort*, where *balanced* are those of *engine* itself."""
+    """The settings of each format at *effort*. *balanced* holds the engine's own, by format."""
     changes = _CHANGES[engine][effort]
     return {name: {**own, **changes.get(name, {})} for name, own in balanced.items()}
 
 
 def formats_changed_by(effort: str) -> frozenset[str]:
-    """The formats that any engine encodes otherwise at *effort* than when balanced."""
+    """The formats that at least one engine encodes differently at *effort* than at the balanced effort."""
     return frozenset(name for changes in _CHANGES.values() for name in changes[effort])

@@ -1,4 +1,4 @@
-"""Who made this picture, and whose is it? EXIF's Artist and Copyright, read, and written anew without all the rest."""
+"""Extract EXIF's Artist and Copyright, and write them into a new block that holds nothing else."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import BinaryIO
 
 _PREFIX = b"Exif\0\0"
 _TAGS = (0x013B, 0x8298)  # Artist, Copyright (Exif 3.0, 4.6.5)
-_TEXTS = (2, 129)  # ASCII, UTF-8
+_TYPES = (2, 129)  # ASCII, UTF-8
 _MOST_BYTES = 4096
 
 
 def rights(exif: bytes) -> bytes | None:
-    """A block of EXIF with those two tags of the block *exif* and nothing else; None where it states neither."""
+    """A new EXIF block with the Artist and Copyright of the block *exif*; None if it has neither."""
     return rights_of_tiff(io.BytesIO(exif.removeprefix(_PREFIX)))
 
 
 def rights_of_tiff(file: BinaryIO) -> bytes | None:
-    """As `rights`, of the first page of a TIFF file, which is of the same build."""
+    """As `rights`, from the first page of a TIFF file, which has the same structure."""
     try:
         found = _read(file)
     except (OSError, OverflowError, struct.error):
-        return None  # cut short, or pointing to nowhere: a picture without rights is still a picture
+        return None  # truncated, or an offset outside of the file: the picture is rendered without its rights
     return _written(found) if found else None
 
 
 def _read(file: BinaryIO) -> dict[int, bytes]:
-    """The texts of `_TAGS`, without the zeros at their ends."""
+    """The values of `_TAGS`, without trailing zeros and spaces."""
     file.seek(0)
     start = file.read(8)
     order = "<" if start[:2] == b"II" else ">"
@@ -37,27 +37,27 @@ def _read(file: BinaryIO) -> dict[int, bytes]:
     (count,) = struct.unpack(order + "H", file.read(2))
     found = {}
     wanted = {*_TAGS}
-    for number, kind, length, place in struct.iter_unpack(order + "HHI4s", file.read(12 * count)):
-        if number in wanted and kind in _TEXTS and length <= _MOST_BYTES:
-            wanted.remove(number)  # a hostile file may repeat a tag 65,535 times
-            text: bytes = place[:length]
+    for tag, type_, length, place in struct.iter_unpack(order + "HHI4s", file.read(12 * count)):
+        if tag in wanted and type_ in _TYPES and length <= _MOST_BYTES:
+            wanted.remove(tag)  # a hostile file may repeat a tag 65,535 times
+            value: bytes = place[:length]
             if length > 4:
                 file.seek(*struct.unpack(order + "I", place))
-                text = file.read(length)
-            if text := text.strip(b"\0 "):
-                found[number] = text
+                value = file.read(length)
+            if value := value.strip(b"\0 "):
+                found[tag] = value
     return found
 
 
-def _written(texts: dict[int, bytes]) -> bytes:
+def _written(values: dict[int, bytes]) -> bytes:
     entries, data = b"", b""
-    start = 8 + 2 + 12 * len(texts) + 4
-    for number, text in sorted(texts.items()):
+    start = 8 + 2 + 12 * len(values) + 4
+    for tag, text in sorted(values.items()):
         value = text + b"\0"
         if len(value) <= 4:
             place = value.ljust(4, b"\0")
         else:
             place = struct.pack(">I", start + len(data))
             data += value + bytes(len(value) % 2)
-        entries += struct.pack(">HHI4s", number, _TEXTS[0], len(value), place)
-    return _PREFIX + b"MM\0*" + struct.pack(">IH", 8, len(texts)) + entries + bytes(4) + data
+        entries += struct.pack(">HHI4s", tag, _TYPES[0], len(value), place)
+    return _PREFIX + b"MM\0*" + struct.pack(">IH", 8, len(values)) + entries + bytes(4) + data

@@ -1,6 +1,6 @@
-"""Which remote hosts may be reached? The policy that every URL, and every address that a name stands for, must pass.
+"""Decide which remote hosts may be reached. Every URL and every resolved address must pass.
 
-This module opens no connection; the one thing that it asks of the outside is `Guard.resolve`'s name lookup.
+This module opens no connections. Its only network access is the name lookup of `Guard.resolve`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from urllib.parse import quote, urljoin, urlsplit
 from ..errors import ConfigError, RemoteFailed
 
 Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
-"""What a socket is made for, and what it connects to."""
+"""The family of a socket, and the address it connects to."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Python's own is_global differs from version to version, and calls multicast, NAT64 and site-local addresses public.
+# Python's is_global differs between versions, and treats multicast, NAT64 and site-local addresses as public.
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -29,10 +29,10 @@ _NOT_PUBLIC = tuple(
         "10.0.0.0/8",  # private, RFC 1918
         "100.64.0.0/10",  # behind a provider's NAT, RFC 6598
         "127.0.0.0/8",  # loopback, RFC 1122
-        "168.63.129.16/32",  # Azure's host, from inside a virtual machine
-        "169.254.0.0/16",  # link-local, RFC 3927; the metadata of most clouds
+        "168.63.129.16/32",  # the host of an Azure virtual machine
+        "169.254.0.0/16",  # link-local, RFC 3927; metadata services of most clouds
         "172.16.0.0/12",  # private, RFC 1918
-        "192.0.0.0/24",  # protocol assignments, RFC 6890; Oracle's metadata
+        "192.0.0.0/24",  # protocol assignments, RFC 6890; Oracle's metadata service
         "192.0.2.0/24",  # documentation, RFC 5737
         "192.31.196.0/24",  # AS112, RFC 7535
         "192.52.193.0/24",  # AMT relays, RFC 7450
@@ -44,7 +44,7 @@ _NOT_PUBLIC = tuple(
         "203.0.113.0/24",  # documentation, RFC 5737
         "224.0.0.0/4",  # multicast, RFC 5771
         "240.0.0.0/4",  # reserved, RFC 1112, and broadcast, RFC 919
-        # Of IPv6 only 2000::/3 is public to begin with, see _GLOBAL_UNICAST.
+        # In IPv6, only 2000::/3 can be public, see _GLOBAL_UNICAST.
         "2001::/23",  # protocol assignments, RFC 2928; Teredo with its two hidden IPv4 addresses, RFC 4380
         "2001:db8::/32",  # documentation, RFC 3849
         "2002::/16",  # 6to4, a hidden IPv4 address, withdrawn by RFC 7526
@@ -52,11 +52,11 @@ _NOT_PUBLIC = tuple(
         "3fff::/20",  # documentation, RFC 9637
     )
 )
-# RFC 4291, section 2.4. Outside lie ::/8 with all the ways to write IPv4 there, 64:ff9b:1::/48 (local NAT64, RFC 8215),
-# 100::/64 (discard), 5f00::/16 (SRv6), fc00::/7 (unique local), fe80::/10, fec0::/10 (site-local), ff00::/8.
+# RFC 4291, section 2.4. This excludes ::/8 with its ways to write IPv4, 64:ff9b:1::/48 (local NAT64, RFC 8215),
+# 100::/64 (discard), 5f00::/16 (SRv6), fc00::/7 (unique local), fe80::/10, fec0::/10 (site-local) and ff00::/8.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: what an IPv6-only network's DNS answers for every IPv4 host
-# RFC 5214: the upper half of an interface identifier whose lower half is IPv4; two of its bits are flags.
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: DNS of an IPv6-only network returns it for IPv4 hosts
+# RFC 5214: the upper half of an interface identifier whose lower half is an IPv4 address. Two of its bits are flags.
 _ISATAP, _ISATAP_MASK = 0x00005EFE, 0xFCFFFFFF
 
 _LONGEST_URL = 8000  # RFC 9110, section 4.1
@@ -68,7 +68,7 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
-    """Whether *address* is globally routable unicast, and so is every IPv4 address hidden in it."""
+    """Return whether *address* is globally routable unicast, and so is any IPv4 address embedded in it."""
     try:
         plain = _plain(ipaddress.ip_address(address))
     except ValueError:
@@ -83,7 +83,7 @@ def is_public(address: str | IPv4Address | IPv6Address) -> bool:
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """*address* as the kernel connects to it: an IPv4-mapped one is IPv4."""
+    """Return *address* as the kernel connects to it: an IPv4-mapped IPv6 address becomes IPv4."""
     if isinstance(address, IPv6Address) and address.scope_id is None and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
@@ -91,7 +91,7 @@ def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One URL, taken apart once: what is asked of which host. *path* carries the query too.
+    """A parsed URL. *path* includes the query.
 
     *host* is lower-case ASCII without a trailing dot, or an address without brackets.
     """
@@ -103,7 +103,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """The host, and the port where it is not the scheme's own, as a URL and the Host header have them."""
+        """The host and, unless it is the scheme's default, the port, as in a URL or a Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -114,13 +114,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What may be reached.
+    """The rules for what may be reached.
 
-    *hosts* are exact names or ``*.example.com`` for all names below; None is any, an empty tuple none. *allow_private*
-    are networks that may be reached although they are not public. *getaddrinfo* looks names up, as `socket`'s does.
+    *hosts* are exact names, or patterns such as ``*.example.com`` for all subdomains. None allows any host, an empty
+    tuple no host. *allow_private* are networks that may be reached although they are not public. *getaddrinfo* looks
+    up names; it has the signature of `socket.getaddrinfo`.
 
     Raises:
-        ConfigError: a host or a network that is none.
+        ConfigError: If a host or a network is not valid.
     """
 
     hosts: tuple[str, ...] | None = None
@@ -138,25 +139,25 @@ class Guard:
             raise ConfigError(f"Remote sources: {error}") from None
 
     def check(self, url: str, base: str = "") -> Target:
-        """What *url* asks for, which may be relative to *base*.
+        """Parse *url*, which may be relative to *base*, and check it.
 
         Raises:
-            RemoteFailed: it is not a URL of the allowed schemes, hosts and ports, or one in disguise.
+            RemoteFailed: If the scheme, host or port is not allowed, or the URL is malformed or ambiguous.
         """
-        # Before the parser, which silently removes tabs, line breaks and leading spaces.
+        # These checks precede the parser, which silently removes tabs, line breaks and leading spaces.
         if len(url) > _LONGEST_URL:
-            raise RemoteFailed(url[:100] + "…", f"a URL of {len(url):,} characters, expected at most {_LONGEST_URL:,}")
+            raise RemoteFailed(url[:100] + "…", f"the URL has {len(url):,} characters; the limit is {_LONGEST_URL:,}")
         if any(sign <= " " or sign in "\\\x7f" or not (sign.isascii() or sign.isprintable()) for sign in url):
-            raise RemoteFailed(url, "a URL with a space, a backslash or a control character")
+            raise RemoteFailed(url, "the URL contains a space, a backslash or a control character")
         try:
             parts = urlsplit(urljoin(base, url))
             if parts.scheme not in self.schemes or parts.scheme not in DEFAULT_PORTS:
                 raise ValueError(f"the scheme is {parts.scheme!r}, expected one of {', '.join(self.schemes)}")
             if "@" in parts.netloc:
-                raise ValueError("a user name or password in the URL")
+                raise ValueError("the URL contains a user name or password")
             found = _NETLOC.fullmatch(parts.netloc)
             if found is None:
-                raise ValueError(f"{parts.netloc!r} is not a host, or a host and a port")
+                raise ValueError(f"{parts.netloc!r} is not a valid host with an optional port")
             in_brackets, name, port_text = found.groups()
             host = str(_plain(IPv6Address(in_brackets))) if in_brackets else _host(name)
             port = int(port_text) if port_text else DEFAULT_PORTS[parts.scheme]
@@ -169,30 +170,32 @@ class Guard:
                 raise ValueError(f"{address} is not a public address")
             path = quote(parts.path or "/", safe=_PRINTABLE)
             query = f"?{quote(parts.query, safe=_PRINTABLE)}" if parts.query else ""
-        except ValueError as error:  # also the parser's own, and UnicodeError
+        except ValueError as error:  # from above, from the parser, or a UnicodeError
             raise RemoteFailed(url, str(error)) from None
         return Target(parts.scheme, host, port, path + query)
 
     def permits(self, address: IPv4Address | IPv6Address) -> bool:
-        """Whether a connection to *address* may be opened."""
+        """Return whether a connection to *address* may be opened."""
         plain = _plain(address)
         if isinstance(plain, IPv6Address) and plain.scope_id is not None:
             return False
         return is_public(plain) or any(plain in network for network in self.allow_private)
 
     def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
-        """What to connect to for *host*, looked up now, once. Connect to these, never to the name.
+        """Look up *host* once and return what to connect to.
+
+        Connect to these addresses and never to the name: a second lookup may return something else.
 
         Raises:
-            RemoteFailed: there is none, or any of the answers is an address that may not be reached.
+            RemoteFailed: If the name has no address, or if any of its addresses may not be reached.
         """
         try:
             answers = self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise RemoteFailed(host, f"the name cannot be looked up: {error}") from None
+            raise RemoteFailed(host, f"the name lookup failed: {error}") from None
         endpoints: dict[Endpoint, None] = {}
         for *_, sockaddr in answers:
-            # One bad answer among good ones refuses all: it is an attack, or a name of the inside.
+            # One forbidden address refuses the name: it is an attack, or an internal name.
             address = as_address(str(sockaddr[0]))
             if address is None or any(sockaddr[3:]) or not self.permits(address):
                 raise RemoteFailed(host, f"{sockaddr[0]} is not a public address")
@@ -206,7 +209,7 @@ class Guard:
 
 
 def as_address(host: str) -> IPv4Address | IPv6Address | None:
-    """*host* as an address, or None where it is a name."""
+    """Return *host* as an address, or None if it is a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -214,21 +217,21 @@ def as_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _host(text: str) -> str:
-    """A host's name as it is looked up and compared: ASCII, lower-case, without a trailing dot. ValueError if none."""
+    """Normalise a host name to lower-case ASCII without a trailing dot. Raises ValueError if it is not valid."""
     if len(text) > _LONGEST_HOST:
-        raise ValueError("the host's name is too long")
-    # Also turns full-width letters and digits and the other scripts' dots into plain ones.
+        raise ValueError("the host name is too long")
+    # IDNA also turns full-width letters, full-width digits and the dots of other scripts into ASCII.
     host = text.encode("idna").decode("ascii").lower().removesuffix(".")
     if len(host) > _LONGEST_HOST or not _NAME.fullmatch(host):
-        raise ValueError(f"{text!r} is not a host's name")
-    # What resolvers take for an address: 2130706433, 0x7f.1, 0177.0.0.1. Only the one usual spelling is let through.
+        raise ValueError(f"{text!r} is not a valid host name")
+    # Resolvers also read 2130706433, 0x7f.1 and 0177.0.0.1 as addresses. Only the usual notation is allowed here.
     if _NUMBER.fullmatch(host.rpartition(".")[2]):
         return str(IPv4Address(host))
     return host
 
 
 def _pattern(text: str) -> str:
-    """An entry of *hosts*, normalised like the hosts that it is compared with."""
+    """Normalise an entry of *hosts* in the same way as the hosts that it is compared with."""
     address = as_address(text.strip("[]"))
     if address is not None:
         return str(_plain(address))

@@ -1,6 +1,6 @@
-"""How is a remote source fetched? By one guarded, bounded GET that follows redirects itself and trusts no answer.
+"""Fetch a remote source with a guarded GET that is limited in time and size. Responses are not trusted.
 
-The connection is urllib3's, but for the socket: that is opened here, to an address that the guard has let through.
+Redirects are followed here, so that each of them passes the guard.
 """
 
 from __future__ import annotations
@@ -12,46 +12,39 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPResponse
-from io import BufferedReader
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..errors import ConfigError, ImagesError, RemoteFailed, SourceNotFound
-from .guard import DEFAULT_PORTS, Endpoint, Guard, Target, as_address
+from .connection import connection_to, dial, urllib3_problem
+from .guard import Guard, Target
 
 if TYPE_CHECKING:
-    from urllib3.connection import HTTPConnection
     from urllib3.response import BaseHTTPResponse
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {
     "User-Agent": "flask-images-vips",
     "Accept": "image/*, */*;q=0.1",
-    # Nothing is decoded: a few bytes could become more than any limit.
+    # Responses are never decompressed: a few bytes could become more than any limit.
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _PIECE_BYTES = 1 << 16
-_LONGEST_LINE = 1 << 16
-
-# A name lookup cannot be ended from outside. So many may hang, each in a thread of its own, before more are refused.
-_LOOKUPS = threading.BoundedSemaphore(32)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered, 200 or 304, at *url*, where the redirects ended.
+    """A successful response, with the status 200 or 304, after all redirects.
 
-    *size_bytes* were written. *age* is in seconds; the rest is the text of the header of that name, None without one.
+    *size_bytes* is what was written. *age* is in seconds. The other fields are headers, None if the server did not send
+    them.
     """
 
     status: int
-    url: str
     etag: str | None
     last_modified: str | None
     date: str | None
@@ -59,15 +52,15 @@ class Reply:
     cache_control: str | None
     expires: str | None
     size_bytes: int
-    content_type: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Fetches what *guard* lets through. Proxies, cookies and ``.netrc`` are unknown to it.
+    """Fetches URLs that *guard* permits. Proxies, cookies and ``.netrc`` are ignored.
 
-    *timeout_seconds* bounds a whole fetch with its redirects, *connect_timeout_seconds* in each of them the lookup, the
-    connection and the TLS handshake. *ssl_context* says which certificates are good, by default the system's.
+    *timeout_seconds* limits a whole fetch with its redirects. *connect_timeout_seconds* limits the name lookup, the
+    connection and the TLS handshake of each request. *ssl_context* decides which certificates are trusted, by default
+    those of the system.
     """
 
     guard: Guard
@@ -78,17 +71,18 @@ class Client:
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
 
     def get(self, url: str, file: BinaryIO, *, etag: str | None = None, last_modified: str | None = None) -> Reply:
-        """Write what is at *url* to *file*, unless it still is what *etag* or *last_modified* stand for (304).
+        """Fetch *url* and write its content to *file*.
 
-        After an error *file* may hold a part.
+        Nothing is written if the server answers that the version with this *etag* or *last_modified* is still current
+        (304). After an error, *file* may contain a part of the content.
 
         Raises:
-            SourceNotFound: the server says that there is no such thing: 404 or 410.
-            RemoteFailed: it could not be had for any other reason.
-            ConfigError: urllib3 is missing, or not the one that the guard relies on.
-            OSError: *file* cannot be written.
+            SourceNotFound: If the server answers that it does not exist: 404 or 410.
+            RemoteFailed: If it cannot be fetched for any other reason.
+            ConfigError: If urllib3 is missing or bypasses the guard.
+            OSError: If *file* cannot be written.
         """
-        if problem := _urllib3_problem():
+        if problem := urllib3_problem():
             raise ConfigError(problem)
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: value for name, value in validators.items() if value is not None}
@@ -96,10 +90,10 @@ class Client:
             try:
                 target = self.guard.check(url)
                 for _ in range(self.max_redirects + 1):
-                    with self._answer(target, headers, deadline) as response:
+                    with self._response(target, headers, deadline) as response:
                         location = response.headers.get("Location")
                         if response.status not in _REDIRECTS or location is None:
-                            return self._received(response, target, headers, file, deadline)
+                            return self._receive(response, target, headers, file, deadline)
                     target = self.guard.check(_utf8(location), base=target.url)
             except (RemoteFailed, SourceNotFound) as error:
                 if error.ref == url:
@@ -108,14 +102,14 @@ class Client:
             raise RemoteFailed(url, f"more than {self.max_redirects} redirects")
 
     @contextmanager
-    def _answer(self, target: Target, headers: Mapping[str, str], deadline: _Deadline) -> Iterator[BaseHTTPResponse]:
-        """The answer of one server, as far as its headers; leaving the block closes the connection."""
+    def _response(self, target: Target, headers: Mapping[str, str], deadline: _Deadline) -> Iterator[BaseHTTPResponse]:
+        """Send a request and yield the response after reading its headers. The connection is closed afterwards."""
         seconds = min(self.connect_timeout_seconds, deadline.seconds_left())
-        dial = functools.partial(_dial, self.guard, target, seconds, deadline.watch)
-        with closing(_connection(target, dial, self.ssl_context)) as connection:
+        open_socket = functools.partial(dial, self.guard, target, seconds, deadline.watch)
+        with closing(connection_to(target, open_socket, self.ssl_context)) as connection:
             with _as_remote_failure(target, deadline):
                 connection.connect()
-                connection.auto_open = 0  # once is what was checked
+                connection.auto_open = 0  # never reconnect, since only this connection was checked
                 connection.timeout = deadline.seconds_left()
                 connection.request(
                     "GET",
@@ -128,7 +122,7 @@ class Client:
             with closing(response):
                 yield response
 
-    def _received(
+    def _receive(
         self,
         response: BaseHTTPResponse,
         target: Target,
@@ -136,27 +130,26 @@ class Client:
         file: BinaryIO,
         deadline: _Deadline,
     ) -> Reply:
-        """What *response* says, after its body was written to *file*."""
+        """Write the body of *response* to *file* and return what its headers say."""
         if response.status in (404, 410):
             raise SourceNotFound(target.url, f"the server answered {response.status}")
         if response.status != 200 and not (response.status == 304 and validators):
             raise RemoteFailed(target.url, f"the server answered {response.status}")
         size_bytes = 0
         if response.status == 200:
-            announced_bytes = self._announced_bytes(response, target)
+            declared_bytes = self._declared_bytes(response, target)
             for piece in _pieces(response, target, deadline):
                 size_bytes += len(piece)
                 if size_bytes > self.max_bytes:
                     raise RemoteFailed(target.url, f"over the limit of {self.max_bytes:,} bytes")
                 file.write(piece)
-            # A body without a length ends with the connection, also where it was the watchdog that ended it.
+            # A body without a length ends with the connection. If the deadline has closed it, this raises.
             deadline.seconds_left()
-            if announced_bytes is not None and size_bytes != announced_bytes:
-                raise RemoteFailed(target.url, f"{size_bytes:,} bytes came, {announced_bytes:,} were announced")
+            if declared_bytes is not None and size_bytes != declared_bytes:
+                raise RemoteFailed(target.url, f"got {size_bytes:,} bytes, but the server declared {declared_bytes:,}")
         age = response.headers.get("Age", "")
         return Reply(
             status=response.status,
-            url=target.url,
             etag=response.headers.get("ETag"),
             last_modified=response.headers.get("Last-Modified"),
             date=response.headers.get("Date"),
@@ -164,17 +157,20 @@ class Client:
             cache_control=response.headers.get("Cache-Control"),
             expires=response.headers.get("Expires"),
             size_bytes=size_bytes,
-            content_type=response.headers.get("Content-Type"),
         )
 
-    def _announced_bytes(self, response: BaseHTTPResponse, target: Target) -> int | None:
-        """The length of the body, where it is announced; that it is announced, and coded, in one plain way."""
+    def _declared_bytes(self, response: BaseHTTPResponse, target: Target) -> int | None:
+        """Return the length of the body, or None if the server does not declare it.
+
+        Raises:
+            RemoteFailed: If the body is compressed, too long, or its length is ambiguous.
+        """
         length = response.headers.get("Content-Length")
         transfer_coding = response.headers.get("Transfer-Encoding")
         content_coding = response.headers.get("Content-Encoding", "identity")
         if content_coding.lower() != "identity":
-            raise RemoteFailed(target.url, f"Content-Encoding is {content_coding!r}, which was not asked for")
-        # Whoever sends both may be smuggling (RFC 9112, section 6.3).
+            raise RemoteFailed(target.url, f"Content-Encoding is {content_coding!r}, which was not requested")
+        # Both headers together may be an attempt at request smuggling (RFC 9112, section 6.3).
         if transfer_coding is not None and (transfer_coding.lower() != "chunked" or length is not None):
             raise RemoteFailed(target.url, f"Transfer-Encoding is {transfer_coding!r}, Content-Length {length!r}")
         if length is None:
@@ -187,9 +183,9 @@ class Client:
 
 
 class _Deadline:
-    """Ends the connection that it watches, wherever it hangs, when the time of a whole fetch is over.
+    """Ends the connection that it watches when the time for a whole fetch is over, wherever it hangs.
 
-    A socket's own timeout starts anew with each byte: a server that sends one now and then would hold us for ever.
+    The timeout of a socket is not enough: it starts again with each byte, so a slow server could send for ever.
     """
 
     def __init__(self, ref: str, seconds: float) -> None:
@@ -212,15 +208,19 @@ class _Deadline:
             self._watched.close()
 
     def seconds_left(self) -> float:
-        """More than 0. RemoteFailed where nothing is left."""
+        """Return the time left, which is more than 0.
+
+        Raises:
+            RemoteFailed: If no time is left.
+        """
         left = self._ends - time.monotonic()
         if left <= 0:
             raise RemoteFailed(self._ref, f"not done within {self._seconds:g} s")
         return left
 
     def watch(self, connection: socket.socket) -> None:
-        """Shut *connection* down when time is over, in place of the one before."""
-        # A descriptor of our own: TLS takes the socket's away, and may be hanging in its handshake then.
+        """Shut down *connection* when the time is over, and forget the one watched before."""
+        # A duplicate of the descriptor: TLS detaches the socket's own, and may then hang in its handshake.
         duplicate = connection.dup()
         with self._lock:
             self._watched, last = duplicate, self._watched
@@ -228,10 +228,10 @@ class _Deadline:
             last.close()
 
     def _end(self) -> None:
-        with self._lock, suppress(OSError):  # it may have ended by itself
+        with self._lock, suppress(OSError):  # the connection may be closed already
             if self._watched is not None:
                 self._watched.shutdown(socket.SHUT_RDWR)
-                # Closing then breaks off. A server that pours would go on to a half-closed connection.
+                # Closing now resets the connection. After a mere shutdown, some servers would go on sending.
                 self._watched.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -241,144 +241,21 @@ def _as_remote_failure(target: Target, deadline: _Deadline) -> Iterator[None]:
         yield
     except ImagesError:
         raise
-    # Whatever a server's bytes can make http.client, email, ssl and urllib3 raise: OSError, HTTPException, HTTPError,
-    # ValueError have been seen, and none of them says so.
+    # Malformed responses make http.client, email, ssl and urllib3 raise undocumented errors. OSError, HTTPException,
+    # HTTPError and ValueError have been seen.
     except Exception as error:
         deadline.seconds_left()
         raise RemoteFailed(target.url, f"{type(error).__name__}: {error}") from error
 
 
 def _pieces(response: BaseHTTPResponse, target: Target, deadline: _Deadline) -> Iterator[bytes]:
-    """The body, piece by piece. Only reading it is the server's fault: what is done with a piece happens outside."""
+    """Yield the body in pieces. Errors of reading it become RemoteFailed, but not those of writing a piece."""
     with _as_remote_failure(target, deadline):
         for piece in response.stream(_PIECE_BYTES, decode_content=False):
-            deadline.seconds_left()  # also what has come already may take long, a byte at a time
+            deadline.seconds_left()  # many tiny chunks take long, even if all of them have arrived
             yield piece
 
 
 def _utf8(header: str) -> str:
-    """*header*, whose bytes http.client took for Latin-1, as the UTF-8 that they are if they are more than ASCII."""
+    """Decode *header* as UTF-8. http.client has decoded its bytes as Latin-1."""
     return header.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-class _Reader(BufferedReader):
-    """Makes errors of what http.client and urllib3 let pass.
-
-    Headers that break off, lines of any length (a chunk's, in older urllib3), and a chunk of -1 bytes: "all there is".
-    """
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            raise ValueError("a part of the answer has a negative length")
-        return super().read(size)
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
-        if not line.endswith(b"\n"):
-            raise ValueError("a line of the answer breaks off, or is too long")
-        return line
-
-
-class _Response(HTTPResponse):
-    fp: BufferedReader
-
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **keywords)
-        self.fp = _Reader(self.fp.detach())
-
-
-def _connection(target: Target, dial: Callable[[], socket.socket], context: ssl.SSLContext | None) -> HTTPConnection:
-    """A connection for *target*, not open yet, whose socket will be what *dial* gives."""
-    from urllib3.connection import HTTPConnection, HTTPSConnection  # noqa: PLC0415  (optional, and slow to import)
-
-    connection = (
-        HTTPConnection(target.host, target.port)
-        if target.scheme == "http"
-        else HTTPSConnection(target.host, target.port, ssl_context=context or _system_certificates())
-    )
-    connection._new_conn = dial  # type: ignore[method-assign]
-    connection.response_class = _Response
-    return connection
-
-
-@functools.cache
-def _system_certificates() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-def _dial(guard: Guard, target: Target, seconds: float, watch: Callable[[socket.socket], None]) -> socket.socket:
-    """A socket connected to *target*, whose addresses are looked up and checked now; what is left is its timeout."""
-    ends = time.monotonic() + seconds
-    endpoints = _resolved(guard, target, seconds)
-    failure = OSError()
-    for tried, (family, address) in enumerate(endpoints):
-        try:
-            connection = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:  # a host without IPv6
-            failure = error
-            continue
-        try:
-            # A dead address may not use up the time of those after it.
-            connection.settimeout(max((ends - time.monotonic()) / (len(endpoints) - tried), 0.001))
-            connection.connect(address)
-            watch(connection)
-            connection.settimeout(max(ends - time.monotonic(), 0.001))
-            return connection
-        except OSError as error:
-            failure = error
-            connection.close()
-    raise failure
-
-
-def _resolved(guard: Guard, target: Target, seconds: float) -> tuple[Endpoint, ...]:
-    """`Guard.resolve`, for so many seconds at most."""
-    if as_address(target.host) is not None:
-        return guard.resolve(target.host, target.port)
-    if not _LOOKUPS.acquire(blocking=False):
-        raise RemoteFailed(target.url, "too many name lookups hang")
-    found: Future[tuple[Endpoint, ...]] = Future()
-
-    def look_up() -> None:
-        try:
-            found.set_result(guard.resolve(target.host, target.port))
-        except Exception as error:
-            found.set_exception(error)
-        finally:
-            _LOOKUPS.release()
-
-    threading.Thread(target=look_up, name="image source lookup", daemon=True).start()
-    try:
-        return found.result(seconds)
-    except TimeoutError:
-        raise RemoteFailed(target.url, f"the name lookup was not done within {seconds:g} s") from None
-
-
-@functools.cache
-def _urllib3_problem() -> str:
-    """Why nothing may be fetched with the urllib3 that is installed; empty where all is well.
-
-    Another package, urllib3-future, installs itself over urllib3. So before the first fetch a connection to a
-    forbidden address is tried: it must end in the guard.
-    """
-    try:
-        import urllib3  # noqa: PLC0415
-    except ImportError:
-        return "Remote sources need urllib3: pip install 'flask-images-vips[remote]'"
-    version = vars(urllib3).get("__version__")
-    refused = 0
-    for scheme in DEFAULT_PORTS:
-        target = Target(scheme, "127.0.0.1", 9, "/")
-        dial = functools.partial(_dial, Guard(), target, 1.0, lambda _: None)
-        try:
-            with closing(_connection(target, dial, None)) as connection:
-                connection.connect()
-        except RemoteFailed:
-            refused += 1
-        except Exception:  # noqa: S110  (it went past the guard, or is no urllib3 that we know)
-            pass
-    if refused == len(DEFAULT_PORTS):
-        return ""
-    return (
-        f"This urllib3 ({version}) opens connections past the guard, so remote sources are off: "
-        "pip uninstall urllib3-future, then pip install --force-reinstall 'urllib3>=2.5'"
-    )

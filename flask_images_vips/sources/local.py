@@ -1,4 +1,4 @@
-"""Originals in folders of this host: ``IMAGES_PATH``."""
+"""Find originals in the folders of ``IMAGES_PATH``."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceNotFound
-from . import Source, real_path_inside
+from .source import Source, real_path_inside
 
-_REMEMBERED = 4096
+_MOST_REMEMBERED = 4096
 
 
 class LocalSources:
-    """Finds files below *roots*, absolute folders, the first that has the file first."""
+    """Finds files in *roots*, which are absolute folders. The first folder that has the file wins."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self.roots = tuple(roots)
         self._found: dict[str, Source] = {}
 
     def again(self, source: Source) -> Source:
-        """*source* as it is now: itself, where nothing has changed. As `find` otherwise."""
+        """Find the current version of *source*. Returns *source* itself if nothing has changed.
+
+        Raises:
+            SourceNotFound: As in `find`.
+        """
         if source.root == self.roots[0]:
             with suppress(OSError):
                 status = os.stat(source.path)
@@ -32,31 +36,33 @@ class LocalSources:
         return source if found == source else found
 
     def find(self, ref: str) -> Source:
-        """The source that the relative path *ref* names now. Costs one ``stat`` where the first folder had it before.
+        """Find the file with the relative path *ref*, at its current version.
+
+        A file found in the first folder before costs a single ``stat``.
 
         Raises:
-            SourceNotFound: no regular file of that name, or a name that climbs out of the folders.
+            SourceNotFound: If there is no regular file of that name, or the name leads out of the folders.
         """
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
 
     def _looked_up(self, ref: str) -> Source:
-        if len(self._found) >= _REMEMBERED:
+        if len(self._found) >= _MOST_REMEMBERED:
             self._found.clear()
         self._found.pop(ref, None)
         source = self._found[ref] = self._look_up(ref)
         return source
 
     def _look_up(self, ref: str) -> Source:
-        """As `find`, from the beginning.
+        """Search all folders for *ref*.
 
-        Costs one ``lstat`` per folder and part of *ref*, and more only where one of them is a link. Nothing is asked
-        of a file that a link out of the folder leads to.
+        This costs one ``lstat`` per folder and part of *ref*, and more only if one of the parts is a link. A file that
+        a link outside the folder points to is never touched.
         """
         if _climbs(ref):
-            raise SourceNotFound(ref, "not a path below IMAGES_PATH")
+            raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
         for root in self.roots:
-            with suppress(OSError, ValueError):  # ValueError: a name that no file can have
+            with suppress(OSError, ValueError):  # ValueError: not a valid file name
                 status = _status_inside(root, ref)
                 if status is not None and stat.S_ISREG(status.st_mode):
                     return Source(ref, root, os.path.join(root, ref), status.st_size, status.st_mtime_ns)
@@ -64,7 +70,10 @@ class LocalSources:
 
 
 def _climbs(ref: str) -> bool:
-    """Whether *ref* may lead out of a folder without a link, on some system or to one that decodes it once more."""
+    """Return whether *ref* could lead out of a folder without a link.
+
+    Names are refused that do so on any operating system, or in a server that decodes them once more.
+    """
     parts = ref.split("/")
     return (
         os.path.isabs(ref)
@@ -77,7 +86,7 @@ def _climbs(ref: str) -> bool:
 
 
 def _status_inside(root: str, ref: str) -> os.stat_result | None:
-    """The status of the file *ref* below *root*, or None where a link on the way leads out of *root*."""
+    """Return the status of the file *ref* in *root*, or None if a link on the way leads out of *root*."""
     path = root
     for part in ref.split("/"):
         path = os.path.join(path, part)
@@ -89,9 +98,9 @@ def _status_inside(root: str, ref: str) -> os.stat_result | None:
 
 
 class HashedSources(LocalSources):
-    """As `LocalSources`, with versions that follow from what the files hold: *digest* gives a text for that.
+    """Finds files like `LocalSources`, but their version is *digest* of the file instead of its size and time.
 
-    Copied anew by a deployment, a file that holds the same bytes is the same source.
+    A deployment that copies a file with the same bytes again does not change the source.
     """
 
     def __init__(self, roots: Sequence[str], digest: Callable[[Source], str]) -> None:

@@ -1,7 +1,8 @@
-"""Originals at URLs: fetched through a guard, kept on this host as immutable versions, asked for again when old.
+"""Find originals at URLs: fetch them through a guard, keep them on this host, and revalidate them when they are old.
 
-Beside the versions of a URL lies its record: which version is current, until when, and what went wrong last. A source
-that cannot be had any more is served as it was (stale-if-error), but for one that its server says is gone.
+Each version of a URL is an immutable file. Beside it lies a record of which version is current, until when, and what
+went wrong last. If a source can no longer be fetched, its last version is served (stale-if-error), unless the server
+says that it is gone.
 """
 
 from __future__ import annotations
@@ -19,28 +20,30 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
-from ..cache import Key
 from ..cache.disk import DiskCache
+from ..cache.entry import Key
+from ..digests import digest
 from ..errors import ImagesError, RemoteFailed, SourceNotFound
-from . import Source
 from .http import Client, Reply
+from .source import Source
 
 logger = logging.getLogger("flask_images_vips")
 
 Check = Callable[[int, str], object]
-"""Raises an `ImagesError` where the file open at a descriptor, of the URL, is no image that may be used."""
+"""Takes an open descriptor and the URL. Raises an `ImagesError` if the file is not an image that may be used."""
 
 _RECORD = "record"
-_LEAST_SECONDS = 1.0  # even a server that forbids caching is asked no more often
-_REMEMBERED = 4096
+_SHORTEST_SECONDS = 1.0  # between two requests for a URL, even if its server forbids caching
+_MOST_REMEMBERED = 4096
 _NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What is known of a URL, until it is asked for again at the time *until*.
+    """The state of a URL, valid until the time *until*, in seconds since 1970.
 
-    *file* is the current version, or None where there is none; *missing* whether its server says so itself.
+    *file* is the current version, or None if there is none. *missing* is set if the server answered that the source
+    does not exist.
     """
 
     url: str
@@ -56,7 +59,7 @@ class _Record:
 
     @classmethod
     def read(cls, data: bytes, url: str) -> _Record | None:
-        """None where *data* is not the record of *url* as this version of the package writes it."""
+        """Parse *data*. Returns None if it is not a record of *url*, or was written by another version."""
         with suppress(ValueError, TypeError):
             record = cls(**json.loads(data))
             if record.url == url:
@@ -65,10 +68,10 @@ class _Record:
 
 
 class RemoteSources:
-    """Finds what *client* can fetch, and keeps it in *store*, a cache of its own.
+    """Fetches sources with *client* and keeps them in *store*, a separate cache.
 
-    *max_age_seconds* is how long a source counts as fresh whose server does not say, and at most; after a failure
-    it is not asked for again for *error_ttl_seconds*.
+    A source is fresh for as long as its server says, but at most for *max_age_seconds*, which is also the default.
+    After a failure, its server is not asked again for *error_ttl_seconds*.
     """
 
     def __init__(self, store: DiskCache, client: Client, *, max_age_seconds: float, error_ttl_seconds: float) -> None:
@@ -79,22 +82,26 @@ class RemoteSources:
         self._remembered: dict[str, _Record] = {}
 
     def find(self, url: str, check: Check) -> Source:
-        """The source at *url*, fetched now unless a fresh version is kept.
+        """Find the source at *url*. It is fetched now unless a fresh version is kept.
 
         Raises:
-            SourceNotFound: its server says that there is none.
-            RemoteFailed: it cannot be had, for whatever reason.
+            SourceNotFound: If the server answers that it does not exist.
+            RemoteFailed: If it cannot be fetched for any other reason.
         """
-        self.client.guard.check(url)  # also of what is kept: the hosts may have been fewer since the last start
+        self.client.guard.check(url)  # even if it is kept: its host may have been removed from the configuration
         record = self._known(url)
         if record is None or record.until <= time.time():
-            record = self.store.once(_key(url), lambda: self._asked(url, check))
+            record = self.store.once(_key(url), lambda: self._ask(url, check))
         if record.file is not None:
             return self._source(record)
         raise (SourceNotFound if record.missing else RemoteFailed)(url, record.failure)
 
     def again(self, source: Source, check: Check) -> Source:
-        """*source* itself, where it still is current. As `find` otherwise."""
+        """Find the current version of *source*. Returns *source* itself if it is still current.
+
+        Raises:
+            SourceNotFound, RemoteFailed: As in `find`.
+        """
         record = self._remembered.get(source.ref)
         if record is not None and record.until > time.time() and record.mtime_ns == source.mtime_ns:
             return source
@@ -102,20 +109,20 @@ class RemoteSources:
         return source if found == source else found
 
     def kept(self, url: str) -> Source | None:
-        """The source at *url* as far as it is on this host, fresh or not. Asks nobody."""
+        """Return the source at *url* if it is on this host, fresh or not. Nothing is fetched."""
         record = self._known(url)
         return None if record is None or record.file is None else self._source(record)
 
     def purge(self, url: str) -> int:
-        """Remove all that is kept of *url*, and say how many files there were."""
+        """Remove everything that is kept of *url* and return the number of files."""
         self._remembered.pop(url, None)
         return self.store.purge(_key(url)[0])
 
     def _known(self, url: str) -> _Record | None:
-        """The record of *url* where what it says can be relied on: the version that it names is there."""
+        """Return the record of *url*, unless the version that it names has been evicted."""
         for record in (self._remembered.get(url), self._stored(url)):
             if record is not None and (record.file is None or os.path.exists(self._path(record))):
-                if len(self._remembered) >= _REMEMBERED:
+                if len(self._remembered) >= _MOST_REMEMBERED:
                     self._remembered.clear()
                 self._remembered[url] = record
                 return record
@@ -128,50 +135,52 @@ class RemoteSources:
         with entry:
             return _Record.read(entry.read(), url)
 
-    def _asked(self, url: str, check: Check) -> _Record:
-        """The record of *url* after asking its server, unless somebody else just has."""
+    def _ask(self, url: str, check: Check) -> _Record:
+        """Ask the server of *url*, unless another process just has, and return the new record."""
         self._remembered.pop(url, None)
         last = self._known(url)
         if last is not None and last.until > time.time():
             return last
         try:
-            record = self._fetched(url, last, check)
+            record = self._fetch(url, last, check)
         except SourceNotFound as error:
             record = _Record(url, self._retry_at, missing=True, failure=error.reason)
         except (ImagesError, OSError) as error:
             reason = error.reason if isinstance(error, RemoteFailed) else str(error)
             logger.warning("the remote source %r failed: %s", url, reason)
-            # What could be had before is better than nothing.
+            # The last version, if there is one, stays in use.
             record = replace(last or _Record(url, 0), until=self._retry_at, failure=reason)
         self._remembered[url] = record
-        with suppress(OSError):  # each process asks for itself then
+        with suppress(OSError):  # without a stored record, each process asks for itself
             self.store.put(_key(url), lambda file: _write_record(file, record), in_use=True)
         if last is not None and last.file not in (None, record.file):
             with suppress(OSError):
                 os.unlink(self._path(last))
         return record
 
-    def _fetched(self, url: str, last: _Record | None, check: Check) -> _Record:
-        """What the server says of *url* now; a new version is stored.
+    def _fetch(self, url: str, last: _Record | None, check: Check) -> _Record:
+        """Fetch *url*, store it if it is a new version, and return the new record.
 
         Raises:
-            SourceNotFound, RemoteFailed: there is none, or it cannot be had.
-            ConfigError: nothing can be fetched at all.
-            OSError: it cannot be stored.
+            SourceNotFound: If the server answers that it does not exist.
+            RemoteFailed: If it cannot be fetched for any other reason.
+            ImagesError: If *check* refuses it.
+            ConfigError: If nothing can be fetched at all.
+            OSError: If it cannot be stored.
         """
         known = last if last is not None and last.file is not None else _Record(url, 0)
         received: list[tuple[Reply, dict[str, Any]]] = []
 
         def write(file: BinaryIO) -> int:
             reply = self.client.get(url, file, etag=known.etag, last_modified=known.last_modified)
-            digest = _digest_of(file)
-            # Equal bytes stay the version that they are, though the server sent them again: its renditions still count.
-            if reply.status == 304 or digest == known.digest:
+            content_digest = _digest_of(file)
+            # If the server sends the same bytes again, the version stays, so that its renditions remain valid.
+            if reply.status == 304 or content_digest == known.digest:
                 received.append((reply, {}))
                 raise _Unchanged
             check(file.fileno(), url)
-            mtime_ns = _mtime_ns(reply, digest)
-            version = {"file": name, "size_bytes": reply.size_bytes, "mtime_ns": mtime_ns, "digest": digest}
+            mtime_ns = _mtime_ns(reply, content_digest)
+            version = {"file": name, "size_bytes": reply.size_bytes, "mtime_ns": mtime_ns, "digest": content_digest}
             received.append((reply, version))
             return mtime_ns
 
@@ -198,19 +207,19 @@ class RemoteSources:
         return time.time() + self.error_ttl_seconds
 
     def _fresh_seconds(self, reply: Reply) -> float:
-        """For how long *reply* may be used without asking again (RFC 9111, section 4.2)."""
+        """Return how long *reply* is fresh (RFC 9111, section 4.2)."""
         directives = dict(_directives(reply.cache_control or ""))
         if {"no-cache", "no-store", "private"} & directives.keys():
-            return _LEAST_SECONDS
+            return _SHORTEST_SECONDS
         seconds = self.max_age_seconds
         stated = directives.get("s-maxage") or directives.get("max-age")
         if stated is not None and stated.isdecimal():
             seconds = float(stated) - (reply.age or 0)
         elif reply.expires is not None:
             expires, date = _time(reply.expires), _time(reply.date or "")
-            # A date that cannot be read lies in the past (RFC 9111, section 5.3).
+            # An invalid date means that the response has expired (RFC 9111, section 5.3).
             seconds = 0 if expires is None else expires - (date if date is not None else time.time())
-        return min(max(seconds, _LEAST_SECONDS), self.max_age_seconds)
+        return min(max(seconds, _SHORTEST_SECONDS), self.max_age_seconds)
 
     def _path(self, record: _Record) -> str:
         assert record.file is not None
@@ -221,11 +230,11 @@ class RemoteSources:
 
 
 class _Unchanged(Exception):
-    """Ends the write of a version that is kept already: no error."""
+    """Ends writing a version that is already stored. This is not an error."""
 
 
 def _key(url: str) -> Key:
-    return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(), _RECORD
+    return digest(url, 16), _RECORD
 
 
 def _write_record(file: BinaryIO, record: _Record) -> int:
@@ -234,23 +243,27 @@ def _write_record(file: BinaryIO, record: _Record) -> int:
 
 
 def _digest_of(file: BinaryIO) -> str:
-    digest = blake2b(digest_size=16)
-    file.seek(0)  # flushes, too
+    """Return the digest of the whole content, as 32 hexadecimal digits."""
+    content = blake2b(digest_size=16)
+    file.seek(0)  # this also flushes
     while block := file.read(1 << 16):
-        digest.update(block)
-    return digest.hexdigest()
+        content.update(block)
+    return content.hexdigest()
 
 
-def _mtime_ns(reply: Reply, digest: str) -> int:
-    """When the source was changed, as its server says, else now. The part of a second tells contents apart."""
+def _mtime_ns(reply: Reply, content_digest: str) -> int:
+    """Return the modification time that the server states, else now.
+
+    The fraction of the second is taken from *content_digest*, so that different contents have different times.
+    """
     modified, now = _time(reply.last_modified or ""), time.time()
-    # Never the future (RFC 9110, section 8.8.2.1), of which file systems know but a part.
+    # Times in the future count as now (RFC 9110, section 8.8.2.1). File systems cannot store all of them either.
     seconds = int(min(modified, now) if modified is not None and modified > 0 else now)
-    return seconds * _NANOSECONDS + int(digest, 16) % _NANOSECONDS
+    return seconds * _NANOSECONDS + int(content_digest, 16) % _NANOSECONDS
 
 
 def _time(text: str) -> float | None:
-    """The seconds since 1970 of an HTTP date, or None where it is none."""
+    """Parse an HTTP date into seconds since 1970. Returns None if it is not valid."""
     try:
         moment = parsedate_to_datetime(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -259,6 +272,6 @@ def _time(text: str) -> float | None:
 
 
 def _directives(text: str) -> list[tuple[str, str | None]]:
-    """The directives of a Cache-Control header, and their arguments."""
+    """Parse a Cache-Control header into its directives and their arguments."""
     parts = (part.strip().partition("=") for part in text.lower().split(","))
     return [(name.strip(), value.strip(' "') if equals else None) for name, equals, value in parts]

@@ -1,0 +1,64 @@
+"""Define what the cache returns: an entry, and the key it is stored under."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO
+
+Key = tuple[str, str]
+"""(folder, file). Entries that belong together share a folder. Both are safe file names.
+
+The folder name starts with two hexadecimal digits, which choose the entry's shard.
+"""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A stored result, or one that could not be stored. Use it in a ``with`` block, which closes its file.
+
+    The file is already open, so a reader keeps it even if the entry is evicted. *mtime* is the modification time of
+    the source, in whole seconds since 1970. *path* is None if nothing was stored.
+    """
+
+    size_bytes: int
+    mtime: int
+    path: str | None = None
+    data: bytes | None = None
+    descriptor: int | None = None
+
+    def read(self) -> bytes:
+        """Return the whole content. The content stays in memory, so you can call this again."""
+        if self.data is None:
+            data = os.read(self.fileno(), self.size_bytes)
+            while len(data) < self.size_bytes and (more := os.read(self.fileno(), self.size_bytes - len(data))):
+                data += more
+            self.data = data
+        return self.data
+
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        assert self.descriptor is not None
+        return self.descriptor
+
+    def detach(self) -> BinaryIO:
+        """Return the open file. The caller must close it."""
+        file = os.fdopen(self.fileno(), "rb")
+        self.descriptor = None
+        return file
+
+    def close(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    def __enter__(self) -> Entry:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def unstored(data: bytes, mtime_ns: int) -> Entry:
+    """Return an entry that exists in memory only. *mtime_ns* is in nanoseconds since 1970."""
+    return Entry(len(data), mtime_ns // 1_000_000_000, data=data)

@@ -1,0 +1,228 @@
+"""Own the folder of a cache: create it, check who else can write there, and write files atomically."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable
+from typing import BinaryIO
+
+from .bound import CLOCK_MARGIN_NS
+
+logger = logging.getLogger("flask_images_vips")
+
+Fill = Callable[[BinaryIO], int]
+"""Writes the content into a file and returns its modification time, in nanoseconds since 1970."""
+
+_SWEEP_EVERY = 256  # writes
+_PUBLISH_TRIES = 5
+_WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+class Folder:
+    """The folder of one cache, created when it is first used.
+
+    If *private* is set, it is the folder itself or one above it, and it must belong to this user alone: otherwise the
+    cache is not used. Set it in places where other users can write, such as ``/tmp``. *readable* lets other users read
+    files whose names they know. Temporary files older than *temp_max_age* seconds are removed.
+    """
+
+    def __init__(self, path: str, *, temp_max_age: float, private: str | None = None, readable: bool = False) -> None:
+        self.path = path
+        self.locks = os.path.join(path, "locks", "renditions")
+        self.slots = os.path.join(path, "locks", "slots")
+        self._temporary = os.path.join(path, "tmp")
+        self._temp_max_age = temp_max_age
+        self._private = private
+        self._readable = readable
+        self._folder_mode, self._file_mode = (0o711, 0o644) if readable else (0o700, 0o600)
+        self._usable: bool | None = None
+        self._writes = 0
+        self._warned: dict[str, object] = {}
+
+    def may_read(self) -> bool:
+        """Return whether files of the folder may be read. This is decided at the first use."""
+        if self._usable is None:
+            self._prepare()
+        return bool(self._usable)
+
+    def usable(self) -> bool:
+        """Return whether the folder may be used for writing and locking. A missing folder is created.
+
+        A private folder is checked each time: it may have been deleted, and whoever recreates it owns it.
+        """
+        if self._usable is None or self._private is not None or not os.path.isdir(self.locks):
+            self._prepare()
+        return bool(self._usable)
+
+    def trusts(self, status: os.stat_result) -> bool:
+        """Return whether a file with this *status* is a regular file that nobody else can have planted."""
+        return stat.S_ISREG(status.st_mode) and (self._private is None or _is_mine(status))
+
+    def share(self, path: str, status: os.stat_result) -> None:
+        """Let other users read a file that was written before the folder became *readable*."""
+        if self._readable and not status.st_mode & 0o004:
+            with contextlib.suppress(OSError):
+                self._open_parents(path)
+                os.chmod(path, self._file_mode & (status.st_mode | ~stat.S_IWUSR))  # read-only files stay read-only
+
+    def write(
+        self,
+        path: str,
+        fill: Fill,
+        *,
+        admits: Callable[[int], bool] = lambda size: True,
+        in_use: bool = False,
+        read_only: bool = False,
+    ) -> bool:
+        """Write a file that appears at *path* complete or not at all, and replaces the one that is there.
+
+        *path* lies two folders below this one. *admits* receives the size in bytes; if it refuses, nothing is stored
+        and the result is False. A file that is *in_use* looks as if it had just been read, so it is not evicted at
+        once.
+
+        Raises:
+            OSError: If the file cannot be written. Errors of *fill* are raised as they are. Nothing is stored.
+        """
+        # The file is opened before *fill* does its work, so that a folder that cannot be written is noticed early.
+        descriptor, temporary = self._open_temporary()
+        stored = False
+        try:
+            mtime_ns, size = _filled(descriptor, fill)
+            if not admits(size):
+                return False
+            mode = self._file_mode & ~stat.S_IWUSR if read_only else self._file_mode
+            if mode != 0o600:
+                os.chmod(temporary, mode)
+            # Eviction compares the access time with the change time, which the file system's own clock sets.
+            atime_ns = time.time_ns() + (CLOCK_MARGIN_NS if in_use else -CLOCK_MARGIN_NS)
+            os.utime(temporary, ns=(atime_ns, mtime_ns))
+            self._publish(temporary, path)
+            stored = True
+        finally:
+            if not stored:
+                _unlink(temporary)
+        return stored
+
+    def make_read_only(self, path: str) -> None:
+        os.chmod(path, self._file_mode & ~stat.S_IWUSR)
+
+    def warn(self, participle: str, error: OSError) -> None:
+        """Log what cannot be done, such as "written". Each kind of error is logged once: a full disk fails often."""
+        reason = error.strerror or str(error)
+        self._warn_once(
+            f"The image cache in {self.path} cannot be {participle} ({reason}). Continuing without it.", reason
+        )
+
+    def _warn_once(self, message: str, reason: str = "") -> None:
+        mine = object()
+        if self._warned.setdefault(reason, mine) is mine:
+            logger.warning(message)
+
+    def _prepare(self) -> None:
+        """Create the folder and decide whether it may be used."""
+        try:
+            self._make_folders()
+            self._usable = True
+        except _NotOurs as error:
+            self._usable = False
+            self._warn_once(str(error))
+        except OSError as error:
+            # A folder that cannot be written can still be read, and may become writable.
+            self._usable = self._private is None
+            self.warn("made", error)
+
+    def _make_folders(self) -> None:
+        if self._private is not None:
+            _make_folder(self._private, self._folder_mode)
+            _check_ours(self._private)
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        _make_folder(self.path, self._folder_mode)
+        for folder in (self._temporary, os.path.dirname(self.locks), self.locks, self.slots):
+            _make_folder(folder)
+
+    def _open_temporary(self) -> tuple[int, str]:
+        if self._writes % _SWEEP_EVERY == 0:
+            self._sweep()
+        self._writes += 1
+        temporary = os.path.join(self._temporary, f".tmp-{secrets.token_hex(8)}")
+        try:
+            return os.open(temporary, _WRITE_FLAGS, 0o600), temporary
+        except FileNotFoundError:
+            self._make_folders()
+            return os.open(temporary, _WRITE_FLAGS, 0o600), temporary
+
+    def _sweep(self) -> None:
+        """Remove temporary files that killed processes left behind."""
+        oldest = time.time() - self._temp_max_age
+        # Errors are ignored here: the write that follows reports them.
+        with contextlib.suppress(OSError), os.scandir(self._temporary) as files:
+            for file in files:
+                # A complete file already has the modification time of its source, so the access time decides.
+                if file.stat(follow_symlinks=False).st_atime < oldest:
+                    _unlink(file.path)
+
+    def _publish(self, temporary: str, path: str) -> None:
+        """Rename the complete file to *path*. The folders above *path* may be evicted at any moment."""
+        folder = os.path.dirname(path)
+        for _ in range(_PUBLISH_TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(temporary, path)
+                self._open_parents(path)
+                return
+            for each in (os.path.dirname(folder), folder):
+                _make_folder(each, self._folder_mode)
+        os.replace(temporary, path)
+
+    def _open_parents(self, path: str) -> None:
+        """Let other users enter the folders above *path*, which may have been created when *readable* was off."""
+        if self._readable:
+            folder = os.path.dirname(path)
+            for each in (folder, os.path.dirname(folder), self.path, self._private):
+                if each is not None:
+                    os.chmod(each, self._folder_mode)
+
+
+class _NotOurs(OSError):
+    """Another user can write to a folder that must be private."""
+
+
+def _check_ours(folder: str) -> None:
+    """Refuse a *folder* that another user of this host may have created first, with files of their own in it."""
+    status = os.lstat(folder)
+    if not _is_mine(status) or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+        raise _NotOurs(
+            f"{folder} belongs to another user or can be written by others, so images are rendered but not cached. "
+            "Set IMAGES_CACHE to a folder of this application."
+        )
+
+
+def _is_mine(status: os.stat_result) -> bool:
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+
+
+def _filled(descriptor: int, fill: Fill) -> tuple[int, int]:
+    """Fill the open file and close it. Return its modification time, in nanoseconds, and its size in bytes."""
+    file = os.fdopen(descriptor, "w+b")
+    try:
+        mtime_ns = fill(file)
+        file.flush()
+        return mtime_ns, os.fstat(descriptor).st_size
+    finally:
+        with contextlib.suppress(OSError):  # after a failed flush, closing fails once more
+            file.close()
+
+
+def _make_folder(path: str, mode: int = 0o700) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode)
+        os.chmod(path, mode)  # mkdir applies the umask
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)

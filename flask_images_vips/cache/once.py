@@ -1,0 +1,76 @@
+"""Do a piece of work once, however many threads and processes of this host ask for it at the same time.
+
+Threads of one process wait for the first of them in memory. The first threads of several processes compete for a
+file lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from ..digests import digest
+from .entry import Key
+from .flights import Flights
+from .folder import Folder
+from .locks import FileLocks
+
+T = TypeVar("T")
+
+
+class Once:
+    """Runs work once per key at any time, with locks in *folder*. Nobody waits for longer than *timeout* seconds."""
+
+    def __init__(self, folder: Folder, timeout: float) -> None:
+        self._folder = folder
+        self._timeout = timeout
+        self._flights: Flights[Any] = Flights()
+        self._locks = FileLocks(folder.locks, timeout, partial(folder.warn, "locked"))
+
+    def run(
+        self,
+        key: Key,
+        work: Callable[[], T],
+        *,
+        since: float | None = None,
+        find: Callable[[], T | None] = lambda: None,
+        landed: Callable[[T], object] | None = None,
+    ) -> T:
+        """Return the result of *work*. Threads that ask for the same *key* meanwhile get the same result or error.
+
+        The timeout counts from the monotonic time *since*, or from now. After it, *work* runs all the same.
+
+        *find* returns the result if another process has made it by now, or None. It is called while waiting for the
+        lock and once more with the lock held. *landed* receives the result of *work* once the waiters have it.
+        """
+
+        def alone() -> T:
+            if not self._folder.usable():
+                return work()
+            found: T | None = None
+
+            def is_done() -> bool:
+                nonlocal found
+                found = find()
+                return found is not None
+
+            with self._locks.hold(_lock_name(key), since=since, needless=is_done):
+                if found is not None or is_done():
+                    assert found is not None
+                    return found
+                result = work()
+            if landed is not None:
+                self._flights.land(key, result)
+                landed(result)
+            return result
+
+        left = self._timeout if since is None else since + self._timeout - time.monotonic()
+        made: T = self._flights.join(key, alone, left)
+        return made
+
+
+def _lock_name(key: Key) -> str:
+    """Return the lock's name. It digests the whole key, since the file names of one folder begin alike."""
+    return digest("/".join(key), 8)

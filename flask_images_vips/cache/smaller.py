@@ -1,0 +1,58 @@
+"""Replace an entry, once, with a smaller encoding of the same thing.
+
+This is the only exception to the rule that an entry never changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable
+from typing import BinaryIO
+
+from .folder import Folder
+
+
+class SmallerFiles:
+    """Replaces files of *folder* with smaller ones, and marks each file that it has dealt with as final.
+
+    A final file is read-only. The mark is part of the file itself, so it disappears with it.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def is_final(self, path: str) -> bool | None:
+        """Return whether the file at *path* is final; None if there is no file."""
+        with contextlib.suppress(OSError):
+            return not os.stat(path).st_mode & stat.S_IWUSR
+        return None
+
+    def replace(self, path: str, data: bytes | None, admits: Callable[[int], bool]) -> int:
+        """Write *data* to *path* if it is smaller than the file there, and make the file final in any case.
+
+        Return the bytes saved; 0 if the file is gone, which is not recreated. The modification time stays the same.
+        Readers that have the old file open can read it to its end.
+        """
+        if not self._folder.usable():
+            return 0
+        try:
+            size = os.stat(path).st_size
+            if data is None or len(data) >= size:
+                self._folder.make_read_only(path)
+                return 0
+
+            def fill(file: BinaryIO) -> int:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # nginx may have a link to the entry, and does not check what it sends
+                return os.stat(path).st_mtime_ns  # fails if the entry was evicted meanwhile
+
+            stored = self._folder.write(path, fill, admits=admits, in_use=True, read_only=True)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            self._folder.warn("written", error)
+            return 0
+        return size - len(data) if stored else 0

@@ -1,0 +1,1 @@
+"""The configuration of an application: its keys and their checks."""

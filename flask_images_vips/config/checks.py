@@ -1,0 +1,260 @@
+"""Check the values of configuration keys.
+
+Each check takes the name of a key, for its error, and the value as the application set it. It returns the value as the
+package uses it, or raises `ConfigError`. This module does no I/O.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+
+from ..errors import ConfigError, InvalidOption
+from ..formats import NEGOTIABLE, by_name
+
+Secret = str | bytes
+
+
+def _wrong(name: str, value: object, expected: str) -> ConfigError:
+    return ConfigError(f"{name} = {value!r}: expected {expected}.")
+
+
+# Strings and words
+
+
+def text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _wrong(name, value, "a string that is not empty")
+    return value
+
+
+def optional_text(name: str, value: Any) -> str | None:
+    return None if value is None else text(name, value)
+
+
+def texts(name: str, value: Any) -> tuple[str, ...]:
+    """Accept a list of strings, or one string."""
+    given = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(each, str) and each for each in given):
+        raise _wrong(name, value, "a list of strings")
+    return given
+
+
+def optional_texts(name: str, value: Any) -> tuple[str, ...] | None:
+    return None if value is None else texts(name, value)
+
+
+def one_of(*words: str) -> Callable[[str, Any], str]:
+    """Return a check that accepts only *words*."""
+    expected = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+
+    def check(name: str, value: Any) -> str:
+        if value not in words:
+            raise _wrong(name, value, expected)
+        return str(value)
+
+    return check
+
+
+def copies(name: str, value: Any) -> str | None:
+    """Return the format of copies, or None for no copies."""
+    if value in (False, None):
+        return None
+    if value not in ("tiff", "jpeg"):
+        raise _wrong(name, value, "'tiff', 'jpeg' or False")
+    return str(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "True or False")
+    return value
+
+
+def secrets(name: str, value: Any) -> tuple[Secret, ...]:
+    """Accept no key, one, or a list of keys. The error does not show the value."""
+    if not value:
+        return ()
+    given = (value,) if isinstance(value, (str, bytes)) else tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(secret, (str, bytes)) for secret in given):
+        raise ConfigError(f"{name}: expected a string, bytes, or a list of them.")
+    return tuple(secret for secret in given if secret)
+
+
+# Folders, URLs and networks
+
+
+def url_prefix(name: str, value: Any) -> str:
+    """Return the prefix with a slash before it and none after it."""
+    return "/" + text(name, value).strip("/") if value != "/" else ""
+
+
+def paths(name: str, value: Any) -> tuple[str, ...]:
+    """Accept a list of folders, or one folder."""
+    if isinstance(value, (str, os.PathLike)):
+        value = [value]
+    try:
+        return tuple(os.fspath(path) for path in value)
+    except TypeError:
+        raise _wrong(name, value, "a list of folders, such as ['static']") from None
+
+
+def optional_path(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise _wrong(name, value, "a folder, or None")
+    return None if value is None else os.fspath(value)
+
+
+def front_door(name: str, value: Any) -> bool | str:
+    """Accept a folder, or True for one inside the cache's folder."""
+    return value if isinstance(value, bool) else optional_path(name, value) or False
+
+
+def networks(name: str, value: Any) -> tuple[str, ...]:
+    """Accept a list of addresses or networks, or False for none."""
+    given = () if value is False else texts(name, value)
+    for each in given:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise _wrong(name, value, f"networks such as '10.0.0.0/8' ({error})") from None
+    return given
+
+
+def ports(name: str, value: Any) -> tuple[int, ...]:
+    given = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(type(port) is int and 0 < port < 65536 for port in given):
+        raise _wrong(name, value, "a list of ports, such as [80, 443]")
+    return given
+
+
+def schemes(name: str, value: Any) -> tuple[str, ...]:
+    given = texts(name, value)
+    if not {*given} <= {"http", "https"}:
+        raise _wrong(name, value, "'http', 'https' or both")
+    return given
+
+
+# Numbers
+
+
+def count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _wrong(name, value, "a whole number, at least 1")
+    return value
+
+
+def count_from_zero(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _wrong(name, value, "a whole number, at least 0")
+    return value
+
+
+def optional_count(name: str, value: Any) -> int | None:
+    return None if value is None else count(name, value)
+
+
+def widths(name: str, value: Any) -> tuple[int, ...]:
+    """Return widths in pixels, in ascending order. None allows all widths, and returns none."""
+    if value is not None and not isinstance(value, (list, tuple, set, frozenset, range)):
+        raise _wrong(name, value, "a list of widths in pixels")
+    return tuple(sorted(count(name, width) for width in value or ()))
+
+
+def seconds(name: str, value: Any) -> float:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise _wrong(name, value, "seconds (0 and up) or a timedelta")
+    return float(value)
+
+
+def some_seconds(name: str, value: Any) -> float:
+    if not (given := seconds(name, value)):
+        raise _wrong(name, value, "more than 0 seconds")
+    return given
+
+
+def whole_seconds(name: str, value: Any) -> int:
+    return int(seconds(name, value))
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMGT])(i?))?B?", re.IGNORECASE)
+
+
+def size(name: str, value: Any) -> int:
+    """Accept bytes as a number, or as a string with a unit. ``kB`` is 1000 bytes, ``KiB`` is 1024."""
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        power = " kmgt".index(match[2].lower()) if match[2] else 0
+        value = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _wrong(name, value, "bytes, or a string such as '2GB'")
+    return value
+
+
+def share(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise _wrong(name, value, "a share, from 0 to less than 1")
+    return float(value)
+
+
+def headroom(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= 4:
+        raise _wrong(name, value, "a number from 1 to 4")
+    return float(value)
+
+
+# Formats and options
+
+
+def some_formats(known: tuple[str, ...]) -> Callable[[str, Any], tuple[str, ...]]:
+    """Return a check that accepts some of the formats *known*, by their names or aliases."""
+
+    def check(name: str, value: Any) -> tuple[str, ...]:
+        try:
+            given = tuple(by_name(each).name for each in texts(name, value))
+        except InvalidOption:
+            given = ()
+        if not given or not {*given} <= {*known}:
+            raise _wrong(name, value, f"a list of some of {', '.join(known)}")
+        return given
+
+    return check
+
+
+def negotiable(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or any(
+        value.count(format) > 1 or format not in NEGOTIABLE for format in value
+    ):
+        raise _wrong(name, value, f"a list of some of {', '.join(NEGOTIABLE)}, the best first")
+    return tuple(value)
+
+
+def quality(name: str, value: Any) -> int | dict[str, int]:
+    """Accept one number for all formats, or numbers by format."""
+    numbers = list(value.values()) if isinstance(value, Mapping) else [value]
+    if not all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 100 for number in numbers):
+        raise _wrong(name, value, "1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}")
+    if isinstance(value, int):
+        return value
+    try:
+        named = {by_name(str(format)): number for format, number in value.items()}
+    except InvalidOption as error:
+        raise ConfigError(f"{name}: {error}.") from None
+    if useless := [format.name for format in named if not format.lossy]:
+        raise _wrong(name, value, f"only formats that have a quality; {useless[0]} has none")
+    return {format.name: number for format, number in named.items()}
+
+
+def presets(name: str, value: Any) -> Mapping[str, Mapping[str, Any]] | None:
+    """Accept options by name. `Presets` checks the options."""
+    if value is not None and not (
+        isinstance(value, Mapping) and all(isinstance(options, Mapping) for options in value.values())
+    ):
+        raise _wrong(name, value, "options by name, as in {'avatar': {'width': 96, 'height': 96, 'mode': 'crop'}}")
+    return value

@@ -1,0 +1,133 @@
+"""Choose the engine for each picture: libvips where it works, Pillow for the rest.
+
+This is the only module that knows which engines work here and now. It imports them on first use, because both are slow
+to import and pyvips may be missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from ..config.keys import Config
+from ..errors import ConfigError, InvalidOption, UnsupportedSource
+from ..formats import Format
+from ..geometry import Size
+from ..options.options import Options
+from .engine import DecodesOnce, Engine
+from .vips.forks import forked_after_pixels
+
+logger = logging.getLogger("flask_images_vips")
+
+T = TypeVar("T")
+
+_INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+
+
+class Engines:
+    """The engines of one configuration, best first.
+
+    *make* returns them, with the one to use after a late fork. It runs once, on first use.
+    """
+
+    def __init__(self, make: Callable[[], tuple[Sequence[Engine], Engine]]) -> None:
+        self._make = make
+        self._made: tuple[Sequence[Engine], Engine] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def here(self) -> Sequence[Engine]:
+        """The engines that work in this process, best first: Pillow alone where libvips would hang.
+
+        Raises:
+            ConfigError: If the configured engine cannot be imported.
+        """
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make()
+        usual, after_fork = self._made
+        return (after_fork,) if forked_after_pixels() else usual
+
+    def __iter__(self) -> Iterator[Engine]:
+        return iter(self.here)
+
+    def able(self, options: Options, format: Format) -> list[Engine]:
+        """The engines that can render *options* as *format*, best first.
+
+        Raises:
+            InvalidOption: If no engine can.
+        """
+        asked = [(engine, engine.refusal(options, format)) for engine in self.here]
+        able = [engine for engine, refusal in asked if refusal is None]
+        if able:
+            return able
+        first, *others = [refusal for _, refusal in asked if refusal is not None]
+        expected = dict.fromkeys(refusal.expected for refusal in (first, *others))
+        raise InvalidOption(first.name, first.value, expected=" or ".join(expected))
+
+    def decoding_once(self, options: Options, format: Format) -> DecodesOnce | None:
+        """The engine that renders *options* as *format*, if it can also make several renditions from one decode.
+
+        Raises:
+            InvalidOption: If no engine can render them.
+        """
+        best = self.able(options, format)[0]
+        return best if isinstance(best, DecodesOnce) else None
+
+    def first(self, work: Callable[[Engine], T], among: Sequence[Engine] | None = None) -> T:
+        """Return ``work(engine)`` of the first engine that can load the source, of *among* if given.
+
+        Raises:
+            UnsupportedSource: If no engine can load it.
+        """
+        *others, last = self.here if among is None else among
+        for engine in others:
+            try:
+                return work(engine)
+            except UnsupportedSource:
+                continue
+        return work(last)
+
+
+def make_engines(config: Config) -> Engines:
+    """The engines of *config*. Imports none of them yet."""
+    return Engines(partial(_imported, config))
+
+
+def _imported(config: Config) -> tuple[Sequence[Engine], Engine]:
+    from .pillow.engine import PillowEngine  # noqa: PLC0415
+
+    common: dict[str, Any] = {
+        "auto_orient": config.auto_orient,
+        "timeout": config.render_timeout,
+        "effort": config.effort,
+    }
+    pillow = PillowEngine(inputs=config.input_formats, **common)
+    if config.engine == "pillow":
+        return (pillow,), pillow
+    try:
+        from .vips.engine import VipsEngine  # noqa: PLC0415
+    except (ImportError, OSError) as error:  # OSError: pyvips is installed, but libvips is not
+        if config.engine == "vips":
+            message = f"IMAGES_ENGINE = 'vips', but pyvips cannot be imported ({error}). {_INSTALL}"
+            raise ConfigError(message) from error
+        logger.warning(
+            "pyvips cannot be imported (%s): images are rendered by Pillow, slower and with more memory. %s",
+            error,
+            _INSTALL,
+        )
+        return (pillow,), pillow
+    inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
+    vips = VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **common)
+    return ((vips,) if config.engine == "vips" else (vips, pillow)), pillow
+
+
+def rgba(png: bytes) -> tuple[Size, bytes]:
+    """The size and the pixels of a small PNG that an engine has made: 4 bytes a pixel, row by row."""
+    from .pillow.engine import rgba as decode  # noqa: PLC0415
+
+    return decode(png)

@@ -1,0 +1,1 @@
+"""Render pictures with Pillow."""

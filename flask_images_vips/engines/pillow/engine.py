@@ -1,0 +1,125 @@
+"""Render pictures with Pillow: PIL transforms, formats that libvips does not support, and all if there is no libvips.
+
+A source is opened by `reader`, goes through `STEPS`, and is encoded by `writer`.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+from PIL import Image
+
+from ...errors import InvalidOption
+from ...formats import INPUTS, PNG, Format
+from ...geometry import Box, Geometry, Size
+from ...options.options import Options
+from ...rendition import Rendition
+from ..encoders import settings_of
+from ..engine import Header, Spec, overtime
+from ..outlines import check_frames
+from .effects import turned
+from .reader import Reader
+from .steps import STEPS, expanded, kept_profile, scale
+from .trim import trim_box
+from .writer import BALANCED, encode, metadata_of, movement_of
+
+T = TypeVar("T")
+
+_FORMATS = {"MPO": "jpeg"}  # Pillow's name for a JPEG with more pictures behind it
+
+
+class PillowEngine:
+    """Renders with Pillow, in this process. Refuses truncated files.
+
+    *inputs* are the formats that sources may have. *timeout* is in seconds. It is checked between frames and whenever
+    the source is read, so it does not stop encoders, nor the decoders of WebP, AVIF and TIFF. *effort* is ``fast``,
+    ``balanced`` or ``small``.
+    """
+
+    name = "pillow"
+
+    def __init__(
+        self,
+        *,
+        auto_orient: bool = True,
+        inputs: Sequence[str] = INPUTS,
+        timeout: float = 10.0,
+        effort: str = "balanced",
+    ) -> None:
+        self.timeout = timeout
+        self._reader = Reader(inputs, auto_orient, timeout)
+        self.settings = settings_of("pillow", effort, BALANCED)
+
+    def refusal(self, options: Options, format: Format) -> InvalidOption | None:
+        if format.name not in BALANCED:
+            return InvalidOption("format", format.name, expected=f"one of {', '.join(BALANCED)} (Pillow)")
+        gravity = options.settled().gravity
+        if gravity.smart:
+            return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart ones)")
+        return None
+
+    def header(self, descriptor: int, ref: str) -> Header:
+        check_frames(descriptor)
+        with self._reader.open(descriptor, ref) as (image, upright):
+            format = _FORMATS.get(image.format or "", str(image.format).lower())
+            return Header(
+                upright.size(Size(*image.size)),
+                format,
+                frames=getattr(image, "n_frames", 1) if format in ("gif", "webp") else 1,
+                alpha=image.has_transparency_data,
+                whole=format != "jpeg",
+            )
+
+    def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
+        with self._reader.open(descriptor, ref) as (image, upright):
+            return trim_box(turned(expanded(image), upright), region, threshold)
+
+    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
+        options, format = rendition.options, rendition.format
+        with self._reader.open(descriptor, rendition.source.ref) as (image, upright):
+            profile = kept_profile(image, options, format)
+            spec = Spec(options, format, geometry, self._mark(rendition, geometry), upright, profile)
+            metadata = metadata_of(image, descriptor, spec)
+            timely = partial(_timely, self.timeout, time.monotonic())
+            pictures, durations = [], []
+            for number in timely(range(frames)):
+                if number:
+                    image.seek(number)
+                picture: Image.Image = image
+                for step in STEPS:
+                    picture = step(picture, spec)
+                pictures.append(picture)
+                durations.append(image.info.get("duration", 0))  # a WebP has it once its frame is decoded
+            if frames > 1:
+                metadata |= movement_of(image, pictures, durations, format)
+            return encode(pictures, spec, self.settings, metadata, timely)
+
+    def _mark(self, rendition: Rendition, geometry: Geometry) -> Image.Image | None:
+        """The watermark, scaled to the size at which it is drawn."""
+        source, box = rendition.watermark, geometry.mark
+        if source is None or box is None:
+            return None
+        with source.open() as descriptor, self._reader.open(descriptor, source.ref) as (image, upright):
+            return scale(image, Spec(Options(), PNG, Geometry(box.size, box.size), upright=upright))
+
+
+def _timely(limit: float, begin: float, items: Iterable[T]) -> Iterator[T]:
+    """Yield *items* until *limit* seconds have passed since *begin*.
+
+    Raises:
+        LimitExceeded: If there are more items then.
+    """
+    for item in items:
+        if (seconds := time.monotonic() - begin) > limit:
+            raise overtime(seconds, limit)
+        yield item
+
+
+def rgba(data: bytes) -> tuple[Size, bytes]:
+    """Decode a PNG that an engine has made: its size in pixels, and 4 bytes a pixel, row by row."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        return Size(*image.size), image.convert("RGBA").tobytes()

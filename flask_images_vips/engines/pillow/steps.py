@@ -1,0 +1,169 @@
+"""The steps from an opened picture to a finished one, in Pillow.
+
+Each step takes one still picture and the `Spec`, and returns a picture. `FINISH` and `STEPS` have the same names, in
+the same order, as those of `engines.vips.steps`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from PIL import Image, ImageCms, ImageFilter
+
+from ...formats import Format
+from ...geometry import Box, Geometry, Size
+from ...options.options import Options
+from ...options.values import Mode
+from ..colour import is_srgb, keeps_profile
+from ..engine import Spec
+from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
+
+Step = Callable[[Image.Image, Spec], Image.Image]
+
+_LINEAR_SIZES = 2.0  # how much larger, per side, JPEG's own shrinking and the first, coarse reduction leave a picture
+_MOST_REDUCED = 32  # Pillow's own first reduction approximates its division: it darkens the average of too many pixels
+_SRGB = ImageCms.createProfile("sRGB")
+
+
+def scale(image: Image.Image, spec: Spec) -> Image.Image:
+    """Make the picture upright, in 8-bit sRGB or grey unless it keeps its profile, and of the wanted size."""
+    geometry, upright = spec.geometry, spec.upright
+    profile = image.info.get("icc_profile")
+    if spec.options.transform:  # coordinates are those of the full-size picture, so it is not shrunk while decoding
+        picture = resized(turned(expanded(image), upright), spec.options, geometry)
+    else:
+        cut = geometry.cut and upright.undone(geometry.cut, Size(*image.size))
+        picture = turned(_resampled(image, upright.size(geometry.upright), cut), upright)
+    return picture if spec.profile is not None else _in_srgb(picture, profile)
+
+
+def turn(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Rotate and mirror. With a transform, which acts on the turned picture, `scale` has done it already."""
+    return picture if spec.options.transform else turned(picture, spec.geometry.turn)
+
+
+def flatten(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Replace alpha by the background if the format has no alpha."""
+    if not has_alpha(picture) or spec.format.alpha:
+        return picture
+    canvas = Image.new("RGBA", picture.size, (*spec.options.background[:3], 255))
+    canvas.alpha_composite(picture.convert("RGBA"))
+    return canvas.convert("RGB")
+
+
+def place(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Crop the picture to the canvas, or lay it on the canvas."""
+    geometry, options = spec.geometry, spec.options
+    if options.mode is Mode.PAD:
+        return on_canvas(picture, geometry.offset, geometry.canvas, options.background, spec.format)
+    if geometry.canvas == geometry.scaled:
+        return picture
+    left, top = geometry.offset
+    return picture.crop((-left, -top, geometry.canvas.width - left, geometry.canvas.height - top))
+
+
+def sharpen(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Sharpen with Pillow's unsharp mask."""
+    wanted = spec.options.sharpen
+    return picture.filter(ImageFilter.UnsharpMask(*wanted)) if wanted else picture
+
+
+FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
+"""The steps once the picture has its size and direction.
+
+Colours change before any background is added. Around the canvas the order is that of a CSS box: padding, border, and
+the corners of both.
+"""
+STEPS: tuple[Step, ...] = (scale, turn, *FINISH)
+
+
+def finish(picture: Image.Image, options: Options, format: Format, geometry: Geometry) -> Image.Image:
+    """Apply the steps of `FINISH`, without a watermark."""
+    spec = Spec(options, format, geometry)
+    for step in FINISH:
+        picture = step(picture, spec)
+    return picture
+
+
+def resized(picture: Image.Image, options: Options, geometry: Geometry) -> Image.Image:
+    """Cut, turn, transform and resize a picture that is decoded and upright."""
+    picture = expanded(picture)
+    if (cut := geometry.cut) is not None:
+        picture = picture.crop((cut.left, cut.top, cut.left + cut.width, cut.top + cut.height))
+    picture = turned(picture, geometry.turn)
+    if (transform := options.transform) is not None:
+        picture = picture.transform(
+            transform.size(picture.size),
+            Image.Transform[transform.kind.name],
+            transform.data(picture.size),
+            Image.Resampling.BILINEAR,
+        )
+    return picture.resize(geometry.scaled, Image.Resampling.LANCZOS)
+
+
+def expanded(image: Image.Image) -> Image.Image:
+    """Convert to 8 bits a band, without a palette: L, LA, RGB, RGBA or CMYK."""
+    if image.mode.startswith("I"):  # 16 bits or more
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    mode = _expanded_mode(image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def kept_profile(image: Image.Image, options: Options, format: Format) -> bytes | None:
+    """The ICC profile of *image* if the rendition keeps it."""
+    profile: bytes | None = image.info.get("icc_profile")
+    is_rgb = _expanded_mode(image) in ("RGB", "RGBA")
+    return profile if keeps_profile(profile, options, format, is_rgb_picture=is_rgb) else None
+
+
+def _expanded_mode(image: Image.Image) -> str:
+    if image.mode.startswith("I"):
+        return "L"
+    if image.mode == "PA" or "transparency" in image.info:
+        return "RGBA"
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return image.mode
+    return "L" if image.mode in ("1", "F") else "RGB"
+
+
+def _resampled(image: Image.Image, size: Size, cut: Box | None) -> Image.Image:
+    """Scale *image*, or its part *cut*, to *size* in pixels. A JPEG is shrunk while it is decoded."""
+    whole = Size(*image.size)
+    part = cut or Box(0, 0, *whole)
+    across, down = size.width / part.width, size.height / part.height
+    wanted = round(whole.width * across * _LINEAR_SIZES), round(whole.height * down * _LINEAR_SIZES)
+    drafted = image.draft(None, wanted)
+    # The exact extent of the original in the shrunk image, whose sides were rounded up.
+    box: tuple[float, float, float, float] | None = drafted[1] if drafted else None
+    picture = expanded(image)
+    if cut is not None:
+        right, bottom = (box or (0, 0, *whole))[2:]
+        left, top = part.left * right / whole.width, part.top * bottom / whole.height
+        width, height = part.width * right / whole.width, part.height * bottom / whole.height
+        box = left, top, min(left + width, picture.width), min(top + height, picture.height)
+        reduction = max(width / size.width, height / size.height)
+    else:
+        if box is None and picture.size == size:
+            return picture.copy()
+        reduction = max(picture.width / size.width, picture.height / size.height)
+    gap = max(_LINEAR_SIZES, reduction / _MOST_REDUCED)
+    return picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=gap)
+
+
+def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert *picture* from the colour space of *profile* to sRGB. CMYK without a usable profile becomes RGB."""
+    if profile and not is_srgb(profile):
+        mode = "RGBA" if has_alpha(picture) else "RGB"
+        colour = {"LA": "L", "RGBA": "RGB"}.get(picture.mode, picture.mode)
+        try:
+            converted = ImageCms.profileToProfile(
+                picture.convert(colour), ImageCms.ImageCmsProfile(io.BytesIO(profile)), _SRGB, outputMode="RGB"
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            converted = None  # the profile is broken, or for another kind of image: ignored
+        if converted is not None:
+            if mode == "RGBA":
+                converted.putalpha(picture.getchannel("A"))
+            return converted
+    return picture.convert("RGB") if picture.mode == "CMYK" else picture

@@ -1,0 +1,245 @@
+"""Load a source with libvips, decoding no more pixels than the rendition needs.
+
+The loader is chosen by content, from a fixed list, and reads from a descriptor. So neither a file name nor a signature
+selects another loader. Pixels are decoded as a stream, and at a reduced size if the format supports that.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.parsers import expat
+
+import pyvips
+
+from ...errors import LimitExceeded, UnreadableSource, UnsupportedSource
+from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
+from ..outlines import check_gif
+
+# By the type name of libvips' loader. libvips has others (PDF, raw, matrix text …), which are not used.
+_LOADERS = {
+    "VipsForeignLoadJpegSource": "jpeg",
+    "VipsForeignLoadPngSource": "png",
+    "VipsForeignLoadNsgifSource": "gif",
+    "VipsForeignLoadWebpSource": "webp",
+    "VipsForeignLoadHeifSource": "avif",
+    "VipsForeignLoadTiffSource": "tiff",
+    "VipsForeignLoadSvgSource": "svg",
+}
+_MOST_SVG_BYTES = 1_000_000
+
+# Source pixels per output pixel, per side, that shrinking while decoding keeps if a part is cut out. The edges of the
+# part are then off by at most an eighth of an output pixel.
+_HEADROOM_OF_CUT = 4
+# For smaller factors, libwebp's scaling takes longer than libvips takes for all pixels, and is less sharp.
+_LEAST_WEBP_SHRINK = 1.5
+# Pillow's `reduce` approximates the division: it darkens the average of too many pixels.
+_MOST_AVERAGED = 32
+# libvips' `reduce` rounds its weights, and darkens by one level in a hundred at larger factors. A fraction of a source
+# pixel does not show at those.
+_MOST_REDUCED = 8
+
+# What pyvips raises. UnicodeDecodeError: libvips' message quotes text of the file, in an unknown encoding.
+ERRORS = (pyvips.Error, UnicodeDecodeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Loads sources. The fields are the arguments of `VipsEngine`."""
+
+    inputs: Sequence[str]
+    fail_on: str
+    auto_orient: bool
+    headroom: float
+
+    def open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
+        """Return the format and the image. Only its header is read yet.
+
+        Raises:
+            UnsupportedSource: If the file is not an image, or of a format that is not in use.
+            UnreadableSource: If the file is an SVG that is refused.
+            LimitExceeded: If an SVG has too many bytes.
+        """
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        source = pyvips.Source.new_from_descriptor(descriptor)
+        pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
+        if pointer == pyvips.ffi.NULL:
+            pyvips.vips_lib.vips_error_clear()  # the next error would include it
+            raise UnsupportedSource(ref, "libvips has no loader for this file")
+        loader = pyvips.ffi.string(pointer).decode()
+        format = _LOADERS.get(loader)
+        if format is None or format not in self.inputs:
+            raise UnsupportedSource(ref, f"{format or loader} is not one of the input formats in use")
+        if format == "svg":
+            return format, _open_svg(descriptor, ref, **options)
+        # For TIFF, libvips reports a truncated file as another kind of error.
+        fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
+        image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
+        if not self.auto_orient and has(image, "orientation"):
+            image = image.copy()
+            image.remove("orientation")
+        return format, image
+
+    def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int) -> pyvips.Image:
+        """Load the part of the source that *geometry* uses, at a reduced size if the format supports that.
+
+        The image is still as it is stored, not upright. If *frames* is more than 1, the frames are loaded whole, one
+        below the other.
+        """
+        if frames > 1:
+            format, image = self.open(descriptor, ref, n=frames)
+            if format == "gif" and self.fail_on != "none":
+                check_gif(descriptor, ref, frames)
+            return image
+        scaled, cut = geometry.upright, geometry.cut
+        format, image = self.open(descriptor, ref)
+        upright = upright_size(image)
+        spare = min(upright.width / scaled.width, upright.height / scaled.height) / self.headroom
+        if cut is not None:
+            spare = min(cut.width / scaled.width, cut.height / scaled.height) / _HEADROOM_OF_CUT
+        shrink, shrunk = 1, None
+        if format == "jpeg" and spare >= 2:
+            shrink = 2 ** min(3, int(math.log2(spare)))
+            _, shrunk = self.open(descriptor, ref, shrink=shrink)
+        elif format == "avif" and self.fail_on in ("none", "truncated"):  # Pillow decodes corrupt data too
+            shrink = max(1, min(_MOST_AVERAGED, int(spare)))
+            shrunk = _decoded_avif(descriptor, image, shrink)
+        if shrunk is not None:
+            if cut is not None:
+                return cut_out(shrunk, cut, 1 / shrink, 1 / shrink)
+            even = image.width % shrink == 0 and image.height % shrink == 0
+            return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
+        if format == "webp" and spare >= _LEAST_WEBP_SHRINK:
+            _, image = self.open(descriptor, ref, scale=1 / spare)
+        if format == "svg":  # a drawing has no pixels: it is drawn at the wanted size
+            whole = upright if cut is None else cut
+            scale = max(scaled.width / whole.width, scaled.height / whole.height)
+            _, image = self.open(descriptor, ref, scale=scale)
+        if cut is None:
+            return image
+        loaded = upright_size(image)
+        return cut_out(image, cut, loaded.width / upright.width, loaded.height / upright.height)
+
+
+def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.Image | None:
+    """*image*, whose header libvips has read, with pixels decoded by Pillow; None if Pillow cannot."""
+    from . import avif  # noqa: PLC0415  (imports Pillow, which is needed only here)
+
+    decoded = avif.pixels(descriptor, Size(image.width, image.height), shrink)
+    if decoded is None:
+        return None
+    made = pyvips.Image.new_from_memory(decoded.data, *decoded.size, decoded.bands, "uchar").copy(interpretation="srgb")
+    for field in ("vips-loader", "icc-profile-data", "exif-data"):
+        if has(image, field):
+            made.set_type(image.get_typeof(field), field, image.get(field))
+    made.remove("orientation")  # read from EXIF just now; in HEIF, only irot and imir turn a picture
+    return made
+
+
+def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
+    """Draw an SVG from memory. From a file or a stream, librsvg would read the files next to it."""
+    with io.FileIO(descriptor, closefd=False) as file:
+        file.seek(0)
+        data = file.read(_MOST_SVG_BYTES + 1)
+    if len(data) > _MOST_SVG_BYTES:
+        raise LimitExceeded("the SVG has {:,} bytes", len(data), _MOST_SVG_BYTES, set_by="this package")
+    _check_drawing(data, ref)
+    return pyvips.Image.svgload_buffer(data, scale=scale)
+
+
+def _check_drawing(data: bytes, ref: str) -> None:
+    """Refuse an SVG with entities, or with embedded pictures, whose size no limit covers. Refuses a compressed one too.
+
+    Raises:
+        UnreadableSource: If the drawing is refused, or is not XML.
+    """
+
+    def start(name: str, attributes: object) -> None:
+        if name.rpartition(" ")[2] in ("image", "feImage"):
+            raise UnreadableSource(ref, "an SVG with embedded pictures")
+
+    def declare(*entity: object) -> None:
+        raise UnreadableSource(ref, "an SVG that declares entities")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EntityDeclHandler = start, declare
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise UnreadableSource(ref, f"not XML: {error}") from error
+
+
+def has(image: pyvips.Image, field: str) -> bool:
+    """Whether *image* has a metadata field. Listing all fields would fail on names in an unknown encoding."""
+    return bool(image.get_typeof(field))
+
+
+def orientation(image: pyvips.Image) -> Turn:
+    """The turn that makes *image* upright."""
+    return ORIENTATIONS.get(image.get("orientation") if has(image, "orientation") else 1, Turn())
+
+
+def upright_size(image: pyvips.Image) -> Size:
+    """The size of *image* once it is upright, in pixels."""
+    return orientation(image).size(Size(image.width, image.height))
+
+
+def cut_out(image: pyvips.Image, box: Box, across: float = 1, down: float = 1) -> pyvips.Image:
+    """Cut the part *box* of the upright picture out of *image*, which is not upright yet.
+
+    *across* and *down* are the fractions of its sides at which the picture was decoded.
+    """
+    loaded = upright_size(image)
+    left, top = min(round(box.left * across), loaded.width - 1), min(round(box.top * down), loaded.height - 1)
+    right, bottom = round((box.left + box.width) * across), round((box.top + box.height) * down)
+    width, height = max(1, min(right, loaded.width) - left), max(1, min(bottom, loaded.height) - top)
+    return image.crop(*orientation(image).undone(Box(left, top, width, height), Size(image.width, image.height)))
+
+
+def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scaled: Size) -> pyvips.Image:
+    """Scale *shrunk* to *scaled* by the exact factor, although its decoder has rounded the sides of *original*.
+
+    Scaling it as if its sides were exact would stretch the picture by up to half an output pixel. `reduce` takes the
+    exact factor, but keeps only the centre of its canvas in place. So the picture's corner is put at that centre.
+    """
+    width, height = orientation(original).size(scaled)
+    across, down = original.width / shrink / width, original.height / shrink / height
+    if max(across, down) > _MOST_REDUCED:
+        return shrunk
+    left, top = _corner(shrunk.width, across), _corner(shrunk.height, down)
+    alpha = shrunk.hasalpha()
+    made = shrunk.premultiply().rint().cast("uchar") if alpha else shrunk
+    made = made.embed(left, top, 2 * left, 2 * top, extend="copy")
+    made = made.reduce(across, down).crop(round(left / across), round(top / down), width, height)
+    return made.unpremultiply().rint().cast("uchar") if alpha else made
+
+
+def _corner(least: int, factor: float) -> int:
+    """Half the side of a canvas, at least *least* pixels, such that *factor* divides it almost evenly."""
+    return next(half for half in itertools.count(least) if abs(half / factor - round(half / factor)) < 0.2)
+
+
+def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Image]:
+    """Split the result of `Reader.load` into its frames, and cut *cut* out of each."""
+    if frames == 1:
+        return [image]
+    image = image.copy()
+    image.remove("page-height")
+    height = image.height // frames
+    whole = [image.crop(0, number * height, image.width, height) for number in range(frames)]
+    return whole if cut is None else [cut_out(frame, cut) for frame in whole]
+
+
+def reason(error: Exception) -> str:
+    """The message of *error*, one of `ERRORS`, on one line."""
+    text = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        # libvips' message is still in its buffer, and all later errors would include it.
+        pyvips.vips_lib.vips_error_clear()
+        text = error.object.decode("utf-8", "replace")
+    return " ".join(text.split())[:300]

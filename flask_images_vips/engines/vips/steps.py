@@ -1,0 +1,134 @@
+"""The steps from a loaded picture to a finished one, in libvips.
+
+Each step takes one still picture and the `Spec`, and returns a picture. `FINISH` and `STEPS` have the same names, in
+the same order, as those of `engines.pillow.steps`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pyvips
+
+from ...geometry import Size
+from ...options.values import Mode, Sharpen
+from ..colour import is_srgb, keeps_profile
+from ..engine import Spec
+from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
+from .reader import has, upright_size
+
+Step = Callable[[pyvips.Image, Spec], pyvips.Image]
+
+
+def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Make the picture upright, in 8-bit sRGB or grey, and of the wanted size."""
+    image = _without_cmyk(image)
+    own, target = upright_size(image), spec.geometry.upright
+    reduced = Size(min(own.width, target.width), min(own.height, target.height))
+    profile = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
+    is_rgb = image.interpretation in ("srgb", "rgb", "rgb16")
+    kept = keeps_profile(profile, spec.options, spec.format, is_rgb_picture=is_rgb)
+    colour = {"output_profile": "srgb"} if profile is not None and not kept and not is_srgb(profile) else {}
+    image = image.thumbnail_image(reduced.width, height=reduced.height, size="force", intent="perceptual", **colour)
+    if image.interpretation not in ("srgb", "b-w"):
+        image = image.colourspace("srgb")
+    if profile is not None and not kept:
+        image = image.copy()
+        image.remove("icc-profile-data")
+    return image if reduced == target else _enlarge(image, target)
+
+
+def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
+    """Convert CMYK without a profile to RGB as browsers do. libvips would assume a printing profile of its own."""
+    if image.interpretation != "cmyk" or has(image, "icc-profile-data"):
+        return image
+    inks = image.invert()
+    return (inks[0:3] * inks[3] / 255).rint().cast("uchar").copy(interpretation="srgb")
+
+
+def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
+    """Enlarge by bicubic interpolation between pixel centres. libvips' own enlarging shifts by half a pixel."""
+    alpha = image.hasalpha()
+    image = image.copy_memory()
+    if alpha:
+        image = image.premultiply()
+    image = image.affine(
+        [target.width / image.width, 0, 0, target.height / image.height],
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        oarea=[0, 0, target.width, target.height],
+        idx=0.5,
+        idy=0.5,
+        odx=-0.5,
+        ody=-0.5,
+        extend="copy",
+    )
+    return image.unpremultiply().rint().cast("uchar") if alpha else image
+
+
+def flatten(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Replace alpha by the background if the format has no alpha."""
+    if not image.hasalpha() or spec.format.alpha:
+        return image
+    return image.colourspace("srgb").flatten(background=list(spec.options.background[:3]))
+
+
+def place(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Crop the picture to the canvas, or lay it on the canvas."""
+    geometry, options = spec.geometry, spec.options
+    if options.mode is Mode.PAD:
+        return on_canvas(image, geometry.offset, geometry.canvas, options.background, spec.format)
+    if geometry.canvas == geometry.scaled:
+        return image
+    if is_smart(spec) and geometry.at is None:
+        return image.copy_memory().smartcrop(*geometry.canvas, interesting=options.gravity)
+    left, top = geometry.offset
+    return image.crop(-left, -top, *geometry.canvas)
+
+
+def is_smart(spec: Spec) -> bool:
+    """Whether the part that `place` keeps depends on the pixels."""
+    return spec.options.settled().gravity.smart and spec.geometry.canvas != spec.geometry.scaled
+
+
+def sharpen(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Sharpen with Pillow's unsharp mask, which Flask-Images uses for ``sharpen``."""
+    wanted = spec.options.sharpen
+    if wanted is None or wanted.radius == 0:
+        return image
+    image = image.copy_memory()
+    blurred = image.convsep(_pillow_blur(wanted), precision="float").rint()
+    difference = image - blurred
+    masked = (image + difference * (wanted.percent / 100)).rint().cast("uchar")
+    return (difference.abs() > wanted.threshold).ifthenelse(masked, image)
+
+
+def _pillow_blur(wanted: Sharpen) -> pyvips.Image:
+    """One axis of Pillow's GaussianBlur: three passes of a box with fractional edges.
+
+    Gwosdek, Grewenig, Bruhn, Weickert: Theoretical Foundations of Gaussian Convolution by Extended Box Filtering
+    (2011), the equations for 3 passes.
+    """
+    variance = wanted.radius**2 / 3
+    whole = int((math.sqrt(12 * variance + 1) - 1) / 2)
+    edge = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance) / (6 * (variance - (whole + 1) ** 2))
+    box = [edge, *[1.0] * (2 * whole + 1), edge]
+    kernel = _convolve(_convolve(box, box), box)
+    return pyvips.Image.new_from_list([kernel], scale=sum(kernel))
+
+
+def _convolve(one: list[float], other: list[float]) -> list[float]:
+    result = [0.0] * (len(one) + len(other) - 1)
+    for index, weight in enumerate(one):
+        for shift, value in enumerate(other):
+            result[index + shift] += weight * value
+    return result
+
+
+FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
+"""The steps once the picture has its size and direction.
+
+Colours change before any background is added. Around the canvas the order is that of a CSS box: padding, border, and
+the corners of both.
+"""
+STEPS: tuple[Step, ...] = (scale, turn, *FINISH)

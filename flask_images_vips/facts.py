@@ -1,0 +1,245 @@
+"""Remember what is known about sources, and what failed.
+
+A fact is a source's header, the box that a trim leaves of it, a placeholder, or a digest of its bytes. Each is found
+once per version of a source. Every process keeps facts in memory. Headers, placeholders and digests are also stored in
+the cache, beside the source's renditions, so that one process of the host finds them for all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Hashable
+from dataclasses import asdict
+from functools import lru_cache, partial
+from hashlib import blake2b
+from math import inf
+from typing import Any
+
+from .cache.disk import DiskCache
+from .cache.entry import Key
+from .cache.slots import Slots
+from .digests import digest
+from .engines.choice import Engines
+from .engines.engine import Engine, Header
+from .errors import ImagesError, LimitExceeded, SourceError, UnreadableSource
+from .expiring import Expiring
+from .geometry import Box, Size, region
+from .options.options import Options
+from .rendering.limits import Limits
+from .rendition import source_folder
+from .sources.source import Source
+
+REVISION = 1
+"""Raise it by hand when the same fact is written in another form than before."""
+
+Draw = Callable[[Source, str], str]
+"""Draws a placeholder of a source, of a kind."""
+
+_REMEMBERED = 16_384
+_REMEMBERED_HEADERS = 4096
+_LIMIT_SECONDS = 60.0  # a render that took too long may be quicker on a less busy host
+_READ_BYTES = 1 << 20
+_DIGEST_BYTES = 18  # a multiple of 3: Base64 needs no padding
+
+
+class Failures:
+    """Errors of a while ago. Raising one again costs nothing; failing the same way again may cost seconds."""
+
+    def __init__(self) -> None:
+        self._kept: Expiring[Callable[[], Exception]] = Expiring()
+
+    def add(self, key: Hashable, error: Exception, seconds: float) -> None:
+        """Remember that *key* failed with *error*, for some seconds."""
+        self._kept.add(key, _again(error), seconds)
+
+    def check(self, key: Hashable) -> None:
+        """Raise an error like the one that was added for *key*, if any."""
+        again = self._kept.get(key)
+        if again is not None:
+            raise again()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+
+def _again(error: Exception) -> Callable[[], Exception]:
+    """Return a function that makes an error like *error*.
+
+    Keeping *error* itself would keep its frames alive, and the images in them.
+    """
+    if isinstance(error, LimitExceeded):
+        return partial(LimitExceeded, error.what, error.value, error.limit, set_by=error.set_by)
+    if isinstance(error, SourceError):
+        return partial(type(error), error.ref, f"failed a moment ago: {error.reason}")
+    return partial(ImagesError, f"failed a moment ago: {error}")
+
+
+class Facts:
+    """The facts about one application's sources.
+
+    *settings* is that of its renditions, see `Rendition`. Facts that need pixels take one of the *slots*.
+    """
+
+    def __init__(self, cache: DiskCache, settings: str, engines: Engines, limits: Limits, slots: Slots) -> None:
+        self._cache = cache
+        self.settings = settings
+        self.engines = engines
+        self.limits = limits
+        self._slots = slots
+        self.failures = Failures()
+        self._known = lru_cache(_REMEMBERED)(self._find)
+        self._headers: dict[tuple[object, ...], Header] = {}
+
+    def header(self, source: Source) -> Header:
+        """What *source* says about itself.
+
+        Raises:
+            UnreadableSource: If it is no image, or a broken one.
+            LimitExceeded: If reading its header would cost too much.
+        """
+        header: Header = self._known("header", source)
+        return header
+
+    def header_in_render(self, source: Source) -> Header:
+        """As `header`, without looking into the cache.
+
+        A render holds the lock of its rendition and may not wait for the lock of a stored fact.
+        """
+        header: Header = self._known("header in a render", source)
+        return header
+
+    def header_of(self, engine: Engine, descriptor: int, ref: str) -> Header:
+        """The header that *engine* reads from the open file.
+
+        It is remembered for this file as it is now, never for earlier content: limits depend on it.
+        """
+        status = os.fstat(descriptor)
+        key = engine.name, status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size
+        header = self._headers.get(key)
+        if header is None:
+            if len(self._headers) >= _REMEMBERED_HEADERS:
+                self._headers.clear()
+            header = self._headers[key] = engine.header(descriptor, ref)
+        return header
+
+    def check_image(self, descriptor: int, ref: str) -> Header:
+        """Read the header of the open file with the first engine that can.
+
+        Raises:
+            UnreadableSource: If it is no image.
+        """
+        return self.engines.first(lambda engine: self.header_of(engine, descriptor, ref))
+
+    def trimmed(self, source: Source, options: Options) -> Box | None:
+        """The box that the trim of *options* leaves of *source*, in pixels; None if there is no trim.
+
+        Finding it decodes the whole source.
+
+        Raises:
+            UnreadableSource, LimitExceeded: If the source cannot be decoded.
+            Busy: If no render slot is free in time.
+        """
+        if not options.trim:
+            return None
+        whole = region(self.header_in_render(source).size, options)
+        box: Box = self._known("trim", source, whole, options.trim)
+        return box
+
+    def placeholder(self, source: Source, kind: str, draw: Draw) -> str:
+        """The placeholder *kind* of *source*, drawn by *draw* unless it is stored.
+
+        Raises:
+            UnreadableSource, LimitExceeded: If the source cannot be decoded. A broken file may fail only here.
+        """
+        text: str = self._known("placeholder", source, kind, draw)
+        return text
+
+    def content_digest(self, source: Source) -> str:
+        """A string that stands for the bytes of *source*, which are read once per version of the file.
+
+        For a file that is larger than renditions may be made of, it stands for the file's time and size.
+        """
+        text: str = self._known("digest", source)
+        return text
+
+    def _find(self, fact: str, source: Source, *details: Any) -> Any:
+        find: dict[str, Callable[..., Any]] = {
+            "header": self._stored_header,
+            "header in a render": self._read_header,
+            "trim": self._read_trim_box,
+            "placeholder": self._stored_placeholder,
+            "digest": self._stored_digest,
+        }
+        failed = fact, source, details
+        self.failures.check(failed)
+        try:
+            return find[fact](source, *details)
+        except UnreadableSource as error:
+            self.failures.add(failed, error, inf)  # a mended file is another version
+            raise
+        except LimitExceeded as error:
+            self.failures.add(failed, error, _LIMIT_SECONDS)
+            raise
+
+    def _read_header(self, source: Source) -> Header:
+        with self.limits.open(source) as descriptor:
+            return self.check_image(descriptor, source.ref)
+
+    def _stored_header(self, source: Source) -> Header:
+        def make() -> bytes:
+            return json.dumps(asdict(self._read_header(source))).encode()
+
+        stored = self._stored(self._key(source, "header"), source, make)
+        try:
+            fields = json.loads(stored)
+            fields.pop("orientation", None)  # written by version 0.1.0
+            return Header(**{**fields, "size": Size(*fields["size"])})
+        except (ValueError, TypeError, KeyError, AttributeError):  # damaged, or not written by this package
+            return self._read_header(source)
+
+    def _read_trim_box(self, source: Source, whole: Box, threshold: int) -> Box:
+        header = self.header_in_render(source)
+        self.limits.check_source(header)
+        with self.limits.open(source) as descriptor, self._slots.hold(header.size.pixels):
+            return self.engines.first(lambda engine: engine.trim_box(descriptor, source.ref, whole, threshold))
+
+    def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
+        key = self._key(source, kind)
+        kept = self._cache.get(key)
+        if kept is not None:
+            with kept:
+                return kept.read().decode("utf-8", "replace")
+        # Drawing takes the lock of a rendition. Two threads that each held the lock of a placeholder meanwhile could
+        # wait for each other, so it is drawn before its own lock is taken.
+        text = draw(source, kind)
+        self._stored(key, source, text.encode)
+        return text
+
+    def _stored_digest(self, source: Source) -> str:
+        def make() -> bytes:
+            content = blake2b(digest_size=_DIGEST_BYTES)
+            if source.size_bytes > self.limits.config.max_source_bytes:
+                content.update(source.identity.encode("utf-8", "surrogatepass"))
+                return urlsafe_b64encode(content.digest())
+            with source.open() as descriptor:
+                while data := os.read(descriptor, _READ_BYTES):
+                    content.update(data)
+            return urlsafe_b64encode(content.digest())
+
+        version = f"{source.path}\n{source.size_bytes}\n{source.mtime_ns}"
+        return self._stored(_key(source, "content", version), source, make).decode("ascii")
+
+    def _key(self, source: Source, kind: str) -> Key:
+        return _key(source, kind, f"{self.settings}\n{source.identity}")
+
+    def _stored(self, key: Key, source: Source, make: Callable[[], bytes]) -> bytes:
+        with self._cache.get_or_create(key, source.mtime_ns, make) as entry:
+            return entry.read()
+
+
+def _key(source: Source, kind: str, version: str) -> Key:
+    """Where the fact *kind* of a *version* of *source* is stored. No rendition has such a name."""
+    name = digest(f"{REVISION}\n{version}", 16)
+    return source_folder(source.ref), f"{kind}-{name}.txt"

@@ -1,0 +1,1 @@
+"""Let nginx answer image requests without asking the application."""

@@ -1,0 +1,178 @@
+"""Write the configuration of nginx for the configuration of an application."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..config.keys import Config
+from ..formats import FORMATS, Format, accept_pattern, by_name
+from .front_door import nginx_map
+
+_HTTP = """\
+# Printed by `flask images nginx`. Put the maps and the upstream into http{{}}, and the locations into your server{{}}.
+{maps}
+upstream images_app {{
+    server {upstream};
+    keepalive 16;
+}}
+
+server {{
+    listen {listen};
+{locations}}}
+"""
+
+_REST = """
+    location / {{
+{proxy}
+    }}
+"""
+
+_PROXY = """\
+        proxy_pass http://images_app;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;"""
+
+_DOOR_MAPS = """
+# Maps a signed, versioned URL in its canonical spelling to the name of its file. `@` joins the segments of the path,
+# because no segment can contain it. The only `/` is the one in this map.
+map $request_uri $images_name {{
+    default -;
+{name}
+}}
+# The suffix of the file. It comes from f=, for f=auto from Accept, and without f= from the path. A single candidate
+# costs a single stat.
+map $uri $images_own {{
+    default .jpg;
+{own}
+}}
+# The first of the application's formats that Accept names without a weight or with one above 0.
+map $http_accept $images_accepted {{
+    default $images_own;
+{accepted}}}
+map $http_accept $images_accepted_animated {{
+    default $images_own;
+{accepted_animated}}}
+# A path of a format that can be animated gets another such format.
+map $images_own $images_negotiated {{
+    default $images_accepted;
+{animated}
+}}
+map $arg_f $images_suffix {{
+    default -;
+    "" $images_own;
+    auto $images_negotiated;
+{asked}
+}}
+map $arg_f $images_vary {{
+    default "";
+    auto Accept;
+}}
+# Only GET and HEAD without Range: nginx would add the Cache-Control of a year to its 416 responses.
+map $request_method$http_range $images_plain {{
+    default .app;
+    GET "";
+    HEAD "";
+}}
+"""
+
+_DOOR = """
+    location ^~ {prefix}/ {{
+        root "{folder}";
+        types {{
+{types}
+        }}
+        default_type application/octet-stream;
+        try_files /$images_name$images_suffix$images_plain @images_app;
+        error_page 403 404 = @images_app;  # nginx may not read the file, or it was evicted between stat and open
+        log_not_found off;
+        if_modified_since before;  # as the application compares it
+{headers}
+        add_header Vary $images_vary;  # nginx omits it if it is empty
+    }}
+
+    location @images_app {{
+{proxy}
+    }}
+"""
+
+_ACCEL = """
+    location {location}/ {{
+        internal;
+        alias "{cache}/";
+        error_page 403 404 = @images_again;  # the file was evicted, or nginx may not read it
+{headers}
+        add_header Vary $upstream_http_vary;
+    }}
+
+    location @images_again {{
+        if ($request_uri !~ "^{prefix}/") {{
+            return 404;  # a request from outside
+        }}
+{proxy}
+        proxy_set_header X-Images-Here 1;  # the application must send the file itself
+    }}
+"""
+
+
+def nginx_configuration(
+    config: Config, cache: str, front: str | None, headers: list[tuple[str, str]], upstream: str, listen: str
+) -> str:
+    """Return a configuration with which nginx sends images, and passes other requests to the application.
+
+    *cache* is the folder of the cache. *front* is the folder of the front door, or None if there is none. *headers* are
+    added to the images. *upstream* is the address of the application, and *listen* that of nginx.
+    """
+    maps = locations = ""
+    if front is not None:
+        preferred = [by_name(name) for name in config.formats]
+        maps = _DOOR_MAPS.format(
+            name=nginx_map(config.url),
+            own=_own_suffixes(),
+            accepted=_accepted_suffixes(preferred),
+            accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
+            animated="\n".join(
+                f"    {format.suffix} $images_accepted_animated;" for format in FORMATS if format.animated
+            ),
+            asked=_asked_suffixes(),
+        )
+        locations += _DOOR.format(
+            prefix=config.url,
+            folder=front,
+            types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
+            headers=_header_lines(headers),
+            proxy=_PROXY,
+        )
+    if config.accel_redirect is not None:
+        locations += _ACCEL.format(
+            location=config.accel_redirect.rstrip("/"),
+            cache=cache,
+            prefix=re.escape(config.url),
+            # nginx takes Cache-Control from the application's response, but none of the other headers.
+            headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
+            proxy=_PROXY.replace("http://images_app;", "http://images_app$request_uri;"),
+        )
+    if front is None or config.url:  # without a prefix, the location of the front door is already `/`
+        locations += _REST.format(proxy=_PROXY)
+    return _HTTP.format(maps=maps, upstream=upstream, listen=listen, locations=locations)
+
+
+def _header_lines(headers: list[tuple[str, str]]) -> str:
+    return "\n".join(f'        add_header {name} "{value}";' for name, value in headers)
+
+
+def _own_suffixes() -> str:
+    formats = [format for format in FORMATS if format.by_extension and format.suffix != ".jpg"]
+    return "\n".join(f'    "~*\\.{format.name}$" {format.suffix};' for format in formats)
+
+
+def _accepted_suffixes(formats: Sequence[Format]) -> str:
+    return "".join(f'    "~*{accept_pattern(format)}" {format.suffix};\n' for format in formats)
+
+
+def _asked_suffixes() -> str:
+    names = [(name, format.suffix) for format in FORMATS for name in (format.name, *format.aliases)]
+    return "\n".join(f"    {name} {suffix};" for name, suffix in names)

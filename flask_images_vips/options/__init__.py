@@ -1,0 +1,1 @@
+"""The options of a rendition: their declarations, types, presets and transforms."""

@@ -1,0 +1,435 @@
+"""Declare each option of a rendition, once.
+
+A declaration holds the option's short name in URLs and the type that reads and writes its value. The keywords of the
+helpers, the cache key and the README's table follow from the declarations. This module does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from .. import formats
+from ..errors import InvalidOption
+from ..formats import Format
+from .parsing import ParseError, written
+from .scalars import ROUND, Aspect, FileName, Flag, Integer, Moment, Number, Radius, Rotation, Side, Threshold
+from .transforms import Transform
+from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Region, Sharpen, Watermark
+
+
+class Parses(Protocol):
+    """What the type of an option must have."""
+
+    def parse(self, text: str) -> Any:
+        """Read a value from the text of a URL.
+
+        Raises:
+            ParseError, InvalidOption: If *text* is not a value of this type.
+        """
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """What a type has if a template may pass a value that must not be written as `written` does."""
+
+    def write(self, value: object) -> str | None:
+        """Write *value* for a URL. None leaves the option out."""
+
+
+class Option(NamedTuple):
+    """The declaration of one option."""
+
+    short: str
+    parse: Callable[[str], Any]
+    write: Callable[[object], str | None]
+    doc: str
+    values: str
+    is_flag: bool
+    keyed: bool  # whether the value changes the rendition's bytes, and is part of its key
+    example: str  # what a template may write
+
+
+T = TypeVar("T")
+
+
+def option(default: T, short: str, kind: Parses, doc: str, *, values: str, example: str = "", keyed: bool = True) -> T:
+    write = kind.write if isinstance(kind, Writes) else written
+    declared: T = field(
+        default=default,
+        metadata={"option": Option(short, kind.parse, write, doc, values, isinstance(kind, Flag), keyed, example)},
+    )
+    return declared
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The checked options of a rendition. The fields are the keywords of the helpers."""
+
+    width: int | None = option(None, "w", Side, "Width in pixels.", values="1 and up", example="width=200")
+    height: int | None = option(None, "h", Side, "Height in pixels.", values="1 and up", example="height=120")
+    mode: Mode = option(
+        Mode.RESHAPE,
+        "m",
+        Mode,
+        "How to fit the picture into a box of another shape.",
+        values="`fit`, `crop`, `pad`, `reshape`",
+        example="width=120, height=120, mode='pad'",
+    )
+    enlarge: bool = option(
+        False,
+        "e",
+        Flag(),
+        "Allow scaling beyond the source's own size.",
+        values="true, false",
+        example="width=900, enlarge=True",
+    )
+    format: Format | None = option(
+        None,
+        "f",
+        Format,
+        "Output format. Without it, the path's extension decides, for JPEG, PNG, WebP, AVIF and GIF. All other paths "
+        "become JPEG. `auto` picks the best of `IMAGES_FORMATS` that the browser accepts.",
+        values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
+        keyed=False,  # the key holds the chosen format
+        example="format='webp'",
+    )
+    quality: int = option(
+        75,
+        "q",
+        Integer(1, 100, clamped=True),
+        "Encoder quality, for formats that have one. Without it, `IMAGES_QUALITY` applies.",
+        values="1 to 100",
+        example="quality=40",
+    )
+    max_bytes: int | None = option(
+        None,
+        "mb",
+        Integer(1),
+        "Largest file size in bytes. The quality is lowered until the file fits, but not below 20.",
+        values="1 and up",
+        example="max_bytes=20_000",
+    )
+    background: Colour = option(
+        Colour(0, 0, 0),
+        "b",
+        Colour,
+        "Colour of the canvas of `pad`, and behind transparent pixels in formats without transparency.",
+        values="a colour of PIL, or `transparent`",
+        example="width=120, height=120, mode='pad', background='#fa0'",
+    )
+    sharpen: Sharpen | None = option(
+        None,
+        "usm",
+        Sharpen,
+        "Sharpen by an unsharp mask, after scaling: radius in pixels, percent, threshold.",
+        values="such as `0.3,250,2`",
+        example="sharpen='2,150,3'",
+    )
+    transform: Transform | None = option(
+        None,
+        "x",
+        Transform,
+        "Apply a PIL transform before scaling: kind, output size, coefficients.",
+        values="`EXTENT`, `AFFINE`, `QUAD`, `PERSPECTIVE`",
+        example="transform='EXTENT,0,0,10%,10%,90%,90%'",
+    )
+    animated: bool = option(
+        True,
+        "an",
+        Flag(default=True),
+        "GIF and WebP animations stay animated in GIF and WebP. False takes only the first frame.",
+        values="true, false",
+        example="animated=False",
+    )
+    progressive: bool = option(
+        False,
+        "pr",
+        Flag(),
+        "Write progressive JPEG or interlaced PNG, so that browsers show a coarse picture while it loads.",
+        values="true, false",
+        example="progressive=True",
+    )
+    lossless: bool = option(
+        False,
+        "ll",
+        Flag(),
+        "Encode WebP and AVIF without loss. Other formats ignore it.",
+        values="true, false",
+        example="lossless=True, format='webp'",
+    )
+    keep: Keep = option(
+        Keep(),
+        "k",
+        Keep,
+        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `icc` keeps an RGB profile instead of "
+        "converting the picture to sRGB. GIF, BMP and ICO keep neither.",
+        values="`copyright`, `icc`, `copyright,icc`",
+        example="keep='copyright,icc'",
+    )
+    download: str | None = option(
+        None,
+        "d",
+        FileName,
+        "Let browsers save the picture instead of showing it, under the source's name or this one.",
+        values="true, or a file name",
+        keyed=False,
+        example="download='cat.jpg'",
+    )
+    cache: bool = option(
+        True,
+        "c",
+        Flag(default=True),
+        "False renders at every request and forbids caches to store the response.",
+        values="true, false",
+        keyed=False,
+        example="cache=False",
+    )
+    expires: int | None = option(
+        None,
+        "exp",
+        Moment,
+        "When the URL stops working.",
+        values="a datetime, a timedelta from now, or seconds since 1970",
+        keyed=False,
+        example="expires=1_900_000_000",
+    )
+    gravity: Gravity = option(
+        Gravity.CENTER,
+        "g",
+        Gravity,
+        "The part of the picture that `crop` keeps, or its position on the canvas of `pad`. `attention` and `entropy` "
+        "look at the pixels. They work with `crop` and libvips only.",
+        values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`",
+        example="width=150, height=150, mode='crop', gravity='west'",
+    )
+    focal: Focal | None = option(
+        None,
+        "fp",
+        Focal,
+        "The point of the upright source that `crop` keeps as close to the middle as possible. It overrides `gravity`.",
+        values="x, y: 0 to 1",
+        example="width=150, height=150, mode='crop', focal=(0.7, 0.4)",
+    )
+    region: Region | None = option(
+        None,
+        "rg",
+        Region,
+        "Use only this box of the source. It is cut out after `rotate` and `flip` and before everything else. A box "
+        "that reaches beyond the picture answers 400.",
+        values="left, top, width, height: all from 0 to 1 for fractions of the sides, else pixels",
+        example="region=(0.25, 0, 0.5, 1)",
+    )
+    aspect: Fraction | None = option(
+        None,
+        "ar",
+        Aspect,
+        "Shape of the box, in place of `width` or `height`. Without either, the largest such box in the picture. Best "
+        "with `crop`, as `reshape` distorts the picture.",
+        values="1:1000 to 1000:1, such as `16:9` or `1.5`",
+        example="width=200, aspect='16:9', mode='crop'",
+    )
+    dpr: float = option(
+        1.0,
+        "dpr",
+        Number(1, 4),
+        "Multiply width, height, padding, border, radius and the watermark's margin.",
+        values="1 to 4",
+        example="width=100, dpr=2",
+    )
+    rotate: int = option(
+        0,
+        "rot",
+        Rotation,
+        "Rotate the upright picture clockwise by this many degrees, before everything else.",
+        values="0, 90, 180, 270",
+        example="rotate=90",
+    )
+    flip: Flip | None = option(
+        None,
+        "fl",
+        Flip,
+        "Mirror the picture, after `rotate`.",
+        values="`horizontal`, `vertical`, `both`",
+        example="flip='horizontal'",
+    )
+    trim: int | None = option(
+        None,
+        "tr",
+        Threshold,
+        "Cut off a border whose colours differ from the top left pixel by no more than this threshold.",
+        values="1 to 255, or true for 10",
+        example="trim=True",
+    )
+    grayscale: bool = option(
+        False, "gs", Flag(), "Remove all colour, as in CSS.", values="true, false", example="grayscale=True"
+    )
+    brightness: float = option(
+        1.0,
+        "br",
+        Number(0, 10),
+        "Multiply each value by this factor, as in CSS.",
+        values="0 to 10",
+        example="brightness=1.3",
+    )
+    contrast: float = option(
+        1.0,
+        "co",
+        Number(0, 10),
+        "Multiply each value's distance from middle grey by this factor, as in CSS.",
+        values="0 to 10",
+        example="contrast=1.5",
+    )
+    saturation: float = option(
+        1.0,
+        "sa",
+        Number(0, 10),
+        "Multiply each value's distance from the pixel's own grey by this factor, as in CSS.",
+        values="0 to 10",
+        example="saturation=2",
+    )
+    blur: float = option(
+        0.0,
+        "bl",
+        Number(0.3, 100, or_zero=True),
+        "Gaussian blur with this sigma, in pixels of the result.",
+        values="0.3 to 100",
+        example="blur=4",
+    )
+    watermark: Watermark | None = option(
+        None,
+        "wm",
+        Watermark,
+        "Lay another source of `IMAGES_PATH` over the picture: its name, position, margin in pixels, opacity, and the "
+        "largest share of the width that it takes.",
+        values="name (without a comma), position, 0 to 10000, 0.01 to 1, 0.01 to 1; all but the name may be left out",
+        example="watermark='photos/cup.png,se'",
+    )
+    padding: Edges = option(
+        Edges(0, 0, 0, 0),
+        "pd",
+        Edges,
+        "Pixels of background to add around the picture.",
+        values="0 to 10000: one value, or top, right, bottom, left",
+        example="padding=(8, 24, 8, 24), background='#cfdcd8'",
+    )
+    border: Border | None = option(
+        None,
+        "bo",
+        Border,
+        "A frame around the picture and its padding.",
+        values="width (0 to 10000), colour",
+        example="border=(6, '#b5651d')",
+    )
+    radius: int = option(
+        0,
+        "ra",
+        Radius,
+        "Round the corners of the picture with its padding and border. The corners are transparent, or have the "
+        "background's colour in formats without transparency.",
+        values="0 to 10000 pixels, or `max` for a circle or a pill",
+        example="width=150, height=150, mode='crop', radius='max', background='white'",
+    )
+
+    @classmethod
+    def parse(cls, query: Mapping[str, str]) -> Options:
+        """Read the options of a URL from its *query*, which maps short names to texts. Unknown names are ignored.
+
+        An empty text means that the option is not given, except for a flag, where it means no.
+
+        Raises:
+            InvalidOption: If a value cannot be rendered.
+        """
+        given: dict[str, Any] = {}
+        for name, declared in DECLARED.items():
+            text = query.get(declared.short)
+            if text is None or not (text or declared.is_flag):
+                continue
+            try:
+                given[name] = declared.parse(text)
+            except ParseError as error:
+                raise InvalidOption(name, text, expected=error.expected) from None
+        options = cls(**given)
+        if options.aspect and options.width and options.height:
+            raise InvalidOption("aspect", query[DECLARED["aspect"].short], expected="width or height with it, not both")
+        return options
+
+    def settled(self) -> Options:
+        """Return these options in their simplest form, so that two ways to ask for the same pixels are equal.
+
+        ``dpr`` is multiplied into the pixels, and ``aspect`` becomes the second side if one side is known. Every flip
+        becomes a horizontal one with a rotation, and ``grayscale`` a saturation of 0. A ``gravity`` or ``focal`` that
+        has no effect is dropped.
+        """
+        settled: dict[str, Any] = {}
+        if self.dpr != 1:
+            settled.update(
+                dpr=1.0,
+                width=_times(self.width, self.dpr),
+                height=_times(self.height, self.dpr),
+                padding=Edges(*(_times(edge, self.dpr) for edge in self.padding)),
+                border=self.border and self.border._replace(width=_times(self.border.width, self.dpr)),
+                radius=min(_times(self.radius, self.dpr), ROUND),
+                watermark=self.watermark and self.watermark._replace(margin=_times(self.watermark.margin, self.dpr)),
+            )
+        width, height = settled.get("width", self.width), settled.get("height", self.height)
+        if self.aspect and width:
+            settled.update(aspect=None, height=height or max(1, int(width / self.aspect)))
+        elif self.aspect and height:
+            settled.update(aspect=None, width=max(1, int(height * self.aspect)))
+        if self.flip and self.flip is not Flip.HORIZONTAL:
+            settled["rotate"] = (self.rotate + 180) % 360
+            settled["flip"] = Flip.HORIZONTAL if self.flip is Flip.VERTICAL else None
+        if self.grayscale:
+            settled.update(grayscale=False, saturation=0.0)
+        cropped = self.mode is Mode.CROP
+        if self.gravity is not Gravity.CENTER and (
+            (cropped and self.focal) or not (cropped or (self.mode is Mode.PAD and not self.gravity.smart))
+        ):
+            settled["gravity"] = Gravity.CENTER
+        if self.focal and not cropped:
+            settled["focal"] = None
+        return replace(self, **settled) if settled else self
+
+    def canonical(self, but: Collection[str] = ()) -> str:
+        """Return one text for all spellings of the same options, without the options *but*.
+
+        `Rendition.key` is made of it, so a change here makes every cached file unreachable.
+        """
+        settled = self.settled()
+        return "&".join(
+            f"{short}={value}"
+            for name, short, default in _KEYED
+            if (value := getattr(settled, name)) != default and name not in but
+        )
+
+
+DECLARED: dict[str, Option] = {item.name: item.metadata["option"] for item in fields(Options)}
+DEFAULTS: dict[str, Any] = {item.name: item.default for item in fields(Options)}
+_KEYED = [(name, declared.short, DEFAULTS[name]) for name, declared in DECLARED.items() if declared.keyed]
+
+
+def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
+    """Return the query of a URL, short names to texts, for the *keywords* that a template passed.
+
+    Values are not checked. None, and names that begin with ``_``, are left out. An unknown name is kept as it is.
+    """
+    query: dict[str, str] = {}
+    for name, value in keywords.items():
+        if value is None or name.startswith("_"):
+            continue
+        declared = DECLARED.get(name)
+        try:
+            text = declared.write(value) if declared else written(value)
+        except (TypeError, ValueError, OverflowError):  # serving the URL will say what is wrong with the value
+            text = str(value)
+        if text is not None:
+            query[declared.short if declared else name] = text
+    return query
+
+
+def _times(pixels: int | None, factor: float) -> Any:
+    """Multiply and round down. Rounding errors of binary fractions are forgiven: 100 × 1.15 is 115."""
+    return None if pixels is None else int(round(pixels * factor, 6))

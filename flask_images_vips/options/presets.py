@@ -1,0 +1,127 @@
+"""Expand presets, and refuse what an application does not serve: other options or other widths.
+
+This module does no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from ..config.keys import Config
+from ..errors import ConfigError, InvalidOption, did_you_mean
+from .options import DECLARED, Options, write_query
+from .parsing import ParseError
+from .scalars import Side
+from .values import MODES
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Presets:
+    """The presets and the allowed widths of one application.
+
+    Raises:
+        ConfigError: If a preset has an invalid name or option, or ``IMAGES_ONLY_PRESETS`` is set without presets.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._named = dict(config.presets or {})
+        self.only = config.only_presets
+        self._allowed = [_checked(name, options) for name, options in self._named.items()]
+        own = {options.width for options, _ in self._allowed if options.width is not None}
+        self._widths = sorted({*config.allowed_widths, *own}) if config.allowed_widths else []
+        if self.only and not self._named:
+            raise ConfigError("IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: no image could be served.")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._named
+
+    @property
+    def restricting(self) -> bool:
+        """Whether `check` can refuse anything."""
+        return self.only or bool(self._widths)
+
+    def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *keywords* with those of their preset added, and with an allowed width.
+
+        *keywords* override the preset. A width that is not allowed becomes the next larger one, or the largest, and
+        the height is scaled with it.
+
+        Raises:
+            InvalidOption: If there is no such preset.
+        """
+        given = dict(keywords)
+        name = given.pop("preset", None)
+        if name is not None and name not in self._named:
+            expected = f"one of IMAGES_PRESETS ({self._names()}){did_you_mean(name, self._named)}"
+            raise InvalidOption("preset", name, expected=expected)
+        given = {**self._named[name], **given} if name is not None else given
+        width = _side(given.get("width")) if self._widths else None
+        if width is not None and width not in self._widths:
+            given["width"] = next((wide for wide in self._widths if wide > width), self._widths[-1])
+            if (height := _side(given.get("height"))) is not None:
+                given["height"] = max(1, round(height * given["width"] / width))
+        return given
+
+    def allowed(self, widths: Iterable[int]) -> list[int]:
+        """Return the allowed width for each of *widths*, in pixels, as `expanded` chooses it."""
+        return [self.expanded({"width": width})["width"] for width in widths] if self._widths else list(widths)
+
+    def check(self, options: Options, *, default_quality: bool) -> None:
+        """Refuse *options* that the application does not serve. *default_quality* says that the URL names no quality.
+
+        Raises:
+            InvalidOption: If the width is not allowed, or if only presets are and no preset has these options.
+        """
+        if self._widths and options.width is not None and options.width not in self._widths:
+            widths = ", ".join(map(str, self._widths))
+            raise InvalidOption("width", options.width, expected=f"one that IMAGES_ALLOWED_WIDTHS allows ({widths})")
+        if not self.only:
+            return
+        asked = _rendered(options)
+        # A focal point belongs to the picture, so a preset does not name it.
+        alike = asked, replace(asked, focal=None)
+        if not any((each, default_quality) in self._allowed for each in alike):
+            expected = f"the options of one of IMAGES_PRESETS ({self._names()}), because IMAGES_ONLY_PRESETS is set"
+            raise InvalidOption("options", options.canonical(), expected=expected)
+
+    def _names(self) -> str:
+        return ", ".join(self._named) or "which is empty"
+
+
+def _checked(name: Any, keywords: Mapping[str, Any]) -> tuple[Options, bool]:
+    """Return the options of a preset, and whether it names no quality.
+
+    Raises:
+        ConfigError: If its name or one of its options is invalid.
+    """
+    what = f"IMAGES_PRESETS[{name!r}]"
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError(f"{what}: expected a name of letters, digits, - and _.")
+    if name in MODES:
+        raise ConfigError(f"{what} is named like a mode: url_for('images.{name}', …) already has a meaning. Rename it.")
+    for keyword in keywords:
+        if keyword not in DECLARED:
+            raise ConfigError(f"{what}: {keyword!r} is not an option{did_you_mean(keyword, DECLARED)}")
+    query = write_query(keywords)
+    try:
+        options = Options.parse(query)
+    except InvalidOption as error:
+        raise ConfigError(f"{what}: {error}.") from None
+    return _rendered(options), not query.get(DECLARED["quality"].short)
+
+
+def _rendered(options: Options) -> Options:
+    """Return *options* without those that do not change the rendition, only its delivery."""
+    return replace(options, download=None, expires=None)
+
+
+def _side(value: object) -> int | None:
+    """Return *value* in pixels, or None if it is not a number of pixels, which serving will refuse."""
+    with suppress(ParseError):
+        return None if value is None else Side.parse(str(value))
+    return None

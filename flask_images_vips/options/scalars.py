@@ -1,0 +1,164 @@
+"""Define the options whose value is one number, flag, name or time.
+
+Each type has ``parse``, which reads its value from the text of a URL and raises `ParseError`. It has ``write`` if a
+template may pass a value that must not be written as ``str(value)``. This module does no I/O.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from .parsing import ParseError, integer, number, pixels
+
+_FALSE = frozenset({"", "0", "false", "no"})
+_THRESHOLDS = {"true": 10, "yes": 10, "false": 0, "no": 0}
+_LONGEST_NAME = 150
+
+ROUND = 1_000_000
+"""The radius that ``max`` stands for: larger than that of any picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Yes or no. Only the value that is not the *default* is written into URLs."""
+
+    default: bool = False
+
+    def parse(self, text: str) -> bool:
+        return text.lower() not in _FALSE
+
+    def write(self, value: object) -> str | None:
+        if bool(value) is self.default:
+            return None
+        return "1" if value else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A whole number from *least* to *most*. If *clamped*, larger numbers count as *most*."""
+
+    least: int
+    most: int | None = None
+    clamped: bool = False
+
+    def parse(self, text: str) -> int:
+        expected = f"{self.least} to {self.most}" if self.most else f"a whole number, at least {self.least}"
+        value = integer(text, least=self.least, most=None if self.clamped else self.most, expected=expected)
+        return min(value, self.most) if self.most else value
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number from *least* to *most*, or 0 if *or_zero*."""
+
+    least: float
+    most: float
+    or_zero: bool = False
+
+    def parse(self, text: str) -> float:
+        limits = f"{self.least} to {self.most}"
+        expected = f"0, or {limits}" if self.or_zero else f"a number from {limits}"
+        value = number(text, most=self.most, expected=expected)
+        if value < self.least and not (self.or_zero and value == 0):
+            raise ParseError(expected)
+        return value
+
+
+class Side:
+    """A width or height in pixels. 0 counts as not given, as in Flask-Images."""
+
+    @staticmethod
+    def parse(text: str) -> int | None:
+        return integer(text, expected="whole pixels, at least 1") or None
+
+
+class Rotation:
+    """A multiple of 90 degrees."""
+
+    @staticmethod
+    def parse(text: str) -> int:
+        expected = "0, 90, 180 or 270"
+        angle = integer(text, expected=expected)
+        if angle not in (0, 90, 180, 270):
+            raise ParseError(expected)
+        return angle
+
+
+class Threshold:
+    """How far the colours of a border may differ from the top left pixel. None trims nothing.
+
+    True stands for 10, which allows for the noise that JPEG adds to a plain border.
+    """
+
+    @staticmethod
+    def parse(text: str) -> int | None:
+        threshold = _THRESHOLDS.get(text.lower())
+        if threshold is None:
+            threshold = integer(text, most=255, expected="a threshold of 1 to 255, or true")
+        return threshold or None
+
+    @staticmethod
+    def write(value: object) -> str | None:
+        return ("true" if value else None) if isinstance(value, bool) else str(value)
+
+
+class Radius:
+    """The radius of rounded corners in pixels. ``max`` makes a circle or a pill."""
+
+    @staticmethod
+    def parse(text: str) -> int:
+        return ROUND if text.lower() == "max" else pixels(text, expected="pixels (0 to 10000), or max")
+
+
+class Aspect:
+    """The shape of a box: its width divided by its height."""
+
+    @staticmethod
+    def parse(text: str) -> Fraction:
+        expected = "width:height, such as 16:9 or 1.5, between 1:1000 and 1000:1"
+        sides = re.split(r"[:/x, ]", text)
+        if len(sides) > 2 or not all(number(side, most=math.inf, expected=expected) for side in sides):
+            raise ParseError(expected)
+        try:
+            aspect = Fraction(sides[0]) / (Fraction(sides[1]) if len(sides) == 2 else 1)
+        except ValueError:  # a number of thousands of digits
+            raise ParseError(expected) from None
+        if not Fraction(1, 1000) <= aspect <= 1000:
+            raise ParseError(expected)
+        return aspect
+
+
+class FileName:
+    """The name that a download is saved under. True stands for the name of the source."""
+
+    @staticmethod
+    def parse(text: str) -> str:
+        if len(text) > _LONGEST_NAME or not text.isprintable():
+            raise ParseError(f"a file name of at most {_LONGEST_NAME} printable characters")
+        return text
+
+    @staticmethod
+    def write(value: object) -> str | None:
+        return "1" if value is True else str(value) if value else None
+
+
+class Moment:
+    """A point in time, in whole seconds since 1970."""
+
+    @staticmethod
+    def parse(text: str) -> int:
+        return integer(text, expected="whole seconds since 1970")
+
+    @staticmethod
+    def write(value: object) -> str:
+        """Templates may also pass a datetime, in local time if it has no zone, or a timedelta from now."""
+        if isinstance(value, timedelta):
+            value = time.time() + value.total_seconds()
+        elif isinstance(value, datetime):
+            value = value.timestamp()
+        return str(int(value)) if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""What does a template say about a picture? URLs, sizes and tags."""

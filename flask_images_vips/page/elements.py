@@ -1,0 +1,65 @@
+"""Write HTML elements, with attribute names that HTML allows and values escaped as Flask-Images escaped them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from markupsafe import Markup, escape
+
+logger = logging.getLogger("flask_images_vips")
+
+# https://html.spec.whatwg.org/multipage/syntax.html#attributes-2 forbids these: controls, the space, quotes, ">", "/",
+# "=" and noncharacters. Parsers report "<" as an error, old browsers took "`" for a quote, and a lone surrogate cannot
+# be encoded.
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_FORBIDDEN = re.compile(rf"[\x00-\x20\x7f-\x9f\"'<=>/`\ud800-\udfff{_NONCHARACTERS}]")
+_REMEMBERED_NAMES = 1024
+
+
+def element(name: str, attributes: Mapping[str, Any]) -> Markup:
+    """Return an empty element with *attributes*, sorted and escaped.
+
+    An attribute is left out if its value is None or False, or if its name is not allowed.
+    """
+    text = "".join(
+        f' {attribute}="{_quoted(value)}"'
+        for attribute, value in sorted(well_named(attributes).items())
+        if value is not None and value is not False
+    )
+    return Markup(f"<{name}{text}/>")  # noqa: S704 (names are checked and values are escaped above)
+
+
+def well_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the *attributes* whose names HTML allows. Others could add attributes of their own: they are logged."""
+    if all(map(_is_allowed, attributes)):
+        return dict(attributes)
+    for name in attributes:
+        if not _is_allowed(name):
+            _warn_of(name)
+    return {name: value for name, value in attributes.items() if _is_allowed(name)}
+
+
+@lru_cache(_REMEMBERED_NAMES)
+def _is_allowed(name: str) -> bool:
+    return bool(name) and not _FORBIDDEN.search(name)
+
+
+@lru_cache(_REMEMBERED_NAMES)
+def _warn_of(name: str) -> None:
+    """Log *name*, once per process."""
+    logger.warning("%r is not a valid name of an HTML attribute: it is left out of the tag", name)
+
+
+def _quoted(value: object) -> str:
+    if value is True:
+        return ""
+    if type(value) is int:
+        return str(value)
+    if type(value) is str:  # the same as `escape`, in a third of its time
+        value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#39;")
+        return value.replace('"', "&quot;")
+    return str(escape(value)).replace("&#34;", "&quot;")  # as Flask-Images wrote it

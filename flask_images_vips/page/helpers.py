@@ -1,0 +1,224 @@
+"""The functions that templates call.
+
+The sizes in the HTML come from the same plan as the pixels. A missing picture or an invalid option never breaks a page:
+the helpers leave out what they cannot know, and log one line. They raise an error only for a path that is not
+normalised, an unknown preset, layout, placeholder or format, and keywords that contradict each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from flask import Response, after_this_request
+from markupsafe import Markup
+
+from .. import urls
+from ..errors import InvalidOption, InvalidPath
+from ..formats import Format, by_name
+from ..rendering.placeholders import KINDS
+from ..state import current_images
+from .elements import element
+from .hints import link_header, preload_attributes, send_early
+from .keywords import Keywords, LayoutRequest, asks_for_layout
+from .picture import Picture, ResponsivePicture
+from .size import ImageSize
+from .tags import Image, plain_attributes, responsive_image
+from .tags import sources as source_elements
+
+logger = logging.getLogger("flask_images_vips")
+
+_OF_SOURCE = ("media", "path", "sizes")
+
+
+def resized_img_src(filename: str, **keywords: Any) -> str:
+    """Return the URL of *filename*, rendered with the options *keywords*."""
+    return Picture(filename, Keywords.sort(keywords).options).url()
+
+
+def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
+    """Return the size at which *filename* is rendered, or None if it cannot be known."""
+    options = Keywords.sort(keywords).options
+    try:
+        return Picture(filename, options).size
+    except InvalidPath as error:
+        logger.warning("cannot tell the size of image %r in a template: %s", filename, error)
+        return None
+
+
+def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
+    """Return the attributes of the ``<img>`` of `resized_img_tag`."""
+    if asks_for_layout(keywords):
+        keywords["nonce"] = None  # the style stays an attribute: there is no place for an element
+    return _image(filename, keywords).attributes
+
+
+def resized_img_tag(filename: str, **keywords: Any) -> Markup:
+    """Return the ``<img>`` of *filename*. None and False leave an attribute out.
+
+    ``hidpi=2`` asks for twice the pixels per side, if the source has them or ``enlarge`` is true. Keywords that begin
+    with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. Width and height stay those
+    in the page. They are left out if they cannot be known. For a URL that has not been fetched yet, they are the
+    requested ones, unless ``mode`` is ``fit``.
+
+    With ``layout``, ``priority``, ``placeholder``, ``widths`` or ``densities``, the tag offers several renditions:
+
+    - ``layout``: ``constrained`` (the requested width, or less where there is less room), ``fixed``, or ``full``.
+    - ``sizes``: as in HTML, in place of the layout's own.
+    - ``priority``: load this picture at once and first. Use it for the largest picture at the top of the page; all
+      others are loaded lazily.
+    - ``widths``: the widths to offer, in pixels, instead of those of the layout.
+    - ``densities``: the numbers of pixels per CSS pixel to offer.
+    - ``placeholder``: ``color`` or ``lqip`` is shown until the picture has been loaded; ``blurhash`` or ``thumbhash``
+      becomes a ``data-`` attribute.
+    - ``nonce``: the nonce of the page's ``style-src``. The style then goes into a ``<style>`` element.
+
+    Raises:
+        ValueError: If there is no such layout or placeholder, or if widths or densities are not positive numbers.
+    """
+    image = _image(filename, keywords)
+    return image.style + element("img", image.attributes)
+
+
+def resized_picture_tag(
+    filename: str,
+    formats: str | Sequence[str] = ("avif", "webp"),
+    sources: Sequence[Mapping[str, Any]] = (),
+    **keywords: Any,
+) -> Markup:
+    """Return a ``<picture>``: the ``<img>`` of `resized_img_tag`, after a ``<source>`` for each alternative.
+
+    *formats* are names of formats, best first; the browser takes the first that it can read. *sources* are other
+    renditions or other pictures for other screens: mappings with ``media``, and with the ``path``, options and layout
+    that differ.
+
+    Raises:
+        ValueError: As `resized_img_tag`, or if there is no such format.
+    """
+    named = [_format(name) for name in ((formats,) if isinstance(formats, str) else formats)]
+    if current_images().pipeline.presets.only:
+        named = []  # no preset has them, so they would not be served
+    call = Keywords.sort(keywords)
+    request = LayoutRequest.take_from(call.options)
+    picture = ResponsivePicture(filename, call.options)
+    image = responsive_image(picture, request, call.attributes, named)
+    lazy, sizes = image.attributes.get("loading") == "lazy", keywords.get("sizes")
+    parts: list[Markup] = []
+    for source in sources:
+        media, own_sizes = source.get("media"), source.get("sizes", sizes)
+        other = _directed(filename, picture, request, source)
+        if other is not None:
+            parts += source_elements(*other, [*named, None], lazy=lazy, sizes=own_sizes, media=media)
+    parts += source_elements(picture, request, named, lazy=lazy, sizes=sizes, media=None)
+    inside = Markup().join([*parts, element("img", image.attributes)])
+    return image.style + Markup("<picture>{}</picture>").format(inside)
+
+
+def resized_img_srcset(
+    filename: str, widths: Sequence[int] | None = None, densities: Sequence[float] | None = None, **keywords: Any
+) -> Markup:
+    """Return the value of a ``srcset`` attribute: *filename* at *widths* in pixels, or at *densities* times its size.
+
+    Raises:
+        ValueError: As `resized_img_tag`.
+    """
+    options = Keywords.sort(keywords).options | {"widths": widths, "densities": densities}
+    request = LayoutRequest.take_from(options)
+    offer = ResponsivePicture(filename, options).offer(request)
+    return Markup.escape(offer.srcset or offer.src)
+
+
+def resized_img_preload(filename: str, **keywords: Any) -> Markup:
+    """Return a ``<link rel="preload">`` for the ``<img>`` that `resized_img_tag` writes for the same keywords.
+
+    For a ``<picture>``, pass its first ``format``: browsers that cannot read it ignore the link. ``media`` becomes an
+    attribute of the link.
+
+    Raises:
+        ValueError: As `resized_img_tag`.
+    """
+    return element("link", {"rel": "preload", "as": "image", **preload_attributes(filename, keywords)})
+
+
+def resized_img_hint(filename: str, **keywords: Any) -> None:
+    """Add the link of `resized_img_preload` to the ``Link`` header of the current response.
+
+    With ``IMAGES_EARLY_HINTS``, and a server that offers ``wsgi.early_hints`` as gunicorn 25 does, the link is also
+    sent at once, in a 103 response: call this at the start of a view, and the browser fetches the picture while the
+    view is still running.
+
+    Raises:
+        ValueError: As `resized_img_tag`.
+    """
+    link = link_header(preload_attributes(filename, keywords))
+
+    @after_this_request
+    def add(response: Response) -> Response:
+        response.headers.add("Link", link)
+        return response
+
+    if current_images().pipeline.config.early_hints:
+        send_early(link)
+
+
+def resized_img_placeholder(filename: str, kind: str = "lqip") -> str | None:
+    """Return a stand-in for *filename* until it has been loaded, or None if it cannot be made.
+
+    ``lqip`` is a tiny picture as a data URL, and ``color`` is the mean colour as ``#rrggbb``. ``blurhash``, and
+    ``thumbhash`` in Base64, are strings that a script draws. Each is made once for each version of the source.
+
+    Raises:
+        ValueError: If there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
+    picture = Picture(filename, {})
+    if picture.source is None:
+        logger.warning("no placeholder for image %r in a template: it is missing, or not fetched yet", picture.ref)
+    return picture.placeholder(kind)
+
+
+HELPERS: tuple[Callable[..., Any], ...] = (
+    resized_img_src,
+    resized_img_size,
+    resized_img_attrs,
+    resized_img_tag,
+    resized_img_srcset,
+    resized_picture_tag,
+    resized_img_preload,
+    resized_img_placeholder,
+)
+"""The helpers that templates can call by name. `resized_img_hint` is for views."""
+
+
+def _image(filename: str, keywords: Mapping[str, Any]) -> Image:
+    call = Keywords.sort(keywords)
+    if not asks_for_layout(keywords):
+        return Image(plain_attributes(Picture(filename, call.options), call))
+    request = LayoutRequest.take_from(call.options)
+    return responsive_image(ResponsivePicture(filename, call.options), request, call.attributes)
+
+
+def _directed(
+    filename: str, picture: ResponsivePicture, request: LayoutRequest, source: Mapping[str, Any]
+) -> tuple[ResponsivePicture, LayoutRequest] | None:
+    """Return the picture and the layout of an art-directed *source*, which overrides those of the ``<img>``.
+
+    Return None if it names the same file as the ``<img>`` and that file is missing, which has been logged already.
+    """
+    layout = {"layout": request.layout, "widths": request.widths}
+    options = picture.keywords | layout | {name: value for name, value in source.items() if name not in _OF_SOURCE}
+    own_request = LayoutRequest.take_from(options)
+    path = source.get("path", filename)
+    if picture.source is None and urls.checked_path(path) == picture.ref:
+        return None
+    options = current_images().pipeline.presets.expanded(options)
+    return ResponsivePicture(path, options, same=picture), own_request
+
+
+def _format(name: str) -> Format:
+    try:
+        return by_name(name)
+    except InvalidOption as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,212 @@
+"""Build the signed URLs of images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+
+from flask import current_app, has_request_context, request
+
+from .. import urls
+from ..errors import InvalidOption, InvalidPath, SourceError
+from ..options.options import DECLARED, Options, write_query
+from ..options.parsing import written
+from ..options.presets import Presets
+from ..options.values import MODES, Mode
+from ..pipeline import Pipeline
+from ..sources.finder import current_version
+from ..sources.source import Source
+from ..state import current_images
+
+logger = logging.getLogger("flask_images_vips")
+
+URL_KEYWORDS = frozenset({"external", "_external", "scheme", "_scheme", "version", "preset", *DECLARED})
+"""Keywords that always belong to the URL, and never become attributes of a tag."""
+
+_SHORT_NAMES = frozenset(declared.short for declared in DECLARED.values())
+_REPORTED_NAMES = 1024
+_REMEMBERED_QUERIES = 1024
+
+
+def build_url(local_path: str, **keywords: Any) -> str:
+    """Return the signed URL of an image.
+
+    *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition, and:
+
+    - ``preset``: the name of options in ``IMAGES_PRESETS``. The other keywords override them.
+    - ``external``: True for an absolute URL, with ``scheme`` if given. With ``IMAGES_BASE_URL``, every URL is absolute.
+
+    The values of options are checked when the image is requested, not here.
+
+    Raises:
+        InvalidPath: If the path is not normalised, or the URL has a scheme other than http, https and ftp.
+        InvalidOption: If there is no such preset.
+        ValueError: If ``scheme`` is given without ``external``, or if ``_anchor`` or ``_method`` is given at all.
+    """
+    ref = urls.checked_path(local_path)
+    return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(keywords))()
+
+
+def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
+    """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not one of images.
+
+    The endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``, if ``IMAGES_NAME`` is ``images``.
+
+    Raises:
+        ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
+    """
+    images, keywords = current_images(), dict(values)
+    if endpoint != images.name:
+        base, _, given = endpoint.rpartition(".")
+        if base != images.name or not (given in MODES or given in images.pipeline.presets):
+            return None
+        kind = "mode" if given in MODES else "preset"
+        if keywords.get(kind):
+            raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")
+        keywords[kind] = given
+    try:
+        filename = keywords.pop("filename")
+    except KeyError:
+        raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
+    return build_url(filename, **keywords)
+
+
+def find(ref: str) -> Source | None:
+    """Return the source of *ref*, or None if it is missing, or is a URL that has not been fetched yet."""
+    with suppress(SourceError, InvalidPath):
+        return current_images().pipeline.sources.here(ref)
+    return None
+
+
+def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> Callable[..., str]:
+    """Return a function that builds URLs of one source. Options passed to it replace those in *keywords*.
+
+    *ref* has passed `urls.checked_path`, *source* is the result of `find`, and *keywords* have passed
+    `Presets.expanded`.
+
+    Raises:
+        ValueError: As `build_url`.
+    """
+    images, options = current_images(), dict(keywords)
+    pipeline, secret = images.pipeline, images.secrets[0]
+    prefix = _prefix(options, pipeline.config.base_url) + images.url
+    for name in ("_anchor", "_method"):
+        if options.get(name):
+            raise ValueError(f"images have no {name}")
+    find_focal_point = images.app.extensions["images"].find_focal_point
+    if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
+        options["focal"] = [round(part, 4) for part in point]
+    version = _version(pipeline, ref, source, options)
+    query = query_of(options)
+
+    def build(**replaced: Any) -> str:
+        wanted = _replaced(query, replaced) if replaced else query
+        if pipeline.presets.restricting:
+            _report_refusal(pipeline.presets, ref, wanted)
+        return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
+
+    return build
+
+
+def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, str]:
+    """Return *query* with *options* in place of its own; None takes an option out."""
+    replaced = {**query, **write_query(options)}
+    for name, value in options.items():
+        if value is None:
+            replaced.pop(DECLARED[name].short, None)
+    return replaced
+
+
+def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
+    """Return the query of a URL: short names and their values. An unknown keyword is logged, and kept."""
+    for name, value in keywords.items():
+        if not (name in URL_KEYWORDS or name in _SHORT_NAMES or value is None or name.startswith("_")):
+            _report_unknown(name)
+    return write_query(keywords)
+
+
+def options_of(keywords: Mapping[str, Any]) -> Options:
+    """Return the options that a URL with *keywords* asks for.
+
+    Raises:
+        InvalidOption: If an option has an invalid value.
+    """
+    return _parsed(tuple(query_of(keywords).items()))
+
+
+@lru_cache(_REMEMBERED_QUERIES)
+def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
+    return Options.parse(dict(query))
+
+
+@lru_cache(_REPORTED_NAMES)
+def _report_unknown(name: str) -> None:
+    """Log an unknown *name*, once in each process."""
+    near = get_close_matches(name, sorted(URL_KEYWORDS), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    logger.warning("unknown image option %s is put into the URL unchanged%s", name, hint)
+
+
+def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> None:
+    """Log a URL that will be refused, because the application restricts widths or presets."""
+    try:
+        presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
+    except InvalidOption as error:
+        logger.warning("the URL of %r will not be served: %s", ref, error)
+
+
+def _needs_focal_point(options: Mapping[str, Any]) -> bool:
+    """Whether the picture is cropped, and no option names the part to keep."""
+    boxed = (options.get("width") and options.get("height")) or options.get("aspect")
+    return options.get("mode") == Mode.CROP and bool(boxed) and not (options.get("gravity") or options.get("focal"))
+
+
+def _version(pipeline: Pipeline, ref: str, source: Source | None, options: dict[str, Any]) -> str | None:
+    """Return the version in the URL: that of the source and its watermark, or else the one in *options*.
+
+    ``version`` is taken out of *options*.
+    """
+    version: str | None = options.pop("version", None)
+    watermark = options.get("watermark")
+    mark = find(written(watermark).partition(",")[0]) if watermark else None
+    marks = [] if mark is None else [mark]
+    if source is not None and not urls.is_remote(ref):
+        return current_version(source, *marks)
+    if version is not None and marks:
+        return f"{version}.{current_version(*marks)}"
+    return version
+
+
+def _prefix(options: dict[str, Any], base: str | None) -> str:
+    """Return the part of the URL before ``IMAGES_URL``. *base* is ``IMAGES_BASE_URL``.
+
+    ``external`` and ``scheme`` are taken out of *options*.
+    """
+    external = bool(options.pop("external", None)) | bool(options.pop("_external", None))
+    scheme = options.pop("scheme", None) or options.pop("_scheme", None)
+    if scheme and not external:
+        raise ValueError("cannot specify scheme without external=True")
+    if base:
+        return base.rstrip("/") + _script_root()
+    return _origin(scheme) + _script_root() if external else _script_root()
+
+
+def _script_root() -> str:
+    """Return the path at which the application is mounted, without a trailing slash."""
+    if has_request_context():
+        return request.root_path
+    return str(current_app.config["APPLICATION_ROOT"]).rstrip("/")
+
+
+def _origin(scheme: str | None) -> str:
+    """Return the scheme and host of absolute URLs."""
+    if has_request_context():
+        return f"{scheme or request.scheme}://{request.host}"
+    host = current_app.config["SERVER_NAME"]
+    if not host:
+        raise RuntimeError("An external image URL outside of a request needs SERVER_NAME in the configuration.")
+    return f"{scheme or current_app.config['PREFERRED_URL_SCHEME']}://{host}"

@@ -1,0 +1,241 @@
+"""Find a picture once for a template call, and offer the browser renditions of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import formats, urls
+from ..config.keys import Config
+from ..errors import ImagesError, InvalidOption, SourceNotFound
+from ..formats import Format
+from ..geometry import Size, plan
+from ..options.options import Options
+from ..options.values import Mode
+from ..sources.source import Source
+from ..state import current_images
+from . import responsive
+from .keywords import LayoutRequest
+from .links import find, options_of, url_builder
+from .responsive import Candidate, Layout, Limits
+from .size import ImageSize
+
+if TYPE_CHECKING:
+    from ..engines.engine import Header
+
+logger = logging.getLogger("flask_images_vips")
+
+_HIDPI_QUALITY = 60
+_MOST_DPR = 4.0
+_IN_PIXELS = frozenset({"padding", "border", "radius", "watermark"})
+_FULL_WIDTH_SRC = 1280  # pixels: enough for a browser that does not read srcset
+
+
+class Known(NamedTuple):
+    """What the header of a source and the options of a rendition tell."""
+
+    header: Header
+    options: Options
+    size: ImageSize
+
+
+class Picture:
+    """A source with the options of one rendition, as a template call names them.
+
+    *keywords* have passed `Presets.expanded`. The source is looked up once, and taken from the picture *same* if both
+    name the same file.
+
+    Raises:
+        InvalidPath: As `urls.checked_path`.
+    """
+
+    def __init__(self, filename: str, keywords: dict[str, Any], same: Picture | None = None) -> None:
+        self.ref = urls.checked_path(filename)
+        self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
+        self.keywords = keywords
+
+    @cached_property
+    def url(self) -> Callable[..., str]:
+        """Builds the URL of the rendition, or of one with other options: see `url_builder`."""
+        return url_builder(self.ref, self.source, self.keywords)
+
+    @cached_property
+    def known(self) -> Known | None:
+        """What is known of the picture, or None. The reason is logged, unless it is a URL that is not fetched yet."""
+        try:
+            options = options_of(self.keywords)
+            if self.source is None and urls.is_remote(self.ref):
+                return None
+            if self.source is None:
+                raise SourceNotFound(self.ref, "no such file in IMAGES_PATH, or not on this host")
+            pipeline = current_images().pipeline
+            header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
+            return Known(header, options, ImageSize.planned(header.size, options, trimmed))
+        except ImagesError as error:
+            logger.warning("cannot tell the size of image %r in a template: %s", self.ref, error)
+            return None
+
+    @property
+    def size(self) -> ImageSize | None:
+        """The size of the rendition, or None if it cannot be known."""
+        return None if self.known is None else self.known.size
+
+    @property
+    def expected_size(self) -> Size | None:
+        """The size of the rendition of a URL that has not been fetched yet, if it follows from the options alone.
+
+        The rendition is smaller if the source turns out to have too few pixels.
+        """
+        with suppress(InvalidOption):
+            settled = options_of(self.keywords).settled()
+            if urls.is_remote(self.ref) and settled.width and settled.height and settled.mode is not Mode.FIT:
+                return plan(Size(settled.width, settled.height), settled).final
+        return None
+
+    def at_density(self, scale: Any, overrides: Mapping[str, Any]) -> Picture | None:
+        """Return this picture with *scale* times the pixels per side, or None if the source has too few.
+
+        *overrides* are options that replace those of this picture.
+        """
+        expanded = current_images().pipeline.presets.expanded
+        keywords = self.keywords | _scaled(self.keywords, scale)
+        if not keywords.get("enlarge"):
+            if self.size is None:
+                return None
+            larger = Picture(self.ref, expanded(keywords), same=self).size
+            if larger is None or larger.needs_enlarge:
+                return None
+        return Picture(self.ref, expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides}), same=self)
+
+    def placeholder(self, kind: str) -> str | None:
+        """Return a placeholder of the picture, or None if it cannot be made. The reason is logged."""
+        if self.source is None:
+            return None
+        try:
+            return current_images().pipeline.placeholder(self.source, kind)
+        except ImagesError as error:
+            logger.warning("no placeholder for image %r in a template: %s", self.ref, error)
+            return None
+
+
+class ResponsivePicture(Picture):
+    """A picture whose renditions the browser chooses from.
+
+    ``dpr`` is ignored, because the browser knows the density of its screen.
+    """
+
+    def __init__(self, filename: str, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
+        super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
+        self.options = Options()
+        self.start: Size | None = None
+        """The size that scaling starts from, or None if it cannot be known."""
+        self.shown: Size | None = None
+        """The size in the page, in CSS pixels, or None if it cannot be known."""
+        if self.known is None:
+            with suppress(InvalidOption):  # logged already
+                self.options = options_of(self.keywords)
+            return
+        self.start = Size(self.known.size.image_width, self.known.size.image_height)
+        self.options = responsive.settled(self.start, self.known.options)
+        self.shown = plan(self.start, self.options).final
+        if "aspect" in self.keywords:  # the sides differ by candidate, and a URL cannot have all three
+            del self.keywords["aspect"]
+            sides = {"width": self.options.width, "height": self.options.height}
+            self.keywords = current_images().pipeline.presets.expanded(self.keywords | sides)
+
+    @property
+    def alpha(self) -> bool:
+        return self.known is not None and self.known.header.alpha
+
+    @property
+    def frames(self) -> int:
+        return 1 if self.known is None else self.known.header.frames
+
+    @property
+    def format(self) -> Format:
+        return formats.choose(urls.file_name(self.ref, remote=urls.is_remote(self.ref)), self.options.format)
+
+    def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:
+        """Return the renditions that the browser may choose from, all in *format*, or in the picture's own."""
+        pipeline = current_images().pipeline
+        more = {} if format is None else {"format": format.name}
+        found = () if pipeline.presets.only else self._candidates(request, format or self.format)
+        if not found or self.shown is None:
+            return Offer.of_one(self.url(**more))
+        if len(found) > 1 and self.source is not None:
+            pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
+        sides: Iterable[dict[str, Any]] = ({"width": each.width, "height": each.height} for each in found)
+        if pipeline.presets.restricting:
+            sides = map(pipeline.presets.expanded, sides)
+        built = [self.url(**more, **each) for each in sides]
+        by_density, shown = _by_density(request), self.shown.width
+        descriptors = [f"{each.size.width / shown:.4g}x" if by_density else f"{each.size.width}w" for each in found]
+        enough = min(shown, _FULL_WIDTH_SRC) if request.layout is Layout.FULL else shown
+        wide = (url for url, each in zip(built, found, strict=True) if each.size.width >= enough)
+        return Offer(
+            next(wide, built[-1]),
+            ", ".join([f"{url} {descriptor}" for url, descriptor in zip(built, descriptors, strict=True)]),
+            None if by_density else responsive.sizes(request.layout, shown),
+        )
+
+    def _candidates(self, request: LayoutRequest, format: Format) -> tuple[Candidate, ...]:
+        if self.known is None or self.start is None or self.shown is None:
+            return ()
+        pipeline, width = current_images().pipeline, self.shown.width
+        wanted: Iterable[int] = request.widths or responsive.widths(request.layout, width)
+        if request.densities:
+            wanted = [round(width * float(density)) for density in request.densities]
+        allowed = tuple(pipeline.presets.allowed(map(int, wanted)))
+        limits = _limits(pipeline.config, format, pipeline.limits.frames(self.known.header, self.options, format))
+        return responsive.candidates(self.start, self.options, allowed, limits)
+
+
+class Offer(NamedTuple):
+    """The renditions that a tag offers. *srcset* lists all of them, or is None if *src* is the only one."""
+
+    src: str
+    srcset: str | None
+    sizes: str | None
+
+    @classmethod
+    def of_one(cls, src: str) -> Offer:
+        return cls(src, None, None)
+
+    def attributes(self, sizes: object, *, lazy: bool) -> dict[str, Any]:
+        """Return ``srcset`` and ``sizes``. *sizes* replaces those of the layout.
+
+        A browser that loads the picture lazily has laid out the page by then, so it may use the width in the page:
+        ``auto``.
+        """
+        if self.sizes is None:
+            return {"srcset": self.srcset}
+        said = str(sizes or self.sizes)
+        return {"srcset": self.srcset, "sizes": f"auto, {said}" if lazy and not said.startswith("auto") else said}
+
+
+def _by_density(request: LayoutRequest) -> bool:
+    return bool(request.densities) or (request.layout is Layout.FIXED and not request.widths)
+
+
+def _limits(config: Config, format: Format, frames: int) -> Limits:
+    """Return the limits of the configuration and of *format* for a rendition of *frames* frames."""
+    most = format.max_side
+    return Limits(min(config.max_width, most), min(config.max_height, most), config.max_output_pixels // frames)
+
+
+def _scaled(keywords: Mapping[str, Any], scale: Any) -> dict[str, Any]:
+    """Return width and height times *scale*. A side that is not a number is left out.
+
+    If other options are in pixels too, return ``dpr`` instead, which scales them all.
+    """
+    if keywords.keys() & _IN_PIXELS:
+        with suppress(TypeError, ValueError):
+            return {"dpr": min(float(scale) * float(keywords.get("dpr") or 1), _MOST_DPR)}
+    scaled: dict[str, Any] = {}
+    for side in ("width", "height"):
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
+            scaled[side] = int(float(scale) * float(keywords[side]))
+    return scaled

@@ -1,0 +1,160 @@
+"""Write the HTML of a picture: ``<img>``, ``<source>`` and ``<style>`` elements with escaped attributes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from ..formats import Format
+from ..options.options import DEFAULTS
+from ..options.values import Mode
+from .elements import element
+from .keywords import Keywords, LayoutRequest
+from .picture import Picture, ResponsivePicture
+from .responsive import Layout
+
+# Options after which a picture no longer looks like its placeholder, which is made of the whole source.
+_CHANGING = (
+    "transform",
+    "region",
+    "trim",
+    "rotate",
+    "flip",
+    "brightness",
+    "contrast",
+    "saturation",
+    "padding",
+    "border",
+    "radius",
+)
+_BACKGROUND_SIZE = {Mode.RESHAPE: "100% 100%", Mode.CROP: "cover", Mode.FIT: "cover", Mode.PAD: "contain"}
+_STYLE = {
+    Layout.CONSTRAINED: "max-width:100%;height:auto",
+    Layout.FULL: "width:100%;height:auto",
+}
+
+
+class Image(NamedTuple):
+    """An ``<img>`` that offers several renditions, and the ``<style>`` before it, which may be empty."""
+
+    attributes: dict[str, Any]
+    style: Markup = Markup()
+
+
+def plain_attributes(picture: Picture, keywords: Keywords) -> dict[str, Any]:
+    """Return the attributes of an ``<img>`` that offers one rendition, as Flask-Images wrote them."""
+    options, attributes, size = keywords.options, keywords.attributes, picture.size
+    sides_are_given = bool(
+        options.get("enlarge")
+        and options.get("width")
+        and options.get("height")
+        and options.get("mode") in (None, Mode.RESHAPE, Mode.CROP)
+    )
+    dense = picture.at_density(keywords.scale, keywords.hidpi) if keywords.scale else None
+    attributes["data-hidpi-scale"] = keywords.scale if dense or not keywords.scale else False
+    if size is not None:
+        attributes["data-original-width"] = None if sides_are_given else size.image_width
+        attributes["data-original-height"] = None if sides_are_given else size.image_height
+        attributes["width"], attributes["height"] = size.width, size.height
+    elif (expected := picture.expected_size) is not None:
+        attributes["width"], attributes["height"] = expected
+    attributes["src"] = (dense or picture).url()
+    return attributes
+
+
+def responsive_image(
+    picture: ResponsivePicture, request: LayoutRequest, given: Mapping[str, Any], offered: Sequence[Format] = ()
+) -> Image:
+    """Return the ``<img>`` of *picture* in the layout of *request*.
+
+    The attributes *given* by the template override those of the layout. *offered* are further formats that the browser
+    may choose.
+    """
+    offer = picture.offer(request)
+    attributes: dict[str, Any] = {
+        "decoding": "async",
+        "loading": "eager" if request.priority else "lazy",
+        "fetchpriority": "high" if request.priority else None,
+        "src": offer.src,
+    }
+    size = picture.shown or picture.expected_size
+    if size is not None:
+        attributes["width"], attributes["height"] = size
+    styles = [_STYLE[request.layout]] if request.layout in _STYLE else []
+    if request.placeholder in ("color", "lqip"):
+        styles += _background(picture, request.placeholder, offered)
+    elif request.placeholder and picture.shown is not None:
+        attributes[f"data-{request.placeholder}"] = picture.placeholder(request.placeholder)
+    attributes |= {**given, "sizes": None}
+    attributes |= offer.attributes(given.get("sizes"), lazy=attributes["loading"] == "lazy")
+    nonce = attributes.pop("nonce", None)
+    return _styled(attributes, ";".join(styles), nonce)
+
+
+def sources(
+    picture: ResponsivePicture,
+    request: LayoutRequest,
+    formats: Sequence[Format | None],
+    *,
+    lazy: bool,
+    sizes: str | None,
+    media: str | None,
+) -> list[Markup]:
+    """Return a ``<source>`` of *picture* for each of *formats* that differs from its own. None stands for its own."""
+    if picture.shown is None:
+        return []
+    elements = []
+    for format in formats:
+        stops_moving = format is not None and picture.frames > 1 and not format.animated
+        if format is picture.format or (stops_moving and picture.format.animated):
+            continue
+        offer = picture.offer(request, format)
+        attributes = {
+            "media": media,
+            "type": format and format.media_type,
+            **offer.attributes(sizes, lazy=lazy),
+            "srcset": offer.srcset or offer.src,
+            "width": picture.shown.width,
+            "height": picture.shown.height,
+        }
+        elements.append(element("source", attributes))
+    return elements
+
+
+def _styled(attributes: dict[str, Any], style: str, nonce: str | None) -> Image:
+    """Return the image with *style* in its attribute, or with a *nonce* in an element of its own.
+
+    A Content-Security-Policy without ``unsafe-inline`` forbids the attribute, and a nonce does not allow it.
+    """
+    if not style or attributes.get("style") is False:
+        return Image(attributes)
+    if nonce is None:
+        attributes["style"] = ";".join(filter(None, (style, attributes.get("style"))))
+        return Image(attributes)
+    name = "resized-" + hashlib.blake2b(style.encode(), digest_size=6).hexdigest()
+    attributes["class"] = " ".join(map(str, filter(None, (name, attributes.get("class")))))
+    rule = Markup(f".{name}{{{style}}}")  # noqa: S704  (made of layouts, colours and Base64)
+    return Image(attributes, Markup('<style nonce="{}">{}</style>').format(nonce, rule))
+
+
+def _background(picture: ResponsivePicture, kind: str, offered: Sequence[Format]) -> list[str]:
+    """Return the style that draws a placeholder behind the picture.
+
+    It is empty if the placeholder would show through the picture, or would not look like it.
+    """
+    options = picture.options
+    whole = all(getattr(options, name) == DEFAULTS[name] for name in _CHANGING)
+    clear_canvas = options.mode is Mode.PAD and options.background[3] < 255
+    formats = (options.format or picture.format, *offered)
+    transparent = (picture.alpha or clear_canvas) and any(format.alpha for format in formats)
+    if picture.shown is None or not whole or transparent:
+        return []
+    value = picture.placeholder(kind)
+    if value is None:
+        return []
+    if kind == "color":
+        return [f"background:{value}"]
+    return [f"background:url({value}) center/{_BACKGROUND_SIZE[options.mode]} no-repeat"]

@@ -1,0 +1,1 @@
+"""How does a plan become bytes? A pure job: no cache, no Flask."""

@@ -1,0 +1,90 @@
+"""Refuse what would cost too much: sources before they are decoded, renditions before they are rendered."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from ..config.keys import Config
+from ..engines.engine import Header
+from ..errors import LimitExceeded
+from ..formats import Format
+from ..geometry import Box, Geometry, Size, lay_out, transformed
+from ..options.options import Options
+from ..rendition import Rendition
+from ..sources.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one application's configuration."""
+
+    config: Config
+
+    def open(self, source: Source) -> AbstractContextManager[int]:
+        """Open *source*, see `Source.open`.
+
+        Raises:
+            LimitExceeded: If the file is larger than ``IMAGES_MAX_SOURCE_BYTES``.
+        """
+        _check(
+            "the source file has {:,} bytes", source.size_bytes, self.config.max_source_bytes, "IMAGES_MAX_SOURCE_BYTES"
+        )
+        return source.open()
+
+    def check_source(self, header: Header, frames: int = 1) -> None:
+        """Check the pixels of a source, of which *frames* frames are decoded.
+
+        Raises:
+            LimitExceeded: If there are more than ``IMAGES_MAX_SOURCE_PIXELS``.
+        """
+        most = self.config.max_source_pixels
+        if header.whole:  # frames are decoded one by one, so memory depends on one of them and time on all
+            half = "half of IMAGES_MAX_SOURCE_PIXELS, since it is decoded as a whole"
+            _check("a frame of the source has {:,} pixels", header.size.pixels, most // 2, half)
+        _check("the source has {:,} pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")
+
+    def frames(self, header: Header, options: Options, format: Format) -> int:
+        """The number of frames to render: all of the source's, or 1 for a still image."""
+        moving = format.animated and options.animated
+        few = header.frames <= self.config.max_frames
+        within = header.size.pixels * header.frames <= self.config.max_source_pixels
+        return header.frames if moving and few and within else 1
+
+    def plan(
+        self, rendition: Rendition, header: Header, frames: int, *, trimmed: Box | None, mark: Header | None
+    ) -> Geometry:
+        """Lay out *rendition*, and check that source, watermark and output are within the limits.
+
+        *trimmed* is the box that a trim leaves of the source; *mark* is the watermark's header.
+
+        Raises:
+            LimitExceeded: If they are not.
+        """
+        config, options, format = self.config, rendition.options, rendition.format
+        self.check_source(header, frames)
+        if mark is not None:
+            self.check_source(mark)
+        geometry = lay_out(header.size, options, trimmed=trimmed, mark=mark.size if mark else None)
+        start: list[Size] = [transformed(header.size, options, trimmed)] if options.transform else []
+        for made in {geometry.scaled, geometry.canvas, geometry.final, *start}:
+            _check(
+                "the output would have {:,} pixels",
+                made.pixels * frames,
+                config.max_output_pixels,
+                "IMAGES_MAX_OUTPUT_PIXELS",
+            )
+        _check("the output would be {:,} pixels wide", geometry.final.width, config.max_width, "IMAGES_MAX_WIDTH")
+        _check("the output would be {:,} pixels high", geometry.final.height, config.max_height, "IMAGES_MAX_HEIGHT")
+        _check(
+            "the longest side of the output would have {:,} pixels",
+            max(geometry.final),
+            format.max_side,
+            f"the format {format.name}",
+        )
+        return geometry
+
+
+def _check(what: str, value: int, limit: int, set_by: str) -> None:
+    if value > limit:
+        raise LimitExceeded(what, value, limit, set_by=set_by)

@@ -1,0 +1,53 @@
+"""Answer warm hits before Flask begins, if ``IMAGES_EARLY_HITS`` is set.
+
+This skips what an application adds to each request: contexts, routing, the session, hooks and signals. The responses
+are built by the same functions as in `views`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..errors import ImagesError
+from ..state import AppImages
+from .hit import VerifiedUrls
+from .responses import respond
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from flask import Response
+
+
+class EarlyHits:
+    """WSGI middleware that answers the warm hits of *images*, and passes all other requests to *wrapped*."""
+
+    def __init__(self, wrapped: WSGIApplication, images: AppImages) -> None:
+        self._wrapped = wrapped
+        self._images = images
+        self._urls = images.instance(VerifiedUrls)
+        self._prefix = f"{images.url}/"
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response = self._response(environ) if self._images.early_hits else None
+        return (self._wrapped if response is None else response)(environ, start_response)
+
+    def _response(self, environ: WSGIEnvironment) -> Response | None:
+        path = environ.get("PATH_INFO", "")
+        if not path.startswith(self._prefix) or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return None
+        if self._images.authorizer is not None:  # it may need the session, which is not open yet
+            return None
+        path = path[len(self._prefix) :]
+        if not path.isascii():
+            path = path.encode("latin-1").decode(errors="replace")  # as Werkzeug decodes WSGI's paths
+        query_string = environ.get("QUERY_STRING", "").encode("latin-1")
+        try:
+            verified = self._urls.find(path, query_string, environ.get("HTTP_ACCEPT", ""))
+            if verified.last is None:  # not yet seen by the view: another rule of the application may match first
+                return None
+            hit = verified.hit()
+            entry = hit.entry()
+        except ImagesError:
+            return None  # the view meets the same error, and logs it
+        return None if entry is None else respond(hit, entry, "public", environ)

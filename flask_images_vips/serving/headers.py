@@ -1,0 +1,105 @@
+"""Compose the headers of image responses: the common ones, Content-Disposition and Cache-Control."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from ..config.keys import Config
+from ..formats import Format
+from ..urls import ImageUrl
+from .access import Privacy
+
+Pairs = list[tuple[str, str]]
+
+NO_STORE = "no-store"
+VARY = ("Vary", "Accept")
+"""Sent with every response to a URL with ``format=auto``, errors included."""
+
+_YEAR_SECONDS = 31_536_000
+IMMUTABLE = f"public, max-age={_YEAR_SECONDS}, immutable"
+
+_OUTDATED_SECONDS = 60  # for a URL that names another version of the source, as during a rolling deployment
+_SETTLED_SECONDS = 2  # a younger file may be written again within the second that its version names
+_UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+class Freshness:
+    """How long caches may keep the responses to *url*, for one version of its source.
+
+    *mtime* is the modification time of the source, in whole seconds since 1970. *current* says whether the URL names
+    this version of it.
+    """
+
+    __slots__ = ("_expires", "_private_seconds", "_settled", "_settled_at", "_unsettled")
+
+    def __init__(self, url: ImageUrl, mtime: int, config: Config, *, current: bool) -> None:
+        self._expires = url.options.expires
+        self._private_seconds = config.max_age
+        self._settled_at = mtime + _SETTLED_SECONDS
+        self._settled = self._unsettled = _lifetime(url, config, current=current)
+        if self._settled[1] == _YEAR_SECONDS:
+            self._unsettled = outdated()
+
+    def is_settled(self, now: int) -> bool:
+        """Whether the source is old enough, at the time *now*, for its version to identify its content."""
+        return now > self._settled_at
+
+    def at(self, now: int, privacy: Privacy) -> tuple[str, int]:
+        """Return the value of Cache-Control at the time *now*, and the seconds that it allows."""
+        cache_control, seconds = lifetime = self._settled if now > self._settled_at else self._unsettled
+        if privacy == "public" and self._expires is None:
+            return lifetime
+        if NO_STORE in (privacy, cache_control):
+            return NO_STORE, 0
+        if privacy == "private":  # not for longer, because the visitor may lose the right to see it
+            seconds = min(seconds, self._private_seconds)
+        if self._expires is not None:
+            seconds = max(0, min(seconds, self._expires - now))
+        return f"{privacy}, max-age={seconds}", seconds
+
+
+def _lifetime(url: ImageUrl, config: Config, *, current: bool) -> tuple[str, int]:
+    """Cache-Control, and the seconds that it allows, once the source has settled."""
+    if not url.options.cache:
+        return NO_STORE, 0
+    if url.version is not None:
+        return (IMMUTABLE, _YEAR_SECONDS) if current and url.exact else outdated()
+    cache_control = f"public, max-age={config.max_age}"
+    if config.stale_while_revalidate:
+        cache_control += f", stale-while-revalidate={config.stale_while_revalidate}"
+    return cache_control, config.max_age
+
+
+def outdated() -> tuple[str, int]:
+    """Cache-Control, and the seconds that it allows, for a URL that may soon return another picture."""
+    return f"public, max-age={_OUTDATED_SECONDS}", _OUTDATED_SECONDS
+
+
+def common_headers(config: Config) -> Pairs:
+    """The headers of every response to an image URL, errors included."""
+    headers = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", _POLICY)]
+    if config.allow_origin is not None:
+        headers.append(("Access-Control-Allow-Origin", config.allow_origin))
+    if config.resource_policy is not None:
+        headers.append(("Cross-Origin-Resource-Policy", config.resource_policy))
+    return headers
+
+
+def front_headers(config: Config) -> Pairs:
+    """The headers that nginx adds to the images of the front door, all of which are immutable."""
+    return [("Cache-Control", IMMUTABLE), *common_headers(config)]
+
+
+def disposition(url: ImageUrl, format: Format) -> str:
+    """The value of Content-Disposition (RFC 6266): the name under which a browser saves the image of *url*."""
+    download = url.options.download
+    kind = "inline" if download is None else "attachment"
+    name = url.file_name if download in (None, "1") else str(download)
+    stem = name.rpartition(".")[0] or name
+    name = _UNSAFE_IN_NAMES.sub("_", stem) + format.suffix
+    if name.isascii():
+        return f'{kind}; filename="{name}"'
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"

@@ -1,0 +1,175 @@
+"""Find the hit of an image URL: the rendition that it names, and the headers that stay the same.
+
+Verifying a URL and composing its headers costs more than the rest of a warm request, so both are remembered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from .. import urls
+from ..cache.entry import Entry
+from ..errors import Expired
+from ..formats import AUTO, Format
+from ..pipeline import Pipeline
+from ..rendition import Rendition
+from ..sources.finder import current_version
+from ..state import AppImages
+from ..urls import ImageUrl
+from .headers import VARY, Freshness, Pairs, common_headers, disposition
+
+_REMEMBERED_URLS = 4096
+_SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hit:
+    """A verified URL, with the rendition that it names for one version of its source.
+
+    The other fields follow from the two, and are the same for every request:
+
+    *headers* are those of every response. *path* is the file of the rendition in the cache, or None if the URL
+    forbids caching. *link* is the path of its link in the front door, or None if it may have none. *count_answer*
+    counts the responses for recompression, if that is configured. *quoted_path* is the path of the URL, without the
+    common prefix, as the package spells it.
+    """
+
+    url: ImageUrl
+    rendition: Rendition
+    images: AppImages
+    headers: Pairs
+    freshness: Freshness
+    path: str | None
+    link: str | None
+    count_answer: Callable[[], None] | None
+    quoted_path: str
+
+    def entry(self) -> Entry | None:
+        """Open the rendition in the cache. Returns None if it is not there."""
+        return None if self.path is None else self.images.pipeline.cache.at(self.path)
+
+
+class VerifiedUrl:
+    """A URL whose signature and options are valid. *last* is its hit at the last request, if there was one."""
+
+    __slots__ = ("_by_format", "_images", "last", "url")
+
+    def __init__(self, url: ImageUrl, images: AppImages) -> None:
+        self.url = url
+        self.last: Hit | None = None
+        self._images = images
+        self._by_format: dict[str, VerifiedUrl] = {}
+
+    def hit(self) -> Hit:
+        """Return the hit for the source as it is now: `last` if neither it nor the watermark has changed.
+
+        Raises:
+            SourceNotFound, RemoteFailed: If there is no such source, or it cannot be fetched.
+            InvalidOption: If the application does not send the format.
+            Expired: If the URL has expired.
+        """
+        url, last, pipeline = self.url, self.last, self._images.pipeline
+        if url.options.expires is not None and time.time() >= url.options.expires:
+            raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
+        source = pipeline.sources.find(url, None if last is None else last.rendition.source)
+        if (
+            last is not None
+            and last.rendition.source is source
+            and pipeline.sources.watermark(url.options, last.rendition.watermark) is last.rendition.watermark
+        ):
+            return last
+        return self.renewed(pipeline.rendition(url, source))
+
+    def renewed(self, rendition: Rendition) -> Hit:
+        """Return a new hit, of *rendition*, and remember it as `last`."""
+        hit = self.last = _hit(self.url, rendition, self._images)
+        return hit
+
+    def in_format(self, format: Format) -> VerifiedUrl:
+        """The same URL with *format*, which was chosen for one client. Each format has hits of its own."""
+        chosen = self._by_format.get(format.name)
+        if chosen is None:
+            url = replace(self.url, options=replace(self.url.options, format=format), negotiated=True)
+            chosen = self._by_format.setdefault(format.name, VerifiedUrl(url, self._images))
+        return chosen
+
+
+class VerifiedUrls:
+    """The verified URLs of one application. They are remembered until a secret key changes."""
+
+    def __init__(self, images: AppImages) -> None:
+        self._images = images
+        self._settings: list[object] | None = None
+        self._remembered: Callable[[str, bytes], VerifiedUrl] | None = None
+
+    def find(self, path: str, query_string: bytes, accept: str) -> VerifiedUrl:
+        """Verify and parse the URL of *path* and *query_string*.
+
+        With ``format=auto``, *accept*, the client's Accept header, chooses the format.
+
+        Raises:
+            BadSignature, InvalidOption: As `urls.decode` and `Presets.check`. Such URLs are not remembered.
+        """
+        config = self._images.app.config
+        settings = [tuple(v) if isinstance(v := config.get(name), list) else v for name in _SECRET_SETTINGS]
+        if self._remembered is None or settings != self._settings:
+            self._remembered = self._remembering()
+            self._settings = settings  # last, so that no other thread takes the old function for the new one
+        found = self._remembered(path, query_string)
+        if found.url.options.format is AUTO:
+            return found.in_format(self._images.pipeline.format_for(found.url, accept))
+        return found
+
+    def _remembering(self) -> Callable[[str, bytes], VerifiedUrl]:
+        """A function that verifies URLs with the present secret keys, and remembers them."""
+        images = self._images
+        secrets, pipeline = images.secrets, images.pipeline
+
+        @lru_cache(_REMEMBERED_URLS)
+        def verify(path: str, query_string: bytes) -> VerifiedUrl:
+            url = urls.decode(path, query_string, secrets, legacy=pipeline.config.legacy_signatures)
+            pipeline.presets.check(url.options, default_quality=url.default_quality)
+            return VerifiedUrl(url, images)
+
+        return verify
+
+
+def verify(images: AppImages, path: str, query_string: bytes, accept: str) -> VerifiedUrl:
+    """Verify, parse and negotiate one URL of *images*: see `VerifiedUrls.find`."""
+    return images.instance(VerifiedUrls).find(path, query_string, accept)
+
+
+def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
+    pipeline, door, recompressor = images.pipeline, images.front_door, images.recompressor
+    current = _is_current(url, rendition, pipeline)
+    return Hit(
+        url=url,
+        rendition=rendition,
+        images=images,
+        headers=[
+            ("Content-Type", rendition.format.media_type),
+            ("Content-Disposition", disposition(url, rendition.format)),
+            ("Accept-Ranges", "bytes"),
+            *([VARY] if url.negotiated else []),
+            *common_headers(pipeline.config),
+        ],
+        freshness=Freshness(url, rendition.mtime, pipeline.config, current=current),
+        path=pipeline.cache.path(rendition.key) if url.options.cache else None,
+        link=None if door is None else door.link_path(url, rendition.format.suffix, current=current),
+        count_answer=None if recompressor is None else recompressor.counter(rendition),
+        quoted_path="/" + urls.quoted(urls.REMOTE if url.remote else url.ref),
+    )
+
+
+def _is_current(url: ImageUrl, rendition: Rendition, pipeline: Pipeline) -> bool:
+    """Whether *url* names the version of the source that *rendition* is made from."""
+    if url.version is None:
+        return False
+    if not url.remote:
+        return url.version == current_version(*rendition.sources)
+    # The site chooses the version of a remote source, so only the watermark's can be compared.
+    mark = rendition.watermark
+    return mark is None or url.version.endswith(f".{current_version(mark)}")

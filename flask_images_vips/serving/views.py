@@ -1,0 +1,116 @@
+"""Answer image requests with Flask, and decide which status each error gets."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Response, request
+
+from ..cache.entry import Entry
+from ..errors import (
+    BadSignature,
+    Busy,
+    Expired,
+    ImagesError,
+    InvalidOption,
+    InvalidPath,
+    LimitExceeded,
+    NotAuthorized,
+    RemoteFailed,
+    SourceChanged,
+    SourceNotFound,
+    UnreadableSource,
+)
+from ..formats import AUTO
+from ..options.options import DECLARED
+from ..state import AppImages, current_images
+from ..urls import ImageUrl
+from .access import PUBLIC, Privacy, permit
+from .fallback import stand_in
+from .headers import VARY, common_headers
+from .hit import Hit, VerifiedUrl, verify
+from .responses import ImageResponse, respond
+
+logger = logging.getLogger("flask_images_vips")
+
+# The status of each error, and the Cache-Control of its response.
+_STATUS: dict[type[ImagesError], tuple[int, str]] = {
+    BadSignature: (404, "public, max-age=60"),
+    SourceNotFound: (404, "public, max-age=60"),
+    InvalidPath: (404, "public, max-age=60"),
+    RemoteFailed: (502, "no-store"),
+    # Not 404: the URL was valid and never will be again, so search engines may forget it.
+    Expired: (410, "public, max-age=60"),
+    NotAuthorized: (403, "no-store"),
+    InvalidOption: (400, "no-store"),
+    LimitExceeded: (422, "no-store"),
+    UnreadableSource: (422, "no-store"),
+    SourceChanged: (503, "no-store"),
+    Busy: (503, "no-store"),
+}
+_REASONS = {
+    400: "This image URL has an invalid option.",
+    403: "You may not see this image.",
+    404: "There is no such image.",
+    410: "This link has expired.",
+    422: "This image cannot be rendered.",
+    502: "The source of this image cannot be fetched.",
+    503: "This image cannot be rendered right now. Try again.",
+}
+
+
+def serve(path: str) -> Response:
+    """Answer the current request, for the image URL *path*: verify, permit, find or render, respond."""
+    images, verified = current_images(), None
+    privacy: Privacy = PUBLIC
+    try:
+        verified = verify(images, path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
+        privacy = permit(verified.url, images)
+        hit = verified.hit()
+        entry = hit.entry()
+        if entry is None:
+            hit, entry, privacy = _rendered(verified, hit, privacy)
+        return respond(hit, entry, privacy, request.environ)
+    except tuple(_STATUS) as error:
+        return _refused(path, error, images, None if verified is None else verified.url, privacy)
+
+
+def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, Entry, Privacy]:
+    """Render *hit* now. If the host is too busy, send another size from the cache, which nobody may store.
+
+    Raises:
+        Busy: If no other size is in the cache either.
+        ImagesError: As `Pipeline.entry`.
+    """
+    pipeline = hit.images.pipeline
+    try:
+        rendition, entry = pipeline.entry(verified.url, hit.rendition)
+    except Busy:
+        nearest = pipeline.nearest(hit.rendition)
+        if nearest is None:
+            raise
+        return hit, nearest, "no-store"
+    if rendition != hit.rendition:  # the source has changed since
+        hit = verified.renewed(rendition)
+    return hit, entry, privacy
+
+
+def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
+    """The response to *error*. *url* is None if the URL itself is invalid."""
+    status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    logger.warning("image %r: %d, %s", path, status, error)
+    if privacy != PUBLIC:
+        cache_control = cache_control.replace("public", "private")
+    data = (f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")).encode()
+    media_type = "text/plain; charset=utf-8"
+    instead = None if url is None else stand_in(url, error, images, request, privacy)
+    if instead is not None:
+        data, media_type, cache_control = instead.data, instead.media_type, instead.cache_control
+    headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
+    if request.args.get(DECLARED["format"].short, "").lower() == AUTO.name:
+        headers.append(VARY)
+    if status == 503:
+        headers.append(("Retry-After", str(error.retry_after if isinstance(error, Busy) else 1)))
+    response = ImageResponse(data, status, headers=headers, content_type=media_type)
+    response.content_length = len(data)
+    return response

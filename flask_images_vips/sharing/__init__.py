@@ -1,0 +1,1 @@
+"""When does one decode of a source serve several renditions?"""

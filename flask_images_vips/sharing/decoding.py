@@ -1,0 +1,184 @@
+"""Let several renditions of one source share a decode.
+
+There are three steps. If a page announced a set, all of it is made from one decode. Otherwise, if it pays, the source
+is decoded once into reduced copies. Then the rendition is made from a copy. A step that fails costs only itself: in the
+end, `Producer.render` renders from the source.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+
+from ..cache.disk import DiskCache
+from ..cache.entry import Entry, Key
+from ..engines.engine import DecodesOnce
+from ..errors import (
+    Busy,
+    ImagesError,
+    InvalidOption,
+    LimitExceeded,
+    SourceChanged,
+    SourceNotFound,
+    UnreadableSource,
+)
+from ..formats import JPEG, SUFFIXES
+from ..options.options import Options
+from ..producer import Producer
+from ..rendering.job import Job, Rendered
+from ..rendition import Rendition
+from ..sources.source import Source
+from .copies import Copies, pays_at_once, takes_copies
+from .sets import Sets, Sides
+
+logger = logging.getLogger("flask_images_vips")
+
+# The first visitor waits for all members of a set. Encoding them costs less than another decode only in these formats.
+_SET_FORMATS = (JPEG,)
+_FAILURE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDecodes:
+    """The shared decodes of one application. *cache* holds the renditions, another store the *copies* and *sets*."""
+
+    copies: Copies
+    sets: Sets
+    cache: DiskCache
+
+    def of(self, rendition: Rendition, producer: Producer) -> SharedDecode | None:
+        """How *rendition* may share a decode; None if it may not.
+
+        Errors are swallowed here: rendering from the source raises them.
+        """
+        if not takes_copies(rendition.options):
+            return None
+        with suppress(SourceNotFound, UnreadableSource, LimitExceeded, InvalidOption):
+            engine = producer.engines.decoding_once(rendition.options, rendition.format)
+            if engine is not None:
+                header = producer.facts.header_in_render(rendition.source)
+                job = Job(engine, rendition, header, 1, producer.plan(rendition, header))
+                return SharedDecode(self, producer, engine, job)
+        return None
+
+    def offer(self, source: Source, options: Options, sides: Sequence[Sides], producer: Producer) -> None:
+        """See `Sets.offer`."""
+        self.sets.offer(source, options, sides, partial(producer.facts.header, source))
+
+    def purge(self, ref: str) -> None:
+        """Remove copies and announced sets of the source *ref*."""
+        self.copies.purge(ref)
+        self.sets.forget()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDecode:
+    """How the rendition of one *job* shares a decode, by *engine*."""
+
+    all: SharedDecodes
+    producer: Producer
+    engine: DecodesOnce
+    job: Job
+
+    def prepare(self, since: float) -> Entry | None:
+        """Make the set of the rendition and return its entry, or else make the copies that it is best made from.
+
+        Others that want the same set or copies meanwhile wait. Call it before the lock of the rendition is taken.
+
+        Raises:
+            Busy, SourceChanged: As a render does.
+        """
+        cache, rendition = self.all.cache, self.job.rendition
+        for key, members in self._sets():
+            if cache.usable():
+                with self._costing_only("set", key):
+                    cache.once(key, partial(self._make_set, key, members, since))
+            return cache.get(rendition.key)
+        self._make_copies(since)
+        return None
+
+    def render_from_copy(self, since: float, slot: ExitStack) -> Rendered | None:
+        """Render from a copy; None if there is none that can be read. *slot* is as in `Producer.render`.
+
+        Raises:
+            LimitExceeded, Busy: As a render does.
+        """
+        copies, job = self.all.copies, self.job
+        entry = copies.find(job.rendition.source, job.header, job.geometry.upright)
+        if entry is None:
+            return None
+        with entry:
+            try:
+                with self.producer.slot(slot, entry.size_bytes // 3, since):
+                    return job.run_from_copy(self.engine, entry.fileno())
+            except (UnreadableSource, OSError):
+                copies.discard(entry)
+                return None
+
+    def _sets(self) -> Iterator[tuple[Key, list[Rendition]]]:
+        rendition, failures = self.job.rendition, self.producer.facts.failures
+        if rendition.format in _SET_FORMATS and rendition.options.max_bytes is None:
+            for key, members in self.all.sets.find(rendition):
+                if ("set", key) not in failures:
+                    yield key, members
+
+    def _make_set(self, key: Key, members: Sequence[Rendition], since: float) -> bool:
+        """Make the *members* that are not kept yet, unless another process has made the wanted one meanwhile."""
+        cache, wanted = self.all.cache, self.job.rendition
+        lacking = [member for member in members if not cache.has(member.key)]
+        if len(lacking) < 2 or wanted.key not in {member.key for member in lacking}:
+            return False
+        begin = time.perf_counter()
+        with ExitStack() as slot:
+            made = self.producer.render_set(self.engine, lacking, since, slot)
+            # Store only once the source is known to be unchanged.
+            kept = [cache.put_bytes(member.key, data, member.mtime_ns) for member, data in made]
+        if None in kept:  # no room for it: it would be made again at each request
+            self._failed("set", key, OSError("the cache has no room for it"))
+        milliseconds = 1000 * (time.perf_counter() - begin)
+        ref, name = wanted.source.ref, self.engine.name
+        logger.info("rendered %r by %s: a set of %d, %.0f ms", ref, name, len(made), milliseconds)
+        return True
+
+    def _make_copies(self, since: float) -> None:
+        copies, job = self.all.copies, self.job
+        source = job.rendition.source
+        missing = copies.missing(source, job.header, job.geometry.upright)
+        if not missing or ("copies", missing[0][0]) in self.producer.facts.failures:
+            return
+        if not pays_at_once(job.header) and self._is_lone():
+            return
+        sizes = [size for _, size in missing]
+        reduce = partial(self.producer.reduce, self.engine, job.rendition, sizes, copies.format, since)
+        with self._costing_only("copies", missing[0][0]):
+            copies.make(missing, source, reduce)
+
+    def _is_lone(self) -> bool:
+        """Whether no other rendition of the source is kept or announced."""
+        cache, rendition = self.all.cache, self.job.rendition
+        kept = {*cache.siblings(rendition.key[0], "")} - {rendition.key}
+        # Facts about the source lie in the same folder, under another suffix.
+        lone = not any(file.endswith(SUFFIXES) for _, file in kept)
+        return lone and not self.all.sets.is_announced(rendition.source)
+
+    @contextmanager
+    def _costing_only(self, what: str, key: Hashable) -> Iterator[None]:
+        """Let a failure of the block cost nothing but *what*, which is then not tried again for a while.
+
+        Raises:
+            Busy, SourceChanged: Rendering from the source would fail in the same way.
+        """
+        try:
+            yield
+        except (Busy, SourceChanged):
+            raise
+        except (ImagesError, OSError) as error:
+            logger.info("no %s of %r: %s", what, self.job.rendition.source.ref, error)
+            self._failed(what, key, error)
+
+    def _failed(self, what: str, key: Hashable, error: Exception) -> None:
+        self.producer.facts.failures.add((what, key), error, _FAILURE_SECONDS)

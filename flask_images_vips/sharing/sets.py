@@ -1,0 +1,113 @@
+"""Remember which renditions a page offers together, so that one decode can make all of them.
+
+A set is the same picture of one source at several widths, as in a ``srcset``. The worker that renders the page
+announces it; any worker that serves the images can make it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from ..cache.disk import DiskCache
+from ..cache.entry import Key
+from ..digests import digest
+from ..engines.engine import Header
+from ..expiring import Expiring
+from ..geometry import lay_out
+from ..options.options import Options
+from ..rendition import Rendition, source_folder
+from ..sources.source import Source
+from .copies import copy_sizes, takes_copies, usable_sizes
+
+Sides = tuple[int | None, int | None]
+"""The width and the height that a URL asks for, in pixels."""
+
+_MOST_PIXELS = 4_000_000  # of a member: larger ones are rarely asked for, and would need a larger decode
+_MOST_PIXELS_OF_SET = 16_000_000  # of all members: the first visitor waits for all of them
+_ANNOUNCED_SECONDS = 600.0  # afterwards the file is looked for again: it may have been purged
+_NAME_BYTES = 8
+
+
+class Sets:
+    """The sets, announced by files in *store*, the store of the copies.
+
+    *default_quality* is the quality of URLs that name none.
+    """
+
+    def __init__(self, store: DiskCache, default_quality: int) -> None:
+        self.store = store
+        self.default_quality = default_quality
+        self._announced: Expiring[bool] = Expiring()
+
+    def offer(self, source: Source, options: Options, sides: Sequence[Sides], header: Callable[[], Header]) -> None:
+        """Announce that a page offers *source* with *options* at each of *sides*. Costs little after the first time.
+
+        A set is announced only where one decode saves work: at least two members must be much smaller than the source.
+        *header* returns the source's header.
+
+        Raises:
+            UnreadableSource, LimitExceeded: If *header* does.
+        """
+        offered = source.identity, options, *sides
+        if offered in self._announced:
+            return
+        self._announced.add(offered, True, _ANNOUNCED_SECONDS)
+        if not takes_copies(options):
+            return
+        found = header()
+        scaled = {each: lay_out(found.size, _at(options, each)).upright for each in sides}
+        copies = copy_sizes(found)
+        if sum(bool(usable_sizes(copies, size)) for size in set(scaled.values())) < 2:
+            return
+        lines, pixels = [], 0
+        for (width, height), size in sorted(scaled.items(), key=lambda member: member[1].pixels):
+            pixels += size.pixels
+            if size.pixels >= _MOST_PIXELS or pixels > _MOST_PIXELS_OF_SET:
+                break
+            lines.append(f"{width or 0} {height or 0}")
+        text = "\n".join(lines)
+        key = source_folder(source.ref), f"{self._name(source, options)}-{digest(text, _NAME_BYTES)}-set"
+        if self.store.usable() and not self.store.has(key):
+            with suppress(OSError):  # without the file, each member is made by itself
+                self.store.put_bytes(key, text.encode(), source.mtime_ns, in_use=True)
+
+    def is_announced(self, source: Source) -> bool:
+        """Whether any set of this version of *source* is announced."""
+        return bool(self.store.siblings(source_folder(source.ref), _version(source)))
+
+    def find(self, rendition: Rendition) -> list[tuple[Key, list[Rendition]]]:
+        """The sets that *rendition* belongs to, each with the key of its announcement.
+
+        The members of a set differ from *rendition* in their sides alone. It is one of them.
+        """
+        options = rendition.options.settled()
+        found = []
+        for key in self.store.siblings(source_folder(rendition.source.ref), self._name(rendition.source, options)):
+            entry = self.store.get(key)
+            if entry is None:
+                continue
+            with entry, suppress(ValueError):
+                lines = [line.split() for line in entry.read().decode().splitlines()]
+                sides = [(int(width) or None, int(height) or None) for width, height in lines]
+                if (options.width, options.height) in sides:
+                    found.append((key, [replace(rendition, options=_at(options, each)) for each in sides]))
+        return found
+
+    def forget(self) -> None:
+        """Announce all sets again when they are offered next, since their files were removed."""
+        self._announced.clear()
+
+    def _name(self, source: Source, options: Options) -> str:
+        """The beginning of the name of every set that is this picture at several sizes, in any format."""
+        but = ["width", "height", *(["quality"] if options.quality == self.default_quality else [])]
+        return f"{_version(source)}-{digest(options.canonical(but), _NAME_BYTES)}"
+
+
+def _at(options: Options, sides: Sides) -> Options:
+    return replace(options, width=sides[0], height=sides[1])
+
+
+def _version(source: Source) -> str:
+    return digest(source.identity, _NAME_BYTES)

@@ -1,0 +1,79 @@
+"""Find the source of a URL: in the application's folders, or at a URL of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import SourceNotFound
+from ..options.options import Options
+from ..urls import ImageUrl, is_remote, version_of
+from .local import LocalSources
+from .remote import RemoteSources
+from .source import Source
+
+_VERSION_LETTERS = 6  # of the digest of a source's bytes: 36 bits tell the versions of one source apart
+
+
+class Sources:
+    """All sources of one application. *check* raises an `ImagesError` if a fetched file is no image that may be used.
+
+    *remote* is None where remote sources are switched off.
+    """
+
+    def __init__(self, local: LocalSources, remote: RemoteSources | None, check: Callable[[int, str], object]) -> None:
+        self.local = local
+        self.remote = remote
+        self._check = check
+
+    def find(self, url: ImageUrl, last: Source | None = None) -> Source:
+        """The source of *url* as it is now. Returns *last*, an earlier result, if nothing has changed since.
+
+        Raises:
+            SourceNotFound: If there is no such source.
+            RemoteFailed: If it cannot be fetched.
+        """
+        if not url.remote:
+            return self.local.find(url.ref) if last is None else self.local.again(last)
+        if self.remote is None:
+            raise SourceNotFound(url.ref, "remote sources are off: IMAGES_REMOTE_HOSTS is empty")
+        if last is None:
+            return self.remote.find(url.ref, self._check)
+        return self.remote.again(last, self._check)
+
+    def here(self, ref: str) -> Source:
+        """The source *ref*, a path or a URL, if it is on this host. Fetches nothing.
+
+        Raises:
+            SourceNotFound: If it is not here.
+        """
+        if not is_remote(ref):
+            return self.local.find(ref)
+        source = self.remote.kept(ref) if self.remote is not None else None
+        if source is None:
+            raise SourceNotFound(ref, "not fetched yet")
+        return source
+
+    def watermark(self, options: Options, last: Source | None = None) -> Source | None:
+        """The watermark's source as it is now, or None if *options* name none. Returns *last* as in `find`.
+
+        Raises:
+            SourceNotFound: If there is no such source in ``IMAGES_PATH``.
+        """
+        if options.watermark is None:
+            return None
+        try:
+            return self.local.find(options.watermark.ref) if last is None else self.local.again(last)
+        except SourceNotFound as error:
+            raise SourceNotFound(error.ref, f"as a watermark: {error.reason}") from None
+
+    def purge(self, ref: str) -> None:
+        """Remove the fetched copy of *ref* if it is a URL."""
+        if self.remote is not None and is_remote(ref):
+            self.remote.purge(ref)
+
+
+def current_version(*sources: Source) -> str:
+    """The version of *sources*, a picture's and its watermark's, as it is written in a URL."""
+    return ".".join(
+        version_of(source.mtime) if source.content is None else source.content[:_VERSION_LETTERS] for source in sources
+    )

@@ -1,0 +1,94 @@
+"""Define a source: one version of an original file, which can be opened safely."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..errors import SourceChanged, SourceNotFound
+
+# Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One version of one original.
+
+    *ref* is the path or URL that was asked for, *path* the file itself, and *root* the folder that the file must be
+    in. The version is *size_bytes* and *mtime_ns*, not the inode: a copy of the file on another host is the same
+    source. If *content* is set, a digest of the file's bytes, that is the version instead.
+    """
+
+    ref: str
+    root: str
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    content: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """A string for this source at this version. It is the same on every host that has the same file."""
+        return f"{self.ref}|{self.content or f'{self.size_bytes}|{self.mtime_ns}'}"
+
+    @property
+    def mtime(self) -> int:
+        """The modification time in whole seconds since 1970, for HTTP's Last-Modified."""
+        return self.mtime_ns // 1_000_000_000
+
+    @contextmanager
+    def open(self) -> Iterator[int]:
+        """Open the file and yield its descriptor. Leaving the block checks that the file has not changed.
+
+        A descriptor is used because libvips reads options from file names, such as ``cat.gif[n=-1]``.
+
+        Raises:
+            SourceNotFound: If the file may not be read, is not a regular file, or is a link out of *root*.
+            SourceChanged: If the file is gone or is another version, or changes during the block. This replaces an
+                error raised in the block.
+        """
+        real = real_path_inside(self.path, self.root)
+        if real is None:
+            raise SourceNotFound(self.ref, "a link that leads out of its folder")
+        try:
+            descriptor = os.open(real, _OPEN_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):
+            raise SourceChanged(self.ref, "gone since it was found") from None
+        except OSError as error:
+            raise SourceNotFound(self.ref, error.strerror or str(error)) from None
+        try:
+            before = self._checked(descriptor)
+            try:
+                yield descriptor
+            finally:
+                # Checked after an error too, since a half-written file is not a broken one. Removing or replacing the
+                # file also sets its change time, but then the descriptor still reads the old version.
+                after = self._checked(descriptor)
+                if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
+                    raise SourceChanged(self.ref, "changed while it was read")
+        finally:
+            os.close(descriptor)
+
+    def _checked(self, descriptor: int) -> os.stat_result:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceNotFound(self.ref, "not a regular file")
+        if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
+            raise SourceChanged(self.ref, "another version than the one asked for")
+        return status
+
+
+def real_path_inside(path: str, root: str) -> str | None:
+    """Return *path* with all links resolved, or None if that is outside *root*."""
+    real, root = os.path.realpath(path), os.path.realpath(root)
+    return real if os.path.commonpath((real, root)) == root else None

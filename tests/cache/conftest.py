@@ -1,0 +1,42 @@
+"""Fixtures of the tests of the cache."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cache.shared import Tally, Warned, disk_cache
+from flask_images_vips.cache.disk import DiskCache
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> DiskCache:
+    return disk_cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def tally(tmp_path: Path) -> Tally:
+    return Tally(tmp_path / "tally")
+
+
+@pytest.fixture
+def warned() -> Iterator[list[str]]:
+    with Warned() as messages:
+        yield messages
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user may enter and write: pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    return tmp_path / "private"

@@ -1,0 +1,104 @@
+"""The checks of configuration keys, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_images_vips.config import checks
+from flask_images_vips.errors import ConfigError
+
+Check = Callable[[str, Any], Any]
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "used"),
+    [
+        (checks.text, "a", "a"),
+        (checks.optional_text, None, None),
+        (checks.texts, "a", ("a",)),
+        (checks.optional_texts, ["a", "b"], ("a", "b")),
+        (checks.one_of("mtime", "hash"), "hash", "hash"),
+        (checks.copies, False, None),
+        (checks.copies, "jpeg", "jpeg"),
+        (checks.flag, True, True),
+        (checks.secrets, None, ()),
+        (checks.secrets, ["a", b"b", ""], ("a", b"b")),
+        (checks.url_prefix, "img/", "/img"),
+        (checks.url_prefix, "/", ""),
+        (checks.paths, Path("static"), ("static",)),
+        (checks.optional_path, Path("a"), "a"),
+        (checks.front_door, None, False),
+        (checks.front_door, True, True),
+        (checks.networks, False, ()),
+        (checks.networks, "10.0.0.0/8", ("10.0.0.0/8",)),
+        (checks.ports, 443, (443,)),
+        (checks.schemes, "https", ("https",)),
+        (checks.count, 1, 1),
+        (checks.count_from_zero, 0, 0),
+        (checks.optional_count, None, None),
+        (checks.widths, {640, 320}, (320, 640)),
+        (checks.widths, None, ()),
+        (checks.seconds, timedelta(minutes=1), 60.0),
+        (checks.whole_seconds, 1.9, 1),
+        (checks.some_seconds, 0.5, 0.5),
+        (checks.size, "1.5 KiB", 1536),
+        (checks.share, 0, 0.0),
+        (checks.headroom, 4, 4.0),
+        (checks.some_formats(("jpeg", "png")), ["jpg"], ("jpeg",)),
+        (checks.negotiable, ["webp", "avif"], ("webp", "avif")),
+        (checks.quality, {"jpg": 30, "avif": 50}, {"jpeg": 30, "avif": 50}),
+        (checks.presets, {"avatar": {"width": 96}}, {"avatar": {"width": 96}}),
+    ],
+)
+def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, used: Any) -> None:
+    found = check("IMAGES_KEY", value)
+    assert (found, type(found)) == (used, type(used))
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "expected"),
+    [
+        (checks.text, "", "a string that is not empty"),
+        (checks.texts, ["a", 5], "a list of strings"),
+        (checks.one_of("auto", "vips", "pillow"), "gd", "'auto', 'vips' or 'pillow'"),
+        (checks.one_of("mtime", "hash"), "size", "'mtime' or 'hash'"),
+        (checks.copies, "png", "'tiff', 'jpeg' or False"),
+        (checks.flag, 1, "True or False"),
+        (checks.paths, 5, "a list of folders, such as ['static']"),
+        (checks.optional_path, 5, "a folder, or None"),
+        (checks.networks, ["10.0.0.1/8"], "networks such as '10.0.0.0/8' (10.0.0.1/8 has host bits set)"),
+        (checks.ports, [0], "a list of ports, such as [80, 443]"),
+        (checks.schemes, ["ftp"], "'http', 'https' or both"),
+        (checks.count, 0, "a whole number, at least 1"),
+        (checks.count, True, "a whole number, at least 1"),
+        (checks.count_from_zero, -1, "a whole number, at least 0"),
+        (checks.widths, "320", "a list of widths in pixels"),
+        (checks.seconds, -1, "seconds (0 and up) or a timedelta"),
+        (checks.some_seconds, 0, "more than 0 seconds"),
+        (checks.size, "much", "bytes, or a string such as '2GB'"),
+        (checks.share, 1, "a share, from 0 to less than 1"),
+        (checks.headroom, 5, "a number from 1 to 4"),
+        (checks.some_formats(("jpeg", "png")), ["gif"], "a list of some of jpeg, png"),
+        (checks.some_formats(("jpeg", "png")), [], "a list of some of jpeg, png"),
+        (checks.negotiable, ["avif", "avif"], "a list of some of avif, webp, the best first"),
+        (checks.quality, 101, "1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}"),
+        (checks.quality, {"png": 75}, "only formats that have a quality; png has none"),
+        (checks.presets, {"a": 5}, "options by name, as in {'avatar': {'width': 96, 'height': 96, 'mode': 'crop'}}"),
+    ],
+)
+def test_an_error_names_the_key_and_the_value_and_what_was_expected(check: Check, value: Any, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check("IMAGES_KEY", value)
+    assert str(caught.value) == f"IMAGES_KEY = {value!r}: expected {expected}."
+
+
+@pytest.mark.parametrize("value", [["hidden", 5], {"hidden": 5}.items(), 5, True, object])
+def test_the_error_of_a_secret_does_not_show_it(value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        checks.secrets("SECRET_KEY", value)
+    assert str(caught.value) == "SECRET_KEY: expected a string, bytes, or a list of them."

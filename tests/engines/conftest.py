@@ -1,0 +1,46 @@
+"""What the tests of the engines share: both engines, and photographs."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from conftest import PHOTOGRAPHS
+from PIL import Image, ImageCms, ImageOps
+
+from flask_images_vips.engines.engine import Engine
+from flask_images_vips.engines.pillow.engine import PillowEngine
+from flask_images_vips.engines.vips.engine import VipsEngine
+
+ENGINES = {"vips": VipsEngine, "pillow": PillowEngine}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    made: Engine = ENGINES[request.param]()
+    return made
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's photographs, upright and in sRGB, as PNG files and, where they are opaque, as JPEG files."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for path in PHOTOGRAPHS.glob("*.[jp][pn]g"):
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            if profile := image.info.get("icc_profile"):
+                upright = converted(upright, profile)
+        upright.info = {}
+        upright.save(folder / f"{path.stem}.png", compress_level=1)
+        if upright.mode == "RGB":
+            upright.save(folder / f"{path.stem}.jpg", quality=92)
+    return folder
+
+
+def converted(picture: Image.Image, profile: bytes) -> Image.Image:
+    """*picture* in sRGB, from the colours of *profile*."""
+    theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    made = ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    assert made is not None
+    return made

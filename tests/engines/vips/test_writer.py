@@ -1,0 +1,58 @@
+"""What libvips is told to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pyvips
+from conftest import gradient
+
+from engines.conftest import ENGINES
+from engines.test_engine import decoded, render
+from flask_images_vips.engines.engine import Spec
+from flask_images_vips.engines.vips.writer import BALANCED, encode, together
+from flask_images_vips.formats import by_name
+from flask_images_vips.geometry import Geometry, Size
+from flask_images_vips.options.options import Options
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    gradient((64, 48)).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_a_progressive_png_is_interlaced_by_libvips(picture: Path) -> None:
+    """Pillow writes none, and gives a plain one."""
+    for engine, interlaced in ((ENGINES["vips"](), 1), (ENGINES["pillow"](), 0)):
+        plain, progressive = (
+            render(engine, picture, width=32, format="png", progressive=wanted) for wanted in (False, True)
+        )
+        assert [data[28] for data in (plain, progressive)] == [0, interlaced]  # the last byte of IHDR
+        assert decoded(plain).tobytes() == decoded(progressive).tobytes()
+
+
+def encoded(image: pyvips.Image, format: str, **options: Any) -> bytes:
+    size = Size(image.width, image.height)
+    return encode(image, Spec(Options(**options), by_name(format), Geometry(size, size)), BALANCED)
+
+
+@pytest.mark.parametrize("format", BALANCED)
+def test_each_format_is_written_as_itself(format: str) -> None:
+    made = decoded(encoded(pyvips.Image.black(40, 30, bands=3).copy(interpretation="srgb"), format))
+    assert (made.format, made.size) == (format.upper(), (40, 30))
+
+
+def test_the_quality_reaches_the_encoder() -> None:
+    image = (pyvips.Image.gaussnoise(64, 64) + 0).cast("uchar")
+    low, high = (len(encoded(image, "jpeg", quality=quality)) for quality in (10, 90))
+    assert 2 * low < high
+
+
+def test_frames_are_joined_one_below_the_other() -> None:
+    frame = pyvips.Image.black(40, 30)
+    assert together([frame]) is frame
+    joined = together([frame] * 3)
+    assert (joined.width, joined.height, joined.get("page-height")) == (40, 90, 30)

@@ -1,0 +1,184 @@
+"""Presets, and the widths that an application keeps to: when URLs are built, and when they are served."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from conftest import fetch, signed, url_of
+from flask import Flask, render_template_string, url_for
+from werkzeug.routing import BuildError
+
+from flask_images_vips import resized_img_attrs, resized_img_size, resized_img_src, resized_img_tag
+from flask_images_vips.errors import ConfigError, InvalidOption
+
+AVATAR = {"width": 24, "height": 24, "mode": "crop"}
+PRESETS = {"avatar": AVATAR, "banner": {"width": 60, "quality": 60, "format": "auto"}, "tall": {"height": 40}}
+
+
+@pytest.fixture
+def site(make_app: Any, draw: Any) -> Flask:
+    draw("a.png", (64, 48))
+    app: Flask = make_app(IMAGES_PRESETS=PRESETS)
+    return app
+
+
+def test_a_preset_is_its_options_in_every_helper(site: Flask) -> None:
+    with site.test_request_context():
+        plain = resized_img_src("a.png", **AVATAR)
+        assert resized_img_src("a.png", preset="avatar") == plain
+        assert url_for("images.avatar", filename="a.png") == plain
+        assert url_for("images", filename="a.png", preset="avatar") == plain
+        assert site.extensions["images"].build_url("a.png", preset="avatar") == plain
+        assert render_template_string("{{ resized_img_src('a.png', preset='avatar')|safe }}") == plain
+        size = resized_img_size("a.png", preset="avatar")
+        assert size is not None
+        assert (size.width, size.height) == (24, 24)
+        assert resized_img_tag("a.png", preset="avatar", alt="x") == resized_img_tag("a.png", **AVATAR, alt="x")
+        twice = resized_img_attrs("a.png", preset="avatar", hidpi=2)
+        assert twice["src"] == resized_img_src("a.png", width=48, height=48, mode="crop", quality=60)
+    assert fetch(site, "a.png", preset="avatar").size == (24, 24)
+
+
+def test_keywords_beside_a_preset_override_it(site: Flask) -> None:
+    with site.test_request_context():
+        assert resized_img_src("a.png", preset="avatar", width=9) == resized_img_src("a.png", **{**AVATAR, "width": 9})
+        assert resized_img_src("a.png", preset="avatar", mode=None, height=None) == resized_img_src("a.png", width=24)
+        assert url_for("images.avatar", filename="a.png", quality=5) == resized_img_src("a.png", **AVATAR, quality=5)
+        assert resized_img_src("a.png", preset=None) == resized_img_src("a.png")
+
+
+def test_an_unknown_preset_names_the_nearest(site: Flask) -> None:
+    with site.test_request_context():
+        for helper in (resized_img_src, resized_img_size, resized_img_attrs, resized_img_tag):
+            with pytest.raises(InvalidOption, match=r"preset='avatr'.*avatar, banner, tall.*did you mean avatar\?"):
+                helper("a.png", preset="avatr")
+        with pytest.raises(BuildError):
+            url_for("images.avatr", filename="a.png")
+        with pytest.raises(ValueError, match="`preset` is specified in endpoint and kwargs"):
+            url_for("images.avatar", filename="a.png", preset="banner")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"IMAGES_PRESETS": {"crop": {"width": 5}}}, r"IMAGES_PRESETS\['crop'\] is named like a mode"),
+        ({"IMAGES_PRESETS": {"a": {"widht": 5}}}, r"'widht' is not an option; did you mean width\?"),
+        ({"IMAGES_PRESETS": {"a": {"width": "wide"}}}, r"IMAGES_PRESETS\['a'\]: width='wide': expected"),
+        ({"IMAGES_PRESETS": {"a": {"preset": "b"}}}, "'preset' is not an option"),
+        ({"IMAGES_PRESETS": {"a.b": {}}}, "expected a name of letters"),
+        ({"IMAGES_PRESETS": {"a": 5}}, "IMAGES_PRESETS = .*: expected options by name"),
+        ({"IMAGES_PRESETS": ["a"]}, "IMAGES_PRESETS = .*: expected options by name"),
+        ({"IMAGES_ONLY_PRESETS": True}, "no image could be served"),
+        ({"IMAGES_ALLOWED_WIDTHS": 320}, "IMAGES_ALLOWED_WIDTHS"),
+        ({"IMAGES_ALLOWED_WIDTHS": [320, "640"]}, "IMAGES_ALLOWED_WIDTHS"),
+    ],
+)
+def test_what_can_be_no_preset_is_an_error_of_the_configuration(
+    make_app: Any, config: dict[str, Any], message: str
+) -> None:
+    app = make_app(**config)
+    with app.test_request_context(), pytest.raises(ConfigError, match=message):
+        resized_img_src("a.png")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "status"),
+    [
+        ({"preset": "avatar"}, 200),
+        (AVATAR, 200),
+        ({**AVATAR, "width": "24.0"}, 200),
+        ({"preset": "banner"}, 200),
+        ({"preset": "tall", "download": True}, 200),
+        ({"preset": "tall", "expires": 2**33}, 200),
+        ({"preset": "tall", "quality": 75}, 400),
+        ({"preset": "tall", "cache": False}, 400),
+        ({"preset": "tall", "format": "webp"}, 400),
+        ({"preset": "banner", "format": "webp"}, 400),
+        ({"preset": "avatar", "width": 25}, 400),
+        ({"width": 24}, 400),
+        ({}, 400),
+    ],
+)
+def test_only_presets_are_served_where_the_application_says_so(
+    make_app: Any, draw: Any, caplog: Any, keywords: dict[str, Any], status: int
+) -> None:
+    draw("a.png", (64, 48))
+    app = make_app(IMAGES_PRESETS=PRESETS, IMAGES_ONLY_PRESETS=True)
+    url = url_of(app, "a.png", **keywords)
+    assert ("will not be served" in caplog.text) == (status == 400)
+    for _ in range(2):
+        answer = app.test_client().get(url, headers={"Accept": "image/webp"})
+        assert answer.status_code == status
+    if status == 400:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "IMAGES_ONLY_PRESETS" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "built"),
+    [
+        ({"width": 1}, "w=16"),
+        ({"width": "16"}, "w=16"),
+        ({"width": 17}, "w=32"),
+        ({"width": 33}, "w=48"),
+        ({"width": 10**6}, "w=48"),
+        ({"width": 20, "height": 10, "mode": "crop"}, "h=16&m=crop&v=VERSION&w=32"),
+        ({"width": 960, "height": 1}, "h=1&v=VERSION&w=48"),
+        ({"height": 10}, "h=10"),
+        ({"width": "wide"}, "w=wide"),
+        ({"width": 0}, "w=0"),
+    ],
+)
+def test_building_takes_the_next_larger_width_that_is_allowed(
+    make_app: Any, draw: Any, asked: dict[str, Any], built: str
+) -> None:
+    draw("a.png", (64, 48))
+    app = make_app(IMAGES_ALLOWED_WIDTHS=[48, 16, 32])
+    url = url_of(app, "a.png", **asked)
+    for part in built.replace("v=VERSION&", "").split("&"):
+        assert f"{part}&" in url
+    assert app.test_client().get(url).status_code == (400 if "wide" in url else 200)
+
+
+def test_sizes_are_those_of_the_width_that_is_allowed(make_app: Any, draw: Any) -> None:
+    draw("a.png", (640, 480))
+    app = make_app(IMAGES_ALLOWED_WIDTHS=[16, 32, 80])
+    with app.test_request_context():
+        size = resized_img_size("a.png", width=20)
+        assert size is not None
+        assert (size.width, size.height) == (32, 24)
+        attributes = resized_img_attrs("a.png", width=20, hidpi=2)
+        assert (attributes["width"], attributes["height"]) == (32, 24)
+        assert attributes["src"] == resized_img_src("a.png", width=80, quality=60)
+
+
+def test_another_width_is_400_and_those_of_presets_are_allowed(make_app: Any, draw: Any, caplog: Any) -> None:
+    draw("a.png", (64, 48))
+    app = make_app(IMAGES_ALLOWED_WIDTHS=range(10, 30, 10), IMAGES_PRESETS=PRESETS)
+    client = app.test_client()
+    assert [client.get(signed(app, "a.png", f"w={width}")).status_code for width in (9, 10, 11, 20, 30)] == [
+        *(400, 200, 400, 200, 400)
+    ]
+    assert "IMAGES_ALLOWED_WIDTHS" in caplog.text
+    assert fetch(app, "a.png", preset="avatar").size == (24, 24)
+    assert client.get(signed(app, "a.png", "h=9")).status_code == 200
+
+
+def test_presets_alone_are_served_in_every_markup_and_wherever_the_subject_is(make_app: Any, draw: Any) -> None:
+    draw("a.jpg", (640, 480))
+    app = make_app(IMAGES_PRESETS={"avatar": {"width": 120, "height": 120, "mode": "crop"}}, IMAGES_ONLY_PRESETS=True)
+    app.extensions["images"].focal_point(lambda ref: (0.2, 0.8))
+    templates = (
+        "{{ resized_img_tag('a.jpg', preset='avatar') }}",
+        "{{ resized_img_tag('a.jpg', preset='avatar', layout='constrained') }}",
+        "{{ resized_picture_tag('a.jpg', preset='avatar') }}",
+    )
+    for template in templates:
+        with app.test_request_context():
+            page = html.unescape(render_template_string(template))
+        urls = set(re.findall(r"/imgsizer/[^ \",]+", page))
+        assert urls
+        assert {app.test_client().get(url).status_code for url in urls} == {200}

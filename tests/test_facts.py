@@ -1,0 +1,340 @@
+"""What is known of a source without opening it, and what a page of many pictures costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, cached_files, gradient, url_of
+from flask import Flask, render_template_string
+from PIL import Image
+
+from flask_images_vips import resized_img_placeholder, resized_img_size, resized_img_src, resized_img_tag
+from flask_images_vips.errors import UnreadableSource
+from flask_images_vips.geometry import Size
+from flask_images_vips.rendering.placeholders import KINDS
+
+PICTURES = 100
+GALLERY = """
+{% for name in names %}
+{{ resized_img_tag(name, width=32, alt='') }}
+{{ resized_img_tag(name, width=32, layout='constrained', placeholder='color', alt='') }}
+{{ resized_picture_tag(name, width=32, height=32, mode='crop', placeholder='lqip', alt='', sources=[
+    {'media': 'print', 'width': 20},
+]) }}
+{% endfor %}
+"""
+ONE_EACH = "{% for name in names %}{{ resized_img_tag(name, width=32, layout='constrained') }}{% endfor %}"
+
+
+def pipeline(app: Flask) -> Any:
+    return app.extensions["images"].pipeline
+
+
+def header(app: Flask, name: str) -> Any:
+    return pipeline(app).facts.header(pipeline(app).sources.local.find(name))
+
+
+@pytest.fixture
+def names(draw: Any) -> list[str]:
+    """Pictures enough for a page."""
+    return [draw(f"photos/{number}.jpg", (64 + number, 48)).name for number in range(PICTURES)]
+
+
+class Costs:
+    """Counts what Python asks of the file system while it is open: by call, and the paths that were opened."""
+
+    hooked = False
+    counting: Costs | None = None
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.opened: list[str] = []
+
+    def __enter__(self) -> Costs:
+        if not Costs.hooked:
+            Costs.hooked = True
+            sys.addaudithook(Costs.audit)
+        self._patch = pytest.MonkeyPatch()
+        for name in ("stat", "lstat", "fstat"):
+            self._patch.setattr(os, name, self._counted(name, getattr(os, name)))
+        Costs.counting = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Costs.counting = None
+        self._patch.undo()
+
+    def _counted(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **keywords: Any) -> Any:
+            self.calls[name] += 1
+            return call(*arguments, **keywords)
+
+        return counted
+
+    @staticmethod
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        if Costs.counting is not None and event == "open":
+            Costs.counting.opened.append(str(arguments[0]))
+
+
+def rendered(app: Flask, names: list[str], template: str = ONE_EACH) -> str:
+    with app.test_request_context():
+        return render_template_string(template, names=[f"photos/{name}" for name in names])
+
+
+def test_a_warm_page_costs_one_stat_a_picture_and_opens_nothing(app: Flask, names: list[str]) -> None:
+    first = rendered(app, names)
+    with Costs() as costs:
+        assert rendered(app, names) == first
+    assert costs.calls == {"stat": PICTURES}
+    assert costs.opened == []
+
+
+def test_every_helper_looks_at_its_source_once(app: Flask, names: list[str]) -> None:
+    rendered(app, names[:5], GALLERY)
+    with Costs() as costs:
+        rendered(app, names[:5], GALLERY)
+    assert costs.calls == {"stat": 5 * 3}
+    assert costs.opened == []
+
+
+def test_another_process_reads_no_header_that_one_has_read(make_app: Any, names: list[str]) -> None:
+    first = rendered(make_app(), names)
+    another = make_app()
+    pipeline(another).facts._read_header = no_reading
+    pipeline(another).cache.at(str(ROOT))  # finds its own folder
+    with Costs() as costs:
+        assert rendered(another, names) == first
+    # The first look at a name asks whether each part of it is a link.
+    assert costs.calls == {"lstat": 2 * PICTURES, "fstat": PICTURES}
+    assert len([path for path in costs.opened if path.endswith(".txt")]) == PICTURES
+    assert not [path for path in costs.opened if path.endswith(".jpg")]
+
+
+def no_reading(source: Any) -> Any:
+    raise AssertionError(f"the header of {source.ref} is read once more")
+
+
+def test_a_placeholder_is_drawn_once_for_all_processes(make_app: Any, draw: Any) -> None:
+    draw("a.png")
+    found = []
+    for _ in range(2):
+        app = make_app()
+        with app.test_request_context():
+            found.append([resized_img_placeholder("a.png", kind) for kind in ("color", "lqip", "blurhash")])
+        drawn = pipeline(app)._draw_placeholder
+        pipeline(app)._draw_placeholder = no_reading
+    assert found[0] == found[1]
+    assert drawn is not None
+
+
+def test_threads_that_ask_at_once_read_one_header(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    facts, read = pipeline(app).facts, []
+    own = facts._read_header
+    facts._read_header = lambda source: read.append(source) or own(source)
+    threads = [threading.Thread(target=header, args=(app, "a.png")) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read) == 1
+
+
+def test_a_placeholder_is_drawn_under_no_lock_but_that_of_its_rendition(
+    app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    draw("a.png")
+    monkeypatch.setattr("flask_images_vips.cache.once._lock_name", lambda key: "0" * 16)  # all share one
+    begin = time.monotonic()
+    with app.test_request_context():
+        assert all(resized_img_placeholder("a.png", kind) for kind in KINDS)
+    assert time.monotonic() - begin < pipeline(app).config.lock_timeout
+    assert not caplog.records
+
+
+def test_a_picture_that_breaks_off_is_decoded_for_its_placeholder_once_in_a_process(
+    app: Flask, draw: Any, caplog: Any
+) -> None:
+    path = draw("a.jpg", (640, 480))
+    path.write_bytes(path.read_bytes()[:2000])
+    drawn = []
+    own = pipeline(app)._draw_placeholder
+    pipeline(app)._draw_placeholder = lambda source, kind: drawn.append(kind) or own(source, kind)
+    with app.test_request_context():
+        for _ in range(3):
+            assert 'height="24"' in resized_img_tag("a.jpg", width=32, placeholder="color")
+    assert drawn == ["color"]
+
+
+def test_a_changed_source_is_read_anew(app: Flask, draw: Any) -> None:
+    draw("a.png", (64, 48))
+    with app.test_request_context():
+        assert resized_img_size("a.png").width == 64  # type: ignore[union-attr]
+        draw("a.png", (80, 60))
+        assert resized_img_size("a.png").width == 80  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("engine", ["vips", "pillow"])
+def test_what_is_kept_of_a_source(make_app: Any, draw: Any, static: Path, engine: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    draw("clear.png", (64, 48), "RGBA")
+    gradient((60, 40)).save(static / "turned.jpg", exif=exif)
+    for app in (make_app(IMAGES_ENGINE=engine), make_app(IMAGES_ENGINE=engine)):
+        clear, turned = header(app, "clear.png"), header(app, "turned.jpg")
+        assert (clear.size, clear.alpha, clear.frames) == ((64, 48), True, 1)
+        assert (turned.size, turned.alpha) == ((40, 60), False)
+        assert isinstance(clear.size, Size)
+    as_stored = make_app(IMAGES_ENGINE=engine, IMAGES_AUTO_ORIENT=False)
+    assert header(as_stored, "turned.jpg").size == (60, 40)
+
+
+def test_the_frames_of_an_animation_are_counted(app: Flask, static: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(static / "a.gif", save_all=True, append_images=frames[1:])
+    assert header(app, "a.gif").frames == 3
+
+
+def test_facts_lie_beside_the_renditions_and_are_purged_with_them(app: Flask, draw: Any, tmp_path: Path) -> None:
+    draw("a.png")
+    header(app, "a.png")
+    assert app.test_client().get(url_of(app, "a.png", width=9)).status_code == 200
+    (rendition,) = cached_files(tmp_path / "cache")
+    assert [path.suffix for path in sorted(rendition.parent.iterdir())] == [".png", ".txt"]
+    assert app.test_cli_runner().invoke(args=["images", "purge", "a.png"]).exit_code == 0
+    assert not [path for path in (tmp_path / "cache").rglob("*.txt") if "locks" not in path.parts]
+
+
+def test_what_is_unreadable_is_read_once_in_a_process_and_never_kept(
+    app: Flask, static: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (static / "a.jpg").write_text("no picture")
+    reads = []
+    own = pipeline(app).facts._read_header
+    monkeypatch.setattr(pipeline(app).facts, "_read_header", lambda source: reads.append(source) or own(source))
+    for _ in range(3):
+        with pytest.raises(UnreadableSource, match=r"a\.jpg"):
+            header(app, "a.jpg")
+    assert len(reads) == 1
+    assert not list((tmp_path / "cache").rglob("header-*"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"size": 5}', '{"size": [1, 2], "colour": 3}', "\0\0"])
+def test_an_entry_that_was_damaged_costs_a_header_and_no_page(
+    make_app: Any, draw: Any, tmp_path: Path, content: str
+) -> None:
+    draw("a.png", (64, 48))
+    header(make_app(), "a.png")
+    (stored,) = (tmp_path / "cache").rglob("header-*")
+    assert json.loads(stored.read_text())["size"] == [64, 48]
+    stored.write_text(content)
+    assert header(make_app(), "a.png").size == (64, 48)
+
+
+def test_a_cache_that_cannot_be_written_costs_no_page(make_app: Any, draw: Any, tmp_path: Path) -> None:
+    draw("a.png", (64, 48))
+    (tmp_path / "file").write_text("")
+    app = make_app(IMAGES_CACHE=str(tmp_path / "file"))
+    assert header(app, "a.png").size == (64, 48)
+    with app.test_request_context():
+        assert resized_img_placeholder("a.png", "color") is not None
+
+
+# Versions by content.
+
+
+@pytest.fixture
+def deploy(make_app: Any, static: Path) -> Iterator[Callable[[], Flask]]:
+    """Starts the application anew, after all its sources were copied anew, with other times."""
+    moments = iter(range(1_600_000_000, 1_700_000_000, 1_000_000))
+
+    def deploy() -> Flask:
+        moment = next(moments)
+        for path in static.iterdir():
+            shutil.copy(path, path.with_suffix(".new"))
+            os.replace(path.with_suffix(".new"), path)
+            os.utime(path, (moment, moment))
+        app: Flask = make_app(IMAGES_VERSION="hash")
+        return app
+
+    return deploy  # type: ignore[return-value]
+
+
+def test_a_deployment_of_the_same_bytes_keeps_urls_and_renditions(deploy: Any, draw: Any, caplog: Any) -> None:
+    draw("a.png")
+    app = deploy()
+    url = url_of(app, "a.png", width=9)
+    first = app.test_client().get(url)
+    assert "immutable" in first.headers["Cache-Control"]
+    caplog.clear()
+    with caplog.at_level("INFO", "flask_images_vips"):
+        again = deploy()
+        assert url_of(again, "a.png", width=9) == url
+        second = again.test_client().get(url)
+    assert not [record for record in caplog.records if "rendered" in record.getMessage()]
+    assert (second.data, second.headers["ETag"]) == (first.data, first.headers["ETag"])
+    assert "immutable" in second.headers["Cache-Control"]
+    assert again.test_client().get(url, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+
+def test_other_bytes_of_the_same_size_and_time_are_another_version(deploy: Any, static: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(static / "a.bmp.tif")
+    app = deploy()
+    before = static.joinpath("a.bmp.tif").stat()
+    url = url_of(app, "a.bmp.tif", format="png")
+    assert app.test_client().get(url).status_code == 200
+    Image.new("RGB", (8, 8), "blue").save(static / "a.bmp.tif")
+    os.utime(static / "a.bmp.tif", ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert static.joinpath("a.bmp.tif").stat().st_size == before.st_size
+    assert url_of(app, "a.bmp.tif", format="png") != url
+    late = app.test_client().get(url)
+    assert (late.status_code, late.headers["Cache-Control"]) == (200, "public, max-age=60")
+
+
+def test_content_is_read_once_for_each_version_of_a_file(deploy: Any, names: list[str], make_app: Any) -> None:
+    app = make_app(IMAGES_VERSION="hash")
+    with Costs() as costs:
+        first = rendered(app, names)
+    # Once for its bytes, once for its header.
+    assert len([path for path in costs.opened if path.endswith(".jpg")]) == 2 * PICTURES
+    with Costs() as costs:
+        assert rendered(app, names) == first
+    assert (costs.calls, costs.opened) == ({"stat": PICTURES}, [])
+    another = make_app(IMAGES_VERSION="hash")
+    with Costs() as costs:
+        assert rendered(another, names) == first
+    assert not [path for path in costs.opened if path.endswith(".jpg")]
+
+
+def test_a_version_by_content_is_one_that_nginx_looks_for(make_app: Any, draw: Any, tmp_path: Path) -> None:
+    path = draw("a.png")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    app = make_app(IMAGES_VERSION="hash", IMAGES_FRONT_DOOR=True)
+    assert app.test_client().get(url_of(app, "a.png", width=9)).status_code == 200
+    assert [link for link in (tmp_path / "cache").rglob("front/??/*") if link.is_symlink()]
+
+
+def test_by_default_the_version_is_the_time(app: Flask, draw: Any, tmp_path: Path) -> None:
+    draw("a.png")
+    assert pipeline(app).sources.local.find("a.png").content is None
+    with app.test_request_context():
+        resized_img_src("a.png")
+    assert not list((tmp_path / "cache").rglob("content-*"))
+
+
+def test_the_bench_of_a_page_runs() -> None:
+    command = [sys.executable, "-m", "bench.page", "--pictures", "5", "--rounds", "1"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    assert "resized_img_tag" in result.stdout

@@ -1,0 +1,73 @@
+"""What one application's images share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+
+from flask_images_vips.pipeline import Pipeline
+from flask_images_vips.state import EXTENSION, AppImages, Parts, current_images, images_of
+
+
+def images(app: Flask, joined: list[tuple[Flask, str, str]]) -> AppImages:
+    def join(*arguments: Any) -> Parts:
+        joined.append(arguments)
+        time.sleep(0.05)
+        return Parts(cast(Pipeline, object()))
+
+    return AppImages(app, "/imgsizer", "images", join, lambda: None)
+
+
+def test_the_parts_are_joined_at_first_use_and_once(app: Flask) -> None:
+    joined: list[Any] = []
+    here = images(app, joined)
+    assert not here.early_hits
+    assert joined == []
+    found: list[Pipeline] = []
+    threads = [threading.Thread(target=lambda: found.append(here.pipeline)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert joined == [(app, "/imgsizer", "images")]
+    assert found == [here.pipeline] * 4
+    assert (here.front_door, here.recompressor) == (None, None)
+
+
+def test_joining_that_failed_is_tried_again(app: Flask) -> None:
+    def join(*_: Any) -> Parts:
+        raise RuntimeError("not configured yet")
+
+    here = AppImages(app, "/imgsizer", "images", join, lambda: None)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            _ = here.pipeline
+
+
+def test_there_is_one_instance_per_application(app: Flask) -> None:
+    class Counted:
+        def __init__(self, images: AppImages) -> None:
+            self.images = images
+
+    one, other = images(app, []), images(app, [])
+    assert one.instance(Counted) is one.instance(Counted)
+    assert one.instance(Counted) is not other.instance(Counted)
+    assert one.instance(Counted).images is one
+
+
+def test_the_secrets_are_those_of_this_moment(app: Flask) -> None:
+    here = images_of(app)
+    app.config.update(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["old"])
+    assert here.secrets == ("new", "old")
+
+
+def test_the_images_are_those_of_the_current_application(app: Flask, make_app: Any) -> None:
+    other = make_app()
+    with app.app_context():
+        assert current_images() is app.extensions[EXTENSION]
+    with other.app_context():
+        assert current_images() is images_of(other)
