@@ -1,4 +1,4 @@
-"""Resize images on the fly inside a Flask application with libvips. A drop-in replacement for Flask-Images."""
+"""Resize images on the fly in a Flask application, with libvips. A drop-in replacement for Flask-Images."""
 
 from .authorizer import PUBLIC, Public
 from .compat import modes

@@ -1,7 +1,8 @@
-"""A playground that shows every mode and most options on real photographs.
+"""Show every mode and most options on real photographs, in a playground.
 
-Run it with ``flask --app flask_images_vips.demo run``. SECRET_KEY is random at each start; set FLASK_SECRET_KEY
-where several processes must agree on it. Any other key can be set the same way: FLASK_IMAGES_CACHE and so on.
+Run it with ``flask --app flask_images_vips.demo run``. SECRET_KEY is random at each start. If you run several
+processes, set FLASK_SECRET_KEY, so that they share one key. Any other key can be set in the same way, for example
+FLASK_IMAGES_CACHE.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..options.options import Options, write_query
 
 __all__ = ["app", "create_app"]
 
-# Each file and what it shows; who made it stands in static/photos/ATTRIBUTION.md.
+# Each file, and what it shows. static/photos/ATTRIBUTION.md names the authors.
 PHOTOS = {
     "coffee.jpg": "A cup of espresso on a wooden table",
     "cat.jpg": "The face of a tabby cat",
@@ -31,10 +32,10 @@ PHOTOS = {
     "cup.png": "A cup of espresso, cut out of its background",
 }
 MODES = {
-    "reshape": "exactly the box; the shape changes",
-    "fit": "all of the photo, inside the box",
-    "crop": "the box filled, the rest cut off",
-    "pad": "all of the photo, on a canvas",
+    "reshape": "fills the box exactly; the shape changes",
+    "fit": "the whole photo, inside the box",
+    "crop": "fills the box; the rest is cut off",
+    "pad": "the whole photo, on a canvas of the box's size",
 }
 FORMATS = ("jpeg", "webp", "avif", "png", "gif")
 TEXT_FIELDS = ("width", "height", "mode", "format", "quality", "background", "sharpen", "transform")
@@ -44,7 +45,7 @@ FIELD_LIMIT_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One helper call. Its text, URL and size come of the same options, so that the page cannot show others."""
+    """One call of a helper. Its code, URL and size come from the same options, so they always match."""
 
     photo: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Sample:
 
     @property
     def call(self) -> str:
-        """The template code that makes this picture."""
+        """The code that makes this picture in a template."""
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"resized_img_src({self.path!r}{options})"
 
@@ -67,12 +68,12 @@ class Sample:
 
     @property
     def size(self) -> Any:
-        """The planned size, or None where an option has an impossible value."""
+        """The planned size, or None if an option is invalid."""
         return resized_img_size(self.path, **self.options)
 
     @property
     def problem(self) -> str:
-        """Which option cannot be rendered, and what was expected; empty where all can."""
+        """Which option is invalid, and what was expected. Empty if all are valid."""
         try:
             Options.parse(write_query(self.options))
         except InvalidOption as error:
@@ -80,12 +81,12 @@ class Sample:
         return ""
 
     def answer(self) -> TestResponse:
-        """Ask the endpoint of this very app. The rendition is cached, so the browser's request finds it."""
+        """Request the picture from this app. The rendition is then cached for the browser's request."""
         return current_app.test_client(use_cookies=False).get(self.url.removeprefix(request.script_root))
 
 
 def read_options(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Give the options a form asks for: known names only, empty fields left out."""
+    """Return the options that a form asks for. Unknown names and empty fields are left out."""
     options: dict[str, Any] = {}
     for name in TEXT_FIELDS:
         text = fields.get(name, "").strip()[:FIELD_LIMIT_CHARACTERS]
@@ -97,22 +98,22 @@ def read_options(fields: Mapping[str, str]) -> dict[str, Any]:
 
 
 def effects(photo: str) -> list[Sample]:
-    """Give one sample for each further option, of *photo* where that shows it best."""
+    """Return one sample for each further option. Some need another picture than *photo*."""
     box = {"width": 320, "height": 240, "mode": "crop"}
     corners = "QUAD,0,0,12%,0,0,84%,88%,100%,100%,16%"
     green = {"mode": "pad", "format": "jpeg", "background": "#1f5f5b"}
     return [
         Sample(photo, box | {"sharpen": "1.2,180,2"}, "Sharpen", "radius, percent, threshold"),
-        Sample(photo, box | {"transform": "EXTENT,0,0,25%,20%,75%,70%"}, "Extent", "a part of it"),
-        Sample(photo, box | {"transform": corners}, "Quad", "any four corners, made a rectangle"),
-        Sample(photo, box | {"format": "jpeg", "quality": 8}, "Quality", "8 of 100, to see what is lost"),
-        Sample("cup.png", box | green, "Background", "a transparent PNG on a colour, as JPEG"),
-        Sample("flower.jpg", {"height": 240}, "Orientation", "stored on its side with an EXIF tag, sent upright"),
+        Sample(photo, box | {"transform": "EXTENT,0,0,25%,20%,75%,70%"}, "Extent", "one part of the photo"),
+        Sample(photo, box | {"transform": corners}, "Quad", "any four corners, stretched to a rectangle"),
+        Sample(photo, box | {"format": "jpeg", "quality": 8}, "Quality", "8 of 100, to show what is lost"),
+        Sample("cup.png", box | green, "Background", "a transparent PNG as JPEG, on a colour"),
+        Sample("flower.jpg", {"height": 240}, "Orientation", "stored on its side with an EXIF tag, served upright"),
     ]
 
 
 def index() -> str:
-    """Show one photo in every way, and what the form asked for."""
+    """Render the page: one photo in every way, and the result of the form."""
     photo = request.args.get("photo", "")
     if photo not in PHOTOS:
         photo = next(iter(PHOTOS))
@@ -137,7 +138,7 @@ def index() -> str:
 
 
 def create_app() -> Flask:
-    """Make the playground: the package on a plain Flask app, with its defaults."""
+    """Create the playground: a plain Flask app with the defaults of the package."""
     app = Flask(__name__)
     app.config["SECRET_KEY"] = secrets.token_hex()
     app.config.from_prefixed_env()

@@ -1,1 +1,1 @@
-"""What does a template say about a picture? URLs, sizes and tags."""
+"""Tell a page about its pictures: URLs, sizes, tags and links."""

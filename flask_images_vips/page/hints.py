@@ -1,4 +1,4 @@
-"""Tell the browser of a picture before it reads the page: preload links, the Link header, 103 Early Hints."""
+"""Tell the browser about a picture before it reads the page: preload links, Link headers, 103 Early Hints."""
 
 from __future__ import annotations
 

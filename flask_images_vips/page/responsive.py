@@ -1,6 +1,6 @@
-"""Which renditions of one picture does a page offer to the browser? Widths, densities and ``sizes``, by layout.
+"""Choose the renditions of a picture that a page offers the browser: widths, densities and ``sizes``, by layout.
 
-The sides of each come from `geometry.plan`, so that a ``srcset`` says how wide its files are. This module does no I/O.
+Sizes come from `geometry.plan`, so the widths in a ``srcset`` are those of the files. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from ..options.options import Options
 from ..options.values import Mode
 
 LADDER = (640, 750, 828, 960, 1080, 1280, 1668, 1920, 2048, 2560, 3200, 3840, 4480, 5120, 6016)
-"""Widths in pixels of telephones, tablets and screens, at their densities."""
+"""Widths of phones, tablets and screens, in device pixels."""
 
 _REMEMBERED = 4096
-_TRIES = 4  # a side rounds by less than two pixels
+_TRIES = 4  # rounding changes a side by less than two pixels
 
 
 class Layout(StrEnum):
     """How wide a picture is in the page."""
 
     CONSTRAINED = "constrained"
-    """As wide as asked for, and narrower where there is less room."""
+    """The requested width, or less where there is less room."""
     FIXED = "fixed"
-    """As wide as asked for, always."""
+    """The requested width, always."""
     FULL = "full"
-    """As wide as its container."""
+    """The width of the container."""
 
 
 class Limits(NamedTuple):
-    """How large a rendition may be: its sides, and its pixels."""
+    """How large a rendition may be: its sides in pixels, and their product."""
 
     width: int
     height: int
@@ -49,7 +49,7 @@ class Limits(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A rendition that is offered: the sides to ask for, and the size that comes of them."""
+    """A rendition that is offered: the sides in its URL, and the size of its file."""
 
     width: int | None
     height: int | None
@@ -57,7 +57,7 @@ class Candidate(NamedTuple):
 
 
 def widths(layout: Layout, width: int) -> list[int]:
-    """The widths to offer for a picture that the page shows at *width* pixels."""
+    """Return the widths to offer of a picture that is *width* CSS pixels wide in the page."""
     if layout is Layout.FULL:
         return list(LADDER)
     narrower = [step for step in LADDER if step < 2 * width] if layout is Layout.CONSTRAINED else []
@@ -65,7 +65,7 @@ def widths(layout: Layout, width: int) -> list[int]:
 
 
 def sizes(layout: Layout, width: int) -> str:
-    """How wide the picture will be, for a browser that has not laid out the page yet."""
+    """Return the ``sizes`` attribute: how wide a picture of *width* CSS pixels will be once the page is laid out."""
     if layout is Layout.FIXED:
         return f"{width}px"
     return "100vw" if layout is Layout.FULL else f"(min-width: {width}px) {width}px, 100vw"
@@ -73,7 +73,10 @@ def sizes(layout: Layout, width: int) -> str:
 
 @lru_cache(_REMEMBERED)
 def settled(image: Size, options: Options) -> Options:
-    """*options* with the sides that *image*, upright and transformed, can have: `plan` gives the same of both."""
+    """Return *options* without ``aspect``, and with sides that the source has. `plan` returns the same geometry.
+
+    *image* is the size of the upright, transformed source. The sides of ``pad`` stay as they are.
+    """
     options = options.settled()
     if options.aspect:
         width, height = plan(image, options).canvas
@@ -88,23 +91,23 @@ def settled(image: Size, options: Options) -> Options:
 
 @lru_cache(_REMEMBERED)
 def candidates(image: Size, options: Options, wanted: tuple[int, ...], limits: Limits) -> tuple[Candidate, ...]:
-    """Renditions of *image*, in the shape of *options*, `settled`, as wide as *wanted*: narrow ones first.
+    """Return renditions at the *wanted* widths, narrow ones first, all in the shape of *options*.
 
-    None is larger than the picture itself, unless ``options.enlarge``: its largest takes the place of those. Left out
-    are those beyond the *limits*.
+    *image* is the size of the upright, transformed source, and *options* are `settled`. Widths beyond the source become
+    its own width, unless ``options.enlarge`` is set. Renditions beyond the *limits* are left out.
     """
-    at_once = plan(image, options)
-    if at_once.final != at_once.canvas:  # what lies around it has a size of its own, so the shape would change
-        return (Candidate(options.width, options.height, at_once.final),) if limits.allow(at_once) else ()
+    base = plan(image, options)
+    if base.final != base.canvas:  # padding and border do not scale, so the shape would change
+        return (Candidate(options.width, options.height, base.final),) if limits.allow(base) else ()
     if options.mode is Mode.PAD and not options.enlarge and needs_enlarging(image, options):
-        # At any other width it would lie smaller or larger.
-        wanted, most = (at_once.canvas.width,), at_once.canvas.width
+        # At any other width, the picture would fill another part of the canvas.
+        wanted, most = (base.canvas.width,), base.canvas.width
     else:
-        room = min(image.width / at_once.scaled.width, image.height / at_once.scaled.height)
-        most = int(at_once.canvas.width * room)
+        room = min(image.width / base.scaled.width, image.height / base.scaled.height)
+        most = int(base.canvas.width * room)
     found: dict[int, Candidate] = {}
     for width in sorted({max(1, width if options.enlarge else min(width, most)) for width in wanted}):
-        sides = _within(image, options, at_once.canvas, width)
+        sides = _within(image, options, base.canvas, width)
         geometry = plan(image, sides)
         if limits.allow(geometry):
             found[geometry.canvas.width] = Candidate(sides.width, sides.height, geometry.canvas)
@@ -112,7 +115,7 @@ def candidates(image: Size, options: Options, wanted: tuple[int, ...], limits: L
 
 
 def _within(image: Size, options: Options, canvas: Size, width: int) -> Options:
-    """*options* with the sides for *width*, or a little less where rounding would ask for more than there is."""
+    """Return *options* with the sides for *width*, or slightly less if rounding would need enlarging."""
     sides = _scaled(options, canvas, width)
     if options.mode is not Mode.PAD and not options.enlarge:
         for narrower in range(width - 1, max(0, width - _TRIES), -1):
@@ -123,7 +126,7 @@ def _within(image: Size, options: Options, canvas: Size, width: int) -> Options:
 
 
 def _scaled(options: Options, canvas: Size, width: int) -> Options:
-    """*options* with their sides in the proportion that makes *canvas* as wide as *width*."""
+    """Return *options* with both sides scaled by the factor that makes *canvas* *width* wide."""
     if options.height is None:
         return replace(options, width=width)
     height = max(1, round(options.height * width / canvas.width))

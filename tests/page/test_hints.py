@@ -1,4 +1,4 @@
-"""What the browser is told of a picture before it reads the page."""
+"""What the browser is told about a picture before it reads the page."""
 
 from __future__ import annotations
 
