@@ -1,15 +1,21 @@
-"""What is shown in place of a picture that cannot be."""
+"""What is shown in place of a missing picture."""
 
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import fetch
+from flask import Flask
 from PIL import Image
 
 from flask_images_vips import resized_img_src
+from flask_images_vips.options.options import Options
+from flask_images_vips.serving import hit
+from flask_images_vips.serving.fallback import drawing
 
 
 def test_a_fallback_is_shown_in_the_size_asked_for_and_the_status_stays(make_app: Any, draw: Any, static: Path) -> None:
@@ -62,3 +68,46 @@ def test_in_debug_a_missing_picture_is_drawn_with_its_path_and_size(make_app: An
     app = make_app(IMAGES_PLACEHOLDER_MISSING=False)
     app.debug = True
     assert app.test_client().get(url, headers=ASKS_FOR_IMAGES).mimetype == "text/plain"
+
+
+def test_the_url_is_not_verified_again_for_its_fallback(
+    make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("missing.png")
+    app: Flask = make_app(IMAGES_FALLBACK="missing.png")
+    with app.test_request_context():
+        url = resized_img_src("gone.png", width=50)
+    found: list[str] = []
+    find = hit.VerifiedUrls.find
+
+    def counted(self: hit.VerifiedUrls, path: str, *rest: Any) -> hit.VerifiedUrl:
+        found.append(path)
+        return find(self, path, *rest)
+
+    monkeypatch.setattr(hit.VerifiedUrls, "find", counted)
+    response = app.test_client().get(url)
+    assert (response.status_code, response.mimetype) == (404, "image/png")
+    assert found == ["gone.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (Options(), (400, 300)),
+        (Options(width=40), (40, 30)),
+        (Options(height=30), (40, 30)),
+        (Options(width=1), (1, 1)),
+        (Options(width=10**6, height=2), (8192, 2)),
+    ],
+    ids=str,
+)
+def test_a_drawing_has_the_size_asked_for_within_reason(options: Options, size: tuple[int, int]) -> None:
+    found = re.search(r'width="(\d+)" height="(\d+)"', drawing("a.png", options, "missing"))
+    assert found is not None
+    assert (int(found[1]), int(found[2])) == size
+
+
+def test_a_drawing_shows_any_name_as_text() -> None:
+    text = drawing("<script>\n\x1b&.png", Options(), "unreadable")
+    assert "&lt;script&gt;\ufffd\ufffd&amp;.png" in text
+    assert "any × any, unreadable" in text

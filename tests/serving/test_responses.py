@@ -1,0 +1,136 @@
+"""Responses: what the client has, ranges, streams, and files for the server in front."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+from wsgiref.util import FileWrapper
+
+import pytest
+from conftest import url_of
+from flask import Flask
+from PIL import Image
+
+from serving.test_views import age
+
+
+def test_what_the_client_has_is_304_without_a_body(app: Flask, draw: Any) -> None:
+    age(draw("a.png"))
+    url = url_of(app, "a.png", width=10)
+    client = app.test_client()
+    first = client.get(url)
+    for known in ({"If-None-Match": first.headers["ETag"]}, {"If-Modified-Since": first.headers["Last-Modified"]}):
+        again = client.get(url, headers=known)
+        assert (again.status_code, again.data) == (304, b"")
+        for name in ("ETag", "Cache-Control"):
+            assert again.headers[name] == first.headers[name]
+        assert not {"Content-Type", "Content-Length"} & set(again.headers.keys())
+    assert client.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert client.get(url, headers={"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}).status_code == 200
+
+
+def test_last_modified_is_the_sources_and_never_in_the_future(app: Flask, draw: Any) -> None:
+    path = draw("a.png")
+    os.utime(path, (0, 1_700_000_000))
+    response = app.test_client().get(url_of(app, "a.png", width=10))
+    assert response.headers["Last-Modified"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+    os.utime(path, (0, time.time() + 1_000_000))
+    response = app.test_client().get(url_of(app, "a.png", width=10))
+    assert response.last_modified.timestamp() <= time.time()
+
+
+@pytest.mark.parametrize("mtime", [0, -1_000_000, 2**33])
+def test_odd_modification_times_are_served(app: Flask, draw: Any, mtime: int) -> None:
+    os.utime(draw("a.png"), (mtime, mtime))
+    client = app.test_client()
+    url = url_of(app, "a.png", width=10)
+    assert client.get(url).data == client.get(url).data
+    assert client.get(url).status_code == 200
+
+
+def test_a_range_is_206(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    url = url_of(app, "a.png", width=10)
+    client = app.test_client()
+    whole = client.get(url).data
+    part = client.get(url, headers={"Range": "bytes=2-5"})
+    assert (part.status_code, part.data) == (206, whole[2:6])
+    beyond = client.get(url, headers={"Range": f"bytes={len(whole)}-"})
+    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
+    assert beyond.headers["Cache-Control"] == "no-store"
+    assert client.get(url, headers={"Range": "items=0-5"}).data == whole
+
+
+def test_several_ranges_at_once_get_the_whole(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    url = url_of(app, "a.png", width=10)
+    whole = app.test_client().get(url)
+    answer = app.test_client().get(url, headers={"Range": "bytes=0-1,4-5"})
+    assert (answer.status_code, answer.data) == (200, whole.data)
+
+
+def test_if_range_gives_the_whole_where_the_picture_changed(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    url = url_of(app, "a.png", width=10)
+    client = app.test_client()
+    etag = client.get(url).headers["ETag"]
+    part = {"Range": "bytes=0-1"}
+    assert client.get(url, headers={**part, "If-Range": etag}).status_code == 206
+    assert client.get(url, headers={**part, "If-Range": '"other"'}).status_code == 200
+
+
+def test_a_large_rendition_is_streamed_from_its_file(app: Flask, static: Path) -> None:
+    Image.effect_noise((600, 600), 90).save(static / "noise.png")
+    url = url_of(app, "noise.png")
+    client = app.test_client()
+    rendered = client.get(url)
+    assert len(rendered.data) > 100_000
+    environ = {"wsgi.file_wrapper": FileWrapper}
+    for method in ("GET", "HEAD"):
+        with client.open(url, method=method, environ_overrides=environ) as streamed:
+            assert streamed.data == (rendered.data if method == "GET" else b"")
+            assert streamed.headers["Content-Length"] == str(len(rendered.data))
+
+
+def test_only_the_one_spelling_of_a_url_is_immutable(app: Flask, draw: Any) -> None:
+    age(draw("a.png"))
+    url = url_of(app, "a.png", width=10, height=9)
+    path, _, query = url.partition("?")
+    reordered = "&".join(reversed(query.split("&")))
+    for spelling in (f"{path}?{reordered}", f"{url}&", url.replace("w=10", "w=%31%30")):
+        answer = app.test_client().get(spelling)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=60")
+    assert "immutable" in app.test_client().get(url).headers["Cache-Control"]
+    # The path comes unquoted, but for what some servers add.
+    spelled = {"RAW_URI": url.replace("a.png", "%61.png")}
+    assert "immutable" not in app.test_client().get(url, environ_overrides=spelled).headers["Cache-Control"]
+    as_written = {"RAW_URI": url}
+    assert "immutable" in app.test_client().get(url, environ_overrides=as_written).headers["Cache-Control"]
+
+
+def test_a_file_is_handed_over_unless_the_server_in_front_could_not_send_it(make_app: Any, draw: Any) -> None:
+    draw("a.png")
+    app = make_app(IMAGES_ACCEL_REDIRECT="/_images/")
+    url = url_of(app, "a.png", width=10)
+    client = app.test_client()
+    rendered, handed_over = client.get(url), client.get(url)
+    again = client.get(url, headers={"X-Images-Here": "1"})
+    assert handed_over.headers["X-Accel-Redirect"].startswith("/_images/")
+    assert handed_over.data == b""
+    assert "X-Accel-Redirect" not in again.headers
+    assert again.data == rendered.data
+
+
+def test_a_range_is_refused_by_date_if_the_bytes_may_change_under_it(make_app: Any, draw: Any) -> None:
+    age(draw("a.png"))
+    app = make_app(IMAGES_RECOMPRESS_AFTER=1000, IMAGES_ACCEL_REDIRECT="/_images/")
+    url = url_of(app, "a.png", width=10, format="jpeg")
+    client = app.test_client()
+    whole = client.get(url)
+    part = {"Range": "bytes=0-1", "X-Images-Here": "1"}
+    by_date = client.get(url, headers={**part, "If-Range": whole.headers["Last-Modified"]})
+    by_etag = client.get(url, headers={**part, "If-Range": whole.headers["ETag"]})
+    assert (by_date.status_code, by_date.data) == (200, whole.data)
+    assert (by_etag.status_code, by_etag.data) == (206, whole.data[:2])
