@@ -47,7 +47,7 @@ class ImageResponse(Response):
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         if self.headers.get("Vary"):
-            self.vary.discard("Cookie")
+            self.vary.discard("cookie")  # in lower case: Werkzeug 3.1 compares it like that
         dropped = _NOT_IN_304 if self.status_code == 304 else ("Set-Cookie",)
         return _ReadyHeaders([pair for pair in self.headers if pair[0] not in dropped])
 

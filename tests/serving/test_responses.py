@@ -10,7 +10,7 @@ from wsgiref.util import FileWrapper
 
 import pytest
 from conftest import url_of
-from flask import Flask
+from flask import Flask, Response, session
 from PIL import Image
 
 from serving.test_views import age
@@ -108,6 +108,29 @@ def test_only_the_one_spelling_of_a_url_is_immutable(app: Flask, draw: Any) -> N
     assert "immutable" not in app.test_client().get(url, environ_overrides=spelled).headers["Cache-Control"]
     as_written = {"RAW_URI": url}
     assert "immutable" in app.test_client().get(url, environ_overrides=as_written).headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_no_response_carries_the_session(app: Flask, draw: Any, private: bool) -> None:
+    draw("a.png")
+    if private:
+        app.extensions["images"].authorize(lambda ref, options: True)
+
+    @app.before_request
+    def visit() -> None:
+        session["visited"] = True
+        session.permanent = True
+
+    @app.after_request
+    def remember(response: Response) -> Response:
+        response.set_cookie("theme", "dark")
+        return response
+
+    client = app.test_client()
+    for name in ("a.png", "missing.png"):
+        answer = client.get(url_of(app, name, width=10, format="auto"), headers={"Accept": "image/webp"})
+        assert "Set-Cookie" not in answer.headers
+        assert answer.headers["Vary"] == "Accept"
 
 
 def test_a_file_is_handed_over_unless_the_server_in_front_could_not_send_it(make_app: Any, draw: Any) -> None:
