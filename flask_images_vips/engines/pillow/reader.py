@@ -48,8 +48,8 @@ class Reader:
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            kinds = ", ".join(self.inputs).upper()
-            raise UnsupportedSource(ref, f"Pillow finds none of {kinds} in it; SVG is for libvips alone") from error
+            reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG is for libvips alone"
+            raise UnsupportedSource(ref, reason) from error
         except Exception as error:  # Pillow's parsers raise anything
             raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
 

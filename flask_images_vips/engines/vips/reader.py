@@ -69,7 +69,7 @@ class Reader:
         source = pyvips.Source.new_from_descriptor(descriptor)
         pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
         if pointer == pyvips.ffi.NULL:
-            pyvips.vips_lib.vips_error_clear()  # the next error would include it
+            pyvips.vips_lib.vips_error_clear()  # otherwise the next error would include this one
             raise UnsupportedSource(ref, "libvips has no loader for this file")
         loader = pyvips.ffi.string(pointer).decode()
         format = _LOADERS.get(loader)
