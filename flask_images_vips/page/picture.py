@@ -139,8 +139,7 @@ class ResponsivePicture(Picture):
                 self.options = options_of(self.keywords)
             return
         self.start = Size(self.known.size.image_width, self.known.size.image_height)
-        self.options = responsive.settled(self.start, self.known.options)
-        self.shown = plan(self.start, self.options).final
+        self.options, self.shown = responsive.fitted(self.start, self.known.options)
         if "aspect" in self.keywords:  # the sides differ by candidate, and a URL cannot have all three
             del self.keywords["aspect"]
             sides = {"width": self.options.width, "height": self.options.height}

@@ -72,6 +72,12 @@ def sizes(layout: Layout, width: int) -> str:
 
 
 @lru_cache(_REMEMBERED)
+def fitted(image: Size, options: Options) -> tuple[Options, Size]:
+    """Return the options that `settled` returns, and the size of their rendition, in pixels."""
+    options = settled(image, options)
+    return options, plan(image, options).final
+
+
 def settled(image: Size, options: Options) -> Options:
     """Return *options* without ``aspect``, and with sides that the source has. `plan` returns the same geometry.
 

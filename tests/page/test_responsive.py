@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from flask_images_vips.geometry import Size, plan
 from flask_images_vips.options.options import Options
-from flask_images_vips.options.values import Mode
-from flask_images_vips.page.responsive import LADDER, Layout, Limits, candidates, settled, sizes, widths
+from flask_images_vips.options.values import Edges, Mode
+from flask_images_vips.page.responsive import LADDER, Layout, Limits, candidates, fitted, settled, sizes, widths
 
 ANY = Limits(10**9, 10**9, 10**18)
 
@@ -75,3 +75,11 @@ def test_every_candidate_is_as_wide_as_it_says_no_larger_than_the_source_and_of_
         slack = 2 + 2 * max(1, Fraction(each.size.width, shown.width), Fraction(each.size.height, shown.height))
         assert abs(each.size.height - exact) <= slack or abs(each.size.width - across) <= slack
     assert [each.size.width for each in found] == sorted({each.size.width for each in found})
+
+
+def test_a_picture_is_shown_at_the_size_of_its_settled_options() -> None:
+    asked = Options(width=300, aspect=Fraction(1), mode=Mode.CROP, padding=Edges(5, 5, 5, 5))
+    options, shown = fitted(Size(200, 100), asked)
+    assert options == settled(Size(200, 100), asked)
+    assert (options.width, options.height, options.aspect) == (200, 100, None)
+    assert shown == (210, 110)
