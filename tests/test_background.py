@@ -408,7 +408,7 @@ def test_it_is_made_when_a_slot_is_free_and_waits_in_no_queue(make_app: MakeApp,
     with slots.hold(1):
         hot.ask(1)
         for _ in range(100):
-            assert not slots._by_pid[os.getpid()].queue
+            assert not slots._process.get().queue
             time.sleep(0.005)
         assert not hot.is_final()
     hot.wait()

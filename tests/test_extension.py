@@ -30,5 +30,5 @@ def test_a_second_init_app_is_refused_with_the_reason(app: Flask) -> None:
 
 
 def test_without_an_application_the_error_says_so() -> None:
-    with pytest.raises(RuntimeError, match="Which application's images"):
+    with pytest.raises(RuntimeError, match="No application"):
         _ = Images().pipeline

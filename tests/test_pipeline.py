@@ -285,12 +285,12 @@ def test_a_slot_is_held_until_those_who_wait_have_the_result_and_never_longer(
         pipeline = app.extensions["images"].pipeline
 
     def held() -> int:
-        count: int = pipeline.producer.slots._by_pid[os.getpid()].held
+        count: int = pipeline.producer.slots._process.get().held
         return count
 
     seen = []
-    land = pipeline.cache._flights.land
-    monkeypatch.setattr(pipeline.cache._flights, "land", lambda *told: seen.append(held()) or land(*told))
+    land = pipeline.cache._once._flights.land
+    monkeypatch.setattr(pipeline.cache._once._flights, "land", lambda *told: seen.append(held()) or land(*told))
     data_of(app, "a.jpg", width=80)
     assert seen == [1]
     assert held() == 0

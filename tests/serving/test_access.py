@@ -410,7 +410,11 @@ class User:
 USERS = LocalProxy(User)
 
 
-@pytest.mark.parametrize("answer", [True, 1, "an id", [0], object(), User(), USERS, "PUBLIC"], ids=repr)
+@pytest.mark.parametrize(
+    "answer",
+    [True, 1, "an id", [0], object(), User(), USERS, "PUBLIC"],
+    ids=["true", "1", "a string", "a list", "an object", "a user", "a proxy", "a name"],
+)
 def test_what_is_true_is_for_this_visitor_only(app: Flask, old: Any, answer: object) -> None:
     old("a.png")
     response = ask(app, lambda ref, options: answer)
@@ -452,7 +456,7 @@ def test_what_is_no_answer_refuses_and_is_logged_once(app: Flask, old: Any, capl
     statuses += [app.test_client().get(url_of(app, "a.png", width=10)).status_code for _ in range(2)]
     assert statuses == [403, 403, 403]
     (line,) = [record.getMessage() for record in caplog.records if "must return" in record.getMessage()]
-    assert f"test_access.{test_what_is_no_answer_refuses_and_is_logged_once.__name__}.<locals>.may_see" in line
+    assert f"{__name__}.{test_what_is_no_answer_refuses_and_is_logged_once.__name__}.<locals>.may_see" in line
     assert f" returned {returned} for 'a.png'" in line
     for answer in ("True", "False", "Images.PUBLIC"):
         assert answer in line
@@ -475,7 +479,7 @@ class Rule:
 def test_any_callable_decides_and_has_a_name(app: Flask, old: Any, caplog: Any, callback: Any) -> None:
     old("nobody/a.png")
     assert ask(app, callback, "nobody/a.png").status_code == 403
-    assert ("callback test_access.Rule returned a coroutine" in caplog.text) == isinstance(callback, Rule)
+    assert (f"callback {__name__}.Rule returned a coroutine" in caplog.text) == isinstance(callback, Rule)
 
 
 def test_a_coroutine_function_runs_as_the_applications_views_do(app: Flask, old: Any) -> None:
