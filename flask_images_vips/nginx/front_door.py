@@ -40,9 +40,9 @@ _STAMP = ".stamp"
 
 @dataclass(frozen=True, slots=True)
 class LinkConditions:
-    """All that decides, besides a URL and its source, what a link shows and whether it may be shown to everyone.
+    """The settings that decide, besides a URL and its source, what a link shows and whether everyone may see it.
 
-    nginx does not ask whether a link still holds. So once one of these changes, all links must go.
+    nginx follows a link without asking the application, so all links must go when one of the settings changes.
     """
 
     secret: Secret
@@ -79,7 +79,7 @@ class LinkConditions:
         )
 
     def stamp(self) -> str:
-        """A string that changes when any of the conditions does. Grouped as ever, so that existing links are kept."""
+        """Return a string that changes with any of the conditions, but not from one release to the next."""
         limits = self.only_presets, self.allowed_widths
         served = self.formats, self.output_formats, self.quality, self.max_frames, self.max_source_pixels, limits
         text = repr((self.secret, self.url, REVISION, self.settings, served, self.authorizer))
@@ -111,9 +111,9 @@ class FrontDoor:
             return None
         if not options.cache or options.download is not None or options.expires is not None:
             return None
-        return self._named(url.canonical, suffix)
+        return self._path(url.canonical, suffix)
 
-    def _named(self, canonical: str, suffix: str) -> str | None:
+    def _path(self, canonical: str, suffix: str) -> str | None:
         match = _LINKED.match(canonical)
         if match is None:
             return None
@@ -127,9 +127,8 @@ class FrontDoor:
     def link(self, path: str, entry: str | None, *, public: bool, settled: bool) -> None:
         """Make *path*, which `link_path` returned, a link to *entry*, the file of a response.
 
-        Does nothing if the response may not be repeated to everyone: if it is not *public*, if it has no file, or if
-        its source is not *settled*, so that its version may come to mean another picture. Errors are swallowed: without
-        the link, nginx asks the application.
+        Does nothing if the response is not *public* or has no file, or if its source is not *settled*: it may still
+        change without a new version. Errors are swallowed, because without the link nginx asks the application.
         """
         if entry is None or not (public and settled):
             return

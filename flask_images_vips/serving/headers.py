@@ -20,7 +20,7 @@ _YEAR_SECONDS = 31_536_000
 IMMUTABLE = f"public, max-age={_YEAR_SECONDS}, immutable"
 
 _OUTDATED_SECONDS = 60  # for a URL that names another version of the source, as during a rolling deployment
-_SETTLED_SECONDS = 2  # a younger file may be written again within the second that its version names
+_SETTLED_SECONDS = 2  # versions count whole seconds, so a younger file may still change without a new one
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 

@@ -47,7 +47,7 @@ class ImageResponse(Response):
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         if self.headers.get("Vary"):
-            self.vary.discard("cookie")  # in lower case: Werkzeug 3.1 compares it like that
+            self.vary.discard("cookie")  # lower case, because Werkzeug compares it with lower-case names
         dropped = _NOT_IN_304 if self.status_code == 304 else ("Set-Cookie",)
         return _ReadyHeaders([pair for pair in self.headers if pair[0] not in dropped])
 

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: gunicor
 NGINX = shutil.which("nginx") or next(filter(os.path.exists, ["/usr/sbin/nginx"]), None)
 
 CLIENT_TIMEOUT_SECONDS = 20
-PATIENCE_SECONDS = 30  # how long a test waits for what must happen
+PATIENCE_SECONDS = 30  # for a server to start and threads to end
 HOUR_SECONDS = 3600
 WARM_HITS = 10_000
 CLIENTS = 3
@@ -47,7 +47,7 @@ from nginx.test_nginx import Witness, site
 app = site({folder!r}, {config!r})
 app.wsgi_app = Witness(app.wsgi_app, {requests!r})
 """
-# By default later gunicorns make a socket below $HOME; older ones know no such key.
+# Recent versions of gunicorn create a socket below $HOME by default. Older ones ignore the key.
 GUNICORN = """
 control_socket_disable = True
 limit_request_line = 8190
@@ -74,12 +74,12 @@ class Answer(NamedTuple):
 
     @property
     def from_app(self) -> bool:
-        """Whether Python was asked. What nginx sends by itself lacks the header of `Witness`."""
+        """Whether the application answered. Only its responses have the header of `Witness`."""
         return "X-From-App" in self.headers
 
 
 class Witness:
-    """Between gunicorn and the application: marks each of its answers, and adds a byte to a file for each."""
+    """WSGI middleware that marks each response of the application, and counts them by the size of a file."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], log: str) -> None:
         self.app = app
@@ -95,7 +95,7 @@ class Witness:
 
 
 def site(folder: str | Path, config: dict[str, Any]) -> Flask:
-    """An application whose pictures and cache lie in *folder*; the same in every process, with the same URLs."""
+    """An application with its pictures and its cache in *folder*. Its URLs are the same in every process."""
     app = Flask("site", root_path=str(folder))
     app.config.update({"SECRET_KEY": "a secret", "IMAGES_CACHE": "cache", **config})
     Images(app)
@@ -112,7 +112,7 @@ def hinting() -> str:
 
 
 def lay(folder: Path, name: str, size: tuple[int, int] = (64, 48)) -> Path:
-    """A picture in the static folder of the `site` in *folder*, an hour old."""
+    """Draw a picture, an hour old, in the static folder of the `site` in *folder*."""
     path = folder / "static" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     gradient(size).save(path, format=None if path.suffix.lower() in Image.registered_extensions() else "PNG")
@@ -139,7 +139,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def listening() -> socket.socket:
-    """A socket that servers inherit: between choosing a free port and binding it, no other process can take it."""
+    """A socket that a server inherits, so that no other process can take its port before the server starts."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(511)
@@ -160,13 +160,13 @@ class Process:
         )
 
     def stop(self) -> None:
-        """At once, with all its workers: the end of a server is no matter here."""
+        """Kill the server and all its workers."""
         with self.process, contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Door:
-    """A `site` in gunicorn, nginx in front of it, and the same application in this process: *app*, to build URLs."""
+    """A `site` in gunicorn behind nginx. *app* is the same site in this process, to build URLs."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         self.folder = folder
@@ -195,7 +195,7 @@ class Door:
             self._app_listener,
             log,
             PYTHONPATH=os.pathsep.join([here, *filter(None, sys.path)]),
-            PYTHONDONTWRITEBYTECODE="1",  # the next one would be taken for this one, if written in the same second
+            PYTHONDONTWRITEBYTECODE="1",  # bytecode would hide that served.py is written twice in a second
         )
         self._wait(self._gunicorn, self.app_port)
 
@@ -223,7 +223,7 @@ class Door:
         pytest.fail(f"{server.process.args} does not answer: {server.log.read_text() if server.log.exists() else ''}")
 
     def restart(self, **config: Any) -> None:
-        """Another gunicorn in the place of the first, with *config* changed. nginx stays."""
+        """Replace gunicorn by one with another *config*. nginx keeps running."""
         assert self._gunicorn is not None
         self._gunicorn.stop()
         self.config = {**self.config, **config}
@@ -239,7 +239,7 @@ class Door:
         sys.stderr.write((self.folder / "gunicorn.log").read_text())
 
     def flask(self, *arguments: str) -> str:
-        """What ``flask images`` prints. It must succeed."""
+        """The output of ``flask images``, which must succeed."""
         result = self.app.test_cli_runner().invoke(args=["images", *arguments])
         assert result.exit_code == 0, result.output
         return str(result.output)
@@ -248,15 +248,15 @@ class Door:
         return url_of(self.app, name, **keywords)
 
     def get(self, url: str, method: str = "GET", **headers: str) -> Answer:
-        """The answer through nginx."""
+        """The response through nginx."""
         return ask(self.port, url, method, **headers)
 
     def get_from_app(self, url: str, method: str = "GET", **headers: str) -> Answer:
-        """The answer of gunicorn itself."""
+        """The response of gunicorn, without nginx."""
         return ask(self.app_port, url, method, **headers)
 
     def warm(self, name: str, **keywords: Any) -> str:
-        """A URL that was asked for once, and that nginx knows since."""
+        """A URL that was requested once, so that nginx knows it."""
         url = self.url(name, **keywords)
         answer = self.get(url)
         assert (answer.status, answer.from_app) == (200, True)
@@ -264,7 +264,7 @@ class Door:
 
     @property
     def requests(self) -> int:
-        """How many reached Python."""
+        """The number of requests that reached the application."""
         return self._requests.stat().st_size
 
 
@@ -277,7 +277,7 @@ def ask(port: int, url: str, method: str = "GET", **headers: str) -> Answer:
 
 
 def written_configuration(folder: Path, printed: Path, level: str = "notice") -> Path:
-    """A whole configuration around what was *printed*, all of whose files lie in *folder*."""
+    """Write a complete configuration that includes *printed*, and keeps all files of nginx in *folder*."""
     assert NGINX is not None
     built = subprocess.run([NGINX, "-V"], capture_output=True, text=True, check=True).stderr
     kinds = ["client_body", *(kind for kind in ("proxy", "fastcgi", "uwsgi", "scgi") if f"-http_{kind}_" not in built)]
@@ -303,7 +303,7 @@ def assert_accepted(configuration: Path) -> None:
 
 @contextlib.contextmanager
 def open_folder() -> Iterator[Path]:
-    """A temporary folder that nginx' workers, of another user, may pass through; pytest's are closed to others."""
+    """A temporary folder that the workers of nginx, another user, may enter. They may not enter pytest's."""
     path = Path(tempfile.mkdtemp(prefix="images-door-")).resolve()
     path.chmod(0o755)
     try:
@@ -332,21 +332,21 @@ def opened(level: str = "notice", **config: Any) -> Iterator[Door]:
 
 @pytest.fixture(scope="module")
 def door() -> Iterator[Door]:
-    """One for all tests that leave it as it was."""
+    """Shared by all tests that do not change it."""
     with opened(IMAGES_FRONT_DOOR=True, SECRET_KEY_FALLBACKS=["an older secret"]) as door:
         yield door
 
 
 @pytest.fixture(scope="module")
 def accel_door() -> Iterator[Door]:
-    """One where nginx sends what the application names, for all tests that leave it as it was."""
+    """With X-Accel-Redirect. Shared by all tests that do not change it."""
     with opened(IMAGES_ACCEL_REDIRECT="/_images/") as door:
         yield door
 
 
 @pytest.fixture
 def new_door() -> Iterator[Callable[..., Door]]:
-    """Opens one with the configuration of its keywords, for one test alone."""
+    """Opens a door for one test. The keywords are its configuration."""
     with contextlib.ExitStack() as doors:
         yield lambda **config: doors.enter_context(opened(**config))
 
@@ -618,7 +618,7 @@ def for_download(door: Door) -> str:
 
 
 def of_a_source_just_written(door: Door) -> str:
-    aged(lay(door.folder, "new.png"), -60)  # a minute ahead, or a slow test would find it settled
+    aged(lay(door.folder, "new.png"), -60)  # a minute ahead, so that it stays unsettled even in a slow test
     return door.url("new.png", width=31)
 
 
@@ -672,11 +672,11 @@ def test_a_url_is_served_and_not_linked(door: Door, make: Callable[[Door], str])
     assert links(door.folder) == before
 
 
-# What the outside may not do.
+# Hostile URLs.
 
 
 def hostile(url: str, other: str, foreign: str) -> list[bytes]:
-    """URLs near the canonical *url*, and far from it. *other* is a valid one, *foreign* a path that exists."""
+    """Variants of the canonical *url*. *other* is another valid URL, *foreign* the path of an existing source."""
     chance = random.Random("always the same")
     path, _, query = url.partition("?")
     prefix, name = path.rsplit("/", 1)
@@ -716,14 +716,14 @@ def hostile(url: str, other: str, foreign: str) -> list[bytes]:
         *(f"{path}?{'a=&' * times}{query}" for times in (1, 10, 11, 12, 13, 100, 2000)),
         *(f"{path}?{'a' * times}={'a' * times}&{query}" for times in (11, 12, 13, 100, 120, 121, 3000)),
     ]
-    # Each character of the valid one: gone, twice, in the other case, escaped, broken, another.
+    # Each character of the valid URL: removed, repeated, in the other case, escaped, broken, replaced.
     for index, character in enumerate(url):
         before, after = url[:index], url[index + 1 :]
         escape = f"%{ord(character):02x}"
         changes = ["", character * 2, character.swapcase(), escape, escape.upper(), f"%{escape[1]}", "%zz", "%", "%00"]
         texts += [f"{before}{change}{after}" for change in changes]
     raw = [text.encode() for text in texts if text != url]
-    # And bytes that no client sends. The end of a line would end the URL.
+    # Bytes that no client sends. A line break would end the URL.
     for _ in range(300):
         index = chance.randrange(1, len(url))
         byte = chance.choice([value for value in range(256) if chr(value) not in "\r\n"])
@@ -736,7 +736,7 @@ TARGETS = ("secret.png", "static/secret.png", "front/.stamp", "etc/passwd")
 
 
 def ask_raw(port: int, target: bytes) -> Answer:
-    """The answer to a URL of any bytes."""
+    """The response to a URL of arbitrary bytes."""
     with socket.create_connection(("127.0.0.1", port), timeout=CLIENT_TIMEOUT_SECONDS) as client:
         client.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         response = http.client.HTTPResponse(client)
@@ -760,7 +760,7 @@ def test_hostile_urls_get_nothing_from_nginx(new_door: Callable[..., Door]) -> N
     for target in targets:
         answer = ask_raw(door.port, target)
         if answer.from_app:
-            # Another spelling of the URL may be right too: that is for the application to say.
+            # Another spelling of the URL may be valid too. The application decides that.
             assert answer.status < 500, target
             assert answer.status != 200 or answer.body in (picture.body, b"not an image"), target
         else:
@@ -780,12 +780,12 @@ def nginx_log(door: Door) -> str:
 
 
 def logs_files() -> bool:
-    """Whether this nginx can log which files it looks for."""
+    """Whether this nginx can log the files that it looks for."""
     assert NGINX is not None
     return "--with-debug" in subprocess.run([NGINX, "-V"], capture_output=True, text=True, check=True).stderr
 
 
-# What goes away.
+# Evicting and purging.
 
 
 def test_an_evicted_entry_is_made_and_linked_again(door: Door) -> None:
@@ -855,7 +855,7 @@ def test_a_picture_that_was_taken_down_and_purged_is_404(door: Door) -> None:
     assert (answer.status, answer.from_app) == (404, True)
 
 
-# Another start.
+# Restarts.
 
 
 @pytest.mark.parametrize(
@@ -879,7 +879,7 @@ def test_a_start_with_another_configuration_empties_the_door(
     assert not door.get(url).from_app
 
     door.restart(**change)
-    assert door.get("/").status == 200  # a page with an image; nginx does not ask for that which it knows
+    assert door.get("/").status == 200  # a page with an image, because nginx does not ask for a known URL
 
     answer = door.get(url)
     assert (answer.status, answer.from_app) == (status, True)
@@ -901,7 +901,7 @@ def test_a_process_that_was_started_before_leaves_the_door_to_the_next() -> None
             assert app.test_client().get(url_of(app, "a.png", width=20)).status_code == 200
         linked = links(folder)
 
-        # As while one replica after the other is replaced.
+        # As in a rolling deployment.
         assert old.test_client().get(url_of(old, "a.png", width=30)).status_code == 200
 
         assert len(linked) == 1
@@ -959,10 +959,10 @@ def test_a_file_that_nginx_cannot_send_is_sent_by_the_application(new_door: Call
     url = door.url("a.png", width=20)
     rendered = door.get(url)
     for path in entries(door.folder):
-        path.parent.chmod(0o700)  # evicted before nginx opens it would be the same, and cannot be timed
+        path.parent.chmod(0o700)  # stands for an eviction just before nginx opens the file
     answer = door.get(url)
     assert (answer.status, answer.body) == (200, rendered.body)
-    # nginx leaves the Cache-Control of the first answer beside that of the second, which says the same.
+    # nginx sends the Cache-Control of both responses. They are equal.
     for name in ("Cache-Control", "ETag"):
         assert set(answer.headers.get_all(name, [])) == {rendered.headers[name]}
 
@@ -1010,7 +1010,7 @@ def test_x_sendfile_names_the_entry_on_a_hit() -> None:
 
 
 def modes(folder: Path) -> set[tuple[str, int]]:
-    """The modes of the way to all entries and links: files', folders'."""
+    """The modes of all entries and links, and of the folders that lead to them."""
     ways = {cache_folder(folder)}
     for path in (*entries(folder), *cache_folder(folder).glob("front/*/*")):
         ways |= {path, path.parent, path.parent.parent}

@@ -1,4 +1,4 @@
-"""Who may see an image, and until when: URLs that expire, and the application's own say."""
+"""Who may see an image, and until when: expiring URLs, and the callback of the application."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from flask_images_vips.options.options import Options
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Sets the clock by which answers are given so many seconds ahead."""
+    """Sets the clock of the responses ahead by some seconds."""
     real = time.time
 
     def ahead(seconds: float) -> None:
@@ -131,7 +131,7 @@ def test_an_expired_answer_says_that_it_varies(app: Flask, draw: Any) -> None:
     assert (answer.status_code, answer.headers["Vary"]) == (410, "Accept")
 
 
-# The application's own say.
+# The callback of the application.
 
 
 def by_folder(ref: str, options: Options) -> bool | Public:

@@ -1,4 +1,4 @@
-"""Hits that are answered before Flask begins: the same bytes, statuses and headers, for less."""
+"""Hits that are answered before Flask begins: they have the same status, headers and bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from serving.test_views import age
 
 
 class Site:
-    """An application that counts what Flask sees."""
+    """An application that counts the requests that Flask sees."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -86,7 +86,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 def test_a_hit_is_answered_as_by_flask(
     usual: Site, early: Site, static: Path, keywords: dict[str, Any], asked: dict[str, Any]
 ) -> None:
-    Image.effect_noise((600, 600), 90).save(static / "a.png")  # larger than what is sent at once
+    Image.effect_noise((600, 600), 90).save(static / "a.png")  # large enough to be streamed
     age(static / "a.png")
     url = url_of(usual.app, "a.png", **keywords)
     headers = early.client.get(url).headers

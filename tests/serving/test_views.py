@@ -1,4 +1,4 @@
-"""Whole requests: statuses, headers, bytes."""
+"""Whole requests: the status of each error, and the picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flask_images_vips.urls import ImageUrl
 
 
 def age(path: Path, seconds: float = 3600) -> None:
-    """Let *path* be as old as *seconds*."""
+    """Set the modification time of *path* to *seconds* ago."""
     then = time.time() - seconds
     os.utime(path, (then, then))
 
