@@ -27,7 +27,6 @@ from skimage.metrics import structural_similarity
 from bench.photographs import enlarged
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.engines.encoders import settings_of
-from flask_images_vips.engines.vips.writer import BALANCED
 from flask_images_vips.options.options import Options
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.state import images_of
@@ -231,9 +230,7 @@ def efforts(folder: Path) -> None:
         picture = pyvips.Image.thumbnail(str(folder / "static" / FILES[JPEG_24]), width).copy_memory()
         exact = Image.fromarray(picture.numpy())
         for format in ("jpeg", "webp", "avif", "png"):
-            options = {
-                effort: settings_of("vips", effort, BALANCED)[format] for effort in ("fast", "balanced", "small")
-            }
+            options = {effort: settings_of("vips", effort)[format] for effort in ("fast", "balanced", "small")}
             if format == "avif":
                 options["libvips' default"] = {}
             lossy = format != "png"

@@ -25,7 +25,7 @@ from .effects import turned
 from .reader import Reader
 from .steps import STEPS, expanded, kept_profile, scale
 from .trim import trim_box
-from .writer import BALANCED, encode, metadata_of, movement_of
+from .writer import encode, metadata_of, movement_of
 
 T = TypeVar("T")
 
@@ -52,11 +52,11 @@ class PillowEngine:
     ) -> None:
         self.timeout = timeout
         self._reader = Reader(inputs, auto_orient, timeout)
-        self.settings = settings_of("pillow", effort, BALANCED)
+        self.settings = settings_of("pillow", effort)
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
-        if format.name not in BALANCED:
-            return InvalidOption("format", format.name, expected=f"one of {', '.join(BALANCED)} (Pillow)")
+        if format.name not in self.settings:
+            return InvalidOption("format", format.name, expected=f"one of {', '.join(self.settings)} (Pillow)")
         gravity = options.settled().gravity
         if gravity.smart:
             return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart ones)")

@@ -13,17 +13,6 @@ from ..engine import Spec
 from ..rights import rights, rights_of_tiff
 from .effects import has_alpha
 
-# The encoder settings of each format, without the quality.
-BALANCED: dict[str, dict[str, Any]] = {
-    "jpeg": {"optimize": True},
-    "png": {"compress_level": 6},
-    "webp": {"method": 2},
-    "avif": {"speed": 7},
-    "gif": {},
-    "tiff": {"compression": "tiff_lzw"},
-    "bmp": {},
-    "ico": {},
-}
 # The modes that each encoder accepts.
 _MODES: dict[str, tuple[str, ...]] = {
     "jpeg": ("L", "RGB"),

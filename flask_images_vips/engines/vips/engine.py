@@ -27,7 +27,7 @@ from .forks import note_pixels
 from .reader import ERRORS, Reader, apart, has, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
 from .trim import trim_box
-from .writer import BALANCED, encode, exif_of, together
+from .writer import encode, exif_of, together
 
 
 class VipsEngine:
@@ -53,7 +53,7 @@ class VipsEngine:
     ) -> None:
         self.timeout = timeout
         self._reader = Reader(inputs, fail_on, auto_orient, headroom)
-        self.settings = settings_of("vips", effort, BALANCED)
+        self.settings = settings_of("vips", effort)
         # pyvips passes libvips' warnings to Python's logging as they occur. If Python's garbage collector runs there
         # and frees an image that warns in turn, glib aborts the process: a warning within a warning is fatal.
         pyvips._remove_log_handler()
@@ -64,8 +64,8 @@ class VipsEngine:
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if options.transform is not None:
             return InvalidOption("transform", str(options.transform), expected="no transform (libvips has none)")
-        if format.name not in BALANCED:
-            return InvalidOption("format", format.name, expected=f"one of {', '.join(BALANCED)} (libvips)")
+        if format.name not in self.settings:
+            return InvalidOption("format", format.name, expected=f"one of {', '.join(self.settings)} (libvips)")
         return None
 
     def header(self, descriptor: int, ref: str) -> Header:

@@ -12,17 +12,6 @@ from ..engine import Spec
 from ..rights import rights, rights_of_tiff
 from .reader import has
 
-# The encoder settings of each format, without the quality. What they cost and gain: AVIF effort 4, libvips' default,
-# costs ten times effort 2 for a tenth fewer bytes; WebP effort 4 twice effort 2 for a twentieth. A filter saves a
-# quarter of a PNG of a photograph; choosing among all filters for each line, at compression 6, costs two to three times
-# the CPU for another 6 %. GIF effort 7 costs two to four times effort 4, which looks as close with half the dither.
-BALANCED: dict[str, dict[str, Any]] = {
-    "jpeg": {"optimize_coding": True},
-    "png": {"compression": 3, "filter": "sub"},
-    "webp": {"effort": 2},
-    "avif": {"effort": 2},
-    "gif": {"effort": 4, "dither": 0.5},
-}
 _PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
 _LOSSLESS = {"webp": {"lossless": True}, "avif": {"lossless": True}}
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep

@@ -12,13 +12,16 @@ from PIL import Image
 
 from engines.test_colour import display_p3_profile
 from engines.test_engine import decoded
+from flask_images_vips.engines.encoders import settings_of
 from flask_images_vips.engines.engine import Spec
-from flask_images_vips.engines.pillow.writer import BALANCED, encode, metadata_of, movement_of
+from flask_images_vips.engines.pillow.writer import encode, metadata_of, movement_of
 from flask_images_vips.formats import FORMATS, by_name
 from flask_images_vips.geometry import Geometry, Size
 from flask_images_vips.options.options import Options
 
 SIDES = Size(40, 30)
+
+BALANCED = settings_of("pillow")
 
 
 def spec(format: str, profile: bytes | None = None, **options: Any) -> Spec:

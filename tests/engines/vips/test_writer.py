@@ -11,11 +11,14 @@ from conftest import gradient
 
 from engines.conftest import ENGINES
 from engines.test_engine import decoded, render
+from flask_images_vips.engines.encoders import settings_of
 from flask_images_vips.engines.engine import Spec
-from flask_images_vips.engines.vips.writer import BALANCED, encode, together
+from flask_images_vips.engines.vips.writer import encode, together
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Geometry, Size
 from flask_images_vips.options.options import Options
+
+BALANCED = settings_of("vips")
 
 
 @pytest.fixture
