@@ -26,19 +26,17 @@ from ..errors import (
     SourceNotFound,
     UnreadableSource,
 )
-from ..formats import JPEG, SUFFIXES
+from ..formats import SUFFIXES
 from ..options.options import Options
 from ..producer import Producer
 from ..rendering.job import Job, Rendered
 from ..rendition import Rendition
 from ..sources.source import Source
 from .copies import Copies, pays_at_once, takes_copies
-from .sets import Sets, Sides
+from .sets import SET_FORMATS, Sets, Sides
 
 logger = logging.getLogger("flask_images_vips")
 
-# The first visitor waits for all members of a set. Encoding them costs less than another decode only in these formats.
-_SET_FORMATS = (JPEG,)
 _FAILURE_SECONDS = 600.0
 
 
@@ -121,7 +119,7 @@ class SharedDecode:
 
     def _sets(self) -> Iterator[tuple[Key, list[Rendition]]]:
         rendition, failures = self.job.rendition, self.producer.facts.failures
-        if rendition.format in _SET_FORMATS and rendition.options.max_bytes is None:
+        if rendition.format in SET_FORMATS and rendition.options.max_bytes is None:
             for key, members in self.all.sets.find(rendition):
                 if ("set", key) not in failures:
                     yield key, members

@@ -15,6 +15,7 @@ from ..cache.entry import Key
 from ..digests import digest
 from ..engines.engine import Header
 from ..expiring import Expiring
+from ..formats import JPEG
 from ..geometry import lay_out
 from ..options.options import Options
 from ..rendition import Rendition, source_folder
@@ -23,6 +24,9 @@ from .copies import copy_sizes, takes_copies, usable_sizes
 
 Sides = tuple[int | None, int | None]
 """The width and the height that a URL asks for, in pixels."""
+
+SET_FORMATS = (JPEG,)
+"""Formats of renditions that are made as a set. In others, encoding all members would cost the first visitor more."""
 
 _MOST_PIXELS = 4_000_000  # of a member: larger ones are rarely asked for, and would need a larger decode
 _MOST_PIXELS_OF_SET = 16_000_000  # of all members: the first visitor waits for all of them
