@@ -1,6 +1,6 @@
 """Resize images on the fly in a Flask application, with libvips. A drop-in replacement for Flask-Images."""
 
-from .authorizer import PUBLIC, Public
+from .access import PUBLIC, Public
 from .compat import modes
 from .extension import Images
 from .options.transforms import Transform

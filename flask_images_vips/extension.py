@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
 
 from . import cli
-from .authorizer import PUBLIC, Authorizer, Callback
+from .access import PUBLIC, Authorizer, Callback
 from .compat import LegacyMethods
 from .composition import build
 from .config.keys import read_key

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from flask import Flask, current_app
 
-from .authorizer import Authorizer
+from .access import Authorizer, Privacy
 from .background import Recompressor
 from .config.checks import Secret
 from .config.keys import secret_keys
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
+from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
 """The key of an application's `AppImages` in ``app.extensions``."""
@@ -93,6 +94,15 @@ class AppImages:
     @property
     def authorizer(self) -> Authorizer | None:
         return self._authorizer()
+
+    def permit(self, url: ImageUrl) -> Privacy:
+        """Ask the application's callback, if there is one, whether the current visitor may see *url*.
+
+        Raises:
+            NotAuthorized: If the visitor may not.
+        """
+        authorizer = self._authorizer()
+        return "public" if authorizer is None else authorizer.permit(url, self.app.ensure_sync)
 
     def instance(self, make: Callable[[AppImages], T]) -> T:
         """Return what ``make(self)`` returned at its first call, so that there is one per application."""

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Request
 
+from ..access import Privacy
 from ..errors import ImagesError, SourceChanged, SourceError, SourceNotFound
 from ..options.options import Options
 from ..state import AppImages
 from ..urls import ImageUrl
-from .access import PUBLIC, Privacy, permit
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -53,7 +53,7 @@ def stand_in(
         return None
     other = replace(url, ref=config.fallback, remote=False, version=None, canonical=None)
     try:
-        shared = permit(other, images) == privacy == PUBLIC
+        shared = images.permit(other) == privacy == "public"
         rendition, entry = images.pipeline.entry(other)
     except ImagesError as failure:
         logger.warning("IMAGES_FALLBACK = %r cannot be sent: %s", config.fallback, failure)

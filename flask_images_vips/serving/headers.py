@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from ..access import Privacy
 from ..config.keys import Config
 from ..formats import Format
 from ..urls import ImageUrl
-from .access import Privacy
 
 Pairs = list[tuple[str, str]]
 

@@ -14,9 +14,9 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import http_date
 
+from ..access import Privacy
 from ..cache.entry import Entry
 from ..state import AppImages
-from .access import Privacy
 from .headers import IMMUTABLE, NO_STORE, VARY, Pairs, common_headers, outdated
 from .hit import Hit
 

@@ -6,6 +6,7 @@ import logging
 
 from flask import Response, request
 
+from ..access import Privacy
 from ..cache.entry import Entry
 from ..errors import (
     BadSignature,
@@ -25,7 +26,6 @@ from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
 from ..urls import ImageUrl
-from .access import PUBLIC, Privacy, permit
 from .fallback import stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
@@ -62,10 +62,10 @@ _REASONS = {
 def serve(path: str) -> Response:
     """Answer the current request, for the image URL *path*: verify, permit, find or render, respond."""
     images, verified = current_images(), None
-    privacy: Privacy = PUBLIC
+    privacy: Privacy = "public"
     try:
         verified = verify(images, path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
-        privacy = permit(verified.url, images)
+        privacy = images.permit(verified.url)
         hit = verified.hit()
         entry = hit.entry()
         if entry is None:
@@ -99,7 +99,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     """The response to *error*. *url* is None if the URL itself is invalid."""
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     logger.warning("image %r: %d, %s", path, status, error)
-    if privacy != PUBLIC:
+    if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     data = (f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")).encode()
     media_type = "text/plain; charset=utf-8"

@@ -11,9 +11,9 @@ from conftest import signed, url_of
 from flask import Flask
 from PIL import Image
 
+from flask_images_vips.access import Privacy
 from flask_images_vips.config.keys import Config
 from flask_images_vips.options.options import Options
-from flask_images_vips.serving.access import Privacy
 from flask_images_vips.serving.headers import Freshness, front_headers
 from flask_images_vips.urls import ImageUrl
 from serving.test_views import age

@@ -1,4 +1,4 @@
-"""Interpret the answers of an application's callback that decides who may see an image."""
+"""Decide who may see an image, by the application's callback, and which caches may store the response."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from werkzeug.wrappers import Response
 
 from .errors import NotAuthorized
 from .options.options import Options
+from .urls import ImageUrl
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -35,6 +36,13 @@ Callback = Callable[[str, Options], bool | Public | Coroutine[Any, Any, bool | P
 _NOT_ANSWERS = (Awaitable, Iterator, AsyncIterator, FunctionType, MethodType, BuiltinFunctionType, Response)
 
 
+Privacy = Literal["public", "private", "no-store"]
+"""Who may store a response: every cache, only the visitor's browser, or nobody."""
+
+EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Turns a coroutine function into a function, as `Flask.ensure_sync` does."""
+
+
 class Authorizer:
     """An application's callback. Answers that it should not return are refused, and logged once."""
 
@@ -48,12 +56,18 @@ class Authorizer:
         named = self.callback if hasattr(self.callback, "__qualname__") else type(self.callback)
         return f"{named.__module__}.{named.__qualname__}"
 
-    def is_private(
-        self, ref: str, options: Options, ensure_sync: Callable[[Callable[..., Any]], Callable[..., Any]]
-    ) -> bool:
-        """Whether the source *ref* is for this visitor only, rather than for everybody.
+    def permit(self, url: ImageUrl, ensure_sync: EnsureSync) -> Privacy:
+        """Ask the callback about every source that the picture of *url* shows. The strictest answer counts.
 
-        *ensure_sync* is the application's, for callbacks that are coroutine functions.
+        Raises:
+            NotAuthorized: If the current visitor may not see one of them.
+        """
+        # A list, not a generator: a private source does not spare the others the question.
+        private = [self._is_private(ref, url.options, ensure_sync) for ref in url.refs]
+        return "private" if any(private) else "public"
+
+    def _is_private(self, ref: str, options: Options, ensure_sync: EnsureSync) -> bool:
+        """Whether the source *ref* is for this visitor only, rather than for everybody.
 
         Raises:
             NotAuthorized: If the callback does not allow it, or returns something that is not an answer.
