@@ -1,0 +1,91 @@
+"""The parts of an application follow from its configuration."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_images_vips import Images
+from flask_images_vips.composition import build
+from flask_images_vips.errors import ConfigError
+from flask_images_vips.sources.local import HashedSources, LocalSources
+from flask_images_vips.state import Parts
+
+
+def parts(tmp_path: Path, **config: Any) -> Parts:
+    app = Flask("site", root_path=str(tmp_path))
+    app.config.update({"SECRET_KEY": "a secret", "IMAGES_CACHE": "cache", **config})
+    Images(app)
+    return build(app, "/imgsizer", "images")
+
+
+def test_the_url_and_the_name_are_those_that_the_url_map_holds(tmp_path: Path) -> None:
+    config = parts(tmp_path, IMAGES_URL="/late", IMAGES_NAME="late").pipeline.config
+    assert (config.url, config.name) == ("/imgsizer", "images")
+
+
+def test_everything_lies_in_a_folder_of_its_own_below_the_configured_one(tmp_path: Path) -> None:
+    pipeline = parts(tmp_path).pipeline
+    own = tmp_path / "cache" / "flask-images-vips"
+    assert Path(pipeline.cache.folder) == own
+    assert pipeline.shared is not None
+    assert Path(pipeline.shared.copies.store.folder) == own / "copies"
+    assert pipeline.sources.remote is not None
+    assert Path(pipeline.sources.remote.store.folder) == own / "remote"
+    assert not (tmp_path / "cache").exists()  # made by the first image
+
+
+def test_what_copies_and_remote_sources_hold_counts_for_the_whole(tmp_path: Path) -> None:
+    pipeline = parts(tmp_path, IMAGES_CACHE_MAX_SIZE=1000, IMAGES_COPIES_SHARE=0.1).pipeline
+    assert pipeline.cache.bound is not None
+    assert pipeline.cache.bound.max_bytes == 1000
+    assert [part.max_bytes for part in pipeline.cache.bound.parts] == [250, 100]
+
+
+@pytest.mark.parametrize(
+    ("config", "missing"),
+    [
+        ({"IMAGES_COPIES": False}, "shared"),
+        ({"IMAGES_REMOTE_HOSTS": []}, "remote"),
+    ],
+)
+def test_parts_that_are_switched_off_are_none(tmp_path: Path, config: dict[str, Any], missing: str) -> None:
+    pipeline = parts(tmp_path, **config).pipeline
+    found = {"shared": pipeline.shared, "remote": pipeline.sources.remote}
+    assert [name for name, part in found.items() if part is None] == [missing]
+
+
+def test_the_door_and_the_second_encoding_are_off_by_default(tmp_path: Path) -> None:
+    made = parts(tmp_path)
+    assert (made.front_door, made.background) == (None, None)
+    made = parts(tmp_path, IMAGES_FRONT_DOOR="door", IMAGES_RECOMPRESS_AFTER=2)
+    assert made.front_door is not None
+    assert Path(made.front_door.folder) == tmp_path / "door" / "flask-images-vips"
+    assert (made.background is not None) == (os.name == "posix")
+
+
+def test_a_second_encoding_that_cannot_work_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert parts(tmp_path, IMAGES_RECOMPRESS_AFTER=2, USE_X_SENDFILE=True).background is None
+    assert "IMAGES_RECOMPRESS_AFTER does nothing: USE_X_SENDFILE is set" in caplog.text
+
+
+def test_versions_are_by_time_or_by_content(tmp_path: Path) -> None:
+    assert type(parts(tmp_path).pipeline.sources.local) is LocalSources
+    assert type(parts(tmp_path, IMAGES_VERSION="hash").pipeline.sources.local) is HashedSources
+
+
+def test_applications_that_render_otherwise_share_no_settings(tmp_path: Path) -> None:
+    configs: list[dict[str, Any]] = [{}, {"IMAGES_ENGINE": "pillow"}, {"IMAGES_EFFORT": "fast"}, {"IMAGES_PATH": ["x"]}]
+    assert len({parts(tmp_path, **config).pipeline.facts.settings for config in configs}) == len(configs)
+    assert parts(tmp_path).pipeline.facts.settings == parts(tmp_path, IMAGES_MAX_AGE=1).pipeline.facts.settings
+
+
+def test_a_wrong_value_names_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="IMAGES_MAX_FRAMES"):
+        parts(tmp_path, IMAGES_MAX_FRAMES=0)
