@@ -1,1 +1,1 @@
-"""Measures the package against what it is compared with: ratios, interleaved in one run, medians of several."""
+"""Benchmarks of this package against other renderers and image servers."""

@@ -1,22 +1,27 @@
-"""Who renders? Each engine as a function of a file and a case, and the limit that none of them can go below.
+"""Render one picture with each engine, and with the least work that any engine must do.
 
-Imports stand in the functions: each contender runs in a process of its own, whose memory is to be its alone.
+Each contender runs in a process of its own. The libraries are imported inside of the functions, so that the memory of
+the process is that of its contender alone.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import multiprocessing
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.measure import WrongAnswer, check, peak_mb, reset_peak
 from bench.workload import Case
 
 Render = Callable[[Path, Case], bytes]
 
-# libvips' settings of this package, so that bare pyvips and the limit write the same files.
+# The settings of this package's libvips engine, so that bare pyvips and the limit write the same files.
 _SAVE: dict[str, dict[str, Any]] = {
     "jpeg": {"optimize_coding": True},
     "png": {"compression": 3, "filter": "sub"},
@@ -29,7 +34,7 @@ _WITH_QUALITY = {"jpeg", "webp", "avif"}
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """*make* gives the function that renders, in the process that will call it; *able* says of which cases."""
+    """A way to render. *make* returns the function that renders; *able* says whether it can render a case."""
 
     name: str
     make: Callable[[], Render]
@@ -38,7 +43,7 @@ class Contender:
 
 
 def _of_package(engine_name: str) -> Render:
-    """What a cold request costs the engine: open, header, plan, render."""
+    """Render with this package's engine, as for a cold request: open, read the header, plan, render."""
     from flask_images_vips import formats
     from flask_images_vips.engines.engine import Engine
     from flask_images_vips.geometry import Size, plan
@@ -83,7 +88,7 @@ def _of_package(engine_name: str) -> Render:
 
 
 def _full_decode() -> Render:
-    """What Flask-Images does, written anew: decode everything, then resize."""
+    """Render as Flask-Images does: decode all pixels, then resize. It is rewritten here."""
     from PIL import Image, ImageFilter
 
     def render(path: Path, case: Case) -> bytes:
@@ -118,7 +123,7 @@ def _full_decode() -> Render:
 
 
 def _bare_pyvips() -> Render:
-    """The shortest way to the same file: no checks, no plan."""
+    """Render the same file with the least pyvips code, without checks or a plan."""
     import pyvips
 
     pyvips.cache_set_max(0)
@@ -136,7 +141,7 @@ def _bare_pyvips() -> Render:
 
 
 def _limit() -> Render:
-    """Decoding, at a fraction of the size where the format can, and encoding: no picture can be made without them."""
+    """Decode, at reduced size if the format allows it, and encode a result made earlier: no engine can do less."""
     import pyvips
 
     pyvips.cache_set_max(0)
@@ -157,7 +162,7 @@ def _limit() -> Render:
         elif case.picture.format == "webp":
             fraction = {"scale": min(1, 1 / smaller)}
         picture = pyvips.Image.new_from_file(str(path), access="sequential", **fraction)
-        # The last line alone is asked for: all are decoded, and none is kept.
+        # Reading the last line decodes all lines, and keeps none.
         picture.crop(0, picture.height - 1, picture.width, 1).write_to_memory()
         return _saved(result, case)
 
@@ -171,7 +176,7 @@ def _saved(picture: Any, case: Case) -> bytes:
 
 
 def scaled(size: tuple[int, int], case: Case) -> tuple[int, int]:
-    """What a picture of *size* is scaled to before it is laid on its canvas. Rounded down, as Flask-Images does."""
+    """Return the size to which a picture of *size* is scaled before cropping or padding, rounded down."""
     box = case.operation.width, case.operation.height
     across, down = ((box[0], size[1] * box[0] // size[0]), (size[0] * box[1] // size[1], box[1]))
     return max(across, down) if case.operation.mode == "crop" else min(across, down)
@@ -190,26 +195,109 @@ CONTENDERS = {
             OURS,
             functools.partial(_of_package, "vips"),
             lambda case: case.operation.transform is None,
-            "this package's engine by libvips: open, header, plan, render",
+            "this package's libvips engine: open, header, plan, render",
         ),
         Contender(
             PILLOW,
             functools.partial(_of_package, "pillow"),
             lambda case: True,
-            "this package's engine by Pillow, where libvips is missing or cannot",
+            "this package's Pillow engine, used if libvips is missing or cannot render the request",
         ),
         Contender(
             BARE,
             _bare_pyvips,
             lambda case: case.operation.transform is None and case.operation.sharpen is None,
-            "thumbnail() and write_to_buffer() alone, without a check",
+            "thumbnail() and write_to_buffer() alone, without checks",
         ),
-        Contender(FULL, _full_decode, lambda case: True, "what Flask-Images does, written anew: decode all, resize"),
+        Contender(
+            FULL, _full_decode, lambda case: True, "what Flask-Images does, rewritten: decode all pixels, then resize"
+        ),
         Contender(
             LIMIT,
             _limit,
             lambda case: True,
-            "decoding (scaled where the format can) and encoding alone: no picture comes of it",
+            "decoding (at reduced size if the format allows it) and encoding alone, which makes no picture",
         ),
     )
 }
+
+
+# One process for each contender.
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The cost of one rendition, and its file."""
+
+    cpu_ms: float
+    wall_ms: float
+    data: bytes
+
+
+class Worker:
+    """One contender in a fresh process, so that its memory and CPU time can be measured alone."""
+
+    def __init__(self, contender: str) -> None:
+        self.contender = contender
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(contender, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def render(self, path: Path, case: Case) -> Sample:
+        """Render *case* from the file at *path*, and check the result.
+
+        Raises:
+            WrongAnswer: If the contender failed, or made another picture than the one asked for.
+        """
+        sample: Sample = self._ask((path, case))
+        check(self.contender, sample.data, case.size, case.output)
+        return sample
+
+    def peak_mb(self) -> float:
+        """Return the peak memory of the process since the last call, in MB."""
+        peak: float = self._ask("peak")
+        return peak
+
+    def _ask(self, request: object) -> Any:
+        self._pipe.send(request)
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            raise WrongAnswer(f"{self.contender}: its process ended") from None
+        if isinstance(answer, Exception):
+            raise WrongAnswer(f"{self.contender}: {type(answer).__name__}: {answer}") from answer
+        return answer
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipe.close()
+        self._process.join(5)
+        self._process.kill()
+
+
+def _serve(contender: str, pipe: Any) -> None:
+    """Answer the requests of a `Worker` in its process, until it closes the pipe."""
+    try:
+        render = CONTENDERS[contender].make()
+    except Exception as error:
+        pipe.send(RuntimeError(f"cannot be made: {error}"))
+        return
+    while True:
+        try:
+            request = pipe.recv()
+        except EOFError:
+            return
+        if request == "peak":
+            pipe.send(peak_mb(os.getpid()))
+            reset_peak(os.getpid())
+            continue
+        try:
+            cpu, wall = time.process_time(), time.perf_counter()
+            data = render(*request)
+            pipe.send(Sample(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall), data))
+        except Exception as error:
+            pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))

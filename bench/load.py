@@ -1,22 +1,27 @@
-"""Who asks? A client that reads every answer whole and keeps it to be checked, and wrk where answers are all one."""
+"""Send requests to a server: with clients that keep every answer for checking, with wrk, or all at one moment."""
 
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
-from bench.measure import Tree, WrongAnswer
+from bench.measure import Tree, WrongAnswer, percentile
 
 TIMEOUT_SECONDS = 60
+ANSWER_BYTES = 1_000_000  # more than any answer has
 WRK = shutil.which("wrk")
-# Errors of reading are left out: so some versions of wrk count the end of a connection that the server announced.
+# Read errors are left out: some versions of wrk count connections that the server closes as it announced.
 _TROUBLE = re.compile(
     r"Non-2xx or 3xx responses: \d+|Socket errors: (?:connect [1-9].*|.*write [1-9].*|.*timeout [1-9].*)"
 )
@@ -24,7 +29,7 @@ _TROUBLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What *requests* cost: seconds by the clock, CPU of the server's tree and of the client, and each one's wait."""
+    """The cost of *requests*: wall seconds, CPU seconds of the server's processes and of the client, and each wait."""
 
     requests: int
     wall: float
@@ -46,7 +51,7 @@ class Load:
 
 
 class Client:
-    """One connection, kept where the server keeps it."""
+    """A client with one connection, which it reuses unless the server closes it."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
@@ -64,10 +69,10 @@ class Client:
 
 
 def get(name: str, port: int, url: str) -> bytes:
-    """The answer of the contender *name* to *url*.
+    """Return the answer of the server *name* to *url*.
 
     Raises:
-        WrongAnswer: it is none, or no 200.
+        WrongAnswer: If there is none, or its status is not 200.
     """
     client = Client(port)
     try:
@@ -82,10 +87,10 @@ def get(name: str, port: int, url: str) -> bytes:
 
 
 def ask_all(name: str, port: int, tree: Tree, urls: Sequence[str], clients: int) -> tuple[Load, list[bytes]]:
-    """Each of *urls* once, by so many *clients*, and the answers in the order of *urls*.
+    """Request each of *urls* once, by several *clients*. Returns the cost, and the answers in the order of *urls*.
 
     Raises:
-        WrongAnswer: one is not answered with 200.
+        WrongAnswer: If one of them is not answered with 200.
     """
     bodies: list[bytes] = [b""] * len(urls)
     waits = [0.0] * len(urls)
@@ -125,10 +130,12 @@ def ask_all(name: str, port: int, tree: Tree, urls: Sequence[str], clients: int)
 
 
 def ask_again(name: str, port: int, tree: Tree, url: str, seconds: float, clients: int) -> Load:
-    """One *url* for so many *seconds*, by wrk, or by `ask_all` where it is missing. *waits* are the median and p99.
+    """Request *url* again and again for some *seconds*, by wrk or, if it is missing, by `ask_all`.
+
+    The *waits* of the result are their median and 99th percentile.
 
     Raises:
-        WrongAnswer: an answer is no 200.
+        WrongAnswer: If the status of an answer is not 200.
     """
     expected = get(name, port, url)
     if WRK is None:
@@ -136,14 +143,7 @@ def ask_again(name: str, port: int, tree: Tree, url: str, seconds: float, client
         load, bodies = ask_all(name, port, tree, urls, clients)
         if any(body != expected for body in bodies):
             raise WrongAnswer(f"{name}: {url} has several answers")
-        waits = sorted(load.waits)
-        return Load(
-            load.requests,
-            load.wall,
-            load.server_cpu,
-            load.client_cpu,
-            [waits[len(waits) // 2], waits[len(waits) * 99 // 100]],
-        )
+        return replace(load, waits=[percentile(load.waits, share) for share in (0.5, 0.99)])
     command = [WRK, "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--latency", f"http://127.0.0.1:{port}{url}"]
     server, client = tree.cpu_seconds(), _children_cpu()
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + TIMEOUT_SECONDS, check=True)
@@ -151,10 +151,10 @@ def ask_again(name: str, port: int, tree: Tree, url: str, seconds: float, client
 
 
 def read_wrk(name: str, text: str, body_bytes: int, server_cpu: float, client_cpu: float) -> Load:
-    """What wrk reports of answers that have *body_bytes* each.
+    """Read the report *text* of wrk about answers of *body_bytes* each.
 
     Raises:
-        WrongAnswer: it met errors, nothing was answered, or less than whole answers.
+        WrongAnswer: If wrk had errors, no answers, or incomplete ones.
     """
     if trouble := _TROUBLE.search(text):
         raise WrongAnswer(f"{name}: {trouble[0]}")
@@ -162,7 +162,7 @@ def read_wrk(name: str, text: str, body_bytes: int, server_cpu: float, client_cp
     if done is None or int(done[1]) == 0:
         raise WrongAnswer(f"{name}: wrk had no answer: {text[-300:]}")
     read = float(done[4]) * 1024 ** " KMG".index(done[5] or " ")
-    if read < 0.98 * int(done[1]) * body_bytes:  # wrk rounds what it read
+    if read < 0.98 * int(done[1]) * body_bytes:  # wrk rounds the bytes that it reports
         raise WrongAnswer(f"{name}: {int(done[1])} answers of {body_bytes} bytes, but {read:.0f} bytes read")
     wall = float(done[2]) / (1000 if done[3] == "ms" else 1)
     waits = [
@@ -175,3 +175,48 @@ def read_wrk(name: str, text: str, body_bytes: int, server_cpu: float, client_cp
 def _children_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def ask_at_once(port: int, tree: Tree, urls: Sequence[str]) -> Counter[str]:
+    """Request all *urls* at the same moment, each by a client of its own. Returns the number of answers per status.
+
+    In production, clients run on other machines and use none of the server's CPU time. Here, the workers are stopped
+    until all requests are sent, each socket holds a whole answer, and one thread of low priority reads them all.
+    """
+    workers = tree.roots[0].children()
+    for worker in workers:
+        worker.suspend()
+    try:
+        clients = [_send(port, url) for url in urls]
+    finally:
+        for worker in workers:
+            worker.resume()
+    with ThreadPoolExecutor(1, initializer=_lower_priority) as pool:
+        return pool.submit(_statuses, clients).result()
+
+
+def _send(port: int, url: str) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ANSWER_BYTES)
+    client.settimeout(TIMEOUT_SECONDS)
+    client.connect(("127.0.0.1", port))
+    client.sendall(f"GET {url} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n".encode())
+    return client
+
+
+def _lower_priority() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # on Linux, of this thread alone
+
+
+def _statuses(clients: Sequence[socket.socket]) -> Counter[str]:
+    """Read all answers. Those that fail are counted by the name of the error."""
+    found: Counter[str] = Counter()
+    for client in clients:
+        try:
+            with client, http.client.HTTPResponse(client) as response:
+                response.begin()
+                response.read()
+                found[str(response.status)] += 1
+        except (OSError, http.client.HTTPException) as error:
+            found[type(error).__name__] += 1
+    return found

@@ -1,16 +1,17 @@
-"""What did it cost? CPU and memory by the kernel's account, contenders in turns, and whether anybody disturbed.
+"""Measure CPU time and memory, in interleaved rounds, and summarise the rounds.
 
-Linux: the clocks of other processes and the peak of a process' memory are read from its kernel.
+Linux only: the CPU clocks of other processes and the peak of their memory are read from its kernel.
 """
 
 from __future__ import annotations
 
 import ctypes
 import io
-import multiprocessing
+import math
 import os
+import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,27 +21,42 @@ from typing import Any, Generic, TypeVar
 import psutil
 from PIL import Image
 
-from bench.workload import Case
-
 T = TypeVar("T")
 
 DISTURBED = 0.10
-"""The share of all processors' time that others may take in a round, before it is repeated."""
+"""A round is disturbed if other processes use more than this share of all processors' time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a benchmark is to run. *rounds* replaces its own number of rounds; *on_step* is called after each step."""
+
+    quick: bool = False
+    rounds: int | None = None
+    on_step: Callable[[str], object] = lambda step: None
+
+    def pick(self, full: T, quick: T) -> T:
+        """Return *quick* in a quick run, and *full* otherwise."""
+        return quick if self.quick else full
+
+    def rounds_or(self, full: int, quick: int) -> int:
+        """Return the number of rounds: the one set by the user, or that of this kind of run."""
+        return self.rounds or self.pick(full, quick)
 
 
 class WrongAnswer(Exception):
-    """A contender that answers with an error, or with another picture than the one asked for, is not fast."""
+    """A contender failed, or made another picture than the one asked for."""
 
 
 def check(contender: str, data: bytes, size: tuple[int, int], format: str) -> None:
-    """See that *data* is a picture of *format* and *size*, (width, height); renderers round one side as they like.
+    """Check that *data* is a picture of *format* and *size*, (width, height). Each side may be off by one pixel.
 
     Raises:
-        WrongAnswer: it is not.
+        WrongAnswer: If it is not.
     """
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            picture.load()  # or half a picture would do
+            picture.load()  # reading the header alone would accept a truncated file
             found, kind = picture.size, (picture.format or "").lower()
     except OSError as error:
         raise WrongAnswer(f"{contender}: {len(data)} bytes that are no picture ({error})") from error
@@ -50,18 +66,31 @@ def check(contender: str, data: bytes, size: tuple[int, int], format: str) -> No
         raise WrongAnswer(f"{contender}: a picture of {found[0]}×{found[1]}, not of {size[0]}×{size[1]}")
 
 
-# The kernel's account.
+# CPU time and memory, as the kernel counts them.
 
 
 def cpu_seconds(pid: int) -> float:
-    """What the process *pid* has used of the processors, with all its threads, those that ended too."""
+    """Return the CPU seconds of the process *pid*, with all its threads, or 0 if it is gone."""
     with suppress(OSError):  # the clock of a process, see clock_getcpuclockid(3)
         return time.clock_gettime((~pid << 3) | 2)
     return 0.0
 
 
+def peak_mb(pid: int) -> float:
+    """Return the peak memory (RSS) of the process *pid* since its start or the last `reset_peak`, in MB."""
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+    return 0.0
+
+
+def reset_peak(pid: int) -> None:
+    """Let `peak_mb` of the process *pid* start anew."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 class Tree:
-    """A server's process, or several that answer together, and all below."""
+    """One or several processes with all their descendants: a server."""
 
     def __init__(self, *roots: int) -> None:
         self.roots = [psutil.Process(root) for root in roots]
@@ -80,27 +109,23 @@ class Tree:
             reset_peak(pid)
 
     def peak_mb(self) -> float:
-        """The sum of the processes' peaks: an upper bound of what they held together."""
+        """Return the sum of the processes' peaks, an upper bound of the memory that they held together."""
         return sum(peak_mb(pid) for pid in self.pids())
 
 
-def peak_mb(pid: int) -> float:
-    """The most memory that the process *pid* held since it began, or since `reset_peak`."""
-    with suppress(OSError, IndexError):
-        return int(Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
-    return 0.0
+def adopt_orphans() -> None:
+    """Become the parent of orphaned descendants, so that their CPU time counts as our own.
+
+    Some servers end without waiting for their workers. See PR_SET_CHILD_SUBREAPER, prctl(2).
+    """
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
-def reset_peak(pid: int) -> None:
-    with suppress(OSError):
-        Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
-# Who else was there.
+# Disturbances by other processes.
 
 
 class Watch:
-    """What share of all processors' time others took between ``with`` and now: whatever is not of our own tree."""
+    """Measures the share of all processors' time that other processes used inside of the ``with`` block."""
 
     share = 0.0
 
@@ -111,21 +136,21 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        there = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
+        available = (time.monotonic() - self._begin) * (os.cpu_count() or 1)
         foreign = (_busy_seconds() - self._busy) - (_own_seconds() - self._own)
-        # The kernel counts in steps of 10 ms: a shorter time says nothing.
-        self.share = max(0.0, foreign / there) if there > 0.2 else 0.0
+        # The kernel counts in steps of 10 ms, which is too coarse for shorter blocks.
+        self.share = max(0.0, foreign / available) if available > 0.2 else 0.0
 
 
 def _busy_seconds() -> float:
-    """All processors' time in processes, or stolen, since the machine started. Interrupts may be our own packets'."""
+    """Return the time that all processors were busy since boot, without interrupts: our own packets cause some."""
     first = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
     user, nice, system, _idle, _wait, _irq, _softirq, steal = (int(ticks) for ticks in first[:8])
     return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def _own_seconds() -> float:
-    """That of this process, its living children and theirs, and of those that have ended."""
+    """Return the CPU time of this process and its descendants, also of those that have ended."""
     total = 0.0
     here = psutil.Process()
     for process in (here, *here.children(recursive=True)):
@@ -135,26 +160,22 @@ def _own_seconds() -> float:
     return total
 
 
-def adopt_orphans() -> None:
-    """Let processes whose parent ends before them become this one's, so that what they used counts as its own.
-
-    Some servers end without waiting for their workers: see PR_SET_CHILD_SUBREAPER, prctl(2).
-    """
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-
-
-# In turns.
+# Interleaved rounds.
 
 
 @dataclass
 class Rounds(Generic[T]):
-    """What each contender gave in each round; how many rounds others disturbed all the same, and the worst of them."""
+    """The samples of each contender, one per round.
+
+    *disturbed* counts the rounds that were disturbed even when repeated; *foreign_share* is that of the worst round.
+    """
 
     samples: dict[str, list[T]] = field(default_factory=dict)
     disturbed: int = 0
     foreign_share: float = 0.0
 
     def noted(self) -> dict[str, Any]:
+        """Return the disturbances as they are stored with results."""
         return {"disturbed": self.disturbed, "foreign_share": round(self.foreign_share, 3)}
 
 
@@ -164,10 +185,9 @@ def interleaved(
     watch: Callable[[], Watch] = Watch,
     spare: int | None = None,
 ) -> Rounds[T]:
-    """Each of *measures* once a round, in another order each time.
+    """Call each of *measures* once per round, in a different order each time.
 
-    A round that was disturbed is repeated; after *spare* repetitions, by default as many as there are *rounds*, it
-    counts, and is noted.
+    A disturbed round is repeated. After *spare* repetitions, by default as many as *rounds*, it counts and is noted.
     """
     result: Rounds[T] = Rounds({name: [] for name in measures})
     names = list(measures)
@@ -176,11 +196,11 @@ def interleaved(
     while done < rounds:
         turned = names[done % len(names) :] + names[: done % len(names)]
         with watch() as disturbance:
-            given = {name: measures[name]() for name in turned}
+            found = {name: measures[name]() for name in turned}
         if disturbance.share > DISTURBED and spare:
             spare -= 1
             continue
-        for name, sample in given.items():
+        for name, sample in found.items():
             result.samples[name].append(sample)
         result.disturbed += disturbance.share > DISTURBED
         result.foreign_share = max(result.foreign_share, disturbance.share)
@@ -188,86 +208,62 @@ def interleaved(
     return result
 
 
-# Renderers, each in a process of its own.
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    cpu_ms: float
-    wall_ms: float
-    data: bytes
-
-
-class Worker:
-    """One contender in a fresh process, so that its memory and its CPU are its alone."""
-
-    def __init__(self, contender: str) -> None:
-        self.contender = contender
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(contender, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def render(self, path: Path, case: Case) -> Sample:
-        """One rendition, checked.
-
-        Raises:
-            WrongAnswer: the contender failed, or made another picture than the one asked for.
-        """
-        sample: Sample = self._ask((path, case))
-        check(self.contender, sample.data, case.size, case.output)
-        return sample
-
-    def peak_mb(self) -> float:
-        """The most memory that this process held since the last call of this."""
-        peak: float = self._ask("peak")
-        return peak
-
-    def _ask(self, what: object) -> Any:
-        self._pipe.send(what)
-        try:
-            answer = self._pipe.recv()
-        except EOFError:
-            raise WrongAnswer(f"{self.contender}: its process died") from None
-        if isinstance(answer, Exception):
-            raise WrongAnswer(f"{self.contender}: {type(answer).__name__}: {answer}") from answer
-        return answer
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pipe.close()
-        self._process.join(5)
-        self._process.kill()
-
-
-def _serve(contender: str, pipe: Any) -> None:
-    """Run in the worker: answers what `Worker` asks, until it goes."""
-    from bench.contenders import CONTENDERS
-
-    try:
-        render = CONTENDERS[contender].make()
-    except Exception as error:
-        pipe.send(RuntimeError(f"cannot be made: {error}"))
-        return
-    while True:
-        try:
-            what = pipe.recv()
-        except EOFError:
-            return
-        if what == "peak":
-            pipe.send(peak_mb(os.getpid()))
-            reset_peak(os.getpid())
-            continue
-        try:
-            cpu, wall = time.process_time(), time.perf_counter()
-            data = render(*what)
-            pipe.send(Sample(1000 * (time.process_time() - cpu), 1000 * (time.perf_counter() - wall), data))
-        except Exception as error:
-            pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
+def cpu_ms(work: Callable[[], object]) -> float:
+    """Call *work* and return the CPU milliseconds that this process spent on it."""
+    begin = time.process_time()
+    work()
+    return 1000 * (time.process_time() - begin)
 
 
 def rounded(values: Iterable[float], digits: int = 3) -> list[float]:
     return [round(value, digits) for value in values]
+
+
+# Medians, which are always shown with their spread.
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of *count* measurements, and the least and the greatest of them."""
+
+    median: float
+    least: float
+    most: float
+    count: int
+
+    def text(self, digits: int | None = None) -> str:
+        """Return ``23.7 (22.6–29.9)``, in three significant digits, or with *digits* decimal places."""
+        places = _places(self.median) if digits is None else digits
+        middle, least, most = (f"{value:,.{places}f}" for value in (self.median, self.least, self.most))
+        return middle if self.count == 1 else f"{middle} ({least}–{most})"
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return the spread of *values*.
+
+    Raises:
+        ValueError: If there are no values.
+    """
+    if not values:
+        raise ValueError("nothing was measured")
+    return Spread(statistics.median(values), min(values), max(values), len(values))
+
+
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
+    """Return the spread of the ratios of each round, whose two measurements met the same disturbances.
+
+    Raises:
+        ValueError: If the numbers of rounds differ.
+    """
+    if len(numerators) != len(denominators):
+        raise ValueError(f"{len(numerators)} and {len(denominators)} rounds cannot be compared")
+    return spread([one / other for one, other in zip(numerators, denominators, strict=True)])
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the least of *values* that *share* (0 to 1) of them do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def _places(value: float) -> int:
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2

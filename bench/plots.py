@@ -1,4 +1,4 @@
-"""What do the results look like? One plot a part, each as a light and a dark PNG."""
+"""Draw the results: one plot for each benchmark, each as a light and a dark PNG."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.findings import BARE, FULL, LIMIT, OURS, PILLOW, RIVALS, Results, cold_cases, engine_cases, hits, mixed_cases
-from bench.statistics import Spread, ratio, spread
+from bench.contenders import BARE, FULL, LIMIT, OURS, PILLOW
+from bench.measure import Spread, ratio, spread
+from bench.results import Results
+from bench.servers import RIVALS
 
 Draw = Callable[[Results, dict[str, str]], Figure | None]
 
@@ -29,7 +31,7 @@ _THEMES = {
 
 
 def draw_all(results: Results, folder: Path) -> dict[str, str]:
-    """Write every plot that *results* allow into *folder*; what each shows, in a sentence, by its name."""
+    """Draw the plots of all *results* into *folder*. Returns a caption for each plot, by its name."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     for name, (draw, caption) in PLOTS.items():
@@ -77,7 +79,7 @@ def _colour(name: str, theme: dict[str, str]) -> str:
 def _bars(
     axes: Axes, rows: list[tuple[str, Spread]], theme: dict[str, str], unit: str, colours: list[str] | None = None
 ) -> None:
-    """Horizontal bars with their spread, and each one's median written beside it."""
+    """Draw horizontal bars with their spreads and medians."""
     places = np.arange(len(rows))[::-1]
     values = [found.median for _, found in rows]
     errors = [[found.median - found.least for _, found in rows], [found.most - found.median for _, found in rows]]
@@ -93,6 +95,11 @@ def _bars(
     axes.grid(axis="x")
 
 
+def _cases(results: Results, part: str) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = results.get(part, {}).get("cases", [])
+    return cases
+
+
 def _panels(count: int, rows_each: int, across: int = 2) -> tuple[Figure, Iterator[Axes]]:
     down = -(-count // across)
     figure, grid = plt.subplots(down, across, figsize=(9.6, down * (0.75 + 0.27 * rows_each)), squeeze=False)
@@ -102,7 +109,7 @@ def _panels(count: int, rows_each: int, across: int = 2) -> tuple[Figure, Iterat
 
 
 def engines(results: Results, theme: dict[str, str]) -> Figure | None:
-    cases = engine_cases(results)
+    cases = _cases(results, "engines")
     if not cases:
         return None
     figure, panels = _panels(len(cases), 5)
@@ -130,7 +137,7 @@ def densities(results: Results, theme: dict[str, str]) -> Figure | None:
     axes.axhline(4, color=theme["slow"], lw=1)
     axes.text(points[-1][0], 4.05, "goal: 4", color=theme["slow"], ha="right", fontsize=8)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("bits a pixel of the JPEG")
+    axes.set_xlabel("bits per pixel of the JPEG")
     axes.set_title("CPU of a full decode ÷ ours: one 6 Mpx photograph, saved at several qualities")
     axes.grid()
     axes.legend()
@@ -138,32 +145,35 @@ def densities(results: Results, theme: dict[str, str]) -> Figure | None:
 
 
 def cold(results: Results, theme: dict[str, str]) -> Figure | None:
-    cases = cold_cases(results)
+    cases = _cases(results, "cold")
     if not cases:
         return None
     figure, panels = _panels(len(cases), 7)
     for case, axes in zip(cases, panels, strict=False):
         _bars(
-            axes, [(n, spread(row["per_second"])) for n, row in case["contenders"].items()], theme, "requests a second"
+            axes,
+            [(n, spread(row["per_second"])) for n, row in case["contenders"].items()],
+            theme,
+            "requests per second",
         )
         axes.set_title(case["picture"])
     return figure
 
 
 def mixed(results: Results, theme: dict[str, str]) -> Figure | None:
-    cases = mixed_cases(results)
+    cases = _cases(results, "mixed")
     if not cases:
         return None
     figure, panels = _panels(len(cases), 6)
     for case, axes in zip(cases, panels, strict=False):
         rows = [(name, spread(row["per_second"])) for name, row in case["contenders"].items()]
-        _bars(axes, rows, theme, "requests a second")
+        _bars(axes, rows, theme, "requests per second")
         axes.set_title(f"{case['load']}, {case['requests']:,}")
     return figure
 
 
 def warm(results: Results, theme: dict[str, str]) -> Figure | None:
-    found = hits(results)
+    found = results.get("warm", {}).get("servers", {}).get("contenders", {})
     if not found:
         return None
     python = {name: row for name, row in found.items() if not name.startswith("nginx") or "Accel" in name}
@@ -172,9 +182,9 @@ def warm(results: Results, theme: dict[str, str]) -> Figure | None:
         1 + bool(door), 1, figsize=(9.6, 3.6), squeeze=False, height_ratios=[len(python), len(door)][: 1 + bool(door)]
     )
     for panel, rows, title in zip(
-        axes.flat, (python, door), ("Python answers, or is asked", "nginx answers by itself"), strict=False
+        axes.flat, (python, door), ("Python answers, or permits the answer", "nginx answers alone"), strict=False
     ):
-        _bars(panel, [(name, spread(row["cpu_us"])) for name, row in rows.items()], theme, "CPU µs a request")
+        _bars(panel, [(name, spread(row["cpu_us"])) for name, row in rows.items()], theme, "CPU µs per request")
         panel.set_title(title)
     return figure
 
@@ -201,7 +211,7 @@ def memory(results: Results, theme: dict[str, str]) -> Figure | None:
     peaks.set_title(f"{data['clients']} clients, {data['picture']}")
     growth.plot(data["growth"]["renders"], data["growth"]["resident_mb"], color=theme["ours"], marker="o", ms=3)
     growth.set_ylim(bottom=0)
-    growth.set_title("One process that renders and renders")
+    growth.set_title("One process that renders for a long time")
     growth.set_xlabel("renders")
     growth.set_ylabel("MB resident")
     growth.grid()
@@ -236,12 +246,12 @@ PLOTS: dict[str, tuple[Draw, str]] = {
     "engines": (engines, "CPU of one rendition by each engine, with its spread; shorter is better."),
     "densities": (
         densities,
-        "The more bits a JPEG holds, the more of the work is reading them, which nothing can skip.",
+        "The more bits per pixel a JPEG has, the more of the work is reading them, which no engine can skip.",
     ),
-    "cold": (cold, "First renditions a second by each server; longer is better."),
+    "cold": (cold, "First renditions per second by each server; longer is better."),
     "mixed": (mixed, "A site's traffic from an empty cache on, and without its repetitions; longer is better."),
     "warm": (warm, "CPU of a hit, of all the server's processes; shorter is better."),
-    "stampede": (stampede, "A crowd that wants one new picture; shorter is better."),
-    "memory": (memory, "Peak memory of all the server's processes, and the growth of one; shorter is better."),
+    "stampede": (stampede, "Many clients that request one new picture at once; shorter is better."),
+    "memory": (memory, "Peak memory of all the server's processes, and the growth of one process; shorter is better."),
     "quality": (quality, "Nearness to the reference and bytes; up and to the left is better."),
 }

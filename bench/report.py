@@ -1,4 +1,4 @@
-"""``python -m bench report``: one page of the results that are there, with its plots in it, and the README's tables."""
+"""Write a page of the stored results with its plots, and the tables of the README."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import base64
 import re
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from bench import tables
-from bench.findings import Results
 from bench.measure import DISTURBED
-from bench.results import FOLDER, ROOT, load
-from bench.tables import Table
+from bench.parts import cold, engines, memory, mixed, module_of, warm
+from bench.results import FOLDER, ROOT, Results, load
+from bench.tables import Goal, Loss, Table, skipped
 
 README = ROOT / "README.md"
 
@@ -40,27 +40,37 @@ figcaption { color: var(--faint); font-size: .87rem; } details { margin: 1rem 0;
 
 _METHOD = f"""
 <p>Every contender gets the same files, the same sizes and the same quality. Contenders take turns: each round measures
-all of them once, in another order each time, and a ratio is the median of the rounds' own ratios. Figures are medians,
-with the least and the most of all rounds in brackets.</p>
-<p>CPU is the kernel's account of the process, or of the server's whole process tree; the load client's own is stated
-beside it. A round in which anybody else took more than {100 * DISTURBED:.0f} % of the processors is measured again, as
-many times as there are rounds; what was still disturbed says so. Every answer of a first rendition is decoded and held
-against the size and format asked for: a wrong one fails the run.</p>
-<p><em>Full decode</em> is what Flask-Images does, written anew: Flask-Images 3.0.2 does not import with current
+all of them once, in a different order each time, and a ratio is the median of the rounds' own ratios. Figures are
+medians, with the least and the greatest of all rounds in brackets.</p>
+<p>CPU time is that of the process, or of all processes of the server, as the kernel counts it; the load client's own is
+stated beside it. A round in which other processes used more than {100 * DISTURBED:.0f} % of the processors is measured
+again, as often as there are rounds; the tables name the rounds that were still disturbed. Every first rendition is
+decoded and must have the requested size and format, or the run fails.</p>
+<p><em>Full decode</em> is what Flask-Images does, rewritten: Flask-Images 3.0.2 does not import with current
 itsdangerous. <em>Bare pyvips</em> is <code>thumbnail()</code> and <code>write_to_buffer()</code> alone. <em>The
-limit</em> decodes, at a fraction of the size where the format can, and encodes a result made before: no picture comes
-of it. SSIM and PSNR are those of the encoded answer against the source decoded whole and scaled by LANCZOS.</p>
-<p>The photographs are the demo's, in the public domain or CC0, enlarged, with grain. How many bits a pixel a JPEG
-holds decides how long anybody needs to decode it: <em>upload</em> is what editors and phones send to a site,
-<em>camera</em> what a camera writes at a middling sensitivity.</p>
+limit</em> decodes, at reduced size if the format allows it, and encodes a result made earlier, so it makes no picture.
+SSIM and PSNR compare the encoded rendition with the source, fully decoded and scaled by LANCZOS.</p>
+<p>The photographs are the demo's, in the public domain or CC0, enlarged, with grain. The time to decode a JPEG depends
+on its bits per pixel: <em>upload</em> is a file that editors and phones send to a site, <em>camera</em> one that a
+camera writes at medium sensitivity.</p>
 """
+
+_TITLES = {
+    "stampede": "Many clients for one new picture",
+    "memory": "Memory",
+    "quality": "Nearness and bytes",
+    "page": "Markup",
+    "copies": "Copies, sets and efforts",
+    "bound": "The cap of the cache",
+    "soak": "Growth",
+}
 
 
 def write(folder: Path = FOLDER, *, readme: bool = False) -> Path:
-    """Write the page and the plots of the results in *folder*, and into the README if asked. The page's path.
+    """Write the page and the plots of the results in *folder*, and with *readme* the README's tables. Returns the page.
 
     Raises:
-        SystemExit: there are no results.
+        SystemExit: If there are no results.
     """
     results = load(folder)
     if not results:
@@ -88,38 +98,122 @@ def _figure(folder: Path, name: str, caption: str) -> str:
     )
 
 
+def environment(results: Results) -> list[str]:
+    """Return sentences about the machine, the versions and the date, which may differ between benchmarks."""
+    machines: dict[str, list[str]] = {}
+    revisions: dict[str, list[str]] = {}
+    for part, data in results.items():
+        here = data["environment"]
+        machine = here["machine"]
+        versions = ", ".join(f"{name} {version}" for name, version in here["versions"].items() if version)
+        text = (
+            f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['system']} "
+            f"{machine['architecture']}. {versions}."
+        )
+        machines.setdefault(text, []).append(part)
+        revisions.setdefault(f"Revision {here['revision']}, {here['date'][:10]}.", []).append(part)
+    lines = [
+        text if len(texts) == 1 else f"{', '.join(parts)}: {text}"
+        for texts in (machines, revisions)
+        for text, parts in texts.items()
+    ]
+    quick = [part for part, data in results.items() if data.get("quick")]
+    return lines + ([f"A quick run, for a first impression: {', '.join(quick)}."] if quick else [])
+
+
+def goals(results: Results) -> list[Goal]:
+    """Return all goals, also of benchmarks without results."""
+    judged = {"engines": engines, "warm": warm, "cold": cold}
+    return [goal for part, module in judged.items() for goal in module.goals(results.get(part, {}))]
+
+
+def losses(results: Results) -> list[Loss]:
+    """Return every measurement in which a contender that makes the same picture is noticeably better, worst first."""
+    judged = {"engines": engines, "cold": cold, "mixed": mixed, "memory": memory, "warm": warm}
+    found = (loss for part, module in judged.items() if part in results for loss in module.losses(results[part]))
+    return sorted(found, key=lambda loss: -loss.times)
+
+
+def goal_table(results: Results) -> Table:
+    rows = []
+    for goal in goals(results):
+        state = "not measured" if goal.found is None else "met" if goal.met else "not met"
+        rows.append((goal.name, goal.wanted, goal.found.text(2) if goal.found else "–", state))
+    return Table(("goal", "wanted", "found", ""), rows)
+
+
+def loss_table(results: Results) -> Table:
+    missed = [
+        (goal.name, "the goal", goal.found.text(2), goal.wanted, "", goal.reason)
+        for goal in goals(results)
+        if goal.found and not goal.met
+    ]
+    stated = {reason for *_, reason in missed}
+    rows = [
+        (loss.where, loss.to, loss.ours, loss.theirs, f"{loss.times:.2f}", loss.reason)
+        for loss in losses(results)
+        if loss.reason not in stated  # the same figures, as a goal
+    ]
+    return Table(("what", "better", "ours", "theirs", "times", "why"), [*missed, *rows])
+
+
+def contender_table(results: Results) -> Table:
+    engines = results.get("engines", {}).get("contenders", {})
+    first, traffic = (results.get(part, {}).get("servers", {}) for part in ("cold", "mixed"))
+    served = first | traffic | first  # the notes of `cold` win
+    return Table(
+        ("contender", "what it is"), [*engines.items(), *((f"{name}, served", note) for name, note in served.items())]
+    )
+
+
+def picture_table(results: Results) -> Table:
+    seen: dict[str, dict[str, Any]] = {}
+    for part in ("engines", "cold", "mixed"):
+        for picture in results.get(part, {}).get("pictures", []):
+            seen.setdefault(picture["name"], picture)
+    rows = [
+        (
+            name,
+            f"{picture['size'][0]} × {picture['size'][1]}",
+            f"{picture['bytes'] / 1e6:.2f} MB",
+            f"{picture['bits_per_pixel']:.2f}",
+            picture["photograph"],
+            ", ".join(f"{key} {value:g}" for key, value in picture["saved"].items()),
+        )
+        for name, picture in seen.items()
+    ]
+    return Table(("picture", "pixels", "bytes", "bits a pixel", "photograph", "made with"), rows)
+
+
 def page(results: Results, figures: dict[str, str]) -> str:
-    """The whole page, which needs nothing beside it. *figures* are plots in HTML, by their names."""
-    where = "".join(f'<p class="where">{escape(line)}</p>' for line in tables.environment(results))
+    """Return a page that needs no other files. *figures* are plots as HTML, by their names."""
+    where = "".join(f'<p class="where">{escape(line)}</p>' for line in environment(results))
     parts = [
-        "<h2>Goals</h2>" + tables.goal_table(results).html(),
-        "<h2>Where we lose</h2>" + _or_none(tables.loss_table(results), "Nowhere that was measured."),
+        "<h2>Goals</h2>" + goal_table(results).html(),
+        "<h2>Where others are better</h2>" + _or_none(loss_table(results), "Nowhere in these results."),
     ]
     if "engines" in results:
         summary = "<summary>Time, memory, bytes and nearness</summary>"
-        details = f"<details>{summary}{tables.engine_details(results).html()}</details>"
+        details = f"<details>{summary}{engines.engine_details(results['engines']).html()}</details>"
         parts.append("<h2>One rendition, by each engine</h2>" + figures.get("engines", ""))
-        parts.append(tables.engine_table(results).html() + details + figures.get("densities", ""))
+        parts.append(engines.engine_table(results["engines"]).html() + details + figures.get("densities", ""))
     if "cold" in results:
         parts.append("<h2>First renditions, by each server</h2>" + figures.get("cold", ""))
-        parts.append(tables.cold_table(results).html())
+        parts.append(cold.cold_table(results["cold"]).html())
     if "mixed" in results:
         parts.append("<h2>A site's traffic, by each server</h2>" + figures.get("mixed", ""))
-        parts.append(tables.mixed_table(results).html())
+        parts.append(mixed.table(results["mixed"]).html())
     if "warm" in results:
         parts.append("<h2>Hits</h2>" + figures.get("warm", ""))
-        parts.append("".join(table.html() for table in tables.warm_tables(results)))
-        note = f"{tables.warm_note(results)} {tables.skipped(results['warm'])}"
+        parts.append("".join(table.html() for table in warm.tables(results["warm"])))
+        note = f"{warm.note(results['warm'])} {skipped(results['warm'])}"
         parts.append(f'<p class="note">{escape(note)}</p>')
-    for part, title, table in (
-        ("stampede", "A crowd for one new picture", tables.stampede_table(results)),
-        ("memory", "Memory", tables.memory_table(results)),
-        ("quality", "Nearness and bytes", tables.quality_table(results)),
-    ):
-        if table:
-            parts.append(f"<h2>{title}</h2>{figures.get(part, '')}{table.html()}")
-    parts.append("<h2>How it was measured</h2>" + _METHOD + tables.contender_table(results).html())
-    parts.append(tables.picture_table(results).html())
+    for part, title in _TITLES.items():
+        if part in results:
+            shown = "".join(table.html() for table in module_of(part).tables(results[part]))
+            parts.append(f"<h2>{title}</h2>{figures.get(part, '')}{shown}")
+    parts.append("<h2>How it was measured</h2>" + _METHOD + contender_table(results).html())
+    parts.append(picture_table(results).html())
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>flask_images_vips: benchmark</title><style>{_STYLE}</style>"
@@ -132,23 +226,24 @@ def _or_none(table: Table, none: str) -> str:
 
 
 def with_tables(text: str, results: Results) -> str:
-    """The README's *text* with the tables of what is in *results* between its markers."""
-    where = "\n\n".join(tables.environment(results))
+    """Return the README's *text* with the tables of *results* between its markers."""
+    where = "\n\n".join(environment(results))
     if {"engines", "cold", "mixed"} & results.keys():
         parts = [where]
         if "engines" in results:
-            parts.append(tables.engine_table(results, short=True).markdown())
+            parts.append(engines.engine_table(results["engines"], short=True).markdown())
         if "cold" in results:
-            parts.append(tables.cold_summary(results).markdown())
+            parts.append(cold.cold_summary(results["cold"]).markdown())
         if "mixed" in results:
-            parts.append(tables.mixed_table(results, short=True).markdown())
-        missed = tables.loss_table(results)
+            parts.append(mixed.table(results["mixed"], short=True).markdown())
+        missed = loss_table(results)
         if missed.rows:
             parts.append("Where others are better, or a goal is missed:\n\n" + missed.markdown())
         text = _between(text, "benchmark", "\n\n".join(parts))
     if "warm" in results:
         lead = "What a warm hit costs, on the machine of the [benchmark](#benchmark) (`python -m bench warm`)."
-        parts = [lead, tables.warm_note(results), *(table.markdown() for table in tables.warm_tables(results))]
+        data = results["warm"]
+        parts = [lead, warm.note(data), *(table.markdown() for table in warm.tables(data))]
         text = _between(text, "traffic", "\n\n".join(parts))
     return text
 

@@ -1,4 +1,4 @@
-"""Where are results kept? One JSON file per subcommand, each with the machine, versions and revision it was made on."""
+"""Keep results as JSON: one file for each benchmark, which also states the machine, the versions and the revision."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bench.parts import PARTS
+
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "bench" / "results"
-PARTS = ("engines", "cold", "mixed", "warm", "stampede", "memory", "quality")
-_NUMBERS = re.compile(r"\[\s+([-\d.,\s]+?)\s+\]")  # a list of numbers takes one line, not one line each
+_NUMBERS = re.compile(r"\[\s+([-\d.,\s]+?)\s+\]")  # a list of numbers, to be written on one line
 _PACKAGES = ("pyvips", "pyvips-binary", "pillow", "flask", "werkzeug", "gunicorn", "numpy", "scikit-image")
+
+Results = dict[str, dict[str, Any]]
+"""The stored data of each benchmark, by its name."""
 
 
 def save(part: str, data: dict[str, Any], *, quick: bool, folder: Path = FOLDER, **versions: str) -> Path:
-    """Keep *data* as the result of *part*, in place of an older one. *versions* are those of the servers met."""
+    """Write *data* as the result of *part*, with the *versions* of other programs, and return the path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{part}.json"
     text = json.dumps({"environment": environment(**versions), "quick": quick, **data}, indent=1, ensure_ascii=False)
@@ -30,8 +34,8 @@ def save(part: str, data: dict[str, Any], *, quick: bool, folder: Path = FOLDER,
     return path
 
 
-def load(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
-    """All results that are there, by subcommand."""
+def load(folder: Path = FOLDER) -> Results:
+    """Return all results in *folder*."""
     return {
         part: json.loads((folder / f"{part}.json").read_text("utf-8"))
         for part in PARTS
@@ -40,7 +44,7 @@ def load(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
 
 
 def environment(**versions: str) -> dict[str, Any]:
-    """The machine, the versions of what is measured, the revision and the day."""
+    """Return the machine, the versions of the programs, the revision and the date."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "revision": _revision(),
@@ -56,7 +60,7 @@ def environment(**versions: str) -> dict[str, Any]:
 
 
 def output_of(*command: str) -> str:
-    """What *command* prints, on either channel, or nothing where it cannot be run."""
+    """Return everything that *command* prints, or an empty string if it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except OSError:
@@ -76,7 +80,9 @@ def _package_versions() -> dict[str, str]:
 
 def _libvips() -> str:
     code = "import pyvips; print('.'.join(str(pyvips.version(part)) for part in range(3)))"
-    return output_of(sys.executable, "-c", code).rpartition("\n")[2]  # elsewhere: this process is to stay without it
+    return output_of(sys.executable, "-c", code).rpartition("\n")[
+        2
+    ]  # in another process: this one stays free of libvips
 
 
 def _revision() -> str:

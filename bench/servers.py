@@ -1,7 +1,7 @@
-"""Who serves? Every server that can be found on this machine, how it is started, and how it is asked for a picture.
+"""Start the servers that are measured: this package and views under gunicorn, nginx, thumbor, ipx and imgproxy.
 
-Not found is not an error: each says in a sentence what it would need. All answer the same originals at the same sizes
-and quality, with as many processes as there are processors for them.
+A server that is not installed is left out; its `Server.missing` says how to install it. All serve the same originals
+at the same sizes and quality, with one process for each processor.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,32 +22,40 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
+from flask import Flask
 
 from bench import sites
+from bench.contenders import BARE, FULL
 from bench.measure import Tree, WrongAnswer
-from bench.results import output_of
-from bench.traffic import NGINX, free_port
+from bench.results import ROOT, output_of
 from bench.workload import cache_folder
 
-ROOT = Path(__file__).parent.parent
 STARTING_SECONDS = 60
 QUALITY = 75
+NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else None)
+
+PACKAGE, UNCOPIED = "this package", "this package, no copies"
+RIVALS = ("thumbor", "ipx", "imgproxy")
 
 
 class Urls(Protocol):
     def __call__(self, name: str, width: int, height: int, format: str = "", /) -> str:
-        """The URL of an original's *name* at most so wide and high; in its own format, if no other is named."""
+        """Return the URL of the original *name*, scaled to fit into *width* and *height*, by default in its format."""
 
 
 def cores() -> list[int]:
-    """The processors that servers may use. From four on, the load client has the rest for itself."""
+    """Return the processors that servers may use: half of four or more, which leaves the rest to the client, or all."""
     own = sorted(os.sched_getaffinity(0))
     return own[: len(own) // 2] if len(own) >= 4 else own
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One contender. *command* is given the folder with the originals in ``static/``, and a port."""
+    """A server to measure.
+
+    *command* takes the folder with the originals in ``static/`` and a port, and returns the command line. *urls* takes
+    the folder and returns the function that builds URLs. *site* names one of `bench.sites`.
+    """
 
     name: str
     command: Callable[[Path, int], list[str]]
@@ -59,6 +68,8 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Running:
+    """A server that answers at *port*."""
+
     port: int
     tree: Tree
     url: Urls
@@ -66,22 +77,22 @@ class Running:
 
 @contextmanager
 def running(server: Server, folder: Path) -> Iterator[Running]:
-    """*server*, answering. Ended afterwards, with all its children.
+    """Start *server* in *folder*, and wait until it answers. It ends with the ``with`` block, with all its children.
 
     Raises:
-        RuntimeError: it does not start.
+        RuntimeError: If it does not start.
     """
     port = free_port()
     own = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores())  # what is started now inherits it
+    os.sched_setaffinity(0, cores())  # inherited by the server
     log = folder / f"{server.name.replace(' ', '-').replace('/', '-')}.log"
     try:
-        with log.open("wb") as told:
+        with log.open("wb") as output:
             process = subprocess.Popen(
                 server.command(folder, port),
                 cwd=folder,
-                stdout=told,
-                stderr=told,
+                stdout=output,
+                stderr=output,
                 env=os.environ
                 | {"PYTHONPATH": str(ROOT), "BENCH_SITE": server.site, "BENCH_FOLDER": str(folder)}
                 | {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "33554432", "NODE_ENV": "production"},
@@ -107,7 +118,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
         for child in family:
             if child.is_running():
                 child.kill()
-        psutil.wait_procs(family, 5)  # where they are ours now, see `adopt_orphans`, this takes their CPU into account
+        psutil.wait_procs(family, 5)  # counts the CPU time of those that we adopted, see `adopt_orphans`
 
 
 def _wait_until_answering(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -115,16 +126,24 @@ def _wait_until_answering(name: str, process: subprocess.Popen[bytes], port: int
     while time.monotonic() < end and process.poll() is None:
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
-                time.sleep(1)  # until the last of the workers has imported all as well
+                time.sleep(1)  # the other workers still import the application
                 return
         time.sleep(0.05)
     raise RuntimeError(f"{name} does not start: {log.read_text(errors='replace')[-500:]}")
 
 
-# Flask's sites, under gunicorn.
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+# Flask sites, under gunicorn and behind nginx.
 
 
 def gunicorn(*options: str) -> Callable[[Path, int], list[str]]:
+    """Return the command of a gunicorn that runs a site, with *options*."""
+
     def command(folder: Path, port: int) -> list[str]:
         start = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket"]
         return [*start, "--log-level=error", *options, "bench.sites:application()"]
@@ -142,7 +161,7 @@ def plain(folder: Path) -> Urls:
 
 
 def threaded() -> Server:
-    """This package as most would run it."""
+    """This package under gunicorn's threaded workers."""
     workers = gunicorn(f"--workers={len(cores())}", "--threads=4")
     return Server("this package, gthread", workers, signed, site="package", note="the same as sync, 4 threads")
 
@@ -154,25 +173,47 @@ def ours() -> list[Server]:
 
 
 def first() -> Server:
-    """This package as at the first rendition of a source: each is made from the original."""
+    """This package without copies, so that each rendition is made from the original."""
     workers = gunicorn(f"--workers={len(cores())}")
-    note = "the same as sync, with IMAGES_COPIES = False: each from the original"
-    return Server("this package, no copies", workers, signed, site="uncopied", note=note)
+    note = "the same as sync, with IMAGES_COPIES = False: each rendition is made from the original"
+    return Server(UNCOPIED, workers, signed, site="uncopied", note=note)
 
 
 def views() -> list[Server]:
     workers = gunicorn(f"--workers={len(cores())}")
     return [
-        Server(sites.FULL_DECODE, workers, plain, site=sites.FULL_DECODE, note="a Flask view, nothing kept"),
-        Server(sites.BARE, workers, plain, site=sites.BARE, note="a Flask view, nothing kept, nothing checked"),
+        Server(FULL, workers, plain, site=FULL, note="a Flask view, nothing kept"),
+        Server(BARE, workers, plain, site=BARE, note="a Flask view, nothing kept, nothing checked"),
     ]
+
+
+def nginx(app: Flask, upstream: int) -> Server:
+    """nginx as ``flask images nginx`` configures it for *app*, whose server listens at the port *upstream*."""
+    return Server("nginx", lambda folder, port: _nginx(str(folder), app, port, upstream), lambda _: lambda *_: "")
+
+
+def _nginx(folder: str, app: Flask, port: int, upstream: int) -> list[str]:
+    """Write the configuration, and return the command."""
+    arguments = ["images", "nginx", "--listen", f"127.0.0.1:{port}", "--upstream", f"127.0.0.1:{upstream}"]
+    printed = app.test_cli_runner().invoke(args=arguments).output
+    plain = f"    location = /plain.jpg {{ root {folder}/static; }}\n    location / {{"
+    Path(folder, "nginx.conf").write_text(
+        textwrap.dedent(f"""\
+            daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+            {"user nobody nogroup;" if os.geteuid() == 0 else ""}
+            events {{ worker_connections 256; }}
+            http {{ access_log off; include site.conf; }}
+        """)
+    )
+    Path(folder, "site.conf").write_text(printed.replace("    location / {", "types { image/jpeg jpg; }\n" + plain, 1))
+    return [NGINX or "nginx", "-c", f"{folder}/nginx.conf"]
 
 
 # Other servers.
 
 
 def _executable(variable: str, name: str, *kept: Path) -> str | None:
-    """Where *name* is: by the environment's *variable*, in the cache's folder, or on the PATH."""
+    """Return the path of the program *name*: from the environment's *variable*, one of *kept*, or on the PATH."""
     candidates = [os.environ.get(variable), *map(str, kept), shutil.which(name)]
     return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
 
@@ -221,7 +262,7 @@ def ipx() -> Server:
         return [*start, "--host", "127.0.0.1", "--port", str(port)]
 
     def url(name: str, width: int, height: int, format: str = "") -> str:
-        # For a PNG, a quality would mean a palette of few colours.
+        # With a quality, ipx would reduce a PNG to a palette.
         quality = "" if name.endswith((".png", ".gif")) else f",q_{QUALITY}"
         return f"/s_{width}x{height},fit_inside{quality}{f',f_{format}' if format else ''}/{name}"
 
@@ -265,7 +306,7 @@ def imgproxy() -> Server:
 
 
 def versions() -> dict[str, str]:
-    """Those of the programs that are here, by name."""
+    """Return the versions of the installed programs, by name."""
     found = {name: version for name, version in (server().version for server in (thumbor, ipx, imgproxy)) if version}
     if NGINX:
         found["nginx"] = _version(output_of(NGINX, "-v"))
@@ -276,6 +317,6 @@ def versions() -> dict[str, str]:
 
 
 def _version(text: str) -> str:
-    """The first number with a point in what a program says of itself."""
+    """Return the first version number in *text*."""
     found = re.search(r"\d+(\.\d+)+", text)
-    return found[0] if found else "of an unknown version"
+    return found[0] if found else "of unknown version"

@@ -1,26 +1,32 @@
-"""Which applications are served? This package, the reference and the limits as Flask sites, one by each name.
+"""The Flask applications that are measured: this package in several configurations, and views around other renderers.
 
-gunicorn takes ``bench.sites:application()``; which site it is, and of which folder, stands in the environment.
+gunicorn runs ``bench.sites:application()``. The environment says which site that is, and its folder.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, abort, request, send_from_directory
 from PIL import Image
 
-from bench.contenders import CONTENDERS
+from bench.contenders import BARE, CONTENDERS, FULL, OURS, PILLOW
 from bench.workload import Case, Operation, Picture
 from flask_images_vips import Images, resized_img_src
+from flask_images_vips.rendition import source_folder
+from flask_images_vips.state import images_of
 
-FULL_DECODE, BARE = "full decode", "bare pyvips"
+NAP_SECONDS = 0.01
 
 
 def package(folder: str, **config: object) -> Flask:
-    """This package, with originals in *folder*/static, and what it is compared with: a plain file and an empty view."""
+    """This package with the originals in *folder*/static, and two views to compare hits with: a file and nothing."""
     app = Flask("bench", root_path=folder)
     app.config.update({"SECRET_KEY": "bench", "IMAGES_CACHE": "cache"})
     app.config.update(IMAGES_MAX_RENDERS=len(os.sched_getaffinity(0)), **config)
@@ -51,7 +57,7 @@ def accel(folder: str) -> Flask:
 
 
 def view_of(contender: str, folder: str) -> Flask:
-    """A view of a few lines around a renderer: ``/cat.jpg?w=400&h=300``, neither signed nor cached."""
+    """Serve ``/cat.jpg?w=400&h=300`` by a short view around a renderer, without signatures and without a cache."""
     app = Flask("bench", root_path=folder)
     render = CONTENDERS[contender].make()
 
@@ -69,6 +75,73 @@ def view_of(contender: str, folder: str) -> Flask:
     return app
 
 
+# A site that records when things happen.
+
+
+class Events:
+    """A file to which all processes of a server append events, with times in seconds."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = Path(folder, "events")
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def add(self, kind: str, name: str, *times: float) -> None:
+        os.write(self._descriptor, f"{kind} {name} {' '.join(map(str, times))}\n".encode())
+
+    def of(self, kind: str) -> Iterator[tuple[str, list[float]]]:
+        """Yield the events of *kind* as (name, times)."""
+        for line in self.path.read_text().splitlines():
+            found, name, *times = line.split()
+            if found == kind:
+                yield name, [float(time) for time in times]
+
+
+class _Renders(logging.Handler):
+    """Records each render that the package logs: its end, and the seconds that it took."""
+
+    def __init__(self, events: Events) -> None:
+        super().__init__()
+        self._events = events
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple) and record.getMessage().startswith("rendered"):
+            name, *_, milliseconds = record.args
+            self._events.add("rendered", f"/imgsizer/{name}", time.monotonic(), float(str(milliseconds)) / 1000)
+
+
+def timed(folder: str) -> Flask:
+    """This package, which records ``ready``, ``rendered``, ``answered`` (begin and end) and ``woke`` events.
+
+    Times are those of the clock that all processes share. ``woke`` states how late a thread wakes that only sleeps:
+    a waiting request cannot be woken sooner.
+    """
+    events = Events(folder)
+    app = package(folder)
+    for engine in (OURS, PILLOW):  # imports the libraries before the first request, not while requests wait
+        CONTENDERS[engine].make()
+    logger = logging.getLogger("flask_images_vips")
+    logger.addHandler(_Renders(events))
+    logger.setLevel(logging.INFO)
+    answer = app.wsgi_app
+
+    def answer_timed(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        begin = time.monotonic()
+        body = answer(environ, start_response)
+        events.add("answered", environ["PATH_INFO"], begin, time.monotonic())
+        return body
+
+    def sleep() -> None:
+        while True:
+            due = time.monotonic() + NAP_SECONDS
+            time.sleep(NAP_SECONDS)
+            events.add("woke", "late", due, time.monotonic() - due)
+
+    app.wsgi_app = answer_timed  # type: ignore[method-assign]
+    threading.Thread(target=sleep, daemon=True).start()
+    events.add("ready", str(os.getpid()))
+    return app
+
+
 SITES: dict[str, Callable[[str], Flask]] = {
     "package": package,
     "uncopied": uncopied,
@@ -76,7 +149,8 @@ SITES: dict[str, Callable[[str], Flask]] = {
     "early": early,
     "front": front,
     "accel": accel,
-    FULL_DECODE: lambda folder: view_of(FULL_DECODE, folder),
+    "timed": timed,
+    FULL: lambda folder: view_of(FULL, folder),
     BARE: lambda folder: view_of(BARE, folder),
 }
 
@@ -86,6 +160,16 @@ def application() -> Flask:
 
 
 def signed_url(app: Flask, name: str, width: int, height: int | None = None, format: str = "") -> str:
-    """The URL that a template of *app* would hold."""
+    """Return the image URL that a template of *app* would contain."""
     with app.test_request_context():
         return resized_img_src(name, width=width, height=height, mode="fit", format=format or None)
+
+
+def forget_renditions(app: Flask, name: str) -> None:
+    """Remove the cached renditions of the original *name*, but not its copies."""
+    images_of(app).pipeline.cache.purge(source_folder(name))
+
+
+def forget(app: Flask, name: str) -> None:
+    """Remove everything that is cached of the original *name*."""
+    images_of(app).pipeline.purge(name)

@@ -1,30 +1,41 @@
-"""What is rendered, and to what? Pictures as phones, cameras and editors store them, and the work that is asked for.
+"""Make the pictures that are rendered, and say how they are requested.
 
-The photographs are the demo's (public domain or CC0), enlarged, with grain. How many bits a pixel a JPEG holds decides
-how long it takes to decode, whatever does it, so each picture's is stated in every result.
+The pictures are the demo's photographs (public domain or CC0), enlarged and with grain, saved as phones, cameras and
+editors save theirs. The time to decode a JPEG depends on its bits per pixel, so every result states them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import random
 import shutil
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from bench.photographs import PHOTOGRAPHS, cut_out, enlarged
+PHOTOGRAPHS = Path(__file__).parent.parent / "flask_images_vips" / "demo" / "static" / "photos"
+EARTH = PHOTOGRAPHS / "earth.jpg"
 
 REVISION = 3
-"""Raised by hand when a picture is made another way than before."""
+"""Raise it if pictures are made in a different way: those in the cache folder are then made anew."""
+
+
+# Pictures.
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One file to be rendered: *photograph* at *size* (width, height), with grain, saved with *save*."""
+    """A file to render: *photograph* at *size* (width, height) with *grain*, saved with the encoder settings *save*.
+
+    *grain* is a standard deviation, in levels of 255. A camera at medium sensitivity has about 5.
+    """
 
     name: str
     file: str
@@ -42,10 +53,30 @@ class Picture:
         photograph = PHOTOGRAPHS / self.photograph
         with Image.open(photograph) as source:
             alpha = source.mode == "RGBA"
-        picture = (cut_out if alpha else enlarged)(self.size, photograph, self.grain)
+        picture = (_enlarged_with_alpha if alpha else _enlarged)(self.size, photograph, self.grain)
         if self.format == "gif":
             picture = picture.quantize(dither=Image.Dither.FLOYDSTEINBERG)
         picture.save(path, self.format, **dict(self.save))
+
+
+def _enlarged(size: tuple[int, int], photograph: Path, grain: float) -> Image.Image:
+    """Return *photograph* at *size* pixels with grain, which is the same at every call."""
+    with Image.open(photograph) as source:
+        picture = source.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    pixels = np.asarray(picture, dtype=np.float32)  # (height, width, bands)
+    noise = np.random.default_rng(1).standard_normal(pixels.shape, dtype=np.float32)
+    return Image.fromarray((pixels + grain * noise).clip(0, 255).astype(np.uint8))
+
+
+def _enlarged_with_alpha(size: tuple[int, int], photograph: Path, grain: float) -> Image.Image:
+    """Return *photograph* at *size* pixels with its alpha: grain in visible pixels, zeros in transparent ones."""
+    with Image.open(photograph) as source:
+        alpha = source.convert("RGBA").getchannel("A").resize(size, Image.Resampling.BICUBIC)
+    picture = _enlarged(size, photograph, grain)
+    picture.putalpha(alpha)
+    clear = Image.new("RGBA", size)
+    clear.paste(picture, mask=alpha.point(lambda level: 255 if level else 0))
+    return clear
 
 
 UPLOAD = Picture("6 Mpx JPEG, upload", "upload-6.jpg", (3000, 2000), grain=3, save=(("quality", 85),))
@@ -61,12 +92,15 @@ DENSITIES = tuple(
     Picture(f"6 Mpx JPEG, quality {quality}", f"density-{quality}.jpg", CAMERA.size, save=(("quality", quality),))
     for quality in (60, 75, 85, 90, 96)
 )
-"""One picture at several bits a pixel: why a gain is not one number."""
+"""One picture at several bits per pixel, which change how much can be gained."""
+
+
+# Requests.
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is asked of a picture, in the words of the options."""
+    """The options of a request."""
 
     name: str
     width: int = 400
@@ -74,7 +108,7 @@ class Operation:
     mode: str = "fit"
     sharpen: tuple[float, int, int] | None = None
     transform: tuple[str, int, int, tuple[int, ...]] | None = None
-    """A PIL transform: kind, output size, coefficients, all in pixels."""
+    """A transform as Pillow has it: kind, output width and height, and coefficients in pixels."""
 
 
 FIT = Operation("fit 400×300")
@@ -87,7 +121,7 @@ TRANSFORM = Operation("transform and fit", transform=("EXTENT", 2400, 1600, (300
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to be timed: a picture, what is asked of it, and the format of the answer."""
+    """A rendition to measure: a picture, the options, and the format of the result (by default its own)."""
 
     picture: Picture
     operation: Operation = FIT
@@ -105,7 +139,7 @@ class Case:
 
     @property
     def size(self) -> tuple[int, int]:
-        """The (width, height) of the answer; every contender's is held against it."""
+        """The (width, height) that the rendition must have."""
         operation = self.operation
         if operation.mode != "fit":
             return operation.width, operation.height
@@ -114,13 +148,13 @@ class Case:
 
 
 def fit(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """*size* scaled down into *box*, the free side rounded down."""
-    (width, height), (most_wide, most_high) = size, box
-    if width <= most_wide and height <= most_high:
+    """Return *size* scaled down to fit into *box*. The side that does not touch the box is rounded down."""
+    (width, height), (box_width, box_height) = size, box
+    if width <= box_width and height <= box_height:
         return size
     return min(
-        (most_wide, max(1, height * most_wide // width)),
-        (max(1, width * most_high // height), most_high),
+        (box_width, max(1, height * box_width // width)),
+        (max(1, width * box_height // height), box_height),
     )
 
 
@@ -134,20 +168,54 @@ CASES = (
 )
 
 
+# Popularity.
+
+
+def zipf(count: int, exponent: float, seed: int) -> Iterator[int]:
+    """Yield endless requests for the numbers below *count*, with the popularity of Zipf's law.
+
+    A number says nothing about its popularity, which is the same for every *seed*.
+    """
+    numbers = random.Random(0).sample(range(count), count)
+    weights = list(itertools.accumulate(rank**-exponent for rank in range(1, count + 1)))
+    chance = random.Random(seed)
+    while True:
+        yield from chance.choices(numbers, cum_weights=weights, k=1000)
+
+
+def lru_hits(requests: Sequence[int], sizes: Sequence[int] | Mapping[int, int], cap: int) -> int:
+    """Return the hits among *requests* of a cache of *cap* bytes that removes the least recently used entries."""
+    kept: OrderedDict[int, int] = OrderedDict()
+    hits = held = 0
+    for number in requests:
+        if number in kept:
+            hits += 1
+            kept.move_to_end(number)
+        else:
+            kept[number] = sizes[number]
+            held += sizes[number]
+            while held > cap:
+                held -= kept.popitem(last=False)[1]
+    return hits
+
+
+# Files.
+
+
 def cache_folder() -> Path:
-    """Where pictures are kept between runs, and where thumbor and ipx are looked for."""
+    """Return the folder that keeps pictures between runs, and in which thumbor and ipx may be installed."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("BENCH_CACHE") or Path(home) / "flask-images-vips-bench")
 
 
 def write(pictures: Sequence[Picture], folder: Path | None = None) -> dict[str, Path]:
-    """The files of *pictures* by their names, made where they are missing, in *folder* or the cache's."""
+    """Return the files of *pictures* by name, and make the missing ones, in *folder* or the cache folder."""
     folder = folder or cache_folder() / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for picture in pictures:
-        recipe = hashlib.sha256(f"{REVISION} {picture}".encode()).hexdigest()[:10]
-        path = paths[picture.name] = folder / f"{recipe}-{picture.file}"
+        digest = hashlib.sha256(f"{REVISION} {picture}".encode()).hexdigest()[:10]
+        path = paths[picture.name] = folder / f"{digest}-{picture.file}"
         if not path.exists():
             partial = path.with_name(f"{os.getpid()}-{path.name}")
             picture.write(partial)
@@ -156,7 +224,7 @@ def write(pictures: Sequence[Picture], folder: Path | None = None) -> dict[str, 
 
 
 def copy_into(folder: Path, picture: Picture, names: Sequence[str]) -> None:
-    """*picture* under each of *names* in *folder*: a server's originals."""
+    """Copy *picture* to each of *names* in *folder*, as a server's originals."""
     path = write([picture])[picture.name]
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -165,7 +233,7 @@ def copy_into(folder: Path, picture: Picture, names: Sequence[str]) -> None:
 
 
 def described(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    """What a page says of *pictures*: their sizes as files and in pixels."""
+    """Return what results state of *pictures*: their sizes in pixels and bytes, and how they were made."""
     paths = write(pictures)
     return [
         {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -332,9 +331,3 @@ def test_by_default_the_version_is_the_time(app: Flask, draw: Any, tmp_path: Pat
     with app.test_request_context():
         resized_img_src("a.png")
     assert not list((tmp_path / "cache").rglob("content-*"))
-
-
-def test_the_bench_of_a_page_runs() -> None:
-    command = [sys.executable, "-m", "bench.page", "--pictures", "5", "--rounds", "1"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
-    assert "resized_img_tag" in result.stdout

@@ -26,8 +26,8 @@ from typing import Any
 import pytest
 from conftest import Start
 
-from bench.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
-from bench.popularity import lru_hits, zipf
+from bench.parts.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
+from bench.workload import lru_hits, zipf
 from cache.shared import (
     PATIENCE_SECONDS,
     Warned,

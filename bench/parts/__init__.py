@@ -1,0 +1,29 @@
+"""The benchmarks, one module each.
+
+Each module has ``measure(run)``, which returns the figures as JSON, and ``tables(data)``, which shows them.
+Some also have ``goals(data)``, ``losses(data)``, or ``note(data)`` for a note on all tables.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+PARTS = {
+    "engines": "one rendition by each engine: CPU, memory, bytes",
+    "cold": "first renditions per second, by each server",
+    "mixed": "a site's traffic from an empty cache on, by each server",
+    "warm": "the cost of a cache hit, in the application and by each server",
+    "stampede": "many clients that request the same new picture at once",
+    "memory": "the peak memory of each server under large photographs, and growth",
+    "quality": "SSIM and PSNR against the reference, and bytes",
+    "page": "the markup of a page of pictures, against reading their headers",
+    "copies": "the cost and gain of reduced copies, sets and encoder efforts",
+    "bound": "the cost of keeping the cache below its cap, and its hit ratio",
+    "soak": "the memory of a process that renders for a long time",
+}
+
+
+def module_of(part: str) -> Any:
+    """Return the module of *part*, imported only now: workers import the module that started them again."""
+    return importlib.import_module(f"bench.parts.{part}")

@@ -1,0 +1,52 @@
+"""The measured applications answer, and one of them records when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import sites, workload
+from bench.contenders import BARE, FULL
+from bench.measure import check
+from benchmarks.conftest import SMALL
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    workload.copy_into(tmp_path / "static", SMALL, [SMALL.file])
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("name", [FULL, BARE])
+def test_a_view_around_a_renderer_answers_the_same_size(folder: str, name: str) -> None:
+    client = sites.SITES[name](folder).test_client()
+    check(name, client.get(f"/{SMALL.file}?w=90&h=90").data, (90, 60), "jpeg")
+    assert client.get("/missing.jpg?w=90&h=90").status_code == 404
+
+
+def test_a_site_records_its_renders_and_answers(folder: str) -> None:
+    app = sites.timed(folder)
+    url = sites.signed_url(app, SMALL.file, 90)
+    for _ in range(2):
+        assert app.test_client().get(url).status_code == 200
+    events = sites.Events(folder)
+    ((name, (end, seconds)),) = events.of("rendered")
+    answers = list(events.of("answered"))
+    assert [found for found, _ in answers] == [name, name] == [url.partition("?")[0]] * 2
+    assert answers[0][1][0] < end - seconds < end < answers[0][1][1] < answers[1][1][0]
+    assert len(list(events.of("ready"))) == 1
+
+
+def test_renditions_are_forgotten_alone_or_with_all_else(folder: str) -> None:
+    large = workload.Picture("a picture with copies", "large.jpg", (3000, 2000), grain=0)
+    workload.copy_into(Path(folder, "static"), large, [large.file])
+    app = sites.package(folder)
+    client, files = app.test_client(), Path(folder, "cache", "flask-images-vips")
+    for width in (300, 310):
+        assert client.get(sites.signed_url(app, large.file, width)).status_code == 200
+    sites.forget_renditions(app, large.file)
+    assert not list(files.glob("??/*/*.jpg"))
+    assert list(files.glob("copies/??/*/*"))
+    sites.forget(app, large.file)
+    assert not list(files.glob("copies/??/*/*"))
