@@ -278,7 +278,7 @@ class Bench(NamedTuple):
         return key
 
     def recompressor(self, render: Callable[[Rendition, float], bytes], after: int = 1) -> Recompressor:
-        return Recompressor(after, self.cache, self.turn.at_once(), render)
+        return Recompressor(after, self.cache, self.turn, render)
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_what_is_evicted_at_the_last_moment_stays_gone(bench: Bench, monkeypatch
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", evict)
-    assert bench.cache.finish(key, b"small") == 0
+    assert bench.cache.replace_with_smaller(key, b"small") == 0
     assert bench.cache.get(key) is None
 
 

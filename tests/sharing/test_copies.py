@@ -129,7 +129,7 @@ def pipeline_of(app: Flask) -> Pipeline:
 
 
 def copies(app: Flask) -> Copies:
-    found = pipeline_of(app).copies
+    found = pipeline_of(app).shared.copies
     assert found is not None
     return found
 
@@ -405,7 +405,7 @@ def test_a_copy_that_is_evicted_while_it_is_read_is_read_to_its_end(app: Flask, 
         url = verify(images_of(app), *_parts(url_of(app, "large.jpg", width=400)), "").url
     rendition = pipeline.rendition(url, pipeline.sources.find(url))
     head = pipeline.facts.header(rendition.source)
-    entry = copies(app).find(rendition, head, Size(400, 206))
+    entry = copies(app).find(rendition.source, head, Size(400, 206))
     assert entry is not None
     copies(app).store.purge_all()
     engine = pipeline.producer.engines.here[0]
@@ -555,7 +555,7 @@ def test_balanced_is_what_is_written_without_the_key(make_app: MakeApp, draw: Dr
     for format in ("jpeg", "png", "webp", "avif", "gif"):
         url = url_of(plain, "small.png", width=200, format=format)
         assert plain.test_client().get(url).data == named.test_client().get(url).data
-    assert pipeline_of(plain).recipe == pipeline_of(named).recipe
+    assert pipeline_of(plain).facts.settings == pipeline_of(named).facts.settings
 
 
 @pytest.mark.parametrize("engine", ["vips", "pillow"])
@@ -575,7 +575,7 @@ def test_small_takes_fewer_bytes_than_fast(
 
 def test_efforts_and_headrooms_do_not_share_their_results(make_app: MakeApp) -> None:
     apps = [make_app(**config) for config in ({}, {"IMAGES_EFFORT": "fast"}, {"IMAGES_HEADROOM": 1})]
-    assert len({pipeline_of(app).recipe for app in apps}) == 3
+    assert len({pipeline_of(app).facts.settings for app in apps}) == 3
 
 
 def test_less_headroom_keeps_the_size(make_app: MakeApp, draw: Draw, tmp_path: Path) -> None:
