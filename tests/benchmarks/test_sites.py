@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import sites, workload
+from bench import load, servers, sites, workload
 from bench.contenders import BARE, FULL
 from bench.measure import check
 from benchmarks.conftest import SMALL
@@ -26,10 +26,12 @@ def test_a_view_around_a_renderer_answers_the_same_size(folder: str, name: str) 
 
 
 def test_a_site_records_its_renders_and_answers(folder: str) -> None:
-    app = sites.timed(folder)
-    url = sites.signed_url(app, SMALL.file, 90)
-    for _ in range(2):
-        assert app.test_client().get(url).status_code == 200
+    # In a process of its own: the site sets the package's logger, and starts a thread that never ends.
+    server = servers.Server("timed", servers.gunicorn("--workers=1"), servers.signed, site="timed")
+    with servers.running(server, Path(folder)) as here:
+        url = here.url(SMALL.file, 90, 60)
+        for _ in range(2):
+            load.get(server.name, here.port, url)
     events = sites.Events(folder)
     ((name, (end, seconds)),) = events.of("rendered")
     answers = list(events.of("answered"))
