@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by the DevTools protocol over a pipe: JSON messages, each with a zero byte at its end."""
+"""Drive a headless Chromium with the DevTools protocol, over a pipe. Each message is JSON and ends with a zero byte."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SWITCHES = [
 ]
 _NOWHERE_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 _SECONDS = 60.0
-# Before the page's own scripts: what shifts, and what its policy forbids.
+# Runs before the page's own scripts. Records layout shifts, and violations of the page's policy.
 _WATCH = """
 window.shifts = 0; window.forbidden = [];
 new PerformanceObserver(list => { for (const entry of list.getEntries()) window.shifts += entry.value; })
@@ -49,14 +49,14 @@ _LOADED = """
 
 
 class Chromium:
-    """One browser, with an empty profile below *folder*. Close it."""
+    """One browser with an empty profile in *folder*. The caller must close it."""
 
     def __init__(self, folder: Path) -> None:
         assert CHROMIUM is not None
         (commands, self._commands), (self._answers, answers) = os.pipe(), os.pipe()
         for descriptor in (commands, answers):
             os.set_inheritable(descriptor, True)
-        shell = ("bash", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "bash")  # it speaks on descriptors 3 and 4
+        shell = ("bash", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "bash")  # Chromium uses descriptors 3 and 4
         self._process = subprocess.Popen(
             [*shell, CHROMIUM, *_SWITCHES, _NOWHERE_ELSE, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(commands, answers),
@@ -80,7 +80,7 @@ class Chromium:
         os.close(self._answers)
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
-        """What the browser answers to *method*. Events that come before are dropped."""
+        """Call *method* and return the browser's answer. Events that arrive before it are dropped."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         os.write(self._commands, json.dumps(message | ({"sessionId": session} if session else {})).encode() + b"\0")
@@ -102,7 +102,10 @@ class Chromium:
         return answer
 
     def page(self, url: str, width: int, *, density: float = 1, height: int = 800) -> Page:
-        """*url*, in a window of *width* CSS pixels at *density*, once all its images were scrolled to and loaded."""
+        """Open *url* in a window of *width* CSS pixels, scroll to each image, and wait until all are loaded.
+
+        *density* is the number of device pixels per CSS pixel.
+        """
         context = self.call("Target.createBrowserContext")["browserContextId"]  # its own cache
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -117,7 +120,7 @@ class Chromium:
 
 
 class Page:
-    """One page that is open. Close it."""
+    """One open page. The caller must close it."""
 
     def __init__(self, browser: Chromium, session: str, context: str) -> None:
         self._browser = browser
@@ -125,7 +128,7 @@ class Page:
         self._context = context
 
     def evaluate(self, script: str) -> Any:
-        """The value of *script*, once its promise is kept."""
+        """Run *script* and return its value. If the value is a promise, wait for its result."""
         given = {"expression": script, "awaitPromise": True, "returnByValue": True}
         answer = self._browser.call("Runtime.evaluate", self._session, **given)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]

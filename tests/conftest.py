@@ -1,4 +1,4 @@
-"""What all tests share: no way out of this machine, applications, photographs, servers."""
+"""Share fixtures among all tests: a guard against network access, applications, photographs, servers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
 
 
 def is_loopback(address: object) -> bool:
-    """Whether *address*, as ``connect`` takes it, is of this machine."""
+    """Whether *address*, an argument of ``connect``, is on this machine."""
     if not isinstance(address, tuple):
         return True  # a path: a UNIX socket
     host = str(address[0])
@@ -41,7 +41,7 @@ def is_loopback(address: object) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def refused_connections() -> Iterator[list[object]]:
-    """Every connection to anything but loopback, and every lookup of a name, is refused and fails the run."""
+    """Refuse all connections except to loopback, and all name lookups. Any attempt fails the test run."""
     refused: list[object] = []
     patch = pytest.MonkeyPatch()
 
@@ -73,7 +73,7 @@ def refused_connections() -> Iterator[list[object]]:
 
 @pytest.fixture
 def static(tmp_path: Path) -> Path:
-    """The folder that holds the sources of `make_app`'s applications."""
+    """The folder with the sources of the applications that `make_app` creates."""
     folder = tmp_path / "static"
     folder.mkdir()
     return folder
@@ -81,7 +81,7 @@ def static(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_app(tmp_path: Path, static: Path) -> Callable[..., Flask]:
-    """Makes an application with images, whose keywords are its configuration."""
+    """A function that creates an application with images. Its keywords are the configuration."""
 
     def make(**config: Any) -> Flask:
         app = Flask("site", root_path=str(tmp_path))
@@ -100,7 +100,7 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 
 @pytest.fixture
 def draw(static: Path) -> Callable[..., Path]:
-    """Draws a picture below `static`: a gradient, of any size and mode, saved as its name says."""
+    """A function that draws a gradient of any size and mode, and saves it in `static`. The name sets the format."""
 
     def draw(name: str, size: tuple[int, int] = (64, 48), mode: str = "RGB", **save: Any) -> Path:
         path = static / name
@@ -113,7 +113,7 @@ def draw(static: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def photograph(static: Path) -> Callable[[str], Path]:
-    """Lays one of the demo's photographs into `static`."""
+    """A function that copies one of the demo's photographs into `static`."""
 
     def lay(name: str) -> Path:
         return Path(shutil.copy2(PHOTOGRAPHS / name, static))
@@ -123,7 +123,10 @@ def photograph(static: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def serve(folder: Path) -> Iterator[Callable[..., Server]]:
-    """Starts gunicorn with a `site`, whose configuration the keywords are, and stops it after the test."""
+    """A function that starts gunicorn with a `servers.site`. Its keywords are the configuration.
+
+    The servers are stopped after the test.
+    """
     needs("gunicorn", importlib.util.find_spec("gunicorn"), "pip install gunicorn")
     servers: list[Server] = []
 
@@ -141,7 +144,7 @@ def serve(folder: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def elsewhere() -> Iterator[Start]:
-    """Starts a function of a test's file in a new process, with texts as arguments."""
+    """A function that runs a function of a test file in a new process. It passes the arguments as strings."""
     started: list[subprocess.Popen[str]] = []
 
     def start(function: Callable[..., None], *arguments: object) -> subprocess.Popen[str]:
@@ -153,32 +156,32 @@ def elsewhere() -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # a process group, so that none of its children outlives the test
+            start_new_session=True,  # a process group, so that its children can be killed too
         )
         started.append(process)
         return process
 
     yield start
     for process in started:
-        with process, contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
+        with process, contextlib.suppress(ProcessLookupError, PermissionError):  # macOS raises it for a dead group
             os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
 
 
 def gradient(size: tuple[int, int]) -> Image.Image:
-    """Red grows to the right, green downwards, blue is a mix of both."""
+    """A picture in which red grows to the right and green downwards. Blue is the mean of both."""
     red = Image.linear_gradient("L").rotate(90).resize(size)
     green = Image.linear_gradient("L").resize(size)
     return Image.merge("RGB", (red, green, Image.blend(red, green, 0.5)))
 
 
 def url_of(app: Flask, name: str, **keywords: Any) -> str:
-    """The URL that a template of *app* would hold."""
+    """The URL that a template of *app* would contain."""
     with app.test_request_context():
         return resized_img_src(name, **keywords)
 
 
 def signed(app: Flask, path: str, query: str) -> str:
-    """A URL of *app* with any query, signed as only somebody who has the key can."""
+    """A URL of *app* with any *query*, signed with the application's key."""
     from itsdangerous import Signer
 
     assert app.secret_key is not None
@@ -187,7 +190,7 @@ def signed(app: Flask, path: str, query: str) -> str:
 
 
 def fetch(app: Flask, name: str, **keywords: Any) -> Image.Image:
-    """The rendition as a decoded picture. Any status but 200 fails the test."""
+    """Request a rendition and decode it. Any status other than 200 fails the test."""
     response = app.test_client().get(url_of(app, name, **keywords))
     assert response.status_code == 200, response.text
     picture = Image.open(io.BytesIO(response.data))
@@ -195,8 +198,8 @@ def fetch(app: Flask, name: str, **keywords: Any) -> Image.Image:
     return picture
 
 
-# What browsers send for an <img>, and oddities: which format it is negotiated to where the path is of a still picture,
-# and where it is of one that may be animated. None is the path's own.
+# Accept headers of browsers for an <img>, and odd ones. The values are the formats that `negotiate` must choose for the
+# path of a still picture, and for a path that may be animated. None stands for the format of the path.
 ACCEPT_HEADERS: dict[str | None, tuple[str | None, str | None]] = {
     # Chrome, Edge, Opera; Chrome 32 to 84; Firefox 128, 92, 65; Safari 16, 14, 13; Internet Explorer 11; curl.
     "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8": ("avif", "webp"),
@@ -210,19 +213,19 @@ ACCEPT_HEADERS: dict[str | None, tuple[str | None, str | None]] = {
     "image/png, image/svg+xml, image/jxr, image/*;q=0.8, */*;q=0.5": (None, None),
     "*/*": (None, None),
     None: (None, None),
-    # The address bar of Chrome, where the picture is opened by itself.
+    # Chrome, if the picture is opened on its own.
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8": ("avif", "webp"),
-    # Weights: none counts but 0, which refuses.
+    # Weights: 0 refuses a format. Other weights have no effect.
     "image/avif;q=0.1,image/webp;q=0.9": ("avif", "webp"),
     "image/avif;q=0,image/webp;q=0.001": ("webp", "webp"),
     "image/avif;q=0.000, image/webp;q=0": (None, None),
     "image/webp ; level=1 ; Q = 0.0 ,IMAGE/AVIF\t;\tq=1.000": ("avif", None),
     "image/avif;q=0, image/avif": ("avif", None),
-    # What is no weight refuses.
+    # An invalid weight refuses the format.
     "image/avif;q=much, image/webp;q=-1": (None, None),
     'image/avif;q="1", image/webp;q=': (None, None),
     "image/avif;q=1;q=0, image/webp;q=1.;x": ("webp", "webp"),
-    # What is no name of a format, and no header.
+    # Not the name of a format, or not a valid header.
     "image/avifs,ximage/webp,image/ avif,image/webp/x,avif,webp": (None, None),
     ",;,;;q=0,=,/,image,image/webp;;;q=.5;,\xe9\xff": ("webp", "webp"),
     ";image/avif,image/webp image/avif": (None, None),
@@ -234,7 +237,10 @@ ACCEPT_HEADERS: dict[str | None, tuple[str | None, str | None]] = {
 
 
 def draw_kinds(folder: Path) -> dict[str, bool]:
-    """An opaque picture, one with alpha, an animation, an hour old: whether the path of each may be animated."""
+    """Draw an opaque picture, one with alpha and an animation, all an hour old.
+
+    Returns for each path whether it may be animated.
+    """
     opaque, alpha = gradient((64, 48)), gradient((64, 48))
     alpha.putalpha(Image.linear_gradient("L").resize(alpha.size))
     first, *others = (Image.new("P", (64, 48), index) for index in range(3))
@@ -248,14 +254,14 @@ def draw_kinds(folder: Path) -> dict[str, bool]:
 
 
 def cached_files(folder: Path) -> list[Path]:
-    """The renditions in a cache: no facts or copies of their sources, no locks, and no temporary files."""
+    """The files of renditions in a cache, without facts, copies, locks and temporary files."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"]
     files = [path for path in files if not {"locks", "tmp"} & set(path.parts[-3:])]
     return [path for path in files if "copies" not in path.relative_to(folder).parts]
 
 
 def needs(what: str, found: object, install: str) -> None:
-    """Skip on a laptop where *what* is missing; fail where IMAGES_REQUIRE_SERVERS is set, as in CI."""
+    """Skip the test if *what* is missing. If IMAGES_REQUIRE_SERVERS is set, as in CI, fail instead."""
     if not found:
         message = f"{what} is not installed: {install}"
         if os.environ.get("IMAGES_REQUIRE_SERVERS"):

@@ -1,4 +1,4 @@
-"""Real servers for the tests: a site behind gunicorn or uWSGI, and many clients at once."""
+"""Start real servers for tests: a site behind gunicorn or uWSGI, and many clients at once."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from PIL import Image
 
 from flask_images_vips import Images, resized_img_size
 
-CLIENT_TIMEOUT_SECONDS = 30  # a request that takes longer hangs, as these tests see it
-PATIENCE_SECONDS = 60  # how long a test waits for what must happen
+CLIENT_TIMEOUT_SECONDS = 30  # a request that takes longer counts as hanging
+PATIENCE_SECONDS = 60  # how long a test waits for something that must happen
 
 SITE = """
 import logging
 
 from servers import site
 
-log = logging.FileHandler({log!r})  # appends, a line with one write: whole, whichever process it comes from
+# It appends each line with one write, so that lines of different processes do not mix.
+log = logging.FileHandler({log!r})
 log.setFormatter(logging.Formatter("%(process)d %(levelname)s %(message)s"))
 logging.getLogger("flask_images_vips").addHandler(log)
 logging.getLogger("flask_images_vips").setLevel(logging.INFO)
@@ -40,7 +41,9 @@ logging.getLogger("flask_images_vips").setLevel(logging.INFO)
 app = site({folder!r}, **{config!r})
 {then}
 """
-SETTINGS = "control_socket_disable = True\n"  # by default later gunicorns make one below $HOME; older know no such key
+SETTINGS = (
+    "control_socket_disable = True\n"  # newer gunicorns create one below $HOME by default; older ones ignore the key
+)
 
 
 class Answer(NamedTuple):
@@ -56,7 +59,7 @@ class Logged(NamedTuple):
 
 
 def site(folder: str | Path, **config: Any) -> Flask:
-    """An application whose pictures and cache lie in *folder*; the same in every process, with the same URLs."""
+    """An application with its pictures and its cache in *folder*. It has the same URLs in every process."""
     app = Flask("site", root_path=str(folder))
     app.secret_key = "a secret"
     app.config.update({"IMAGES_CACHE": "cache", **config})
@@ -78,7 +81,7 @@ def planned_size(app: Flask, name: str, **keywords: Any) -> tuple[int, int]:
 
 
 def decoded_size(data: bytes | Path) -> tuple[int, int]:
-    """The size of a whole picture: one that is cut short raises."""
+    """The size of a picture, which is decoded completely. Raises an error if the file is truncated."""
     with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as picture:
         picture.load()
         return picture.size
@@ -95,13 +98,13 @@ def temporary_files(folder: str | Path) -> set[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of a process which can import this file and the package."""
+    """The environment for a process that imports this module and the package."""
     here = Path(__file__).parent
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *filter(None, sys.path)]), **more}
 
 
 class Server:
-    """A server in a process group of its own, which logs what the package says."""
+    """A server in a process group of its own. The package's log goes to the file *log*."""
 
     def __init__(self, folder: Path, config: dict[str, Any], then: str) -> None:
         self.folder, self.log, self.own_log = folder, folder / "images.log", folder / "server.log"
@@ -117,7 +120,7 @@ class Server:
 
     def start_gunicorn(self, *options: str, **variables: str) -> None:
         (self.folder / "gunicorn.conf.py").write_text(SETTINGS)
-        # Bound here and inherited: between choosing a free port and binding it, no other process can take it.
+        # The socket is bound here and inherited, so that no other process can take the port before gunicorn does.
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
@@ -170,7 +173,7 @@ class Server:
         return [line.message for line in self.logged() if line.message.startswith("rendered")]
 
     def warnings(self) -> Counter[tuple[int, str]]:
-        """How often each process warned of what, less the requests that were refused."""
+        """How often each process logged each warning. Refused requests are left out."""
         kinds = [
             (line.process, line.message)
             for line in self.logged()
@@ -179,13 +182,13 @@ class Server:
         return Counter(kinds)
 
     def stop(self) -> None:
-        """Let the server end its workers; what is left after that is killed."""
+        """Terminate the server, then kill the processes that are left."""
         if self.process is not None:
             with self.process:
                 self.process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(PATIENCE_SECONDS)
-                with contextlib.suppress(ProcessLookupError, PermissionError):  # as macOS says of a dead group
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS raises it for a dead group
                     os.killpg(self.process.pid, signal.SIGKILL)
         if self.own_log.exists():
             log = self.own_log.read_text(errors="replace")
@@ -193,7 +196,7 @@ class Server:
 
 
 def all_at_once(server: Server, urls: list[str]) -> list[Answer | BaseException]:
-    """The answers to *urls*, each asked for by a thread of its own; the threads start at the same moment."""
+    """Request each of *urls* in its own thread, all at the same moment. Returns the answers in the order of *urls*."""
     barrier = threading.Barrier(len(urls))
     answers: list[Answer | BaseException] = [TimeoutError("this request did not end")] * len(urls)
 
@@ -211,7 +214,7 @@ def all_at_once(server: Server, urls: list[str]) -> list[Answer | BaseException]
 
 
 def by_few(server: Server, urls: list[str], clients: int) -> list[Answer | BaseException]:
-    """The answers to *urls*, asked for by as many clients, each one after the other."""
+    """Request *urls* with a number of *clients*, each of which sends one request at a time."""
     with ThreadPoolExecutor(clients) as pool:
         return list(pool.map(lambda url: asked(server, url), urls))
 
@@ -227,7 +230,7 @@ def until(happened: Callable[[], object], what: str) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not happened():
         if time.monotonic() > end:
-            pytest.fail(f"waited in vain until {what}")
+            pytest.fail(f"gave up waiting until {what}")
         time.sleep(0.002)
 
 

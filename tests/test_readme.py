@@ -1,6 +1,6 @@
-"""The README is true: its tables are those of the code, its pictures are drawn by it, its application runs.
+"""Test the README: its tables and pictures are up to date, and its code runs.
 
-``python tests/test_readme.py`` writes the tables and the pictures anew.
+``python tests/test_readme.py`` writes the tables and the pictures again.
 """
 
 from __future__ import annotations
@@ -63,18 +63,18 @@ def default_of(name: str) -> str:
 
 
 def engines_of(declared: Option) -> str:
-    """The engines that can do the option's example, as they say themselves."""
-    options = Options.parse(write_query(wishes_of(declared)))
+    """The engines that can render the option's example."""
+    options = Options.parse(write_query(keywords_of(declared)))
     able = [
         engine.name for engine in (VipsEngine(), PillowEngine()) if not engine.refusal(options, options.format or JPEG)
     ]
     return "both" if len(able) == 2 else able[0]
 
 
-def wishes_of(declared: Option) -> dict[str, Any]:
+def keywords_of(declared: Option) -> dict[str, Any]:
     """The keywords of the option's example."""
-    wishes: dict[str, Any] = eval(f"dict({declared.example})")
-    return wishes
+    keywords: dict[str, Any] = eval(f"dict({declared.example})")
+    return keywords
 
 
 def configuration_table() -> str:
@@ -90,7 +90,7 @@ TABLES = {"options": options_table, "configuration": configuration_table}
 
 
 def draw_modes(folder: Path) -> Image.Image:
-    """The demo's coffee in the four modes, side by side, drawn by the package."""
+    """Render the demo's coffee in the four modes, side by side."""
     (folder / "static").mkdir()
     shutil.copy2(PHOTOGRAPHS / "coffee.jpg", folder / "static")
     app = Flask("modes", root_path=str(folder))
@@ -109,7 +109,7 @@ LINE = 18
 
 
 def draw_options(folder: Path) -> Image.Image:
-    """The example of each option that changes a picture's looks, drawn by the package, after the picture itself."""
+    """Render the picture itself, then the example of each option that changes how it looks."""
     (folder / "static" / "photos").mkdir(parents=True)
     for name in ("coffee.jpg", "cup.png"):
         shutil.copy2(PHOTOGRAPHS / name, folder / "static" / "photos")
@@ -118,18 +118,18 @@ def draw_options(folder: Path) -> Image.Image:
     app = Flask("options", root_path=str(folder))
     app.config.update(SECRET_KEY="options", IMAGES_CACHE=str(folder / "cache"))
     Images(app)
-    examples = [("the picture", {}), *((DECLARED[name].example, wishes_of(DECLARED[name])) for name in DRAWN)]
+    examples = [("the picture", {}), *((DECLARED[name].example, keywords_of(DECLARED[name])) for name in DRAWN)]
     across = 6
     width, height = CELL[0] + 10, CELL[1] + LINE + 8
     sheet = Image.new("RGB", (across * width, -(-len(examples) // across) * height), "white")
-    for index, (text, wishes) in enumerate(examples):
-        source = "framed.png" if "trim" in wishes else "photos/coffee.jpg"
+    for index, (text, keywords) in enumerate(examples):
+        source = "framed.png" if "trim" in keywords else "photos/coffee.jpg"
         box = (
             {}
-            if {"width", "height", "aspect"} & wishes.keys()
+            if {"width", "height", "aspect"} & keywords.keys()
             else {"width": CELL[0], "height": CELL[1], "mode": "fit"}
         )
-        picture = fetch(app, source, format="jpeg", **{"quality": 95, "background": "white", **box, **wishes})
+        picture = fetch(app, source, format="jpeg", **{"quality": 95, "background": "white", **box, **keywords})
         picture.thumbnail(CELL)
         left, top = index % across * width, index // across * height
         sheet.paste(picture, (left + (CELL[0] - picture.width) // 2, top + (CELL[1] - picture.height) // 2))
@@ -164,7 +164,7 @@ def test_the_pictures_of_the_options_are_drawn_by_the_package(tmp_path: Path) ->
 
 def test_every_option_has_an_example_that_can_be_rendered() -> None:
     for name, declared in DECLARED.items():
-        assert getattr(Options.parse(write_query(wishes_of(declared))), name) != DEFAULTS[name], name
+        assert getattr(Options.parse(write_query(keywords_of(declared))), name) != DEFAULTS[name], name
 
 
 def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def get(url: str) -> bytes:
-    """The body of *url*, of a server that may still be starting."""
+    """Request *url* and return the body. The server may still be starting."""
     last: Exception | None = None
     for _ in range(100):
         try:
@@ -245,7 +245,7 @@ def test_the_changelog_has_a_place_for_what_is_new() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def write_anew() -> None:
+def write_generated() -> None:
     text = README.read_text("utf-8")
     for name, table in TABLES.items():
         text = re.sub(
@@ -262,4 +262,4 @@ def write_anew() -> None:
 
 
 if __name__ == "__main__":
-    write_anew()
+    write_generated()
