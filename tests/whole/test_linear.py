@@ -28,14 +28,16 @@ from hypothesis import strategies as st
 
 import flask_images_vips
 from flask_images_vips import urls
-from flask_images_vips.engines.engine import frames, pillow
+from flask_images_vips.engines import outlines
+from flask_images_vips.engines.pillow import reader
+from flask_images_vips.engines.pillow.engine import PillowEngine
 from flask_images_vips.engines.rights import rights_of_tiff
 from flask_images_vips.errors import ImagesError, LimitExceeded
 from flask_images_vips.formats import NEGOTIABLE, by_name, negotiate
 from flask_images_vips.nginx.front_door import FrontDoor
 from flask_images_vips.options.options import DECLARED, Options
+from flask_images_vips.sources import remote
 from flask_images_vips.sources.guard import Guard
-from flask_images_vips.sources.source import remote
 
 PACKAGE = Path(flask_images_vips.__file__).parent
 
@@ -213,7 +215,9 @@ USES = list(uses())
 
 def test_the_patterns_of_the_package_are_found() -> None:
     modules = {use.where.partition(":")[0].removeprefix(f"{PACKAGE.name}.") for use in USES}
-    assert modules >= {"transforms", "values", "formats", "front", "checks", "responses", "sources.guard"}
+    options = {f"options.{module}" for module in ("parsing", "presets", "scalars", "transforms", "values")}
+    others = {"config.checks", "formats", "nginx.front_door", "page.elements", "serving.headers", "sources.guard"}
+    assert modules >= options | others
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.where}-{use.method}")
@@ -310,7 +314,7 @@ def test_decoding_a_url_is_linear() -> None:
     assert_linear(lambda text: urls.decode("a.png", text.encode(), ["a secret"], legacy=True), befores)
     assert_linear(lambda text: urls.decode(text, url.encode(), ["a secret"], legacy=True), befores)
     assert_linear(urls.checked_path, ("", "http://a/"))
-    assert_linear(lambda text: FrontDoor("door", "stamp").path(text, ".jpg"), ("", "a?v=", "a/"))
+    assert_linear(lambda text: FrontDoor("door", "stamp")._path(text, ".jpg"), ("", "a?v=", "a/"))
 
 
 def test_reading_what_a_remote_server_says_is_linear() -> None:
@@ -366,20 +370,20 @@ def opened(path: Path, data: bytes) -> Iterator[int]:
 
 
 def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "MOST_BLOCKS", 1000)
-    monkeypatch.setattr(pillow, "_MOST_READS", 2000)
-    engine = pillow.PillowEngine()
+    monkeypatch.setattr(outlines, "MOST_BLOCKS", 1000)
+    monkeypatch.setattr(reader, "_MOST_READS", 2000)
+    engine = PillowEngine()
     with opened(tmp_path / "some.gif", gif(900)) as descriptor:
-        frames.check_gif(descriptor, "some.gif", 2)
+        outlines.check_gif(descriptor, "some.gif", 2)
         assert engine.header(descriptor, "some.gif").frames == 2
     with opened(tmp_path / "many.gif", gif(3000)) as descriptor:
         with pytest.raises(LimitExceeded):
-            frames.check_gif(descriptor, "many.gif", 2)
+            outlines.check_gif(descriptor, "many.gif", 2)
         with pytest.raises(LimitExceeded):
             engine.header(descriptor, "many.gif")
     extensions = gif(1)[:19] + b"\x21\xfe\0" * 3000 + gif(1)[19:]
     with opened(tmp_path / "extensions.gif", extensions) as descriptor, pytest.raises(LimitExceeded):
-        frames.check_gif(descriptor, "extensions.gif", 2)
+        outlines.check_gif(descriptor, "extensions.gif", 2)
 
 
 def tiff(pages: int, following: int, order: str = "<") -> bytes:
@@ -398,17 +402,17 @@ def test_a_loop_of_pages_is_seen_at_once(order: str, tmp_path: Path, monkeypatch
             reads.append(size)
             return super().read(size)
 
-    monkeypatch.setattr(frames, "FileIO", Counted)
+    monkeypatch.setattr(outlines, "FileIO", Counted)
     for pages, following in ((1, 8), (3, 8), (3, 14)):
         reads.clear()
         with opened(tmp_path / "loop.tif", tiff(pages, following, order)) as descriptor, pytest.raises(LimitExceeded):
-            frames.check_frames(descriptor)
+            outlines.check_frames(descriptor)
         assert len(reads) <= 2 * pages
-    with opened(tmp_path / "pages.tif", tiff(frames.MOST_FRAMES, 0, order)) as descriptor:
-        frames.check_frames(descriptor)
-    more = tiff(frames.MOST_FRAMES + 1, 0, order)
+    with opened(tmp_path / "pages.tif", tiff(outlines.MOST_FRAMES, 0, order)) as descriptor:
+        outlines.check_frames(descriptor)
+    more = tiff(outlines.MOST_FRAMES + 1, 0, order)
     with opened(tmp_path / "more.tif", more) as descriptor, pytest.raises(LimitExceeded):
-        frames.check_frames(descriptor)
+        outlines.check_frames(descriptor)
 
 
 def test_a_tag_that_is_repeated_is_read_once() -> None:
