@@ -30,6 +30,33 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
 
+# These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
+ALONE = {
+    "cache/test_bound.py",
+    "cache/test_slots.py",
+    "nginx/test_nginx.py",
+    "page/test_browser.py",
+    "test_background.py",
+    "whole/test_load.py",
+    "whole/test_processes.py",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix() in ALONE:
+            item.add_marker(pytest.mark.xdist_group("alone"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Use no workers for single files or with ``-s``: pytest starts sooner by itself, and workers show no output."""
+    paths = [argument.partition("::")[0] for argument in config.args]
+    if config.option.capture == "no" or all(path.endswith(".py") for path in paths):
+        return 0
+    return None  # one for each processor
+
 
 def is_loopback(address: object) -> bool:
     """Whether *address*, an argument of ``connect``, is on this machine."""

@@ -22,7 +22,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's photographs, upright and in sRGB, as PNG files and, where they are opaque, as JPEG files."""
     folder = tmp_path_factory.mktemp("photographs")
