@@ -28,7 +28,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """Run the tests with every case of the loops of which CI runs a seeded share."""
+    """Run the tests with all cases of the long loops. CI runs a fixed share of them."""
     session.install("-e", ".[tests]")
     session.run("python", "-m", "pytest", *session.posargs, env={"IMAGES_TESTS_LONG": "1"})
 

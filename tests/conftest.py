@@ -7,28 +7,40 @@ import importlib.util
 import inspect
 import io
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
+from hypothesis import settings
 from PIL import Image
 from servers import Server
 
 from flask_images_vips import Images, resized_img_src
 
 Start = Callable[..., "subprocess.Popen[str]"]
+T = TypeVar("T")
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
+
+# Long loops run a share of their cases, the same in each run. `nox -s long` runs all cases.
+LONG = bool(os.environ.get("IMAGES_TESTS_LONG"))
+
+# Hypothesis draws the same examples in each run, but new ones in a long run. Its deadlines are off, because on a busy
+# machine an example also takes the time of other processes.
+settings.register_profile("share", derandomize=True, deadline=None)
+settings.register_profile("long", deadline=None)
+settings.load_profile("long" if LONG else "share")
 
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
@@ -40,6 +52,18 @@ ALONE = {
     "whole/test_load.py",
     "whole/test_processes.py",
 }
+
+
+def share(cases: int, part: int = 10) -> int:
+    """Return how many of *cases* to run: all in a long run, otherwise one in *part*."""
+    return cases if LONG else max(1, cases // part)
+
+
+def sample(cases: Iterable[T], part: int = 10) -> list[T]:
+    """Return the cases to run: all in a long run, otherwise one in *part*, drawn with a fixed seed, in their order."""
+    every = list(cases)
+    chosen = random.Random(len(every)).sample(range(len(every)), share(len(every), part))
+    return [every[index] for index in sorted(chosen)]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -1,12 +1,29 @@
-"""How the workers of pytest-xdist share the tests."""
+"""Which cases of a long loop run, and how the workers of pytest-xdist share the tests."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
+import conftest
 import pytest
-from conftest import ALONE, TESTS, pytest_xdist_auto_num_workers
+from conftest import ALONE, TESTS, pytest_xdist_auto_num_workers, sample, share
+
+
+def test_a_loop_runs_the_same_share_of_its_cases_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conftest, "LONG", False)
+    cases = sample(iter(range(1000)))
+    assert cases == sample(range(1000)) == sorted(set(cases))
+    assert len(cases) == share(1000) == 100
+    assert max(cases) > 900  # from everywhere, not the first ones
+    assert len(sample(range(1000), 4)) == share(1000, 4) == 250
+    assert sample(["only"]) == ["only"]
+
+
+def test_a_long_run_has_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conftest, "LONG", True)
+    assert sample(iter(range(1000)), 4) == list(range(1000))
+    assert share(1000) == 1000
 
 
 def test_the_files_that_one_worker_runs_exist() -> None:

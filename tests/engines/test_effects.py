@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PHOTOGRAPHS, cached_files, fetch, url_of
+from conftest import PHOTOGRAPHS, cached_files, fetch, sample, url_of
 from flask import Flask
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
@@ -97,7 +97,7 @@ def array(picture: Image.Image) -> Any:
 
 # Sizes
 
-CASES = 10_000
+CASES = 5_000
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_every_rendition_has_exactly_the_size_that_templates_tell(
 ) -> None:
     chance = random.Random(4)
     smart = not engine.refusal(Options.parse({"g": "attention", "m": "crop"}), choose("a.png", None))
-    cases = [(path, size, wish(chance, size, smart=smart)) for path, size in chance.choices(small, k=CASES // 2)]
+    cases = sample((path, size, wish(chance, size, smart=smart)) for path, size in chance.choices(small, k=CASES))
 
     def wrong(case: tuple[Path, Size, dict[str, Any]]) -> object:
         path, size, wishes = case

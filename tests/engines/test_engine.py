@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import pyvips
-from conftest import PHOTOGRAPHS, cached_files, fetch, gradient, url_of
+from conftest import PHOTOGRAPHS, cached_files, fetch, gradient, sample, url_of
 from flask import Flask
 from PIL import Image, ImageCms, ImageFilter, ImageOps
 from PIL.PngImagePlugin import PngInfo
@@ -170,7 +170,7 @@ def _wishes(chance: random.Random, *, transforms: bool) -> dict[str, Any]:
 def test_every_rendition_has_exactly_the_size_that_was_planned(engine: Engine, noise: list[tuple[Path, Size]]) -> None:
     transforms = not engine.refusal(Options.parse({"x": _TRANSFORMS[0]}), by_name("png"))
     chance = random.Random(2)
-    cases = [(*chance.choice(noise), _wishes(chance, transforms=transforms)) for _ in range(CASES)]
+    cases = sample((*chance.choice(noise), _wishes(chance, transforms=transforms)) for _ in range(CASES))
 
     def wrong(case: tuple[Path, Size, dict[str, Any]]) -> object:
         path, size, wishes = case

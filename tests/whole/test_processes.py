@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PHOTOGRAPHS, cached_files, url_of
+from conftest import PHOTOGRAPHS, cached_files, share, url_of
 from flask import Flask
 from PIL import Image
 from servers import (
@@ -147,7 +147,7 @@ def wait_until_gone(pid: int) -> None:
 
 # Processes killed in the middle. The parent forks and renders nothing itself: a render before a fork hangs the child.
 
-ROUNDS = 200
+ROUNDS = share(200, 4)
 UNDISTURBED = (590, 591, 592)  # the widths of what is rendered before, to see how long it takes
 FIRST_WIDTH = 600
 ANSWERED = 0
