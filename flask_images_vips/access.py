@@ -27,13 +27,14 @@ class Public(Enum):
 
 
 PUBLIC: Final = Public.PUBLIC
-"""The callback's answer for an image that everybody may see."""
+"""The value that the callback returns for an image that everybody may see."""
 
 Callback = Callable[[str, Options], bool | Public | Coroutine[Any, Any, bool | Public]]
 """The type of the callback that `Images.authorize` registers: a function or a coroutine function."""
 
-# Always true, but never meant as an answer: a missing "await" or "()", a generator function, a view's response.
-_NOT_ANSWERS = (Awaitable, Iterator, AsyncIterator, FunctionType, MethodType, BuiltinFunctionType, Response)
+# These objects are truthy, but a callback returns them only by mistake: a coroutine (missing "await"), a generator
+# ("yield" in the callback), a function (missing "()"), or a Flask response.
+_MISTAKES = (Awaitable, Iterator, AsyncIterator, FunctionType, MethodType, BuiltinFunctionType, Response)
 
 
 Privacy = Literal["public", "private", "no-store"]
@@ -44,7 +45,10 @@ EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Authorizer:
-    """An application's callback. Answers that it should not return are refused, and logged once."""
+    """Asks an application's callback who may see an image.
+
+    If the callback returns an invalid value, the image is refused, and a warning is logged once.
+    """
 
     def __init__(self, callback: Callback) -> None:
         self.callback = callback
@@ -52,31 +56,33 @@ class Authorizer:
 
     @property
     def name(self) -> str:
-        """The callback's qualified name, for people and for telling callbacks apart in every process."""
+        """The callback's qualified name. It is used in log messages, and identifies the callback across processes."""
         named = self.callback if hasattr(self.callback, "__qualname__") else type(self.callback)
         return f"{named.__module__}.{named.__qualname__}"
 
     def permit(self, url: ImageUrl, ensure_sync: EnsureSync) -> Privacy:
-        """Ask the callback about every source that the picture of *url* shows. The strictest answer counts.
+        """Ask the callback about every source that the picture of *url* shows, and return the strictest answer.
 
         Raises:
             NotAuthorized: If the current visitor may not see one of them.
         """
-        # A list, not a generator: a private source does not spare the others the question.
+        # Use a list, so that the callback is asked about every source: any() on a generator would stop at the first
+        # private one.
         private = [self._is_private(ref, url.options, ensure_sync) for ref in url.refs]
         return "private" if any(private) else "public"
 
     def _is_private(self, ref: str, options: Options, ensure_sync: EnsureSync) -> bool:
-        """Whether the source *ref* is for this visitor only, rather than for everybody.
+        """Return whether the source *ref* is for this visitor only, rather than for everybody.
 
         Raises:
-            NotAuthorized: If the callback does not allow it, or returns something that is not an answer.
+            NotAuthorized: If the callback does not allow it, or returns an invalid value.
         """
         answer: object = ensure_sync(self.callback)(ref, options)
         if answer is PUBLIC:
             return False
-        # The class that an object claims, not its type: a LocalProxy has all of these methods.
-        if answer is None or issubclass(answer.__class__, _NOT_ANSWERS):
+        # Check `__class__` rather than type(): a LocalProxy defines `__await__`, `__next__` and so on, so its own type
+        # would match these abstract classes.
+        if answer is None or issubclass(answer.__class__, _MISTAKES):
             self._warn(ref, answer)
         elif answer:
             return True
@@ -84,7 +90,7 @@ class Authorizer:
 
     def _warn(self, ref: str, answer: object) -> None:
         if isinstance(answer, Coroutine):
-            answer.close()  # or Python warns that it was never awaited
+            answer.close()  # otherwise Python warns that it was never awaited
         if self._warned:
             return
         self._warned = True

@@ -1,9 +1,11 @@
-"""Encode popular renditions once more, in the background, into fewer bytes.
+"""Re-encode popular renditions in the background, to make them smaller.
 
-A first answer must be quick, so its encoder works little. A rendition that a process has answered with often enough is
-encoded again at the highest effort, and the smaller file replaces the first one. Its ETag contains its size, so it
-changes with the bytes. One thread of each process does this, one process of the host at a time, and only while a render
-slot is free: visitors come first.
+The first response must be fast, so a rendition is first encoded at low effort. Once a process has served a rendition
+often enough, it encodes the rendition again at the highest effort, and the smaller file replaces the first one. The
+ETag includes the file size, so it changes when the file is replaced.
+
+Each process has one thread for this, and only one process of the host re-encodes at a time. Re-encoding starts only
+while a render slot is free (`Slots` limits the number of renders on the host), so that visitors rarely wait for it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ _FORMATS = formats_changed_by("small")
 
 
 class _Worker:
-    """The thread of one process, and the renditions that wait for it."""
+    """The background thread of one process, with its queue of renditions."""
 
     def __init__(self) -> None:
         self.queue: Queue[Rendition] = Queue(_LONGEST_QUEUE)
@@ -39,31 +41,35 @@ class _Worker:
 
 
 class Recompressor:
-    """Makes entries of *cache* smaller that one process has answered with *after* times.
+    """Re-encodes a rendition in *cache* once a single process has served it *after* times.
 
-    *render* takes a rendition and the monotonic time since when it has waited, and returns its bytes at the highest
-    effort. *turn* is the host's one slot for this work. Both raise `Busy` at once if no slot is free.
+    *render* takes a rendition and the monotonic time at which waiting began, and returns the rendition encoded at the
+    highest effort. *lone_slot* is a `Slots` with a single slot, so that one process of the host does this work at a
+    time. Both raise `Busy` at once if no slot is free.
     """
 
-    def __init__(self, after: int, cache: DiskCache, turn: Slots, render: Callable[[Rendition, float], bytes]) -> None:
+    def __init__(
+        self, after: int, cache: DiskCache, lone_slot: Slots, render: Callable[[Rendition, float], bytes]
+    ) -> None:
         self.after = after
         self._cache = cache
-        self._turn = turn
+        self._lone_slot = lone_slot
         self._render = render
         self._worker = PerProcess(_Worker)
 
     def counter(self, rendition: Rendition) -> Callable[[], None] | None:
-        """A function to call with each answer of *rendition*; None if the rendition cannot become smaller."""
+        """Return a function to call each time *rendition* is served, or None if its format cannot be made smaller."""
         if rendition.format.name not in _FORMATS:
             return None
         answers = 0
 
         def count_answer() -> None:
             nonlocal answers
-            # Compare this thread's own value, not what others have made of the counter: no value is skipped.
+            # Compare the value that this thread wrote, not the shared counter, which other threads may have moved past
+            # `after` meanwhile.
             answers = mine = answers + 1
             if mine == self.after and not self._offer(rendition):
-                answers = 0  # start over: it may still be asked for
+                answers = 0  # count again from 0, to try once more if the rendition stays popular
 
         return count_answer
 
@@ -77,7 +83,7 @@ class Recompressor:
                 )
                 try:
                     work.start()
-                except RuntimeError:  # no thread can be started: the response that is counted must not suffer
+                except RuntimeError:  # the thread could not be started; do not fail the response that is being counted
                     return False
                 worker.started = True
         try:
@@ -93,19 +99,19 @@ class Recompressor:
                 time.sleep(_PAUSE_SECONDS)
 
     def _is_done(self, rendition: Rendition) -> bool:
-        """Make *rendition* smaller, or find that it cannot be. Returns False if no slot is free now."""
+        """Try to make *rendition* smaller. Return False if no slot is free now, True if the attempt is over."""
         try:
-            with self._turn.hold(1):
+            with self._lone_slot.hold(1):
                 self._make_small(rendition)
         except Busy:
             return False
         except Exception:
-            logger.exception("%r could not be encoded again", rendition.source.ref)
+            logger.exception("cannot re-encode a rendition of %r", rendition.source.ref)
         return True
 
     def _make_small(self, rendition: Rendition) -> None:
         key = rendition.key
-        if self._cache.is_final(key) is not False:  # another process was faster, or it was evicted
+        if self._cache.is_final(key) is not False:  # another process has done it already, or the entry was evicted
             return
         data = None
         try:
@@ -113,15 +119,18 @@ class Recompressor:
         except Busy:
             raise
         except (SourceChanged, SourceNotFound):
-            return  # there is a newer version, with another rendition
+            return  # the source has changed, so this rendition is outdated
         except ImagesError as error:  # a higher effort may exceed the timeout
-            logger.info("%r is not encoded again: %s", rendition.source.ref, error)
+            logger.info("cannot re-encode a rendition of %r: %s", rendition.source.ref, error)
         saved = self._cache.replace_with_smaller(key, data)
         if saved:
-            logger.info("made %r smaller by %d bytes", rendition.source.ref, saved)
+            logger.info("re-encoded a rendition of %r, which saved %d bytes", rendition.source.ref, saved)
 
 
 def threads_run() -> bool:
-    """Whether threads of this process run between requests. In uWSGI they do only with ``--enable-threads``."""
+    """Return whether background threads run in this process.
+
+    uWSGI runs them only if it is started with ``--enable-threads`` or ``--threads``.
+    """
     uwsgi = sys.modules.get("uwsgi")
     return uwsgi is None or bool({"enable-threads", "threads"} & uwsgi.opt.keys())

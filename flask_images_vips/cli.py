@@ -21,8 +21,8 @@ images = AppGroup("images", help="Manage the images of this application.")
 def nginx(upstream: str, listen: str) -> None:
     """Print an nginx configuration for this application.
 
-    With IMAGES_FRONT_DOOR, nginx answers requests for known URLs without the application. With IMAGES_ACCEL_REDIRECT,
-    nginx sends the files that the application names.
+    With IMAGES_FRONT_DOOR, nginx serves images that have been requested before, without asking the application. With
+    IMAGES_ACCEL_REDIRECT, the application answers with X-Accel-Redirect and nginx sends the file.
     """
     here = current_images()
     config, door = here.pipeline.config, here.front_door
@@ -35,27 +35,31 @@ def nginx(upstream: str, listen: str) -> None:
 @images.command()
 @click.argument("path", required=False)
 @click.option("--all", "everything", is_flag=True, help="Remove all renditions of all sources.")
-@click.option("--front", is_flag=True, help="Remove the links of the front door, so that nginx asks the application.")
+@click.option(
+    "--front",
+    is_flag=True,
+    help="Remove the links that nginx serves images from (IMAGES_FRONT_DOOR), so that it asks the application again.",
+)
 @with_appcontext
 def purge(path: str | None, everything: bool, front: bool) -> None:
-    """Remove all renditions of the source PATH from the cache.
+    """Remove everything that is cached for the source PATH: renditions, placeholders and so on.
 
     Browsers and CDNs keep their copies.
     """
     here = current_images()
     if not (path or everything or front):
-        raise click.UsageError("Name a PATH, or --all, or --front.")
+        raise click.UsageError("Give a PATH, --all or --front.")
     cache, shared = here.pipeline.cache, here.pipeline.shared
     if not os.path.isdir(cache.folder):
         raise click.ClickException(
             f"There is no cache in {cache.folder}. Run this command as the same user as the site."
         )
     if path:
-        click.echo(f"{here.pipeline.purge(path.strip('/'))} renditions of {path} removed from {cache.folder}")
+        click.echo(f"{here.pipeline.purge(path.strip('/'))} files of {path} removed from {cache.folder}")
     if everything:
         if shared is not None:
             shared.copies.store.purge_all()
-        click.echo(f"{cache.purge_all()} renditions removed from {cache.folder}")
+        click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
     if front and here.front_door:
         here.front_door.empty()
-        click.echo("links of the front door removed")
+        click.echo(f"links removed from {here.front_door.folder}")

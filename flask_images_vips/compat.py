@@ -49,7 +49,7 @@ class LegacyMethods:
     def calculate_size(self, path: str, **keywords: Any) -> ImageSize:
         """Return the size at which the source *path*, below ``IMAGES_PATH``, is rendered.
 
-        *keywords* are those of `ImageSize`: ``enlarge`` is True by default.
+        *keywords* are passed to `ImageSize`, so ``enlarge`` is True by default.
 
         Raises:
             NotFound: If the source does not exist.
@@ -78,7 +78,7 @@ class LegacyMethods:
         return finish(resized(image, options, geometry), options, by_name("png"), geometry)
 
     def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
-        """Return a PIL *image*, sharpened if *sharpen* is given: radius in pixels, percent, threshold.
+        """Return a PIL *image*, sharpened if *sharpen* (radius in pixels, percent, threshold) is given.
 
         Raises:
             InvalidOption: If *sharpen* has an invalid value.

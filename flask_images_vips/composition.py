@@ -1,4 +1,4 @@
-"""Build the parts of one application from its configuration."""
+"""Build the objects that serve one application's images, from its configuration."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ logger = logging.getLogger("flask_images_vips")
 
 
 def build(app: Flask, url: str, name: str) -> Parts:
-    """Read the configuration of *app*, and build what its images need.
+    """Read the configuration of *app*, and build the objects that serve its images.
 
-    *url* and *name* were read by `Images.init_app`, and the URL map holds them: they do not change any more.
+    *url* and *name* are those that `Images.init_app` has already registered; later changes to the keys have no effect.
 
     Raises:
-        ConfigError: If a value cannot work.
+        ConfigError: If a value is invalid.
     """
     config = replace(Config.read(app.config), url=url, name=name)
     folder, private = _cache_folder(config, app.root_path)
@@ -93,7 +93,7 @@ def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Fa
 
 
 def _remote(config: Config, folder: str, private: str | None) -> RemoteSources | None:
-    """The sources that are URLs, kept in *folder*; None if there may be none."""
+    """Return the remote sources, cached in *folder*, or None if the configuration allows no remote host."""
     if config.remote_hosts == ():
         return None
     guard = Guard(
@@ -118,7 +118,7 @@ def _remote(config: Config, folder: str, private: str | None) -> RemoteSources |
 
 
 def _store(config: Config, share: float, folder: str, private: str | None) -> DiskCache:
-    """A cache in *folder* that may take *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+    """Return a cache in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
     return DiskCache(
         folder,
         bound=Bound(folder, int(config.cache_max_size * share), config.cache_min_free),
@@ -135,12 +135,15 @@ def _shared(config: Config, cache: DiskCache, store: DiskCache | None, settings:
 
 
 def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompressor | None:
-    """What encodes popular renditions again; None if it is off, and with a warning if it cannot work here."""
+    """Return the recompressor, or None if it is turned off.
+
+    If the environment does not support it, log a warning and return None.
+    """
     if not config.recompress_after or config.effort == "small":
         return None
     reasons = {
-        # A server that is handed a path opens it after the ETag was written, and must find the same bytes there. nginx
-        # writes the ETag of the file that it opened, so IMAGES_ACCEL_REDIRECT is no reason.
+        # With X-Sendfile, the server opens the file after this package has sent the ETag, so the file must not be
+        # replaced in between. nginx computes the ETag from the file it opens, so IMAGES_ACCEL_REDIRECT is safe.
         "USE_X_SENDFILE is set": app.config["USE_X_SENDFILE"],
         "uWSGI runs no threads: start it with --enable-threads": not threads_run(),
         "Windows cannot replace open files": os.name != "posix",
@@ -150,46 +153,52 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         logger.warning("IMAGES_RECOMPRESS_AFTER does nothing: %s.", reason)
         return None
     cache, slots = pipeline.cache, pipeline.producer.slots
-    # One at a time on this host, besides the render slot that every render takes.
+    # Only one process of the host recompresses at a time. It also takes a render slot, like any render.
     folder = os.path.join(os.path.dirname(slots.folder), "small")
-    turn = Slots(folder, 1, waiting=1, weight=1, timeout=0, usable=cache.usable)
+    lone_slot = Slots(folder, 1, waiting=1, weight=1, timeout=0, usable=cache.usable)
     producer = Producer(pipeline.facts, slots, make_engines(replace(config, effort="small")))
 
     def render(rendition: Rendition, since: float) -> bytes:
         return pipeline.render(rendition, since, producer)
 
-    return Recompressor(config.recompress_after, cache, turn, render)
+    return Recompressor(config.recompress_after, cache, lone_slot, render)
 
 
 def _settings(config: Config, app: Flask) -> str:
-    """The settings that decide pixels, and that tell applications apart which share a cache."""
+    """Return the settings that affect the pixels, plus those that distinguish applications sharing a cache."""
     pixels = config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom
     return repr((*pixels, app.import_name, config.path))
 
 
 def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor | None:
+    """Return the front door (the links that nginx serves images from), or None if it is turned off."""
     if not config.front_door:
         return None
-    # A folder of our own below the configured one, since it is emptied now and then.
+    # Use a subfolder of the configured folder, because its content is deleted when the settings change.
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
     authorizer = images_of(app).authorizer
     conditions = LinkConditions.of(
         config, secret_keys(app.config)[0], settings, authorizer=authorizer.name if authorizer else False
     )
     door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, conditions.stamp())
-    if has_request_context():  # not in the command line, which may run as another user
+    if has_request_context():  # not in CLI commands, which may run as another user
         door.open()
     return door
 
 
 def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
-    """The folder of the cache, and the folder that nobody else may write to: itself or one above it, or None."""
+    """Return the cache folder and the private folder.
+
+    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if
+    ``IMAGES_CACHE`` is set.
+    """
     if config.cache is not None:
-        # A folder of our own below the configured one, which may belong to root and be open to all, such as a volume
-        # of Kubernetes.
+        # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
+        # volume can be.
         return os.path.join(root_path, config.cache, "flask-images-vips"), None
     user = os.geteuid() if hasattr(os, "geteuid") else "user"
-    # One folder per application: two of them may have a logo.png of the same size and time.
+    # Use one folder per application, because two applications may each have a logo.png with the same size and
+    # modification time.
     application = blake2b(root_path.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     parent = os.path.join(tempfile.gettempdir(), f"flask-images-{user}")
     return os.path.join(parent, application), parent

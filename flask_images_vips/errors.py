@@ -1,6 +1,7 @@
 """Define every exception of the package, in one tree.
 
-An error says what came, what was expected and what to do. `views` alone decides which HTTP status answers it.
+Messages of errors that a developer can fix name the offending value and what was expected. `serving.views` maps each
+error to an HTTP status.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ class ImagesError(Exception):
 
 
 class ConfigError(ImagesError, RuntimeError):
-    """The configuration of the application cannot work. Its developer must change it."""
+    """The application's configuration is invalid. Its developer must change it."""
 
 
 class InvalidPath(ImagesError, ValueError):
@@ -22,7 +23,7 @@ class InvalidPath(ImagesError, ValueError):
 
 
 class InvalidOption(ImagesError, ValueError):
-    """An option has a value that cannot be rendered. *expected* describes a valid one."""
+    """An option has an invalid value. *expected* describes a valid one."""
 
     def __init__(self, name: str, value: object, *, expected: str) -> None:
         super().__init__(f"{name}={value!r}: expected {expected}")
@@ -44,7 +45,7 @@ class NotAuthorized(ImagesError):
 
 
 class SourceError(ImagesError):
-    """Something is wrong with one source. *ref* is its name or URL as the image URL gave it."""
+    """A source cannot be used. *ref* is its path or URL, as written in the image URL."""
 
     def __init__(self, ref: str, reason: str) -> None:
         super().__init__(f"{ref!r}: {reason}")
@@ -53,15 +54,15 @@ class SourceError(ImagesError):
 
 
 class SourceNotFound(SourceError):
-    """The source does not exist, or may not be read."""
+    """The source does not exist, or reading it is not allowed."""
 
 
 class RemoteFailed(SourceError):
-    """Fetching a remote source was blocked, or failed. The reason is for the log only."""
+    """Fetching a remote source was blocked, or failed. Outside debug mode, the reason is only logged."""
 
 
 class SourceChanged(SourceError):
-    """The source was overwritten while it was read. Nothing made from it may be stored."""
+    """The source was overwritten while it was read. A rendition of it must not be stored."""
 
 
 class UnreadableSource(SourceError):
@@ -75,8 +76,8 @@ class UnsupportedSource(UnreadableSource):
 class LimitExceeded(ImagesError):
     """A rendition would exceed a limit of the configuration or of its format.
 
-    *what* says what has the *value*, with a place for it, such as ``"the source has {:,} pixels"``. *set_by* names what
-    sets the *limit*: a configuration key, a format, or this package.
+    *what* is a format string for *value*, such as ``"the source has {:,} pixels"``. *set_by* is the origin of the
+    *limit*: a configuration key, a format, or this package.
     """
 
     def __init__(self, what: str, value: float, limit: float, *, set_by: str) -> None:
@@ -88,7 +89,7 @@ class LimitExceeded(ImagesError):
 
 
 class Busy(ImagesError):
-    """This host has too much to render. Asking again in *retry_after* seconds may help."""
+    """This host has too much to render. The client may try again after *retry_after* seconds."""
 
     def __init__(self, reason: str, *, retry_after: int = 1) -> None:
         super().__init__(reason)
@@ -96,6 +97,9 @@ class Busy(ImagesError):
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return the end of a message about the unknown *name*: the most similar of *known*, or nothing."""
+    """Return a suffix for a message about the unknown *name*, such as ``"; did you mean width?"``.
+
+    It is an empty string if no *known* name is similar.
+    """
     near = get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,4 +1,4 @@
-"""Remember values for some seconds, so that the same thing need not happen again at once."""
+"""Define a small in-memory cache whose values expire."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REMEMBERED = 4096
 
 
 class Expiring(Generic[T]):
-    """Values by key, each kept in this process for a number of seconds. Forgets all of them when it is full."""
+    """Keeps values by key in this process, each for a number of seconds. When it is full, all values are dropped."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[float, T]] = {}

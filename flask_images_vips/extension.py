@@ -1,4 +1,4 @@
-"""The extension object that a site creates: registers the image URLs and the template helpers with Flask."""
+"""Define `Images`, the Flask extension, which registers the image URLs and the template helpers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .serving.early import EarlyHits
 from .state import EXTENSION, AppImages, images_of
 
 FocalPoint = Callable[[str], tuple[float, float] | None]
-"""Returns where the subject of a source is, as fractions of its width and height, or None."""
+"""A function that returns the position of the subject of a source, as fractions of its width and height, or None."""
 
 C = TypeVar("C", bound=Callback)
 
@@ -31,11 +31,12 @@ class Images(LegacyMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``
-    and ``IMAGES_NAME``. All other configuration is read when the first image is needed.
+    and ``IMAGES_NAME``. The secret keys are read at each use. All other configuration is read when the first image URL
+    is built or the first image is requested.
     """
 
     PUBLIC: Final = PUBLIC
-    """What the callback of `authorize` returns for an image that everybody may see."""
+    """The value that the callback of `authorize` returns for an image that everybody may see."""
 
     def __init__(self, app: Flask | None = None) -> None:
         self.app = app
@@ -49,10 +50,14 @@ class Images(LegacyMethods):
         """Register the image URLs, ``url_for('images.<mode>', …)`` and the template helpers with *app*.
 
         Raises:
-            ConfigError: If *app* has its images already, or if ``IMAGES_URL`` or ``IMAGES_NAME`` is invalid.
+            ConfigError: If the extension is already registered with *app*, or if ``IMAGES_URL`` or ``IMAGES_NAME`` is
+                invalid.
         """
         if EXTENSION in app.extensions:
-            raise ConfigError("This application already has its images: call Images(app) or init_app(app) once.")
+            raise ConfigError(
+                "Flask-Images-VIPS is already initialised for this application. Call Images(app) or init_app(app) only "
+                "once."
+            )
         for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
             default = read_key(key, {})
             app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
@@ -64,15 +69,15 @@ class Images(LegacyMethods):
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
         def add_rule(state: BlueprintSetupState) -> None:
-            # On the application, not the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
+            # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
             state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=views.serve)
 
-        # The blueprint's name is private: an application may have a blueprint called images.
+        # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
         app.cli.add_command(cli.images)
         app.register_blueprint(blueprint)
-        app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may give None
+        app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
 
     @property
@@ -81,16 +86,18 @@ class Images(LegacyMethods):
         app: Flask | None = current_app._get_current_object() if current_app else self.app  # type: ignore[attr-defined]
         if app is None:
             raise RuntimeError(
-                "No application: use images within an application context, or create them with Images(app)."
+                "No current application: use this within an application context, or pass the application to "
+                "Images(app)."
             )
         return images_of(app).pipeline
 
     def focal_point(self, find: FocalPoint) -> FocalPoint:
-        """Decorate a function that tells where the subject of a picture is.
+        """Decorate a function that returns the position of the subject of a picture.
 
-        ``find(ref)`` gets a path below ``IMAGES_PATH``, or a URL. It returns (x, y) as fractions of the upright
-        picture's width and height, or None. It is called when a URL is built that crops and has neither ``gravity`` nor
-        ``focal``. Its result becomes the URL's ``focal``, so serving the image does not call it.
+        ``find(ref)`` receives a path below ``IMAGES_PATH``, or a URL. It returns (x, y) as fractions of the upright
+        picture's width and height, or None. It is called when a URL is built with ``mode='crop'`` and without
+        ``gravity`` and ``focal``. The result becomes the URL's ``focal``, so the function is not called again when the
+        image is served.
         """
         self.find_focal_point = find
         return find
@@ -101,30 +108,34 @@ class Images(LegacyMethods):
         *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition.
 
         Raises:
-            InvalidPath: If *local_path* is not normalised, or has a scheme other than http, https or ftp.
-            ValueError: If the keywords contradict each other.
+            InvalidPath, InvalidOption, ValueError, RuntimeError: As `links.build_url`.
         """
         return links.build_url(local_path, **keywords)
 
     def authorize(self, callback: C) -> C:
         """Decorate a function ``(source_ref, options)`` that decides who may see an image.
 
-        Register it before the first image: until then, nginx may send images by itself.
+        Register it before the first image is served or its URL is built. Otherwise, with ``IMAGES_FRONT_DOOR``, nginx
+        may already serve images without asking the function.
 
-        The function runs in the request, once for each source that the picture shows: its own, its watermark, and
-        ``IMAGES_FALLBACK`` if that is sent instead. The strictest answer counts.
+        The function is called during the request, once for each source that the picture shows: the picture's own
+        source, its watermark, and ``IMAGES_FALLBACK`` if that is sent instead. The strictest answer counts.
 
-        If it returns False, the response is 403. If it returns True, this visitor sees the image, which only their
-        browser may keep. If it returns `PUBLIC`, everybody may see and keep the image, so this answer must not depend
-        on the visitor. Other values count as true or false, but None, coroutines, generators, functions and responses
-        refuse the image and are logged once. A coroutine function runs through the application's ``ensure_sync``.
+        - False refuses the image with status 403.
+        - True allows this visitor to see the image. Only their browser may store it.
+        - `PUBLIC` allows everybody to see the image, and every cache to store it. Return it only if the answer does not
+          depend on the visitor.
+
+        Any other value is tested for truth, except for None, coroutines, generators, functions and responses: these are
+        treated as mistakes, so the image is refused, and a warning is logged once. The function itself may be a
+        coroutine function. It is then called through the application's ``ensure_sync``.
 
         Raises:
-            ConfigError: If there is a callback already, or if an image was served or its URL built already and
-                ``IMAGES_FRONT_DOOR`` is set.
+            ConfigError: If a callback is already registered, or if ``IMAGES_FRONT_DOOR`` is set and an image has
+                already been served or its URL built.
         """
         if self._authorizer is not None:
-            raise ConfigError("These images already have an authorize callback: let one function decide.")
+            raise ConfigError("An authorize callback is already registered. Register only one.")
         if any(images.has_open_door for images in self._applications):
             raise ConfigError(
                 "The authorize callback is registered too late: with IMAGES_FRONT_DOOR, nginx may already send images "
@@ -134,8 +145,9 @@ class Images(LegacyMethods):
         return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:
-        """Build the URLs of ``url_for('images', filename=…)`` and ``url_for('images.<mode>', …)``.
+        """Build the URLs for ``url_for('images', filename=…)``, ``url_for('images.<mode>', …)`` and so on.
 
-        Flask calls this because these endpoints match no URL rule. Returns None for other endpoints.
+        Flask calls this if it cannot build the URL from a rule: ``images`` has a rule, but not one with ``filename``,
+        and ``images.<mode>`` and ``images.<preset>`` have none. Returns None for other endpoints.
         """
         return links.url_for(endpoint, values)

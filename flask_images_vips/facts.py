@@ -1,8 +1,8 @@
-"""Remember what is known about sources, and what failed.
+"""Cache facts about sources, and recent errors.
 
-A fact is a source's header, the box that a trim leaves of it, a placeholder, or a digest of its bytes. Each is found
-once per version of a source. Every process keeps facts in memory. Headers, placeholders and digests are also stored in
-the cache, beside the source's renditions, so that one process of the host finds them for all.
+A fact is a source's header, the box that remains after trimming it, a placeholder, or a digest of its bytes. Facts are
+cached per version of a source. Every process keeps facts in memory. Headers, placeholders and digests are also stored
+in the disk cache, beside the source's renditions, so that all processes of the host share them.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ from .rendition import source_folder
 from .sources.source import Source
 
 REVISION = 1
-"""Raise it by hand when the same fact is written in another form than before."""
+"""Increment this when the stored form of any fact changes."""
 
 Draw = Callable[[Source, str], str]
-"""Draws a placeholder of a source, of a kind."""
+"""Draws a placeholder for a source. The second argument is the kind of placeholder."""
 
 _REMEMBERED = 16_384
 _REMEMBERED_HEADERS = 4096
-_LIMIT_SECONDS = 60.0  # a render that took too long may be quicker on a less busy host
+# How long to remember an exceeded limit: a render that timed out may succeed when the host is less busy.
+_LIMIT_SECONDS = 60.0
 _READ_BYTES = 1 << 20
 _DIGEST_BYTES = 18  # a multiple of 3: Base64 needs no padding
 
 
 class Failures:
-    """Errors of a while ago. Raising one again costs nothing; failing the same way again may cost seconds."""
+    """Recent errors by key. Raising a remembered error is cheap; repeating the failed work may take seconds."""
 
     def __init__(self) -> None:
         self._kept: Expiring[Callable[[], Exception]] = Expiring()
@@ -65,9 +66,9 @@ class Failures:
 
 
 def _again(error: Exception) -> Callable[[], Exception]:
-    """Return a function that makes an error like *error*.
+    """Return a function that creates an error like *error*.
 
-    Keeping *error* itself would keep its frames alive, and the images in them.
+    Keeping *error* itself would keep its stack frames alive, and the images in them.
     """
     if isinstance(error, LimitExceeded):
         return partial(LimitExceeded, error.what, error.value, error.limit, set_by=error.set_by)
@@ -79,7 +80,8 @@ def _again(error: Exception) -> Callable[[], Exception]:
 class Facts:
     """The facts about one application's sources.
 
-    *settings* is that of its renditions, see `Rendition`. Facts that need pixels take one of the *slots*.
+    *settings* is the same string as in `Rendition.settings`. Finding a fact that requires decoding takes a render slot:
+    *slots* limits the number of renders on this host.
     """
 
     def __init__(self, cache: DiskCache, settings: str, engines: Engines, limits: Limits, slots: Slots) -> None:
@@ -93,27 +95,28 @@ class Facts:
         self._headers: dict[tuple[object, ...], Header] = {}
 
     def header(self, source: Source) -> Header:
-        """What *source* says about itself.
+        """Return the header of *source*: its size, format and so on.
 
         Raises:
-            UnreadableSource: If it is no image, or a broken one.
+            UnreadableSource: If the source is not an image, or is broken.
             LimitExceeded: If reading its header would cost too much.
         """
         header: Header = self._known("header", source)
         return header
 
     def header_in_render(self, source: Source) -> Header:
-        """As `header`, without looking into the cache.
+        """Like `header`, but does not use the disk cache.
 
-        A render holds the lock of its rendition and may not wait for the lock of a stored fact.
+        A render holds the lock of its rendition, and must not wait for the lock of a stored fact.
         """
         header: Header = self._known("header in a render", source)
         return header
 
     def header_of(self, engine: Engine, descriptor: int, ref: str) -> Header:
-        """The header that *engine* reads from the open file.
+        """Return the header that *engine* reads from the open file.
 
-        It is remembered for this file as it is now, never for earlier content: limits depend on it.
+        It is cached by the file's inode, size and timestamps, so that a changed file is never checked against the
+        limits with its old header.
         """
         status = os.fstat(descriptor)
         key = engine.name, status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size
@@ -125,17 +128,17 @@ class Facts:
         return header
 
     def check_image(self, descriptor: int, ref: str) -> Header:
-        """Read the header of the open file with the first engine that can.
+        """Return the header of the open file, read with the first engine that supports the file.
 
         Raises:
-            UnreadableSource: If it is no image.
+            UnreadableSource: If the file is not an image.
         """
         return self.engines.first(lambda engine: self.header_of(engine, descriptor, ref))
 
     def trimmed(self, source: Source, options: Options) -> Box | None:
-        """The box that the trim of *options* leaves of *source*, in pixels; None if there is no trim.
+        """Return the box of *source* that remains after the trim of *options*, in pixels, or None without a trim.
 
-        Finding it decodes the whole source.
+        To find it, the whole source is decoded.
 
         Raises:
             UnreadableSource, LimitExceeded: If the source cannot be decoded.
@@ -148,18 +151,20 @@ class Facts:
         return box
 
     def placeholder(self, source: Source, kind: str, draw: Draw) -> str:
-        """The placeholder *kind* of *source*, drawn by *draw* unless it is stored.
+        """Return the placeholder *kind* of *source*, drawn by *draw* unless it is stored.
 
         Raises:
-            UnreadableSource, LimitExceeded: If the source cannot be decoded. A broken file may fail only here.
+            UnreadableSource, LimitExceeded: If the source cannot be decoded. A broken file may pass `header` and fail
+                only when it is decoded here.
         """
         text: str = self._known("placeholder", source, kind, draw)
         return text
 
     def content_digest(self, source: Source) -> str:
-        """A string that stands for the bytes of *source*, which are read once per version of the file.
+        """Return a string that identifies the bytes of *source*, which are read once per version of the file.
 
-        For a file that is larger than renditions may be made of, it stands for the file's time and size.
+        For a file above ``IMAGES_MAX_SOURCE_BYTES``, the string is derived from its path, size and modification time
+        instead.
         """
         text: str = self._known("digest", source)
         return text
@@ -177,7 +182,7 @@ class Facts:
         try:
             return find[fact](source, *details)
         except UnreadableSource as error:
-            self.failures.add(failed, error, inf)  # a mended file is another version
+            self.failures.add(failed, error, inf)  # forever: a repaired file is a new version with another key
             raise
         except LimitExceeded as error:
             self.failures.add(failed, error, _LIMIT_SECONDS)
@@ -211,8 +216,8 @@ class Facts:
         if kept is not None:
             with kept:
                 return kept.read().decode("utf-8", "replace")
-        # Drawing takes the lock of a rendition. Two threads that each held the lock of a placeholder meanwhile could
-        # wait for each other, so it is drawn before its own lock is taken.
+        # Drawing takes a rendition's lock. Draw before taking the placeholder's lock, because holding both could
+        # deadlock.
         text = draw(source, kind)
         self._stored(key, source, text.encode)
         return text
@@ -240,6 +245,9 @@ class Facts:
 
 
 def _key(source: Source, kind: str, version: str) -> Key:
-    """Where the fact *kind* of a *version* of *source* is stored. No rendition has such a name."""
+    """Return the cache key of the fact *kind* for a *version* of *source*.
+
+    File names of facts begin with their kind and end in ``.txt``, so they never clash with those of renditions.
+    """
     name = digest(f"{REVISION}\n{version}", 16)
     return source_folder(source.ref), f"{kind}-{name}.txt"

@@ -1,6 +1,6 @@
-"""List the image formats, and choose the one of a rendition.
+"""Define the image formats, and choose the format of a rendition.
 
-Each format has one row here, with its names and what its files can hold. How an engine writes it is declared with the
+Each format has one row here, with its names and its capabilities. How an engine encodes a format is declared in that
 engine. This module does no I/O.
 """
 
@@ -17,10 +17,10 @@ from .errors import InvalidOption
 class Format:
     """An output format.
 
-    *max_side* is the longest side in pixels that its files can have. *lossy* says whether its encoders take a quality,
-    *animated* whether its files can hold several frames, and *metadata* whether they can hold EXIF and an ICC profile.
-    *by_extension* says whether a path with one of its extensions is rendered in this format. If not, it becomes JPEG
-    unless the URL names the format.
+    *max_side* is the longest side that a file can have, in pixels. *lossy* is true if the encoders take a quality,
+    *animated* if a file can hold several frames, and *metadata* if it can hold EXIF and an ICC profile. *by_extension*
+    is true if a path with one of the format's extensions is rendered in this format by default. If it is false, such a
+    path becomes JPEG, unless the URL asks for the format.
     """
 
     name: str
@@ -56,7 +56,7 @@ FORMATS = (
 )
 
 INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
-"""The formats that sources may have, besides SVG, which has a configuration key of its own."""
+"""The formats that sources may have, besides SVG, which has its own configuration key."""
 
 JPEG, PNG = FORMATS[:2]
 
@@ -66,17 +66,17 @@ OUTPUTS = tuple(format.name for format in FORMATS)
 SUFFIXES = tuple(format.suffix for format in FORMATS)
 
 AUTO = Format("auto", "", "", by_extension=False)
-"""Stands for the format that `negotiate` chooses by the client's Accept header. No rendition has this format."""
+"""A stand-in for the format that `negotiate` chooses by the client's Accept header. No rendition has this format."""
 
 NEGOTIABLE = ("avif", "webp")
-"""The formats that only some clients can read. Those clients name them in the Accept header."""
+"""The formats that only some clients can read. These clients list them in the Accept header."""
 
 _BY_NAME = {name: format for format in FORMATS for name in (format.name, *format.aliases)}
 _BY_EXTENSION = {name: format for name, format in _BY_NAME.items() if format.by_extension}
 
 
 def by_name(name: str) -> Format:
-    """Return the format called *name*. Aliases such as ``jpg`` count too, and case does not.
+    """Return the format called *name*. Aliases such as ``jpg`` are accepted, and case is ignored.
 
     Raises:
         InvalidOption: If no format has this name.
@@ -89,10 +89,10 @@ def by_name(name: str) -> Format:
 
 
 def choose(ref: str, asked: Format | None) -> Format:
-    """Return the format to render *ref* in: the one *asked* for, or the one of its extension, or JPEG.
+    """Return the format to render *ref* in: the format *asked* for, else the format of the extension, else JPEG.
 
-    The content of the file does not matter. So a cache hit opens no source, and a server in front of the application
-    can tell the media type from the URL.
+    The content of the file is not considered, so a cache hit does not open the source, and a server in front of the
+    application can tell the media type from the URL.
     """
     if asked is not None and asked is not AUTO:
         return asked
@@ -101,10 +101,10 @@ def choose(ref: str, asked: Format | None) -> Format:
 
 
 def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
-    """Return the format to render *ref* in for one client: the first of *preferred* that its *accept* header names.
+    """Return the format to render *ref* in for one client: the first of *preferred* listed in its *accept* header.
 
-    If it names none, return what `choose` returns. ``image/*`` and ``*/*`` do not count, because clients that cannot
-    read AVIF send them too. A format that can be animated is replaced only by one that can be animated too.
+    If none is listed, return the same format as `choose`. ``image/*`` and ``*/*`` are ignored, because clients that
+    cannot read AVIF send them too. A format that can be animated is replaced only by another that can be animated.
     """
     own = choose(ref, None)
     for format in preferred:
@@ -116,7 +116,7 @@ def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
 def accept_pattern(format: Format) -> str:
     """Return a regular expression, for Python and nginx, that finds the name of *format* in an Accept header.
 
-    It must be used without regard to case. A weight that is not a number above 0 hides the name.
+    Compile it to ignore case. A format whose ``q`` is 0 or not a number does not match.
 
     Anybody can send this header, so matching takes linear time: no two neighbouring parts of the pattern match the same
     characters. The possessive quantifiers keep PCRE's JIT from running out of stack with thousands of parameters.
@@ -126,5 +126,6 @@ def accept_pattern(format: Format) -> str:
     return rf"(?:^|,)[ \t]*{format.media_type}[ \t]*(?:{parameter})*+(?:,|$)"
 
 
-# Without the possessive quantifiers, which change no match: Python mishandles them before 3.11.5 (gh-106052).
+# Remove the possessive quantifiers, which Python mishandles before 3.11.5 (gh-106052). The pattern matches the same
+# headers without them.
 _ACCEPTED = {name: re.compile(accept_pattern(by_name(name)).replace("*+", "*"), re.IGNORECASE) for name in NEGOTIABLE}

@@ -1,7 +1,9 @@
 """Compute the size of a rendition, and the position of the picture on it.
 
-Templates and engines both call `lay_out`, so that the width and height in HTML are those of the file. Every division
-rounds down, as in Flask-Images, and no side is ever less than 1. This module does no I/O.
+The template helpers and the renderer both use `lay_out`, so the width and height in the HTML match the file. Scaled
+sides are rounded down, as in Flask-Images, and no side is ever less than 1. This module does no I/O.
+
+`Options.settled` brings options into their simplest form, so there are fewer cases to handle here.
 """
 
 from __future__ import annotations
@@ -42,14 +44,14 @@ class Box(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A clockwise rotation by *angle* degrees, followed by a horizontal flip if *mirrored*. It only moves pixels."""
+    """A clockwise rotation by *angle* degrees, followed by a horizontal flip if *mirrored*."""
 
     angle: int = 0
     mirrored: bool = False
 
     @classmethod
     def of(cls, options: Options) -> Turn:
-        options = options.settled()  # every flip is horizontal then
+        options = options.settled()  # replaces every vertical flip by a horizontal one with a rotation
         return cls(options.rotate, options.flip is Flip.HORIZONTAL)
 
     @property
@@ -58,16 +60,16 @@ class Turn(NamedTuple):
         return self if self.mirrored else Turn(-self.angle % 360)
 
     def size(self, size: Size) -> Size:
-        """Return the size that a picture of *size* has after the turn, or had before it."""
+        """Return *size* with its sides swapped if the turn is by 90 or 270 degrees. This works in both directions."""
         return Size(size.height, size.width) if self.angle in (90, 270) else size
 
     def point(self, x: float, y: float) -> tuple[float, float]:
-        """Return where a point lies after the turn. Points are fractions of the picture's sides."""
+        """Return the position of a point after the turn. Points are fractions of the picture's sides."""
         x, y = {0: (x, y), 90: (1 - y, x), 180: (1 - x, 1 - y), 270: (y, 1 - x)}[self.angle]
         return (1 - x if self.mirrored else x), y
 
     def undone(self, box: Box, image: Size) -> Box:
-        """Return where *box*, a part of the turned picture, lies in the picture of size *image* before the turn."""
+        """Convert *box* from the turned picture to the picture before the turn, which has the size *image*."""
         left, top, width, height = box
         if self.mirrored:
             left = self.size(image).width - left - width
@@ -96,9 +98,9 @@ class Geometry(NamedTuple):
     """The layout of a rendition.
 
     The picture is scaled to *scaled* and laid on a canvas. A smaller canvas crops the picture, a larger one pads it.
-    *at* is the position of the picture's top left corner on the canvas; None centres it. *cut* is the part of the
-    upright source that is used; None uses all of it. *turn* is applied after the cut. *mark* is the watermark's place
-    on the canvas. *padding* and *border* are added around the canvas, and *radius* rounds the corners of the whole.
+    *at* is the position of the picture's top left corner on the canvas; None centres the picture. *cut* is the part of
+    the upright source to use; None uses all of it. *turn* is applied after the cut. *mark* is the box of the watermark
+    on the canvas. *padding* and *border* are added around the canvas, and *radius* rounds the corners of the result.
     """
 
     scaled: Size
@@ -113,7 +115,7 @@ class Geometry(NamedTuple):
 
     @property
     def offset(self) -> tuple[int, int]:
-        """The position of the picture's top left corner on the canvas, in pixels. It is negative if cropped."""
+        """The position of the picture's top left corner on the canvas. Negative if the picture is cropped."""
         if self.at is not None:
             return self.at
         return _placed(self.scaled.width, self.canvas.width), _placed(self.scaled.height, self.canvas.height)
@@ -138,11 +140,11 @@ class Geometry(NamedTuple):
 def lay_out(image: Size, options: Options, *, trimmed: Box | None = None, mark: Size | None = None) -> Geometry:
     """Lay out a rendition of an upright source of size *image*.
 
-    *trimmed* is the part of its `region` that a trim leaves, which depends on the pixels. *mark* is the size of the
-    watermark's source.
+    *trimmed* is the box that remains after trimming; finding it needs the pixels, so the caller passes it in. *mark* is
+    the size of the watermark's source.
 
     Raises:
-        InvalidOption: If the region reaches beyond the source.
+        InvalidOption: If the region extends beyond the source.
     """
     options = options.settled()
     cut = trimmed or region(image, options)
@@ -163,10 +165,10 @@ def lay_out(image: Size, options: Options, *, trimmed: Box | None = None, mark: 
 
 
 def region(image: Size, options: Options) -> Box:
-    """Return the part of an upright source of size *image* that is used, before any trim and before it is turned.
+    """Return the part of an upright source of size *image* that is used, before it is trimmed and turned.
 
     Raises:
-        InvalidOption: If the region reaches beyond the source.
+        InvalidOption: If the region extends beyond the source.
     """
     asked = options.region
     if asked is None:
@@ -185,7 +187,7 @@ def region(image: Size, options: Options) -> Box:
 
 
 def transformed(image: Size, options: Options, trimmed: Box | None = None) -> Size:
-    """Return the size that `plan` starts from: the upright picture's after region, trim, turn and transform."""
+    """Return the size of the upright picture after region, trim, turn and transform. `plan` starts from this size."""
     start = Turn.of(options).size((trimmed or region(image, options)).size)
     return Size(*options.transform.size(start)) if options.transform else start
 
@@ -224,7 +226,7 @@ def plan(image: Size, options: Options) -> Geometry:
 
 
 def needs_enlarging(image: Size, options: Options) -> bool:
-    """Return whether *options* ask for more than *image* has, so that it must be enlarged."""
+    """Return whether *options* would scale *image* beyond its own size."""
     return _exceeds(plan(image, replace(options, enlarge=True)).scaled, image)
 
 
@@ -245,15 +247,18 @@ def _exceeds(one: Size, other: Size) -> bool:
 
 
 def _placed(picture: int, canvas: int, share: float = 0.5) -> int:
-    """Return where the picture begins if *share* of the free room lies before it.
+    """Return the position of the picture if *share* of the free space on the canvas lies before it.
 
-    Rounding goes towards 0, so that an odd pixel is at the right or at the bottom.
+    It is rounded towards 0, so that an odd pixel is at the right or at the bottom.
     """
     return int((canvas - picture) * share)
 
 
 def _window(point: float, picture: int, canvas: int) -> int:
-    """Return where in the picture the canvas begins. Its middle is as close to *point*, a fraction, as possible."""
+    """Return the position of the canvas in the picture, with its middle as close to *point* as possible.
+
+    *point* is a fraction of the picture's side.
+    """
     return min(max(floor(point * picture - canvas / 2), 0), picture - canvas)
 
 
@@ -264,7 +269,10 @@ def _between(begin: float, end: float, side: int) -> tuple[int, int]:
 
 
 def _marked(mark: Size, canvas: Size, watermark: Watermark) -> Box:
-    """Return the place of a watermark of size *mark* on *canvas*. It is never enlarged, and never reaches beyond."""
+    """Return the box on *canvas* of a watermark of size *mark*.
+
+    The watermark is never enlarged and never extends beyond the canvas.
+    """
     width = min(mark.width, max(1, int(canvas.width * watermark.share)))
     height = max(1, mark.height * width // mark.width)
     if height > canvas.height:

@@ -1,6 +1,7 @@
-"""Turn an image URL into the bytes that answer it: find the source, decide on a rendition, look it up or make it.
+"""Turn an image URL into the bytes of a rendition: find the source, choose the rendition, look it up or render it.
 
-No Flask here, and no engine by name.
+This module does not depend on Flask, and does not name a particular engine. A render slot is the right to render:
+`Slots` limits the number of renders on this host.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from .urls import ImageUrl
 
 logger = logging.getLogger("flask_images_vips")
 
-_TRIES = 3  # of a render whose source changes meanwhile
-_FAILURE_SECONDS = 10.0
+_TRIES = 3  # attempts, if the source changes during the render
+_FAILURE_SECONDS = 10.0  # how long to remember that a rendition cannot be made
 
 
 class Pipeline:
-    """The way from an image URL to its bytes, for one application. *shared* is None where no copies are kept."""
+    """Turns image URLs into rendered bytes, for one application. *shared* is None if ``IMAGES_COPIES`` is off."""
 
     def __init__(
         self,
@@ -60,14 +61,14 @@ class Pipeline:
         self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
 
     def format_for(self, url: ImageUrl, accept: str) -> Format:
-        """The format of a *url* that leaves it open, for a client that sends the ``Accept`` header *accept*."""
+        """Return the format for a *url* with ``format=auto``, negotiated with *accept*, the client's Accept header."""
         return negotiate(url.file_name, accept, self._negotiable)
 
     def rendition(self, url: ImageUrl, source: Source) -> Rendition:
-        """The rendition of *source* that *url* asks for.
+        """Return the rendition of *source* that *url* asks for.
 
         Raises:
-            InvalidOption: If the application does not send this format.
+            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format.
             SourceNotFound: If the watermark is missing.
         """
         config, options, format = self.config, url.options, choose(url.file_name, url.options.format)
@@ -80,19 +81,21 @@ class Pipeline:
 
     def _rendition(self, source: Source, options: Options, format: Format) -> Rendition:
         config = self.config
-        # These two settings decide the pixels only where the format can be animated.
+        # max_frames and max_source_pixels affect the result only for formats that can be animated.
         frames = f"\n{config.max_frames} frames, {config.max_source_pixels} pixels" if format.animated else ""
         return Rendition(source, options, format, self.facts.settings + frames, self.sources.watermark(options))
 
     def entry(self, url: ImageUrl, found: Rendition | None = None) -> tuple[Rendition, Entry]:
-        """The rendition that *url* asks for, and its bytes: from the cache, or made now, at most once.
+        """Return the rendition that *url* asks for and its cache entry, rendering it first if necessary.
 
-        *found* is that rendition, if it was looked up a moment ago.
+        Concurrent requests normally share one render. *found* is that rendition, if the caller has already looked it
+        up.
 
         Raises:
-            SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded: If it cannot be made. Nothing is stored.
-            SourceChanged: If the source is being written at this moment.
-            Busy: If no render slot is free, and waiting for one is not possible or took too long.
+            SourceNotFound, RemoteFailed, UnreadableSource, InvalidOption, LimitExceeded: If the picture cannot be
+                rendered. Nothing is stored.
+            SourceChanged: If the source changed during every attempt.
+            Busy: If no render slot is free, and too many requests wait for one or this request waited too long.
         """
         since = time.monotonic()
         for _ in range(_TRIES - 1):
@@ -103,9 +106,10 @@ class Pipeline:
         return rendition, self._entry(rendition, since)
 
     def nearest(self, rendition: Rendition) -> Entry | None:
-        """A kept rendition of the same picture in another size or quality: the next larger one, else the largest.
+        """Return a cached rendition of the same picture in another size or quality, or None.
 
-        It is an answer for when there is no time to make the right one.
+        The next larger one is preferred, else the largest. It is used as a substitute when the host is too busy to
+        render the requested size.
         """
         folder, _ = rendition.key
         wanted = lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final.width
@@ -125,7 +129,7 @@ class Pipeline:
         return None
 
     def placeholder(self, source: Source, kind: str) -> str:
-        """The placeholder *kind* of *source*, see `rendering.placeholders`.
+        """Return the placeholder *kind* of *source*, see `rendering.placeholders`.
 
         Raises:
             UnreadableSource, LimitExceeded, Busy: If the source cannot be rendered.
@@ -140,19 +144,22 @@ class Pipeline:
         return placeholders.draw(kind, render, rgba)
 
     def offer(self, source: Source, options: Options, sides: Sequence[Sides]) -> None:
-        """Announce that a page offers *source* with *options* at each of *sides*, see `Sets.offer`."""
+        """Announce that a page offers *source* with *options* at each of the sizes *sides*, see `Sets.offer`."""
         if self.shared is not None:
             self.shared.offer(source, options, sides, self.producer)
 
     def purge(self, ref: str) -> int:
-        """Remove everything that is kept of the source *ref*, a path or a URL. Returns the number of renditions."""
+        """Remove everything that is stored for the source *ref*, a path or a URL.
+
+        Returns the number of files removed from the cache, without copies and fetched sources.
+        """
         self.sources.purge(ref)
         if self.shared is not None:
             self.shared.purge(ref)
         return self.cache.purge(source_folder(ref))
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
-        """Render *rendition* now with *producer*, uncached. The slot timeout counts from *since*.
+        """Render *rendition* now with *producer*, without the cache. The slot timeout counts from *since*.
 
         Raises:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded, SourceChanged, Busy: As `entry`.
@@ -173,7 +180,8 @@ class Pipeline:
             shared = self.shared.of(rendition, self.producer) if self.shared is not None else None
             if shared is not None and (entry := shared.prepare(since)) is not None:
                 return entry
-            # The slot stays taken until those who wait have the result: another render would slow them down.
+            # Keep the render slot until the waiting requests have received the result; a new render would compete with
+            # them for the CPU.
             with ExitStack() as slot:
                 make = partial(self._render, rendition, shared, self.producer, since, slot)
                 return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since, landed=slot.close)
@@ -184,7 +192,10 @@ class Pipeline:
     def _render(
         self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float, slot: ExitStack
     ) -> bytes:
-        """Render from a copy or from the source, and log it. *slot* is left holding the render slot."""
+        """Render from a copy or from the source, and log it.
+
+        On return, *slot* holds the render slot; the caller releases it.
+        """
         begin = time.perf_counter()
         made = shared.render_from_copy(since, slot) if shared is not None else None
         if made is None:

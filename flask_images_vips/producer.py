@@ -1,4 +1,7 @@
-"""Make a rendition now: wait for a render slot, open the source, run the job."""
+"""Render now: wait for a render slot, open the source, run the job.
+
+A render slot is the right to render: `Slots` limits the number of renders on this host.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ from .rendition import Rendition
 
 
 class Producer:
-    """Renders on one of the host's *slots*, with the first engine that can.
+    """Renders while holding one of the host's *slots*, with the first engine that supports the request.
 
-    *engines* are those that read the *facts*, unless others are given.
+    *engines* defaults to the engines of *facts*.
     """
 
     def __init__(self, facts: Facts, slots: Slots, engines: Engines | None = None) -> None:
@@ -27,9 +30,10 @@ class Producer:
         self.engines = engines or facts.engines
 
     def render(self, rendition: Rendition, since: float, slot: ExitStack) -> Rendered:
-        """Render from the source. The caller has waited since the monotonic time *since*.
+        """Render from the source. The slot timeout counts from the monotonic time *since*.
 
-        A render slot is entered into *slot*, unless this fails: it stays taken until the caller closes *slot*.
+        On success, *slot* holds the render slot, which is released when the caller closes *slot*. On failure it is
+        released at once.
 
         Raises:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
@@ -47,10 +51,10 @@ class Producer:
             return self.engines.first(by, able)
 
     def plan(self, rendition: Rendition, header: Header, frames: int = 1) -> Geometry:
-        """Lay out *rendition*; *header* is that of its source, of which *frames* frames are rendered.
+        """Lay out *rendition*. *header* describes its source, and *frames* is the number of frames to render.
 
         Raises:
-            LimitExceeded: If source, watermark or output are over a limit.
+            LimitExceeded: If the source, the watermark or the output exceeds a limit.
         """
         trimmed = self.facts.trimmed(rendition.source, rendition.options)
         mark = self.facts.header_in_render(rendition.watermark) if rendition.watermark else None
@@ -59,9 +63,9 @@ class Producer:
     def render_set(
         self, engine: DecodesOnce, members: Sequence[Rendition], since: float, slot: ExitStack
     ) -> list[tuple[Rendition, bytes]]:
-        """Render *members*, which differ in their size alone, from one decode of their source.
+        """Render *members*, which differ only in size, from one decode of their source.
 
-        Raises as `render` does.
+        Raises the same errors as `render`.
         """
         source = members[0].source
         with self.limits.open(source) as descriptor:
@@ -76,9 +80,9 @@ class Producer:
     def reduce(
         self, engine: DecodesOnce, rendition: Rendition, sizes: Sequence[Size], format: str, since: float
     ) -> Sequence[bytes]:
-        """The source of *rendition* at each of *sizes*, largest first, see `DecodesOnce.reduced`.
+        """Return the source of *rendition*, reduced to each of *sizes* (largest first) and encoded as *format*.
 
-        Raises as `render` does.
+        See `DecodesOnce.reduced`. Raises the same errors as `render`.
         """
         source = rendition.source
         with self.limits.open(source) as descriptor:
@@ -89,7 +93,7 @@ class Producer:
 
     @contextmanager
     def slot(self, kept: ExitStack, pixels: int, since: float) -> Iterator[None]:
-        """Hold a render slot for the block, and let *kept* hold it afterwards, unless the block fails."""
+        """Hold a render slot for the block. Afterwards *kept* holds the slot, unless the block fails."""
         with ExitStack() as stack:
             stack.enter_context(self.slots.hold(pixels, since))
             yield

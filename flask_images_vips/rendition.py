@@ -1,4 +1,4 @@
-"""Name what exactly is to be made: a rendition is a source and everything decided about it.
+"""Define `Rendition`: a source with the options, format and settings to render it with.
 
 This module does no I/O.
 """
@@ -15,7 +15,7 @@ from .options.values import Mode
 from .sources.source import Source
 
 REVISION = 3
-"""Raise it by hand when the same request renders other pixels than before, so that older entries are not served."""
+"""Increment this when the same options render different pixels, so that older cache entries are not served."""
 
 _DIGEST_BYTES = 16
 _FAMILY_DIGEST_BYTES = 6
@@ -24,10 +24,10 @@ _VARYING_IN_A_FAMILY = ("width", "height", "quality", "max_bytes")
 
 @dataclass(frozen=True)
 class Rendition:
-    """A source, the options and output format, and the *settings* that decide its pixels.
+    """A source with the options, the output format and the *settings* to render it with.
 
-    *settings* is a string of the configuration values that matter (engine, orientation and so on). All renditions of
-    an application share it. *watermark* is the source that ``options.watermark`` names.
+    *settings* is a string of the configuration values that affect the pixels (engine, orientation and so on).
+    *watermark* is the source that ``options.watermark`` refers to.
     """
 
     source: Source
@@ -38,12 +38,12 @@ class Rendition:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Every source that the rendition shows."""
+        """The source and, if there is one, the watermark's source."""
         return (self.source, *([self.watermark] if self.watermark else []))
 
     @property
     def mtime_ns(self) -> int:
-        """The modification time of the youngest source, in nanoseconds since 1970."""
+        """The latest modification time of the sources, in nanoseconds since 1970."""
         return max(source.mtime_ns for source in self.sources)
 
     @property
@@ -53,17 +53,16 @@ class Rendition:
 
     @cached_property
     def key(self) -> tuple[str, str]:
-        """The name of this rendition in the cache: (folder, file), hexadecimal digits and a suffix.
+        """The cache key: a folder name and a file name, both in hexadecimal digits, the latter with a suffix.
 
-        All versions of a source share the folder. The file's name begins with `family` and belongs to this rendition
-        alone.
+        All versions of a source share the folder. The file name begins with `family` and is unique to this rendition.
         """
         file = f"{self.family}-{self._digest_of(self.options.canonical())}{self.format.suffix}"
         return source_folder(self.source.ref), file
 
     @cached_property
     def family(self) -> str:
-        """Hexadecimal digits shared by all sizes and qualities of the same picture."""
+        """Hexadecimal digits shared by all renditions that differ only in size and quality, and have the same shape."""
         options = self.options.settled()
         boxed = options.width and options.height and options.mode is not Mode.FIT
         shape = f"{(options.width or 0) / (options.height or 1):.2f}" if boxed else ""
@@ -77,5 +76,5 @@ class Rendition:
 
 
 def source_folder(ref: str) -> str:
-    """The folder of the cache that holds all renditions of the source *ref*, in all its versions."""
+    """Return the cache folder of all renditions of the source *ref*, in all its versions."""
     return digest(ref, _DIGEST_BYTES)

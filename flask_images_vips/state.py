@@ -1,4 +1,7 @@
-"""Keep what one application's images share: its parts, made at first use, and where its URLs begin."""
+"""Hold the state of the extension for one application: the objects built at first use, and the URL prefix and endpoint.
+
+The front door is the folder of links that nginx serves images from, without asking the application.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one application, made from its configuration.
+    """The objects that serve one application's images, built from its configuration.
 
     *front_door* and *background* are None if the configuration turns them off.
     """
@@ -35,24 +38,24 @@ class Parts:
     background: Recompressor | None = None
 
 
-Joiner = Callable[[Flask, str, str], Parts]
-"""Makes the parts of an application from the application, `AppImages.url` and `AppImages.name`."""
+Builder = Callable[[Flask, str, str], Parts]
+"""Builds `Parts` from an application, `AppImages.url` and `AppImages.name`."""
 
 
 class AppImages:
-    """The images of one application. *url* is the prefix of their URLs, *name* their endpoint.
+    """The state of one application. *url* is the prefix of the image URLs, *name* their endpoint.
 
-    *join* makes the parts at first use, because the configuration is complete only then. *authorizer* returns the
-    callback that `Images.authorize` registered, or None.
+    *build* is called at first use, because the configuration is complete only then. *authorizer* returns the callback
+    that `Images.authorize` registered, or None.
     """
 
     def __init__(
-        self, app: Flask, url: str, name: str, join: Joiner, authorizer: Callable[[], Authorizer | None]
+        self, app: Flask, url: str, name: str, build: Builder, authorizer: Callable[[], Authorizer | None]
     ) -> None:
         self.app = app
         self.url = url
         self.name = name
-        self._join = join
+        self._build = build
         self._authorizer = authorizer
         self._lock = threading.Lock()
         self._parts: Parts | None = None
@@ -60,35 +63,38 @@ class AppImages:
 
     @property
     def pipeline(self) -> Pipeline:
-        return (self._parts or self._joined()).pipeline
+        return (self._parts or self._built()).pipeline
 
     @property
     def front_door(self) -> FrontDoor | None:
-        return (self._parts or self._joined()).front_door
+        return (self._parts or self._built()).front_door
 
     @property
     def recompressor(self) -> Recompressor | None:
-        return (self._parts or self._joined()).background
+        return (self._parts or self._built()).background
 
     @property
     def early_hits(self) -> bool:
-        """Whether hits are answered before Flask. False until the first image, when the configuration is read."""
+        """Whether cached images are served by the WSGI middleware, without Flask.
+
+        False until the configuration is read, for the first image URL or request.
+        """
         return self._parts is not None and self._parts.pipeline.config.early_hits
 
-    def _joined(self) -> Parts:
+    def _built(self) -> Parts:
         with self._lock:
             if self._parts is None:
-                self._parts = self._join(self.app, self.url, self.name)
+                self._parts = self._build(self.app, self.url, self.name)
         return self._parts
 
     @property
     def has_open_door(self) -> bool:
-        """Whether nginx may already be sending images by itself. False until the configuration is read."""
+        """Whether nginx may already serve images by itself. False until the configuration is read."""
         return self._parts is not None and self._parts.front_door is not None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The keys of URL signatures, as currently configured. The first one signs, all of them verify."""
+        """The keys of URL signatures, as currently configured: see `secret_keys`."""
         return secret_keys(self.app.config)
 
     @property
@@ -96,26 +102,26 @@ class AppImages:
         return self._authorizer()
 
     def permit(self, url: ImageUrl) -> Privacy:
-        """Ask the application's callback, if there is one, whether the current visitor may see *url*.
+        """Ask the application's callback, if any, whether the current visitor may see the image of *url*.
 
         Raises:
-            NotAuthorized: If the visitor may not.
+            NotAuthorized: If the visitor may not see it.
         """
         authorizer = self._authorizer()
         return "public" if authorizer is None else authorizer.permit(url, self.app.ensure_sync)
 
     def instance(self, make: Callable[[AppImages], T]) -> T:
-        """Return what ``make(self)`` returned at its first call, so that there is one per application."""
+        """Return the result of ``make(self)``, which is created at the first call and then kept for the application."""
         found: T | None = self._instances.get(make)
         return self._instances.setdefault(make, make(self)) if found is None else found
 
 
 def images_of(app: Flask) -> AppImages:
-    """The images of *app*."""
+    """Return the state of *app*."""
     images: AppImages = app.extensions[EXTENSION]
     return images
 
 
 def current_images() -> AppImages:
-    """The images of the current application."""
+    """Return the state of the current application."""
     return images_of(current_app)

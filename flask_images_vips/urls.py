@@ -1,7 +1,9 @@
 """Write and read signed image URLs.
 
 A URL is ``<path>?<options, sorted>&s=<signature>``, byte for byte as in Flask-Images 3.0.2. The signature covers the
-path and the options, and is verified before anything is parsed. This module does no I/O.
+path and the options, and is verified before any option is interpreted. This module does no I/O.
+
+A ref is the name of a source: a path below ``IMAGES_PATH``, or a URL.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from .errors import BadSignature, InvalidPath
 from .options.options import DECLARED, Options
 
 REMOTE = "_"
-"""The path of all image URLs with a remote source. The source's own URL is in the query."""
+"""The path of all image URLs with a remote source. The URL of the source is in the query."""
 
 REMOTE_SCHEMES = frozenset({"http", "https", "ftp"})
 
@@ -39,10 +41,10 @@ _REMEMBERED = 8192
 class ImageUrl:
     """The content of a verified image URL.
 
-    *ref* is a path below ``IMAGES_PATH``, or a URL if *remote*. *exact* says that the query has the spelling that
-    `encode` writes. *canonical* is the whole URL as `encode` writes it today. It is None if the URL was not exact, or
-    if its signature has an older form or was made with another key than the first. *default_quality* says that the URL
-    names no quality, and *negotiated* that its format was chosen for one client.
+    *ref* is a path below ``IMAGES_PATH``, or a URL if *remote*. *exact* is true if the query is spelled exactly as
+    `encode` writes it. *canonical* is the whole URL as `encode` writes it today. It is None if the URL was not exact,
+    or if the signature has an older form or was made with a key other than the first. *default_quality* is true if the
+    URL has no quality, and *negotiated* is true if the format was chosen for one client.
     """
 
     ref: str
@@ -61,7 +63,7 @@ class ImageUrl:
 
     @property
     def refs(self) -> tuple[str, ...]:
-        """All sources that the picture shows, its own first: URLs, or normalised paths below ``IMAGES_PATH``."""
+        """The refs of the source and of the watermark, if there is one. Paths are normalised."""
         own = self.ref if self.remote else posixpath.normpath(self.ref)
         mark = self.options.watermark
         return (own,) if mark is None else (own, posixpath.normpath(mark.ref))
@@ -70,12 +72,12 @@ class ImageUrl:
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
     """Return the signed URL of *ref*, without the prefix that all image URLs share.
 
-    *ref* must come from `checked_path`. *query* maps short names to texts.
+    *ref* must come from `checked_path`. *query* maps short names to strings.
     """
     return _encoded(ref, tuple(query.items()), version, secret)
 
 
-@lru_cache(_REMEMBERED)  # a page has the same URLs every time it is shown
+@lru_cache(_REMEMBERED)  # a page contains the same URLs each time it is rendered
 def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, secret: Secret) -> str:
     extra = {_VERSION: version} if version is not None else {}
     if is_remote(ref):
@@ -85,13 +87,14 @@ def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, 
 
 
 def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool) -> ImageUrl:
-    """Verify and read the URL of *path* (unquoted, without the prefix) and *query_string* (as it came).
+    """Verify and parse a URL, given as its *path* (unquoted, without the prefix) and its raw *query_string*.
 
-    A signature by any of *secrets* is valid. *legacy* accepts the two older forms of signatures too.
+    A signature with any of *secrets* is valid. *legacy* accepts the two older forms of signatures too.
 
     Raises:
-        BadSignature: If none of *secrets* signed the URL, it was changed, or its query has a name twice.
-        InvalidOption: If the URL is signed, but a value cannot be rendered.
+        BadSignature: If the URL was not signed with one of *secrets*, was changed afterwards, or repeats a query
+            parameter.
+        InvalidOption: If the URL is signed, but an option has an invalid value.
     """
     query, exact, canonical = _verified(path, query_string, secrets, legacy=legacy)
     remote = path == REMOTE and _SOURCE_URL in query
@@ -112,21 +115,23 @@ def quoted(path: str) -> str:
 
 
 def checked_path(local_path: str) -> str:
-    """Return the ref of *local_path*, which is a path or a URL: without slashes at its ends.
+    """Return *local_path*, a path or URL, without leading and trailing slashes.
 
     Raises:
-        InvalidPath: If it is not normalised, which is a sign of unchecked input, or its scheme is not allowed.
+        InvalidPath: If the path is not normalised (a sign of unchecked input) or not valid UTF-8, or if the URL is
+            invalid or has a scheme other than http, https or ftp.
     """
     ref = local_path.strip("/")
     try:
         ref.encode()
-    except UnicodeEncodeError:  # Python's way to hold the bytes of a name that are not UTF-8
+    except UnicodeEncodeError:  # surrogate escapes: the file name contains bytes that are not UTF-8
         raise InvalidPath(f"{local_path!r} is not valid UTF-8, which URLs need: rename the file") from None
     normal = posixpath.normpath(ref)
     if ref.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
+        # The message begins as in Flask-Images, with its spelling of "normalized".
         raise InvalidPath(f"path is not normalized: {local_path!r} (expected a path such as 'photos/cat.jpg')")
     if is_remote(ref) and (scheme := urlsplit(ref).scheme) not in REMOTE_SCHEMES:
-        raise InvalidPath(f"scheme {scheme!r} is not allowed in {local_path!r} (expected http or https)")
+        raise InvalidPath(f"scheme {scheme!r} is not allowed in {local_path!r} (expected http, https or ftp)")
     return ref
 
 
@@ -134,7 +139,7 @@ def is_remote(ref: str) -> bool:
     """Return whether *ref* is a URL rather than a path.
 
     Raises:
-        InvalidPath: If it looks like a URL but is not a valid one.
+        InvalidPath: If *ref* looks like a URL but is invalid.
     """
     try:
         parts = urlsplit(ref)
@@ -147,13 +152,13 @@ def file_name(ref: str, *, remote: bool) -> str:
     """Return the last part of the path of *ref*, which is a URL if *remote*."""
     path = ref
     if remote:
-        with suppress(ValueError):  # fetching it will say that it is not a valid URL
+        with suppress(ValueError):  # an invalid URL is reported when it is fetched
             path = urlsplit(ref).path
     return path.rpartition("/")[2]
 
 
 def version_of(mtime: float) -> str:
-    """Return the version of a source for its URL, made of its modification time in seconds since 1970."""
+    """Return the version of a source for image URLs: its modification time (seconds since 1970) in a short form."""
     number = max(0, int(mtime))
     data = number.to_bytes(max(4, (number.bit_length() + 7) // 8), "big")
     return urlsafe_b64encode(data).decode("ascii").rstrip("=").lstrip("A")
@@ -162,22 +167,22 @@ def version_of(mtime: float) -> str:
 def _verified(
     path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool
 ) -> tuple[dict[str, str], bool, str | None]:
-    """Verify a URL. Return its query without the signature, and `ImageUrl.exact` and `ImageUrl.canonical`."""
+    """Verify a URL. Return its query without the signature, `ImageUrl.exact` and `ImageUrl.canonical`."""
     came = query_string.decode("utf-8", "replace")
     try:
         pairs = parse_qsl(came, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError as error:
         raise BadSignature(f"{path!r}: {error}") from None
     query = dict(pairs)
-    # The signature covers one value per name. A second one could be anything: endless URLs for one picture.
+    # A repeated parameter would not be covered by the signature, so one picture could have any number of valid URLs.
     if len(query) != len(pairs):
-        raise BadSignature(f"{path!r}: the query has a name twice")
+        raise BadSignature(f"{path!r}: a query parameter is repeated")
     given = query.pop(_SIGNATURE, None)
     if given is None:
         raise BadSignature(f"{path!r}: the URL is not signed (build it with resized_img_src or url_for)")
     text = _query_text(query)
     value = f"{path}?{text}"
-    # Compare the texts, because itsdangerous accepts many spellings of one signature.
+    # Compare the strings, because itsdangerous accepts many spellings of one signature.
     if not any(
         compare_digest(given.encode(), expected.encode())
         for secret in secrets
@@ -193,9 +198,10 @@ def _accepted(secret: Secret, value: str, *, legacy: bool) -> Iterator[str]:
     signature = _signature(secret, value)
     yield signature
     if legacy:
-        yield f"b'{signature}'"  # Flask-Images 3.0.2 on Python 3, which formatted bytes as text
+        yield f"b'{signature}'"  # Flask-Images 3.0.2 on Python 3, which formatted bytes with str()
         secret = secret.encode() if isinstance(secret, str) else secret
-        yield hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()  # its main branch
+        # the main branch of Flask-Images
+        yield hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _signature(secret: Secret, value: str) -> str:

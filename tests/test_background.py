@@ -105,7 +105,7 @@ def turn_of(app: Flask) -> Any:
     """The slot of the host that whoever makes something small holds meanwhile."""
     recompressor = images_of(app).recompressor
     assert recompressor is not None
-    return recompressor._turn
+    return recompressor._lone_slot
 
 
 def is_at_work(app: Flask) -> bool:
@@ -237,7 +237,7 @@ def test_what_was_made_again_is_not_after_a_restart(
 
 
 def made(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("made ")]
+    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("re-encoded ")]
 
 
 def test_what_would_not_be_smaller_stays_and_is_not_tried_again(make_app: MakeApp, static: Path) -> None:
@@ -568,7 +568,7 @@ def test_under_load_each_answer_is_the_old_or_the_new_one_whole_under_its_own_et
             assert int(etag.strip('"').partition("-")[2], 16) == len(body)
             assert decoded_size(body) == size
         assert (len(server.get(url).body) >= _STREAMED_BYTES) == (size[0] == 1600)
-    assert len(told(server, "made ")) == len(sizes)
+    assert len(told(server, "re-encoded ")) == len(sizes)
     assert temporary_files(folder) == set()
     bound = images_of(app).pipeline.cache.bound
     assert bound is not None

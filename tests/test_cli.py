@@ -43,9 +43,9 @@ def test_purge_removes_the_renditions_of_one_source_or_of_all(app: Flask, draw: 
         for width in (10, 20):
             fetch(app, name, width=width)
     result = run(app, "purge", "/a.png")
-    assert "2 renditions of /a.png removed" in result.output
+    assert "2 files of /a.png removed" in result.output
     assert len(cached_files(tmp_path / "cache")) == 2
-    assert "2 renditions removed" in run(app, "purge", "--all").output
+    assert "2 files removed" in run(app, "purge", "--all").output
     assert cached_files(tmp_path / "cache") == []
 
 

@@ -25,10 +25,10 @@ def test_one_object_serves_several_applications(tmp_path: Path, draw: Any) -> No
 
 
 def test_a_second_init_app_is_refused_with_the_reason(app: Flask) -> None:
-    with pytest.raises(ConfigError, match="call Images"):
+    with pytest.raises(ConfigError, match="Call Images"):
         Images(app)
 
 
 def test_without_an_application_the_error_says_so() -> None:
-    with pytest.raises(RuntimeError, match="No application"):
+    with pytest.raises(RuntimeError, match="No current application"):
         _ = Images().pipeline

@@ -13,36 +13,36 @@ from flask_images_vips.pipeline import Pipeline
 from flask_images_vips.state import EXTENSION, AppImages, Parts, current_images, images_of
 
 
-def images(app: Flask, joined: list[tuple[Flask, str, str]]) -> AppImages:
-    def join(*arguments: Any) -> Parts:
-        joined.append(arguments)
+def images(app: Flask, built: list[tuple[Flask, str, str]]) -> AppImages:
+    def build(*arguments: Any) -> Parts:
+        built.append(arguments)
         time.sleep(0.05)
         return Parts(cast(Pipeline, object()))
 
-    return AppImages(app, "/imgsizer", "images", join, lambda: None)
+    return AppImages(app, "/imgsizer", "images", build, lambda: None)
 
 
-def test_the_parts_are_joined_at_first_use_and_once(app: Flask) -> None:
-    joined: list[Any] = []
-    here = images(app, joined)
+def test_the_parts_are_built_at_first_use_and_once(app: Flask) -> None:
+    built: list[Any] = []
+    here = images(app, built)
     assert not here.early_hits
-    assert joined == []
+    assert built == []
     found: list[Pipeline] = []
     threads = [threading.Thread(target=lambda: found.append(here.pipeline)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert joined == [(app, "/imgsizer", "images")]
+    assert built == [(app, "/imgsizer", "images")]
     assert found == [here.pipeline] * 4
     assert (here.front_door, here.recompressor) == (None, None)
 
 
-def test_joining_that_failed_is_tried_again(app: Flask) -> None:
-    def join(*_: Any) -> Parts:
+def test_building_that_failed_is_tried_again(app: Flask) -> None:
+    def build(*_: Any) -> Parts:
         raise RuntimeError("not configured yet")
 
-    here = AppImages(app, "/imgsizer", "images", join, lambda: None)
+    here = AppImages(app, "/imgsizer", "images", build, lambda: None)
     for _ in range(2):
         with pytest.raises(RuntimeError):
             _ = here.pipeline

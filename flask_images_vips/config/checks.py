@@ -1,7 +1,7 @@
 """Check the values of configuration keys.
 
-Each check takes the name of a key, for its error, and the value as the application set it. It returns the value as the
-package uses it, or raises `ConfigError`. This module does no I/O.
+Each check takes the name of a key, for the error message, and the value that the application has set. It returns the
+value in the form that the package uses, or raises `ConfigError`. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def secrets(name: str, value: Any) -> tuple[Secret, ...]:
-    """Accept no key, one, or a list of keys. The error does not show the value."""
+    """Accept no key, one key, or a list of keys. The error message does not contain the value."""
     if not value:
         return ()
     given = (value,) if isinstance(value, (str, bytes)) else tuple(value) if isinstance(value, Iterable) else (None,)
@@ -90,7 +90,7 @@ def secrets(name: str, value: Any) -> tuple[Secret, ...]:
 
 
 def url_prefix(name: str, value: Any) -> str:
-    """Return the prefix with a slash before it and none after it."""
+    """Return the prefix with a leading slash and without a trailing slash."""
     return "/" + text(name, value).strip("/") if value != "/" else ""
 
 
@@ -111,12 +111,12 @@ def optional_path(name: str, value: Any) -> str | None:
 
 
 def front_door(name: str, value: Any) -> bool | str:
-    """Accept a folder, or True for one inside the cache's folder."""
+    """Accept a folder, or True for a folder inside the cache."""
     return value if isinstance(value, bool) else optional_path(name, value) or False
 
 
 def networks(name: str, value: Any) -> tuple[str, ...]:
-    """Accept a list of addresses or networks, or False for none."""
+    """Accept a list of addresses or networks, or False for an empty list."""
     given = () if value is False else texts(name, value)
     for each in given:
         try:
@@ -160,7 +160,7 @@ def optional_count(name: str, value: Any) -> int | None:
 
 
 def widths(name: str, value: Any) -> tuple[int, ...]:
-    """Return widths in pixels, in ascending order. None allows all widths, and returns none."""
+    """Return widths in pixels, in ascending order. None allows all widths, and gives an empty tuple."""
     if value is not None and not isinstance(value, (list, tuple, set, frozenset, range)):
         raise _wrong(name, value, "a list of widths in pixels")
     return tuple(sorted(count(name, width) for width in value or ()))
@@ -239,7 +239,7 @@ def quality(name: str, value: Any) -> int | dict[str, int]:
     """Accept one number for all formats, or numbers by format."""
     numbers = list(value.values()) if isinstance(value, Mapping) else [value]
     if not all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 100 for number in numbers):
-        raise _wrong(name, value, "1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}")
+        raise _wrong(name, value, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}")
     if isinstance(value, int):
         return value
     try:
@@ -252,7 +252,7 @@ def quality(name: str, value: Any) -> int | dict[str, int]:
 
 
 def presets(name: str, value: Any) -> Mapping[str, Mapping[str, Any]] | None:
-    """Accept options by name. `Presets` checks the options."""
+    """Accept named sets of options. `Presets` checks the options."""
     if value is not None and not (
         isinstance(value, Mapping) and all(isinstance(options, Mapping) for options in value.values())
     ):

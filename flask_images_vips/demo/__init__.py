@@ -1,8 +1,8 @@
-"""Show every mode and most options on real photographs, in a playground.
+"""A playground that shows every mode and the basic options on real photographs.
 
-Run it with ``flask --app flask_images_vips.demo run``. SECRET_KEY is random at each start. If you run several
-processes, set FLASK_SECRET_KEY, so that they share one key. Any other key can be set in the same way, for example
-FLASK_IMAGES_CACHE.
+Run it with ``flask --app flask_images_vips.demo run``. By default, SECRET_KEY is random at each start. If you run
+several processes, set FLASK_SECRET_KEY, so that they share one key. Any other configuration key can be set in the same
+way, for example FLASK_IMAGES_CACHE.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..options.options import Options, write_query
 
 __all__ = ["app", "create_app"]
 
-# Each file, and what it shows. static/photos/ATTRIBUTION.md names the authors.
+# Each file with a description. static/photos/ATTRIBUTION.md lists the authors.
 PHOTOS = {
     "coffee.jpg": "A cup of espresso on a wooden table",
     "cat.jpg": "The face of a tabby cat",
@@ -45,7 +45,7 @@ FIELD_LIMIT_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One call of a helper. Its code, URL and size come from the same options, so they always match."""
+    """One call of a helper. The code, the URL and the size are derived from the same options, so they always match."""
 
     photo: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Sample:
 
     @property
     def call(self) -> str:
-        """The code that makes this picture in a template."""
+        """The template code for the URL of this picture."""
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"resized_img_src({self.path!r}{options})"
 
@@ -68,12 +68,12 @@ class Sample:
 
     @property
     def size(self) -> Any:
-        """The planned size, or None if an option is invalid."""
+        """The size of the rendition, or None if an option is invalid."""
         return resized_img_size(self.path, **self.options)
 
     @property
     def problem(self) -> str:
-        """Which option is invalid, and what was expected. Empty if all are valid."""
+        """The error message of the first invalid option. Empty if all options are valid."""
         try:
             Options.parse(write_query(self.options))
         except InvalidOption as error:
@@ -81,12 +81,12 @@ class Sample:
         return ""
 
     def answer(self) -> TestResponse:
-        """Request the picture from this app. The rendition is then cached for the browser's request."""
+        """Request the picture from this app, so that the rendition is cached before the browser requests it."""
         return current_app.test_client(use_cookies=False).get(self.url.removeprefix(request.script_root))
 
 
 def read_options(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options that a form asks for. Unknown names and empty fields are left out."""
+    """Return the options in the *fields* of the form. Unknown names and empty fields are omitted."""
     options: dict[str, Any] = {}
     for name in TEXT_FIELDS:
         text = fields.get(name, "").strip()[:FIELD_LIMIT_CHARACTERS]
@@ -98,7 +98,7 @@ def read_options(fields: Mapping[str, str]) -> dict[str, Any]:
 
 
 def effects(photo: str) -> list[Sample]:
-    """Return one sample for each further option. Some need another picture than *photo*."""
+    """Return samples of some further options and of EXIF orientation. Some use a picture other than *photo*."""
     box = {"width": 320, "height": 240, "mode": "crop"}
     corners = "QUAD,0,0,12%,0,0,84%,88%,100%,100%,16%"
     green = {"mode": "pad", "format": "jpeg", "background": "#1f5f5b"}
@@ -113,7 +113,7 @@ def effects(photo: str) -> list[Sample]:
 
 
 def index() -> str:
-    """Render the page: one photo in every way, and the result of the form."""
+    """Render the page: one photo in every mode and format, and the result of the form."""
     photo = request.args.get("photo", "")
     if photo not in PHOTOS:
         photo = next(iter(PHOTOS))
@@ -138,7 +138,7 @@ def index() -> str:
 
 
 def create_app() -> Flask:
-    """Create the playground: a plain Flask app with the defaults of the package."""
+    """Create the playground: a Flask app with the default configuration of the package."""
     app = Flask(__name__)
     app.config["SECRET_KEY"] = secrets.token_hex()
     app.config.from_prefixed_env()

@@ -1,7 +1,7 @@
-"""Declare each option of a rendition, once.
+"""Declare the options of a rendition.
 
-A declaration holds the option's short name in URLs and the type that reads and writes its value. The keywords of the
-helpers, the cache key and the README's table follow from the declarations. This module does no I/O.
+Each declaration holds the option's short name in URLs and the type that reads and writes the value. The keywords of the
+helpers, the cache key and the README's table are derived from the declarations. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Reg
 
 
 class Parses(Protocol):
-    """What the type of an option must have."""
+    """The interface of an option's type."""
 
     def parse(self, text: str) -> Any:
-        """Read a value from the text of a URL.
+        """Parse a value from a URL.
 
         Raises:
             ParseError, InvalidOption: If *text* is not a value of this type.
@@ -33,10 +33,10 @@ class Parses(Protocol):
 
 @runtime_checkable
 class Writes(Protocol):
-    """What a type has if a template may pass a value that must not be written as `written` does."""
+    """Implemented by types that need more than `parsing.written` to convert a template's value for a URL."""
 
     def write(self, value: object) -> str | None:
-        """Write *value* for a URL. None leaves the option out."""
+        """Convert *value* to a string for a URL, or to None to omit the option."""
 
 
 class Option(NamedTuple):
@@ -48,8 +48,8 @@ class Option(NamedTuple):
     doc: str
     values: str
     is_flag: bool
-    keyed: bool  # whether the value changes the rendition's bytes, and is part of its key
-    example: str  # what a template may write
+    keyed: bool  # whether the value affects the bytes of the rendition, and so is part of the cache key
+    example: str  # keyword arguments, as in a template
 
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Options:
         Mode.RESHAPE,
         "m",
         Mode,
-        "How to fit the picture into a box of another shape.",
+        "How to fit the picture into a box of a different shape.",
         values="`fit`, `crop`, `pad`, `reshape`",
         example="width=120, height=120, mode='pad'",
     )
@@ -90,8 +90,8 @@ class Options:
         None,
         "f",
         Format,
-        "Output format. Without it, the path's extension decides, for JPEG, PNG, WebP, AVIF and GIF. All other paths "
-        "become JPEG. `auto` picks the best of `IMAGES_FORMATS` that the browser accepts.",
+        "Output format. By default, JPEG, PNG, WebP, AVIF and GIF keep their format, judged by the extension of the "
+        "path; all other paths become JPEG. `auto` chooses the first of `IMAGES_FORMATS` that the browser accepts.",
         values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
         keyed=False,  # the key holds the chosen format
         example="format='webp'",
@@ -100,7 +100,7 @@ class Options:
         75,
         "q",
         Integer(1, 100, clamped=True),
-        "Encoder quality, for formats that have one. Without it, `IMAGES_QUALITY` applies.",
+        "Encoder quality, for formats that have one. The default is `IMAGES_QUALITY`.",
         values="1 to 100",
         example="quality=40",
     )
@@ -108,7 +108,7 @@ class Options:
         None,
         "mb",
         Integer(1),
-        "Largest file size in bytes. The quality is lowered until the file fits, but not below 20.",
+        "Maximum file size in bytes. The quality is lowered until the file fits, but not below 20.",
         values="1 and up",
         example="max_bytes=20_000",
     )
@@ -117,14 +117,14 @@ class Options:
         "b",
         Colour,
         "Colour of the canvas of `pad`, and behind transparent pixels in formats without transparency.",
-        values="a colour of PIL, or `transparent`",
+        values="a colour that PIL supports, or `transparent`",
         example="width=120, height=120, mode='pad', background='#fa0'",
     )
     sharpen: Sharpen | None = option(
         None,
         "usm",
         Sharpen,
-        "Sharpen by an unsharp mask, after scaling: radius in pixels, percent, threshold.",
+        "Sharpen with an unsharp mask, after scaling: radius in pixels, percent, threshold.",
         values="such as `0.3,250,2`",
         example="sharpen='2,150,3'",
     )
@@ -140,7 +140,7 @@ class Options:
         True,
         "an",
         Flag(default=True),
-        "GIF and WebP animations stay animated in GIF and WebP. False takes only the first frame.",
+        "Keep GIF and WebP animations animated, if the output is GIF or WebP. If false, only the first frame is used.",
         values="true, false",
         example="animated=False",
     )
@@ -148,7 +148,7 @@ class Options:
         False,
         "pr",
         Flag(),
-        "Write progressive JPEG or interlaced PNG, so that browsers show a coarse picture while it loads.",
+        "Write progressive JPEG or interlaced PNG, so that browsers show a coarse picture while the file loads.",
         values="true, false",
         example="progressive=True",
     )
@@ -156,7 +156,7 @@ class Options:
         False,
         "ll",
         Flag(),
-        "Encode WebP and AVIF without loss. Other formats ignore it.",
+        "Encode WebP and AVIF losslessly. Other formats ignore this option.",
         values="true, false",
         example="lossless=True, format='webp'",
     )
@@ -165,7 +165,7 @@ class Options:
         "k",
         Keep,
         "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `icc` keeps an RGB profile instead of "
-        "converting the picture to sRGB. GIF, BMP and ICO keep neither.",
+        "converting the picture to sRGB. GIF, BMP and ICO keep no metadata.",
         values="`copyright`, `icc`, `copyright,icc`",
         example="keep='copyright,icc'",
     )
@@ -173,7 +173,7 @@ class Options:
         None,
         "d",
         FileName,
-        "Let browsers save the picture instead of showing it, under the source's name or this one.",
+        "Make browsers download the picture instead of showing it, under the source's name or the given one.",
         values="true, or a file name",
         keyed=False,
         example="download='cat.jpg'",
@@ -182,7 +182,7 @@ class Options:
         True,
         "c",
         Flag(default=True),
-        "False renders at every request and forbids caches to store the response.",
+        "If false, the picture is rendered at every request, and caches are told not to store the response.",
         values="true, false",
         keyed=False,
         example="cache=False",
@@ -191,7 +191,7 @@ class Options:
         None,
         "exp",
         Moment,
-        "When the URL stops working.",
+        "Time at which the URL stops working.",
         values="a datetime, a timedelta from now, or seconds since 1970",
         keyed=False,
         example="expires=1_900_000_000",
@@ -200,8 +200,8 @@ class Options:
         Gravity.CENTER,
         "g",
         Gravity,
-        "The part of the picture that `crop` keeps, or its position on the canvas of `pad`. `attention` and `entropy` "
-        "look at the pixels. They work with `crop` and libvips only.",
+        "The part of the picture that `crop` keeps, or the position of the picture on the canvas of `pad`. `attention` "
+        "and `entropy` analyse the pixels. They work with `crop` and libvips only.",
         values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`",
         example="width=150, height=150, mode='crop', gravity='west'",
     )
@@ -209,7 +209,7 @@ class Options:
         None,
         "fp",
         Focal,
-        "The point of the upright source that `crop` keeps as close to the middle as possible. It overrides `gravity`.",
+        "The point of the upright source that `crop` keeps as close to the middle as possible. Overrides `gravity`.",
         values="x, y: 0 to 1",
         example="width=150, height=150, mode='crop', focal=(0.7, 0.4)",
     )
@@ -217,8 +217,8 @@ class Options:
         None,
         "rg",
         Region,
-        "Use only this box of the source. It is cut out after `rotate` and `flip` and before everything else. A box "
-        "that reaches beyond the picture answers 400.",
+        "Use only this box of the picture. It is cut out after `rotate` and `flip` and before everything else. A box "
+        "that extends beyond the picture is refused with status 400.",
         values="left, top, width, height: all from 0 to 1 for fractions of the sides, else pixels",
         example="region=(0.25, 0, 0.5, 1)",
     )
@@ -226,8 +226,8 @@ class Options:
         None,
         "ar",
         Aspect,
-        "Shape of the box, in place of `width` or `height`. Without either, the largest such box in the picture. Best "
-        "with `crop`, as `reshape` distorts the picture.",
+        "Shape of the box, in place of `width` or `height`. Without either, the largest box of this shape inside the "
+        "picture is used. Best with `crop`, because `reshape` distorts the picture.",
         values="1:1000 to 1000:1, such as `16:9` or `1.5`",
         example="width=200, aspect='16:9', mode='crop'",
     )
@@ -259,7 +259,7 @@ class Options:
         None,
         "tr",
         Threshold,
-        "Cut off a border whose colours differ from the top left pixel by no more than this threshold.",
+        "Cut off borders whose colours differ from the top left pixel by no more than this threshold.",
         values="1 to 255, or true for 10",
         example="trim=True",
     )
@@ -302,9 +302,9 @@ class Options:
         None,
         "wm",
         Watermark,
-        "Lay another source of `IMAGES_PATH` over the picture: its name, position, margin in pixels, opacity, and the "
-        "largest share of the width that it takes.",
-        values="name (without a comma), position, 0 to 10000, 0.01 to 1, 0.01 to 1; all but the name may be left out",
+        "Lay another source of `IMAGES_PATH` over the picture: path, position, margin in pixels, opacity, and maximum "
+        "share of the picture's width.",
+        values="path (without a comma), position, 0 to 10000, 0.01 to 1, 0.01 to 1; all but the path may be omitted",
         example="watermark='photos/cup.png,se'",
     )
     padding: Edges = option(
@@ -327,7 +327,7 @@ class Options:
         0,
         "ra",
         Radius,
-        "Round the corners of the picture with its padding and border. The corners are transparent, or have the "
+        "Round the corners of the result, including padding and border. The corners are transparent, or have the "
         "background's colour in formats without transparency.",
         values="0 to 10000 pixels, or `max` for a circle or a pill",
         example="width=150, height=150, mode='crop', radius='max', background='white'",
@@ -335,12 +335,12 @@ class Options:
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> Options:
-        """Read the options of a URL from its *query*, which maps short names to texts. Unknown names are ignored.
+        """Parse the options of a URL from its *query*, which maps short names to strings. Unknown names are ignored.
 
-        An empty text means that the option is not given, except for a flag, where it means no.
+        An empty string means that the option is not given, except for a flag, where it means false.
 
         Raises:
-            InvalidOption: If a value cannot be rendered.
+            InvalidOption: If an option has an invalid value.
         """
         given: dict[str, Any] = {}
         for name, declared in DECLARED.items():
@@ -353,15 +353,17 @@ class Options:
                 raise InvalidOption(name, text, expected=error.expected) from None
         options = cls(**given)
         if options.aspect and options.width and options.height:
-            raise InvalidOption("aspect", query[DECLARED["aspect"].short], expected="width or height with it, not both")
+            raise InvalidOption(
+                "aspect", query[DECLARED["aspect"].short], expected="at most one of width and height with it"
+            )
         return options
 
     def settled(self) -> Options:
-        """Return these options in their simplest form, so that two ways to ask for the same pixels are equal.
+        """Return these options in their simplest form, so that different spellings of the same request are equal.
 
-        ``dpr`` is multiplied into the pixels, and ``aspect`` becomes the second side if one side is known. Every flip
-        becomes a horizontal one with a rotation, and ``grayscale`` a saturation of 0. A ``gravity`` or ``focal`` that
-        has no effect is dropped.
+        Sizes in pixels are multiplied by ``dpr``, and ``aspect`` is replaced by the second side if one side is given.
+        A vertical flip is replaced by a horizontal flip and a rotation, a flip in both directions by a rotation, and
+        ``grayscale`` by a saturation of 0. A ``gravity`` or ``focal`` that has no effect is dropped.
         """
         settled: dict[str, Any] = {}
         if self.dpr != 1:
@@ -394,9 +396,10 @@ class Options:
         return replace(self, **settled) if settled else self
 
     def canonical(self, but: Collection[str] = ()) -> str:
-        """Return one text for all spellings of the same options, without the options *but*.
+        """Return a canonical string, the same for all spellings of the same options.
 
-        `Rendition.key` is made of it, so a change here makes every cached file unreachable.
+        Options named in *but* are left out. `Rendition.key` is a digest of this string, so a change here makes every
+        cached file unreachable.
         """
         settled = self.settled()
         return "&".join(
@@ -412,9 +415,10 @@ _KEYED = [(name, declared.short, DEFAULTS[name]) for name, declared in DECLARED.
 
 
 def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
-    """Return the query of a URL, short names to texts, for the *keywords* that a template passed.
+    """Convert the *keywords* that a template passed to the query of a URL, which maps short names to strings.
 
-    Values are not checked. None, and names that begin with ``_``, are left out. An unknown name is kept as it is.
+    Values are not checked. Keywords with the value None, or with a name that begins with ``_``, are omitted. Unknown
+    names are kept.
     """
     query: dict[str, str] = {}
     for name, value in keywords.items():
@@ -423,7 +427,7 @@ def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
         declared = DECLARED.get(name)
         try:
             text = declared.write(value) if declared else written(value)
-        except (TypeError, ValueError, OverflowError):  # serving the URL will say what is wrong with the value
+        except (TypeError, ValueError, OverflowError):  # an invalid value is reported when the URL is requested
             text = str(value)
         if text is not None:
             query[declared.short if declared else name] = text
@@ -431,5 +435,5 @@ def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
 
 
 def _times(pixels: int | None, factor: float) -> Any:
-    """Multiply and round down. Rounding errors of binary fractions are forgiven: 100 × 1.15 is 115."""
+    """Multiply and round down. Tolerates floating-point error: 100 × 1.15 gives 115, not 114."""
     return None if pixels is None else int(round(pixels * factor, 6))

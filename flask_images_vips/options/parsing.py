@@ -1,4 +1,4 @@
-"""Read numbers from the text of a URL, and write what a template passed as text.
+"""Parse numbers from a URL, and convert values from templates to strings.
 
 This module does no I/O.
 """
@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable
 
 _INTEGER = re.compile(r"(\d{1,10})(?:\.0*)?\Z", re.ASCII)
-_FLOAT = re.compile(r"(?:\d{1,10}(?:\.\d{0,40})?|\.\d{1,40})\Z", re.ASCII)  # Fraction refuses very long numbers
-_MOST_PIXELS = 10_000
+_FLOAT = re.compile(
+    r"(?:\d{1,10}(?:\.\d{0,40})?|\.\d{1,40})\Z", re.ASCII
+)  # bounded, because Fraction refuses very long numbers
+_MAX_PIXELS = 10_000
 
 
 class ParseError(ValueError):
-    """A string is not a value of its type. *expected* describes a valid one."""
+    """A string is not a valid value of an option. *expected* describes a valid one."""
 
     def __init__(self, expected: str) -> None:
         super().__init__(f"expected {expected}")
@@ -22,7 +24,7 @@ class ParseError(ValueError):
 
 
 def integer(text: str, *, least: int = 0, most: int | None = None, expected: str) -> int:
-    """Return a whole number. ``50.0`` counts as one.
+    """Return a whole number. ``50.0`` is accepted as one.
 
     Raises:
         ParseError: If *text* is not a whole number from *least* to *most*.
@@ -45,10 +47,10 @@ def number(text: str, *, least: float = 0, most: float, expected: str) -> float:
 
 
 def numbers(text: str, *, count: int, most: float, expected: str) -> list[float]:
-    """Return *count* numbers that a comma or a space separates.
+    """Return *count* numbers, separated by commas or spaces.
 
     Raises:
-        ParseError: If there are not *count* of them, or one is not a number from 0 to *most*.
+        ParseError: If there are more or fewer numbers, or if one is not from 0 to *most*.
     """
     values = re.split(r"[, ]", text)
     if len(values) != count:
@@ -60,9 +62,9 @@ def pixels(text: str, *, expected: str) -> int:
     """Return a number of pixels.
 
     Raises:
-        ParseError: If *text* is not a whole number from 0 to 10,000. A larger padding could make a huge canvas.
+        ParseError: If *text* is not a whole number from 0 to 10,000. The limit prevents a huge canvas.
     """
-    return integer(text, most=_MOST_PIXELS, expected=expected)
+    return integer(text, most=_MAX_PIXELS, expected=expected)
 
 
 def joined(values: Iterable[object]) -> str:
@@ -70,7 +72,7 @@ def joined(values: Iterable[object]) -> str:
 
 
 def written(value: object) -> str:
-    """Return *value*, which a template passed, as it stands in a URL: sequences are joined by commas."""
-    if isinstance(value, str):  # str(value) would name the class of an enum's member
+    """Convert a value from a template to its form in a URL. Sequences are joined with commas."""
+    if isinstance(value, str):  # str() of a (str, Enum) member would be 'Class.MEMBER'
         return value
     return joined(value) if isinstance(value, Iterable) else str(value)

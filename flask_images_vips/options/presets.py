@@ -1,4 +1,4 @@
-"""Expand presets, and refuse what an application does not serve: other options or other widths.
+"""Expand presets, and refuse options and widths that the application does not allow.
 
 This module does no I/O.
 """
@@ -35,7 +35,7 @@ class Presets:
         own = {options.width for options, _ in self._allowed if options.width is not None}
         self._widths = sorted({*config.allowed_widths, *own}) if config.allowed_widths else []
         if self.only and not self._named:
-            raise ConfigError("IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: no image could be served.")
+            raise ConfigError("IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: every image would be refused.")
 
     def __contains__(self, name: object) -> bool:
         return name in self._named
@@ -46,7 +46,7 @@ class Presets:
         return self.only or bool(self._widths)
 
     def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """Return *keywords* with those of their preset added, and with an allowed width.
+        """Return *keywords* with the options of their preset added, and with an allowed width.
 
         *keywords* override the preset. A width that is not allowed becomes the next larger one, or the largest, and
         the height is scaled with it.
@@ -68,22 +68,25 @@ class Presets:
         return given
 
     def allowed(self, widths: Iterable[int]) -> list[int]:
-        """Return the allowed width for each of *widths*, in pixels, as `expanded` chooses it."""
+        """Return the allowed width for each of *widths*, in pixels, chosen as in `expanded`."""
         return [self.expanded({"width": width})["width"] for width in widths] if self._widths else list(widths)
 
     def check(self, options: Options, *, default_quality: bool) -> None:
-        """Refuse *options* that the application does not serve. *default_quality* says that the URL names no quality.
+        """Refuse *options* that the application does not allow. *default_quality* is true if the URL has no quality.
 
         Raises:
-            InvalidOption: If the width is not allowed, or if only presets are and no preset has these options.
+            InvalidOption: If the width is not allowed, or if ``IMAGES_ONLY_PRESETS`` is set and no preset has these
+                options.
         """
         if self._widths and options.width is not None and options.width not in self._widths:
             widths = ", ".join(map(str, self._widths))
-            raise InvalidOption("width", options.width, expected=f"one that IMAGES_ALLOWED_WIDTHS allows ({widths})")
+            raise InvalidOption(
+                "width", options.width, expected=f"a width of IMAGES_ALLOWED_WIDTHS or of a preset ({widths})"
+            )
         if not self.only:
             return
         asked = _rendered(options)
-        # A focal point belongs to the picture, so a preset does not name it.
+        # The focal point depends on the picture, so a URL may add one to a preset.
         alike = asked, replace(asked, focal=None)
         if not any((each, default_quality) in self._allowed for each in alike):
             expected = f"the options of one of IMAGES_PRESETS ({self._names()}), because IMAGES_ONLY_PRESETS is set"
@@ -94,10 +97,10 @@ class Presets:
 
 
 def _checked(name: Any, keywords: Mapping[str, Any]) -> tuple[Options, bool]:
-    """Return the options of a preset, and whether it names no quality.
+    """Return the options of a preset, and whether it has no quality.
 
     Raises:
-        ConfigError: If its name or one of its options is invalid.
+        ConfigError: If the name or an option of the preset is invalid.
     """
     what = f"IMAGES_PRESETS[{name!r}]"
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -116,12 +119,15 @@ def _checked(name: Any, keywords: Mapping[str, Any]) -> tuple[Options, bool]:
 
 
 def _rendered(options: Options) -> Options:
-    """Return *options* without those that do not change the rendition, only its delivery."""
+    """Return *options* without those that affect only the delivery, not the rendition."""
     return replace(options, download=None, expires=None)
 
 
 def _side(value: object) -> int | None:
-    """Return *value* in pixels, or None if it is not a number of pixels, which serving will refuse."""
+    """Return *value* in pixels, or None if it is missing or invalid.
+
+    Invalid values are refused when the URL is requested.
+    """
     with suppress(ParseError):
         return None if value is None else Side.parse(str(value))
     return None

@@ -1,7 +1,7 @@
 """Define the options whose value is one number, flag, name or time.
 
-Each type has ``parse``, which reads its value from the text of a URL and raises `ParseError`. It has ``write`` if a
-template may pass a value that must not be written as ``str(value)``. This module does no I/O.
+Each type has ``parse``, which parses a value from a URL and raises `ParseError`. It also has ``write`` if it needs more
+than `parsing.written` to convert a template's value for a URL. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _THRESHOLDS = {"true": 10, "yes": 10, "false": 0, "no": 0}
 _LONGEST_NAME = 150
 
 ROUND = 1_000_000
-"""The radius that ``max`` stands for: larger than that of any picture."""
+"""The radius for ``max``, which is larger than half the side of any picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Yes or no. Only the value that is not the *default* is written into URLs."""
+    """True or false. The *default* is not written into URLs."""
 
     default: bool = False
 
@@ -40,7 +40,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number from *least* to *most*. If *clamped*, larger numbers count as *most*."""
+    """A whole number from *least* to *most*. If *clamped*, larger numbers are replaced by *most*."""
 
     least: int
     most: int | None = None
@@ -70,11 +70,11 @@ class Number:
 
 
 class Side:
-    """A width or height in pixels. 0 counts as not given, as in Flask-Images."""
+    """A width or height in pixels. 0 means that it is not given, as in Flask-Images."""
 
     @staticmethod
     def parse(text: str) -> int | None:
-        return integer(text, expected="whole pixels, at least 1") or None
+        return integer(text, expected="a whole number of pixels") or None
 
 
 class Rotation:
@@ -90,9 +90,9 @@ class Rotation:
 
 
 class Threshold:
-    """How far the colours of a border may differ from the top left pixel. None trims nothing.
+    """The maximum difference between the colours of a border and the top left pixel. None means no trimming.
 
-    True stands for 10, which allows for the noise that JPEG adds to a plain border.
+    True means 10, which tolerates the noise that JPEG adds to a plain border.
     """
 
     @staticmethod
@@ -124,17 +124,14 @@ class Aspect:
         sides = re.split(r"[:/x, ]", text)
         if len(sides) > 2 or not all(number(side, most=math.inf, expected=expected) for side in sides):
             raise ParseError(expected)
-        try:
-            aspect = Fraction(sides[0]) / (Fraction(sides[1]) if len(sides) == 2 else 1)
-        except ValueError:  # a number of thousands of digits
-            raise ParseError(expected) from None
+        aspect = Fraction(sides[0]) / (Fraction(sides[1]) if len(sides) == 2 else 1)
         if not Fraction(1, 1000) <= aspect <= 1000:
             raise ParseError(expected)
         return aspect
 
 
 class FileName:
-    """The name that a download is saved under. True stands for the name of the source."""
+    """The file name for a download. True means the name of the source."""
 
     @staticmethod
     def parse(text: str) -> str:
@@ -156,7 +153,7 @@ class Moment:
 
     @staticmethod
     def write(value: object) -> str:
-        """Templates may also pass a datetime, in local time if it has no zone, or a timedelta from now."""
+        """Also accept a datetime (in local time if it has no time zone), or a timedelta from now."""
         if isinstance(value, timedelta):
             value = time.time() + value.total_seconds()
         elif isinstance(value, datetime):

@@ -1,7 +1,7 @@
 """Define PIL transforms, such as ``transform='EXTENT,0,0,10%,10%,90%,90%'``.
 
 A transform is a kind, an output size and coefficients. A size or a coefficient may be a percentage of the image's
-width or height, so its pixels are known only once the image's size is. This module does no I/O.
+width or height, so it can be converted to pixels only when the image's size is known. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ _NUMBER = re.compile(r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3
 
 
 class Kind(Enum):
-    """The kinds of transforms in PIL. The value names the axis of each coefficient's percentage; None allows none."""
+    """The supported PIL transforms.
+
+    Each value lists, per coefficient, the axis that a percentage refers to, or None if it must be a plain number.
+    """
 
     EXTENT = (_WIDTH, _HEIGHT, _WIDTH, _HEIGHT)
     AFFINE = (None, None, _WIDTH, None, None, _HEIGHT)
@@ -47,7 +50,7 @@ class Length:
 class Transform:
     """A PIL transform, applied to the upright source before it is scaled.
 
-    A *width* or *height* of 0 stands for the image's own.
+    A *width* or *height* of 0 means the width or height of the image.
     """
 
     kind: Kind
@@ -57,10 +60,10 @@ class Transform:
 
     @classmethod
     def parse(cls, text: str) -> Transform:
-        """Read a transform from *text*, whose values are separated by any of ``, ; : _ /`` or a space.
+        """Parse a transform from *text*, whose values are separated by any of ``, ; : _ /`` or a space.
 
         Raises:
-            InvalidOption: If the kind is unknown, the count of values is wrong, or a value is not a number.
+            InvalidOption: If the kind is unknown, the number of values is wrong, or a value is invalid.
         """
         name, *values = _DELIMITERS.split(text)
         try:
@@ -78,9 +81,9 @@ class Transform:
 
     @staticmethod
     def write(value: object) -> str | None:
-        """Write a string or a sequence of values for a URL. It is not checked.
+        """Convert a string or a sequence of values for a URL, without checking the values.
 
-        The values are separated by ``_``, and ``p`` stands for ``%``, so that nothing needs escaping.
+        The values are separated by ``_``, and ``%`` is written as ``p``, so that nothing needs escaping.
         """
         if not value:
             return None
@@ -94,11 +97,11 @@ class Transform:
         return "_".join(str(part).replace("%", "p") for part in parts)
 
     def size(self, image: tuple[int, int]) -> tuple[int, int]:
-        """Return the (width, height) in pixels that an image of size *image* has after this transform."""
+        """Return the (width, height) in pixels of an image of size *image* after this transform."""
         return _side(self.width, image[_WIDTH]), _side(self.height, image[_HEIGHT])
 
     def data(self, image: tuple[int, int]) -> tuple[float, ...]:
-        """Return the coefficients in pixels, as ``PIL.Image.Image.transform`` takes them."""
+        """Return the coefficients in pixels, as expected by ``PIL.Image.Image.transform``."""
         return tuple(
             value.pixels(image[axis]) if axis is not None else value.number
             for value, axis in zip(self.coefficients, self.kind.value, strict=True)
@@ -114,7 +117,9 @@ def _length(text: str, value: str, axis: int | None) -> Length:
     if match is None or not abs(number) <= _LARGEST:
         raise InvalidOption("transform", text, expected=f"numbers or percentages, not {value!r}")
     if match["percent"] and axis is None:
-        raise InvalidOption("transform", text, expected=f"a number, not the percentage {value!r}, which has no axis")
+        raise InvalidOption(
+            "transform", text, expected=f"a plain number for this coefficient, not the percentage {value!r}"
+        )
     return Length(number, bool(match["percent"]))
 
 

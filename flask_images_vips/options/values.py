@@ -1,9 +1,8 @@
 """Define the options whose value has parts or comes from a list of words.
 
-Each type has ``parse``, which reads it from the text of a URL and raises `ParseError`, and ``__str__``, which writes
-its one canonical text for cache keys. It has ``write`` if a template may pass a value that must not be written as
-`written` does. Writing checks nothing: a template can build a URL with any value, and only serving refuses it. This
-module does no I/O.
+Each type has ``parse``, which parses a value from a URL and raises `ParseError`, and ``__str__``, which returns the
+canonical string for cache keys. It also has ``write`` if it needs more than `parsing.written` to convert a template's
+value for a URL. Values are not checked when a URL is built, only when it is requested. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _LONGEST_REF = 1000
 
 
 class Mode(StrEnum):
-    """What to do when the requested box has another shape than the picture."""
+    """What to do if the requested box has a different shape from the picture."""
 
     RESHAPE = "reshape"
-    """Take the size as it is. The picture is distorted."""
+    """Scale to exactly the box. The picture is distorted."""
     FIT = "fit"
     """Keep the shape and fit inside the box."""
     CROP = "crop"
@@ -78,7 +77,7 @@ class Keep(NamedTuple):
     def parse(cls, text: str) -> Keep:
         names = _DELIMITERS.split(text)
         if not {*names} <= {*cls._fields}:
-            raise ParseError(f"{' or '.join(cls._fields)}, or both with a comma between")
+            raise ParseError(f"{' or '.join(cls._fields)}, or both separated by a comma")
         return cls(**dict.fromkeys(names, True))
 
     def __str__(self) -> str:
@@ -86,7 +85,7 @@ class Keep(NamedTuple):
 
 
 class Gravity(StrEnum):
-    """Where the subject of a picture is: the part that `crop` keeps, and the position on the canvas of `pad`."""
+    """The part of the picture that `crop` keeps, or the position of the picture on the canvas of `pad`."""
 
     CENTER = "center"
     NORTH = "north"
@@ -98,7 +97,7 @@ class Gravity(StrEnum):
     WEST = "west"
     NORTHWEST = "northwest"
     ATTENTION = "attention"
-    """The part that draws the eye: edges, skin, strong colours."""
+    """The part that attracts attention: edges, skin, strong colours."""
     ENTROPY = "entropy"
     """The part with the most detail."""
 
@@ -111,12 +110,12 @@ class Gravity(StrEnum):
 
     @property
     def smart(self) -> bool:
-        """Whether finding the place takes a look at the pixels."""
+        """Whether the position depends on the pixels."""
         return self in (Gravity.ATTENTION, Gravity.ENTROPY)
 
     @property
     def shares(self) -> tuple[float, float]:
-        """The share of the free room that lies left of the picture, and above it: 0, 0.5 or 1."""
+        """The shares of the free space to the left of the picture and above it: 0, 0.5 or 1."""
         return (
             0.0 if "west" in self else 1.0 if "east" in self else 0.5,
             0.0 if "north" in self else 1.0 if "south" in self else 0.5,
@@ -164,7 +163,7 @@ class Focal(NamedTuple):
 
 
 class Region(NamedTuple):
-    """A box of the upright source: fractions of its sides if no value is over 1, else pixels."""
+    """A box of the picture after rotate and flip, in fractions of its sides if no value is over 1, else in pixels."""
 
     left: float
     top: float
@@ -219,7 +218,7 @@ class Colour(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Colour:
-        """Any colour that Pillow knows, or ``transparent``. Bands outside 0 to 255 are clamped."""
+        """Accept any colour that Pillow supports, and ``transparent``. Bands outside 0 to 255 are clamped."""
         if text.lower() == "transparent":
             return cls(0, 0, 0, 0)
         from PIL import ImageColor  # noqa: PLC0415  (imports all of Pillow, which few processes need)
@@ -231,7 +230,7 @@ class Colour(NamedTuple):
 
     @staticmethod
     def write(value: object) -> str:
-        """Templates may also pass a sequence of 3 or 4 bands, which is written as a hexadecimal colour."""
+        """Also accept a sequence of 3 or 4 bands, which is written as a hexadecimal colour."""
         if isinstance(value, Iterable) and not isinstance(value, str):
             return "#" + "".join(f"{band:02x}" for band in value)
         return str(value)
@@ -248,7 +247,7 @@ class Border(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Border | None:
-        """A width without a colour makes a black frame. A width of 0 makes none."""
+        """Accept a width without a colour, which means black. Return None for a width of 0."""
         width, _, colour = text.partition(",")
         expected = "width (0 to 10000 pixels) and colour, such as 2,white"
         try:
@@ -259,7 +258,7 @@ class Border(NamedTuple):
 
     @staticmethod
     def write(value: object) -> str:
-        """Templates may also pass a width and a colour, which may be a sequence of bands itself."""
+        """Also accept a sequence of width and colour. The colour may be a sequence of bands."""
         if isinstance(value, Iterable) and not isinstance(value, str):
             width, *colour = value
             return joined([width, *map(Colour.write, colour)])
@@ -272,8 +271,8 @@ class Border(NamedTuple):
 class Watermark(NamedTuple):
     """Another source that is laid over a picture.
 
-    *ref* names it. *margin* is in pixels, *opacity* goes from 0 to 1, and *share* is the largest fraction of the
-    picture's width that the mark takes.
+    *ref* is the path of that source. *margin* is in pixels, *opacity* is from 0 to 1, and *share* is the maximum width
+    of the watermark as a fraction of the picture's width.
     """
 
     ref: str
@@ -285,7 +284,7 @@ class Watermark(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Watermark:
         expected = (
-            "a source with no comma in its name, and optionally its place, margin (pixels), opacity and share of the "
+            "a source without a comma in its path, and optionally position, margin (pixels), opacity and share of the "
             "width, such as logo.png,se,10,0.5,0.25"
         )
         part, margin = Number(0.01, 1).parse, partial(pixels, expected=expected)

@@ -1,1 +1,1 @@
-"""Tell a page about its pictures: URLs, sizes, tags and links."""
+"""Build the URLs, sizes, tags and links that a page needs for its images."""

@@ -12,9 +12,9 @@ from markupsafe import Markup, escape
 
 logger = logging.getLogger("flask_images_vips")
 
-# https://html.spec.whatwg.org/multipage/syntax.html#attributes-2 forbids these: controls, the space, quotes, ">", "/",
-# "=" and noncharacters. Parsers report "<" as an error, old browsers took "`" for a quote, and a lone surrogate cannot
-# be encoded.
+# https://html.spec.whatwg.org/multipage/syntax.html#attributes-2 forbids these characters in names: controls, the
+# space, quotes, ">", "/", "=" and noncharacters. In addition, parsers report "<" as an error, old browsers treated "`"
+# as a quote, and a lone surrogate cannot be encoded.
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _FORBIDDEN = re.compile(rf"[\x00-\x20\x7f-\x9f\"'<=>/`\ud800-\udfff{_NONCHARACTERS}]")
 _REMEMBERED_NAMES = 1024
@@ -23,7 +23,7 @@ _REMEMBERED_NAMES = 1024
 def element(name: str, attributes: Mapping[str, Any]) -> Markup:
     """Return an empty element with *attributes*, sorted and escaped.
 
-    An attribute is left out if its value is None or False, or if its name is not allowed.
+    Attributes are omitted if their value is None or False, or if HTML does not allow their name.
     """
     text = "".join(
         f' {attribute}="{_quoted(value)}"'
@@ -34,7 +34,10 @@ def element(name: str, attributes: Mapping[str, Any]) -> Markup:
 
 
 def well_named(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the *attributes* whose names HTML allows. Others could add attributes of their own: they are logged."""
+    """Return the *attributes* whose names HTML allows.
+
+    Other names, which could inject further attributes, are dropped and logged.
+    """
     if all(map(_is_allowed, attributes)):
         return dict(attributes)
     for name in attributes:
@@ -51,7 +54,7 @@ def _is_allowed(name: str) -> bool:
 @lru_cache(_REMEMBERED_NAMES)
 def _warn_of(name: str) -> None:
     """Log *name*, once per process."""
-    logger.warning("%r is not a valid name of an HTML attribute: it is left out of the tag", name)
+    logger.warning("%r is not a valid name of an HTML attribute: it is omitted from the tag", name)
 
 
 def _quoted(value: object) -> str:

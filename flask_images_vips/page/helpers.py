@@ -1,8 +1,10 @@
 """The functions that templates call.
 
-The sizes in the HTML come from the same plan as the pixels. A missing picture or an invalid option never breaks a page:
-the helpers leave out what they cannot know, and log one line. They raise an error only for a path that is not
-normalised, an unknown preset, layout, placeholder or format, and keywords that contradict each other.
+The sizes in the HTML are computed by the same code that lays out the renditions, so they always match.
+
+A missing picture or an invalid option never breaks a page: the helpers omit the attributes that depend on it, and log
+one line. They raise errors for programming mistakes, such as a path that is not normalised, an unknown preset, layout,
+placeholder or format, or contradictory keywords.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def resized_img_src(filename: str, **keywords: Any) -> str:
 
 
 def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
-    """Return the size at which *filename* is rendered, or None if it cannot be known."""
+    """Return the size at which *filename* is rendered, or None if it is unknown."""
     options = Keywords.sort(keywords).options
     try:
         return Picture(filename, options).size
@@ -50,26 +52,27 @@ def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
 def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
     """Return the attributes of the ``<img>`` of `resized_img_tag`."""
     if asks_for_layout(keywords):
-        keywords["nonce"] = None  # the style stays an attribute: there is no place for an element
+        keywords["nonce"] = None  # write the style as an attribute, because only attributes are returned
     return _image(filename, keywords).attributes
 
 
 def resized_img_tag(filename: str, **keywords: Any) -> Markup:
-    """Return the ``<img>`` of *filename*. None and False leave an attribute out.
+    """Return the ``<img>`` of *filename*. Attributes with the value None or False are omitted.
 
-    ``hidpi=2`` asks for twice the pixels per side, if the source has them or ``enlarge`` is true. Keywords that begin
-    with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. Width and height stay those
-    in the page. They are left out if they cannot be known. For a URL that has not been fetched yet, they are the
-    requested ones, unless ``mode`` is ``fit``.
+    ``hidpi=2`` requests twice the width and height, if the source is large enough or ``enlarge`` is true. Keywords that
+    begin with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. The ``width`` and
+    ``height`` attributes are not multiplied. They are omitted if the size is unknown; for a remote image that has not
+    been fetched yet, they are taken from the options, except with ``mode='fit'``.
 
     With ``layout``, ``priority``, ``placeholder``, ``widths`` or ``densities``, the tag offers several renditions:
 
-    - ``layout``: ``constrained`` (the requested width, or less where there is less room), ``fixed``, or ``full``.
-    - ``sizes``: as in HTML, in place of the layout's own.
-    - ``priority``: load this picture at once and first. Use it for the largest picture at the top of the page; all
-      others are loaded lazily.
-    - ``widths``: the widths to offer, in pixels, instead of those of the layout.
-    - ``densities``: the numbers of pixels per CSS pixel to offer.
+    - ``layout``: ``constrained`` (the requested width, or the width of the container if that is smaller), ``fixed``
+      (always the requested width), or ``full`` (the width of the container).
+    - ``sizes``: the ``sizes`` attribute, instead of the default for the layout.
+    - ``priority``: load this picture at once and with high priority. Use it for the largest picture at the top of the
+      page; other tags with one of these keywords get ``loading="lazy"``.
+    - ``widths``: the widths to offer, in pixels, instead of the default for the layout.
+    - ``densities``: the pixel densities to offer, such as ``[1, 2]``.
     - ``placeholder``: ``color`` or ``lqip`` is shown until the picture has been loaded; ``blurhash`` or ``thumbhash``
       becomes a ``data-`` attribute.
     - ``nonce``: the nonce of the page's ``style-src``. The style then goes into a ``<style>`` element.
@@ -89,16 +92,16 @@ def resized_picture_tag(
 ) -> Markup:
     """Return a ``<picture>``: the ``<img>`` of `resized_img_tag`, after a ``<source>`` for each alternative.
 
-    *formats* are names of formats, best first; the browser takes the first that it can read. *sources* are other
-    renditions or other pictures for other screens: mappings with ``media``, and with the ``path``, options and layout
-    that differ.
+    *formats* are names of formats, best first; the browser uses the first one that it supports. *sources* are
+    alternatives for other screens: mappings with a ``media`` query, and with the ``path``, options and layout that
+    differ from the ``<img>``.
 
     Raises:
         ValueError: As `resized_img_tag`, or if there is no such format.
     """
     named = [_format(name) for name in ((formats,) if isinstance(formats, str) else formats)]
     if current_images().pipeline.presets.only:
-        named = []  # no preset has them, so they would not be served
+        named = []  # URLs with an added format match no preset, so they would be refused
     call = Keywords.sort(keywords)
     request = LayoutRequest.take_from(call.options)
     picture = ResponsivePicture(filename, call.options)
@@ -132,8 +135,8 @@ def resized_img_srcset(
 def resized_img_preload(filename: str, **keywords: Any) -> Markup:
     """Return a ``<link rel="preload">`` for the ``<img>`` that `resized_img_tag` writes for the same keywords.
 
-    For a ``<picture>``, pass its first ``format``: browsers that cannot read it ignore the link. ``media`` becomes an
-    attribute of the link.
+    For a ``<picture>``, pass its first format as ``format``: browsers that do not support it ignore the link. ``media``
+    becomes an attribute of the link.
 
     Raises:
         ValueError: As `resized_img_tag`.
@@ -144,8 +147,8 @@ def resized_img_preload(filename: str, **keywords: Any) -> Markup:
 def resized_img_hint(filename: str, **keywords: Any) -> None:
     """Add the link of `resized_img_preload` to the ``Link`` header of the current response.
 
-    With ``IMAGES_EARLY_HINTS``, and a server that offers ``wsgi.early_hints`` as gunicorn 25 does, the link is also
-    sent at once, in a 103 response: call this at the start of a view, and the browser fetches the picture while the
+    With ``IMAGES_EARLY_HINTS``, and a server that supports ``wsgi.early_hints`` (such as gunicorn 25), the link is also
+    sent at once, in a 103 response. Call this at the start of a view, so that the browser fetches the picture while the
     view is still running.
 
     Raises:
@@ -163,10 +166,11 @@ def resized_img_hint(filename: str, **keywords: Any) -> None:
 
 
 def resized_img_placeholder(filename: str, kind: str = "lqip") -> str | None:
-    """Return a stand-in for *filename* until it has been loaded, or None if it cannot be made.
+    """Return a placeholder to show until *filename* has been loaded, or None if it cannot be made.
 
     ``lqip`` is a tiny picture as a data URL, and ``color`` is the mean colour as ``#rrggbb``. ``blurhash``, and
-    ``thumbhash`` in Base64, are strings that a script draws. Each is made once for each version of the source.
+    ``thumbhash`` in Base64, are strings that a script in the page turns into a picture. Placeholders are cached per
+    version of the source.
 
     Raises:
         ValueError: If there is no such kind.
@@ -175,7 +179,9 @@ def resized_img_placeholder(filename: str, kind: str = "lqip") -> str | None:
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
     picture = Picture(filename, {})
     if picture.source is None:
-        logger.warning("no placeholder for image %r in a template: it is missing, or not fetched yet", picture.ref)
+        logger.warning(
+            "no placeholder for image %r in a template: the image is missing, or not fetched yet", picture.ref
+        )
     return picture.placeholder(kind)
 
 
@@ -203,9 +209,10 @@ def _image(filename: str, keywords: Mapping[str, Any]) -> Image:
 def _directed(
     filename: str, picture: ResponsivePicture, request: LayoutRequest, source: Mapping[str, Any]
 ) -> tuple[ResponsivePicture, LayoutRequest] | None:
-    """Return the picture and the layout of an art-directed *source*, which overrides those of the ``<img>``.
+    """Return the picture and the layout of *source*, an element of ``sources`` in `resized_picture_tag`.
 
-    Return None if it names the same file as the ``<img>`` and that file is missing, which has been logged already.
+    *picture* and *request* are the picture and the layout of the ``<img>``; *source* overrides parts of them. Return
+    None if *source* has the same path as the ``<img>``, whose source is missing or not fetched yet.
     """
     layout = {"layout": request.layout, "widths": request.widths}
     options = picture.keywords | layout | {name: value for name, value in source.items() if name not in _OF_SOURCE}

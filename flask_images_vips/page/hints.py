@@ -1,4 +1,4 @@
-"""Tell the browser about a picture before it reads the page: preload links, Link headers, 103 Early Hints."""
+"""Announce a picture to the browser before it parses the page: preload links, Link headers, 103 Early Hints."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def link_header(attributes: Mapping[str, Any]) -> str:
 
 
 def send_early(link: str) -> None:
-    """Send *link* as a 103 Early Hints response, if the server can."""
+    """Send *link* as a 103 Early Hints response, if the server supports it."""
     send: Callable[[list[tuple[str, str]]], None] | None = request.environ.get("wsgi.early_hints")
     if send is not None:
         send([("Link", link)])
 
 
 def _quoted(value: object) -> str:
-    """Return *value* as a quoted-string of HTTP, in ASCII and on one line."""
+    """Return *value* as an HTTP quoted-string, in ASCII and on one line."""
     text = " ".join(str(value).split()).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + text.encode("ascii", "replace").decode() + '"'

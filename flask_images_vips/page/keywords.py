@@ -12,30 +12,30 @@ from .links import URL_KEYWORDS
 from .responsive import Layout
 
 LAYOUT_KEYWORDS = ("layout", "priority", "placeholder", "widths", "densities")
-"""A tag with any of these offers the browser several renditions."""
+"""Keywords that make a tag offer the browser several renditions."""
 
 _HTML_ATTRIBUTES = frozenset(
     """
     accesskey alt class crossorigin decoding dir draggable elementtiming fetchpriority hidden id inert ismap itemid
     itemprop itemref itemscope itemtype lang loading longdesc nonce part popover referrerpolicy role sizes slot
     spellcheck srcset style tabindex title translate usemap
-    """.split()  # noqa: SIM905  (a list of words reads best as words)
+    """.split()  # noqa: SIM905  (split() is more readable than forty quoted names)
 )
 _HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
 _HIDPI_PREFIX = "hidpi_"
 
 
 class Keywords(NamedTuple):
-    """The keywords of a template call, by where they go."""
+    """The keywords of a template call, sorted by purpose."""
 
     options: dict[str, Any]
-    """The options in the URL, with the preset expanded. Unknown keywords are kept here."""
+    """The options for the URL, with the preset expanded. Unknown keywords are included."""
     attributes: dict[str, Any]
-    """The attributes of the tag, named as in HTML. Names that HTML forbids are left out."""
+    """The attributes of the tag, named as in HTML. Names that HTML forbids are omitted."""
     hidpi: dict[str, Any]
     """Options that replace others if ``hidpi`` applies."""
     scale: Any
-    """The value of ``hidpi``: how many pixels per pixel of the page, on each side."""
+    """The value of ``hidpi``: image pixels per CSS pixel, for width and height alike."""
 
     @classmethod
     def sort(cls, keywords: Mapping[str, Any]) -> Keywords:
@@ -46,7 +46,7 @@ class Keywords(NamedTuple):
         """
         call = cls({}, {}, {}, keywords.get("hidpi", keywords.get("hi_dpi")))
         for name, value in current_images().pipeline.presets.expanded(keywords).items():
-            plain = name.rstrip("_")  # class_, for_ and other names that are reserved in Python
+            plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
             if name in ("hidpi", "hi_dpi"):
                 continue
             if name.startswith(_HIDPI_PREFIX):
@@ -59,7 +59,7 @@ class Keywords(NamedTuple):
 
 
 class LayoutRequest(NamedTuple):
-    """How a picture is laid out in the page, and which renditions the browser may choose from."""
+    """The keywords that describe the layout of a picture in the page, and the renditions to offer the browser."""
 
     layout: Layout
     priority: bool = False
@@ -69,7 +69,7 @@ class LayoutRequest(NamedTuple):
 
     @classmethod
     def take_from(cls, options: dict[str, Any]) -> LayoutRequest:
-        """Take the keywords of the layout out of *options*.
+        """Remove the layout keywords from *options*, and return them.
 
         Raises:
             ValueError: If there is no such layout or placeholder, or if widths or densities are not positive numbers.

@@ -25,7 +25,7 @@ from ..state import current_images
 logger = logging.getLogger("flask_images_vips")
 
 URL_KEYWORDS = frozenset({"external", "_external", "scheme", "_scheme", "version", "preset", *DECLARED})
-"""Keywords that always belong to the URL, and never become attributes of a tag."""
+"""Keywords that belong to the URL, and never become attributes of a tag."""
 
 _SHORT_NAMES = frozenset(declared.short for declared in DECLARED.values())
 _REPORTED_NAMES = 1024
@@ -37,24 +37,27 @@ def build_url(local_path: str, **keywords: Any) -> str:
 
     *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition, and:
 
-    - ``preset``: the name of options in ``IMAGES_PRESETS``. The other keywords override them.
+    - ``preset``: the name of an entry of ``IMAGES_PRESETS``. The other keywords override its options.
     - ``external``: True for an absolute URL, with ``scheme`` if given. With ``IMAGES_BASE_URL``, every URL is absolute.
 
     The values of options are checked when the image is requested, not here.
 
     Raises:
-        InvalidPath: If the path is not normalised, or the URL has a scheme other than http, https and ftp.
+        InvalidPath: If the path is not normalised or not valid UTF-8, or if the URL is invalid or has a scheme other
+            than http, https or ftp.
         InvalidOption: If there is no such preset.
-        ValueError: If ``scheme`` is given without ``external``, or if ``_anchor`` or ``_method`` is given at all.
+        ValueError: If ``scheme`` is given without ``external``, or if ``_anchor`` or ``_method`` is given.
+        RuntimeError: If ``external`` is given outside of a request, and ``SERVER_NAME`` and ``IMAGES_BASE_URL`` are not
+            set.
     """
     ref = urls.checked_path(local_path)
     return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(keywords))()
 
 
 def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
-    """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not one of images.
+    """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not an image endpoint.
 
-    The endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``, if ``IMAGES_NAME`` is ``images``.
+    If ``IMAGES_NAME`` is ``images``, the image endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``.
 
     Raises:
         ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
@@ -66,7 +69,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
             return None
         kind = "mode" if given in MODES else "preset"
         if keywords.get(kind):
-            raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")
+            raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")  # the message of Flask-Images
         keywords[kind] = given
     try:
         filename = keywords.pop("filename")
@@ -76,7 +79,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
 
 
 def find(ref: str) -> Source | None:
-    """Return the source of *ref*, or None if it is missing, or is a URL that has not been fetched yet."""
+    """Return the source *ref*, or None if it is missing, or is remote and has not been fetched yet."""
     with suppress(SourceError, InvalidPath):
         return current_images().pipeline.sources.here(ref)
     return None
@@ -85,8 +88,7 @@ def find(ref: str) -> Source | None:
 def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> Callable[..., str]:
     """Return a function that builds URLs of one source. Options passed to it replace those in *keywords*.
 
-    *ref* has passed `urls.checked_path`, *source* is the result of `find`, and *keywords* have passed
-    `Presets.expanded`.
+    *ref* must come from `urls.checked_path`, *source* from `find`, and *keywords* from `Presets.expanded`.
 
     Raises:
         ValueError: As `build_url`.
@@ -96,7 +98,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     prefix = _prefix(options, pipeline.config.base_url) + images.url
     for name in ("_anchor", "_method"):
         if options.get(name):
-            raise ValueError(f"images have no {name}")
+            raise ValueError(f"{name} is not supported for image URLs")
     find_focal_point = images.app.extensions["images"].find_focal_point
     if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
         options["focal"] = [round(part, 4) for part in point]
@@ -113,7 +115,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
 
 
 def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, str]:
-    """Return *query* with *options* in place of its own; None takes an option out."""
+    """Return *query* with the values replaced that are in *options*. None removes an option."""
     replaced = {**query, **write_query(options)}
     for name, value in options.items():
         if value is None:
@@ -122,7 +124,7 @@ def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str,
 
 
 def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
-    """Return the query of a URL: short names and their values. An unknown keyword is logged, and kept."""
+    """Return the query of a URL: short names and their values. Unknown keywords are logged and kept."""
     for name, value in keywords.items():
         if not (name in URL_KEYWORDS or name in _SHORT_NAMES or value is None or name.startswith("_")):
             _report_unknown(name)
@@ -130,7 +132,7 @@ def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
 
 
 def options_of(keywords: Mapping[str, Any]) -> Options:
-    """Return the options that a URL with *keywords* asks for.
+    """Return the parsed options of a URL with *keywords*.
 
     Raises:
         InvalidOption: If an option has an invalid value.
@@ -152,7 +154,7 @@ def _report_unknown(name: str) -> None:
 
 
 def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> None:
-    """Log a URL that will be refused, because the application restricts widths or presets."""
+    """Log a warning if the URL will be refused, because the application restricts widths or presets."""
     try:
         presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
     except InvalidOption as error:
@@ -160,15 +162,16 @@ def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> Non
 
 
 def _needs_focal_point(options: Mapping[str, Any]) -> bool:
-    """Whether the picture is cropped, and no option names the part to keep."""
+    """Return whether the picture is cropped, and no option specifies the part to keep."""
     boxed = (options.get("width") and options.get("height")) or options.get("aspect")
     return options.get("mode") == Mode.CROP and bool(boxed) and not (options.get("gravity") or options.get("focal"))
 
 
 def _version(pipeline: Pipeline, ref: str, source: Source | None, options: dict[str, Any]) -> str | None:
-    """Return the version in the URL: that of the source and its watermark, or else the one in *options*.
+    """Return the version for the URL, and remove ``version`` from *options*.
 
-    ``version`` is taken out of *options*.
+    A local source has the version of its file. For a remote or missing source, the version comes from *options* and may
+    be None. If it is not None, the version of the watermark is appended.
     """
     version: str | None = options.pop("version", None)
     watermark = options.get("watermark")
@@ -184,12 +187,12 @@ def _version(pipeline: Pipeline, ref: str, source: Source | None, options: dict[
 def _prefix(options: dict[str, Any], base: str | None) -> str:
     """Return the part of the URL before ``IMAGES_URL``. *base* is ``IMAGES_BASE_URL``.
 
-    ``external`` and ``scheme`` are taken out of *options*.
+    ``external`` and ``scheme`` are removed from *options*.
     """
     external = bool(options.pop("external", None)) | bool(options.pop("_external", None))
     scheme = options.pop("scheme", None) or options.pop("_scheme", None)
     if scheme and not external:
-        raise ValueError("cannot specify scheme without external=True")
+        raise ValueError("cannot specify scheme without external=True")  # the message of Flask-Images
     if base:
         return base.rstrip("/") + _script_root()
     return _origin(scheme) + _script_root() if external else _script_root()

@@ -1,4 +1,4 @@
-"""Find a picture once for a template call, and offer the browser renditions of it."""
+"""Look up the source of a template call, and list the renditions to offer the browser."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flask_images_vips")
 
 _HIDPI_QUALITY = 60
-_MOST_DPR = 4.0
+_MAX_DPR = 4.0
 _IN_PIXELS = frozenset({"padding", "border", "radius", "watermark"})
 _FULL_WIDTH_SRC = 1280  # pixels: enough for a browser that does not read srcset
 
 
 class Known(NamedTuple):
-    """What the header of a source and the options of a rendition tell."""
+    """The header of a source, the parsed options, and the resulting size."""
 
     header: Header
     options: Options
@@ -43,10 +43,10 @@ class Known(NamedTuple):
 
 
 class Picture:
-    """A source with the options of one rendition, as a template call names them.
+    """A source with the options of one rendition, as given in a template call.
 
-    *keywords* have passed `Presets.expanded`. The source is looked up once, and taken from the picture *same* if both
-    name the same file.
+    *keywords* must come from `Presets.expanded`. The source is looked up once. If the picture *same* has the same path,
+    its source is reused.
 
     Raises:
         InvalidPath: As `urls.checked_path`.
@@ -59,18 +59,21 @@ class Picture:
 
     @cached_property
     def url(self) -> Callable[..., str]:
-        """Builds the URL of the rendition, or of one with other options: see `url_builder`."""
+        """A function that builds the URL of the rendition, or of one with other options: see `url_builder`."""
         return url_builder(self.ref, self.source, self.keywords)
 
     @cached_property
     def known(self) -> Known | None:
-        """What is known of the picture, or None. The reason is logged, unless it is a URL that is not fetched yet."""
+        """The header, options and size of the picture, or None if they are unknown.
+
+        A failure is logged, unless the source is a remote image that has not been fetched yet.
+        """
         try:
             options = options_of(self.keywords)
             if self.source is None and urls.is_remote(self.ref):
                 return None
             if self.source is None:
-                raise SourceNotFound(self.ref, "no such file in IMAGES_PATH, or not on this host")
+                raise SourceNotFound(self.ref, "not found in IMAGES_PATH")
             pipeline = current_images().pipeline
             header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
             return Known(header, options, ImageSize.planned(header.size, options, trimmed))
@@ -80,14 +83,14 @@ class Picture:
 
     @property
     def size(self) -> ImageSize | None:
-        """The size of the rendition, or None if it cannot be known."""
+        """The size of the rendition, or None if it is unknown."""
         return None if self.known is None else self.known.size
 
     @property
     def expected_size(self) -> Size | None:
-        """The size of the rendition of a URL that has not been fetched yet, if it follows from the options alone.
+        """The size of a rendition whose remote source has not been fetched yet, if the options alone determine it.
 
-        The rendition is smaller if the source turns out to have too few pixels.
+        Without ``enlarge``, the rendition will be smaller if the source turns out to be smaller than requested.
         """
         with suppress(InvalidOption):
             settled = options_of(self.keywords).settled()
@@ -96,7 +99,7 @@ class Picture:
         return None
 
     def at_density(self, scale: Any, overrides: Mapping[str, Any]) -> Picture | None:
-        """Return this picture with *scale* times the pixels per side, or None if the source has too few.
+        """Return this picture with *scale* times the width and height, or None if the source is too small.
 
         *overrides* are options that replace those of this picture.
         """
@@ -111,7 +114,10 @@ class Picture:
         return Picture(self.ref, expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides}), same=self)
 
     def placeholder(self, kind: str) -> str | None:
-        """Return a placeholder of the picture, or None if it cannot be made. The reason is logged."""
+        """Return a placeholder of the picture, or None if it cannot be made.
+
+        Rendering errors are logged; a missing source is not.
+        """
         if self.source is None:
             return None
         try:
@@ -122,25 +128,27 @@ class Picture:
 
 
 class ResponsivePicture(Picture):
-    """A picture whose renditions the browser chooses from.
+    """A picture that is offered to the browser in several renditions.
 
-    ``dpr`` is ignored, because the browser knows the density of its screen.
+    ``dpr`` is ignored, because the browser chooses by the density of its screen.
     """
 
     def __init__(self, filename: str, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
         super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
         self.options = Options()
         self.start: Size | None = None
-        """The size that scaling starts from, or None if it cannot be known."""
+        """The size before scaling, or None if it is unknown."""
         self.shown: Size | None = None
-        """The size in the page, in CSS pixels, or None if it cannot be known."""
+        """The size in the page, in CSS pixels, or None if it is unknown."""
         if self.known is None:
             with suppress(InvalidOption):  # logged already
                 self.options = options_of(self.keywords)
             return
         self.start = Size(self.known.size.image_width, self.known.size.image_height)
         self.options, self.shown = responsive.fitted(self.start, self.known.options)
-        if "aspect" in self.keywords:  # the sides differ by candidate, and a URL cannot have all three
+        if (
+            "aspect" in self.keywords
+        ):  # each candidate has its own sides, and a URL cannot have all of aspect, width and height
             del self.keywords["aspect"]
             sides = {"width": self.options.width, "height": self.options.height}
             self.keywords = current_images().pipeline.presets.expanded(self.keywords | sides)
@@ -158,7 +166,7 @@ class ResponsivePicture(Picture):
         return formats.choose(urls.file_name(self.ref, remote=urls.is_remote(self.ref)), self.options.format)
 
     def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:
-        """Return the renditions that the browser may choose from, all in *format*, or in the picture's own."""
+        """Return the renditions that the browser may choose from, in *format* or else in the picture's own format."""
         pipeline = current_images().pipeline
         more = {} if format is None else {"format": format.name}
         found = () if pipeline.presets.only else self._candidates(request, format or self.format)
@@ -204,10 +212,9 @@ class Offer(NamedTuple):
         return cls(src, None, None)
 
     def attributes(self, sizes: object, *, lazy: bool) -> dict[str, Any]:
-        """Return ``srcset`` and ``sizes``. *sizes* replaces those of the layout.
+        """Return ``srcset`` and ``sizes``. *sizes* replaces the default for the layout.
 
-        A browser that loads the picture lazily has laid out the page by then, so it may use the width in the page:
-        ``auto``.
+        With lazy loading, the page is laid out before the image is chosen, so ``sizes`` may begin with ``auto``.
         """
         if self.sizes is None:
             return {"srcset": self.srcset}
@@ -226,13 +233,13 @@ def _limits(config: Config, format: Format, frames: int) -> Limits:
 
 
 def _scaled(keywords: Mapping[str, Any], scale: Any) -> dict[str, Any]:
-    """Return width and height times *scale*. A side that is not a number is left out.
+    """Return width and height multiplied by *scale*. A side that is not a number is omitted.
 
-    If other options are in pixels too, return ``dpr`` instead, which scales them all.
+    If other options are in pixels too, return ``dpr`` instead, which multiplies all of them.
     """
     if keywords.keys() & _IN_PIXELS:
         with suppress(TypeError, ValueError):
-            return {"dpr": min(float(scale) * float(keywords.get("dpr") or 1), _MOST_DPR)}
+            return {"dpr": min(float(scale) * float(keywords.get("dpr") or 1), _MAX_DPR)}
     scaled: dict[str, Any] = {}
     for side in ("width", "height"):
         with suppress(KeyError, TypeError, ValueError, OverflowError):

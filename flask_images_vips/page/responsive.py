@@ -1,6 +1,6 @@
-"""Choose the renditions of a picture that a page offers the browser: widths, densities and ``sizes``, by layout.
+"""Choose the renditions of a picture that a page offers the browser, and the ``sizes`` attribute, by layout.
 
-Sizes come from `geometry.plan`, so the widths in a ``srcset`` are those of the files. This module does no I/O.
+Sizes come from `geometry.plan`, so the widths in a ``srcset`` match the files. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ LADDER = (640, 750, 828, 960, 1080, 1280, 1668, 1920, 2048, 2560, 3200, 3840, 44
 """Widths of phones, tablets and screens, in device pixels."""
 
 _REMEMBERED = 4096
-_TRIES = 4  # rounding changes a side by less than two pixels
+_TRIES = 4  # enough, because rounding changes a side by less than two pixels
 
 
 class Layout(StrEnum):
-    """How wide a picture is in the page."""
+    """The width of a picture in the page."""
 
     CONSTRAINED = "constrained"
-    """The requested width, or less where there is less room."""
+    """The requested width, or the width of the container if that is smaller."""
     FIXED = "fixed"
-    """The requested width, always."""
+    """Always the requested width."""
     FULL = "full"
     """The width of the container."""
 
 
 class Limits(NamedTuple):
-    """How large a rendition may be: its sides in pixels, and their product."""
+    """The maximum width and height of a rendition in pixels, and the maximum of their product."""
 
     width: int
     height: int
@@ -49,7 +49,7 @@ class Limits(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A rendition that is offered: the sides in its URL, and the size of its file."""
+    """A rendition to offer: the width and height in its URL, and its size in pixels."""
 
     width: int | None
     height: int | None
@@ -57,7 +57,7 @@ class Candidate(NamedTuple):
 
 
 def widths(layout: Layout, width: int) -> list[int]:
-    """Return the widths to offer of a picture that is *width* CSS pixels wide in the page."""
+    """Return the widths to offer for a picture that is *width* CSS pixels wide in the page."""
     if layout is Layout.FULL:
         return list(LADDER)
     narrower = [step for step in LADDER if step < 2 * width] if layout is Layout.CONSTRAINED else []
@@ -65,7 +65,7 @@ def widths(layout: Layout, width: int) -> list[int]:
 
 
 def sizes(layout: Layout, width: int) -> str:
-    """Return the ``sizes`` attribute: how wide a picture of *width* CSS pixels will be once the page is laid out."""
+    """Return the ``sizes`` attribute for a picture whose layout width is *width* CSS pixels."""
     if layout is Layout.FIXED:
         return f"{width}px"
     return "100vw" if layout is Layout.FULL else f"(min-width: {width}px) {width}px, 100vw"
@@ -73,15 +73,16 @@ def sizes(layout: Layout, width: int) -> str:
 
 @lru_cache(_REMEMBERED)
 def fitted(image: Size, options: Options) -> tuple[Options, Size]:
-    """Return the options that `settled` returns, and the size of their rendition, in pixels."""
-    options = settled(image, options)
+    """Return ``within_source(image, options)``, and the size of that rendition in pixels."""
+    options = within_source(image, options)
     return options, plan(image, options).final
 
 
-def settled(image: Size, options: Options) -> Options:
-    """Return *options* without ``aspect``, and with sides that the source has. `plan` returns the same geometry.
+def within_source(image: Size, options: Options) -> Options:
+    """Return equivalent options without ``aspect``, whose width and height do not exceed what the source provides.
 
-    *image* is the size of the upright, transformed source. The sides of ``pad`` stay as they are.
+    `plan` returns the same geometry for both. *image* is the size of the upright, transformed source. With ``pad`` or
+    ``enlarge``, the width and height may exceed the source and are not reduced.
     """
     options = options.settled()
     if options.aspect:
@@ -99,8 +100,9 @@ def settled(image: Size, options: Options) -> Options:
 def candidates(image: Size, options: Options, wanted: tuple[int, ...], limits: Limits) -> tuple[Candidate, ...]:
     """Return renditions at the *wanted* widths, narrow ones first, all in the shape of *options*.
 
-    *image* is the size of the upright, transformed source, and *options* are `settled`. Widths beyond the source become
-    its own width, unless ``options.enlarge`` is set. Renditions beyond the *limits* are left out.
+    *image* is the size of the upright, transformed source, and *options* must be the result of `within_source`. Widths
+    that would need enlarging are reduced to the largest possible one, unless ``options.enlarge`` is set. Renditions
+    that exceed the *limits* are omitted.
     """
     base = plan(image, options)
     if base.final != base.canvas:  # padding and border do not scale, so the shape would change
@@ -113,15 +115,15 @@ def candidates(image: Size, options: Options, wanted: tuple[int, ...], limits: L
         most = int(base.canvas.width * room)
     found: dict[int, Candidate] = {}
     for width in sorted({max(1, width if options.enlarge else min(width, most)) for width in wanted}):
-        sides = _within(image, options, base.canvas, width)
+        sides = _at_width(image, options, base.canvas, width)
         geometry = plan(image, sides)
         if limits.allow(geometry):
             found[geometry.canvas.width] = Candidate(sides.width, sides.height, geometry.canvas)
     return tuple(found[width] for width in sorted(found))
 
 
-def _within(image: Size, options: Options, canvas: Size, width: int) -> Options:
-    """Return *options* with the sides for *width*, or slightly less if rounding would need enlarging."""
+def _at_width(image: Size, options: Options, canvas: Size, width: int) -> Options:
+    """Return *options* with the sides for *width*, or slightly narrower if rounding would exceed the source."""
     sides = _scaled(options, canvas, width)
     if options.mode is not Mode.PAD and not options.enlarge:
         for narrower in range(width - 1, max(0, width - _TRIES), -1):
@@ -132,7 +134,7 @@ def _within(image: Size, options: Options, canvas: Size, width: int) -> Options:
 
 
 def _scaled(options: Options, canvas: Size, width: int) -> Options:
-    """Return *options* with both sides scaled by the factor that makes *canvas* *width* wide."""
+    """Return *options* with both sides multiplied by the factor that scales *canvas* to *width*."""
     if options.height is None:
         return replace(options, width=width)
     height = max(1, round(options.height * width / canvas.width))

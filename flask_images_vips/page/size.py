@@ -20,9 +20,9 @@ class ImageSize:
     """The size at which an image is rendered, in pixels.
 
     ``width`` and ``height`` are the size of the result. ``image_width`` and ``image_height`` are the size of the
-    upright source after its transform. ``op_width`` and ``op_height`` are the size that the source is scaled to
-    before ``crop`` or ``pad``, or None if the whole source fills the result. ``needs_enlarge`` tells whether the
-    requested size is larger than the source, or is None if no size was requested.
+    upright source after region, trim and transform. ``op_width`` and ``op_height`` are the size that the source is
+    scaled to, before ``crop`` or ``pad``. They are None with ``reshape``, and if the options do not set both sides.
+    ``needs_enlarge`` is true if the requested size exceeds the source, and None if no size was requested.
     """
 
     width: int
@@ -45,7 +45,7 @@ class ImageSize:
         image_width: int | None = None,
         image_height: int | None = None,
     ) -> None:
-        """The source is the file at *path*, a PIL *image*, or any image of *image_width* × *image_height* pixels.
+        """Compute the size for the file at *path*, a PIL *image*, or an image of *image_width* × *image_height* pixels.
 
         Raises:
             InvalidOption: If an option has an invalid value.
@@ -66,9 +66,9 @@ class ImageSize:
 
     @classmethod
     def planned(cls, own: Size, options: Options, trimmed: Box | None = None) -> ImageSize:
-        """The size of a source rendered with *options*.
+        """Return the size of a source rendered with *options*.
 
-        *own* is the size of the upright source, and *trimmed* is the box that is left of it after a trim.
+        *own* is the size of the upright source, and *trimmed* is the box that remains after trimming it.
         """
         size = cls.__new__(cls)
         size.path = size.image = None
@@ -92,7 +92,11 @@ class ImageSize:
 
 @lru_cache(_REMEMBERED_PLANS)
 def _planned(own: Size, options: Options, trimmed: Box | None) -> tuple[Size, Geometry, bool, bool]:
-    """Return the size that scaling starts from, the geometry, and whether it needs enlarging and fills a box."""
+    """Return the size before scaling, the geometry, and two flags.
+
+    The first flag is true if the options would enlarge the source. The second is true if the options set both sides, in
+    a mode other than ``reshape``.
+    """
     start, settled = transformed(own, options, trimmed), options.settled()
     boxed = bool(settled.width and settled.height) and options.mode is not Mode.RESHAPE
     return start, lay_out(own, options, trimmed=trimmed), needs_enlarging(start, options), boxed

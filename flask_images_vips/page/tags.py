@@ -16,7 +16,7 @@ from .keywords import Keywords, LayoutRequest
 from .picture import Picture, ResponsivePicture
 from .responsive import Layout
 
-# Options after which a picture no longer looks like its placeholder, which is made of the whole source.
+# With these options, a picture no longer looks like its placeholder, which shows the whole source unchanged.
 _CHANGING = (
     "transform",
     "region",
@@ -38,7 +38,7 @@ _STYLE = {
 
 
 class Image(NamedTuple):
-    """An ``<img>`` that offers several renditions, and the ``<style>`` before it, which may be empty."""
+    """The attributes of an ``<img>``, and a ``<style>`` element to put before it, which may be empty."""
 
     attributes: dict[str, Any]
     style: Markup = Markup()
@@ -70,8 +70,8 @@ def responsive_image(
 ) -> Image:
     """Return the ``<img>`` of *picture* in the layout of *request*.
 
-    The attributes *given* by the template override those of the layout. *offered* are further formats that the browser
-    may choose.
+    The attributes *given* by the template override the attributes of the layout. *offered* are further formats that the
+    browser may choose.
     """
     offer = picture.offer(request)
     attributes: dict[str, Any] = {
@@ -103,13 +103,17 @@ def sources(
     sizes: str | None,
     media: str | None,
 ) -> list[Markup]:
-    """Return a ``<source>`` of *picture* for each of *formats* that differs from its own. None stands for its own."""
+    """Return a ``<source>`` of *picture* for each of *formats*.
+
+    None stands for the picture's own format, and adds no ``format`` to the URL. Formats equal to the picture's own, or
+    that would lose the animation, are skipped. The list is empty if the size of the picture is unknown.
+    """
     if picture.shown is None:
         return []
     elements = []
     for format in formats:
-        stops_moving = format is not None and picture.frames > 1 and not format.animated
-        if format is picture.format or (stops_moving and picture.format.animated):
+        loses_frames = format is not None and picture.frames > 1 and not format.animated
+        if format is picture.format or (loses_frames and picture.format.animated):
             continue
         offer = picture.offer(request, format)
         attributes = {
@@ -125,9 +129,9 @@ def sources(
 
 
 def _styled(attributes: dict[str, Any], style: str, nonce: str | None) -> Image:
-    """Return the image with *style* in its attribute, or with a *nonce* in an element of its own.
+    """Return the image with *style* in its ``style`` attribute or, if *nonce* is given, in a ``<style>`` element.
 
-    A Content-Security-Policy without ``unsafe-inline`` forbids the attribute, and a nonce does not allow it.
+    A Content-Security-Policy without ``unsafe-inline`` forbids the attribute; a nonce can allow only an element.
     """
     if not style or attributes.get("style") is False:
         return Image(attributes)
@@ -143,7 +147,7 @@ def _styled(attributes: dict[str, Any], style: str, nonce: str | None) -> Image:
 def _background(picture: ResponsivePicture, kind: str, offered: Sequence[Format]) -> list[str]:
     """Return the style that draws a placeholder behind the picture.
 
-    It is empty if the placeholder would show through the picture, or would not look like it.
+    It is empty if the placeholder would show through a transparent picture, or would look different from the picture.
     """
     options = picture.options
     whole = all(getattr(options, name) == DEFAULTS[name] for name in _CHANGING)

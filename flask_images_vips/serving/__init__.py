@@ -1,1 +1,1 @@
-"""Answer image requests."""
+"""Serve image requests."""

@@ -1,7 +1,8 @@
-"""Answer warm hits before Flask begins, if ``IMAGES_EARLY_HITS`` is set.
+"""Serve images without involving Flask, if ``IMAGES_EARLY_HITS`` is set.
 
-This skips what an application adds to each request: contexts, routing, the session, hooks and signals. The responses
-are built by the same functions as in `views`.
+This applies to images that this process has served before and that are still cached. Their requests skip the work that
+Flask and the application do otherwise: contexts, routing, the session, hooks and signals. The responses are built by
+the same functions as in `views`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class EarlyHits:
-    """WSGI middleware that answers the warm hits of *images*, and passes all other requests to *wrapped*."""
+    """WSGI middleware that serves cached images of one application, and passes all other requests to *wrapped*."""
 
     def __init__(self, wrapped: WSGIApplication, images: AppImages) -> None:
         self._wrapped = wrapped
@@ -36,18 +37,19 @@ class EarlyHits:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(self._prefix) or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        if self._images.authorizer is not None:  # it may need the session, which is not open yet
+        if self._images.authorizer is not None:  # the callback may need the session, which is not open yet
             return None
         path = path[len(self._prefix) :]
         if not path.isascii():
-            path = path.encode("latin-1").decode(errors="replace")  # as Werkzeug decodes WSGI's paths
+            path = path.encode("latin-1").decode(errors="replace")  # as Werkzeug decodes paths from WSGI
         query_string = environ.get("QUERY_STRING", "").encode("latin-1")
         try:
             verified = self._urls.find(path, query_string, environ.get("HTTP_ACCEPT", ""))
-            if verified.last is None:  # not yet seen by the view: another rule of the application may match first
+            # Not served by the view yet: let Flask route it, because another URL rule may match this path.
+            if verified.last is None:
                 return None
             hit = verified.hit()
             entry = hit.entry()
         except ImagesError:
-            return None  # the view meets the same error, and logs it
+            return None  # the view will run into the same error and log it
         return None if entry is None else respond(hit, entry, "public", environ)

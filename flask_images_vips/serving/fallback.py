@@ -1,7 +1,7 @@
-"""Choose what a browser shows in place of a missing picture: the site's fallback, or in debug mode a drawing.
+"""Send another picture in place of a missing one: the site's fallback, or in debug mode a drawing.
 
-The response keeps the status of the error. Browsers show the picture of a 404 as well, while search engines leave it
-out of their index, and monitors and link checkers notice the error.
+The response keeps the status of the error. Browsers display an image sent with status 404, but search engines do not
+index it, and monitors and link checkers notice the error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..urls import ImageUrl
 
 logger = logging.getLogger("flask_images_vips")
 
-_DRAWN_SIZE = (400, 300)  # if the URL names no size
+_DRAWN_SIZE = (400, 300)  # if the URL has no width or height
 _LARGEST_DRAWN = 8192
 _FONT_SIZE = 16.0  # pixels
 _LETTER_WIDTH = 0.62  # of the font size
@@ -40,8 +40,9 @@ def stand_in(
 ) -> StandIn | None:
     """Return the picture to send in place of *url*, which failed with *error*.
 
-    Returns None unless the source is missing or unreadable, and a fallback is configured that the visitor may see. The
-    fallback is private if it is itself, or if *privacy*, that of *url*, is.
+    Returns a drawing in debug mode, otherwise ``IMAGES_FALLBACK``. Returns None for errors that do not concern the
+    source, or if there is no fallback that the visitor may see. The response is private if either the fallback or the
+    requested image (*privacy*) is private.
     """
     if not isinstance(error, SourceError) or isinstance(error, SourceChanged):
         return None
@@ -63,7 +64,7 @@ def stand_in(
 
 
 def drawing(ref: str, options: Options, state: str) -> Markup:
-    """Return an SVG of the size that *options* name, with *ref*, that size and *state* written in it."""
+    """Return an SVG of the requested size, with *ref*, that size and *state* written in it."""
     width, height = options.width, options.height
     if width is None:
         width = height * _DRAWN_SIZE[0] // _DRAWN_SIZE[1] if height else _DRAWN_SIZE[0]
@@ -81,12 +82,15 @@ def drawing(ref: str, options: Options, state: str) -> Markup:
 
 
 def _line(text: str, width: int, height: int, percent: int) -> Markup:
-    """A line of *text*, *percent* of the height below the top, in the largest font that fits."""
+    """Return an SVG line of *text* at *percent* of the height, in a font that fits, of at most 16 px."""
     size = min(_FONT_SIZE, height / 5, 0.92 * width / (_LETTER_WIDTH * len(text) or 1))
     return Markup('<text x="50%" y="{}%" font-size="{:.1f}">{}</text>').format(percent, size, escape(text))
 
 
 def _is_for_a_page(request: Request) -> bool:
-    """Whether the image is shown in a page. Opened on its own, it should show the error message instead."""
+    """Return whether the image is requested for a page.
+
+    If the URL is opened on its own, the error message is shown instead of a drawing.
+    """
     accept = request.headers.get("Accept", "")
     return "image/" in accept and "text/html" not in accept

@@ -19,17 +19,20 @@ VARY = ("Vary", "Accept")
 _YEAR_SECONDS = 31_536_000
 IMMUTABLE = f"public, max-age={_YEAR_SECONDS}, immutable"
 
-_OUTDATED_SECONDS = 60  # for a URL that names another version of the source, as during a rolling deployment
-_SETTLED_SECONDS = 2  # versions count whole seconds, so a younger file may still change without a new one
+# For a URL with a version other than the source's, as can happen during a rolling deployment.
+_OUTDATED_SECONDS = 60
+# A version is a modification time in whole seconds, so a file this new may still change without getting another
+# version. A source is called settled once it is older.
+_SETTLED_SECONDS = 2
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
 class Freshness:
-    """How long caches may keep the responses to *url*, for one version of its source.
+    """The Cache-Control of the responses to *url*, for one version of the source.
 
-    *mtime* is the modification time of the source, in whole seconds since 1970. *current* says whether the URL names
-    this version of it.
+    *mtime* is the modification time of the source, in whole seconds since 1970. *current* is true if the URL's version
+    is the version of the source.
     """
 
     __slots__ = ("_expires", "_private_seconds", "_settled", "_settled_at", "_unsettled")
@@ -43,17 +46,17 @@ class Freshness:
             self._unsettled = outdated()
 
     def is_settled(self, now: int) -> bool:
-        """Whether the source is old enough, at the time *now*, for its version to identify its content."""
+        """Return whether, at the time *now*, the source is old enough for its version to identify its content."""
         return now > self._settled_at
 
     def at(self, now: int, privacy: Privacy) -> tuple[str, int]:
-        """Return the value of Cache-Control at the time *now*, and the seconds that it allows."""
+        """Return the value of Cache-Control at the time *now*, and its ``max-age`` in seconds."""
         cache_control, seconds = lifetime = self._settled if now > self._settled_at else self._unsettled
         if privacy == "public" and self._expires is None:
             return lifetime
         if NO_STORE in (privacy, cache_control):
             return NO_STORE, 0
-        if privacy == "private":  # not for longer, because the visitor may lose the right to see it
+        if privacy == "private":  # shorter, because the visitor may lose the right to see the image
             seconds = min(seconds, self._private_seconds)
         if self._expires is not None:
             seconds = max(0, min(seconds, self._expires - now))
@@ -61,7 +64,7 @@ class Freshness:
 
 
 def _lifetime(url: ImageUrl, config: Config, *, current: bool) -> tuple[str, int]:
-    """Cache-Control, and the seconds that it allows, once the source has settled."""
+    """Return Cache-Control and its ``max-age`` in seconds, once the source has settled."""
     if not url.options.cache:
         return NO_STORE, 0
     if url.version is not None:
@@ -73,12 +76,12 @@ def _lifetime(url: ImageUrl, config: Config, *, current: bool) -> tuple[str, int
 
 
 def outdated() -> tuple[str, int]:
-    """Cache-Control, and the seconds that it allows, for a URL that may soon return another picture."""
+    """Return Cache-Control and its ``max-age`` in seconds, for a URL that may soon return another picture."""
     return f"public, max-age={_OUTDATED_SECONDS}", _OUTDATED_SECONDS
 
 
 def common_headers(config: Config) -> Pairs:
-    """The headers of every response to an image URL, errors included."""
+    """Return the headers of every response to an image URL, errors included."""
     headers = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", _POLICY)]
     if config.allow_origin is not None:
         headers.append(("Access-Control-Allow-Origin", config.allow_origin))
@@ -88,12 +91,12 @@ def common_headers(config: Config) -> Pairs:
 
 
 def front_headers(config: Config) -> Pairs:
-    """The headers that nginx adds to the images of the front door, all of which are immutable."""
+    """Return the headers that nginx adds to images it serves from links. These images never change."""
     return [("Cache-Control", IMMUTABLE), *common_headers(config)]
 
 
 def disposition(url: ImageUrl, format: Format) -> str:
-    """The value of Content-Disposition (RFC 6266): the name under which a browser saves the image of *url*."""
+    """Return the value of Content-Disposition (RFC 6266), with the name under which a browser saves the image."""
     download = url.options.download
     kind = "inline" if download is None else "attachment"
     name = url.file_name if download in (None, "1") else str(download)

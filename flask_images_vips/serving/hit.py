@@ -1,6 +1,7 @@
-"""Find the hit of an image URL: the rendition that it names, and the headers that stay the same.
+"""Resolve an image URL to its rendition and to the response headers that do not depend on the request.
 
-Verifying a URL and composing its headers costs more than the rest of a warm request, so both are remembered.
+Verifying a URL and composing its headers costs more than the rest of a request for a cached image, so the result is
+remembered. This result is called a hit, even if the rendition itself is not cached yet.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ _SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hit:
-    """A verified URL, with the rendition that it names for one version of its source.
+    """A verified URL, with its rendition for one version of the source.
 
-    The other fields follow from the two, and are the same for every request:
+    All other fields are derived from *url*, *rendition* and *images* (the state of the application), and do not depend
+    on the request.
 
-    *headers* are those of every response. *path* is the file of the rendition in the cache, or None if the URL
-    forbids caching. *link* is the path of its link in the front door, or None if it may have none. *count_answer*
-    counts the responses for recompression, if that is configured. *quoted_path* is the path of the URL, without the
-    common prefix, as the package spells it.
+    *headers* are the headers that do not depend on the request, and *freshness* determines Cache-Control. *path* is the
+    file of the rendition in the cache, or None if the URL forbids caching. *link* is the path of the link that lets
+    nginx serve this URL, or None if there must not be one. *count_answer* counts the responses for recompression, if
+    that is configured. *quoted_path* is the path of the URL without the common prefix, in its canonical spelling.
     """
 
     url: ImageUrl
@@ -48,12 +50,12 @@ class Hit:
     quoted_path: str
 
     def entry(self) -> Entry | None:
-        """Open the rendition in the cache. Returns None if it is not there."""
+        """Open the rendition in the cache. Returns None if it is not cached."""
         return None if self.path is None else self.images.pipeline.cache.at(self.path)
 
 
 class VerifiedUrl:
-    """A URL whose signature and options are valid. *last* is its hit at the last request, if there was one."""
+    """A URL whose signature and options are valid. *last* is the hit of the last request, or None."""
 
     __slots__ = ("_by_format", "_images", "last", "url")
 
@@ -64,11 +66,11 @@ class VerifiedUrl:
         self._by_format: dict[str, VerifiedUrl] = {}
 
     def hit(self) -> Hit:
-        """Return the hit for the source as it is now: `last` if neither it nor the watermark has changed.
+        """Return the hit for the current source. It is `last` if the source and the watermark have not changed.
 
         Raises:
             SourceNotFound, RemoteFailed: If there is no such source, or it cannot be fetched.
-            InvalidOption: If the application does not send the format.
+            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format.
             Expired: If the URL has expired.
         """
         url, last, pipeline = self.url, self.last, self._images.pipeline
@@ -84,12 +86,12 @@ class VerifiedUrl:
         return self.renewed(pipeline.rendition(url, source))
 
     def renewed(self, rendition: Rendition) -> Hit:
-        """Return a new hit, of *rendition*, and remember it as `last`."""
+        """Create the hit of *rendition*, remember it as `last`, and return it."""
         hit = self.last = _hit(self.url, rendition, self._images)
         return hit
 
     def in_format(self, format: Format) -> VerifiedUrl:
-        """The same URL with *format*, which was chosen for one client. Each format has hits of its own."""
+        """Return the same URL with *format*, which was chosen for one client. Each format has its own hits."""
         chosen = self._by_format.get(format.name)
         if chosen is None:
             url = replace(self.url, options=replace(self.url.options, format=format), negotiated=True)
@@ -108,7 +110,7 @@ class VerifiedUrls:
     def find(self, path: str, query_string: bytes, accept: str) -> VerifiedUrl:
         """Verify and parse the URL of *path* and *query_string*.
 
-        With ``format=auto``, *accept*, the client's Accept header, chooses the format.
+        With ``format=auto``, the format is negotiated with *accept*, the client's Accept header.
 
         Raises:
             BadSignature, InvalidOption: As `urls.decode` and `Presets.check`. Such URLs are not remembered.
@@ -117,14 +119,16 @@ class VerifiedUrls:
         settings = [tuple(v) if isinstance(v := config.get(name), list) else v for name in _SECRET_SETTINGS]
         if self._remembered is None or settings != self._settings:
             self._remembered = self._remembering()
-            self._settings = settings  # last, so that no other thread takes the old function for the new one
+            self._settings = (
+                settings  # after the function, so that no thread uses the old function with the new settings
+            )
         found = self._remembered(path, query_string)
         if found.url.options.format is AUTO:
             return found.in_format(self._images.pipeline.format_for(found.url, accept))
         return found
 
     def _remembering(self) -> Callable[[str, bytes], VerifiedUrl]:
-        """A function that verifies URLs with the present secret keys, and remembers them."""
+        """Return a function that verifies URLs with the current secret keys, and remembers them."""
         images = self._images
         secrets, pipeline = images.secrets, images.pipeline
 
@@ -138,7 +142,7 @@ class VerifiedUrls:
 
 
 def verify(images: AppImages, path: str, query_string: bytes, accept: str) -> VerifiedUrl:
-    """Verify, parse and negotiate one URL of *images*: see `VerifiedUrls.find`."""
+    """Verify and parse one URL of *images*, and negotiate its format: see `VerifiedUrls.find`."""
     return images.instance(VerifiedUrls).find(path, query_string, accept)
 
 
@@ -165,11 +169,11 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
 
 
 def _is_current(url: ImageUrl, rendition: Rendition, pipeline: Pipeline) -> bool:
-    """Whether *url* names the version of the source that *rendition* is made from."""
+    """Return whether the version in *url* is the version of the sources of *rendition*."""
     if url.version is None:
         return False
     if not url.remote:
         return url.version == current_version(*rendition.sources)
-    # The site chooses the version of a remote source, so only the watermark's can be compared.
+    # The site chooses the version of a remote source, so only the version of the watermark can be compared.
     mark = rendition.watermark
     return mark is None or url.version.endswith(f".{current_version(mark)}")

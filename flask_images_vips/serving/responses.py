@@ -1,4 +1,7 @@
-"""Build the response to an image request: the bytes, a range of them, 304, or a file for the server in front."""
+"""Build the response to an image request: the bytes, a range of them, status 304, or a header for the server in front.
+
+With X-Accel-Redirect or X-Sendfile, the header contains the path of a file, and the server in front sends that file.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,16 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _STREAMED_BYTES = 100_000  # larger files are left to the server's file wrapper, if it has one
-_SEND_HERE = "HTTP_X_IMAGES_HERE"  # the server in front could not send the file that it was handed
+# Set by nginx if it could not send the file: the application must send it itself.
+_SEND_HERE = "HTTP_X_IMAGES_HERE"
 _NOT_IN_304 = ("Set-Cookie", "Content-Type", "Content-Length")
 
 
 class _ReadyHeaders(Headers):
-    """Headers that need no check: strings without line breaks. The check would take a tenth of a hit's time."""
+    """Headers that skip Werkzeug's validation, which takes a tenth of the time of a cached response.
+
+    The values must be strings without line breaks.
+    """
 
     def __init__(self, pairs: Pairs) -> None:
         self._list = pairs
@@ -43,16 +50,19 @@ class ImageResponse(Response):
     """
 
     def set_cookie(self, *args: Any, **kwargs: Any) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         if self.headers.get("Vary"):
-            self.vary.discard("cookie")  # lower case, because Werkzeug compares it with lower-case names
+            self.vary.discard("cookie")  # in lower case, because Werkzeug compares it with lower-case names
         dropped = _NOT_IN_304 if self.status_code == 304 else ("Set-Cookie",)
         return _ReadyHeaders([pair for pair in self.headers if pair[0] not in dropped])
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Send the response. If nothing waits for its end, skip the iterator that would report the end."""
+        """Send the response.
+
+        If no close callbacks are registered, return the body directly instead of wrapping it in a ClosingIterator.
+        """
         if self._on_close or environ["REQUEST_METHOD"] != "GET" or not isinstance(self.response, list):
             return super().__call__(environ, start_response)
         start_response(self.status, self.get_wsgi_headers(environ).to_wsgi_list())
@@ -60,14 +70,14 @@ class ImageResponse(Response):
 
 
 def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) -> Response:
-    """Return the response with the bytes of *entry*, or 304 if the client has them. Closes *entry*."""
+    """Return the response with the bytes of *entry*, or with status 304 if the client has them. Closes *entry*."""
     with entry:
         now = int(time.time())
         if hit.link is not None and (door := hit.images.front_door) is not None:
             door.link(hit.link, entry.path, public=privacy == "public", settled=hit.freshness.is_settled(now))
         if hit.count_answer is not None and entry.path is not None and privacy != NO_STORE:
             hit.count_answer()
-        # nginx builds its ETags like this, so both servers agree about a file that either of them may send.
+        # Use the format of nginx's ETags, because either server may send the file.
         etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
         headers = _headers(hit, entry, privacy, environ, now, etag)
         if environ.get("HTTP_IF_NONE_MATCH") == etag:
@@ -83,7 +93,8 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
 def _headers(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment, now: int, etag: str) -> Pairs:
     cache_control, seconds = hit.freshness.at(now, privacy)
     path = hit.quoted_path
-    # WSGI unquotes paths, but only the path as the package spells it is immutable. Some servers add the original.
+    # WSGI passes the decoded path, but only the canonical spelling may get an immutable response. Some servers pass the
+    # raw path in RAW_URI, so compare it where possible.
     if cache_control is IMMUTABLE and not environ.get("RAW_URI", path).partition("?")[0].endswith(path):
         cache_control, seconds = outdated()
     headers = [
@@ -106,7 +117,8 @@ def _with_body(hit: Hit, entry: Entry, environ: WSGIEnvironment, headers: Pairs)
         handed_over = _handed_over(entry.path, hit.images)
         if handed_over is not None:
             return ImageResponse(headers=[*headers, handed_over])
-    if wanted.startswith("bytes=") and "," not in wanted:  # several ranges and other units get the whole file
+    # A request for several ranges, or in another unit, is answered with the whole file.
+    if wanted.startswith("bytes=") and "," not in wanted:
         return _part(entry, headers, hit.images, environ)
     headers.append(("Content-Length", str(entry.size_bytes)))
     if entry.size_bytes >= _STREAMED_BYTES and entry.descriptor is not None and "wsgi.file_wrapper" in environ:
@@ -116,7 +128,7 @@ def _with_body(hit: Hit, entry: Entry, environ: WSGIEnvironment, headers: Pairs)
 
 
 def _handed_over(path: str, images: AppImages) -> tuple[str, str] | None:
-    """The header that makes the server in front send the file *path*, if that is configured."""
+    """Return the header that makes the server in front send the file *path*, or None if that is not configured."""
     location = images.pipeline.config.accel_redirect
     if location is not None:
         below = os.path.relpath(path, images.pipeline.cache.folder)
@@ -125,7 +137,7 @@ def _handed_over(path: str, images: AppImages) -> tuple[str, str] | None:
 
 
 def _part(entry: Entry, headers: Pairs, images: AppImages, environ: WSGIEnvironment) -> Response:
-    """The bytes of one range, or the whole file if ``If-Range`` names another version."""
+    """Return the bytes of one range, or the whole file if ``If-Range`` does not match."""
     response = ImageResponse(entry.read(), headers=headers)
     try:
         response.make_conditional(environ, accept_ranges=True, complete_length=entry.size_bytes)

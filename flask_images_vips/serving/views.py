@@ -1,4 +1,4 @@
-"""Answer image requests with Flask, and decide which status each error gets."""
+"""Serve image requests with Flask, and map each error to an HTTP status."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     SourceNotFound: (404, "public, max-age=60"),
     InvalidPath: (404, "public, max-age=60"),
     RemoteFailed: (502, "no-store"),
-    # Not 404: the URL was valid and never will be again, so search engines may forget it.
+    # Not 404: the URL was valid but never will be again, and 410 tells search engines to drop it.
     Expired: (410, "public, max-age=60"),
     NotAuthorized: (403, "no-store"),
     InvalidOption: (400, "no-store"),
@@ -60,7 +60,10 @@ _REASONS = {
 
 
 def serve(path: str) -> Response:
-    """Answer the current request, for the image URL *path*: verify, permit, find or render, respond."""
+    """Return the response to the current request for the image at *path*.
+
+    The URL is verified, the visitor's permission is checked, and the picture is looked up or rendered.
+    """
     images, verified = current_images(), None
     privacy: Privacy = "public"
     try:
@@ -76,10 +79,10 @@ def serve(path: str) -> Response:
 
 
 def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, Entry, Privacy]:
-    """Render *hit* now. If the host is too busy, send another size from the cache, which nobody may store.
+    """Render *hit* now. If the host is too busy, fall back to another cached size, sent with ``no-store``.
 
     Raises:
-        Busy: If no other size is in the cache either.
+        Busy: If the host is too busy and no other size is cached.
         ImagesError: As `Pipeline.entry`.
     """
     pipeline = hit.images.pipeline
@@ -90,13 +93,13 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
         if nearest is None:
             raise
         return hit, nearest, "no-store"
-    if rendition != hit.rendition:  # the source has changed since
+    if rendition != hit.rendition:  # the source has changed since it was looked up
         hit = verified.renewed(rendition)
     return hit, entry, privacy
 
 
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
-    """The response to *error*. *url* is None if the URL itself is invalid."""
+    """Return the response to *error*. *url* is None if the URL itself is invalid."""
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     logger.warning("image %r: %d, %s", path, status, error)
     if privacy != "public":

@@ -71,7 +71,7 @@ def test_an_unknown_preset_names_the_nearest(site: Flask) -> None:
         ({"IMAGES_PRESETS": {"a.b": {}}}, "expected a name of letters"),
         ({"IMAGES_PRESETS": {"a": 5}}, "IMAGES_PRESETS = .*: expected options by name"),
         ({"IMAGES_PRESETS": ["a"]}, "IMAGES_PRESETS = .*: expected options by name"),
-        ({"IMAGES_ONLY_PRESETS": True}, "no image could be served"),
+        ({"IMAGES_ONLY_PRESETS": True}, "every image would be refused"),
         ({"IMAGES_ALLOWED_WIDTHS": 320}, "IMAGES_ALLOWED_WIDTHS"),
         ({"IMAGES_ALLOWED_WIDTHS": [320, "640"]}, "IMAGES_ALLOWED_WIDTHS"),
     ],

@@ -55,7 +55,7 @@ def test_texts_are_read(kind: Any, texts: dict[str, object]) -> None:
         (Integer(2, 5), ["1", "6"], "2 to 5"),
         (Number(0.01, 1), ["0", "1.1", "x"], "a number from 0.01 to 1"),
         (Number(0.3, 100, or_zero=True), ["0.2", "101", "inf"], "0, or 0.3 to 100"),
-        (Side, ["-1", "2.5"], "whole pixels, at least 1"),
+        (Side, ["-1", "2.5"], "a whole number of pixels"),
         (Rotation, ["45", "360"], "0, 90, 180 or 270"),
         (Threshold, ["256", "maybe"], "a threshold of 1 to 255, or true"),
         (Radius, ["10001", "most"], "pixels (0 to 10000), or max"),

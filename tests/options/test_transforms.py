@@ -38,7 +38,7 @@ def test_a_transform_is_never_less_than_a_pixel_and_0_is_the_picture_s_own_side(
         ("EXTENT,0,0,1,2,3", "EXTENT and 6 values, not 5"),
         ("EXTENT,-1,0,1,2,3,4", "an output size that is not negative"),
         ("EXTENT,0,0,1,2,3,x", "numbers or percentages, not 'x'"),
-        ("AFFINE,0,0,10%,0,0,0,1,0", "a number, not the percentage '10%', which has no axis"),
+        ("AFFINE,0,0,10%,0,0,0,1,0", "a plain number for this coefficient, not the percentage '10%'"),
     ],
 )
 def test_a_refused_transform_is_named_with_the_reason(text: str, expected: str) -> None:

@@ -58,13 +58,13 @@ def test_a_text_is_read_and_has_one_canonical_form(kind: Any, text: str, value: 
             ["1,2", "1,2,256", "x,2,3", "101,2,3"],
             "radius (0-100 pixels), percent (0-10000), threshold (0-255)",
         ),
-        (Keep, ["gps", "icc,"], "copyright or icc, or both with a comma between"),
+        (Keep, ["gps", "icc,"], "copyright or icc, or both separated by a comma"),
         (Focal, ["0.5", "0,2"], "x and y from 0 to 1, such as 0.3,0.5"),
         (Region, ["0,0,0,1", "0.6,0,0.5,1", "0,0,10.5,9"], "left, top, width, height: fractions such as"),
         (Edges, ["1,2", "10001"], "pixels (0 to 10000): one value, or top,right,bottom,left"),
         (Colour, ["nothing"], "a colour such as black, #f80, rgb(1,2,3) or transparent"),
         (Border, ["x", "2,nothing"], "width (0 to 10000 pixels) and colour, such as 2,white"),
-        (Watermark, [",se", "a,attention", "a,se,x", "a,se,1,2", "r" * 1001], "a source with no comma in its name"),
+        (Watermark, [",se", "a,attention", "a,se,x", "a,se,1,2", "r" * 1001], "a source without a comma in its path"),
     ],
 )
 def test_other_texts_are_refused_with_what_was_expected(kind: Any, texts: list[str], expected: str) -> None:

@@ -55,7 +55,7 @@ def test_a_name_that_html_forbids_is_left_out_and_logged_once(character: str, pl
         assert element("img", {"alt": "a", name: "b"}) == '<img alt="a"/>'
         assert well_named({name: 1, "id": 2}) == {"id": 2}
     assert [record.getMessage() for record in caplog.records] == [
-        f"{name!r} is not a valid name of an HTML attribute: it is left out of the tag"
+        f"{name!r} is not a valid name of an HTML attribute: it is omitted from the tag"
     ]
     assert "\n" not in caplog.records[0].getMessage()
 

@@ -63,7 +63,7 @@ def test_external_urls() -> None:
     with pytest.raises(ValueError, match="cannot specify scheme without external=True"):
         resized_img_src("a.png", scheme="https")
     for name in ("_anchor", "_method"):
-        with pytest.raises(ValueError, match=f"images have no {name}"):
+        with pytest.raises(ValueError, match=f"{name} is not supported for image URLs"):
             resized_img_src("a.png", **{name: "x"})
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flask_images_vips.geometry import Size, plan
 from flask_images_vips.options.options import Options
 from flask_images_vips.options.values import Edges, Mode
-from flask_images_vips.page.responsive import LADDER, Layout, Limits, candidates, fitted, settled, sizes, widths
+from flask_images_vips.page.responsive import LADDER, Layout, Limits, candidates, fitted, sizes, widths, within_source
 
 ANY = Limits(10**9, 10**9, 10**18)
 
@@ -58,7 +58,7 @@ def test_what_is_over_a_limit_is_not_offered() -> None:
 def test_every_candidate_is_as_wide_as_it_says_no_larger_than_the_source_and_of_one_shape(
     image: Size, width: int | None, height: int | None, mode: Mode, enlarge: bool, wanted: list[int]
 ) -> None:
-    options = settled(image, Options(width=width, height=height, mode=mode, enlarge=enlarge))
+    options = within_source(image, Options(width=width, height=height, mode=mode, enlarge=enlarge))
     shown = plan(image, options).canvas
     found = candidates(image, options, tuple(wanted), ANY)
     assert found
@@ -80,6 +80,6 @@ def test_every_candidate_is_as_wide_as_it_says_no_larger_than_the_source_and_of_
 def test_a_picture_is_shown_at_the_size_of_its_settled_options() -> None:
     asked = Options(width=300, aspect=Fraction(1), mode=Mode.CROP, padding=Edges(5, 5, 5, 5))
     options, shown = fitted(Size(200, 100), asked)
-    assert options == settled(Size(200, 100), asked)
+    assert options == within_source(Size(200, 100), asked)
     assert (options.width, options.height, options.aspect) == (200, 100, None)
     assert shown == (210, 110)
