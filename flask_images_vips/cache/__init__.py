@@ -1,1 +1,1 @@
-"""Keep results on disk, each made once per host. The cache does not know that they are images."""
+"""Keep results on disk, and make each of them only once per host. Nothing here depends on what the results are."""

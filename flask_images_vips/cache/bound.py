@@ -1,9 +1,11 @@
-"""Keep the cache within its size: evict entries that were not read lately, without an index, a daemon or a scan.
+"""Limit the size of a cache by evicting entries that have not been read recently.
 
-The algorithm is "second chance". Once an entry has been read, its access time is later than its change time. Eviction
-spares such an entry once by resetting its access time, and removes the others, oldest access first. The bytes in each
-of 256 shards are counted in one small file that all processes share. A wrong count is corrected whenever its shard is
-scanned.
+This needs no index, no daemon and no scan of the whole cache. The algorithm is "second chance". Once an entry has been
+read, its access time is later than its change time. Eviction spares such an entry once by resetting its access time,
+and removes the others, oldest access first.
+
+The entries are divided among 256 folders, called shards. One small file, which all processes share, counts the bytes in
+each shard. A wrong count is corrected whenever its shard is scanned.
 """
 
 from __future__ import annotations
@@ -19,13 +21,17 @@ from typing import NamedTuple
 
 SHARDS = 256
 _LARGEST_PART = 16  # an entry larger than 1/16 of the bound is not stored: it would evict too much
-_SAMPLE_FILES = 32  # how many files to compare at least
+_SAMPLE_FILES = 32  # the minimum number of files in a sample
 _EVICTED_PART = 10  # the oldest 1/10 of a sample is evicted
-_MOST_SAMPLES, _MOST_FILES = 8, 512  # limits of what one write may cost
-# Until all shards are counted, each write counts about this many files. The cache grows by less than 1 % meanwhile.
+_MOST_SAMPLES, _MOST_FILES = 8, 512  # the most samples and files that a single write looks at
+# While some shards are not counted yet, each write counts about this many files. The cache grows by less than 1 %
+# during this time.
 _COUNTED_PER_WRITE = 128
 CLOCK_MARGIN_NS = 20_000_000
-"""How far to set an access time before or after now. The file system's clock, used for change times, may be off."""
+"""Access times are set this much before or after the current time, so that they clearly differ from change times.
+
+Change times come from the clock of the file system, which may be slightly off.
+"""
 
 _LARGEST_COUNT = 1 << 50  # a larger number means that the file is damaged
 _NO_ACCESS_TIMES = getattr(os, "ST_NOATIME", 0)
@@ -63,7 +69,10 @@ class _Counts:
         os.write(self._descriptor, _COUNT.pack(count + 1))
 
     def add(self, index: int, size: int) -> None:
-        """Add *size* to a count unless it is unknown. If two processes add at the same moment, one addition is lost."""
+        """Add *size* to a count unless it is unknown.
+
+        If two processes add at the same moment, one addition may be lost.
+        """
         os.lseek(self._descriptor, index * _COUNT.size, os.SEEK_SET)
         data = os.read(self._descriptor, _COUNT.size).ljust(_COUNT.size, b"\0")
         count = _COUNT.unpack(data)[0] - 1
@@ -72,9 +81,10 @@ class _Counts:
 
 
 class Bound:
-    """Keeps the entries of *folder* within *max_bytes*, and a part *min_free* (0 to 1) of its file system free.
+    """Evicts entries of *folder* when they exceed *max_bytes*, and refuses entries when the disk is nearly full.
 
-    *parts* are the bounds of other caches. Their bytes count towards *max_bytes* too.
+    *min_free* is the part of the file system, 0 to 1, that must remain free. *parts* are the bounds of other caches
+    whose bytes also count towards *max_bytes*.
     """
 
     def __init__(self, folder: str, max_bytes: int, min_free: float, parts: Sequence[Bound] = ()) -> None:
@@ -89,13 +99,17 @@ class Bound:
         if size > self.max_bytes // _LARGEST_PART:
             return False
         if self.min_free and hasattr(os, "statvfs"):
-            with contextlib.suppress(OSError):  # the write that follows reports what is wrong
+            # If this fails, so does the write that follows, which reports the reason.
+            with contextlib.suppress(OSError):
                 space = os.statvfs(self.folder)
                 return space.f_bavail * space.f_frsize - size >= self.min_free * space.f_blocks * space.f_frsize
         return True
 
     def hit(self, path: str, status: os.stat_result) -> None:
-        """Record that an entry is read, if the file system does not: it may be mounted with ``noatime``."""
+        """Record that the entry at *path* is read, unless the file system does so.
+
+        A file system that is mounted with ``noatime`` does not.
+        """
         if self._marks_hits is None:
             with contextlib.suppress(OSError, AttributeError):
                 self._marks_hits = bool(os.statvfs(self.folder).f_flag & _NO_ACCESS_TIMES)
@@ -105,7 +119,7 @@ class Bound:
                 os.utime(path, ns=(time.time_ns() + CLOCK_MARGIN_NS, status.st_mtime_ns))
 
     def added(self, shard: str, size: int) -> None:
-        """Count an entry of *size* bytes in *shard*, two hexadecimal digits, and evict entries if it is too much.
+        """Add *size* bytes to the count of *shard*, two hexadecimal digits, and evict entries to stay within the limit.
 
         Raises:
             OSError: If the counts cannot be read or written.
@@ -123,7 +137,7 @@ class Bound:
                 self._make_room(counts, room)
 
     def held(self) -> int:
-        """Return the bytes that the entries take, as far as they are counted."""
+        """Return the number of bytes in all shards that are counted so far."""
         try:
             with self._open() as counts:
                 return sum(max(0, count) for count in counts.read())
@@ -131,7 +145,7 @@ class Bound:
             return 0  # nothing has been stored yet
 
     def recount(self, shard: str) -> None:
-        """Count *shard* again after entries were removed by other means than eviction."""
+        """Count *shard* again, after entries were removed without eviction."""
         with self._open() as counts:
             self._scan(int(shard, 16), counts)
 
@@ -157,9 +171,9 @@ class Bound:
                 return
 
     def _evict_some(self, counts: _Counts) -> int:
-        """Evict the oldest tenth of some random shards, but spare files that were read since the last look.
+        """Evict the least recently read tenth of the files in some random shards.
 
-        Return how many files were looked at.
+        Files that were read since they were written or last spared are spared. Returns the number of files looked at.
         """
         files: list[tuple[int, _File]] = []
         for index in random.sample(range(SHARDS), SHARDS):
@@ -177,7 +191,8 @@ class Bound:
             else:
                 left -= self._remove(index, file, counts)
         if left == most:
-            # All of them were read. If all were spared, the cache would grow for as long as they are read.
+            # No file was removed, because all had been read. Sparing all of them again and again would let the cache
+            # grow.
             for index, file in files[:most]:
                 self._remove(index, file, counts)
         return len(files)
@@ -189,20 +204,21 @@ class Bound:
             return False
         counts.add(index, -file.status.st_size)
         with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(file.path))  # fails unless it is empty
+            os.rmdir(os.path.dirname(file.path))  # fails unless the folder is empty
         return True
 
     def _scan(self, index: int, counts: _Counts, *, overwrite: bool = True) -> list[_File]:
-        """Return the files of one shard and store its count. An existing count stays unless *overwrite* is set."""
+        """Return the files of one shard and store its count. A known count is replaced only if *overwrite* is set."""
         files = list(_files_below(os.path.join(self.folder, f"{index:02x}")))
-        # At the start, all processes count. Overwriting another's count would lose what was added to it since.
+        # While the counts are unknown, several processes may count the same shard. Replacing the count of another
+        # process would lose the bytes that were added to it since.
         if overwrite or counts.read()[index] < 0:
             counts.write(index, sum(file.status.st_size for file in files))
         return files
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[_Counts]:
-        # Opened for each write, since the file may have been deleted and recreated by another process.
+        # Opened each time, because another process may have deleted and recreated the file.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         descriptor = os.open(os.path.join(self.folder, "locks", "sizes"), flags, 0o600)
         try:

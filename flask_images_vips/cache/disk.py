@@ -1,9 +1,9 @@
-"""Store entries in a folder of this host.
+"""Store results as files in a folder of this host.
 
-Entries are the files ``<folder>/<2 digits>/<key's folder>/<key's file>``; ``locks/`` and ``tmp/`` lie beside them. An
-entry is written under a temporary name and then renamed, so readers see all of it or nothing. After that it never
-changes, with the one exception in `smaller`. If the folder cannot be written, results are still returned, but not
-stored.
+An entry is a stored result. It is the file ``<folder>/<2 digits>/<key's folder>/<key's file>``; the folders ``locks``
+and ``tmp`` lie beside those named by digits. An entry is written under a temporary name and then renamed, so that
+readers see all of it or nothing. After that it never changes, except as described in `smaller`. If the folder cannot be
+written, results are still returned, but not stored.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXE
 class DiskCache:
     """Stores entries in *folder*, which is created when it is first used.
 
-    *bound* limits the size of all entries together. `Folder` explains *temp_max_age*, *private* and *readable*. Nobody
-    waits for the work of another thread or process for longer than *lock_timeout* seconds.
+    *bound* limits the total size of the entries. *temp_max_age*, *private* and *readable* are described in `Folder`. A
+    thread waits for the work of another thread or process for at most *lock_timeout* seconds.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DiskCache:
 
     @property
     def slots_folder(self) -> str:
-        """The folder for the lock files of `Slots`, which apply to the same host as the cache."""
+        """The folder for the lock files of `Slots`, which the processes of a host share, like the cache."""
         return self._folder.slots
 
     def usable(self) -> bool:
@@ -61,7 +61,7 @@ class DiskCache:
         return self._folder.usable()
 
     def path(self, key: Key) -> str:
-        """Return where the entry of *key* is stored, whether or not it exists."""
+        """Return the path of the entry of *key*, whether or not it exists."""
         folder, file = key
         return os.path.join(self._parent(folder), file)
 
@@ -78,7 +78,8 @@ class DiskCache:
         except OSError:
             return None
         status = os.fstat(descriptor)
-        # A crash of the host may have emptied the file, or another user planted it. It is made again and replaced.
+        # An empty file is left by a crash of the host, and an untrusted one may come from another user. Treat both as
+        # missing, so that they are made again.
         if not status.st_size or not self._folder.trusts(status):
             os.close(descriptor)
             return None
@@ -107,11 +108,12 @@ class DiskCache:
         since: float | None = None,
         landed: Callable[[], object] = lambda: None,
     ) -> Entry:
-        """Return the entry of *key*. If there is none, store what *create* returns.
+        """Return the entry of *key*. If there is none, call *create* and store its result.
 
-        *create* runs once over all threads and processes of this host. Its errors are raised in all threads that
-        wait, and nothing is stored. The entry's modification time becomes *mtime_ns*. The lock timeout counts from
-        the monotonic time *since*, or from now. *landed* runs once the waiters have the result, before eviction.
+        All threads and processes of this host share one call of *create*, unless a wait exceeds the lock timeout. If it
+        raises an error, nothing is stored, and the error is raised in all waiting threads of this process. The entry
+        gets the modification time *mtime_ns*. The lock timeout counts from the monotonic time *since*, or from now. If
+        the entry was stored, *landed* is called once the waiting threads have it, before others are evicted.
         """
         entry = self.get(key)
         if entry is not None:
@@ -121,33 +123,36 @@ class DiskCache:
             found = self.get(key)
             if found is not None:
                 with found:
-                    found.read()  # waiting threads share the entry, so they must not share a position in the file
+                    # Read it now: waiting threads share the entry, and would otherwise share a position in the file.
+                    found.read()
             return found
 
         def finish(made: Entry) -> None:
             if made.path is not None:
                 landed()
-                self._room.take(key, made.size_bytes)  # may evict, which reads many folders while other threads run
+                # This may evict entries, which is slow: the waiting threads have their result by now.
+                self._room.take(key, made.size_bytes)
 
         make = partial(self._create, key, mtime_ns, create)
         start = time.monotonic() if since is None else since
         return self._once.run(key, make, since=start, find=find, landed=finish)
 
     def once(self, key: Key, work: Callable[[], T]) -> T:
-        """Return the result of *work*, which runs once at a time per *key*, over all threads and processes.
+        """Return the result of *work*, which runs only once at a time per *key* on this host.
 
-        Threads that ask meanwhile get the same result or error. Nothing is stored.
+        Threads of this process that ask meanwhile get the same result or error. Nothing is stored.
         """
         return self._once.run(key, work)
 
     def put(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
-        """Store what *fill* writes into an open file and return its path, or None if it is too large to store.
+        """Store the content that *fill* writes into an open file. Returns the path, or None if it may not be stored.
 
-        *fill* returns the modification time in nanoseconds since 1970. Readers see all of the entry or nothing. An
-        entry that is *in_use* counts as read, so it is not the first to be evicted.
+        An entry may not be stored if it is too large, or if the disk is nearly full. *fill* returns the modification
+        time in nanoseconds since 1970. Readers see all of the entry or nothing. If *in_use* is set, the entry counts as
+        read, so that it is not the first to be evicted.
 
         Raises:
-            OSError: If the entry cannot be written. Errors of *fill* are raised as they are. Nothing is stored.
+            OSError: If the entry cannot be written. Nothing is stored then, or if *fill* raises an error.
         """
         if not self.usable():
             raise OSError(f"{self.folder} cannot be used")
@@ -183,7 +188,7 @@ class DiskCache:
         return self._smaller.is_final(self.path(key))
 
     def replace_with_smaller(self, key: Key, data: bytes | None) -> int:
-        """The only method that changes an entry. See `SmallerFiles.replace`."""
+        """Replace the entry of *key* with *data* if that is smaller, as `SmallerFiles.replace` does."""
         saved = self._smaller.replace(self.path(key), data, self._room.admits)
         if saved:
             self._room.take(key, -saved)
@@ -223,7 +228,10 @@ class DiskCache:
 
 
 class _Room:
-    """What entries may take on the disk: *bound*, or no limit. *warn* is called if the counts cannot be kept."""
+    """The disk space that *bound* allows for entries, or unlimited space if it is None.
+
+    *warn* is called if the counts of *bound* cannot be read or written.
+    """
 
     def __init__(self, bound: Bound | None, warn: Callable[[str, OSError], None]) -> None:
         self._bound = bound
@@ -234,7 +242,7 @@ class _Room:
         return self._bound is None or self._bound.admits(size)
 
     def take(self, key: Key, size: int) -> None:
-        """Add *size* bytes, which may be negative, to what the entries take, and evict others if it is too much."""
+        """Count *size* bytes (may be negative) for the entry of *key*, and evict entries to stay within the limit."""
         if self._bound is not None:
             try:
                 self._bound.added(key[0][:2], size)

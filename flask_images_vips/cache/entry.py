@@ -1,4 +1,4 @@
-"""Define what the cache returns: an entry, and the key it is stored under."""
+"""Define cache entries, and the keys that they are stored under."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 Key = tuple[str, str]
-"""(folder, file). Entries that belong together share a folder. Both are safe file names.
+"""The folder and the file of an entry, both safe file names. Entries that belong together share a folder.
 
 The folder name starts with two hexadecimal digits, which choose the entry's shard.
 """
@@ -17,8 +17,9 @@ The folder name starts with two hexadecimal digits, which choose the entry's sha
 class Entry:
     """A stored result, or one that could not be stored. Use it in a ``with`` block, which closes its file.
 
-    The file is already open, so a reader keeps it even if the entry is evicted. *mtime* is the modification time of
-    the source, in whole seconds since 1970. *path* is None if nothing was stored.
+    The file is already open, so it can be read even if the entry is evicted. *mtime* is the entry's modification time,
+    in whole seconds since 1970. *path* is None if nothing was stored. *data* is the content, if it is in memory, and
+    *descriptor* is the open file.
     """
 
     size_bytes: int

@@ -1,6 +1,7 @@
-"""Let threads of one process that want the same thing wait for the first of them.
+"""Share work between the threads of one process: the first thread works, and the others wait for its result.
 
-An event wakes all of them at once. With a lock, each would be woken only by the one before it.
+A flight is a piece of work that is being done. Waiting threads wait for an event, which wakes all of them at once. With
+a lock, each would be woken only by the one before it.
 """
 
 from __future__ import annotations
@@ -32,18 +33,19 @@ class _UnderWay(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """Makes each thing once, however many threads of this process ask for it at the same time.
+    """Does each piece of work once, however many threads of this process ask for it at the same time.
 
-    A thing that is being made is a flight. Results must not be None.
+    Results must not be None.
     """
 
     def __init__(self) -> None:
         self._under_way: PerProcess[_UnderWay[T]] = PerProcess(_UnderWay)
 
     def join(self, key: Hashable, make: Callable[[], T], timeout: float) -> T:
-        """Return the result of *make*, or that of the thread that is already making *key*. Its error is raised too.
+        """Return the result for *key*: wait if another thread is already making it, otherwise call *make*.
 
-        After *timeout* seconds of waiting for another thread, *make* is called anyway.
+        An error of *make* is raised in all threads that wait for it. A thread that has waited for *timeout* seconds
+        calls *make* itself.
         """
         here = self._under_way.get()
         with here.lock:
@@ -62,7 +64,7 @@ class Flights(Generic[T]):
     def land(self, key: Hashable, result: T) -> None:
         """Pass *result* to the threads that wait for *key*, before *make* has returned it.
 
-        Call this from *make* if it has more to do that does not concern them.
+        Call this within *make*, if it has more work to do for which the others need not wait.
         """
         flight = self._under_way.get().flights.get(key)
         if flight is not None:

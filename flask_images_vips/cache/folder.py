@@ -1,4 +1,4 @@
-"""Own the folder of a cache: create it, check who else can write there, and write files atomically."""
+"""Manage the folder of a cache: create it, check who else can write to it, and write files atomically."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .bound import CLOCK_MARGIN_NS
 logger = logging.getLogger("flask_images_vips")
 
 Fill = Callable[[BinaryIO], int]
-"""Writes the content into a file and returns its modification time, in nanoseconds since 1970."""
+"""A function that writes content into a file. It returns the modification time to set, in nanoseconds since 1970."""
 
-_SWEEP_EVERY = 256  # writes
+_SWEEP_EVERY = 256  # the number of writes from one sweep of temporary files to the next
 _PUBLISH_TRIES = 5
 _WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
@@ -26,9 +26,9 @@ _WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 class Folder:
     """The folder of one cache, created when it is first used.
 
-    If *private* is set, it is the folder itself or one above it, and it must belong to this user alone: otherwise the
-    cache is not used. Set it in places where other users can write, such as ``/tmp``. *readable* lets other users read
-    files whose names they know. Temporary files older than *temp_max_age* seconds are removed.
+    *private* is the folder itself or one above it. If it is set, that folder must belong to this user alone, or the
+    cache is not used. Set it where other users can write to the folder above, such as ``/tmp``. *readable* lets other
+    users read files whose names they know. Temporary files older than *temp_max_age* seconds are removed.
     """
 
     def __init__(self, path: str, *, temp_max_age: float, private: str | None = None, readable: bool = False) -> None:
@@ -60,7 +60,10 @@ class Folder:
         return bool(self._usable)
 
     def trusts(self, status: os.stat_result) -> bool:
-        """Return whether a file with this *status* is a regular file that nobody else can have planted."""
+        """Return whether a file with this *status* may be used.
+
+        It must be a regular file and, if *private* is set, belong to this user.
+        """
         return stat.S_ISREG(status.st_mode) and (self._private is None or _is_mine(status))
 
     def share(self, path: str, status: os.stat_result) -> None:
@@ -79,14 +82,14 @@ class Folder:
         in_use: bool = False,
         read_only: bool = False,
     ) -> bool:
-        """Write a file that appears at *path* complete or not at all, and replaces the one that is there.
+        """Write a file to *path* atomically, replacing an existing one. Returns whether it was stored.
 
-        *path* lies two folders below this one. *admits* receives the size in bytes; if it refuses, nothing is stored
-        and the result is False. A file that is *in_use* looks as if it had just been read, so it is not evicted at
-        once.
+        *path* lies two folders below this one. *admits* is called with the size in bytes; if it returns False, nothing
+        is stored. If *in_use* is set, the file looks as if it had just been read, so that it is not evicted at once. If
+        *read_only* is set, it gets no write permission.
 
         Raises:
-            OSError: If the file cannot be written. Errors of *fill* are raised as they are. Nothing is stored.
+            OSError: If the file cannot be written. Nothing is stored then, or if *fill* raises an error.
         """
         # The file is opened before *fill* does its work, so that a folder that cannot be written is noticed early.
         descriptor, temporary = self._open_temporary()
@@ -98,7 +101,8 @@ class Folder:
             mode = self._file_mode & ~stat.S_IWUSR if read_only else self._file_mode
             if mode != 0o600:
                 os.chmod(temporary, mode)
-            # Eviction compares the access time with the change time, which the file system's own clock sets.
+            # Eviction compares the access time with the change time, which the file system's own clock sets. So keep a
+            # margin.
             atime_ns = time.time_ns() + (CLOCK_MARGIN_NS if in_use else -CLOCK_MARGIN_NS)
             os.utime(temporary, ns=(atime_ns, mtime_ns))
             self._publish(temporary, path)
@@ -112,7 +116,10 @@ class Folder:
         os.chmod(path, self._file_mode & ~stat.S_IWUSR)
 
     def warn(self, participle: str, error: OSError) -> None:
-        """Log what cannot be done, such as "written". Each kind of error is logged once: a full disk fails often."""
+        """Log that the cache cannot be *participle*, such as "written", because of *error*.
+
+        Each kind of error is logged only once, because a full disk would cause it at every write.
+        """
         reason = error.strerror or str(error)
         self._warn_once(
             f"The image cache in {self.path} cannot be {participle} ({reason}). Continuing without it.", reason
@@ -162,12 +169,15 @@ class Folder:
         # Errors are ignored here: the write that follows reports them.
         with contextlib.suppress(OSError), os.scandir(self._temporary) as files:
             for file in files:
-                # A complete file already has the modification time of its source, so the access time decides.
+                # Compare the access time: the modification time may already be set, and may lie far in the past.
                 if file.stat(follow_symlinks=False).st_atime < oldest:
                     _unlink(file.path)
 
     def _publish(self, temporary: str, path: str) -> None:
-        """Rename the complete file to *path*. The folders above *path* may be evicted at any moment."""
+        """Rename the complete file to *path*, and create the folders above *path* if they are missing.
+
+        Eviction in another process may remove these folders at any moment, so this is tried several times.
+        """
         folder = os.path.dirname(path)
         for _ in range(_PUBLISH_TRIES):
             with contextlib.suppress(FileNotFoundError):
@@ -192,12 +202,16 @@ class _NotOurs(OSError):
 
 
 def _check_ours(folder: str) -> None:
-    """Refuse a *folder* that another user of this host may have created first, with files of their own in it."""
+    """Refuse *folder* if another user of this host may have created it, or can write to it.
+
+    Raises:
+        _NotOurs: If it is refused.
+    """
     status = os.lstat(folder)
     if not _is_mine(status) or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise _NotOurs(
             f"{folder} belongs to another user or can be written by others, so images are rendered but not cached. "
-            "Set IMAGES_CACHE to a folder of this application."
+            "Set IMAGES_CACHE to a folder that only this application can write to."
         )
 
 
@@ -206,14 +220,14 @@ def _is_mine(status: os.stat_result) -> bool:
 
 
 def _filled(descriptor: int, fill: Fill) -> tuple[int, int]:
-    """Fill the open file and close it. Return its modification time, in nanoseconds, and its size in bytes."""
+    """Fill the open file and close it. Returns the result of *fill*, and the size in bytes."""
     file = os.fdopen(descriptor, "w+b")
     try:
         mtime_ns = fill(file)
         file.flush()
         return mtime_ns, os.fstat(descriptor).st_size
     finally:
-        with contextlib.suppress(OSError):  # after a failed flush, closing fails once more
+        with contextlib.suppress(OSError):  # closing fails again after a failed flush
             file.close()
 
 

@@ -1,6 +1,7 @@
-"""Exclude other threads and processes of this host with file locks, which the kernel frees if a holder is killed.
+"""Lock out other threads and processes of this host with file locks, which the kernel frees if a holder is killed.
 
-The lock files are a fixed set that is never removed: if one was unlinked while held, a second holder could get in.
+The lock files are a fixed set and are never removed. If one was removed while it is locked, another process could
+create and lock a new file of the same name.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from filelock import lock_descriptor, unlock_descriptor
 logger = logging.getLogger("flask_images_vips")
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_STRIPE_DIGITS = 3  # hexadecimal: 4096 locks, so that unrelated names rarely share one
-# Dozens of threads may poll at once, and each look takes processor time from the renders they wait for: 20 µs, most of
-# it for waking up. A thread per waiter that blocks in the kernel costs even more.
+_STRIPE_DIGITS = 3  # 3 hexadecimal digits make 4096 locks, so that unrelated names rarely share one
+# Dozens of threads may poll at the same time. Each poll takes 20 µs of CPU time, mostly for waking up, away from the
+# renders that they wait for. A thread per waiter that blocks in the kernel would cost even more.
 _POLL_SECONDS = 0.005
 
 _descriptors: set[int] = set()
@@ -63,7 +64,7 @@ def _close(descriptor: int) -> None:
 
 
 def _close_inherited() -> None:
-    """Close inherited locks in a forked child, which would otherwise keep them when its parent is killed."""
+    """Close inherited locks in a forked child. Otherwise it would keep them even if its parent is killed."""
     while _descriptors:
         with suppress(OSError):
             os.close(_descriptors.pop())
@@ -76,7 +77,7 @@ if hasattr(os, "register_at_fork"):
 class FileLocks:
     """Named locks for all processes of this host, as files in *folder*.
 
-    A lock is waited for at most *timeout* seconds. If the folder cannot be used for locks, *warn* is called.
+    A thread waits for a lock for at most *timeout* seconds. If the folder cannot be used for locks, *warn* is called.
     """
 
     def __init__(self, folder: str, timeout: float, warn: Callable[[OSError], None] | None = None) -> None:
@@ -90,9 +91,10 @@ class FileLocks:
     ) -> Iterator[bool]:
         """Hold the lock *name*, a string of hexadecimal digits, for the block. Yields whether it is held.
 
-        The block runs without the lock in three cases: the timeout passes, counted from the monotonic time *since* or
-        from now; the folder cannot be used for locks; or *needless* returns True while another process holds the lock,
-        since the work has been done by then. Without a lock, work may be done twice, but its result is still right.
+        The block runs without the lock in three cases. First, the timeout has passed, counted from the monotonic time
+        *since* or from now. Second, the folder cannot be used for locks. Third, *needless* returns True, because
+        somebody else has done the work meanwhile. Without the lock, work may be done twice, but its result is still
+        right.
         """
         path = os.path.join(self.folder, f"{name[:_STRIPE_DIGITS]}.lock")
         lock = self._acquired(path, time.monotonic() if since is None else since, needless)
@@ -107,7 +109,11 @@ class FileLocks:
             while (lock := try_lock(path)) is None:
                 left = since + self.timeout - time.monotonic()
                 if left <= 0:
-                    logger.warning("Waited %s s for %s: its holder hangs. Continuing without it.", self.timeout, path)
+                    logger.warning(
+                        "Waited %s s for the lock %s, whose holder may hang. Continuing without the lock.",
+                        self.timeout,
+                        path,
+                    )
                     return None
                 time.sleep(min(_POLL_SECONDS, left))
                 if needless():

@@ -1,7 +1,7 @@
 """Do a piece of work once, however many threads and processes of this host ask for it at the same time.
 
-Threads of one process wait for the first of them in memory. The first threads of several processes compete for a
-file lock.
+In each process, the first thread that asks does the work, and the others wait for its result in memory. These first
+threads of all processes exclude each other with a file lock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 
 class Once:
-    """Runs work once per key at any time, with locks in *folder*. Nobody waits for longer than *timeout* seconds."""
+    """Runs only one piece of work at a time per key, with locks in *folder*.
+
+    A thread waits for others for at most *timeout* seconds.
+    """
 
     def __init__(self, folder: Folder, timeout: float) -> None:
         self._folder = folder
@@ -40,10 +43,12 @@ class Once:
     ) -> T:
         """Return the result of *work*. Threads that ask for the same *key* meanwhile get the same result or error.
 
-        The timeout counts from the monotonic time *since*, or from now. After it, *work* runs all the same.
+        The timeout counts from the monotonic time *since*, or from now. After the timeout, *work* runs even if another
+        thread or process is still working.
 
         *find* returns the result if another process has made it by now, or None. It is called while waiting for the
-        lock and once more with the lock held. *landed* receives the result of *work* once the waiters have it.
+        lock, and once more before *work* runs. If *landed* is given, it is called with the result of *work* once the
+        waiting threads have it.
         """
 
         def alone() -> T:
@@ -72,5 +77,9 @@ class Once:
 
 
 def _lock_name(key: Key) -> str:
-    """Return the lock's name. It digests the whole key, since the file names of one folder begin alike."""
+    """Return the name of the lock for *key*.
+
+    It is a digest of the whole key, because the names of files in one folder begin alike, and `FileLocks` uses only the
+    beginning of a name.
+    """
     return digest("/".join(key), 8)

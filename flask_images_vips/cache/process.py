@@ -10,13 +10,13 @@ T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """One value per process. *make* creates it when the process first asks for it.
+    """Holds one value per process. *make* creates it on first use.
 
-    Use it for locks, queues and threads. A forked child inherits its parent's memory but not its threads: it would
+    Use this for locks, queues and threads. A forked child inherits its parent's memory but not its threads: it would
     wait for threads that do not exist, or for locks that nobody releases.
 
-    Several threads may ask first at the same time. *make* then runs in each of them and all get the same result, so
-    *make* must have no side effects.
+    If several threads use it for the first time at once, *make* may run in each of them, and all get the same result.
+    So *make* must have no side effects.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:

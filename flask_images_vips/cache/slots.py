@@ -1,7 +1,7 @@
-"""Limit how much work runs at once: a number of slots per host and a weight per process.
+"""Limit how much work runs at the same time: by a number of slots per host, and by a total weight per process.
 
-A slot is a lock file, which the kernel frees if its holder is killed. Within a process, waiting threads form one
-queue, and only its head tries the lock files.
+A slot is a lock file, and whoever holds the lock may work. The kernel frees it if the holder is killed. Within a
+process, waiting threads form a queue, and only the first thread in it tries to lock a file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .process import PerProcess
 logger = logging.getLogger("flask_images_vips")
 
 AT_ONCE = -math.inf
-"""Pass this as *since* to `Slots.hold` to take a free slot now or not at all: no timeout is left."""
+"""Pass this as *since* to `Slots.hold` to take a slot only if one is free now. No time is left for waiting then."""
 
 _POLL_SECONDS = 0.005
 
@@ -45,8 +45,8 @@ class _Process:
 class Slots:
     """Allows *count* holders at a time on this host, by lock files in *folder*.
 
-    Per process, the holders may weigh *weight* in total, and *waiting* threads may queue. A holder that weighs more
-    than that is let in alone. A thread that waits for more than *timeout* seconds is refused.
+    Within a process, the weights of all holders must not exceed *weight* in total. A heavier holder is let in
+    only while there is no other. At most *waiting* threads may queue, each of them for at most *timeout* seconds.
 
     If *usable* returns False, only the limits per process apply. This is the case if the folder belongs to another
     user, who could hold all slots forever.
@@ -98,7 +98,7 @@ class Slots:
             # While slots are free, threads that are about to take one do not count as waiting.
             about_to_take = self.count - here.held if self._has_room(here, weight) and not here.starved else 0
             if len(here.queue) >= self.waiting + about_to_take:
-                raise Busy(f"{len(here.queue)} renders already wait in this process")
+                raise Busy(f"{len(here.queue)} renders are already waiting in this process")
             here.queue.append(ticket)
             try:
                 while here.queue[0] is not ticket or not self._has_room(here, weight):
@@ -108,7 +108,8 @@ class Slots:
                 here.leave(ticket)
                 raise
         try:
-            # This thread stays at the head of the queue meanwhile, so no other of this process tries the lock files.
+            # This thread stays at the head of the queue meanwhile, so no other thread of this process tries the lock
+            # files.
             lock = self._lock_file(here, deadline)
         except BaseException:
             with here.changed:

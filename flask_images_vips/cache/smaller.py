@@ -1,6 +1,6 @@
-"""Replace an entry, once, with a smaller encoding of the same thing.
+"""Replace an entry with a smaller file of the same meaning, such as a better compressed image.
 
-This is the only exception to the rule that an entry never changes.
+This happens at most once per entry. It is the only exception to the rule that entries never change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .folder import Folder
 class SmallerFiles:
     """Replaces files of *folder* with smaller ones, and marks each file that it has dealt with as final.
 
-    A final file is read-only. The mark is part of the file itself, so it disappears with it.
+    A final file is read-only. The mark needs no storage of its own, and disappears with the file.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -32,8 +32,8 @@ class SmallerFiles:
     def replace(self, path: str, data: bytes | None, admits: Callable[[int], bool]) -> int:
         """Write *data* to *path* if it is smaller than the file there, and make the file final in any case.
 
-        Return the bytes saved; 0 if the file is gone, which is not recreated. The modification time stays the same.
-        Readers that have the old file open can read it to its end.
+        Returns the number of bytes saved. If the file is gone, it is not recreated, and the result is 0. The
+        modification time stays the same. Readers that have opened the old file can read it to its end.
         """
         if not self._folder.usable():
             return 0
@@ -46,7 +46,7 @@ class SmallerFiles:
             def fill(file: BinaryIO) -> int:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())  # nginx may have a link to the entry, and does not check what it sends
+                os.fsync(file.fileno())  # nginx may send the file through a link, without checking that it is complete
                 return os.stat(path).st_mtime_ns  # fails if the entry was evicted meanwhile
 
             stored = self._folder.write(path, fill, admits=admits, in_use=True, read_only=True)

@@ -1,7 +1,7 @@
-"""Choose the engine for each picture: libvips where it works, Pillow for the rest.
+"""Choose the engine for each rendition: libvips if possible, otherwise Pillow.
 
-This is the only module that knows which engines work here and now. It imports them on first use, because both are slow
-to import and pyvips may be missing.
+Only this module decides which engines can be used in the current process. It imports them on first use, because both
+are slow to import and pyvips may be missing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
 
 
 class Engines:
-    """The engines of one configuration, best first.
+    """The engines that one configuration allows, the preferred one first.
 
-    *make* returns them, with the one to use after a late fork. It runs once, on first use.
+    *make* returns them, together with the engine to use instead in a process that was forked too late for libvips (see
+    `vips.forks`). It is called once, on first use.
     """
 
     def __init__(self, make: Callable[[], tuple[Sequence[Engine], Engine]]) -> None:
@@ -40,7 +41,7 @@ class Engines:
 
     @property
     def here(self) -> Sequence[Engine]:
-        """The engines that work in this process, best first: Pillow alone where libvips would hang.
+        """The engines to use in this process, the preferred one first. Only Pillow, if libvips would hang here.
 
         Raises:
             ConfigError: If the configured engine cannot be imported.
@@ -56,10 +57,10 @@ class Engines:
         return iter(self.here)
 
     def able(self, options: Options, format: Format) -> list[Engine]:
-        """The engines that can render *options* as *format*, best first.
+        """Return the engines that can render *options* as *format*, the preferred one first.
 
         Raises:
-            InvalidOption: If no engine can.
+            InvalidOption: If no engine can render them.
         """
         asked = [(engine, engine.refusal(options, format)) for engine in self.here]
         able = [engine for engine, refusal in asked if refusal is None]
@@ -70,7 +71,7 @@ class Engines:
         raise InvalidOption(first.name, first.value, expected=" or ".join(expected))
 
     def decoding_once(self, options: Options, format: Format) -> DecodesOnce | None:
-        """The engine that renders *options* as *format*, if it can also make several renditions from one decode.
+        """Return the engine that renders *options* as *format*; None if it cannot share a decode, see `DecodesOnce`.
 
         Raises:
             InvalidOption: If no engine can render them.
@@ -79,7 +80,9 @@ class Engines:
         return best if isinstance(best, DecodesOnce) else None
 
     def first(self, work: Callable[[Engine], T], among: Sequence[Engine] | None = None) -> T:
-        """Return ``work(engine)`` of the first engine that can load the source, of *among* if given.
+        """Return the result of *work*, called with the first engine that can load the source.
+
+        *among* replaces the engines of this process.
 
         Raises:
             UnsupportedSource: If no engine can load it.
@@ -94,7 +97,7 @@ class Engines:
 
 
 def make_engines(config: Config) -> Engines:
-    """The engines of *config*. Imports none of them yet."""
+    """Return the engines of *config*, without importing them yet."""
     return Engines(partial(_imported, config))
 
 
@@ -116,7 +119,8 @@ def _imported(config: Config) -> tuple[Sequence[Engine], Engine]:
             message = f"IMAGES_ENGINE = 'vips', but pyvips cannot be imported ({error}). {_INSTALL}"
             raise ConfigError(message) from error
         logger.warning(
-            "pyvips cannot be imported (%s): images are rendered by Pillow, slower and with more memory. %s",
+            "pyvips cannot be imported (%s), so images are rendered by Pillow, which is slower and needs more "
+            "memory. %s",
             error,
             _INSTALL,
         )
@@ -127,7 +131,10 @@ def _imported(config: Config) -> tuple[Sequence[Engine], Engine]:
 
 
 def rgba(png: bytes) -> tuple[Size, bytes]:
-    """The size and the pixels of a small PNG that an engine has made: 4 bytes a pixel, row by row."""
+    """Decode a small PNG that an engine has made.
+
+    Returns its size, and its pixels in RGBA with 4 bytes per pixel, row by row.
+    """
     from .pillow.engine import rgba as decode  # noqa: PLC0415
 
     return decode(png)

@@ -1,6 +1,6 @@
 """Inspect ICC profiles, without a colour management library.
 
-A profile that is sRGB already needs no conversion, which would double the work and change nothing.
+If a profile is equivalent to sRGB, converting the picture would double the work without changing it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _MOST_TAGS = 100
 
 
 def keeps_profile(profile: bytes | None, options: Options, format: Format, *, is_rgb_picture: bool) -> bool:
-    """Whether a rendition keeps the *profile* of its source, and with it the source's colour space."""
+    """Return whether a rendition keeps the *profile* of its source, and so its colour space."""
     wanted = options.keep.icc and format.metadata
     return wanted and is_rgb_picture and profile is not None and is_rgb(profile)
 
 
 def is_rgb(profile: bytes) -> bool:
-    """Whether *profile* is a well-formed profile of an RGB colour space."""
+    """Return whether *profile* is a well-formed RGB profile that states its three primaries."""
     try:
         return profile[16:20] == b"RGB " and profile[36:40] == b"acsp" and {*_PRIMARIES} <= _tags(profile).keys()
     except (ValueError, struct.error):
@@ -38,7 +38,7 @@ def is_rgb(profile: bytes) -> bool:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Whether *profile* has sRGB's primaries and transfer curve. False for a profile that cannot be parsed."""
+    """Return whether *profile* has sRGB's primaries and transfer curve. False if it cannot be parsed."""
     try:
         tags = _tags(profile)
         return (
@@ -72,7 +72,11 @@ def _xyz(tag: bytes) -> tuple[float, float, float]:
 
 
 def _linear(tag: bytes, encoded: float) -> float:
-    """The linear light of an *encoded* value. The curve is a table, or the formula with five parameters."""
+    """Return the linear light (0 to 1) that the curve in *tag* has for an *encoded* value (0 to 1).
+
+    Raises:
+        ValueError: If the curve is neither a table nor a formula of the kind that sRGB uses.
+    """
     if tag[:4] == b"curv":
         (count,) = struct.unpack_from(">I", tag, 8)
         if count < 2:

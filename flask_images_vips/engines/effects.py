@@ -1,4 +1,4 @@
-"""Compute the numbers behind the effects, which are the same for every engine. No pixels here."""
+"""Compute the numbers that the effects of all engines are based on. This module does not touch pictures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ Row = tuple[float, float, float]
 
 
 def colour_matrix(options: Options) -> tuple[tuple[Row, Row, Row], float] | None:
-    """The matrix that changes the colour of each pixel, and the offset that is added afterwards.
+    """Return the matrix to apply to the colour of each pixel, and the offset to add afterwards.
 
-    The rows are for red, green and blue. They combine the CSS filters saturate, brightness and contrast, in this order,
-    so that values are clipped only once. All rows are equal if no colour remains. None if the options change nothing.
+    The rows compute red, green and blue. They combine the CSS filters saturate, brightness and contrast, in this order,
+    so that values are clipped only once. The rows are equal if the result is grey. Returns None if the options change
+    nothing.
     """
     saturation = 0.0 if options.grayscale else options.saturation
     brightness, contrast = options.brightness, options.contrast
@@ -28,19 +29,20 @@ def colour_matrix(options: Options) -> tuple[tuple[Row, Row, Row], float] | None
         tuple(scale * ((1 - saturation) * luma + saturation * (own == other)) for other, luma in enumerate(_LUMA))
         for own in range(3)
     )
-    return (red, green, blue), 127.5 * (1 - contrast)  # type: ignore[return-value]  # each has three
+    return (red, green, blue), 127.5 * (1 - contrast)  # type: ignore[return-value]  # each row has 3 numbers
 
 
 @lru_cache(8)
 def corner(radius: int) -> bytes:
-    """The mask of a round top left corner: *radius* rows of *radius* bytes, 255 inside and 0 outside.
+    """Return the mask of a rounded top left corner: *radius* rows of *radius* bytes, 255 inside and 0 outside.
 
-    A pixel on the edge gets the coverage that a straight edge at the same distance would have.
+    A pixel on the edge gets a value in between, according to the distance of its centre from the edge.
     """
     rows = []
     for row in range(radius):
         down = radius - row - 0.5
-        # The edge may cross the pixels from first to last. All before them are outside, all after them inside.
+        # Only the pixels from *first* up to *last* can lie on the edge. Those before are outside, those after are
+        # inside.
         first = max(0, ceil(radius - sqrt(max(0.0, (radius + 0.5) ** 2 - down**2)) - 0.5))
         last = max(first, min(radius, ceil(radius - sqrt(max(0.0, (radius - 0.5) ** 2 - down**2)) - 0.5)))
         covered = (radius + 0.5 - hypot(radius - column - 0.5, down) for column in range(first, last))

@@ -1,6 +1,6 @@
-"""Define the encoder settings of both engines: for every format, at each ``IMAGES_EFFORT``.
+"""Define the encoder settings of both engines, for each format and ``IMAGES_EFFORT``.
 
-The settings do not include the quality, which each rendition has of its own. This module does no I/O.
+The quality is not part of the settings, because every rendition has its own. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 Settings = dict[str, dict[str, Any]]
-"""By format: the arguments of the engine's encoder, as libvips or Pillow name them."""
+"""The keyword arguments of the engine's encoder (libvips or Pillow), by format name."""
 
-# At the balanced effort. An engine cannot write formats that are missing here.
+# The settings at the balanced effort, by engine. Formats that are missing here cannot be written by the engine.
 #
-# What the settings of libvips cost and gain: AVIF effort 4, its default, costs ten times effort 2 for a tenth fewer
-# bytes; WebP effort 4 twice effort 2 for a twentieth. A filter saves a quarter of a PNG of a photograph; choosing among
-# all filters for each line, at compression 6, costs two to three times the CPU for another 6 %. GIF effort 7 costs two
-# to four times effort 4, which looks as close with half the dither.
+# The libvips settings were chosen by measuring. AVIF: effort 4, the default, takes ten times as long as effort 2 and
+# saves a tenth of the bytes. WebP: effort 4 takes twice as long as effort 2 and saves a twentieth. PNG: a filter saves
+# a quarter of the bytes of a photograph; trying all filters on each line, at compression 6, takes two to three times
+# the CPU time and saves another 6 %. GIF: effort 7 takes two to four times as long as effort 4. With half the
+# dither, effort 4 is as close to the source.
 _BALANCED: dict[str, Settings] = {
     "vips": {
         "jpeg": {"optimize_coding": True},
@@ -35,7 +36,7 @@ _BALANCED: dict[str, Settings] = {
         "ico": {},
     },
 }
-# By engine and effort: the settings that differ from the balanced ones.
+# The settings that differ from the balanced ones, by engine and effort.
 _CHANGES: dict[str, dict[str, Settings]] = {
     "vips": {
         "balanced": {},
@@ -72,11 +73,11 @@ _CHANGES: dict[str, dict[str, Settings]] = {
 
 
 def settings_of(engine: str, effort: str = "balanced") -> Settings:
-    """The settings of each format that *engine*, ``vips`` or ``pillow``, can write, at *effort*."""
+    """Return the settings of each format that *engine*, ``vips`` or ``pillow``, can write at *effort*."""
     changes = _CHANGES[engine][effort]
     return {name: {**own, **changes.get(name, {})} for name, own in _BALANCED[engine].items()}
 
 
 def formats_changed_by(effort: str) -> frozenset[str]:
-    """The formats that at least one engine encodes differently at *effort* than at the balanced effort."""
+    """Return the formats that at least one engine encodes differently at *effort* than at the balanced effort."""
     return frozenset(name for changes in _CHANGES.values() for name in changes[effort])

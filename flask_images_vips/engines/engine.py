@@ -1,6 +1,6 @@
-"""Define what an engine is: it reads the header of a source, and renders it.
+"""Define the interface of the engines, which read the headers of sources and render them.
 
-Engines do not choose sizes: `geometry.lay_out` does. They read from an open file descriptor, never from a path.
+Engines do not choose sizes: they receive a `Geometry`. They read from an open file descriptor, never from a path.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..rendition import Rendition
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a source says about itself before any pixel is decoded.
+    """The properties of a source that are known before any pixel is decoded.
 
-    *size* is in pixels, upright if the engine turns pictures upright: EXIF orientations 5 to 8 swap the sides.
-    *format* is one of `formats.INPUTS` or ``svg``. *frames* counts the frames of an animation that this engine can
-    render; pages of a document do not count. *whole* is true if the decoder holds all pixels of a frame in memory,
-    rather than a few lines.
+    *size* is in pixels. If the engine applies the EXIF orientation, it is the size after that: orientations 5 to 8 swap
+    the sides. *format* is one of `formats.INPUTS` or ``svg``. *frames* is the number of frames of an animated GIF or
+    WebP, and 1 for other formats, even if they have several pages. *whole* is true if the decoder holds all pixels of a
+    frame in memory, rather than a few lines.
     """
 
     size: Size
@@ -35,11 +35,12 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the steps of an engine need to know besides the picture.
+    """The arguments of an engine's steps: functions such as ``scale`` or ``blur`` that take a picture and return one.
 
-    *mark* is the watermark, a picture of the same library, scaled to the size at which it is drawn. Pillow's pictures
-    do not carry their orientation and profile along: *upright* is the turn that makes the stored picture upright, and
-    *profile* is the ICC profile that the rendition keeps.
+    *mark* is the watermark, as an image object of the engine's library, at the size at which it is drawn. Only the
+    Pillow engine sets the last two fields, because Pillow drops this information from its pictures on the way:
+    *upright* is the turn that makes the stored picture upright, and *profile* is the ICC profile that the rendition
+    keeps.
     """
 
     options: Options
@@ -51,46 +52,48 @@ class Spec:
 
 
 class Engine(Protocol):
-    """One way to render pictures."""
+    """A library that renders pictures."""
 
     @property
     def name(self) -> str: ...
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
-        """Why this engine cannot render *options* as *format*; None if it can."""
+        """Return an error that explains why this engine cannot render *options* as *format*, or None if it can."""
         ...
 
     def header(self, descriptor: int, ref: str) -> Header:
         """Read the header of the file open at *descriptor*. *ref* names the source in errors.
 
         Raises:
-            UnsupportedSource: If the file is not an image, or of a format that this engine does not load.
+            UnsupportedSource: If the file is not an image, or has a format that this engine does not load.
             UnreadableSource: If the image is broken.
-            LimitExceeded: If reading the header alone would take too long.
+            LimitExceeded: If the file is so complex that even reading its header would take too long.
         """
         ...
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
-        """Find the part of *region* that remains without its border of one colour.
+        """Find the part of *region* that remains if a border of a single colour is cut off.
 
-        The colour is that of the top left pixel of *region*, which is a part of the upright source. A pixel belongs to
-        the border if no band differs by more than *threshold*. Returns *region* if it is all border. Decodes the whole
-        source, or the first frame of an animation.
+        *region* is a part of the upright source. The colour of the border is that of its top left pixel. A pixel
+        belongs to the border if all its bands differ from this colour by at most *threshold*. Returns *region* if it is
+        all border. Decodes the whole source, or the first frame of an animation.
 
         Raises:
-            UnsupportedSource, UnreadableSource, LimitExceeded: As `render`.
+            UnsupportedSource, UnreadableSource, LimitExceeded: As in `render`.
         """
         ...
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
-        """Return the encoded rendition, of exactly ``geometry.final`` pixels.
+        """Return the encoded rendition, whose size is exactly ``geometry.final``.
 
         Metadata is dropped unless the options keep it. The rendition has the first *frames* frames of the source, with
-        their durations and loop count; 1 makes a still picture. Encoders may merge frames that look the same.
+        their durations and the loop count. If *frames* is 1, it is a still picture. Encoders may merge frames that look
+        the same.
 
         Raises:
-            UnsupportedSource, UnreadableSource: As `header`. Some broken files are found out only here.
-            LimitExceeded: If it takes longer than the engine's timeout.
+            UnsupportedSource, UnreadableSource: As in `header`. Some broken files pass `header` and fail only here.
+            LimitExceeded: If rendering takes longer than the engine's timeout.
+            Busy: If no thread can be started to enforce the timeout.
         """
         ...
 
@@ -100,28 +103,28 @@ class DecodesOnce(Engine, Protocol):
     """An engine that can make several renditions from one decode of their source."""
 
     def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
-        """Render each of *members* in their order, as `render` does, from one decode.
+        """Render all *members* from one decode, and return their files in the same order.
 
-        They are still pictures of one source that differ only in size, the largest first.
+        The members are still pictures of the same source that differ only in size. The largest must be the first.
         """
         ...
 
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
-        """Return the source of *rendition* scaled to each of *sizes*, in pixels, largest first.
+        """Return reduced copies of the source of *rendition*: encoded files of the given *sizes*, largest first.
 
         The copies are upright, in 8-bit sRGB or grey, and keep their alpha. *format* is ``tiff`` or ``jpeg``; a source
         with alpha is always stored as TIFF.
 
         Raises:
-            UnsupportedSource, UnreadableSource, LimitExceeded: As `render`.
+            UnsupportedSource, UnreadableSource, LimitExceeded: As in `render`.
         """
         ...
 
     def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
-        """Render as `render` does, from a file that `reduced` made."""
+        """Render like `render`, but from a copy that `reduced` has made."""
         ...
 
 
 def overtime(seconds: float, limit: float) -> LimitExceeded:
-    """The error for a render that was stopped after *seconds*."""
+    """Return the error for a render that was stopped after *seconds*."""
     return LimitExceeded("the render took {:,} seconds", round(seconds, 2), limit, set_by="IMAGES_RENDER_TIMEOUT")

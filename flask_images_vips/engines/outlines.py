@@ -1,7 +1,7 @@
-"""Count the frames or pages of a file by its outline, before a library parses all of them.
+"""Count the frames or pages of a file by walking over its blocks, before a library parses all of them.
 
-Reading a header can be expensive. libwebp's time grows with the square of the number of frames: ten seconds for 100,000
-frames in 5 MB. libnsgif's memory and libtiff's time grow in proportion.
+Even reading a header can be expensive. libwebp's time grows with the square of the number of frames: ten seconds for
+100,000 frames, which fit into 5 MB. libnsgif's memory and libtiff's time grow linearly.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from ..errors import LimitExceeded, UnreadableSource
 
 MOST_FRAMES = 10_000
 MOST_BLOCKS = 1_000_000
-"""Data blocks of a GIF: 256 MB of full ones. Walking over them in Python takes a fraction of a second."""
+"""The maximum number of data blocks in a GIF. This many full blocks hold 256 MB.
+
+Walking over them in Python takes a fraction of a second.
+"""
 
 _PIECE = 1 << 18
 
 
 def check_frames(descriptor: int) -> None:
-    """Refuse the file at *descriptor* if it holds too many frames, pages or chunks.
+    """Refuse the file at *descriptor* if it has too many frames, pages or chunks.
 
     Raises:
-        LimitExceeded: If there are more than `MOST_FRAMES`. Counting stops there.
+        LimitExceeded: If there are more than `MOST_FRAMES`.
     """
-    # A large buffer: where there are many chunks, they are small and close together.
+    # Read through a large buffer: if there are many chunks, they are small, so that one read covers many of them.
     with BufferedReader(FileIO(descriptor, closefd=False), _PIECE) as file:
         file.seek(0)
         start = file.read(16)
@@ -34,23 +37,24 @@ def check_frames(descriptor: int) -> None:
         elif start.startswith(b"RIFF") and start[8:12] == b"WEBP":
             count = _webp_chunks(file)
         elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            count = _tiff_pages(file.raw, start)  # unbuffered: pages may lie far apart, and each would fill the buffer
+            # Without a buffer, because pages may lie far apart, and reading each of them would fill the buffer anew.
+            count = _tiff_pages(file.raw, start)
         else:
             return
     if count > MOST_FRAMES:
         raise LimitExceeded(
-            "the file has {:,} frames, pages or chunks, or more", count, MOST_FRAMES, set_by="this package"
+            "the file has at least {:,} frames, pages or chunks", count, MOST_FRAMES, set_by="this package"
         )
 
 
 def check_gif(descriptor: int, ref: str, frames: int) -> None:
-    """Refuse a GIF whose first *frames* frames are not complete, by its outline (GIF89a).
+    """Refuse a GIF if one of its first *frames* frames is incomplete (GIF89a).
 
-    libnsgif silently fills the missing part of a frame with the frame before it.
+    Without this check, libnsgif would silently fill the missing part of a frame with the frame before it.
 
     Raises:
         UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
-        LimitExceeded: If it has more than `MOST_BLOCKS` blocks, because they are tiny.
+        LimitExceeded: If it has more than `MOST_BLOCKS` blocks.
     """
     blocks = 0
     with open(descriptor, "rb", closefd=False) as file:
@@ -71,7 +75,7 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
                 offset += data[offset] + 1
                 blocks += 1
             if blocks > MOST_BLOCKS:
-                raise LimitExceeded("the GIF has {:,} data blocks or more", blocks, MOST_BLOCKS, set_by="this package")
+                raise LimitExceeded("the GIF has at least {:,} data blocks", blocks, MOST_BLOCKS, set_by="this package")
             offset += 1
     except IndexError:
         raise UnreadableSource(ref, "a GIF that ends within a frame") from None
@@ -82,7 +86,10 @@ def _table_bytes(flags: int) -> int:
 
 
 def _gif_frames(file: BinaryIO) -> int:
-    """An upper bound. Each frame follows a zero byte and starts with a comma; its data may hold that pair too."""
+    """Estimate the number of frames. It is usually exact or too high.
+
+    Each frame starts with a comma after a zero byte, but this pair of bytes may also occur within image data.
+    """
     file.seek(0)
     return sum(piece.count(b"\0,") for piece in iter(lambda: file.read(_PIECE), b""))
 
@@ -100,7 +107,7 @@ def _webp_chunks(file: BinaryIO) -> int:
 
 
 def _tiff_pages(file: RawIOBase, start: bytes) -> int:
-    """The number of pages, also of a BigTIFF. A chain of pages that forms a loop counts as one page too many."""
+    """Return the number of pages of a TIFF or BigTIFF. If the chain of pages has a loop, return more than the limit."""
     order = "<" if start[:2] == b"II" else ">"
     big = 43 in start[2:4]
     (entries, size, next_page, first), entry = (("Q", 8, "Q", 8), 20) if big else (("H", 2, "I", 4), 12)
@@ -116,5 +123,5 @@ def _tiff_pages(file: RawIOBase, start: bytes) -> int:
             file.seek(offset + size + entry * tags)
             (offset,) = struct.unpack(order + next_page, file.read(struct.calcsize(order + next_page)) or b"")
     except (OSError, OverflowError, ValueError, struct.error):
-        pass  # truncated, or an offset outside of the file: the library reports that
+        pass  # the file is truncated or an offset lies outside of it: the library will report that
     return len(seen)

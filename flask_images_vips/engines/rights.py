@@ -13,21 +13,21 @@ _MOST_BYTES = 4096
 
 
 def rights(exif: bytes) -> bytes | None:
-    """A new EXIF block with the Artist and Copyright of the block *exif*; None if it has neither."""
+    """Return a new EXIF block with the Artist and Copyright of the block *exif*, or None if it has neither."""
     return rights_of_tiff(io.BytesIO(exif.removeprefix(_PREFIX)))
 
 
 def rights_of_tiff(file: BinaryIO) -> bytes | None:
-    """As `rights`, from the first page of a TIFF file, which has the same structure."""
+    """Like `rights`, for the first page of a TIFF file. An EXIF block has the structure of such a file."""
     try:
         found = _read(file)
     except (OSError, OverflowError, struct.error):
-        return None  # truncated, or an offset outside of the file: the picture is rendered without its rights
+        return None  # the file is truncated or an offset lies outside of it: render it without the rights
     return _written(found) if found else None
 
 
 def _read(file: BinaryIO) -> dict[int, bytes]:
-    """The values of `_TAGS`, without trailing zeros and spaces."""
+    """Return the values of `_TAGS`, without zeros and spaces at their ends."""
     file.seek(0)
     start = file.read(8)
     order = "<" if start[:2] == b"II" else ">"

@@ -1,1 +1,1 @@
-"""Let nginx answer image requests without asking the application."""
+"""Let nginx send images, with or without asking the application first."""

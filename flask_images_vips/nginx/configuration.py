@@ -1,4 +1,4 @@
-"""Write the configuration of nginx for the configuration of an application."""
+"""Generate a configuration of nginx that fits the configuration of an application."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ _PROXY = """\
         proxy_set_header X-Forwarded-Proto $scheme;"""
 
 _DOOR_MAPS = """
-# Maps a signed, versioned URL in its canonical spelling to the name of its file. `@` joins the segments of the path,
-# because no segment can contain it. The only `/` is the one in this map.
+# Maps a signed, versioned URL in its canonical spelling to the name of its link. The segments of the path are joined
+# with `@`, which no segment can contain, so the only `/` in the result is the one after $shard.
 map $request_uri $images_name {{
     default -;
 {name}
 }}
-# The suffix of the file. It comes from f=, for f=auto from Accept, and without f= from the path. A single candidate
-# costs a single stat.
+# The suffix of the link. It depends on f=, on Accept if f=auto, and on the path if there is no f=. So nginx looks for
+# a single file, by a single stat.
 map $uri $images_own {{
     default .jpg;
 {own}
 }}
-# The first of the application's formats that Accept names without a weight or with one above 0.
+# The first of the application's formats that Accept lists, unless its weight is 0.
 map $http_accept $images_accepted {{
     default $images_own;
 {accepted}}}
 map $http_accept $images_accepted_animated {{
     default $images_own;
 {accepted_animated}}}
-# A path of a format that can be animated gets another such format.
+# If the format of the path can be animated, only formats that can be animated are negotiated.
 map $images_own $images_negotiated {{
     default $images_accepted;
 {animated}
@@ -71,7 +71,7 @@ map $arg_f $images_vary {{
     default "";
     auto Accept;
 }}
-# Only GET and HEAD without Range: nginx would add the Cache-Control of a year to its 416 responses.
+# Links are only for GET and HEAD without Range: nginx would make its 416 responses cacheable for a year.
 map $request_method$http_range $images_plain {{
     default .app;
     GET "";
@@ -89,9 +89,9 @@ _DOOR = """
         try_files /$images_name$images_suffix$images_plain @images_app;
         error_page 403 404 = @images_app;  # nginx may not read the file, or it was evicted between stat and open
         log_not_found off;
-        if_modified_since before;  # as the application compares it
+        if_modified_since before;  # the application compares it in the same way
 {headers}
-        add_header Vary $images_vary;  # nginx omits it if it is empty
+        add_header Vary $images_vary;  # nginx omits the header if the value is empty
     }}
 
     location @images_app {{
@@ -123,8 +123,9 @@ def nginx_configuration(
 ) -> str:
     """Return a configuration with which nginx sends images, and passes other requests to the application.
 
-    *cache* is the folder of the cache. *front* is the folder of the front door, or None if there is none. *headers* are
-    added to the images. *upstream* is the address of the application, and *listen* that of nginx.
+    *cache* is the folder of the cache. *front* is the folder of the front door (see `front_door`), or None if that is
+    turned off. nginx adds *headers* to the images. *upstream* is the address of the application, and *listen* is the
+    address of nginx.
     """
     maps = locations = ""
     if front is not None:
@@ -151,7 +152,8 @@ def nginx_configuration(
             location=config.accel_redirect.rstrip("/"),
             cache=cache,
             prefix=re.escape(config.url),
-            # nginx takes Cache-Control from the application's response, but none of the other headers.
+            # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these
+            # other headers.
             headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
             proxy=_PROXY.replace("http://images_app;", "http://images_app$request_uri;"),
         )

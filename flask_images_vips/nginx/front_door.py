@@ -1,8 +1,9 @@
-"""Keep the front door: links, named by whole URLs, that nginx follows without asking the application.
+"""Manage the front door: a folder of links by which nginx sends cached images without asking the application.
 
-The name of a link is its canonical URL, including the signature, so no other URL finds it. The link points to a file of
-the cache. Evicting the file needs no further step: if a link leads nowhere, nginx asks the application, which links
-again. The pattern of the URLs that can have a link is written once, in this module, for nginx and for the application.
+A link is a symbolic link to a file of the cache. Its name is a whole canonical URL, including the signature, so that no
+other URL leads to it. If the file is evicted, the link can stay: it leads nowhere, so nginx asks the application, which
+makes the link anew. The pattern of the URLs that can have a link is defined only in this module, for nginx and for the
+application.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ _STAMP = ".stamp"
 
 @dataclass(frozen=True, slots=True)
 class LinkConditions:
-    """The settings that decide, besides a URL and its source, what a link shows and whether everyone may see it.
+    """The settings that determine, besides a URL and its source, what a link shows and whether everyone may see it.
 
-    nginx follows a link without asking the application, so all links must go when one of the settings changes.
+    nginx follows a link without asking the application, so all links must be removed when one of the settings changes.
     """
 
     secret: Secret
@@ -59,10 +60,10 @@ class LinkConditions:
 
     @classmethod
     def of(cls, config: Config, secret: Secret, settings: str, *, authorizer: str | Literal[False]) -> LinkConditions:
-        """The conditions under *config*.
+        """Return the conditions under *config*.
 
-        *secret* signs the URLs. *settings* is that of all renditions. *authorizer* names the callback that decides who
-        may see an image, or is False if there is none.
+        *secret* signs the URLs. *settings* is the string that every `Rendition.settings` begins with. *authorizer*
+        names the callback that decides who may see an image, or is False if there is none.
         """
         return cls(
             secret=secret,
@@ -79,7 +80,7 @@ class LinkConditions:
         )
 
     def stamp(self) -> str:
-        """Return a string that changes with any of the conditions, but not from one release to the next."""
+        """Return a digest that changes whenever one of the conditions does, but not merely because of a new release."""
         limits = self.only_presets, self.allowed_widths
         served = self.formats, self.output_formats, self.quality, self.max_frames, self.max_source_pixels, limits
         text = repr((self.secret, self.url, REVISION, self.settings, served, self.authorizer))
@@ -87,11 +88,11 @@ class LinkConditions:
 
 
 class FrontDoor:
-    """The links of one application, in *folder*. *stamp* stands for their conditions: see `LinkConditions`.
+    """The links of one application in *folder*. *stamp* is the result of `LinkConditions.stamp`.
 
-    The folder belongs to the application whose stamp is stored in it. Each process takes over a folder with another
-    stamp once, and removes the links in it. If the stamp changes again after that, a process with another
-    configuration was started later: the folder is left to it.
+    The folder belongs to the configuration whose stamp is stored in it. A process that finds another stamp there takes
+    over the folder: it removes all links and stores its own stamp. It does so only once. If the stamp has changed again
+    after that, a process with another configuration was started later, and the folder is left to that process.
     """
 
     def __init__(self, folder: str, stamp: str) -> None:
@@ -101,10 +102,11 @@ class FrontDoor:
         self._claimed = self._warned = False
 
     def link_path(self, url: ImageUrl, suffix: str, *, current: bool) -> str | None:
-        """Return the path of the link for *url*, whose rendition has the file name *suffix*.
+        """Return the path of the link for *url*, whose rendition has the file name suffix *suffix*.
 
-        Returns None if *url* may have no link. A link may outlast the request by far, so the URL must be canonical and
-        name the *current* version of its source, and every request for it must get the same response.
+        Returns None if *url* must not have a link. A link lasts much longer than the request, so the URL must be
+        canonical, every request for it must get the same response, and it must name the current version of its source:
+        *current* is true then.
         """
         options = url.options
         if not current or url.canonical is None:
@@ -125,10 +127,11 @@ class FrontDoor:
         return os.path.join(self.folder, match["shard"], name)
 
     def link(self, path: str, entry: str | None, *, public: bool, settled: bool) -> None:
-        """Make *path*, which `link_path` returned, a link to *entry*, the file of a response.
+        """Make a link at *path*, which `link_path` returned, to *entry*, the path of the response's file.
 
-        Does nothing if the response is not *public* or has no file, or if its source is not *settled*: it may still
-        change without a new version. Errors are swallowed, because without the link nginx asks the application.
+        Does nothing if the response is not *public* or has no file, or if its source is not *settled*: so new that it
+        may still change without getting another version. Errors are swallowed, because without the link nginx asks the
+        application.
         """
         if entry is None or not (public and settled):
             return
@@ -136,12 +139,12 @@ class FrontDoor:
             if os.path.exists(path) or not self._claim():
                 return
             with open(entry, "rb") as file:
-                os.fsync(file.fileno())  # nginx would send an entry that a crash has emptied
+                os.fsync(file.fileno())  # or nginx might send an entry that a crash of the host has emptied
             shard = os.path.dirname(path)
             with contextlib.suppress(FileExistsError):
                 _make_folder(shard)
             temporary = os.path.join(shard, f".tmp-{secrets.token_hex(8)}")
-            # Between real paths, because `..` starts from the real folder.
+            # Compute the target from real paths, because a `..` in a link starts from the real folder.
             os.symlink(os.path.relpath(os.path.realpath(entry), os.path.realpath(shard)), temporary)
             os.replace(temporary, path)
             if not random.randrange(_SWEEP_ONE_IN):  # noqa: S311 (a chance, not a secret)
@@ -161,7 +164,7 @@ class FrontDoor:
                 self._claim()
 
     def _claim(self) -> bool:
-        """Take over the folder, unless it was taken from this process. Returns whether it belongs to this process."""
+        """Take over the folder, unless another process has taken it from this one. Returns whether it may be used."""
         found = None
         with contextlib.suppress(FileNotFoundError), open(self._stamp_path, encoding="ascii") as file:
             found = file.read()
@@ -170,7 +173,10 @@ class FrontDoor:
         elif found is not None and self._claimed:
             if not self._warned:
                 self._warned = True
-                logger.warning("The front door in %s is in use with another configuration.", self.folder)
+                logger.warning(
+                    "The front door in %s is used with another configuration now. This process adds no more links.",
+                    self.folder,
+                )
             return False
         else:
             self._take_over()
@@ -189,7 +195,7 @@ class FrontDoor:
 
 
 def _sweep(shard: str) -> None:
-    """Remove the links of the folder *shard* that lead nowhere."""
+    """Remove the links in the folder *shard* that lead nowhere."""
     with os.scandir(shard) as links:
         for link in links:
             if not os.path.exists(link.path):
@@ -205,11 +211,11 @@ def _make_folder(path: str) -> None:
 def nginx_map(prefix: str) -> str:
     """Return the lines of an nginx ``map`` from ``$request_uri`` to the name of its link, without the suffix.
 
-    It computes the same names as `FrontDoor.link_path`. *prefix* is the prefix of all image URLs.
+    The names are the same as those of `FrontDoor.link_path`. *prefix* is the prefix of all image URLs.
     """
     names = [f"i{letter}" for letter in "abcdef"]
     path = ""
-    for name in reversed(names):  # nested, so that a segment can have one name only
+    for name in reversed(names):  # nest the optional groups, so that segments are always assigned to the names in order
         path = f"(?<{name}>{_SEGMENT})" + (f"(?:/{path})?" if path else "")
     query = f"{_VERSION}(?<iq>{_QUERY})s=(?<is>{_SIGNATURE.replace('?P<', '?<')})"
     joined = "@".join(f"${name}" for name in names)

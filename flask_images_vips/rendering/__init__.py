@@ -1,1 +1,1 @@
-"""How does a plan become bytes? A pure job: no cache, no Flask."""
+"""Render one source with a given layout into the bytes of a file. This needs no cache and no Flask."""

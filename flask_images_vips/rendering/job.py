@@ -1,6 +1,6 @@
-"""Run one render: an open source and a plan become the bytes of a file.
+"""Run one render: turn an open source into the bytes of a file.
 
-A job knows no cache, no queue and no Flask. It is the only caller of an engine's `render`.
+A job does not use a cache, a queue or Flask. Nothing else calls `Engine.render`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from .quality import byte_limit, within
 
 
 class Rendered(NamedTuple):
-    """The bytes of a rendition, and for the log: what rendered it, and at which size."""
+    """The encoded *data* of a rendition.
+
+    *by* and *geometry* are for the log: the name of the engine, and the layout.
+    """
 
     by: str
     geometry: Geometry
@@ -24,7 +27,7 @@ class Rendered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A rendition whose engine, number of frames and geometry are decided. *header* is that of its source."""
+    """A rendition to render with a given engine, number of frames and geometry. *header* describes its source."""
 
     engine: Engine
     rendition: Rendition
@@ -34,7 +37,7 @@ class Job:
 
     @property
     def pixels(self) -> int:
-        """The pixels that are decoded, over all frames."""
+        """The number of source pixels to decode, in all frames."""
         return self.header.size.pixels * self.frames
 
     def run(self, descriptor: int) -> Rendered:
@@ -50,7 +53,7 @@ class Job:
         return Rendered(self.engine.name, self.geometry, within(self._byte_limit, self.rendition, render))
 
     def run_from_copy(self, engine: DecodesOnce, descriptor: int) -> Rendered:
-        """Render from a reduced copy of the source, open at *descriptor*. *engine* is the job's own.
+        """Render from a reduced copy of the source, open at *descriptor*. *engine* is the engine of this job.
 
         Raises:
             UnreadableSource, LimitExceeded: See `DecodesOnce.render_copy`.

@@ -1,4 +1,4 @@
-"""Refuse what would cost too much: sources before they are decoded, renditions before they are rendered."""
+"""Refuse sources and renditions that would cost too much, before they are decoded or rendered."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ class Limits:
         return source.open()
 
     def check_source(self, header: Header, frames: int = 1) -> None:
-        """Check the pixels of a source, of which *frames* frames are decoded.
+        """Check the number of pixels of a source, if *frames* frames of it are decoded.
 
         Raises:
-            LimitExceeded: If there are more than ``IMAGES_MAX_SOURCE_PIXELS``.
+            LimitExceeded: If there are more than ``IMAGES_MAX_SOURCE_PIXELS``, or more than half of it in a frame that
+                is decoded as a whole.
         """
         most = self.config.max_source_pixels
-        if header.whole:  # frames are decoded one by one, so memory depends on one of them and time on all
-            half = "half of IMAGES_MAX_SOURCE_PIXELS, since it is decoded as a whole"
+        if header.whole:  # frames are decoded one by one, so one frame determines the memory, and all of them the time
+            half = "half of IMAGES_MAX_SOURCE_PIXELS, because it is decoded as a whole"
             _check("a frame of the source has {:,} pixels", header.size.pixels, most // 2, half)
         _check("the source has {:,} pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")
 
     def frames(self, header: Header, options: Options, format: Format) -> int:
-        """The number of frames to render: all of the source's, or 1 for a still image."""
+        """Return the number of frames to render: all frames of the source, or 1 for a still image."""
         moving = format.animated and options.animated
         few = header.frames <= self.config.max_frames
         within = header.size.pixels * header.frames <= self.config.max_source_pixels
@@ -56,10 +57,10 @@ class Limits:
     ) -> Geometry:
         """Lay out *rendition*, and check that source, watermark and output are within the limits.
 
-        *trimmed* is the box that a trim leaves of the source; *mark* is the watermark's header.
+        *trimmed* is the part of the source that remains after trimming. *mark* is the watermark's header.
 
         Raises:
-            LimitExceeded: If they are not.
+            LimitExceeded: If one of them exceeds a limit.
         """
         config, options, format = self.config, rendition.options, rendition.format
         self.check_source(header, frames)

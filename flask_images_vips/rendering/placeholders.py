@@ -1,6 +1,6 @@
-"""What stands in a picture's place until it is there? A colour, a tiny picture, a BlurHash or a ThumbHash.
+"""Make placeholders, which a page shows until the picture is loaded: a colour, a tiny picture, BlurHash or ThumbHash.
 
-All are made of a rendition of a few hundred pixels. This module does no I/O.
+All are made from a rendition of at most 32 × 32 pixels. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from ..options.values import Mode
 Render = Callable[[Options, Format], bytes]
 Decode = Callable[[bytes], tuple[Size, bytes]]
 
-_SIDE = 32  # pixels of the longer side that colours and hashes are made of: they hold no finer detail
+_SIDE = 32  # the longer side of the picture that colours and hashes are made from, in pixels: they hold no finer detail
 _LQIP_SIDE, _LQIP_QUALITY = 16, 40
 _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 _LINEAR = [v / 255 / 12.92 if v <= 0.04045 * 255 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in range(256)]
-_NOISE = 1e-9  # a flat picture's coefficients, which would be scaled up to patterns
+_NOISE = 1e-9  # smaller coefficients are rounding errors of a flat picture; scaling them up would show patterns
 
 
 def draw(kind: str, render: Render, decode: Decode) -> str:
-    """The placeholder *kind* of the picture that *render* makes renditions of and *decode* reads the pixels of.
+    """Return the placeholder *kind* of a picture.
+
+    *render* renders the picture with the given options and format. *decode* returns the size and the RGBA pixels of a
+    PNG.
 
     Raises:
-        InvalidOption: there is no such kind.
+        InvalidOption: If there is no such kind.
     """
     if kind == "lqip":
         return lqip(render)
@@ -39,20 +42,20 @@ def draw(kind: str, render: Render, decode: Decode) -> str:
 
 
 def lqip(render: Render) -> str:
-    """A data URL of a tiny WebP."""
+    """Return a data URL of a tiny WebP, a "low-quality image placeholder"."""
     tiny = Options(width=_LQIP_SIDE, height=_LQIP_SIDE, mode=Mode.FIT, quality=_LQIP_QUALITY, animated=False)
     return "data:image/webp;base64," + b64encode(render(tiny, by_name("webp"))).decode("ascii")
 
 
 def colour(size: Size, rgba: bytes) -> str:
-    """The mean of what can be seen, as ``#rrggbb``."""
+    """Return the mean colour as ``#rrggbb``. Each pixel is weighted by its alpha."""
     return "#" + "".join(f"{round(255 * band):02x}" for band in _mean(rgba))
 
 
 def blurhash(size: Size, rgba: bytes, *, components: tuple[int, int] | None = None) -> str:
-    """BlurHash, of 4 × 3 components, or 3 × 4 of an upright picture. It knows no transparency.
+    """Return the BlurHash, with 4 × 3 components, or 3 × 4 for a portrait picture. It does not support transparency.
 
-    As published in github.com/woltapp/blurhash, Algorithm.md.
+    The algorithm is published in github.com/woltapp/blurhash, Algorithm.md.
     """
     across, down = components or ((4, 3) if size.width >= size.height else (3, 4))
     mean, opaque = _mean(rgba), min(rgba[3::4]) == 255
@@ -78,9 +81,9 @@ def blurhash(size: Size, rgba: bytes, *, components: tuple[int, int] | None = No
 
 
 def thumbhash(size: Size, rgba: bytes) -> str:
-    """ThumbHash, in Base64: some 25 bytes that hold the shape and transparency too.
+    """Return the ThumbHash in Base64: about 25 bytes, which also hold the aspect ratio and the transparency.
 
-    As published in github.com/evanw/thumbhash.
+    The algorithm is published in github.com/evanw/thumbhash.
     """
     width, height = size
     alphas = [value / 255 for value in rgba[3::4]]
@@ -124,25 +127,28 @@ def thumbhash(size: Size, rgba: bytes) -> str:
 
 _OF_PIXELS: dict[str, Callable[[Size, bytes], str]] = {"color": colour, "blurhash": blurhash, "thumbhash": thumbhash}
 KINDS = ("color", "lqip", "blurhash", "thumbhash")
-"""The kinds of placeholders. CSS draws the first two; the hashes are for a script of the site."""
+"""The kinds of placeholders. CSS can show the first two; the hashes need a script in the page."""
 
 
 def _mean(rgba: bytes) -> list[float]:
-    """The mean of red, green and blue, 0 to 1, each pixel counting as much as it can be seen."""
+    """Return the mean of red, green and blue, from 0 to 1. Each pixel is weighted by its alpha."""
     alphas = rgba[3::4]
     weight = 255 * sum(alphas) or 1
     return [sum(map(int.__mul__, rgba[band::4], alphas)) / weight for band in range(3)]
 
 
 def _behind(mean: float, values: bytes, alphas: bytes) -> list[int]:
-    """*values* in front of the picture's mean colour, so that what cannot be seen adds no colour of its own."""
+    """Blend the *values* of one band over its *mean*, so that the hidden colours of transparent pixels do not count."""
     return [round(255 * mean * (1 - a / 255) + v * a / 255) for v, a in zip(values, alphas, strict=True)]
 
 
 def _transformed(
     plane: Sequence[float], size: Size, waves: Sequence[Sequence[float]], rows: Sequence[Sequence[float]]
 ) -> list[list[float]]:
-    """The mean of *plane* times each product of a row's wave and a column's, by [row's][column's]."""
+    """Return the coefficients of a discrete cosine transform of *plane*.
+
+    Coefficient ``[j][i]`` is the mean of *plane* multiplied by the cosine ``rows[j]`` down and by ``waves[i]`` across.
+    """
     width, height = size
     lines = [plane[y * width : (y + 1) * width] for y in range(height)]
     across = [[sum(map(float.__mul__, line, wave)) for line in lines] for wave in waves]
@@ -154,18 +160,21 @@ def _base83(value: int, length: int) -> str:
 
 
 def _encoded(linear: float) -> int:
-    """sRGB, 0 to 255."""
+    """Convert a linear value, 0 to 1, to sRGB, 0 to 255."""
     value = max(0.0, min(1.0, linear))
     return int((value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055) * 255 + 0.5)
 
 
 def _step(value: float) -> int:
-    """One of 19 steps, finer around 0."""
+    """Quantise *value*, -1 to 1, to one of 19 steps, which are finer around 0."""
     return max(0, min(18, math.floor(math.copysign(math.sqrt(abs(value)), value) * 9 + 9.5)))
 
 
 def _channel(plane: list[float], size: Size, across: int, down: int) -> tuple[float, list[float], float]:
-    """The mean of *plane*, its waves as 0 to 1 of the scale, and the scale: only the coarser half of the waves."""
+    """Return the mean of *plane*, its other cosine coefficients, mapped to 0 to 1, and their scale.
+
+    Only the coarser half of the coefficients is kept: the triangle that ThumbHash stores.
+    """
     width, height = size
     waves = [[math.cos(math.pi / width * i * (x + 0.5)) for x in range(width)] for i in range(across)]
     rows = [[math.cos(math.pi / height * j * (y + 0.5)) for y in range(height)] for j in range(down)]

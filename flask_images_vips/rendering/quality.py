@@ -1,4 +1,4 @@
-"""Find the quality that keeps a rendition within its limit of bytes."""
+"""Find the quality at which a rendition stays within its limit of bytes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..urls import file_name, is_remote
 
 logger = logging.getLogger("flask_images_vips")
 
-_LOWEST_QUALITY = 20  # a limit that asks for less is exceeded
-_MOST_RENDERS = 6  # of one rendition; they find its quality to within 4 of 55 steps
-# Options that change no pixel as long as the size stays that of the source.
+_LOWEST_QUALITY = 20  # a limit that would need a lower quality is exceeded
+_MOST_RENDERS = 6  # of one rendition, which is enough to find its quality to within 4 of 55 steps
+# Options that do not change the picture as long as it has the size of its source.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
 
 
 def byte_limit(rendition: Rendition, size: Size, geometry: Geometry) -> int | None:
-    """The largest file that *rendition* may become, in bytes; None for no limit.
+    """Return the largest number of bytes that *rendition* may have, or None if there is no limit.
 
-    The limit is ``max_bytes``. A rendition that shows the same picture as its source, in the same format and size, is
-    also no larger than the source. The source's own bytes are never sent: they may hold metadata, or other data behind
-    the picture.
+    The limit is the option ``max_bytes``. A rendition must also be no larger than its source file if it shows the same
+    picture in the same format and size. *size* is the size of the source in pixels. The source file itself is never
+    sent instead, because it may hold metadata, or other data behind the picture.
     """
     options, source = rendition.options, rendition.source
     limits = [] if options.max_bytes is None else [options.max_bytes]
@@ -39,9 +39,9 @@ def byte_limit(rendition: Rendition, size: Size, geometry: Geometry) -> int | No
 
 
 def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition], bytes]) -> bytes:
-    """Render *rendition* at the highest quality whose file has at most *limit* bytes.
+    """Render *rendition* at the highest quality found at which the file has at most *limit* bytes.
 
-    Where even the lowest quality exceeds the limit, the smallest file found is returned and a warning is logged.
+    If even the lowest quality exceeds the limit, the smallest file found is returned and a warning is logged.
     """
 
     def at(quality: int) -> bytes:
@@ -66,5 +66,7 @@ def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition]
             return data
         data = min(data, too_large, key=len)
     ref, name = rendition.source.ref, rendition.format.name
-    logger.warning("%r takes %d bytes as %s, not the %d wanted, at the lowest quality", ref, len(data), name, limit)
+    logger.warning(
+        "a rendition of %r has %d bytes as %s, even at the lowest quality; the limit is %d", ref, len(data), name, limit
+    )
     return data

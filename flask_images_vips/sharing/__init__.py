@@ -1,1 +1,1 @@
-"""When does one decode of a source serve several renditions?"""
+"""Share one decode of a source between several renditions."""

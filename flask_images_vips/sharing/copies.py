@@ -1,8 +1,9 @@
 """Keep reduced copies of large sources, and decide when they are made and used.
 
-Decoding a large source costs most of a small rendition. A source is decoded once and kept at two sizes. Later
-renditions are made from the smallest copy that leaves enough pixels, at a fraction of the cost. A copy is never needed:
-where there is none, or it is broken, the source itself is rendered.
+If a rendition is much smaller than its source, decoding the source takes most of the time. So a large source is decoded
+once and stored in two smaller sizes, its copies. Later renditions are made from the smallest copy that has enough
+pixels, in a fraction of the time. Copies are optional: if there is none, or if it is broken, the rendition is made from
+the source itself.
 """
 
 from __future__ import annotations
@@ -24,22 +25,24 @@ from ..sources.source import Source
 logger = logging.getLogger("flask_images_vips")
 
 _SIDES = (2048, 1024)  # the longer side of each copy, in pixels
-_LEAST_PIXELS = 4_000_000  # of a source; half of it where all of the source is always decoded
-_LEAST_REDUCED = 1.4  # per side, source to copy: a copy not much smaller than its source saves little
-_LEAST_SPARE = 1.25  # per side, copy to rendition: with less, it shows that the picture was resampled twice
-_AMPLE_SPARE = 2.0  # per side: as much as a decoder's own shrinking leaves
-_WHOLE = frozenset({"png", "avif", "tiff"})  # decoded in full, however small the rendition
+_LEAST_PIXELS = 4_000_000  # a source must have this many pixels, or half as many if it is always decoded in full
+_LEAST_REDUCED = 1.4  # a source must be this much larger than a copy, per side, or the copy saves little
+# A copy must be this much larger than a rendition, per side, or one sees that it was resampled twice.
+_LEAST_SPARE = 1.25
+_AMPLE_SPARE = 2.0  # a copy this much larger, per side, is as good as a source that was shrunk while decoding
+_WHOLE = frozenset({"png", "avif", "tiff"})  # formats that are always decoded in full, however small the rendition is
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
-# Options that need the source itself: its own pixels, its metadata or profile, or another source beside it.
+# Options that need the source itself, because they use its exact pixels, its metadata, or another source besides it.
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
 
-# Copies are made with the very first rendition only where they add little to its cost: for large sources that are
-# decoded whole. A first JPEG of 1600 px would take a third longer, a WebP a quarter.
+# From this number of pixels on, copies are made together with the first rendition if the format is always decoded in
+# full, because they add little to its cost. With other formats they would add more: a third for a first JPEG of 1600
+# px, a quarter for a WebP.
 _LARGE_PIXELS = 16_000_000
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:
-    """The sizes of the copies that are worth keeping of a source, largest first."""
+    """Return the sizes of the copies that are worth keeping for a source, largest first."""
     size = header.size
     least = _LEAST_PIXELS // 2 if header.format in _WHOLE else _LEAST_PIXELS
     if header.format not in _FORMATS or header.frames > 1 or size.pixels < least:
@@ -53,24 +56,24 @@ def copy_sizes(header: Header) -> tuple[Size, ...]:
 
 
 def usable_sizes(sizes: Iterable[Size], scaled: Size) -> list[Size]:
-    """Those of *sizes* that a picture scaled to *scaled* may be made from, best first."""
+    """Return those of *sizes* from which a picture of the size *scaled* may be made, best first."""
     spare = {size: min(size.width / scaled.width, size.height / scaled.height) for size in sizes}
     ample = sorted(size for size in spare if spare[size] >= _AMPLE_SPARE)
     return ample + sorted((size for size in spare if _LEAST_SPARE <= spare[size] < _AMPLE_SPARE), reverse=True)
 
 
 def takes_copies(options: Options) -> bool:
-    """Whether a rendition with these options may be made from a copy."""
+    """Return whether a rendition with these options may be made from a copy."""
     return options.cache and all(getattr(options, name) == DEFAULTS[name] for name in _OF_THE_SOURCE)
 
 
 def pays_at_once(header: Header) -> bool:
-    """Whether making the copies adds a quarter or less to the cost of the source's first rendition."""
+    """Return whether making copies adds at most a quarter to the cost of the source's first rendition."""
     return header.size.pixels >= _LARGE_PIXELS and header.format in _WHOLE
 
 
 class Copies:
-    """The copies of one application, in a *store* of their own.
+    """Stores the copies of one application in *store*, a cache of their own.
 
     *format* is ``tiff`` or ``jpeg``; *settings* is as in `Rendition`.
     """
@@ -81,7 +84,7 @@ class Copies:
         self.settings = settings
 
     def find(self, source: Source, header: Header, scaled: Size) -> Entry | None:
-        """Open the best copy for a picture scaled to *scaled*. Returns None if there is none."""
+        """Open the best copy for a picture of the size *scaled*. Returns None if there is none."""
         for size in usable_sizes(copy_sizes(header), scaled):
             entry = self.store.get(self._key(source, size))
             if entry is not None:
@@ -91,19 +94,19 @@ class Copies:
     def discard(self, entry: Entry) -> None:
         """Remove a broken copy."""
         if entry.path is not None:
-            logger.warning("the copy %s is broken: it is removed, and made again later", entry.path)
+            logger.warning("removing the broken copy %s; it is made again when it is needed", entry.path)
             with suppress(OSError):
                 os.unlink(entry.path)
 
     def missing(self, source: Source, header: Header, scaled: Size) -> list[tuple[Key, Size]]:
-        """The copies to make for a picture scaled to *scaled*, largest first. Empty where there is nothing to gain.
+        """Return the copies to make for a picture of the size *scaled*, largest first, if making them is worthwhile.
 
-        Making all of them costs one decode. There is nothing to gain where a copy that serves is kept, where none
-        would serve, and where the store has no room.
+        Making all of them costs one decode. It is not worthwhile, and the list is empty, if a suitable copy is stored
+        already, if no copy would be suitable, or if the store has no room.
         """
         sizes = copy_sizes(header)
         wanted = usable_sizes(sizes, scaled)
-        # The smaller copy alone may have been evicted. That is not worth a decode while the larger one serves.
+        # If only the smaller copy was evicted, use the larger one, which costs less than another decode.
         if not wanted or any(self.store.has(self._key(source, size)) for size in wanted):
             return []
         bands, bound = 4 if header.alpha else 3, self.store.bound
@@ -112,17 +115,18 @@ class Copies:
         return [(self._key(source, size), size) for size in sizes]
 
     def make(self, copies: Sequence[tuple[Key, Size]], source: Source, reduce: Callable[[], Sequence[bytes]]) -> None:
-        """Store *copies*, whose files *reduce* returns. Only one thread or process of the host makes them.
+        """Store *copies*. *reduce* returns their files, and is called by one thread or process of the host at a time.
 
-        Raises whatever *reduce* raises, and OSError.
+        Raises:
+            OSError: If a copy cannot be written. Errors of *reduce* are raised, too.
         """
         largest = copies[0][0]
 
         def make() -> bool:
-            if not self.store.has(largest):  # another process may have been faster
+            if not self.store.has(largest):  # another process may have made them meanwhile
                 for (key, _), data in zip(copies, reduce(), strict=True):
                     self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
-                logger.info("kept %d copies of %r", len(copies), source.ref)
+                logger.info("stored %d copies of %r", len(copies), source.ref)
             return True
 
         self.store.once(largest, make)

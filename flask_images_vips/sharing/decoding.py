@@ -1,8 +1,9 @@
 """Let several renditions of one source share a decode.
 
-There are three steps. If a page announced a set, all of it is made from one decode. Otherwise, if it pays, the source
-is decoded once into reduced copies. Then the rendition is made from a copy. A step that fails costs only itself: in the
-end, `Producer.render` renders from the source.
+There are two ways. If a page has announced a set, one picture in several sizes (see `sets`), all of its members are
+rendered from one decode. Otherwise, copies, which are reduced versions of a large source (see `copies`), are made if
+that pays off, and the rendition is made from a copy. If any of this fails, nothing is lost: in the end,
+`Producer.render` renders from the source.
 """
 
 from __future__ import annotations
@@ -42,14 +43,17 @@ _FAILURE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class SharedDecodes:
-    """The shared decodes of one application. *cache* holds the renditions, another store the *copies* and *sets*."""
+    """Shares decodes between the renditions of one application.
+
+    *cache* holds the renditions. *copies* and *sets* have another store.
+    """
 
     copies: Copies
     sets: Sets
     cache: DiskCache
 
     def of(self, rendition: Rendition, producer: Producer) -> SharedDecode | None:
-        """How *rendition* may share a decode; None if it may not.
+        """Return an object that renders *rendition* with a shared decode, or None if it cannot share one.
 
         Errors are swallowed here: rendering from the source raises them.
         """
@@ -75,7 +79,7 @@ class SharedDecodes:
 
 @dataclass(frozen=True, slots=True)
 class SharedDecode:
-    """How the rendition of one *job* shares a decode, by *engine*."""
+    """Renders the rendition of *job* with *engine*, sharing its decode with other renditions."""
 
     all: SharedDecodes
     producer: Producer
@@ -83,12 +87,13 @@ class SharedDecode:
     job: Job
 
     def prepare(self, since: float) -> Entry | None:
-        """Make the set of the rendition and return its entry, or else make the copies that it is best made from.
+        """Make the set that the rendition belongs to and return its entry, or make copies and return None.
 
-        Others that want the same set or copies meanwhile wait. Call it before the lock of the rendition is taken.
+        Copies are made only if that pays off. Other threads and processes that need the same set or copies wait
+        meanwhile. Call this before taking the lock of the rendition. Returns None also if making the set has failed.
 
         Raises:
-            Busy, SourceChanged: As a render does.
+            Busy, SourceChanged: As in `Producer.render`.
         """
         cache, rendition = self.all.cache, self.job.rendition
         for key, members in self._sets():
@@ -100,10 +105,10 @@ class SharedDecode:
         return None
 
     def render_from_copy(self, since: float, slot: ExitStack) -> Rendered | None:
-        """Render from a copy; None if there is none that can be read. *slot* is as in `Producer.render`.
+        """Render from a copy, or return None if there is no readable one. *slot* is as in `Producer.render`.
 
         Raises:
-            LimitExceeded, Busy: As a render does.
+            LimitExceeded, Busy: As in `Producer.render`.
         """
         copies, job = self.all.copies, self.job
         entry = copies.find(job.rendition.source, job.header, job.geometry.upright)
@@ -125,7 +130,10 @@ class SharedDecode:
                     yield key, members
 
     def _make_set(self, key: Key, members: Sequence[Rendition], since: float) -> bool:
-        """Make the *members* that are not kept yet, unless another process has made the wanted one meanwhile."""
+        """Render those *members* that are not cached yet. Returns whether any were rendered.
+
+        Nothing is rendered if the wanted member is cached by now, or if fewer than two are missing.
+        """
         cache, wanted = self.all.cache, self.job.rendition
         lacking = [member for member in members if not cache.has(member.key)]
         if len(lacking) < 2 or wanted.key not in {member.key for member in lacking}:
@@ -135,7 +143,7 @@ class SharedDecode:
             made = self.producer.render_set(self.engine, lacking, since, slot)
             # Store only once the source is known to be unchanged.
             kept = [cache.put_bytes(member.key, data, member.mtime_ns) for member, data in made]
-        if None in kept:  # no room for it: it would be made again at each request
+        if None in kept:  # remember this, or the set would be made again at each request
             self._failed("set", key, OSError("the cache has no room for it"))
         milliseconds = 1000 * (time.perf_counter() - begin)
         ref, name = wanted.source.ref, self.engine.name
@@ -156,26 +164,26 @@ class SharedDecode:
             copies.make(missing, source, reduce)
 
     def _is_lone(self) -> bool:
-        """Whether no other rendition of the source is kept or announced."""
+        """Return whether no other rendition of the source is cached or announced."""
         cache, rendition = self.all.cache, self.job.rendition
         kept = {*cache.siblings(rendition.key[0], "")} - {rendition.key}
-        # Facts about the source lie in the same folder, under another suffix.
+        # The same folder holds facts about the source, whose names have other suffixes.
         lone = not any(file.endswith(SUFFIXES) for _, file in kept)
         return lone and not self.all.sets.is_announced(rendition.source)
 
     @contextmanager
     def _costing_only(self, what: str, key: Hashable) -> Iterator[None]:
-        """Let a failure of the block cost nothing but *what*, which is then not tried again for a while.
+        """Ignore errors of the block, which makes *what*, and do not try it again for a while.
 
         Raises:
-            Busy, SourceChanged: Rendering from the source would fail in the same way.
+            Busy, SourceChanged: If the block raises them. Rendering from the source would fail in the same way.
         """
         try:
             yield
         except (Busy, SourceChanged):
             raise
         except (ImagesError, OSError) as error:
-            logger.info("no %s of %r: %s", what, self.job.rendition.source.ref, error)
+            logger.info("could not make the %s of %r: %s", what, self.job.rendition.source.ref, error)
             self._failed(what, key, error)
 
     def _failed(self, what: str, key: Hashable, error: Exception) -> None:

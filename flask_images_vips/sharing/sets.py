@@ -1,7 +1,7 @@
-"""Remember which renditions a page offers together, so that one decode can make all of them.
+"""Remember which renditions a page offers together, so that all of them can be made from one decode.
 
-A set is the same picture of one source at several widths, as in a ``srcset``. The worker that renders the page
-announces it; any worker that serves the images can make it.
+A set is the same picture of one source in several widths, as in a ``srcset``. The worker that renders the page
+announces the set, and any worker that serves the images can make it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from ..sources.source import Source
 from .copies import copy_sizes, takes_copies, usable_sizes
 
 Sides = tuple[int | None, int | None]
-"""The width and the height that a URL asks for, in pixels."""
+"""The width and the height in a URL, in pixels. None if the URL does not have it."""
 
 SET_FORMATS = (JPEG,)
-"""Formats of renditions that are made as a set. In others, encoding all members would cost the first visitor more."""
+"""The formats that are made as sets. With others, encoding all members would take the first visitor more time."""
 
-_MOST_PIXELS = 4_000_000  # of a member: larger ones are rarely asked for, and would need a larger decode
-_MOST_PIXELS_OF_SET = 16_000_000  # of all members: the first visitor waits for all of them
-_ANNOUNCED_SECONDS = 600.0  # afterwards the file is looked for again: it may have been purged
+_MOST_PIXELS = 4_000_000  # the limit of a member: larger ones are rarely requested, and would need a larger decode
+_MOST_PIXELS_OF_SET = 16_000_000  # the limit of all members together: the first visitor waits for all of them
+_ANNOUNCED_SECONDS = 600.0  # after this time, the announcement is checked again, because its file may have been purged
 _NAME_BYTES = 8
 
 
 class Sets:
-    """The sets, announced by files in *store*, the store of the copies.
+    """Announces and finds the sets of one application. Each is announced by a file in *store*, the store of the copies.
 
     *default_quality* is the quality of URLs that name none.
     """
@@ -46,13 +46,13 @@ class Sets:
         self._announced: Expiring[bool] = Expiring()
 
     def offer(self, source: Source, options: Options, sides: Sequence[Sides], header: Callable[[], Header]) -> None:
-        """Announce that a page offers *source* with *options* at each of *sides*. Costs little after the first time.
+        """Announce that a page offers *source* with *options* at each of *sides*. Announcing again costs little.
 
-        A set is announced only where one decode saves work: at least two members must be much smaller than the source.
-        *header* returns the source's header.
+        A set is announced only if it saves work: at least two members must be so much smaller than the source that
+        copies of it could serve them. *header* returns the source's header.
 
         Raises:
-            UnreadableSource, LimitExceeded: If *header* does.
+            UnreadableSource, LimitExceeded: If *header* raises them.
         """
         offered = source.identity, options, *sides
         if offered in self._announced:
@@ -74,17 +74,17 @@ class Sets:
         text = "\n".join(lines)
         key = source_folder(source.ref), f"{self._name(source, options)}-{digest(text, _NAME_BYTES)}-set"
         if self.store.usable() and not self.store.has(key):
-            with suppress(OSError):  # without the file, each member is made by itself
+            with suppress(OSError):  # without the file, each member is rendered separately
                 self.store.put_bytes(key, text.encode(), source.mtime_ns, in_use=True)
 
     def is_announced(self, source: Source) -> bool:
-        """Whether any set of this version of *source* is announced."""
+        """Return whether any set of this version of *source* is announced."""
         return bool(self.store.siblings(source_folder(source.ref), _version(source)))
 
     def find(self, rendition: Rendition) -> list[tuple[Key, list[Rendition]]]:
-        """The sets that *rendition* belongs to, each with the key of its announcement.
+        """Return the sets that *rendition* belongs to, each with the key of its announcement.
 
-        The members of a set differ from *rendition* in their sides alone. It is one of them.
+        The members of a set, *rendition* among them, differ only in width and height.
         """
         options = rendition.options.settled()
         found = []
@@ -100,11 +100,11 @@ class Sets:
         return found
 
     def forget(self) -> None:
-        """Announce all sets again when they are offered next, since their files were removed."""
+        """Forget which sets are announced, so that they are announced again. Call this when their files are removed."""
         self._announced.clear()
 
     def _name(self, source: Source, options: Options) -> str:
-        """The beginning of the name of every set that is this picture at several sizes, in any format."""
+        """Return the beginning of the file names of all sets of *source* with *options*, in any sizes and format."""
         but = ["width", "height", *(["quality"] if options.quality == self.default_quality else [])]
         return f"{_version(source)}-{digest(options.canonical(but), _NAME_BYTES)}"
 

@@ -1,1 +1,1 @@
-"""Find originals: files in local folders, and files fetched from URLs."""
+"""Find sources: the original files, in local folders or fetched from URLs."""

@@ -1,6 +1,6 @@
 """Open connections for `http`: only to addresses that the guard permits, and with stricter parsing of responses.
 
-urllib3 speaks HTTP and TLS. The socket is opened here, so that urllib3 never looks up a name itself.
+urllib3 implements HTTP and TLS. The socket is opened here, so that urllib3 never looks up a name itself.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 1 << 16
 
-# A name lookup cannot be cancelled. Each runs in a thread of its own, and no more than this many may hang.
+# A name lookup cannot be cancelled. So each one runs in its own thread, and at most this many may run or hang at once.
 _LOOKUPS = threading.BoundedSemaphore(32)
 
 
 def connection_to(target: Target, dial: Callable[[], socket.socket], context: ssl.SSLContext | None) -> HTTPConnection:
-    """Return an unopened connection to *target*, which gets its socket from *dial*.
+    """Return an unopened connection to *target*, whose socket *dial* will open.
 
-    *context* decides which certificates are trusted; None trusts those of the system.
+    *context* determines which certificates are trusted. If it is None, those of the system are trusted.
     """
     from urllib3.connection import HTTPConnection, HTTPSConnection  # noqa: PLC0415  (optional, and slow to import)
 
@@ -49,7 +49,8 @@ def connection_to(target: Target, dial: Callable[[], socket.socket], context: ss
 def dial(guard: Guard, target: Target, seconds: float, watch: Callable[[socket.socket], None]) -> socket.socket:
     """Look up *target*, check its addresses, and return a socket connected to one of them.
 
-    All of this takes at most *seconds*. What is left becomes the timeout of the socket. *watch* receives the socket.
+    All of this takes at most *seconds*. The time that is left becomes the timeout of the socket. *watch* is called with
+    the connected socket.
 
     Raises:
         RemoteFailed: If an address is forbidden, or the lookup fails or takes too long.
@@ -61,7 +62,7 @@ def dial(guard: Guard, target: Target, seconds: float, watch: Callable[[socket.s
     for tried, (family, address) in enumerate(endpoints):
         try:
             connection = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:  # a host without IPv6
+        except OSError as error:  # this host has no IPv6
             failure = error
             continue
         try:
@@ -79,10 +80,10 @@ def dial(guard: Guard, target: Target, seconds: float, watch: Callable[[socket.s
 
 @functools.cache
 def urllib3_problem() -> str:
-    """Return why the installed urllib3 must not be used; an empty string if it may be.
+    """Return an error message if the installed urllib3 must not be used, otherwise an empty string.
 
-    Another package, urllib3-future, replaces the files of urllib3. So before the first fetch, this tries to connect to
-    a forbidden address: the guard must refuse it.
+    Another package, urllib3-future, replaces the files of urllib3 and may bypass the guard. So before the first fetch,
+    this function tries to connect to a forbidden address, which the guard must refuse.
     """
     try:
         import urllib3  # noqa: PLC0415
@@ -97,12 +98,12 @@ def urllib3_problem() -> str:
                 opened.connect()
         except RemoteFailed:
             refused += 1
-        except Exception:  # noqa: S110  (it bypassed the guard, or is an unknown urllib3)
+        except Exception:  # noqa: S110  (this urllib3 bypassed the guard, or is unknown)
             pass
     if refused == len(DEFAULT_PORTS):
         return ""
     return (
-        f"This urllib3 ({version}) opens connections past the guard, so remote sources are off: "
+        f"This urllib3 ({version}) bypasses the check for private addresses, so remote sources are off. Run: "
         "pip uninstall urllib3-future, then pip install --force-reinstall 'urllib3>=2.5'"
     )
 
@@ -110,7 +111,7 @@ def urllib3_problem() -> str:
 class _Reader(BufferedReader):
     """Raises errors for malformed responses that http.client and urllib3 accept.
 
-    These are headers that break off, lines of any length (of a chunk, in older versions of urllib3), and chunks of
+    These are incomplete headers, overlong lines (older versions of urllib3 do not limit those of chunks), and chunks of
     length -1, which would read everything.
     """
 
@@ -122,7 +123,7 @@ class _Reader(BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(_LONGEST_LINE if size is None or size < 0 else size)
         if not line.endswith(b"\n"):
-            raise ValueError("a line of the response breaks off or is too long")
+            raise ValueError("a line of the response is incomplete or too long")
         return line
 
 
@@ -144,7 +145,7 @@ def _resolved(guard: Guard, target: Target, seconds: float) -> tuple[Endpoint, .
     if as_address(target.host) is not None:
         return guard.resolve(target.host, target.port)
     if not _LOOKUPS.acquire(blocking=False):
-        raise RemoteFailed(target.url, "too many name lookups hang")
+        raise RemoteFailed(target.url, "too many name lookups are running")
     found: Future[tuple[Endpoint, ...]] = Future()
 
     def look_up() -> None:
@@ -159,7 +160,7 @@ def _resolved(guard: Guard, target: Target, seconds: float) -> tuple[Endpoint, .
     try:
         return found.result(seconds)
     except TimeoutError:
-        raise RemoteFailed(target.url, f"the name lookup was not done within {seconds:g} s") from None
+        raise RemoteFailed(target.url, f"the name lookup took longer than {seconds:g} s") from None
 
 
 def _ignore(connection: socket.socket) -> None:

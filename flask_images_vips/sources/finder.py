@@ -1,4 +1,4 @@
-"""Find the source of a URL: in the application's folders, or at a URL of its own."""
+"""Find the source of an image URL: a file in the application's folders, or a remote file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from .local import LocalSources
 from .remote import RemoteSources
 from .source import Source
 
-_VERSION_LETTERS = 6  # of the digest of a source's bytes: 36 bits tell the versions of one source apart
+# Letters of a content digest in a URL; 36 bits are enough to tell the versions of one source apart.
+_VERSION_LETTERS = 6
 
 
 class Sources:
-    """All sources of one application. *check* raises an `ImagesError` if a fetched file is no image that may be used.
+    """Finds all sources of one application.
 
-    *remote* is None where remote sources are switched off.
+    *remote* is None if remote sources are turned off. *check* raises an `ImagesError` if a fetched file is not an image
+    that may be used.
     """
 
     def __init__(self, local: LocalSources, remote: RemoteSources | None, check: Callable[[int, str], object]) -> None:
@@ -26,7 +28,7 @@ class Sources:
         self._check = check
 
     def find(self, url: ImageUrl, last: Source | None = None) -> Source:
-        """The source of *url* as it is now. Returns *last*, an earlier result, if nothing has changed since.
+        """Return the source of *url* at its current version. *last* is an earlier result, returned if still current.
 
         Raises:
             SourceNotFound: If there is no such source.
@@ -41,10 +43,10 @@ class Sources:
         return self.remote.again(last, self._check)
 
     def here(self, ref: str) -> Source:
-        """The source *ref*, a path or a URL, if it is on this host. Fetches nothing.
+        """Return the source *ref*, a path or a URL, if it is on this host. Nothing is fetched.
 
         Raises:
-            SourceNotFound: If it is not here.
+            SourceNotFound: If it is not on this host.
         """
         if not is_remote(ref):
             return self.local.find(ref)
@@ -54,7 +56,9 @@ class Sources:
         return source
 
     def watermark(self, options: Options, last: Source | None = None) -> Source | None:
-        """The watermark's source as it is now, or None if *options* name none. Returns *last* as in `find`.
+        """Return the watermark's source at its current version, or None if *options* name none.
+
+        *last* is as in `find`.
 
         Raises:
             SourceNotFound: If there is no such source in ``IMAGES_PATH``.
@@ -73,7 +77,7 @@ class Sources:
 
 
 def current_version(*sources: Source) -> str:
-    """The version of *sources*, a picture's and its watermark's, as it is written in a URL."""
+    """Return the version of *sources*, a picture and possibly its watermark, as it is written in a URL."""
     return ".".join(
         version_of(source.mtime) if source.content is None else source.content[:_VERSION_LETTERS] for source in sources
     )

@@ -21,7 +21,7 @@ Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, in
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Python's is_global differs between versions, and treats multicast, NAT64 and site-local addresses as public.
+# Python's is_global differs between Python versions, and treats multicast, NAT64 and site-local addresses as public.
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -55,7 +55,7 @@ _NOT_PUBLIC = tuple(
 # RFC 4291, section 2.4. This excludes ::/8 with its ways to write IPv4, 64:ff9b:1::/48 (local NAT64, RFC 8215),
 # 100::/64 (discard), 5f00::/16 (SRv6), fc00::/7 (unique local), fe80::/10, fec0::/10 (site-local) and ff00::/8.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: DNS of an IPv6-only network returns it for IPv4 hosts
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: in a network with IPv6 only, DNS returns such addresses for IPv4 hosts
 # RFC 5214: the upper half of an interface identifier whose lower half is an IPv4 address. Two of its bits are flags.
 _ISATAP, _ISATAP_MASK = 0x00005EFE, 0xFCFFFFFF
 
@@ -68,7 +68,7 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
-    """Return whether *address* is globally routable unicast, and so is any IPv4 address embedded in it."""
+    """Return whether *address*, and any IPv4 address embedded in it, is globally routable and unicast."""
     try:
         plain = _plain(ipaddress.ip_address(address))
     except ValueError:
@@ -114,11 +114,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The rules for what may be reached.
+    """The rules that decide which addresses may be reached.
 
-    *hosts* are exact names, or patterns such as ``*.example.com`` for all subdomains. None allows any host, an empty
-    tuple no host. *allow_private* are networks that may be reached although they are not public. *getaddrinfo* looks
-    up names; it has the signature of `socket.getaddrinfo`.
+    *hosts* are exact names, or patterns such as ``*.example.com`` for all subdomains. None allows any host, and an
+    empty tuple allows none. *allow_private* are networks that may be reached although they are not public.
+    *getaddrinfo* looks up names; it has the signature of `socket.getaddrinfo`.
 
     Raises:
         ConfigError: If a host or a network is not valid.
@@ -170,7 +170,7 @@ class Guard:
                 raise ValueError(f"{address} is not a public address")
             path = quote(parts.path or "/", safe=_PRINTABLE)
             query = f"?{quote(parts.query, safe=_PRINTABLE)}" if parts.query else ""
-        except ValueError as error:  # from above, from the parser, or a UnicodeError
+        except ValueError as error:  # raised above or by the parser; a UnicodeError is a ValueError, too
             raise RemoteFailed(url, str(error)) from None
         return Target(parts.scheme, host, port, path + query)
 
@@ -182,9 +182,9 @@ class Guard:
         return is_public(plain) or any(plain in network for network in self.allow_private)
 
     def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
-        """Look up *host* once and return what to connect to.
+        """Look up *host* once and return the addresses to connect to.
 
-        Connect to these addresses and never to the name: a second lookup may return something else.
+        Connect to these addresses and never to the name, because a second lookup may return other addresses.
 
         Raises:
             RemoteFailed: If the name has no address, or if any of its addresses may not be reached.
@@ -195,7 +195,7 @@ class Guard:
             raise RemoteFailed(host, f"the name lookup failed: {error}") from None
         endpoints: dict[Endpoint, None] = {}
         for *_, sockaddr in answers:
-            # One forbidden address refuses the name: it is an attack, or an internal name.
+            # One forbidden address is enough to refuse the name, which is then either an attack or an internal name.
             address = as_address(str(sockaddr[0]))
             if address is None or any(sockaddr[3:]) or not self.permits(address):
                 raise RemoteFailed(host, f"{sockaddr[0]} is not a public address")

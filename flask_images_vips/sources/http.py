@@ -1,6 +1,6 @@
-"""Fetch a remote source with a guarded GET that is limited in time and size. Responses are not trusted.
+"""Fetch remote sources by HTTP, with limits of time and size. Responses are not trusted.
 
-Redirects are followed here, so that each of them passes the guard.
+Redirects are followed here, and not by urllib3, so that each target is checked by the guard.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _PIECE_BYTES = 1 << 16
 class Reply:
     """A successful response, with the status 200 or 304, after all redirects.
 
-    *size_bytes* is what was written. *age* is in seconds. The other fields are headers, None if the server did not send
-    them.
+    *size_bytes* is the number of bytes that were written. *age* is in seconds. The other fields are headers, or None
+    for those that the server did not send.
     """
 
     status: int
@@ -58,9 +58,9 @@ class Reply:
 class Client:
     """Fetches URLs that *guard* permits. Proxies, cookies and ``.netrc`` are ignored.
 
-    *timeout_seconds* limits a whole fetch with its redirects. *connect_timeout_seconds* limits the name lookup, the
-    connection and the TLS handshake of each request. *ssl_context* decides which certificates are trusted, by default
-    those of the system.
+    *timeout_seconds* limits a whole fetch including its redirects. *connect_timeout_seconds* limits the name lookup,
+    the connection and the TLS handshake of each request. *ssl_context* determines which certificates are trusted, by
+    default the system's.
     """
 
     guard: Guard
@@ -77,8 +77,8 @@ class Client:
         (304). After an error, *file* may contain a part of the content.
 
         Raises:
-            SourceNotFound: If the server answers that it does not exist: 404 or 410.
-            RemoteFailed: If it cannot be fetched for any other reason.
+            SourceNotFound: If the server answers with 404 or 410.
+            RemoteFailed: If *url* cannot be fetched for any other reason.
             ConfigError: If urllib3 is missing or bypasses the guard.
             OSError: If *file* cannot be written.
         """
@@ -130,7 +130,7 @@ class Client:
         file: BinaryIO,
         deadline: _Deadline,
     ) -> Reply:
-        """Write the body of *response* to *file* and return what its headers say."""
+        """Write the body of *response* to *file* and return the reply."""
         if response.status in (404, 410):
             raise SourceNotFound(target.url, f"the server answered {response.status}")
         if response.status != 200 and not (response.status == 304 and validators):
@@ -143,7 +143,8 @@ class Client:
                 if size_bytes > self.max_bytes:
                     raise RemoteFailed(target.url, f"over the limit of {self.max_bytes:,} bytes")
                 file.write(piece)
-            # A body without a length ends with the connection. If the deadline has closed it, this raises.
+            # A body without a length ends when the connection is closed. This raises an error if the deadline has
+            # closed it.
             deadline.seconds_left()
             if declared_bytes is not None and size_bytes != declared_bytes:
                 raise RemoteFailed(target.url, f"got {size_bytes:,} bytes, but the server declared {declared_bytes:,}")
@@ -183,9 +184,9 @@ class Client:
 
 
 class _Deadline:
-    """Ends the connection that it watches when the time for a whole fetch is over, wherever it hangs.
+    """Shuts down the connection of a fetch when its time is over, whatever the fetch is waiting for.
 
-    The timeout of a socket is not enough: it starts again with each byte, so a slow server could send for ever.
+    A socket timeout is not enough: it starts again with each byte, so a slow server could send forever.
     """
 
     def __init__(self, ref: str, seconds: float) -> None:
@@ -219,8 +220,9 @@ class _Deadline:
         return left
 
     def watch(self, connection: socket.socket) -> None:
-        """Shut down *connection* when the time is over, and forget the one watched before."""
-        # A duplicate of the descriptor: TLS detaches the socket's own, and may then hang in its handshake.
+        """Shut down *connection* when the time is over, instead of the one watched before."""
+        # Keep a duplicate of the descriptor. TLS takes the socket's own descriptor away, and may then hang in its
+        # handshake.
         duplicate = connection.dup()
         with self._lock:
             self._watched, last = duplicate, self._watched
@@ -231,7 +233,8 @@ class _Deadline:
         with self._lock, suppress(OSError):  # the connection may be closed already
             if self._watched is not None:
                 self._watched.shutdown(socket.SHUT_RDWR)
-                # Closing now resets the connection. After a mere shutdown, some servers would go on sending.
+                # With this option, closing resets the connection. After a plain shutdown, some servers would continue
+                # to send.
                 self._watched.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -249,13 +252,13 @@ def _as_remote_failure(target: Target, deadline: _Deadline) -> Iterator[None]:
 
 
 def _pieces(response: BaseHTTPResponse, target: Target, deadline: _Deadline) -> Iterator[bytes]:
-    """Yield the body in pieces. Errors of reading it become RemoteFailed, but not those of writing a piece."""
+    """Yield the body in pieces. Errors while reading become RemoteFailed. Errors while writing a piece do not."""
     with _as_remote_failure(target, deadline):
         for piece in response.stream(_PIECE_BYTES, decode_content=False):
-            deadline.seconds_left()  # many tiny chunks take long, even if all of them have arrived
+            deadline.seconds_left()  # many tiny chunks take long to parse, even if all of them have arrived
             yield piece
 
 
 def _utf8(header: str) -> str:
-    """Decode *header* as UTF-8. http.client has decoded its bytes as Latin-1."""
+    """Decode *header* as UTF-8, because http.client has decoded it as Latin-1."""
     return header.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -15,7 +15,7 @@ _MOST_REMEMBERED = 4096
 
 
 class LocalSources:
-    """Finds files in *roots*, which are absolute folders. The first folder that has the file wins."""
+    """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self.roots = tuple(roots)
@@ -38,7 +38,7 @@ class LocalSources:
     def find(self, ref: str) -> Source:
         """Find the file with the relative path *ref*, at its current version.
 
-        A file found in the first folder before costs a single ``stat``.
+        If it was found in the first folder before, this costs a single ``stat``.
 
         Raises:
             SourceNotFound: If there is no regular file of that name, or the name leads out of the folders.
@@ -56,8 +56,8 @@ class LocalSources:
     def _look_up(self, ref: str) -> Source:
         """Search all folders for *ref*.
 
-        This costs one ``lstat`` per folder and part of *ref*, and more only if one of the parts is a link. A file that
-        a link outside the folder points to is never touched.
+        This costs one ``lstat`` per folder and per part of *ref*, and more only if one of the parts is a link. The
+        target of a link that leads out of the folder is neither opened nor read.
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
@@ -70,9 +70,9 @@ class LocalSources:
 
 
 def _climbs(ref: str) -> bool:
-    """Return whether *ref* could lead out of a folder without a link.
+    """Return whether *ref* could lead out of a folder even without a link.
 
-    Names are refused that do so on any operating system, or in a server that decodes them once more.
+    This includes names that do so only on some operating systems, or if a server percent-decodes them once more.
     """
     parts = ref.split("/")
     return (
@@ -98,9 +98,9 @@ def _status_inside(root: str, ref: str) -> os.stat_result | None:
 
 
 class HashedSources(LocalSources):
-    """Finds files like `LocalSources`, but their version is *digest* of the file instead of its size and time.
+    """Finds files like `LocalSources`, but *digest* of a file is its version, instead of its size and time.
 
-    A deployment that copies a file with the same bytes again does not change the source.
+    So a deployment that copies unchanged files again does not change their versions.
     """
 
     def __init__(self, roots: Sequence[str], digest: Callable[[Source], str]) -> None:

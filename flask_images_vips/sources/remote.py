@@ -1,8 +1,8 @@
-"""Find originals at URLs: fetch them through a guard, keep them on this host, and revalidate them when they are old.
+"""Find sources at URLs: fetch them through a guard, keep them on this host, and revalidate them when they are old.
 
-Each version of a URL is an immutable file. Beside it lies a record of which version is current, until when, and what
-went wrong last. If a source can no longer be fetched, its last version is served (stale-if-error), unless the server
-says that it is gone.
+Each version of a remote file is stored in an immutable file. A record beside it holds the current version, the time
+until which it is fresh, and the last error. If a source can no longer be fetched, its last version is served
+(stale-if-error), unless the server answers that it does not exist.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from .source import Source
 logger = logging.getLogger("flask_images_vips")
 
 Check = Callable[[int, str], object]
-"""Takes an open descriptor and the URL. Raises an `ImagesError` if the file is not an image that may be used."""
+"""A function of an open descriptor and the URL. It raises an `ImagesError` if the file may not be used as an image."""
 
 _RECORD = "record"
-_SHORTEST_SECONDS = 1.0  # between two requests for a URL, even if its server forbids caching
+_SHORTEST_SECONDS = 1.0  # the minimum time between two requests for a URL, even if its server forbids caching
 _MOST_REMEMBERED = 4096
 _NANOSECONDS = 1_000_000_000
 
@@ -70,8 +70,8 @@ class _Record:
 class RemoteSources:
     """Fetches sources with *client* and keeps them in *store*, a separate cache.
 
-    A source is fresh for as long as its server says, but at most for *max_age_seconds*, which is also the default.
-    After a failure, its server is not asked again for *error_ttl_seconds*.
+    A source is fresh for as long as its server states, but at most for *max_age_seconds*. If the server states nothing,
+    it is fresh for that time. After a failure, its server is not asked again for *error_ttl_seconds*.
     """
 
     def __init__(self, store: DiskCache, client: Client, *, max_age_seconds: float, error_ttl_seconds: float) -> None:
@@ -82,13 +82,14 @@ class RemoteSources:
         self._remembered: dict[str, _Record] = {}
 
     def find(self, url: str, check: Check) -> Source:
-        """Find the source at *url*. It is fetched now unless a fresh version is kept.
+        """Find the source at *url*. It is fetched now unless a fresh version is stored.
 
         Raises:
             SourceNotFound: If the server answers that it does not exist.
             RemoteFailed: If it cannot be fetched for any other reason.
         """
-        self.client.guard.check(url)  # even if it is kept: its host may have been removed from the configuration
+        # Check even if the source is stored: its host may have been removed from the configuration.
+        self.client.guard.check(url)
         record = self._known(url)
         if record is None or record.until <= time.time():
             record = self.store.once(_key(url), lambda: self._ask(url, check))
@@ -114,12 +115,12 @@ class RemoteSources:
         return None if record is None or record.file is None else self._source(record)
 
     def purge(self, url: str) -> int:
-        """Remove everything that is kept of *url* and return the number of files."""
+        """Remove everything that is stored for *url* and return the number of files."""
         self._remembered.pop(url, None)
         return self.store.purge(_key(url)[0])
 
     def _known(self, url: str) -> _Record | None:
-        """Return the record of *url*, unless the version that it names has been evicted."""
+        """Return the record of *url*, or None if there is none, or if the version in it has been evicted."""
         for record in (self._remembered.get(url), self._stored(url)):
             if record is not None and (record.file is None or os.path.exists(self._path(record))):
                 if len(self._remembered) >= _MOST_REMEMBERED:
@@ -136,7 +137,7 @@ class RemoteSources:
             return _Record.read(entry.read(), url)
 
     def _ask(self, url: str, check: Check) -> _Record:
-        """Ask the server of *url*, unless another process just has, and return the new record."""
+        """Request *url*, unless another process has just done so, and return the new record."""
         self._remembered.pop(url, None)
         last = self._known(url)
         if last is not None and last.until > time.time():
@@ -147,11 +148,11 @@ class RemoteSources:
             record = _Record(url, self._retry_at, missing=True, failure=error.reason)
         except (ImagesError, OSError) as error:
             reason = error.reason if isinstance(error, RemoteFailed) else str(error)
-            logger.warning("the remote source %r failed: %s", url, reason)
+            logger.warning("fetching the remote source %r failed: %s", url, reason)
             # The last version, if there is one, stays in use.
             record = replace(last or _Record(url, 0), until=self._retry_at, failure=reason)
         self._remembered[url] = record
-        with suppress(OSError):  # without a stored record, each process asks for itself
+        with suppress(OSError):  # if the record is not stored, each process fetches the source by itself
             self.store.put(_key(url), lambda file: _write_record(file, record), in_use=True)
         if last is not None and last.file not in (None, record.file):
             with suppress(OSError):
@@ -165,7 +166,7 @@ class RemoteSources:
             SourceNotFound: If the server answers that it does not exist.
             RemoteFailed: If it cannot be fetched for any other reason.
             ImagesError: If *check* refuses it.
-            ConfigError: If nothing can be fetched at all.
+            ConfigError: If urllib3 is missing or bypasses the guard.
             OSError: If it cannot be stored.
         """
         known = last if last is not None and last.file is not None else _Record(url, 0)
@@ -230,7 +231,7 @@ class RemoteSources:
 
 
 class _Unchanged(Exception):
-    """Ends writing a version that is already stored. This is not an error."""
+    """Raised to stop writing a version that is already stored. This is not an error."""
 
 
 def _key(url: str) -> Key:
@@ -252,7 +253,7 @@ def _digest_of(file: BinaryIO) -> str:
 
 
 def _mtime_ns(reply: Reply, content_digest: str) -> int:
-    """Return the modification time that the server states, else now.
+    """Return the modification time that the server states, or else the current time, in nanoseconds since 1970.
 
     The fraction of the second is taken from *content_digest*, so that different contents have different times.
     """

@@ -22,11 +22,11 @@ _OPEN_FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One version of one original.
+    """One version of one original file.
 
-    *ref* is the path or URL that was asked for, *path* the file itself, and *root* the folder that the file must be
-    in. The version is *size_bytes* and *mtime_ns*, not the inode: a copy of the file on another host is the same
-    source. If *content* is set, a digest of the file's bytes, that is the version instead.
+    *ref* is the path or URL that was asked for, *path* is the path of the file, and *root* is the folder that the file
+    must be in. The version consists of *size_bytes* and *mtime_ns*, but not of the inode, so that a copy of the file on
+    another host is the same source. If *content* is set, this digest of the file's bytes is the version instead.
     """
 
     ref: str
@@ -38,7 +38,7 @@ class Source:
 
     @property
     def identity(self) -> str:
-        """A string for this source at this version. It is the same on every host that has the same file."""
+        """A string that identifies this version of this source, on every host that has the same file."""
         return f"{self.ref}|{self.content or f'{self.size_bytes}|{self.mtime_ns}'}"
 
     @property
@@ -48,14 +48,14 @@ class Source:
 
     @contextmanager
     def open(self) -> Iterator[int]:
-        """Open the file and yield its descriptor. Leaving the block checks that the file has not changed.
+        """Open the file and yield its descriptor. When the block ends, check that the file has not changed.
 
         A descriptor is used because libvips reads options from file names, such as ``cat.gif[n=-1]``.
 
         Raises:
             SourceNotFound: If the file may not be read, is not a regular file, or is a link out of *root*.
-            SourceChanged: If the file is gone or is another version, or changes during the block. This replaces an
-                error raised in the block.
+            SourceChanged: If the file is gone, is another version, or changes during the block. This error replaces an
+                error of the block.
         """
         real = real_path_inside(self.path, self.root)
         if real is None:
@@ -71,8 +71,9 @@ class Source:
             try:
                 yield descriptor
             finally:
-                # Checked after an error too, since a half-written file is not a broken one. Removing or replacing the
-                # file also sets its change time, but then the descriptor still reads the old version.
+                # Check after an error, too: the file may only look broken because it is being written. Removing or
+                # replacing the file also sets its change time, but then the descriptor still reads the old version,
+                # which has no name any more.
                 after = self._checked(descriptor)
                 if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
                     raise SourceChanged(self.ref, "changed while it was read")
@@ -84,7 +85,7 @@ class Source:
         if not stat.S_ISREG(status.st_mode):
             raise SourceNotFound(self.ref, "not a regular file")
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
-            raise SourceChanged(self.ref, "another version than the one asked for")
+            raise SourceChanged(self.ref, "not the version that was asked for")
         return status
 
 

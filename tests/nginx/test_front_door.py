@@ -189,7 +189,7 @@ def test_a_door_that_was_taken_over_makes_no_links_and_warns_once(folder: Path, 
         link(old, entry)
     (found,) = links(folder)
     assert "w=20" in found.name
-    assert caplog.text.count("in use with another configuration") == 1
+    assert caplog.text.count("used with another configuration now") == 1
 
 
 def test_a_folder_that_was_deleted_belongs_to_whoever_links_next(folder: Path, entry: str) -> None:

@@ -511,7 +511,7 @@ def test_four_processes_that_want_copies_make_them_once(
         go(process)
     lines = "".join(process.communicate()[0] for process in processes).splitlines()
     assert [process.returncode for process in processes] == [0] * 4
-    assert sum(line.startswith("kept 2 copies") for line in lines) == 1
+    assert sum(line.startswith("stored 2 copies") for line in lines) == 1
     assert sum("by vips from a copy" in line for line in lines) == 8
 
 

@@ -52,7 +52,7 @@ def test_the_descriptor_is_at_the_beginning_and_closed_after_the_block(picture: 
 def test_another_version_is_not_opened(picture: Path) -> None:
     source = source_of(picture)
     picture.write_bytes(b"another one")
-    with pytest.raises(SourceChanged, match="another version"), source.open():
+    with pytest.raises(SourceChanged, match="not the version"), source.open():
         pytest.fail("it was opened")
 
 

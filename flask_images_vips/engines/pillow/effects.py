@@ -1,4 +1,4 @@
-"""The effects as steps of Pillow, on pictures of the modes L, LA, RGB and RGBA."""
+"""Implement the effects with Pillow, for pictures in the modes L, LA, RGB and RGBA."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def turned(picture: Image.Image, turn: Turn) -> Image.Image:
 
 
 def recolour(picture: Image.Image, spec: Spec) -> Image.Image:
-    """Change saturation, brightness and contrast. Runs before any background is added, which keeps its colour."""
+    """Change saturation, brightness and contrast. Backgrounds are added by later steps, so they keep their colour."""
     change = effects.colour_matrix(spec.options)
     if change is None:
         return picture
@@ -42,7 +42,7 @@ def recolour(picture: Image.Image, spec: Spec) -> Image.Image:
 
 
 def blur(picture: Image.Image, spec: Spec) -> Image.Image:
-    """Blur with a Gaussian. Colours are premultiplied, so that those of clear pixels do not show."""
+    """Apply a Gaussian blur. Colours are premultiplied by alpha, so that hidden colours do not bleed."""
     if not spec.options.blur:
         return picture
     gaussian = ImageFilter.GaussianBlur(spec.options.blur)
@@ -73,7 +73,7 @@ def pad(picture: Image.Image, spec: Spec) -> Image.Image:
 
 
 def frame(picture: Image.Image, spec: Spec) -> Image.Image:
-    """Add the border. Its inner corners are as round as its outer ones."""
+    """Add the border. The radius of its inner corners is the outer radius minus the border's width, as in CSS."""
     geometry, border = spec.geometry, spec.options.border
     if border is None:
         return picture
@@ -89,7 +89,7 @@ def frame(picture: Image.Image, spec: Spec) -> Image.Image:
 
 
 def round_corners(picture: Image.Image, spec: Spec) -> Image.Image:
-    """Cut the corners off: they become clear, or of the background's colour if the format has no alpha."""
+    """Round the corners: they become transparent, or get the background's colour if the format has no alpha."""
     geometry = spec.geometry
     if not geometry.radius:
         return picture
@@ -105,7 +105,7 @@ def round_corners(picture: Image.Image, spec: Spec) -> Image.Image:
 def on_canvas(
     picture: Image.Image, at: tuple[int, int], size: Size, colour: Sequence[int], format: Format
 ) -> Image.Image:
-    """Lay *picture* on a canvas of *size* and *colour*, without blending: clear pixels of the picture stay clear."""
+    """Lay *picture* on a canvas of *size* and *colour*. Nothing is blended: transparent pixels stay transparent."""
     alpha = format.alpha and (has_alpha(picture) or colour[3] < 255)
     mode = "RGBA" if alpha else "RGB"
     canvas = Image.new(mode, size, tuple(colour) if alpha else tuple(colour[:3]))
@@ -114,7 +114,7 @@ def on_canvas(
 
 
 def _rounded(size: Size, radius: int) -> Image.Image:
-    """A mask of *size* with round corners."""
+    """Return a mask of *size* with rounded corners."""
     mask = Image.new("L", size, 255)
     corner = Image.frombytes("L", (radius, radius), effects.corner(radius))
     right, bottom = size.width - radius, size.height - radius

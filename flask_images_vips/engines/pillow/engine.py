@@ -1,6 +1,7 @@
-"""Render pictures with Pillow: PIL transforms, formats that libvips does not support, and all if there is no libvips.
+"""Render pictures with Pillow.
 
-A source is opened by `reader`, goes through `STEPS`, and is encoded by `writer`.
+Pillow is used for PIL transforms, for formats that libvips does not support, and for everything if libvips cannot be
+used. `Reader` opens a source, each of `STEPS` transforms it, and `encode` writes the result.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from .writer import encode, metadata_of, movement_of
 
 T = TypeVar("T")
 
-_FORMATS = {"MPO": "jpeg"}  # Pillow's name for a JPEG with more pictures behind it
+_FORMATS = {"MPO": "jpeg"}  # Pillow's name for a JPEG file that contains further pictures
 
 
 class PillowEngine:
-    """Renders with Pillow, in this process. Refuses truncated files.
+    """Renders with Pillow. Truncated files are refused.
 
-    *inputs* are the formats that sources may have. *timeout* is in seconds. It is checked between frames and whenever
-    the source is read, so it does not stop encoders, nor the decoders of WebP, AVIF and TIFF. *effort* is ``fast``,
-    ``balanced`` or ``small``.
+    *auto_orient* applies the EXIF orientation. *inputs* are the formats that sources may have. *timeout* is in seconds.
+    It is checked between frames and whenever the source is read, so it does not interrupt encoders or the decoders of
+    WebP, AVIF and TIFF. *effort* is ``fast``, ``balanced`` or ``small``.
     """
 
     name = "pillow"
@@ -59,7 +60,7 @@ class PillowEngine:
             return InvalidOption("format", format.name, expected=f"one of {', '.join(self.settings)} (Pillow)")
         gravity = options.settled().gravity
         if gravity.smart:
-            return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart ones)")
+            return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart gravity)")
         return None
 
     def header(self, descriptor: int, ref: str) -> Header:
@@ -93,13 +94,13 @@ class PillowEngine:
                 for step in STEPS:
                     picture = step(picture, spec)
                 pictures.append(picture)
-                durations.append(image.info.get("duration", 0))  # a WebP has it once its frame is decoded
+                durations.append(image.info.get("duration", 0))  # for WebP, it is known only after the frame is decoded
             if frames > 1:
                 metadata |= movement_of(image, pictures, durations, format)
             return encode(pictures, spec, self.settings, metadata, timely)
 
     def _mark(self, rendition: Rendition, geometry: Geometry) -> Image.Image | None:
-        """The watermark, scaled to the size at which it is drawn."""
+        """Return the watermark, scaled to the size at which it is drawn, or None if there is none."""
         source, box = rendition.watermark, geometry.mark
         if source is None or box is None:
             return None
@@ -111,7 +112,7 @@ def _timely(limit: float, begin: float, items: Iterable[T]) -> Iterator[T]:
     """Yield *items* until *limit* seconds have passed since *begin*.
 
     Raises:
-        LimitExceeded: If there are more items then.
+        LimitExceeded: If items remain after that time.
     """
     for item in items:
         if (seconds := time.monotonic() - begin) > limit:
@@ -120,6 +121,6 @@ def _timely(limit: float, begin: float, items: Iterable[T]) -> Iterator[T]:
 
 
 def rgba(data: bytes) -> tuple[Size, bytes]:
-    """Decode a PNG that an engine has made: its size in pixels, and 4 bytes a pixel, row by row."""
+    """Decode a PNG that an engine has made. See `engines.choice.rgba`."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         return Size(*image.size), image.convert("RGBA").tobytes()

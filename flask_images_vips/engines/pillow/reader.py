@@ -17,7 +17,7 @@ from ...geometry import ORIENTATIONS, Turn
 from ..engine import overtime
 
 _ORIENTATION = 0x0112
-_MOST_READS = 2_000_000  # as many as a GIF of 256 MB takes
+_MOST_READS = 2_000_000  # a GIF of 256 MB takes about this many
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,42 +30,48 @@ class Reader:
 
     @contextmanager
     def open(self, descriptor: int, ref: str) -> Iterator[tuple[Image.Image, Turn]]:
-        """A block with the image, of which only the header is read yet, and the turn that makes it upright.
+        """Open the file for the block.
+
+        Yields the image, of which only the header has been read, and the turn that makes it upright.
 
         Raises:
-            UnsupportedSource: If the file is not an image, or of a format that is not in use.
-            UnreadableSource: If Pillow fails within the block: the image is broken.
-            LimitExceeded: If reading takes longer than the timeout.
+            UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
+            UnreadableSource: If Pillow fails within the block, because the image is broken.
+            LimitExceeded: If reading takes longer than the timeout, or takes too many steps.
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
             with (
                 _CountedReader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
-                # The formats are listed: otherwise Pillow starts Ghostscript for an EPS that is named cat.jpg.
+                # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
                 yield image, self._upright(image)
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG is for libvips alone"
+            reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
             raise UnsupportedSource(ref, reason) from error
-        except Exception as error:  # Pillow's parsers raise anything
+        except Exception as error:  # Pillow's parsers may raise any exception
             raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
 
     def _upright(self, image: Image.Image) -> Turn:
-        # The method of the base class: PNG's own decodes the pixels, to look for EXIF behind them.
+        # Call the method of the base class. PngImageFile's own method would decode all pixels, to look for EXIF after
+        # them.
         upright = ORIENTATIONS.get(Image.Image.getexif(image).get(_ORIENTATION, 1), Turn())
         if image.format == "TIFF":
-            # Pillow turns TIFFs itself, and reports the upright size. So this can only turn it back.
+            # Pillow always turns TIFFs upright. If this is not wanted, the turn must be undone.
             return Turn() if self.auto_orient else upright.back
         if image.format == "AVIF":
-            return upright  # the rotation is part of the format, whatever EXIF says
+            return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
 
 
 class _TimedFile(io.FileIO):
-    """A file that refuses to be read after *limit* seconds. Stops Pillow's parsers, and decoders fed in pieces."""
+    """A file that cannot be read any more after *limit* seconds.
+
+    This stops Pillow's parsers, and those decoders that read the file piece by piece.
+    """
 
     def __init__(self, descriptor: int, limit: float) -> None:
         super().__init__(descriptor)
@@ -79,12 +85,17 @@ class _TimedFile(io.FileIO):
 
 
 class _CountedReader(io.BufferedReader):
-    """A file that refuses to be read more than `_MOST_READS` times. Pillow's GIF parser reads twice per block."""
+    """A file that can be read at most `_MOST_READS` times.
+
+    This stops Pillow's GIF parser, which reads twice per block, if there are very many blocks.
+    """
 
     reads = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
         if self.reads > _MOST_READS:
-            raise LimitExceeded("the file takes {:,} reads or more", self.reads, _MOST_READS, set_by="this package")
+            raise LimitExceeded(
+                "reading the file takes at least {:,} steps", self.reads, _MOST_READS, set_by="this package"
+            )
         return super().read(size)

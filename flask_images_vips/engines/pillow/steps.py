@@ -1,7 +1,7 @@
-"""The steps from an opened picture to a finished one, in Pillow.
+"""Define the steps that turn an opened picture into a finished one, with Pillow.
 
-Each step takes one still picture and the `Spec`, and returns a picture. `FINISH` and `STEPS` have the same names, in
-the same order, as those of `engines.vips.steps`.
+Each step takes one still picture and the `Spec`, and returns a picture. `FINISH` and `STEPS` list steps of the same
+names, in the same order, as `engines.vips.steps`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_cor
 
 Step = Callable[[Image.Image, Spec], Image.Image]
 
-_LINEAR_SIZES = 2.0  # how much larger, per side, JPEG's own shrinking and the first, coarse reduction leave a picture
-_MOST_REDUCED = 32  # Pillow's own first reduction approximates its division: it darkens the average of too many pixels
+# Shrinking while decoding, and Pillow's coarse first reduction, leave the picture this much larger, per side.
+_LINEAR_SIZES = 2.0
+# Pillow's coarse first reduction divides inexactly: averages of more pixels than this, per side, become too dark.
+_MOST_REDUCED = 32
 _SRGB = ImageCms.createProfile("sRGB")
 
 
 def scale(image: Image.Image, spec: Spec) -> Image.Image:
-    """Make the picture upright, in 8-bit sRGB or grey unless it keeps its profile, and of the wanted size."""
+    """Make the picture upright and scale it. Convert it to 8-bit sRGB or grey unless it keeps its profile."""
     geometry, upright = spec.geometry, spec.upright
     profile = image.info.get("icc_profile")
-    if spec.options.transform:  # coordinates are those of the full-size picture, so it is not shrunk while decoding
+    # The coordinates of a transform refer to the full size, so the picture is not shrunk while it is decoded.
+    if spec.options.transform:
         picture = resized(turned(expanded(image), upright), spec.options, geometry)
     else:
         cut = geometry.cut and upright.undone(geometry.cut, Size(*image.size))
@@ -39,12 +42,12 @@ def scale(image: Image.Image, spec: Spec) -> Image.Image:
 
 
 def turn(picture: Image.Image, spec: Spec) -> Image.Image:
-    """Rotate and mirror. With a transform, which acts on the turned picture, `scale` has done it already."""
+    """Rotate and mirror. A transform applies to the turned picture, so then `scale` has already done this."""
     return picture if spec.options.transform else turned(picture, spec.geometry.turn)
 
 
 def flatten(picture: Image.Image, spec: Spec) -> Image.Image:
-    """Replace alpha by the background if the format has no alpha."""
+    """Put the picture on the background colour if the format has no alpha."""
     if not has_alpha(picture) or spec.format.alpha:
         return picture
     canvas = Image.new("RGBA", picture.size, (*spec.options.background[:3], 255))
@@ -70,10 +73,10 @@ def sharpen(picture: Image.Image, spec: Spec) -> Image.Image:
 
 
 FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
-"""The steps once the picture has its size and direction.
+"""The steps after the picture has been scaled and turned.
 
-Colours change before any background is added. Around the canvas the order is that of a CSS box: padding, border, and
-the corners of both.
+`recolour` comes first, before any step adds a background. The steps around the canvas are in the order of a CSS box:
+first the padding, then the border, and last the corners of both.
 """
 STEPS: tuple[Step, ...] = (scale, turn, *FINISH)
 
@@ -103,7 +106,7 @@ def resized(picture: Image.Image, options: Options, geometry: Geometry) -> Image
 
 
 def expanded(image: Image.Image) -> Image.Image:
-    """Convert to 8 bits a band, without a palette: L, LA, RGB, RGBA or CMYK."""
+    """Convert *image* to 8 bits per band without a palette, in the mode L, LA, RGB, RGBA or CMYK."""
     if image.mode.startswith("I"):  # 16 bits or more
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     mode = _expanded_mode(image)
@@ -111,7 +114,7 @@ def expanded(image: Image.Image) -> Image.Image:
 
 
 def kept_profile(image: Image.Image, options: Options, format: Format) -> bytes | None:
-    """The ICC profile of *image* if the rendition keeps it."""
+    """Return the ICC profile of *image*, or None if the rendition does not keep it."""
     profile: bytes | None = image.info.get("icc_profile")
     is_rgb = _expanded_mode(image) in ("RGB", "RGBA")
     return profile if keeps_profile(profile, options, format, is_rgb_picture=is_rgb) else None
@@ -134,7 +137,7 @@ def _resampled(image: Image.Image, size: Size, cut: Box | None) -> Image.Image:
     across, down = size.width / part.width, size.height / part.height
     wanted = round(whole.width * across * _LINEAR_SIZES), round(whole.height * down * _LINEAR_SIZES)
     drafted = image.draft(None, wanted)
-    # The exact extent of the original in the shrunk image, whose sides were rounded up.
+    # The extent of the original in the shrunk image, in fractions of pixels: its own sides were rounded up.
     box: tuple[float, float, float, float] | None = drafted[1] if drafted else None
     picture = expanded(image)
     if cut is not None:
@@ -161,7 +164,7 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
                 picture.convert(colour), ImageCms.ImageCmsProfile(io.BytesIO(profile)), _SRGB, outputMode="RGB"
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
-            converted = None  # the profile is broken, or for another kind of image: ignored
+            converted = None  # ignore a profile that is broken, or made for another kind of image
         if converted is not None:
             if mode == "RGBA":
                 converted.putalpha(picture.getchannel("A"))

@@ -1,4 +1,4 @@
-"""Find the border of one colour around a picture, with Pillow."""
+"""Find the single-coloured border around a picture, with Pillow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .steps import expanded
 
 
 def trim_box(picture: Image.Image, region: Box, threshold: int) -> Box:
-    """As `Engine.trim_box`, of an upright picture."""
+    """Implement `Engine.trim_box`, for a picture that is already upright."""
     piece = expanded(picture).crop((region.left, region.top, region.left + region.width, region.top + region.height))
-    if has_alpha(piece):  # all clear pixels count as the same colour
+    if has_alpha(piece):  # all transparent pixels count as the same colour
         seen = piece.getchannel("A").point([0, *[255] * 255])
         piece = Image.composite(piece, Image.new(piece.mode, piece.size), seen)
     corner = Image.new(piece.mode, piece.size, piece.getpixel((0, 0)))

@@ -1,4 +1,4 @@
-"""Encode a rendition with Pillow: the settings of the encoders, and the metadata that is kept."""
+"""Encode a rendition with Pillow, and write the metadata that it keeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..engine import Spec
 from ..rights import rights, rights_of_tiff
 from .effects import has_alpha
 
-# The modes that each encoder accepts.
+# The modes in which pictures are passed to each encoder.
 _MODES: dict[str, tuple[str, ...]] = {
     "jpeg": ("L", "RGB"),
     "png": ("L", "LA", "RGB", "RGBA"),
@@ -25,7 +25,7 @@ _MODES: dict[str, tuple[str, ...]] = {
     "ico": ("RGBA",),
 }
 _PROGRESSIVE = {"jpeg": {"progressive": True}}  # Pillow cannot write interlaced PNGs
-# AVIF has no lossless mode in Pillow. With full chroma at the best quality, values are off by a few levels at most.
+# Pillow cannot write lossless AVIF. At the best quality and with full chroma, values differ by a few levels at most.
 _LOSSLESS: dict[str, dict[str, Any]] = {
     "webp": {"lossless": True},
     "avif": {"quality": 100, "subsampling": "4:4:4"},
@@ -33,7 +33,7 @@ _LOSSLESS: dict[str, dict[str, Any]] = {
 
 
 def metadata_of(image: Image.Image, descriptor: int, spec: Spec) -> dict[str, Any]:
-    """The metadata that the rendition keeps of *image*, as arguments of Pillow's ``save``."""
+    """Return the metadata of *image* that the rendition keeps, as arguments of Pillow's ``save``."""
     metadata: dict[str, Any] = {}
     if spec.options.keep.copyright and spec.format.metadata and (exif := _rights(image, descriptor)):
         metadata["exif"] = exif
@@ -45,15 +45,15 @@ def metadata_of(image: Image.Image, descriptor: int, spec: Spec) -> dict[str, An
 def movement_of(
     image: Image.Image, pictures: Sequence[Image.Image], durations: Sequence[int], format: Format
 ) -> dict[str, Any]:
-    """The timing of the animation *image*, as arguments of Pillow's ``save``. *durations* are in milliseconds."""
+    """Return the timing of an animation, as arguments of Pillow's ``save``. *durations* are in milliseconds."""
     plays = _plays(image)
     movement: dict[str, Any] = {"save_all": True, "duration": durations}
     if format.name != "gif":
-        return {**movement, "loop": plays % 65_536}  # the field has 16 bits; more becomes endless
+        return {**movement, "loop": plays % 65_536}  # the field has 16 bits, so 65,536 plays become endless
     if plays != 1:
         movement["loop"] = max(0, plays - 1)
     if any(has_alpha(picture) for picture in pictures):
-        movement["disposal"] = 2  # clear each frame, or it would show through the next one
+        movement["disposal"] = 2  # clear each frame, or it would be visible through transparent parts of the next one
     return movement
 
 
@@ -64,10 +64,10 @@ def encode(
     metadata: Mapping[str, Any],
     timely: Callable[[Iterable[Image.Image]], Iterator[Image.Image]],
 ) -> bytes:
-    """Encode *pictures*, one or all frames, with the *settings* of their format and only this *metadata*.
+    """Encode *pictures*, the frames of the rendition, with the *settings* of its format and no other metadata.
 
-    The encoder takes all frames but the first from *timely*, so that it can be stopped between them: GIF's encoder may
-    take a second for each.
+    *timely* wraps all frames but the first. It may raise an error between two frames, so that a slow encoder stops: the
+    GIF encoder may take a second per frame.
     """
     format, options = spec.format, spec.options
     first, *others = (_for_encoder(picture, format) for picture in _alike(pictures, format))
@@ -95,7 +95,7 @@ def _rights(image: Image.Image, descriptor: int) -> bytes | None:
 
 
 def _plays(image: Image.Image) -> int:
-    """How often an animation is played; 0 for endless. A GIF stores the number of repeats, or nothing for none."""
+    """Return how often an animation is played; 0 means endlessly. A GIF stores the number of repeats, if any."""
     loop: int | None = image.info.get("loop")
     if image.format == "GIF":
         return 1 if loop is None else loop + 1 if loop else 0
@@ -103,12 +103,13 @@ def _plays(image: Image.Image) -> int:
 
 
 def _alike(pictures: Sequence[Image.Image], format: Format) -> list[Image.Image]:
-    """Convert the frames of an animation to one mode. Those of a GIF may have different modes."""
+    """Convert the frames of an animation to one mode, because the frames of a GIF may have different modes."""
     if len(pictures) == 1:
         return [*pictures]
     mode = "RGBA" if any(has_alpha(picture) for picture in pictures) else "RGB"
     frames = [picture.convert(mode) for picture in pictures]
-    if mode == "RGBA" and format.name == "gif":  # otherwise all half-clear pixels become opaque, and show as a seam
+    # Otherwise all partly transparent pixels become opaque, and are visible as a seam.
+    if mode == "RGBA" and format.name == "gif":
         for frame in frames:
             frame.putalpha(frame.getchannel("A").point([0] * 128 + [255] * 128))
     return frames
@@ -119,5 +120,5 @@ def _for_encoder(picture: Image.Image, format: Format) -> Image.Image:
     modes = _MODES[format.name]
     if picture.mode not in modes:
         picture = picture.convert(modes[-1] if has_alpha(picture) or len(modes) == 1 else "RGB")
-    picture.info = {}  # some encoders take a profile or a comment from here
+    picture.info = {}  # some encoders would copy a profile or a comment from here
     return picture

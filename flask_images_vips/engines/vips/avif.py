@@ -1,4 +1,4 @@
-"""Decode AVIF with Pillow, which takes less than half the CPU of the decoder in libvips' wheels."""
+"""Decode AVIF with Pillow, which needs less than half the CPU time of the decoder in pyvips-binary."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ class Pixels(NamedTuple):
 
 
 def pixels(descriptor: int, upright: Size, shrink: int) -> Pixels | None:
-    """Decode the first picture of the file, upright.
+    """Decode the first picture of the file and turn it upright.
 
     Each pixel is the average of *shrink* × *shrink* pixels, and the sides are rounded up. Returns None if Pillow cannot
-    read the file, or reads another size than *upright*: libvips then decodes it, or says what is wrong.
+    read the file, or finds a size other than *upright*. The caller then lets libvips decode it, or report what is wrong
+    with it.
     """
     try:
         with io.FileIO(descriptor, closefd=False) as file:
             file.seek(0)
             with Image.open(file, formats=["AVIF"]) as image:
-                # Not EXIF's own tag: Pillow reports the rotation that is part of the format under this number.
+                # This is not the value of EXIF: under the same number, Pillow reports the rotation that AVIF itself
+                # defines.
                 turn = ORIENTATIONS.get(image.getexif().get(_ORIENTATION, 1), Turn())
                 if turn.size(Size(*image.size)) != upright:
                     return None
@@ -40,5 +42,5 @@ def pixels(descriptor: int, upright: Size, shrink: int) -> Pixels | None:
                 return Pixels(Size(*picture.size), len(picture.getbands()), picture.tobytes())
     except MemoryError:
         raise
-    except Exception:  # Pillow's parsers raise anything
+    except Exception:  # Pillow's parsers may raise any exception
         return None

@@ -13,11 +13,11 @@ from ...errors import Busy
 
 
 class Deadline:
-    """A context in which libvips computes pixels for at most *limit* seconds.
+    """A context manager that stops libvips after *limit* seconds.
 
-    At the limit, every watched image is killed, and libvips stops at its next lines. Killing the last image would not
-    be enough: a single region of it may need all of the source. A single call of a codec such as AVIF's, or of librsvg,
-    still runs to its end.
+    At the limit, every watched image is killed, as libvips calls it: the computation fails at its next lines. Killing
+    only the last image would not be enough, because a single region of it may need the whole source. A single call of a
+    codec such as AVIF's, or of librsvg, is not interrupted.
     """
 
     def __init__(self, limit: float) -> None:
@@ -33,22 +33,22 @@ class Deadline:
 
     def __exit__(self, *error: object) -> None:
         self._watcher.remove(self)
-        self._images = []  # an exception that is kept would keep this object, and all pixels
+        self._images = []  # otherwise a stored exception would keep this object and all pixels in memory
 
     @property
     def seconds(self) -> float:
-        """The seconds since the start."""
+        """The seconds since this object was created."""
         return time.monotonic() - self._begin
 
     def watch(self, image: pyvips.Image) -> pyvips.Image:
-        """Kill *image* too when the time is over. Returns it."""
+        """Add *image* to those that are killed when the time is over, and return it."""
         self._images.append(image)
-        if self.over:  # checked after appending: `kill` may have run just before
+        if self.over:  # check after appending: `kill` may have run just before
             image.set_kill(True)
         return image
 
     def watch_only(self, image: pyvips.Image) -> None:
-        """Forget all other images, whose pixels are computed, and free their memory."""
+        """Watch only *image*. All other images have been computed, so their memory can be freed."""
         self._images = [image]
 
     def kill(self) -> None:
@@ -59,10 +59,10 @@ class Deadline:
 
 
 class _Watcher:
-    """One thread for all deadlines of a process. A timer for each would start a thread for every render.
+    """Enforces all deadlines of a process in one thread. A timer per deadline would start a thread for every render.
 
-    The thread sleeps until the earliest deadline it knows, or until one is added that is earlier. A render that ends in
-    time does not wake it.
+    The thread sleeps until the earliest deadline, and is woken if an earlier one is added. Removing a deadline does not
+    wake it.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class _Watcher:
                 try:
                     thread.start()
                 except RuntimeError as error:  # the limit of threads is reached, or Python is shutting down
-                    raise Busy(f"no thread to end renders in time: {error}") from error
+                    raise Busy(f"cannot start the thread that enforces the render timeout: {error}") from error
                 self._thread = thread
             self._deadlines.add(deadline)
             if deadline.end < self._wakes:

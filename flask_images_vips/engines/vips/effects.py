@@ -1,4 +1,4 @@
-"""The effects as steps of libvips, on one still picture in 8-bit sRGB or grey."""
+"""Implement the effects with libvips, for one still picture in 8-bit sRGB or grey."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...geometry import Size
 from .. import effects
 from ..engine import Spec
 
-_BLUR_AMPLITUDE = 0.02  # where the Gaussian is cut off; libvips' default of 0.2 leaves too little of it
-_FINE_SIGMA = 2.0  # below it, integer kernels are too coarse: 36 dB instead of 64
+_BLUR_AMPLITUDE = 0.02  # the Gaussian is cut off at this amplitude; libvips' default of 0.2 cuts off too much
+_FINE_SIGMA = 2.0  # below this sigma, integer kernels are too inaccurate: a PSNR of 36 dB instead of 64
 
 
 def turn(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Rotate and mirror. Rotating needs all of the picture in memory, so it is scaled first."""
+    """Rotate and mirror. This step comes after `scale`, because a rotation holds the whole picture in memory."""
     angle, mirrored = spec.geometry.turn
     if angle:
         image = image.copy_memory().rot(f"d{angle}")
@@ -24,7 +24,7 @@ def turn(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def recolour(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Change saturation, brightness and contrast. Runs before any background is added, which keeps its colour."""
+    """Change saturation, brightness and contrast. Backgrounds are added by later steps, so they keep their colour."""
     change = effects.colour_matrix(spec.options)
     if change is None:
         return image
@@ -42,7 +42,7 @@ def recolour(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def blur(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Blur with a Gaussian. Colours are premultiplied, so that those of clear pixels do not show."""
+    """Apply a Gaussian blur. Colours are premultiplied by alpha, so that hidden colours do not bleed."""
     sigma = spec.options.blur
     if not sigma:
         return image
@@ -77,7 +77,7 @@ def pad(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def frame(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Add the border. Its inner corners are as round as its outer ones."""
+    """Add the border. The radius of its inner corners is the outer radius minus the border's width, as in CSS."""
     geometry, border = spec.geometry, spec.options.border
     if border is None:
         return image
@@ -91,7 +91,7 @@ def frame(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def round_corners(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Cut the corners off: they become clear, or of the background's colour if the format has no alpha."""
+    """Round the corners: they become transparent, or get the background's colour if the format has no alpha."""
     geometry = spec.geometry
     if not geometry.radius:
         return image
@@ -107,7 +107,7 @@ def round_corners(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 def on_canvas(
     image: pyvips.Image, at: tuple[int, int], size: Size, colour: Sequence[int], format: Format
 ) -> pyvips.Image:
-    """Lay *image* on a canvas of *size* and *colour*, without blending: clear pixels of the image stay clear."""
+    """Lay *image* on a canvas of *size* and *colour*. Nothing is blended: transparent pixels stay transparent."""
     background = list(colour)
     image = image.colourspace("srgb")
     if format.alpha and (image.hasalpha() or background[3] < 255):
@@ -118,7 +118,7 @@ def on_canvas(
 
 
 def _rounded(size: Size, radius: int) -> pyvips.Image:
-    """A mask of *size* with round corners."""
+    """Return a mask of *size* with rounded corners."""
     corner = pyvips.Image.new_from_memory(effects.corner(radius), radius, radius, 1, "uchar")
     right, bottom = size.width - radius, size.height - radius
     mask = pyvips.Image.black(*size).invert().insert(corner, 0, 0).insert(corner.fliphor(), right, 0)

@@ -1,7 +1,7 @@
-"""Render pictures with libvips, as a stream, on one thread.
+"""Render pictures with libvips, as a stream and on one thread.
 
-A source is loaded by `reader`, goes through `STEPS`, and is encoded by `writer`. libvips' own ``thumbnail`` does all
-of that in one call; here loading is a step of its own, which controls what is decoded.
+`Reader` loads a source, each of `STEPS` transforms it, and `encode` writes the result. libvips' own ``thumbnail`` would
+load and scale in one call. Here they are separate, to control how much of the source is decoded.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from .writer import encode, exif_of, together
 
 
 class VipsEngine:
-    """Renders with libvips, in this process.
+    """Renders with libvips.
 
-    *inputs* are the formats that sources may have, including ``svg`` if drawings are allowed. *fail_on* is libvips'
-    setting for broken files: ``none``, ``truncated``, ``error`` or ``warning``. *timeout* is in seconds. Shrinking
-    while decoding keeps at least *headroom* source pixels per output pixel and side; LANCZOS does the rest. *effort* is
-    ``fast``, ``balanced`` or ``small``.
+    *auto_orient* applies the EXIF orientation. *inputs* are the formats that sources may have, including ``svg`` if SVG
+    is allowed. *fail_on* is libvips' setting for broken files: ``none``, ``truncated``, ``error`` or ``warning``.
+    *timeout* is in seconds. Decoders that can shrink a picture leave it at least *headroom* times as large as the
+    output, per side; a Lanczos filter does the rest. *effort* is ``fast``, ``balanced`` or ``small``.
     """
 
     name = "vips"
@@ -54,16 +54,20 @@ class VipsEngine:
         self.timeout = timeout
         self._reader = Reader(inputs, fail_on, auto_orient, headroom)
         self.settings = settings_of("vips", effort)
-        # pyvips passes libvips' warnings to Python's logging as they occur. If Python's garbage collector runs there
-        # and frees an image that warns in turn, glib aborts the process: a warning within a warning is fatal.
+        # Do not let pyvips pass libvips' warnings to Python's logging. If Python's garbage collector ran while a
+        # warning is logged, and freed an image that causes another warning, glib would abort the process, because it
+        # does not allow a warning within a warning.
         pyvips._remove_log_handler()
-        # Web workers provide the parallelism. A cache of operations would return old pixels of a replaced source.
+        # Use one thread, because the web server already runs workers in parallel. Cache no operations, because the
+        # cache could return old pixels of a source that was replaced.
         pyvips.cache_set_max(0)
         pyvips.vips_lib.vips_concurrency_set(1)
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if options.transform is not None:
-            return InvalidOption("transform", str(options.transform), expected="no transform (libvips has none)")
+            return InvalidOption(
+                "transform", str(options.transform), expected="no transform (libvips does not support it)"
+            )
         if format.name not in self.settings:
             return InvalidOption("format", format.name, expected=f"one of {', '.join(self.settings)} (libvips)")
         return None
@@ -104,7 +108,7 @@ class VipsEngine:
         ref = rendition.source.ref
         with self._pixels(ref) as deadline:
             spec = Spec(rendition.options, rendition.format, geometry)
-            if frames > 1 and is_smart(spec):  # all frames keep the same part
+            if frames > 1 and is_smart(spec):  # crop all frames to the same part
                 spec = replace(spec, geometry=geometry._replace(at=self._look(descriptor, ref, spec)))
             source = deadline.watch(reader.load(descriptor, ref, geometry, frames))
             spec = replace(spec, mark=self._mark(rendition, geometry))
@@ -113,14 +117,14 @@ class VipsEngine:
                 image = frame
                 for step in STEPS:
                     image = deadline.watch(step(image, spec))
-                if frames > 1:  # computed one by one: the buffers of all frames at once would take ten times as much
+                if frames > 1:  # compute the frames one by one: all at once would take ten times as much memory
                     image = image.copy_memory()
                     deadline.watch_only(source)
                 made.append(image)
             return encode(deadline.watch(together(made)), spec, self.settings, exif_of(source, descriptor, spec))
 
     def _mark(self, rendition: Rendition, geometry: Geometry) -> pyvips.Image | None:
-        """The watermark, scaled to the size at which it is drawn."""
+        """Return the watermark, scaled to the size at which it is drawn, or None if there is none."""
         source, box = rendition.watermark, geometry.mark
         if source is None or box is None:
             return None
@@ -128,12 +132,12 @@ class VipsEngine:
         try:
             with source.open() as descriptor:
                 mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
-                return scale(mark, plain).copy_memory()  # decoded before the descriptor is closed
+                return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
         except ERRORS as error:
             raise UnreadableSource(source.ref, f"as a watermark: {reason(error)}") from error
 
     def _look(self, descriptor: int, ref: str, spec: Spec) -> tuple[int, int]:
-        """Where a smart crop puts the top left corner of an animation's first frame on the canvas, in pixels."""
+        """Return where a smart crop puts the top left corner of the first frame on the canvas, in pixels."""
         image = self._reader.load(descriptor, ref, spec.geometry, 1)
         for step in (scale, turn, place):
             image = step(image, spec)
@@ -141,7 +145,13 @@ class VipsEngine:
 
     @contextmanager
     def _pixels(self, ref: str) -> Iterator[Deadline]:
-        """A block in which libvips may compute pixels, for as long as a render may take."""
+        """Let the block compute pixels for at most the timeout, and convert the errors of libvips.
+
+        Raises:
+            UnreadableSource: If libvips fails.
+            LimitExceeded: If it takes longer than the timeout.
+            Busy: If no thread can be started to enforce the timeout.
+        """
         note_pixels()
         with Deadline(self.timeout) as deadline:
             try:

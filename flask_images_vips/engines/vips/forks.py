@@ -1,7 +1,7 @@
-"""Detect a process that was forked after libvips had computed pixels: making more there would hang.
+"""Detect a process that was forked after libvips had computed pixels. In such a process, libvips hangs.
 
-libvips keeps worker threads for some seconds. A forked child inherits their count, but not the threads. This module
-does not import pyvips, so that it can be asked before pyvips is needed.
+libvips keeps idle worker threads for some seconds. A forked child inherits their number, but not the threads
+themselves, and waits for them. This module does not import pyvips, because it is used before pyvips is needed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def note_pixels() -> None:
 
 
 def forked_after_pixels() -> bool:
-    """Whether libvips would hang in this process. Logs a warning, once per process, if it would."""
+    """Return whether libvips would hang in this process. Logs a warning if so, once per process."""
     global _warned_pid  # noqa: PLW0603
     forked = _first_pid is not None and _first_pid != os.getpid()
     if forked and _warned_pid != os.getpid():
         _warned_pid = os.getpid()
         logger.warning(
-            "This process was forked after libvips had rendered images in its parent, and libvips would hang here. "
-            "Images are rendered by Pillow, which is slower. Render nothing at import; with gunicorn --preload, "
-            "nothing before the fork; with uWSGI, set lazy-apps."
+            "This process was forked after libvips had rendered images in its parent. libvips would hang here, so "
+            "images are rendered by Pillow, which is slower. To avoid this, do not render images at import. With "
+            "gunicorn --preload, do not render before the fork; with uWSGI, set lazy-apps."
         )
     return forked

@@ -1,4 +1,8 @@
-"""Make several renditions from one decode with libvips: sets of sizes, and reduced copies of a source."""
+"""Make several files from one decode with libvips.
+
+These are either the members of a set, which is one picture in several sizes, or copies: reduced versions of a large
+source, from which later renditions are made.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,14 @@ from .reader import Reader, upright_size
 from .steps import FINISH, scale
 from .writer import encode
 
-# How copies are encoded. An uncompressed one is read three times as fast; a JPEG takes a tenth of the disk.
+# The encoder settings of copies. Uncompressed copies are read three times as fast as JPEGs, which take a tenth of the
+# disk space.
 _COPIES: dict[str, dict[str, Any]] = {"tiff": {"compression": "none"}, "jpeg": {"Q": 92, "subsample_mode": "off"}}
 
-# How much larger, per side, a member of a set must be than another that is made from it. Copies leave as much.
+# A member of a set can be made from a larger picture only if that is at least this much larger, per side.
 _LEAST_SPARE = 1.24
-# Up to this many pixels, a picture for several members is kept as it was decoded: scaling it first would cost more.
+# The picture that several members are made from keeps its decoded size up to this many pixels, because scaling it first
+# would cost more than it saves.
 _MOST_PIXELS = 8_000_000
 
 
@@ -34,9 +40,10 @@ def render_set(
     settings: Mapping[str, Mapping[str, Any]],
     deadline: Deadline,
 ) -> list[bytes]:
-    """As `DecodesOnce.render_set`. The smaller members are made from the largest, once that is scaled.
+    """Implement `DecodesOnce.render_set`. The smaller members are made from the scaled picture of the largest one.
 
-    Members hardly smaller than the largest are made from a larger picture instead, which takes memory.
+    Members that are hardly smaller than the largest one are made from an even larger picture instead, which takes
+    memory.
     """
     (rendition, largest), *others = members
     ref, spec = rendition.source.ref, Spec(rendition.options, rendition.format, largest)
@@ -58,7 +65,7 @@ def render_set(
 def reduced(
     reader: Reader, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str, deadline: Deadline
 ) -> list[bytes]:
-    """As `DecodesOnce.reduced`."""
+    """Implement `DecodesOnce.reduced`."""
     largest = Geometry(sizes[0], sizes[0])
     image = deadline.watch(reader.load(descriptor, rendition.source.ref, largest, 1))
     copies = []
@@ -72,7 +79,7 @@ def reduced(
 
 
 def reader_of_copies(reader: Reader) -> Reader:
-    """A reader for files that `reduced` made, whatever formats sources may have. A broken copy is of no use."""
+    """Return a reader for copies made by `reduced`, whatever formats sources may have. It refuses broken files."""
     return replace(reader, inputs=(*_COPIES,), fail_on="error")
 
 
@@ -82,16 +89,16 @@ def _finished(
     settings: Mapping[str, Mapping[str, Any]],
     deadline: Deadline,
 ) -> bytes:
-    """Encode a picture that is scaled already, after all other steps."""
+    """Apply the steps that follow after `scale` to *image*, and encode the result."""
     for step in (turn, *FINISH):
         image = deadline.watch(step(image, spec))
     return encode(image, spec, settings)
 
 
 def _whole(reader: Reader, descriptor: int, ref: str, spec: Spec, deadline: Deadline) -> pyvips.Image:
-    """An upright picture in memory, for several members about as large as *spec*'s."""
+    """Return an upright picture in memory that is large enough for members about as large as the one of *spec*."""
     least = Size(*(math.ceil(_LEAST_SPARE * side) for side in spec.geometry.upright))
-    # The decoder shrinks by as much as it would for the largest member alone.
+    # Lower the headroom, so that the decoder shrinks as much as for the largest member alone.
     reader = replace(reader, headroom=reader.headroom / _LEAST_SPARE)
     image = deadline.watch(reader.load(descriptor, ref, Geometry(least, least), 1))
     size = upright_size(image)
@@ -101,5 +108,5 @@ def _whole(reader: Reader, descriptor: int, ref: str, spec: Spec, deadline: Dead
 
 
 def _has_spare(made: Size, wanted: Size) -> bool:
-    """Whether a picture of the size *made* is large enough to make a good one of the size *wanted* from it."""
+    """Return whether a picture of the size *made* is large enough to make one of the size *wanted* from it."""
     return min(made.width / wanted.width, made.height / wanted.height) >= _LEAST_SPARE

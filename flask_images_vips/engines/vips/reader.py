@@ -1,7 +1,8 @@
 """Load a source with libvips, decoding no more pixels than the rendition needs.
 
-The loader is chosen by content, from a fixed list, and reads from a descriptor. So neither a file name nor a signature
-selects another loader. Pixels are decoded as a stream, and at a reduced size if the format supports that.
+The loader is chosen from a fixed list by the content of the file, and reads from a descriptor. So neither the name nor
+the content of a file can select another loader. Pixels are decoded as a stream, and at a reduced size if the format
+supports that.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ...errors import LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ..outlines import check_gif
 
-# By the type name of libvips' loader. libvips has others (PDF, raw, matrix text …), which are not used.
+# The formats, by the type name of libvips' loader. The other loaders of libvips (PDF, raw, matrix text …) are not used.
 _LOADERS = {
     "VipsForeignLoadJpegSource": "jpeg",
     "VipsForeignLoadPngSource": "png",
@@ -33,18 +34,20 @@ _LOADERS = {
 }
 _MOST_SVG_BYTES = 1_000_000
 
-# Source pixels per output pixel, per side, that shrinking while decoding keeps if a part is cut out. The edges of the
-# part are then off by at most an eighth of an output pixel.
+# If a part of the source is cut out, it is decoded at least this much larger than the output, per side. Its edges are
+# then off by at most an eighth of an output pixel.
 _HEADROOM_OF_CUT = 4
-# For smaller factors, libwebp's scaling takes longer than libvips takes for all pixels, and is less sharp.
+# WebP is shrunk while decoding only from this factor on. For smaller factors, libwebp needs more time to scale than
+# libvips needs for all pixels, and the result is less sharp.
 _LEAST_WEBP_SHRINK = 1.5
-# Pillow's `reduce` approximates the division: it darkens the average of too many pixels.
+# Pillow's `reduce` divides inexactly: averages of more pixels than this, per side, become too dark.
 _MOST_AVERAGED = 32
-# libvips' `reduce` rounds its weights, and darkens by one level in a hundred at larger factors. A fraction of a source
-# pixel does not show at those.
+# Above this factor, libvips' `reduce` would darken the picture by one level in a hundred, because it rounds its
+# weights. The fraction of a source pixel that `_unstretched` corrects is not visible then.
 _MOST_REDUCED = 8
 
-# What pyvips raises. UnicodeDecodeError: libvips' message quotes text of the file, in an unknown encoding.
+# The exceptions of pyvips. UnicodeDecodeError is raised if libvips' message quotes text of the file in an unknown
+# encoding.
 ERRORS = (pyvips.Error, UnicodeDecodeError)
 
 
@@ -58,26 +61,27 @@ class Reader:
     headroom: float
 
     def open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
-        """Return the format and the image. Only its header is read yet.
+        """Return the format, and the image with only its header read yet. *options* are passed to libvips' loader.
 
         Raises:
-            UnsupportedSource: If the file is not an image, or of a format that is not in use.
+            UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnreadableSource: If the file is an SVG that is refused.
             LimitExceeded: If an SVG has too many bytes.
+            pyvips.Error, UnicodeDecodeError: If libvips cannot read the file.
         """
         os.lseek(descriptor, 0, os.SEEK_SET)
         source = pyvips.Source.new_from_descriptor(descriptor)
         pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
         if pointer == pyvips.ffi.NULL:
-            pyvips.vips_lib.vips_error_clear()  # otherwise the next error would include this one
+            pyvips.vips_lib.vips_error_clear()  # otherwise the message of the next error would include this one
             raise UnsupportedSource(ref, "libvips has no loader for this file")
         loader = pyvips.ffi.string(pointer).decode()
         format = _LOADERS.get(loader)
         if format is None or format not in self.inputs:
-            raise UnsupportedSource(ref, f"{format or loader} is not one of the input formats in use")
+            raise UnsupportedSource(ref, f"{format or loader} is not an allowed input format")
         if format == "svg":
             return format, _open_svg(descriptor, ref, **options)
-        # For TIFF, libvips reports a truncated file as another kind of error.
+        # libvips reports a truncated TIFF as another kind of error, which the setting "truncated" would ignore.
         fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         if not self.auto_orient and has(image, "orientation"):
@@ -88,8 +92,8 @@ class Reader:
     def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int) -> pyvips.Image:
         """Load the part of the source that *geometry* uses, at a reduced size if the format supports that.
 
-        The image is still as it is stored, not upright. If *frames* is more than 1, the frames are loaded whole, one
-        below the other.
+        The image is not turned upright yet. If *frames* is more than 1, the frames are loaded whole, one below the
+        other.
         """
         if frames > 1:
             format, image = self.open(descriptor, ref, n=frames)
@@ -106,7 +110,8 @@ class Reader:
         if format == "jpeg" and spare >= 2:
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self.open(descriptor, ref, shrink=shrink)
-        elif format == "avif" and self.fail_on in ("none", "truncated"):  # Pillow decodes corrupt data too
+        # Stricter settings need libvips, because Pillow decodes corrupt data.
+        elif format == "avif" and self.fail_on in ("none", "truncated"):
             shrink = max(1, min(_MOST_AVERAGED, int(spare)))
             shrunk = _decoded_avif(descriptor, image, shrink)
         if shrunk is not None:
@@ -116,7 +121,7 @@ class Reader:
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
         if format == "webp" and spare >= _LEAST_WEBP_SHRINK:
             _, image = self.open(descriptor, ref, scale=1 / spare)
-        if format == "svg":  # a drawing has no pixels: it is drawn at the wanted size
+        if format == "svg":  # an SVG has no pixels, so it is drawn at the wanted size
             whole = upright if cut is None else cut
             scale = max(scaled.width / whole.width, scaled.height / whole.height)
             _, image = self.open(descriptor, ref, scale=scale)
@@ -127,7 +132,7 @@ class Reader:
 
 
 def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.Image | None:
-    """*image*, whose header libvips has read, with pixels decoded by Pillow; None if Pillow cannot."""
+    """Return *image*, whose header libvips has read, with pixels that Pillow decodes; None if Pillow cannot read it."""
     from . import avif  # noqa: PLC0415  (imports Pillow, which is needed only here)
 
     decoded = avif.pixels(descriptor, Size(image.width, image.height), shrink)
@@ -137,12 +142,13 @@ def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.I
     for field in ("vips-loader", "icc-profile-data", "exif-data"):
         if has(image, field):
             made.set_type(image.get_typeof(field), field, image.get(field))
-    made.remove("orientation")  # read from EXIF just now; in HEIF, only irot and imir turn a picture
+    # This field was just derived from EXIF, but only AVIF's own irot and imir turn the picture.
+    made.remove("orientation")
     return made
 
 
 def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
-    """Draw an SVG from memory. From a file or a stream, librsvg would read the files next to it."""
+    """Draw an SVG from memory. Given a file or a stream, librsvg would also read files next to it."""
     with io.FileIO(descriptor, closefd=False) as file:
         file.seek(0)
         data = file.read(_MOST_SVG_BYTES + 1)
@@ -153,7 +159,9 @@ def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
 
 
 def _check_drawing(data: bytes, ref: str) -> None:
-    """Refuse an SVG with entities, or with embedded pictures, whose size no limit covers. Refuses a compressed one too.
+    """Refuse an SVG that declares entities or embeds pictures, because no limit covers their size.
+
+    A compressed SVG is refused, too.
 
     Raises:
         UnreadableSource: If the drawing is refused, or is not XML.
@@ -175,24 +183,24 @@ def _check_drawing(data: bytes, ref: str) -> None:
 
 
 def has(image: pyvips.Image, field: str) -> bool:
-    """Whether *image* has a metadata field. Listing all fields would fail on names in an unknown encoding."""
+    """Return whether *image* has the metadata *field*. Listing all would fail on names in an unknown encoding."""
     return bool(image.get_typeof(field))
 
 
 def orientation(image: pyvips.Image) -> Turn:
-    """The turn that makes *image* upright."""
+    """Return the turn that makes *image* upright."""
     return ORIENTATIONS.get(image.get("orientation") if has(image, "orientation") else 1, Turn())
 
 
 def upright_size(image: pyvips.Image) -> Size:
-    """The size of *image* once it is upright, in pixels."""
+    """Return the size of *image* after turning it upright, in pixels."""
     return orientation(image).size(Size(image.width, image.height))
 
 
 def cut_out(image: pyvips.Image, box: Box, across: float = 1, down: float = 1) -> pyvips.Image:
     """Cut the part *box* of the upright picture out of *image*, which is not upright yet.
 
-    *across* and *down* are the fractions of its sides at which the picture was decoded.
+    *across* and *down* are the factors by which decoding has scaled the width and the height; 1 is the full size.
     """
     loaded = upright_size(image)
     left, top = min(round(box.left * across), loaded.width - 1), min(round(box.top * down), loaded.height - 1)
@@ -202,10 +210,11 @@ def cut_out(image: pyvips.Image, box: Box, across: float = 1, down: float = 1) -
 
 
 def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scaled: Size) -> pyvips.Image:
-    """Scale *shrunk* to *scaled* by the exact factor, although its decoder has rounded the sides of *original*.
+    """Scale *shrunk*, which is *original* decoded at 1/*shrink* of its size, to *scaled*.
 
-    Scaling it as if its sides were exact would stretch the picture by up to half an output pixel. `reduce` takes the
-    exact factor, but keeps only the centre of its canvas in place. So the picture's corner is put at that centre.
+    The decoder has rounded the sides. Ignoring that would stretch the picture by up to half an output pixel. `reduce`
+    accepts the exact factor, but keeps the centre of its canvas in place, not the corner. So the top left corner of the
+    picture is put at the centre of a larger canvas.
     """
     width, height = orientation(original).size(scaled)
     across, down = original.width / shrink / width, original.height / shrink / height
@@ -220,12 +229,12 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
 
 
 def _corner(least: int, factor: float) -> int:
-    """Half the side of a canvas, at least *least* pixels, such that *factor* divides it almost evenly."""
+    """Return half the side of a canvas: at least *least* pixels, and almost a multiple of *factor*."""
     return next(half for half in itertools.count(least) if abs(half / factor - round(half / factor)) < 0.2)
 
 
 def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Image]:
-    """Split the result of `Reader.load` into its frames, and cut *cut* out of each."""
+    """Split the result of `Reader.load` into its *frames*, and cut *cut* out of each. A single frame is cut already."""
     if frames == 1:
         return [image]
     image = image.copy()
@@ -236,10 +245,10 @@ def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Imag
 
 
 def reason(error: Exception) -> str:
-    """The message of *error*, one of `ERRORS`, on one line."""
+    """Return the message of *error*, one of `ERRORS`, on one line."""
     text = str(error)
     if isinstance(error, UnicodeDecodeError):
-        # libvips' message is still in its buffer, and all later errors would include it.
+        # Empty libvips' message buffer, or the messages of all later errors would include this one.
         pyvips.vips_lib.vips_error_clear()
         text = error.object.decode("utf-8", "replace")
     return " ".join(text.split())[:300]

@@ -1,7 +1,7 @@
-"""The steps from a loaded picture to a finished one, in libvips.
+"""Define the steps that turn a loaded picture into a finished one, with libvips.
 
-Each step takes one still picture and the `Spec`, and returns a picture. `FINISH` and `STEPS` have the same names, in
-the same order, as those of `engines.pillow.steps`.
+Each step takes one still picture and the `Spec`, and returns a picture. `FINISH` and `STEPS` list steps of the same
+names, in the same order, as `engines.pillow.steps`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Step = Callable[[pyvips.Image, Spec], pyvips.Image]
 
 
 def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Make the picture upright, in 8-bit sRGB or grey, and of the wanted size."""
+    """Make the picture upright and scale it. Convert it to 8-bit sRGB or grey unless it keeps its profile."""
     image = _without_cmyk(image)
     own, target = upright_size(image), spec.geometry.upright
     reduced = Size(min(own.width, target.width), min(own.height, target.height))
@@ -40,7 +40,7 @@ def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
-    """Convert CMYK without a profile to RGB as browsers do. libvips would assume a printing profile of its own."""
+    """Convert CMYK without a profile to RGB, as browsers do. libvips would assume a printing profile."""
     if image.interpretation != "cmyk" or has(image, "icc-profile-data"):
         return image
     inks = image.invert()
@@ -48,7 +48,7 @@ def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
 
 
 def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
-    """Enlarge by bicubic interpolation between pixel centres. libvips' own enlarging shifts by half a pixel."""
+    """Enlarge with bicubic interpolation between pixel centres. libvips' own enlarging shifts by half a pixel."""
     alpha = image.hasalpha()
     image = image.copy_memory()
     if alpha:
@@ -67,7 +67,7 @@ def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
 
 
 def flatten(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Replace alpha by the background if the format has no alpha."""
+    """Put the picture on the background colour if the format has no alpha."""
     if not image.hasalpha() or spec.format.alpha:
         return image
     return image.colourspace("srgb").flatten(background=list(spec.options.background[:3]))
@@ -87,12 +87,12 @@ def place(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def is_smart(spec: Spec) -> bool:
-    """Whether the part that `place` keeps depends on the pixels."""
+    """Return whether `place` crops to a part that depends on the pixels."""
     return spec.options.settled().gravity.smart and spec.geometry.canvas != spec.geometry.scaled
 
 
 def sharpen(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Sharpen with Pillow's unsharp mask, which Flask-Images uses for ``sharpen``."""
+    """Sharpen with the unsharp mask of Pillow, as Flask-Images does."""
     wanted = spec.options.sharpen
     if wanted is None or wanted.radius == 0:
         return image
@@ -104,10 +104,10 @@ def sharpen(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def _pillow_blur(wanted: Sharpen) -> pyvips.Image:
-    """One axis of Pillow's GaussianBlur: three passes of a box with fractional edges.
+    """Return the kernel of Pillow's GaussianBlur for one axis: three passes of a box with fractional edges.
 
-    Gwosdek, Grewenig, Bruhn, Weickert: Theoretical Foundations of Gaussian Convolution by Extended Box Filtering
-    (2011), the equations for 3 passes.
+    The equations for 3 passes are from Gwosdek, Grewenig, Bruhn, Weickert: Theoretical Foundations of Gaussian
+    Convolution by Extended Box Filtering (2011).
     """
     variance = wanted.radius**2 / 3
     whole = int((math.sqrt(12 * variance + 1) - 1) / 2)
@@ -126,9 +126,9 @@ def _convolve(one: list[float], other: list[float]) -> list[float]:
 
 
 FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
-"""The steps once the picture has its size and direction.
+"""The steps after the picture has been scaled and turned.
 
-Colours change before any background is added. Around the canvas the order is that of a CSS box: padding, border, and
-the corners of both.
+`recolour` comes first, before any step adds a background. The steps around the canvas are in the order of a CSS box:
+first the padding, then the border, and last the corners of both.
 """
 STEPS: tuple[Step, ...] = (scale, turn, *FINISH)

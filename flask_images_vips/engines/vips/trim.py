@@ -1,4 +1,4 @@
-"""Find the border of one colour around a picture, with libvips."""
+"""Find the single-coloured border around a picture, with libvips."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .reader import Reader, cut_out, orientation
 
 
 def trim_box(reader: Reader, descriptor: int, ref: str, region: Box, threshold: int, deadline: Deadline) -> Box:
-    """As `Engine.trim_box`."""
+    """Implement `Engine.trim_box`."""
     _, image = reader.open(descriptor, ref)
     corner = deadline.watch(_comparable(cut_out(image, region._replace(width=1, height=1))))(0, 0)
-    _, image = reader.open(descriptor, ref)  # again: it is read only once, from the top
+    _, image = reader.open(descriptor, ref)  # open it again: a stream can be read only once, from the top
     piece = deadline.watch(_comparable(cut_out(image, region)))
     other = deadline.watch(((piece - corner).abs() > threshold).bandor())
     columns, rows = (bytes((sums > 0).write_to_memory()) for sums in other.project())
@@ -27,7 +27,7 @@ def trim_box(reader: Reader, descriptor: int, ref: str, region: Box, threshold: 
 
 
 def _comparable(image: pyvips.Image) -> pyvips.Image:
-    """Convert to 8 bits a band, and give all clear pixels the same colour."""
+    """Convert to 8 bits per band, and make all transparent pixels the same colour."""
     if image.format == "ushort":
         image = image >> 8
     elif image.format != "uchar":

@@ -1,4 +1,4 @@
-"""Encode a rendition with libvips: the settings of the encoders, and the metadata that is kept."""
+"""Encode a rendition with libvips, and write the metadata that it keeps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 
 
 def together(frames: list[pyvips.Image]) -> pyvips.Image:
-    """Join *frames* one below the other, as libvips' encoders expect. The first carries their delays and loop count."""
+    """Join *frames* one below the other, as libvips' encoders expect.
+
+    The result has the delays and the loop count of the first frame.
+    """
     if len(frames) == 1:
         return frames[0]
     image = pyvips.Image.arrayjoin(frames, across=1).copy()
@@ -27,7 +30,7 @@ def together(frames: list[pyvips.Image]) -> pyvips.Image:
 
 
 def exif_of(source: pyvips.Image, descriptor: int, spec: Spec) -> bytes | None:
-    """The EXIF block that the rendition gets, if any."""
+    """Return the EXIF block for the rendition, or None."""
     if not (spec.options.keep.copyright and spec.format.metadata):
         return None
     if source.get("vips-loader").startswith("tiff"):
@@ -56,9 +59,9 @@ def encode(
         keep |= _KEEP_EXIF
         image = image.copy()
         for field in image.get_fields():
-            if field.startswith("exif-"):  # libvips would write each of these tags into the block
+            if field.startswith("exif-"):  # or libvips would write these tags into the block, too
                 image.remove(field)
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    # Into memory, not into a file: on a full disk, libvips would leave an empty file in place.
+    # Write into memory, because libvips would leave an empty file behind on a full disk.
     data: bytes = image.write_to_buffer("." + format.name, keep=keep, **parameters)
     return data

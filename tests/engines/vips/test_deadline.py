@@ -104,7 +104,12 @@ def test_no_render_goes_without_a_deadline_where_no_thread_can_be_started(monkey
     monkeypatch.setattr("flask_images_vips.engines.vips.deadline._watchers", PerProcess(_Watcher))
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
-        with pytest.raises(Busy, match="no thread to end renders in time: can't start new thread"), Deadline(600):
+        with (
+            pytest.raises(
+                Busy, match="cannot start the thread that enforces the render timeout: can't start new thread"
+            ),
+            Deadline(600),
+        ):
             pytest.fail("it has no deadline")
     with Deadline(0.01) as later:
         assert until(lambda: later.over)
