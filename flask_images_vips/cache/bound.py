@@ -23,7 +23,7 @@ SHARDS = 256
 _LARGEST_PART = 16  # an entry larger than 1/16 of the bound is not stored: it would evict too much
 _SAMPLE_FILES = 32  # the minimum number of files in a sample
 _EVICTED_PART = 10  # the oldest 1/10 of a sample is evicted
-_MOST_SAMPLES, _MOST_FILES = 8, 512  # the most samples and files that a single write looks at
+_MAX_SAMPLES, _MAX_FILES = 8, 512  # the most samples and files that a single write looks at
 # While some shards are not counted yet, each write counts about this many files. The cache grows by less than 1 %
 # during this time.
 _COUNTED_PER_WRITE = 128
@@ -165,9 +165,9 @@ class Bound:
 
     def _make_room(self, counts: _Counts, room: int) -> None:
         looked = 0
-        for _ in range(_MOST_SAMPLES):
+        for _ in range(_MAX_SAMPLES):
             looked += self._evict_some(counts)
-            if looked >= _MOST_FILES or sum(counts.read()) <= room:
+            if looked >= _MAX_FILES or sum(counts.read()) <= room:
                 return
 
     def _evict_some(self, counts: _Counts) -> int:

@@ -20,7 +20,7 @@ _TOLERANCE = 0.003
 # Points on sRGB's transfer curve: encoded value, linear light.
 _CURVE = ((0.25, 0.0509), (0.5, 0.2140), (0.75, 0.5225))
 _CURVE_TOLERANCE = 0.01
-_MOST_TAGS = 100
+_MAX_TAGS = 100
 
 
 def keeps_profile(profile: bytes | None, options: Options, format: Format, *, is_rgb_picture: bool) -> bool:
@@ -60,7 +60,7 @@ def is_srgb(profile: bytes) -> bool:
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
     (count,) = struct.unpack_from(">I", profile, 128)
-    if count > _MOST_TAGS:
+    if count > _MAX_TAGS:
         raise ValueError(f"{count} tags in a profile")
     entries = (struct.unpack_from(">4sII", profile, 132 + 12 * index) for index in range(count))
     return {name: profile[offset : offset + size] for name, offset, size in entries}

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from ..errors import LimitExceeded, UnreadableSource
 
-MOST_FRAMES = 10_000
-MOST_BLOCKS = 1_000_000
+MAX_FRAMES = 10_000
+MAX_BLOCKS = 1_000_000
 """The maximum number of data blocks in a GIF. This many full blocks hold 256 MB.
 
 Walking over them in Python takes a fraction of a second.
@@ -26,7 +26,7 @@ def check_frames(descriptor: int) -> None:
     """Refuse the file at *descriptor* if it has too many frames, pages or chunks.
 
     Raises:
-        LimitExceeded: If there are more than `MOST_FRAMES`.
+        LimitExceeded: If there are more than `MAX_FRAMES`.
     """
     # Read through a large buffer: if there are many chunks, they are small, so that one read covers many of them.
     with BufferedReader(FileIO(descriptor, closefd=False), _PIECE) as file:
@@ -41,9 +41,9 @@ def check_frames(descriptor: int) -> None:
             count = _tiff_pages(file.raw, start)
         else:
             return
-    if count > MOST_FRAMES:
+    if count > MAX_FRAMES:
         raise LimitExceeded(
-            "the file has at least {:,} frames, pages or chunks", count, MOST_FRAMES, set_by="this package"
+            "the file has at least {:,} frames, pages or chunks", count, MAX_FRAMES, set_by="this package"
         )
 
 
@@ -54,7 +54,7 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
 
     Raises:
         UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
-        LimitExceeded: If it has more than `MOST_BLOCKS` blocks.
+        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
     """
     blocks = 0
     with open(descriptor, "rb", closefd=False) as file:
@@ -71,11 +71,11 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
             else:
                 raise UnreadableSource(ref, f"a GIF with an unknown block at byte {offset}")
             blocks += 1
-            while data[offset] and blocks <= MOST_BLOCKS:
+            while data[offset] and blocks <= MAX_BLOCKS:
                 offset += data[offset] + 1
                 blocks += 1
-            if blocks > MOST_BLOCKS:
-                raise LimitExceeded("the GIF has at least {:,} data blocks", blocks, MOST_BLOCKS, set_by="this package")
+            if blocks > MAX_BLOCKS:
+                raise LimitExceeded("the GIF has at least {:,} data blocks", blocks, MAX_BLOCKS, set_by="this package")
             offset += 1
     except IndexError:
         raise UnreadableSource(ref, "a GIF that ends within a frame") from None
@@ -96,7 +96,7 @@ def _gif_frames(file: BinaryIO) -> int:
 
 def _webp_chunks(file: BinaryIO) -> int:
     offset, count = 12, 0
-    while count <= MOST_FRAMES:
+    while count <= MAX_FRAMES:
         file.seek(offset)
         head = file.read(8)
         if len(head) < 8:
@@ -114,9 +114,9 @@ def _tiff_pages(file: RawIOBase, start: bytes) -> int:
     seen: set[int] = set()
     try:
         (offset,) = struct.unpack_from(order + next_page, start, first)
-        while offset and len(seen) <= MOST_FRAMES:
+        while offset and len(seen) <= MAX_FRAMES:
             if offset in seen:
-                return MOST_FRAMES + 1
+                return MAX_FRAMES + 1
             seen.add(offset)
             file.seek(offset)
             (tags,) = struct.unpack(order + entries, file.read(size) or b"")

@@ -9,7 +9,7 @@ from typing import BinaryIO
 _PREFIX = b"Exif\0\0"
 _TAGS = (0x013B, 0x8298)  # Artist, Copyright (Exif 3.0, 4.6.5)
 _TYPES = (2, 129)  # ASCII, UTF-8
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 
 
 def rights(exif: bytes) -> bytes | None:
@@ -38,7 +38,7 @@ def _read(file: BinaryIO) -> dict[int, bytes]:
     found = {}
     wanted = {*_TAGS}
     for tag, type_, length, place in struct.iter_unpack(order + "HHI4s", file.read(12 * count)):
-        if tag in wanted and type_ in _TYPES and length <= _MOST_BYTES:
+        if tag in wanted and type_ in _TYPES and length <= _MAX_BYTES:
             wanted.remove(tag)  # a hostile file may repeat a tag 65,535 times
             value: bytes = place[:length]
             if length > 4:

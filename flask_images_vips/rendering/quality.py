@@ -15,7 +15,7 @@ from ..urls import file_name, is_remote
 logger = logging.getLogger("flask_images_vips")
 
 _LOWEST_QUALITY = 20  # a limit that would need a lower quality is exceeded
-_MOST_RENDERS = 6  # of one rendition, which is enough to find its quality to within 4 of 55 steps
+_MAX_RENDERS = 6  # of one rendition, which is enough to find its quality to within 4 of 55 steps
 # Options that do not change the picture as long as it has the size of its source.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
 
@@ -54,7 +54,7 @@ def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition]
     if rendition.format.lossy and low < high:
         too_large, data = data, at(low)
         if len(data) <= limit:
-            for _ in range(_MOST_RENDERS - 2):
+            for _ in range(_MAX_RENDERS - 2):
                 middle = (low + high) // 2
                 if middle == low:
                     break

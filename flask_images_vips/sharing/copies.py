@@ -25,10 +25,10 @@ from ..sources.source import Source
 logger = logging.getLogger("flask_images_vips")
 
 _SIDES = (2048, 1024)  # the longer side of each copy, in pixels
-_LEAST_PIXELS = 4_000_000  # a source must have this many pixels, or half as many if it is always decoded in full
-_LEAST_REDUCED = 1.4  # a source must be this much larger than a copy, per side, or the copy saves little
+_MIN_PIXELS = 4_000_000  # a source must have this many pixels, or half as many if it is always decoded in full
+_MIN_REDUCED = 1.4  # a source must be this much larger than a copy, per side, or the copy saves little
 # A copy must be this much larger than a rendition, per side, or one sees that it was resampled twice.
-_LEAST_SPARE = 1.25
+_MIN_SPARE = 1.25
 _AMPLE_SPARE = 2.0  # a copy this much larger, per side, is as good as a source that was shrunk while decoding
 _WHOLE = frozenset({"png", "avif", "tiff"})  # formats that are always decoded in full, however small the rendition is
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
@@ -44,14 +44,14 @@ _LARGE_PIXELS = 16_000_000
 def copy_sizes(header: Header) -> tuple[Size, ...]:
     """Return the sizes of the copies that are worth keeping for a source, largest first."""
     size = header.size
-    least = _LEAST_PIXELS // 2 if header.format in _WHOLE else _LEAST_PIXELS
+    least = _MIN_PIXELS // 2 if header.format in _WHOLE else _MIN_PIXELS
     if header.format not in _FORMATS or header.frames > 1 or size.pixels < least:
         return ()
     longest = max(size)
     return tuple(
         Size(*(max(1, round(side * each / longest)) for each in size))
         for side in _SIDES
-        if longest >= side * _LEAST_REDUCED
+        if longest >= side * _MIN_REDUCED
     )
 
 
@@ -59,7 +59,7 @@ def usable_sizes(sizes: Iterable[Size], scaled: Size) -> list[Size]:
     """Return those of *sizes* from which a picture of the size *scaled* may be made, best first."""
     spare = {size: min(size.width / scaled.width, size.height / scaled.height) for size in sizes}
     ample = sorted(size for size in spare if spare[size] >= _AMPLE_SPARE)
-    return ample + sorted((size for size in spare if _LEAST_SPARE <= spare[size] < _AMPLE_SPARE), reverse=True)
+    return ample + sorted((size for size in spare if _MIN_SPARE <= spare[size] < _AMPLE_SPARE), reverse=True)
 
 
 def takes_copies(options: Options) -> bool:

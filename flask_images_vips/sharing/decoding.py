@@ -98,7 +98,7 @@ class SharedDecode:
         cache, rendition = self.all.cache, self.job.rendition
         for key, members in self._sets():
             if cache.usable():
-                with self._costing_only("set", key):
+                with self._ignoring_errors("set", key):
                     cache.once(key, partial(self._make_set, key, members, since))
             return cache.get(rendition.key)
         self._make_copies(since)
@@ -160,7 +160,7 @@ class SharedDecode:
             return
         sizes = [size for _, size in missing]
         reduce = partial(self.producer.reduce, self.engine, job.rendition, sizes, copies.format, since)
-        with self._costing_only("copies", missing[0][0]):
+        with self._ignoring_errors("copies", missing[0][0]):
             copies.make(missing, source, reduce)
 
     def _is_lone(self) -> bool:
@@ -172,7 +172,7 @@ class SharedDecode:
         return lone and not self.all.sets.is_announced(rendition.source)
 
     @contextmanager
-    def _costing_only(self, what: str, key: Hashable) -> Iterator[None]:
+    def _ignoring_errors(self, what: str, key: Hashable) -> Iterator[None]:
         """Ignore errors of the block, which makes *what*, and do not try it again for a while.
 
         Raises:

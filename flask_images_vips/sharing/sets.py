@@ -28,8 +28,8 @@ Sides = tuple[int | None, int | None]
 SET_FORMATS = (JPEG,)
 """The formats that are made as sets. With others, encoding all members would take the first visitor more time."""
 
-_MOST_PIXELS = 4_000_000  # the limit of a member: larger ones are rarely requested, and would need a larger decode
-_MOST_PIXELS_OF_SET = 16_000_000  # the limit of all members together: the first visitor waits for all of them
+_MAX_PIXELS = 4_000_000  # the limit of a member: larger ones are rarely requested, and would need a larger decode
+_MAX_PIXELS_OF_SET = 16_000_000  # the limit of all members together: the first visitor waits for all of them
 _ANNOUNCED_SECONDS = 600.0  # after this time, the announcement is checked again, because its file may have been purged
 _NAME_BYTES = 8
 
@@ -68,7 +68,7 @@ class Sets:
         lines, pixels = [], 0
         for (width, height), size in sorted(scaled.items(), key=lambda member: member[1].pixels):
             pixels += size.pixels
-            if size.pixels >= _MOST_PIXELS or pixels > _MOST_PIXELS_OF_SET:
+            if size.pixels >= _MAX_PIXELS or pixels > _MAX_PIXELS_OF_SET:
                 break
             lines.append(f"{width or 0} {height or 0}")
         text = "\n".join(lines)

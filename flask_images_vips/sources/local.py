@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..errors import SourceNotFound
 from .source import Source, real_path_inside
 
-_MOST_REMEMBERED = 4096
+_MAX_REMEMBERED = 4096
 
 
 class LocalSources:
@@ -47,7 +47,7 @@ class LocalSources:
         return self._looked_up(ref) if last is None else self.again(last)
 
     def _looked_up(self, ref: str) -> Source:
-        if len(self._found) >= _MOST_REMEMBERED:
+        if len(self._found) >= _MAX_REMEMBERED:
             self._found.clear()
         self._found.pop(ref, None)
         source = self._found[ref] = self._look_up(ref)

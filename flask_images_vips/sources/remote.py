@@ -34,7 +34,7 @@ Check = Callable[[int, str], object]
 
 _RECORD = "record"
 _SHORTEST_SECONDS = 1.0  # the minimum time between two requests for a URL, even if its server forbids caching
-_MOST_REMEMBERED = 4096
+_MAX_REMEMBERED = 4096
 _NANOSECONDS = 1_000_000_000
 
 
@@ -123,7 +123,7 @@ class RemoteSources:
         """Return the record of *url*, or None if there is none, or if the version in it has been evicted."""
         for record in (self._remembered.get(url), self._stored(url)):
             if record is not None and (record.file is None or os.path.exists(self._path(record))):
-                if len(self._remembered) >= _MOST_REMEMBERED:
+                if len(self._remembered) >= _MAX_REMEMBERED:
                     self._remembered.clear()
                 self._remembered[url] = record
                 return record

@@ -13,7 +13,7 @@ from PIL import Image
 from engines.test_animation import CANVAS, composed, gif, render, scattered, shown
 from engines.test_engine import psnr
 from flask_images_vips.engines.engine import Engine
-from flask_images_vips.engines.outlines import MOST_FRAMES, check_frames, check_gif
+from flask_images_vips.engines.outlines import MAX_FRAMES, check_frames, check_gif
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 
 
@@ -77,9 +77,9 @@ def _tiff(pages: int, order: str = "<", *, big: bool = False) -> bytes:
     [_webp, _gif, _tiff, partial(_tiff, order=">"), partial(_tiff, big=True), partial(_tiff, order=">", big=True)],
 )
 def test_frames_and_pages_are_counted_to_the_limit(make: Callable[[int], bytes], tmp_path: Path) -> None:
-    _checked(make(MOST_FRAMES), tmp_path / "a")
+    _checked(make(MAX_FRAMES), tmp_path / "a")
     with pytest.raises(LimitExceeded, match=r"has at least 10,001 frames.*; the limit is 10,000"):
-        _checked(make(MOST_FRAMES + 1), tmp_path / "a")
+        _checked(make(MAX_FRAMES + 1), tmp_path / "a")
 
 
 def test_a_chain_of_pages_that_forms_a_loop_is_refused(tmp_path: Path) -> None:

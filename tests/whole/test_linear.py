@@ -370,8 +370,8 @@ def opened(path: Path, data: bytes) -> Iterator[int]:
 
 
 def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlines, "MOST_BLOCKS", 1000)
-    monkeypatch.setattr(reader, "_MOST_READS", 2000)
+    monkeypatch.setattr(outlines, "MAX_BLOCKS", 1000)
+    monkeypatch.setattr(reader, "_MAX_READS", 2000)
     engine = PillowEngine()
     with opened(tmp_path / "some.gif", gif(900)) as descriptor:
         outlines.check_gif(descriptor, "some.gif", 2)
@@ -408,9 +408,9 @@ def test_a_loop_of_pages_is_seen_at_once(order: str, tmp_path: Path, monkeypatch
         with opened(tmp_path / "loop.tif", tiff(pages, following, order)) as descriptor, pytest.raises(LimitExceeded):
             outlines.check_frames(descriptor)
         assert len(reads) <= 2 * pages
-    with opened(tmp_path / "pages.tif", tiff(outlines.MOST_FRAMES, 0, order)) as descriptor:
+    with opened(tmp_path / "pages.tif", tiff(outlines.MAX_FRAMES, 0, order)) as descriptor:
         outlines.check_frames(descriptor)
-    more = tiff(outlines.MOST_FRAMES + 1, 0, order)
+    more = tiff(outlines.MAX_FRAMES + 1, 0, order)
     with opened(tmp_path / "more.tif", more) as descriptor, pytest.raises(LimitExceeded):
         outlines.check_frames(descriptor)
 

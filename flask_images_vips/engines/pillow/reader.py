@@ -17,7 +17,7 @@ from ...geometry import ORIENTATIONS, Turn
 from ..engine import overtime
 
 _ORIENTATION = 0x0112
-_MOST_READS = 2_000_000  # a GIF of 256 MB takes about this many
+_MAX_READS = 2_000_000  # a GIF of 256 MB takes about this many
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class _TimedFile(io.FileIO):
 
 
 class _CountedReader(io.BufferedReader):
-    """A file that can be read at most `_MOST_READS` times.
+    """A file that can be read at most `_MAX_READS` times.
 
     This stops Pillow's GIF parser, which reads twice per block, if there are very many blocks.
     """
@@ -94,8 +94,8 @@ class _CountedReader(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
-        if self.reads > _MOST_READS:
+        if self.reads > _MAX_READS:
             raise LimitExceeded(
-                "reading the file takes at least {:,} steps", self.reads, _MOST_READS, set_by="this package"
+                "reading the file takes at least {:,} steps", self.reads, _MAX_READS, set_by="this package"
             )
         return super().read(size)

@@ -22,9 +22,9 @@ from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_cor
 Step = Callable[[Image.Image, Spec], Image.Image]
 
 # Shrinking while decoding, and Pillow's coarse first reduction, leave the picture this much larger, per side.
-_LINEAR_SIZES = 2.0
+_COARSE_FACTOR = 2.0
 # Pillow's coarse first reduction divides inexactly: averages of more pixels than this, per side, become too dark.
-_MOST_REDUCED = 32
+_MAX_REDUCED = 32
 _SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -135,7 +135,7 @@ def _resampled(image: Image.Image, size: Size, cut: Box | None) -> Image.Image:
     whole = Size(*image.size)
     part = cut or Box(0, 0, *whole)
     across, down = size.width / part.width, size.height / part.height
-    wanted = round(whole.width * across * _LINEAR_SIZES), round(whole.height * down * _LINEAR_SIZES)
+    wanted = round(whole.width * across * _COARSE_FACTOR), round(whole.height * down * _COARSE_FACTOR)
     drafted = image.draft(None, wanted)
     # The extent of the original in the shrunk image, in fractions of pixels: its own sides were rounded up.
     box: tuple[float, float, float, float] | None = drafted[1] if drafted else None
@@ -150,7 +150,7 @@ def _resampled(image: Image.Image, size: Size, cut: Box | None) -> Image.Image:
         if box is None and picture.size == size:
             return picture.copy()
         reduction = max(picture.width / size.width, picture.height / size.height)
-    gap = max(_LINEAR_SIZES, reduction / _MOST_REDUCED)
+    gap = max(_COARSE_FACTOR, reduction / _MAX_REDUCED)
     return picture.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=gap)
 
 

@@ -109,7 +109,7 @@ class VipsEngine:
         with self._pixels(ref) as deadline:
             spec = Spec(rendition.options, rendition.format, geometry)
             if frames > 1 and is_smart(spec):  # crop all frames to the same part
-                spec = replace(spec, geometry=geometry._replace(at=self._look(descriptor, ref, spec)))
+                spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
             source = deadline.watch(reader.load(descriptor, ref, geometry, frames))
             spec = replace(spec, mark=self._mark(rendition, geometry))
             made = []
@@ -136,7 +136,7 @@ class VipsEngine:
         except ERRORS as error:
             raise UnreadableSource(source.ref, f"as a watermark: {reason(error)}") from error
 
-    def _look(self, descriptor: int, ref: str, spec: Spec) -> tuple[int, int]:
+    def _smart_position(self, descriptor: int, ref: str, spec: Spec) -> tuple[int, int]:
         """Return where a smart crop puts the top left corner of the first frame on the canvas, in pixels."""
         image = self._reader.load(descriptor, ref, spec.geometry, 1)
         for step in (scale, turn, place):

@@ -27,10 +27,10 @@ from .writer import encode
 _COPIES: dict[str, dict[str, Any]] = {"tiff": {"compression": "none"}, "jpeg": {"Q": 92, "subsample_mode": "off"}}
 
 # A member of a set can be made from a larger picture only if that is at least this much larger, per side.
-_LEAST_SPARE = 1.24
+_MIN_SPARE = 1.24
 # The picture that several members are made from keeps its decoded size up to this many pixels, because scaling it first
 # would cost more than it saves.
-_MOST_PIXELS = 8_000_000
+_MAX_PIXELS = 8_000_000
 
 
 def render_set(
@@ -97,16 +97,16 @@ def _finished(
 
 def _whole(reader: Reader, descriptor: int, ref: str, spec: Spec, deadline: Deadline) -> pyvips.Image:
     """Return an upright picture in memory that is large enough for members about as large as the one of *spec*."""
-    least = Size(*(math.ceil(_LEAST_SPARE * side) for side in spec.geometry.upright))
+    least = Size(*(math.ceil(_MIN_SPARE * side) for side in spec.geometry.upright))
     # Lower the headroom, so that the decoder shrinks as much as for the largest member alone.
-    reader = replace(reader, headroom=reader.headroom / _LEAST_SPARE)
+    reader = replace(reader, headroom=reader.headroom / _MIN_SPARE)
     image = deadline.watch(reader.load(descriptor, ref, Geometry(least, least), 1))
     size = upright_size(image)
-    if size.pixels > _MOST_PIXELS:
+    if size.pixels > _MAX_PIXELS:
         size = least
     return deadline.watch(scale(image, replace(spec, geometry=Geometry(size, size)))).copy_memory()
 
 
 def _has_spare(made: Size, wanted: Size) -> bool:
     """Return whether a picture of the size *made* is large enough to make one of the size *wanted* from it."""
-    return min(made.width / wanted.width, made.height / wanted.height) >= _LEAST_SPARE
+    return min(made.width / wanted.width, made.height / wanted.height) >= _MIN_SPARE

@@ -32,19 +32,19 @@ _LOADERS = {
     "VipsForeignLoadTiffSource": "tiff",
     "VipsForeignLoadSvgSource": "svg",
 }
-_MOST_SVG_BYTES = 1_000_000
+_MAX_SVG_BYTES = 1_000_000
 
 # If a part of the source is cut out, it is decoded at least this much larger than the output, per side. Its edges are
 # then off by at most an eighth of an output pixel.
 _HEADROOM_OF_CUT = 4
 # WebP is shrunk while decoding only from this factor on. For smaller factors, libwebp needs more time to scale than
 # libvips needs for all pixels, and the result is less sharp.
-_LEAST_WEBP_SHRINK = 1.5
+_MIN_WEBP_SHRINK = 1.5
 # Pillow's `reduce` divides inexactly: averages of more pixels than this, per side, become too dark.
-_MOST_AVERAGED = 32
+_MAX_AVERAGED = 32
 # Above this factor, libvips' `reduce` would darken the picture by one level in a hundred, because it rounds its
 # weights. The fraction of a source pixel that `_unstretched` corrects is not visible then.
-_MOST_REDUCED = 8
+_MAX_REDUCED = 8
 
 # The exceptions of pyvips. UnicodeDecodeError is raised if libvips' message quotes text of the file in an unknown
 # encoding.
@@ -112,14 +112,14 @@ class Reader:
             _, shrunk = self.open(descriptor, ref, shrink=shrink)
         # Stricter settings need libvips, because Pillow decodes corrupt data.
         elif format == "avif" and self.fail_on in ("none", "truncated"):
-            shrink = max(1, min(_MOST_AVERAGED, int(spare)))
+            shrink = max(1, min(_MAX_AVERAGED, int(spare)))
             shrunk = _decoded_avif(descriptor, image, shrink)
         if shrunk is not None:
             if cut is not None:
                 return cut_out(shrunk, cut, 1 / shrink, 1 / shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
-        if format == "webp" and spare >= _LEAST_WEBP_SHRINK:
+        if format == "webp" and spare >= _MIN_WEBP_SHRINK:
             _, image = self.open(descriptor, ref, scale=1 / spare)
         if format == "svg":  # an SVG has no pixels, so it is drawn at the wanted size
             whole = upright if cut is None else cut
@@ -151,9 +151,9 @@ def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
     """Draw an SVG from memory. Given a file or a stream, librsvg would also read files next to it."""
     with io.FileIO(descriptor, closefd=False) as file:
         file.seek(0)
-        data = file.read(_MOST_SVG_BYTES + 1)
-    if len(data) > _MOST_SVG_BYTES:
-        raise LimitExceeded("the SVG has {:,} bytes", len(data), _MOST_SVG_BYTES, set_by="this package")
+        data = file.read(_MAX_SVG_BYTES + 1)
+    if len(data) > _MAX_SVG_BYTES:
+        raise LimitExceeded("the SVG has {:,} bytes", len(data), _MAX_SVG_BYTES, set_by="this package")
     _check_drawing(data, ref)
     return pyvips.Image.svgload_buffer(data, scale=scale)
 
@@ -218,7 +218,7 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     """
     width, height = orientation(original).size(scaled)
     across, down = original.width / shrink / width, original.height / shrink / height
-    if max(across, down) > _MOST_REDUCED:
+    if max(across, down) > _MAX_REDUCED:
         return shrunk
     left, top = _corner(shrunk.width, across), _corner(shrunk.height, down)
     alpha = shrunk.hasalpha()
