@@ -40,6 +40,13 @@ class Site:
         return self.seen == before
 
 
+@pytest.fixture(autouse=True)
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock: two responses, one of them a second later, would differ in Expires."""
+    now = time.time()
+    monkeypatch.setattr("flask_images_vips.serving.responses.time.time", lambda: now)
+
+
 @pytest.fixture
 def usual(make_app: Callable[..., Flask]) -> Site:
     return Site(make_app())
