@@ -66,11 +66,20 @@ def sample(cases: Iterable[T], part: int = 10) -> list[T]:
     return [every[index] for index in sorted(chosen)]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.relative_to(TESTS).as_posix() in ALONE:
-            item.add_marker(pytest.mark.xdist_group("alone"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give one worker all tests of `ALONE`, and every other test to the next worker that is free.
+
+    The groups of pytest-xdist 3.8 would do the same, but pytest 9.2 ignores them.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0].removeprefix(f"{TESTS.name}/")
+            return "alone" if file in ALONE else nodeid
+
+    return Scheduler(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

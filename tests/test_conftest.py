@@ -7,7 +7,7 @@ from typing import Any
 
 import conftest
 import pytest
-from conftest import ALONE, TESTS, pytest_xdist_auto_num_workers, sample, share
+from conftest import ALONE, TESTS, pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler, sample, share
 
 
 def test_a_loop_runs_the_same_share_of_its_cases_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +28,14 @@ def test_a_long_run_has_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_files_that_one_worker_runs_exist() -> None:
     assert [name for name in ALONE if not (TESTS / name).is_file()] == []
+
+
+def test_one_worker_gets_all_that_run_alone() -> None:
+    config: Any = SimpleNamespace(getvalue={"tx": ["popen"]}.get)
+    scheduler: Any = pytest_xdist_make_scheduler(config, None)
+    alone = {scheduler._split_scope(f"tests/{name}::test_a[b::c]") for name in ALONE}
+    others = {scheduler._split_scope(f"tests/{name}") for name in ("test_urls.py::test_a", "test_urls.py::test_b")}
+    assert (len(alone), len(others)) == (1, 2)
 
 
 @pytest.mark.parametrize(
