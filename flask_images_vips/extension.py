@@ -11,15 +11,15 @@ from flask.blueprints import BlueprintSetupState
 from . import cli
 from .access import PUBLIC, Authorizer, Callback
 from .compat import LegacyMethods
-from .composition import build
 from .config.keys import read_key
 from .errors import ConfigError
 from .page import links
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
 from .serving import views
-from .serving.early import EarlyHits
+from .serving.early_hits import EarlyHits
 from .state import EXTENSION, AppImages, images_of
+from .wiring import build
 
 FocalPoint = Callable[[str], tuple[float, float] | None]
 """A function that returns the position of the subject of a source, as fractions of its width and height, or None."""

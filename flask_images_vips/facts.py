@@ -20,12 +20,12 @@ from typing import Any
 from .cache.disk import DiskCache
 from .cache.entry import Key
 from .cache.slots import Slots
-from .digests import digest
 from .engines.choice import Engines
 from .engines.engine import Engine, Header
 from .errors import ImagesError, LimitExceeded, SourceError, UnreadableSource
 from .expiring import Expiring
 from .geometry import Box, Size, region
+from .hashing import digest
 from .options.options import Options
 from .rendering.limits import Limits
 from .rendition import source_folder

@@ -26,8 +26,8 @@ from .options.presets import Presets
 from .producer import Producer
 from .rendering import placeholders
 from .rendition import Rendition, source_folder
-from .sharing.decoding import SharedDecode, SharedDecodes
-from .sharing.sets import Sides
+from .shared_decode.attempts import SharedDecode, SharedDecodes
+from .shared_decode.sets import Sides
 from .sources.finder import Sources
 from .sources.source import Source
 from .urls import ImageUrl

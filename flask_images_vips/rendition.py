@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from .digests import digest
 from .formats import Format
+from .hashing import digest
 from .options.options import Options
 from .options.values import Mode
 from .sources.source import Source

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from flask import Flask, current_app
 
 from .access import Authorizer, Privacy
-from .background import Recompressor
+from .background_work import Recompressor
 from .config.checks import Secret
 from .config.keys import secret_keys
 from .nginx.front_door import FrontDoor

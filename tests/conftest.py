@@ -44,11 +44,11 @@ settings.load_profile("long" if LONG else "share")
 
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
-    "cache/test_bound.py",
+    "cache/test_eviction.py",
     "cache/test_slots.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
-    "test_background.py",
+    "test_background_work.py",
     "whole/test_load.py",
     "whole/test_processes.py",
 }

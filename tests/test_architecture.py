@@ -22,7 +22,7 @@ FORBIDDEN = {
     "flask": ("pipeline", "import flask"),
     "pyvips": ("rendering/job", "import pyvips"),
     "pillow": ("facts", "from PIL import Image"),
-    "filelock": ("background", "import filelock"),
+    "filelock": ("background_work", "import filelock"),
     "itsdangerous": ("state", "import itsdangerous"),
     "urllib3": ("sources/guard", "import urllib3"),
 }

@@ -24,9 +24,9 @@ from typing import Any
 from bench.measure import Run, interleaved, percentile, spread
 from bench.tables import Table, columns, disturbance
 from bench.workload import lru_hits, zipf
-from flask_images_vips.cache.bound import Bound
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.entry import Key
+from flask_images_vips.cache.eviction import Bound
 
 PROCESSES = 4
 ROUNDS, QUICK_ROUNDS = 3, 1

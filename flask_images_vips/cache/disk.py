@@ -15,11 +15,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO, TypeVar
 
-from .bound import SHARDS, Bound
 from .entry import Entry, Key, unstored
+from .eviction import SHARDS, Bound
 from .folder import Fill, Folder
 from .once import Once
-from .smaller import SmallerFiles
+from .recompressed import SmallerFiles
 
 T = TypeVar("T")
 

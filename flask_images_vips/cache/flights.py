@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from .process import PerProcess
+from .per_process import PerProcess
 
 T = TypeVar("T")
 

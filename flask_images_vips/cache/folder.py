@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from .bound import CLOCK_MARGIN_NS
+from .eviction import CLOCK_MARGIN_NS
 
 logger = logging.getLogger("flask_images_vips")
 

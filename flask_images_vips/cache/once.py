@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from ..digests import digest
+from ..hashing import digest
 from .entry import Key
 from .flights import Flights
 from .folder import Folder

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from ..errors import Busy
 from .locks import try_lock, unlock
-from .process import PerProcess
+from .per_process import PerProcess
 
 logger = logging.getLogger("flask_images_vips")
 

@@ -18,7 +18,7 @@ from ..formats import Format
 from ..geometry import Size
 from ..options.options import Options
 from .engine import DecodesOnce, Engine
-from .vips.forks import forked_after_pixels
+from .vips.fork_safety import forked_after_pixels
 
 logger = logging.getLogger("flask_images_vips")
 

@@ -21,9 +21,9 @@ from ..errors import InvalidOption, InvalidPath
 from ..formats import Format, by_name
 from ..rendering.placeholders import KINDS
 from ..state import current_images
-from .elements import element
+from .arguments import Keywords, LayoutRequest, asks_for_layout
 from .hints import link_header, preload_attributes, send_early
-from .keywords import Keywords, LayoutRequest, asks_for_layout
+from .html import element
 from .picture import Picture, ResponsivePicture
 from .size import ImageSize
 from .tags import Image, plain_attributes, responsive_image

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from .keywords import Keywords, LayoutRequest
+from .arguments import Keywords, LayoutRequest
 from .picture import ResponsivePicture
 
 

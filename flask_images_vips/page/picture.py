@@ -18,7 +18,7 @@ from ..options.values import Mode
 from ..sources.source import Source
 from ..state import current_images
 from . import responsive
-from .keywords import LayoutRequest
+from .arguments import LayoutRequest
 from .links import find, options_of, url_builder
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from ..formats import Format
 from ..options.options import DEFAULTS
 from ..options.values import Mode
-from .elements import element
-from .keywords import Keywords, LayoutRequest
+from .arguments import Keywords, LayoutRequest
+from .html import element
 from .picture import Picture, ResponsivePicture
 from .responsive import Layout
 

@@ -22,8 +22,8 @@ from typing import Any, BinaryIO
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
-from ..digests import digest
 from ..errors import ImagesError, RemoteFailed, SourceNotFound
+from ..hashing import digest
 from .http import Client, Reply
 from .source import Source
 

@@ -19,8 +19,8 @@ import pytest
 from conftest import fetch, gradient
 from flask import Flask
 from PIL import Image
-from sharing.test_copies import copies_of, start, told
-from sharing.test_sets import candidates
+from shared_decode.test_copies import copies_of, start, told
+from shared_decode.test_sets import candidates
 
 from engines.test_engine import ORIENTATION, MakeApp, decoded, header_size, psnr, render, rendered
 from flask_images_vips import resized_img_attrs, resized_img_size, resized_img_srcset

@@ -217,7 +217,7 @@ def test_a_process_that_is_forked_after_pixels_has_pillow_alone(setting: str) ->
 import logging, os, sys
 from flask_images_vips.config.keys import Config
 from flask_images_vips.engines.choice import make_engines
-from flask_images_vips.engines.vips.forks import forked_after_pixels, note_pixels
+from flask_images_vips.engines.vips.fork_safety import forked_after_pixels, note_pixels
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
 

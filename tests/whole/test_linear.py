@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 
 import flask_images_vips
 from flask_images_vips import urls
-from flask_images_vips.engines import outlines
+from flask_images_vips.engines import frame_count
+from flask_images_vips.engines.copyright import rights_of_tiff
 from flask_images_vips.engines.pillow import reader
 from flask_images_vips.engines.pillow.engine import PillowEngine
-from flask_images_vips.engines.rights import rights_of_tiff
 from flask_images_vips.errors import ImagesError, LimitExceeded
 from flask_images_vips.formats import NEGOTIABLE, by_name, negotiate
 from flask_images_vips.nginx.front_door import FrontDoor
@@ -370,20 +370,20 @@ def opened(path: Path, data: bytes) -> Iterator[int]:
 
 
 def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlines, "MAX_BLOCKS", 1000)
+    monkeypatch.setattr(frame_count, "MAX_BLOCKS", 1000)
     monkeypatch.setattr(reader, "_MAX_READS", 2000)
     engine = PillowEngine()
     with opened(tmp_path / "some.gif", gif(900)) as descriptor:
-        outlines.check_gif(descriptor, "some.gif", 2)
+        frame_count.check_gif(descriptor, "some.gif", 2)
         assert engine.header(descriptor, "some.gif").frames == 2
     with opened(tmp_path / "many.gif", gif(3000)) as descriptor:
         with pytest.raises(LimitExceeded):
-            outlines.check_gif(descriptor, "many.gif", 2)
+            frame_count.check_gif(descriptor, "many.gif", 2)
         with pytest.raises(LimitExceeded):
             engine.header(descriptor, "many.gif")
     extensions = gif(1)[:19] + b"\x21\xfe\0" * 3000 + gif(1)[19:]
     with opened(tmp_path / "extensions.gif", extensions) as descriptor, pytest.raises(LimitExceeded):
-        outlines.check_gif(descriptor, "extensions.gif", 2)
+        frame_count.check_gif(descriptor, "extensions.gif", 2)
 
 
 def tiff(pages: int, following: int, order: str = "<") -> bytes:
@@ -402,17 +402,17 @@ def test_a_loop_of_pages_is_seen_at_once(order: str, tmp_path: Path, monkeypatch
             reads.append(size)
             return super().read(size)
 
-    monkeypatch.setattr(outlines, "FileIO", Counted)
+    monkeypatch.setattr(frame_count, "FileIO", Counted)
     for pages, following in ((1, 8), (3, 8), (3, 14)):
         reads.clear()
         with opened(tmp_path / "loop.tif", tiff(pages, following, order)) as descriptor, pytest.raises(LimitExceeded):
-            outlines.check_frames(descriptor)
+            frame_count.check_frames(descriptor)
         assert len(reads) <= 2 * pages
-    with opened(tmp_path / "pages.tif", tiff(outlines.MAX_FRAMES, 0, order)) as descriptor:
-        outlines.check_frames(descriptor)
-    more = tiff(outlines.MAX_FRAMES + 1, 0, order)
+    with opened(tmp_path / "pages.tif", tiff(frame_count.MAX_FRAMES, 0, order)) as descriptor:
+        frame_count.check_frames(descriptor)
+    more = tiff(frame_count.MAX_FRAMES + 1, 0, order)
     with opened(tmp_path / "more.tif", more) as descriptor, pytest.raises(LimitExceeded):
-        outlines.check_frames(descriptor)
+        frame_count.check_frames(descriptor)
 
 
 def test_a_tag_that_is_repeated_is_read_once() -> None:

@@ -19,9 +19,9 @@ from ...formats import INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
-from ..encoders import settings_of
+from ..encoder_settings import settings_of
 from ..engine import Header, Spec, overtime
-from ..outlines import check_frames
+from ..frame_count import check_frames
 from .effects import turned
 from .reader import Reader
 from .steps import STEPS, expanded, kept_profile, scale

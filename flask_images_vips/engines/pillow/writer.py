@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 
 from ...formats import Format
+from ..copyright import rights, rights_of_tiff
 from ..engine import Spec
-from ..rights import rights, rights_of_tiff
 from .effects import has_alpha
 
 # The modes in which pictures are passed to each encoder.

@@ -8,7 +8,7 @@ import time
 
 import pyvips
 
-from ...cache.process import PerProcess
+from ...cache.per_process import PerProcess
 from ...errors import Busy
 
 

@@ -17,13 +17,13 @@ from ...formats import INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
-from ..encoders import settings_of
+from ..encoder_settings import settings_of
 from ..engine import Header, Spec, overtime
-from ..outlines import check_frames
-from . import once
+from ..frame_count import check_frames
+from . import shared_decode as once
 from .deadline import Deadline
 from .effects import turn
-from .forks import note_pixels
+from .fork_safety import note_pixels
 from .reader import ERRORS, Reader, apart, has, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
 from .trim import trim_box

@@ -20,7 +20,7 @@ import pyvips
 
 from ...errors import LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
-from ..outlines import check_gif
+from ..frame_count import check_gif
 
 # The formats, by the type name of libvips' loader. The other loaders of libvips (PDF, raw, matrix text …) are not used.
 _LOADERS = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyvips
 
+from ..copyright import rights, rights_of_tiff
 from ..engine import Spec
-from ..rights import rights, rights_of_tiff
 from .reader import has
 
 _PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}

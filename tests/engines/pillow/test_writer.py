@@ -12,7 +12,7 @@ from PIL import Image
 
 from engines.test_colour import display_p3_profile
 from engines.test_engine import decoded
-from flask_images_vips.engines.encoders import settings_of
+from flask_images_vips.engines.encoder_settings import settings_of
 from flask_images_vips.engines.engine import Spec
 from flask_images_vips.engines.pillow.writer import encode, metadata_of, movement_of
 from flask_images_vips.formats import FORMATS, by_name

@@ -17,7 +17,7 @@ import pytest
 import pyvips
 
 from engines.test_engine import render
-from flask_images_vips.cache.process import PerProcess
+from flask_images_vips.cache.per_process import PerProcess
 from flask_images_vips.engines.vips.deadline import Deadline, _Watcher
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import Busy, LimitExceeded
@@ -84,7 +84,7 @@ def test_all_deadlines_share_one_thread_and_leave_nothing() -> None:
 def test_a_fork_has_a_watcher_of_its_own() -> None:
     code = """
 import os, time
-from flask_images_vips.cache.process import PerProcess
+from flask_images_vips.cache.per_process import PerProcess
 from flask_images_vips.engines.vips.deadline import Deadline, _Watcher
 with Deadline(600):
     child = os.fork()

@@ -13,7 +13,7 @@ from conftest import ROOT, gradient
 
 from engines.test_engine import render
 from flask_images_vips.engines.engine import Header
-from flask_images_vips.engines.vips import forks
+from flask_images_vips.engines.vips import fork_safety as forks
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.geometry import Size
 

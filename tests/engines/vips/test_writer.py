@@ -11,7 +11,7 @@ from conftest import gradient
 
 from engines.conftest import ENGINES
 from engines.test_engine import decoded, render
-from flask_images_vips.engines.encoders import settings_of
+from flask_images_vips.engines.encoder_settings import settings_of
 from flask_images_vips.engines.engine import Spec
 from flask_images_vips.engines.vips.writer import encode, together
 from flask_images_vips.formats import by_name

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from flask_images_vips.engines.vips import forks
+from flask_images_vips.engines.vips import fork_safety as forks
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from queue import Full, Queue
 
 from .cache.disk import DiskCache
-from .cache.process import PerProcess
+from .cache.per_process import PerProcess
 from .cache.slots import AT_ONCE, Slots
-from .engines.encoders import formats_changed_by
+from .engines.encoder_settings import formats_changed_by
 from .errors import Busy, ImagesError, SourceChanged, SourceNotFound
 from .rendition import Rendition
 

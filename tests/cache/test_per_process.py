@@ -10,7 +10,7 @@ import pytest
 from conftest import Start
 
 from cache.shared import eager_threads, outcome, posix, together
-from flask_images_vips.cache.process import PerProcess
+from flask_images_vips.cache.per_process import PerProcess
 
 
 def test_a_value_is_made_at_its_first_use_and_kept() -> None:

@@ -15,9 +15,9 @@ from contextlib import suppress
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
-from ..digests import digest
 from ..engines.engine import Header
 from ..geometry import Size
+from ..hashing import digest
 from ..options.options import DEFAULTS, Options
 from ..rendition import source_folder
 from ..sources.source import Source

@@ -42,10 +42,10 @@ from servers import (
 from werkzeug.test import TestResponse
 from whole.test_processes import SAY_WHO
 
-from flask_images_vips.background import Recompressor
-from flask_images_vips.cache.bound import Bound
+from flask_images_vips.background_work import Recompressor
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.entry import Key
+from flask_images_vips.cache.eviction import Bound
 from flask_images_vips.cache.slots import Slots
 from flask_images_vips.errors import Busy, LimitExceeded, SourceChanged
 from flask_images_vips.formats import JPEG
@@ -635,7 +635,7 @@ def test_a_server_that_is_stopped_in_the_middle_ends_well(folder: Path, serve: C
 FORKS = """
 import os, sys, time
 from servers import site
-from test_background import entry_of, is_final
+from test_background_work import entry_of, is_final
 
 app = site(sys.argv[1], IMAGES_RECOMPRESS_AFTER=1, IMAGES_ENGINE="pillow")
 client = app.test_client()

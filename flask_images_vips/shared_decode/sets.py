@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
-from ..digests import digest
 from ..engines.engine import Header
 from ..expiring import Expiring
 from ..formats import JPEG
 from ..geometry import lay_out
+from ..hashing import digest
 from ..options.options import Options
 from ..rendition import Rendition, source_folder
 from ..sources.source import Source

@@ -18,7 +18,7 @@ from flask_images_vips import (
     resized_img_tag,
     resized_picture_tag,
 )
-from flask_images_vips.page.elements import _warn_of, element, well_named
+from flask_images_vips.page.html import _warn_of, element, well_named
 
 FORBIDDEN = [
     *"\0\t\n\f\r \x1f\"'<=>/`\x7f\x80\x9f\ud800\udfff\ufdd0\ufdef\ufffe\uffff\U0001ffff\U0010fffe",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..rendering.placeholders import KINDS
 from ..state import current_images
-from .elements import well_named
+from .html import well_named
 from .links import URL_KEYWORDS
 from .responsive import Layout
 

@@ -28,7 +28,7 @@ from flask_images_vips.options.transforms import Transform
 from flask_images_vips.options.values import Mode
 from flask_images_vips.pipeline import Pipeline
 from flask_images_vips.serving.hit import verify
-from flask_images_vips.sharing.copies import Copies, copy_sizes, pays_at_once, takes_copies, usable_sizes
+from flask_images_vips.shared_decode.copies import Copies, copy_sizes, pays_at_once, takes_copies, usable_sizes
 from flask_images_vips.state import images_of
 
 pytest.importorskip("pyvips")
@@ -448,7 +448,7 @@ def test_a_folder_that_takes_no_copies_costs_nothing_but_time(
 
 CHILD = """
 import logging, resource, signal, sys
-from sharing.test_copies import site
+from shared_decode.test_copies import site
 from conftest import fetch
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 logging.getLogger("flask_images_vips").setLevel(logging.INFO)

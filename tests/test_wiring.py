@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 
 from flask_images_vips import Images
-from flask_images_vips.composition import build
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.sources.local import HashedSources, LocalSources
 from flask_images_vips.state import Parts
+from flask_images_vips.wiring import build
 
 
 def parts(tmp_path: Path, **config: Any) -> Parts:

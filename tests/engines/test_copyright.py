@@ -19,8 +19,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from engines.test_engine import decoded, render
+from flask_images_vips.engines.copyright import rights, rights_of_tiff
 from flask_images_vips.engines.engine import Engine
-from flask_images_vips.engines.rights import rights, rights_of_tiff
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
 

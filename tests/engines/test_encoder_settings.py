@@ -27,8 +27,8 @@ from engines.test_colour import (
     matrix_profile,
     srgb_profile,
 )
+from engines.test_copyright import ARTIST, COPYRIGHT, WITH_METADATA, lay, outputs, tags, tags_of
 from engines.test_engine import by_lanczos, decoded, psnr, render
-from engines.test_rights import ARTIST, COPYRIGHT, WITH_METADATA, lay, outputs, tags, tags_of
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.formats import FORMATS, by_name
 from flask_images_vips.geometry import Size, plan

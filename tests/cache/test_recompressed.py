@@ -16,8 +16,8 @@ from cache.shared import (
     made,
     temporary_files,
 )
-from flask_images_vips.cache.bound import SHARDS, Bound
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.cache.eviction import SHARDS, Bound
 
 
 @pytest.fixture

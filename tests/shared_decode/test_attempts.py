@@ -16,8 +16,8 @@ from flask_images_vips.errors import Busy, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
 from flask_images_vips.rendition import Rendition
-from flask_images_vips.sharing.decoding import SharedDecode, SharedDecodes
-from sharing.test_copies import pipeline_of
+from flask_images_vips.shared_decode.attempts import SharedDecode, SharedDecodes
+from shared_decode.test_copies import pipeline_of
 
 pytest.importorskip("pyvips")
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import pytest
 
-from flask_images_vips.digests import digest
+from flask_images_vips.hashing import digest
 
 
 @pytest.mark.parametrize(

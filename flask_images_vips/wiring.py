@@ -11,9 +11,9 @@ from ipaddress import ip_network
 
 from flask import Flask, has_request_context
 
-from .background import Recompressor, threads_run
-from .cache.bound import Bound
+from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
+from .cache.eviction import Bound
 from .cache.slots import Slots
 from .config.keys import Config, secret_keys
 from .engines.choice import make_engines
@@ -24,9 +24,9 @@ from .pipeline import Pipeline
 from .producer import Producer
 from .rendering.limits import Limits
 from .rendition import Rendition
-from .sharing.copies import Copies
-from .sharing.decoding import SharedDecodes
-from .sharing.sets import Sets
+from .shared_decode.attempts import SharedDecodes
+from .shared_decode.copies import Copies
+from .shared_decode.sets import Sets
 from .sources.finder import Sources
 from .sources.guard import Guard
 from .sources.http import Client

@@ -39,8 +39,8 @@ from cache.shared import (
     together,
     until,
 )
-from flask_images_vips.cache.bound import SHARDS, Bound
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.cache.eviction import SHARDS, Bound
 from flask_images_vips.config import checks
 from flask_images_vips.errors import ConfigError
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from flask_images_vips import resized_img_src, resized_img_srcset, resized_img_tag
 from flask_images_vips.engines.vips.engine import VipsEngine
-from sharing.test_copies import (
+from shared_decode.test_copies import (
     Draw,
     MakeApp,
     copies_of,

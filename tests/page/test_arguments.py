@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, render_template_string
 
 from flask_images_vips import resized_img_src, resized_img_tag
-from flask_images_vips.page.keywords import Keywords, LayoutRequest, asks_for_layout
+from flask_images_vips.page.arguments import Keywords, LayoutRequest, asks_for_layout
 from flask_images_vips.page.responsive import Layout
 
 
