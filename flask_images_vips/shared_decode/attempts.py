@@ -90,7 +90,10 @@ class SharedDecode:
         """Make the set that the rendition belongs to and return its entry, or make copies and return None.
 
         Copies are made only if that pays off. Other threads and processes that need the same set or copies wait
-        meanwhile. Call this before taking the lock of the rendition. Returns None also if making the set has failed.
+        meanwhile. Returns None also if making the set has failed.
+
+        Call this before taking the lock of the rendition. Sets and renditions use the same lock files, so a thread that
+        held one lock while it waited for another could wait for a thread that does the reverse.
 
         Raises:
             Busy, SourceChanged: As in `Producer.render`.
