@@ -822,7 +822,7 @@ def test_a_cache_that_was_deleted_is_made_again(new_door: Callable[..., Door]) -
 def test_purging_a_source_takes_its_pictures_and_no_others(door: Door) -> None:
     lay(door.folder, "purged.png")
     urls = [door.warm("purged.png", width=20), door.warm("purged.png", width=30), door.warm("a.png", width=42)]
-    assert "2 renditions" in door.flask("purge", "purged.png")
+    assert "2 files of purged.png" in door.flask("purge", "purged.png")
     assert [door.get(url).from_app for url in urls] == [True, True, False]
     assert [door.get(url).from_app for url in urls] == [False, False, False]
 
@@ -831,7 +831,7 @@ def test_purging_all_takes_all_pictures(door: Door) -> None:
     lay(door.folder, "b.png")
     urls = [door.warm("a.png", width=43), door.warm("b.png", width=43)]
     kept = len(entries(door.folder))
-    assert f"{kept} renditions" in door.flask("purge", "--all")
+    assert f"{kept} files" in door.flask("purge", "--all")
     assert entries(door.folder) == []
     assert [door.get(url).from_app for url in urls] == [True, True]
     assert [door.get(url).from_app for url in urls] == [False, False]
