@@ -28,7 +28,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def long(session: nox.Session) -> None:
-    """Run the tests with all cases of the long loops. CI runs a fixed share of them."""
+    """Run all cases of all tests. CI runs only some cases of tests with very many, always the same ones."""
     session.install("-e", ".[tests]")
     session.run("python", "-m", "pytest", *session.posargs, env={"IMAGES_TESTS_LONG": "1"})
 

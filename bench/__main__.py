@@ -47,8 +47,10 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="part")
     for part, what in PARTS.items():
         commands.add_parser(part, help=what, parents=[measuring])
-    commands.add_parser("all", help="all of these but soak, and the report", parents=[measuring, reporting])
-    commands.add_parser("report", help="a page, plots and tables of the stored results", parents=[folder, reporting])
+    commands.add_parser("all", help="all parts except soak, then the report", parents=[measuring, reporting])
+    commands.add_parser(
+        "report", help="write a page with the plots and tables of the stored results", parents=[folder, reporting]
+    )
     return parser
 
 

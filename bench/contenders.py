@@ -1,4 +1,4 @@
-"""Render one picture with each engine, and with the least work that any engine must do.
+"""Render one picture with each engine, and measure the least work that rendering with libvips takes.
 
 Each contender runs in a process of its own. The libraries are imported inside of the functions, so that the memory of
 the process is that of its contender alone.
@@ -141,7 +141,10 @@ def _bare_pyvips() -> Render:
 
 
 def _limit() -> Render:
-    """Decode, at reduced size if the format allows it, and encode a result made earlier: no engine can do less."""
+    """Decode, at reduced size if the format allows it, and encode a result made earlier.
+
+    An engine that decodes and encodes with libvips cannot do less.
+    """
     import pyvips
 
     pyvips.cache_set_max(0)
@@ -216,7 +219,7 @@ CONTENDERS = {
             LIMIT,
             _limit,
             lambda case: True,
-            "decoding (at reduced size if the format allows it) and encoding alone, which makes no picture",
+            "libvips' decoding (at reduced size if the format allows it) and encoding, without the work in between",
         ),
     )
 }

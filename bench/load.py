@@ -21,7 +21,7 @@ from bench.measure import Tree, WrongAnswer, percentile
 TIMEOUT_SECONDS = 60
 ANSWER_BYTES = 1_000_000  # more than any answer has
 WRK = shutil.which("wrk")
-# Read errors are left out: some versions of wrk count connections that the server closes as it announced.
+# Read errors are ignored, because some versions of wrk count one if a server closes a connection as it announced.
 _TROUBLE = re.compile(
     r"Non-2xx or 3xx responses: \d+|Socket errors: (?:connect [1-9].*|.*write [1-9].*|.*timeout [1-9].*)"
 )

@@ -143,7 +143,10 @@ class Watch:
 
 
 def _busy_seconds() -> float:
-    """Return the time that all processors were busy since boot, without interrupts: our own packets cause some."""
+    """Return the seconds that all processors were busy since boot.
+
+    Interrupts are left out, because the benchmark's own network traffic causes some of them.
+    """
     first = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
     user, nice, system, _idle, _wait, _irq, _softirq, steal = (int(ticks) for ticks in first[:8])
     return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
@@ -167,7 +170,8 @@ def _own_seconds() -> float:
 class Rounds(Generic[T]):
     """The samples of each contender, one per round.
 
-    *disturbed* counts the rounds that were disturbed even when repeated; *foreign_share* is that of the worst round.
+    *disturbed* is the number of disturbed rounds among them. *foreign_share* is the share of the processors' time that
+    other processes used in the worst round.
     """
 
     samples: dict[str, list[T]] = field(default_factory=dict)
@@ -187,7 +191,8 @@ def interleaved(
 ) -> Rounds[T]:
     """Call each of *measures* once per round, in a different order each time.
 
-    A disturbed round is repeated. After *spare* repetitions, by default as many as *rounds*, it counts and is noted.
+    Disturbed rounds are repeated, in total at most *spare* times (by default *rounds*). After that, they are kept, and
+    counted in the result.
     """
     result: Rounds[T] = Rounds({name: [] for name in measures})
     names = list(measures)

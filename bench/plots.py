@@ -246,10 +246,13 @@ PLOTS: dict[str, tuple[Draw, str]] = {
     "engines": (engines, "CPU of one rendition by each engine, with its spread; shorter is better."),
     "densities": (
         densities,
-        "The more bits per pixel a JPEG has, the more of the work is reading them, which no engine can skip.",
+        "The more bits per pixel a JPEG has, the more of the work is reading them. No engine can skip that part.",
     ),
     "cold": (cold, "First renditions per second by each server; longer is better."),
-    "mixed": (mixed, "A site's traffic from an empty cache on, and without its repetitions; longer is better."),
+    "mixed": (
+        mixed,
+        "A site's traffic, starting with an empty cache: all requests, and each URL once; longer is better.",
+    ),
     "warm": (warm, "CPU of a hit, of all the server's processes; shorter is better."),
     "stampede": (stampede, "Many clients that request one new picture at once; shorter is better."),
     "memory": (memory, "Peak memory of all the server's processes, and the growth of one process; shorter is better."),

@@ -44,7 +44,10 @@ class Urls(Protocol):
 
 
 def cores() -> list[int]:
-    """Return the processors that servers may use: half of four or more, which leaves the rest to the client, or all."""
+    """Return the processors that servers may use: all, or the first half if there are four or more.
+
+    The client then has the other half.
+    """
     own = sorted(os.sched_getaffinity(0))
     return own[: len(own) // 2] if len(own) >= 4 else own
 

@@ -112,8 +112,8 @@ class _Renders(logging.Handler):
 def timed(folder: str) -> Flask:
     """This package, which records ``ready``, ``rendered``, ``answered`` (begin and end) and ``woke`` events.
 
-    Times are those of the clock that all processes share. ``woke`` states how late a thread wakes that only sleeps:
-    a waiting request cannot be woken sooner.
+    Times are those of the clock that all processes share. ``woke`` states how late a thread that only sleeps wakes up.
+    A waiting request cannot be answered faster than that.
     """
     events = Events(folder)
     app = package(folder)

@@ -174,7 +174,7 @@ CASES = (
 def zipf(count: int, exponent: float, seed: int) -> Iterator[int]:
     """Yield endless requests for the numbers below *count*, with the popularity of Zipf's law.
 
-    A number says nothing about its popularity, which is the same for every *seed*.
+    Popularity does not follow the order of the numbers. Each number has the same popularity for every *seed*.
     """
     numbers = random.Random(0).sample(range(count), count)
     weights = list(itertools.accumulate(rank**-exponent for rank in range(1, count + 1)))

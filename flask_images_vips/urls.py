@@ -1,7 +1,8 @@
 """Write and read signed image URLs.
 
-A URL is ``<path>?<options, sorted>&s=<signature>``, byte for byte as in Flask-Images 3.0.2. The signature covers the
-path and the options, and is verified before any option is interpreted. This module does no I/O.
+A URL is ``<path>?<options, sorted>&s=<signature>``, byte for byte as in Flask-Images 3.0.2, except that Flask-Images
+wraps the signature in ``b'…'`` on Python 3. The signature covers the path and the options, and is verified before any
+option is interpreted. This module does no I/O.
 
 A ref is the name of a source: a path below ``IMAGES_PATH``, or a URL.
 """

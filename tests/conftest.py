@@ -33,7 +33,7 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
 
-# Long loops run a share of their cases, the same in each run. `nox -s long` runs all cases.
+# Tests with very many cases run only some of them, the same ones in each run. `nox -s long` runs them all.
 LONG = bool(os.environ.get("IMAGES_TESTS_LONG"))
 
 # Hypothesis draws the same examples in each run, but new ones in a long run. Its deadlines are off, because on a busy
@@ -297,7 +297,7 @@ ACCEPT_HEADERS: dict[str | None, tuple[str | None, str | None]] = {
 
 
 def draw_kinds(folder: Path) -> dict[str, bool]:
-    """Draw an opaque picture, one with alpha and an animation, all an hour old.
+    """Draw an opaque picture, a picture with alpha, and an animation. All are an hour old.
 
     Returns for each path whether it may be animated.
     """

@@ -12,7 +12,7 @@ from typing import Any
 PARTS = {
     "engines": "one rendition by each engine: CPU, memory, bytes",
     "cold": "first renditions per second, by each server",
-    "mixed": "a site's traffic from an empty cache on, by each server",
+    "mixed": "a site's traffic, starting with an empty cache, by each server",
     "warm": "the cost of a cache hit, in the application and by each server",
     "stampede": "many clients that request the same new picture at once",
     "memory": "the peak memory of each server under large photographs, and growth",
@@ -25,5 +25,8 @@ PARTS = {
 
 
 def module_of(part: str) -> Any:
-    """Return the module of *part*, imported only now: workers import the module that started them again."""
+    """Import and return the module of *part*.
+
+    It is imported only here, because every worker process imports this file, and its memory is measured.
+    """
     return importlib.import_module(f"bench.parts.{part}")

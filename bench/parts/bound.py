@@ -35,7 +35,7 @@ TIMES_THE_CAP = 20
 MEAN_BYTES, SIGMA = 20_000, 0.6  # sizes are lognormal, as those of renditions
 MTIME_NS = 1_600_000_000_000_000_000
 
-ENTRIES = 5_000  # that are requested; the cap holds a tenth of their bytes
+ENTRIES = 5_000  # the number of entries; the cap holds a tenth of their bytes
 REQUESTS, QUICK_REQUESTS = 10_000, 1_000  # of each process
 EXPONENTS = (0.8, 0.9, 1.0)
 
@@ -81,7 +81,10 @@ def size_of(number: int, mean: int = MEAN_BYTES) -> int:
 
 
 def writes(cap: int, bounded: bool) -> dict[str, float]:
-    """Write `TIMES_THE_CAP` times *cap* bytes, and return the times of a write and the largest share of the cap."""
+    """Write `TIMES_THE_CAP` times *cap* bytes. Returns the times of a write, and the largest size of the cache.
+
+    The size is a share of *cap*.
+    """
     spawn = multiprocessing.get_context("spawn")
     turns = [spawn.Lock() for _ in range(PROCESSES)]
     with tempfile.TemporaryDirectory() as parent, spawn.Pool(PROCESSES, take_turns, (turns,)) as pool:
@@ -171,7 +174,7 @@ def tables(data: dict[str, Any]) -> list[Table]:
         )
         for name, row in data["writes"].items()
     ]
-    head = ("cache", "write, µs", "p99 µs", "worst ms", "its CPU, µs", "worst CPU, ms", "largest share of the cap")
+    head = ("cache", "write, µs", "p99 µs", "worst ms", "its CPU, µs", "worst CPU, ms", "largest size ÷ cap")
     note = f"{disturbance(data, data['rounds'])}{data['processes']} processes. Interleaved rounds: {data['rounds']}."
     ratios = [
         (f"{row['exponent']:g}", f"{row['hits']:.3f}", f"{row['lru']:.3f}", f"{row['hits'] - row['lru']:+.3f}")

@@ -26,7 +26,10 @@ CLIENTS_PER_CORE = 2
 
 
 def requests_in_a_round(picture: Picture, quick: bool) -> int:
-    """Return a number that takes about a second per round, and several with the slowest server."""
+    """Return how many requests to send per round.
+
+    A round then takes about a second, or several with the slowest server.
+    """
     return 8 if quick else 16 if picture.size[0] * picture.size[1] > 10e6 else 48
 
 
@@ -67,7 +70,7 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def started_with(picture: Picture, found: list[Server], parent: Path, stack: ExitStack) -> dict[str, Running]:
-    """Start each server of *found* that is installed in a folder of its own, with copies of *picture*."""
+    """Start each installed server of *found*, each in a folder of its own with copies of *picture*."""
     started = {}
     for number, server in enumerate(found):
         if not server.missing:

@@ -55,7 +55,10 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def peak(server: Server, requests: int, clients: int) -> dict[str, float]:
-    """Start *server*, since processes keep memory that they had once, and return its memory idle and at its peak."""
+    """Start *server*, and return its memory when idle and at its peak.
+
+    It is started anew each time, because processes keep memory that they have used once.
+    """
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         here = started_with(LARGE, [server], Path(name), stack)[server.name]
         idle = here.tree.peak_mb()
@@ -116,6 +119,6 @@ def losses(data: dict[str, Any]) -> Iterator[Loss]:
             grown = [spread(row["peak_mb"]).median - before for row, before in zip((ours, theirs), idle, strict=True)]
             reason = (
                 f"Idle, all processes hold {idle[0]:.0f} and {idle[1]:.0f} MB; rendering adds {grown[0]:.0f} and "
-                f"{grown[1]:.0f} MB. Ours are workers of a whole Flask application."
+                f"{grown[1]:.0f} MB. Each of our workers also holds Flask and the application."
             )
             yield Loss(f"peak memory: {data['picture']}", name, *texts, times, reason)

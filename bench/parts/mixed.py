@@ -1,7 +1,7 @@
-"""Measure a site's traffic by each server, from an empty cache on: sources popular by Zipf's law, in six widths.
+"""Measure each server under the traffic of a site that starts with an empty cache.
 
-Servers keep renditions in their own way, or not at all. Behind a CDN, a server sees each URL only once, so the same
-load is measured without its repetitions too.
+The popularity of the sources follows Zipf's law, and each is requested in six widths. Servers keep renditions in their
+own way, or not at all. Behind a CDN, a server sees each URL only once, so the load is also measured with each URL once.
 """
 
 from __future__ import annotations
@@ -190,11 +190,11 @@ def table(data: dict[str, Any], *, short: bool = False) -> Table:
     head = ("load", "server", "requests/s", "CPU s", *columns, "kB each", "MB kept", *ratios)
     widths = ", ".join(map(str, data["widths"]))
     note = (
-        f"{disturbances(data['cases'])}{data['sources']} sources, half of them JPEGs of 24 Mpx, asked "
-        f"for by Zipf's law at {widths} px, as JPEG, from an empty cache on. {data['clients']} clients, "
-        f"{data['cores']} cores that the client shares, {data['rounds']} interleaved rounds, each by "
-        "fresh servers, ours with 4 threads a process. Each URL once is what a cache in front lets through that "
-        f"forgets nothing; ipx has none of its own. {skipped(data)}"
+        f"{disturbances(data['cases'])}{data['sources']} sources, half of them JPEGs of 24 Mpx, with "
+        f"popularity by Zipf's law. They are requested as JPEG at {widths} px, starting with an empty cache. "
+        f"{data['clients']} clients share {data['cores']} cores with the server. {data['rounds']} interleaved rounds, "
+        "each with newly started servers. Ours has 4 threads per process. Each URL once is the load behind a CDN that "
+        f"never forgets an image. ipx has no cache of its own. {skipped(data)}"
     )
     return Table(head, rows, note)
 
@@ -208,7 +208,10 @@ def losses(data: dict[str, Any]) -> Iterator[Loss]:
         times = ratio(theirs["per_second"], ours["per_second"])
         if times.median > NOTICEABLE:
             cpu, disk = ([spread(row[column]).median for row in (ours, theirs)] for column in ("cpu_s", "disk_mb"))
-            reason = f"All took {cpu[0]:.1f} s of CPU here and {cpu[1]:.1f} s there, and left {disk[0]:.0f} and "
-            reason += f"{disk[1]:.0f} MB, of ours {spread(ours['copies_mb']).median:.0f} MB copies for sizes to come."
+            copies = spread(ours["copies_mb"]).median
+            reason = (
+                f"The whole load took {cpu[0]:.1f} s of CPU here and {cpu[1]:.1f} s there. It left {disk[0]:.0f} MB "
+            )
+            reason += f"on disk here, {copies:.0f} MB of them copies for later sizes, and {disk[1]:.0f} MB there."
             texts = f"{spread(ours['per_second']).text()}/s", f"{spread(theirs['per_second']).text()}/s"
             yield Loss(f"mixed traffic: {case['load']}", rival, *texts, times.median, reason)

@@ -1,7 +1,7 @@
 """Measure the CPU time of the markup of a page of pictures, against reading the headers of all of them.
 
-Flask-Images opened every picture with Pillow each time it wrote a tag. It no longer imports, so that cost is measured
-as `PIL.Image.open` of each picture, without the tags.
+Flask-Images opens every picture with Pillow each time it writes a tag. It can no longer be imported with current
+itsdangerous, so that cost is measured as `PIL.Image.open` of each picture, without the tags.
 """
 
 from __future__ import annotations

@@ -66,7 +66,10 @@ def psnr(one: Pixels, other: Pixels) -> float:
 
 
 def reference(path: Path, case: Case, size: tuple[int, int]) -> bytes:
-    """Return *case* by a full decode as a PNG of exactly *size*, which may differ by a pixel between contenders."""
+    """Return the reference for *case*, made by a full decode, as a PNG of *size*.
+
+    *size* is that of the contender's rendition, because contenders may differ by a pixel.
+    """
     from PIL import ImageFilter
 
     asked = case.operation

@@ -96,7 +96,7 @@ class Waits:
     """One round of requests: the answers per status, and times in ms.
 
     *renders* are the times of the renders, with their wait for a slot. *beyond* are the times between the end of a
-    render and the answer, of requests that waited for it. *late* is how late a thread woke that only slept.
+    render and the answer, of requests that waited for it. *late* is how late a thread that only sleeps woke up.
     """
 
     statuses: Counter[str]
@@ -194,7 +194,16 @@ def wait_table(data: dict[str, Any]) -> Table:
         statuses = ", ".join(f"{status}: {count:,}" for status, count in row["statuses"].items())
         label = f"{row['pictures']} pictures × {row['clients']} clients, {row['how']}"
         rows.append((label, statuses, renders, f"{row['waited']:,}", f"{middle:.1f}", p95, f"{last:.1f}", woke))
-    head = ("requests", "answers", "renders", "waited", "median ms", "p95 ms", "last ms", "a sleeper woke late, p95 ms")
+    head = (
+        "requests",
+        "answers",
+        "renders",
+        "waited",
+        "median ms",
+        "p95 ms",
+        "last ms",
+        "idle thread wakes late, p95 ms",
+    )
     first = data["waits"][0]
     note = (
         f"This package with {first['workers']} processes. Rounds: {first.get('rounds', 1)}. Times are measured in the "

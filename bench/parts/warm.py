@@ -235,8 +235,8 @@ def tables(data: dict[str, Any]) -> list[Table]:
 def note(data: dict[str, Any]) -> str:
     return (
         f"{disturbance(data['servers'], data['rounds'])}A JPEG of {data['bytes']:,} bytes, "
-        f"{data['clients']} clients by {data['client']}, {data['rounds']} interleaved rounds of "
-        f"{data['seconds']:g} s; one worker of nginx, {data['cores']} of all others. CPU of all the "
+        f"{data['clients']} connections of {data['client']}, {data['rounds']} interleaved rounds of "
+        f"{data['seconds']:g} s. nginx has one worker, each other server {data['cores']}. CPU of all the "
         "server's processes, median (least–most)."
     )
 
@@ -259,7 +259,7 @@ def goals(data: dict[str, Any]) -> Iterator[Goal]:
     for kind in ("sync", "gthread"):
         share = against(f"{kind}: an empty view", f"{kind}: send_from_directory")
         reason = (
-            f"An empty view, which is gunicorn and Flask alone, already costs {share.median:.2f} of it."
+            f"An empty view (gunicorn and Flask alone) already costs {share.median:.2f} of send_from_directory."
             if share
             else ""
         )

@@ -55,8 +55,8 @@ class Config:
         None,
         "IMAGES_CACHE",
         checks.optional_path,
-        "Folder whose subfolder `flask-images-vips` holds the cache. None: a folder per application below "
-        "`flask-images-<user id>` in the system's temporary folder.",
+        "Folder whose subfolder `flask-images-vips` holds the cache. None: a folder in "
+        "`flask-images-<user id>` in the system's temporary folder, chosen by the application's root path.",
     )
     max_age: int = key(
         3600,
@@ -75,7 +75,8 @@ class Config:
         True,
         "IMAGES_LEGACY_SIGNATURES",
         checks.flag,
-        "Accept the two signature forms of older Flask-Images: `b'…'` and hexadecimal SHA-256.",
+        "Also accept signatures as Flask-Images makes them: `b'…'` (version 3.0.2 on Python 3) and hexadecimal SHA-256 "
+        "(its main branch).",
     )
     engine: str = key(
         "auto",
@@ -170,16 +171,16 @@ class Config:
         "IMAGES_RECOMPRESS_AFTER",
         checks.count_from_zero,
         "Encode a rendition again in the background, with effort `small`, after one process has served it this many "
-        "times. The new file replaces the old one if it is smaller. 0: never. Responses that nginx sends by itself are "
-        "not counted, so set 1 with `IMAGES_FRONT_DOOR`. Has no effect with `IMAGES_EFFORT = 'small'` or "
-        "`USE_X_SENDFILE`.",
+        "times. The new file replaces the old one if it is smaller. 0: never. With "
+        "`IMAGES_FRONT_DOOR`, set this to 1: nginx answers later requests by itself, and those are not counted. "
+        "Has no effect with `IMAGES_EFFORT = 'small'` or `USE_X_SENDFILE`.",
     )
     headroom: float = key(
         1.8,
         "IMAGES_HEADROOM",
         checks.headroom,
-        "JPEG, WebP and AVIF are shrunk while they are decoded. This is how much larger than the output, per side, the "
-        "decoded image must remain. 1 is fastest, but less sharp.",
+        "JPEG, WebP and AVIF can be decoded at a reduced size. The decoded image stays at least this many times as "
+        "wide and high as the output, if the source is that large. 1 is fastest, but less sharp.",
     )
     stale_while_revalidate: int = key(
         3600,
@@ -246,8 +247,8 @@ class Config:
         "IMAGES_MAX_WAITING",
         checks.count,
         "Maximum number of renders that wait for their turn, per process. Further requests get another cached size of "
-        "the image, or else status 503. Set this below the number of threads of a worker, so that some threads stay "
-        "free for cached images.",
+        "the image, or else status 503. With threaded workers, set this below the number of threads of a worker, so "
+        "that some threads stay free for cached images. With sync workers, it has no effect.",
     )
     max_inflight_pixels: int = key(
         100_000_000,
@@ -308,7 +309,8 @@ class Config:
         "IMAGES_FAIL_ON",
         checks.one_of("none", "truncated", "error", "warning"),
         "The defects for which libvips refuses a source as broken, from lenient to strict: `none`, `truncated`, "
-        "`error` or `warning`. `warning` is recommended for uploads. Pillow is always strict.",
+        "`error` or `warning`. `warning` is recommended for uploads. Pillow ignores this setting: it "
+        "refuses truncated files, but accepts some corrupt ones.",
     )
     render_timeout: float = key(
         10.0,
