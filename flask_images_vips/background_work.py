@@ -41,11 +41,12 @@ class _Worker:
 
 
 class Recompressor:
-    """Re-encodes a rendition in *cache* once a single process has served it *after* times.
+    """Re-encodes the popular renditions in *cache*.
 
-    *render* takes a rendition and the monotonic time at which waiting began, and returns the rendition encoded at the
-    highest effort. *lone_slot* is a `Slots` with a single slot, so that one process of the host does this work at a
-    time. Both raise `Busy` at once if no slot is free.
+    *after* is the number of times that a single process must have served a rendition. *render* takes a rendition and
+    the monotonic time at which waiting began, and returns the rendition encoded at the highest effort. *lone_slot* is a
+    `Slots` with a single slot, so that one process of the host does this work at a time. Both raise `Busy` at once if
+    no slot is free.
     """
 
     def __init__(
@@ -65,8 +66,8 @@ class Recompressor:
 
         def count_answer() -> None:
             nonlocal answers
-            # Compare the value that this thread wrote, not the shared counter, which other threads may have moved past
-            # `after` meanwhile.
+            # Compare the value that this thread wrote, not the shared counter, which other threads may have increased
+            # beyond the threshold meanwhile.
             answers = mine = answers + 1
             if mine == self.after and not self._offer(rendition):
                 answers = 0  # count again from 0, to try once more if the rendition stays popular

@@ -80,8 +80,8 @@ def _again(error: Exception) -> Callable[[], Exception]:
 class Facts:
     """The facts about one application's sources.
 
-    *settings* is the same string as in `Rendition.settings`. Finding a fact that requires decoding takes a render slot:
-    *slots* limits the number of renders on this host.
+    *settings* is the string that every `Rendition.settings` begins with. Finding a fact that requires decoding takes a
+    render slot: *slots* limits the number of renders on this host.
     """
 
     def __init__(self, cache: DiskCache, settings: str, engines: Engines, limits: Limits, slots: Slots) -> None:

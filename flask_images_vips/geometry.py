@@ -97,10 +97,11 @@ ORIENTATIONS = {
 class Geometry(NamedTuple):
     """The layout of a rendition.
 
-    The picture is scaled to *scaled* and laid on a canvas. A smaller canvas crops the picture, a larger one pads it.
-    *at* is the position of the picture's top left corner on the canvas; None centres the picture. *cut* is the part of
-    the upright source to use; None uses all of it. *turn* is applied after the cut. *mark* is the box of the watermark
-    on the canvas. *padding* and *border* are added around the canvas, and *radius* rounds the corners of the result.
+    The picture is cut, scaled, turned, and laid on a canvas. *scaled* is its size after the turn; `upright` is the same
+    size before it. A smaller canvas crops the picture, a larger one pads it. *at* is the position of the picture's top
+    left corner on the canvas; None centres the picture. *cut* is the part of the upright source to use; None uses all
+    of it. *mark* is the box of the watermark on the canvas. *padding* and *border* are added around the canvas, and
+    *radius* rounds the corners of the result.
     """
 
     scaled: Size
@@ -165,7 +166,10 @@ def lay_out(image: Size, options: Options, *, trimmed: Box | None = None, mark: 
 
 
 def region(image: Size, options: Options) -> Box:
-    """Return the part of an upright source of size *image* that is used, before it is trimmed and turned.
+    """Return the part of an upright source of size *image* that ``options.region`` selects.
+
+    The option refers to the turned picture. The result is the same box in the source before it is turned. Trimming
+    comes later.
 
     Raises:
         InvalidOption: If the region extends beyond the source.
@@ -195,8 +199,8 @@ def transformed(image: Size, options: Options, trimmed: Box | None = None) -> Si
 def plan(image: Size, options: Options) -> Geometry:
     """Lay out a rendition of an upright picture of size *image*, after any transform.
 
-    Unless ``options.enlarge`` is set, the picture is never scaled beyond its own size. `reshape` then limits each side
-    on its own, `crop` makes a smaller result, and `pad` keeps its canvas.
+    Unless ``options.enlarge`` is set, the picture is never scaled beyond its own size. If the picture is too small,
+    `reshape` limits each side on its own, `crop` makes the result smaller, and `pad` still fills the whole canvas.
     """
     options = options.settled()
     width, height = options.width, options.height
@@ -255,9 +259,9 @@ def _placed(picture: int, canvas: int, share: float = 0.5) -> int:
 
 
 def _window(point: float, picture: int, canvas: int) -> int:
-    """Return the position of the canvas in the picture, with its middle as close to *point* as possible.
+    """Return the position at which a smaller canvas begins in the picture.
 
-    *point* is a fraction of the picture's side.
+    The middle of the canvas is as close to *point* as possible. *point* is a fraction of the picture's side.
     """
     return min(max(floor(point * picture - canvas / 2), 0), picture - canvas)
 

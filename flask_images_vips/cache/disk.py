@@ -2,8 +2,8 @@
 
 An entry is a stored result. It is the file ``<folder>/<2 digits>/<key's folder>/<key's file>``; the folders ``locks``
 and ``tmp`` lie beside those named by digits. An entry is written under a temporary name and then renamed, so that
-readers see all of it or nothing. After that it never changes, except as described in `smaller`. If the folder cannot be
-written, results are still returned, but not stored.
+readers see all of it or nothing. After that it never changes, except as described in `recompressed`. If the folder
+cannot be written, results are still returned, but not stored.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ class DiskCache:
         All threads and processes of this host share one call of *create*, unless a wait exceeds the lock timeout. If it
         raises an error, nothing is stored, and the error is raised in all waiting threads of this process. The entry
         gets the modification time *mtime_ns*. The lock timeout counts from the monotonic time *since*, or from now. If
-        the entry was stored, *landed* is called once the waiting threads have it, before others are evicted.
+        the entry was stored, *landed* is called as soon as the waiting threads have the result, and before other
+        entries are evicted.
         """
         entry = self.get(key)
         if entry is not None:
@@ -152,7 +153,8 @@ class DiskCache:
         read, so that it is not the first to be evicted.
 
         Raises:
-            OSError: If the entry cannot be written. Nothing is stored then, or if *fill* raises an error.
+            OSError: If the entry cannot be written. Nothing is stored after this error, or after any error that *fill*
+            raises.
         """
         if not self.usable():
             raise OSError(f"{self.folder} cannot be used")

@@ -24,8 +24,8 @@ _LARGEST_PART = 16  # an entry larger than 1/16 of the bound is not stored: it w
 _SAMPLE_FILES = 32  # the minimum number of files in a sample
 _EVICTED_PART = 10  # the oldest 1/10 of a sample is evicted
 _MAX_SAMPLES, _MAX_FILES = 8, 512  # the most samples and files that a single write looks at
-# While some shards are not counted yet, each write counts about this many files. The cache grows by less than 1 %
-# during this time.
+# Until all shards are counted, each write counts about this many files. So all are counted before the cache has grown
+# by 1 %.
 _COUNTED_PER_WRITE = 128
 CLOCK_MARGIN_NS = 20_000_000
 """Access times are set this much before or after the current time, so that they clearly differ from change times.
@@ -173,7 +173,8 @@ class Bound:
     def _evict_some(self, counts: _Counts) -> int:
         """Evict the least recently read tenth of the files in some random shards.
 
-        Files that were read since they were written or last spared are spared. Returns the number of files looked at.
+        A file that was read after it was written, or after it was last spared, is spared. If that applies to all files,
+        the oldest tenth is evicted nevertheless. Returns the number of files looked at.
         """
         files: list[tuple[int, _File]] = []
         for index in random.sample(range(SHARDS), SHARDS):

@@ -26,9 +26,9 @@ _WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 class Folder:
     """The folder of one cache, created when it is first used.
 
-    *private* is the folder itself or one above it. If it is set, that folder must belong to this user alone, or the
-    cache is not used. Set it where other users can write to the folder above, such as ``/tmp``. *readable* lets other
-    users read files whose names they know. Temporary files older than *temp_max_age* seconds are removed.
+    *private* is this folder or a folder above it. If given, it must belong to this user alone, or the cache is not
+    used. Pass it if other users can write to the parent of *private*, such as ``/tmp``. *readable* lets other users
+    read files whose names they know. Temporary files older than *temp_max_age* seconds are removed.
     """
 
     def __init__(self, path: str, *, temp_max_age: float, private: str | None = None, readable: bool = False) -> None:
@@ -45,15 +45,20 @@ class Folder:
         self._warned: dict[str, object] = {}
 
     def may_read(self) -> bool:
-        """Return whether files of the folder may be read. This is decided at the first use."""
+        """Return whether files of the folder may be read.
+
+        This is decided at the first use, and again whenever `usable` checks the folder.
+        """
         if self._usable is None:
             self._prepare()
         return bool(self._usable)
 
     def usable(self) -> bool:
-        """Return whether the folder may be used for writing and locking. A missing folder is created.
+        """Return whether to try writing and locking in the folder. A missing folder is created.
 
-        A private folder is checked each time: it may have been deleted, and whoever recreates it owns it.
+        False only if a private folder belongs to somebody else or cannot be created. Other folders are tried even if
+        creating them has failed. A private folder is checked each time: it may have been deleted, and whoever recreates
+        it owns it.
         """
         if self._usable is None or self._private is not None or not os.path.isdir(self.locks):
             self._prepare()
@@ -89,7 +94,8 @@ class Folder:
         *read_only* is set, it gets no write permission.
 
         Raises:
-            OSError: If the file cannot be written. Nothing is stored then, or if *fill* raises an error.
+            OSError: If the file cannot be written. Nothing is stored after this error, or after any error that *fill*
+            raises.
         """
         # The file is opened before *fill* does its work, so that a folder that cannot be written is noticed early.
         descriptor, temporary = self._open_temporary()

@@ -218,8 +218,8 @@ class Config:
         False,
         "IMAGES_FRONT_DOOR",
         checks.front_door,
-        "Let nginx serve images that were requested before by itself, from links in this folder. True uses a folder "
-        "inside the cache. `flask images nginx` prints the configuration for nginx.",
+        "Let nginx serve images by itself, from links in this folder, once they have been requested before. True uses "
+        "a folder inside the cache. `flask images nginx` prints the configuration for nginx.",
     )
     early_hits: bool = key(
         False,
@@ -316,8 +316,8 @@ class Config:
         10.0,
         "IMAGES_RENDER_TIMEOUT",
         checks.some_seconds,
-        "Maximum seconds for a render. A single call of a decoder (AVIF, and with Pillow WebP and TIFF) or of Pillow's "
-        "encoders cannot be interrupted, so its duration is limited only by the pixel limits.",
+        "Maximum seconds for a render. A single call of a decoder (of AVIF, and if Pillow renders, also of WebP and "
+        "TIFF) or of Pillow's encoders cannot be interrupted, so its duration is limited only by the pixel limits.",
     )
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", checks.count, "Maximum width of a rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", checks.count, "Maximum height of a rendition.")

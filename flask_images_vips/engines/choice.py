@@ -31,7 +31,7 @@ class Engines:
     """The engines that one configuration allows, the preferred one first.
 
     *make* returns them, together with the engine to use instead in a process that was forked after libvips had computed
-    pixels, see `vips.forks`. It is called once, on first use.
+    pixels (see `vips.fork_safety`). It is called once, on first use.
     """
 
     def __init__(self, make: Callable[[], tuple[Sequence[Engine], Engine]]) -> None:

@@ -35,7 +35,9 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """The arguments of an engine's steps: functions such as ``scale`` or ``blur`` that take a picture and return one.
+    """The parameters of a render, which are passed to every step of an engine.
+
+    A step is a function, such as ``scale`` or ``blur``, that takes a picture and a `Spec` and returns a picture.
 
     *mark* is the watermark, as an image object of the engine's library, at the size at which it is drawn. Only the
     Pillow engine sets the last two fields, because Pillow drops this information from its pictures on the way:

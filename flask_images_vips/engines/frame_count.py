@@ -43,7 +43,7 @@ def check_frames(descriptor: int) -> None:
             return
     if count > MAX_FRAMES:
         raise LimitExceeded(
-            "the file has at least {:,} frames, pages or chunks", count, MAX_FRAMES, set_by="this package"
+            "the file seems to have {:,} or more frames, pages or chunks", count, MAX_FRAMES, set_by="this package"
         )
 
 

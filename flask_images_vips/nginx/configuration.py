@@ -43,8 +43,8 @@ map $request_uri $images_name {{
     default -;
 {name}
 }}
-# The suffix of the link. It depends on f=, on Accept if f=auto, and on the path if there is no f=. So nginx looks for
-# a single file, by a single stat.
+# The next five maps compute the suffix of the link: from f=, from Accept if f=auto, or from the path without f=. As the
+# suffix is known, nginx looks for one file only. This map computes the suffix from the path.
 map $uri $images_own {{
     default .jpg;
 {own}

@@ -105,8 +105,8 @@ class FrontDoor:
         """Return the path of the link for *url*, whose rendition has the file name suffix *suffix*.
 
         Returns None if *url* must not have a link. A link lasts much longer than the request, so the URL must be
-        canonical, every request for it must get the same response, and it must name the current version of its source:
-        *current* is true then.
+        canonical, every request for it must get the same response, and it must name the current version of its source.
+        *current* tells whether it does.
         """
         options = url.options
         if not current or url.canonical is None:
@@ -129,9 +129,9 @@ class FrontDoor:
     def link(self, path: str, entry: str | None, *, public: bool, settled: bool) -> None:
         """Make a link at *path*, which `link_path` returned, to *entry*, the path of the response's file.
 
-        Does nothing if the response is not *public* or has no file, or if its source is not *settled*: so new that it
-        may still change without getting another version. Errors are swallowed, because without the link nginx asks the
-        application.
+        Does nothing if the response is not *public* or has no file, or if *settled* is false: the source is then so new
+        that it may still change without getting another version. Errors are swallowed, because without the link nginx
+        asks the application.
         """
         if entry is None or not (public and settled):
             return

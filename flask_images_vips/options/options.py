@@ -354,7 +354,7 @@ class Options:
         options = cls(**given)
         if options.aspect and options.width and options.height:
             raise InvalidOption(
-                "aspect", query[DECLARED["aspect"].short], expected="at most one of width and height with it"
+                "aspect", query[DECLARED["aspect"].short], expected="no aspect if both width and height are given"
             )
         return options
 

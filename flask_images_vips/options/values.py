@@ -45,7 +45,11 @@ MODES = tuple(mode.value for mode in Mode)
 
 
 class Sharpen(NamedTuple):
-    """An unsharp mask. *radius* is in pixels. *percent* of each difference above *threshold* (0 to 255) is added."""
+    """An unsharp mask. *radius* is in pixels.
+
+    *percent* of a pixel's difference from the blurred picture is added to the pixel, if the difference exceeds
+    *threshold* (0 to 255).
+    """
 
     radius: float
     percent: int

@@ -212,7 +212,7 @@ def _directed(
     """Return the picture and the layout of *source*, an element of ``sources`` in `resized_picture_tag`.
 
     *picture* and *request* are the picture and the layout of the ``<img>``; *source* overrides parts of them. Return
-    None if *source* has the same path as the ``<img>``, whose source is missing or not fetched yet.
+    None if the element names the same file as the ``<img>``, and that file is missing or not fetched yet.
     """
     layout = {"layout": request.layout, "widths": request.widths}
     options = picture.keywords | layout | {name: value for name, value in source.items() if name not in _OF_SOURCE}

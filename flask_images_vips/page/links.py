@@ -115,7 +115,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
 
 
 def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, str]:
-    """Return *query* with the values replaced that are in *options*. None removes an option."""
+    """Return *query* with its values overridden by *options*. None removes an option."""
     replaced = {**query, **write_query(options)}
     for name, value in options.items():
         if value is None:

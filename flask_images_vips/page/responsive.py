@@ -81,8 +81,8 @@ def fitted(image: Size, options: Options) -> tuple[Options, Size]:
 def within_source(image: Size, options: Options) -> Options:
     """Return equivalent options without ``aspect``, whose width and height do not exceed what the source provides.
 
-    `plan` returns the same geometry for both. *image* is the size of the upright, transformed source. With ``pad`` or
-    ``enlarge``, the width and height may exceed the source and are not reduced.
+    `plan` returns the same geometry for *options* and for the result. *image* is the size of the upright, transformed
+    source. With ``pad`` or ``enlarge``, the width and height may exceed the source and are not reduced.
     """
     options = options.settled()
     if options.aspect:

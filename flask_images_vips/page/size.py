@@ -19,10 +19,10 @@ _REMEMBERED_PLANS = 1024
 class ImageSize:
     """The size at which an image is rendered, in pixels.
 
-    ``width`` and ``height`` are the size of the result. ``image_width`` and ``image_height`` are the size of the
-    upright source after region, trim and transform. ``op_width`` and ``op_height`` are the size that the source is
-    scaled to, before ``crop`` or ``pad``. They are None with ``reshape``, and if the options do not set both sides.
-    ``needs_enlarge`` is true if the requested size exceeds the source, and None if no size was requested.
+    ``width`` and ``height`` are the size of the result. ``image_width`` and ``image_height`` are the size of the source
+    after region, trim, rotation and transform, before it is scaled. ``op_width`` and ``op_height`` are the size that
+    the source is scaled to, before ``crop`` or ``pad``. They are None with ``reshape``, and if the options do not set
+    both sides. ``needs_enlarge`` is true if the requested size exceeds the source, and None if no size was requested.
     """
 
     width: int

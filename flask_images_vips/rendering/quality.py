@@ -14,8 +14,10 @@ from ..urls import file_name, is_remote
 
 logger = logging.getLogger("flask_images_vips")
 
-_LOWEST_QUALITY = 20  # a limit that would need a lower quality is exceeded
-_MAX_RENDERS = 6  # of one rendition, which is enough to find its quality to within 4 of 55 steps
+_LOWEST_QUALITY = 20  # the quality is never lowered below this, even if the file then exceeds its limit of bytes
+# The maximum number of encodings of one rendition. They find its quality, if it is between 20 and the default of 75,
+# to within 4 steps.
+_MAX_RENDERS = 6
 # Options that do not change the picture as long as it has the size of its source.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
 
@@ -41,7 +43,7 @@ def byte_limit(rendition: Rendition, size: Size, geometry: Geometry) -> int | No
 def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition], bytes]) -> bytes:
     """Render *rendition* at the highest quality found at which the file has at most *limit* bytes.
 
-    If even the lowest quality exceeds the limit, the smallest file found is returned and a warning is logged.
+    If the limit cannot be met, the smallest file found is returned and a warning is logged.
     """
 
     def at(quality: int) -> bytes:
@@ -67,6 +69,10 @@ def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition]
         data = min(data, too_large, key=len)
     ref, name = rendition.source.ref, rendition.format.name
     logger.warning(
-        "a rendition of %r has %d bytes as %s, even at the lowest quality; the limit is %d", ref, len(data), name, limit
+        "a rendition of %r has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
+        ref,
+        len(data),
+        name,
+        limit,
     )
     return data

@@ -45,8 +45,8 @@ class _ReadyHeaders(Headers):
 class ImageResponse(Response):
     """The response to an image request. It never carries the session cookie, even if it is private.
 
-    Flask adds ``Set-Cookie`` and ``Vary: Cookie`` for a permanent session after every hook. A shared cache would then
-    store one visitor's session for everyone, or not store the image at all.
+    For a permanent session, Flask adds ``Set-Cookie`` and ``Vary: Cookie`` after all hooks have run, so no hook could
+    remove them. A shared cache would then store one visitor's session for everyone, or not store the image at all.
     """
 
     def set_cookie(self, *args: Any, **kwargs: Any) -> None:

@@ -144,7 +144,7 @@ class SharedDecode:
         begin = time.perf_counter()
         with ExitStack() as slot:
             made = self.producer.render_set(self.engine, lacking, since, slot)
-            # Store only once the source is known to be unchanged.
+            # Store the files only now: `render_set` has checked that the source did not change meanwhile.
             kept = [cache.put_bytes(member.key, data, member.mtime_ns) for member, data in made]
         if None in kept:  # remember this, or the set would be made again at each request
             self._failed("set", key, OSError("the cache has no room for it"))

@@ -36,8 +36,8 @@ _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
 
 # From this number of pixels on, copies are made together with the first rendition if the format is always decoded in
-# full, because they add little to its cost. With other formats they would add more: a third for a first JPEG of 1600
-# px, a quarter for a WebP.
+# full, because they add little to its cost. For sources in other formats they would add more: for a first rendition
+# 1600 px wide, a third if the source is a JPEG, and a quarter if it is a WebP.
 _LARGE_PIXELS = 16_000_000
 
 
@@ -68,14 +68,14 @@ def takes_copies(options: Options) -> bool:
 
 
 def pays_at_once(header: Header) -> bool:
-    """Return whether making copies adds at most a quarter to the cost of the source's first rendition."""
+    """Return whether copies are made together with the source's first rendition. See `_LARGE_PIXELS`."""
     return header.size.pixels >= _LARGE_PIXELS and header.format in _WHOLE
 
 
 class Copies:
     """Stores the copies of one application in *store*, a cache of their own.
 
-    *format* is ``tiff`` or ``jpeg``; *settings* is as in `Rendition`.
+    *format* is ``tiff`` or ``jpeg``; *settings* is as in `Facts`.
     """
 
     def __init__(self, store: DiskCache, format: str, settings: str = "") -> None:

@@ -25,7 +25,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(network)
     for network in (
-        "0.0.0.0/8",  # this network, RFC 791; Linux connects 0.0.0.0 to itself
+        "0.0.0.0/8",  # this network, RFC 791; on Linux, a connection to 0.0.0.0 reaches this host
         "10.0.0.0/8",  # private, RFC 1918
         "100.64.0.0/10",  # behind a provider's NAT, RFC 6598
         "127.0.0.0/8",  # loopback, RFC 1122

@@ -143,8 +143,8 @@ class Client:
                 if size_bytes > self.max_bytes:
                     raise RemoteFailed(target.url, f"over the limit of {self.max_bytes:,} bytes")
                 file.write(piece)
-            # A body without a length ends when the connection is closed. This raises an error if the deadline has
-            # closed it.
+            # A body without a length ends when the connection is closed. If the deadline has closed it, the body is
+            # incomplete, and the next line raises an error.
             deadline.seconds_left()
             if declared_bytes is not None and size_bytes != declared_bytes:
                 raise RemoteFailed(target.url, f"got {size_bytes:,} bytes, but the server declared {declared_bytes:,}")

@@ -137,7 +137,8 @@ def _resampled(image: Image.Image, size: Size, cut: Box | None) -> Image.Image:
     across, down = size.width / part.width, size.height / part.height
     wanted = round(whole.width * across * _COARSE_FACTOR), round(whole.height * down * _COARSE_FACTOR)
     drafted = image.draft(None, wanted)
-    # The extent of the original in the shrunk image, in fractions of pixels: its own sides were rounded up.
+    # The part of the shrunk image that the original covers. It may end within a pixel, because the sides of the shrunk
+    # image were rounded up.
     box: tuple[float, float, float, float] | None = drafted[1] if drafted else None
     picture = expanded(image)
     if cut is not None:

@@ -64,8 +64,9 @@ def encode(
     metadata: Mapping[str, Any],
     timely: Callable[[Iterable[Image.Image]], Iterator[Image.Image]],
 ) -> bytes:
-    """Encode *pictures*, the frames of the rendition, with the *settings* of its format and no other metadata.
+    """Encode *pictures*, the frames of the rendition, with the *settings* of its format.
 
+    *metadata* holds further arguments of Pillow's ``save``. Metadata that the pictures themselves carry is dropped.
     *timely* wraps all frames but the first. It may raise an error between two frames, so that a slow encoder stops: the
     GIF encoder may take a second per frame.
     """
@@ -108,7 +109,8 @@ def _alike(pictures: Sequence[Image.Image], format: Format) -> list[Image.Image]
         return [*pictures]
     mode = "RGBA" if any(has_alpha(picture) for picture in pictures) else "RGB"
     frames = [picture.convert(mode) for picture in pictures]
-    # Otherwise all partly transparent pixels become opaque, and are visible as a seam.
+    # Make each pixel of a GIF either transparent or opaque here. The encoder would make all partly transparent pixels
+    # opaque, which is visible as a seam.
     if mode == "RGBA" and format.name == "gif":
         for frame in frames:
             frame.putalpha(frame.getchannel("A").point([0] * 128 + [255] * 128))

@@ -15,9 +15,9 @@ from ...errors import Busy
 class Deadline:
     """A context manager that stops libvips after *limit* seconds.
 
-    At the limit, every watched image is killed, as libvips calls it: the computation fails at its next lines. Killing
-    only the last image would not be enough, because a single region of it may need the whole source. A single call of a
-    codec such as AVIF's, or of librsvg, is not interrupted.
+    At the limit, every watched image is killed, as libvips calls it: the computation fails when it starts the next
+    lines of pixels. Killing only the image of the last step would not be enough, because a single region of that image
+    may need the whole source. A single call of a codec such as AVIF's, or of librsvg, is not interrupted.
     """
 
     def __init__(self, limit: float) -> None:

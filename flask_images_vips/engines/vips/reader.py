@@ -42,8 +42,8 @@ _HEADROOM_OF_CUT = 4
 _MIN_WEBP_SHRINK = 1.5
 # Pillow's `reduce` divides inexactly: averages of more pixels than this, per side, become too dark.
 _MAX_AVERAGED = 32
-# Above this factor, libvips' `reduce` would darken the picture by one level in a hundred, because it rounds its
-# weights. The fraction of a source pixel that `_unstretched` corrects is not visible then.
+# Above this factor, libvips' `reduce` would darken the picture by about 1 %, because it rounds its weights. The
+# fraction of a source pixel that `_unstretched` corrects is not visible then.
 _MAX_REDUCED = 8
 
 # The exceptions of pyvips. UnicodeDecodeError is raised if libvips' message quotes text of the file in an unknown
@@ -61,7 +61,7 @@ class Reader:
     headroom: float
 
     def open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
-        """Return the format, and the image with only its header read yet. *options* are passed to libvips' loader.
+        """Return the format, and the image, whose pixels are not read yet. *options* are passed to libvips' loader.
 
         Raises:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
@@ -212,6 +212,9 @@ def cut_out(image: pyvips.Image, box: Box, across: float = 1, down: float = 1) -
 def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scaled: Size) -> pyvips.Image:
     """Scale *shrunk*, which is *original* decoded at 1/*shrink* of its size, to *scaled*.
 
+    *scaled* is a size of the upright picture. If the factor is too large for `reduce`, return *shrunk* as it
+    is; the step `scale` then does the work.
+
     The decoder has rounded the sides. Ignoring that would stretch the picture by up to half an output pixel. `reduce`
     accepts the exact factor, but keeps the centre of its canvas in place, not the corner. So the top left corner of the
     picture is put at the centre of a larger canvas.
@@ -229,12 +232,19 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
 
 
 def _corner(least: int, factor: float) -> int:
-    """Return half the side of a canvas: at least *least* pixels, and almost a multiple of *factor*."""
+    """Return where the corner of the picture is put on the canvas. This is also half the side of the canvas.
+
+    It is at least *least*, and near a multiple of *factor*, so that after scaling the corner lies near the edge of a
+    pixel.
+    """
     return next(half for half in itertools.count(least) if abs(half / factor - round(half / factor)) < 0.2)
 
 
 def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Image]:
-    """Split the result of `Reader.load` into its *frames*, and cut *cut* out of each. A single frame is cut already."""
+    """Split the result of `Reader.load` into *frames* images, and crop each to *cut*.
+
+    A single frame is returned as it is, because `Reader.load` has already cropped it.
+    """
     if frames == 1:
         return [image]
     image = image.copy()

@@ -20,7 +20,7 @@ _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 def together(frames: list[pyvips.Image]) -> pyvips.Image:
     """Join *frames* one below the other, as libvips' encoders expect.
 
-    The result has the delays and the loop count of the first frame.
+    The result keeps the metadata of the first frame, which holds the delays of all frames and the loop count.
     """
     if len(frames) == 1:
         return frames[0]
