@@ -58,6 +58,7 @@ def _warn_of(name: str) -> None:
 
 
 def _quoted(value: object) -> str:
+    """Return the text of an attribute's *value*, without the quotation marks around it. True is empty."""
     if value is True:
         return ""
     if type(value) is int:
@@ -65,4 +66,5 @@ def _quoted(value: object) -> str:
     if type(value) is str:  # the same as `escape`, in a third of its time
         value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#39;")
         return value.replace('"', "&quot;")
-    return str(escape(value)).replace("&#34;", "&quot;")  # as Flask-Images wrote it
+    # As Flask-Images wrote it. `escape` leaves Markup as it is, and so a quote that would end the attribute.
+    return str(escape(value)).replace("&#34;", "&quot;").replace('"', "&quot;")

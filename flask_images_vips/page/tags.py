@@ -128,20 +128,21 @@ def sources(
     return elements
 
 
-def _styled(attributes: dict[str, Any], style: str, nonce: str | None) -> Image:
+def _styled(attributes: dict[str, Any], style: str, nonce: object) -> Image:
     """Return the image with *style* in its ``style`` attribute or, if *nonce* is given, in a ``<style>`` element.
 
     A Content-Security-Policy without ``unsafe-inline`` forbids the attribute; a nonce can allow only an element.
     """
     if not style or attributes.get("style") is False:
         return Image(attributes)
-    if nonce is None:
-        attributes["style"] = ";".join(filter(None, (style, attributes.get("style"))))
+    if nonce is None or nonce is False:
+        attributes["style"] = ";".join(map(str, filter(None, (style, attributes.get("style")))))
         return Image(attributes)
     name = "resized-" + hashlib.blake2b(style.encode(), digest_size=6).hexdigest()
     attributes["class"] = " ".join(map(str, filter(None, (name, attributes.get("class")))))
     rule = Markup(f".{name}{{{style}}}")  # noqa: S704  (made of layouts, colours and Base64)
-    return Image(attributes, Markup('<style nonce="{}">{}</style>').format(nonce, rule))
+    # As a plain string, or a nonce that is Markup would not be escaped.
+    return Image(attributes, Markup('<style nonce="{}">{}</style>').format(str(nonce), rule))
 
 
 def _background(picture: ResponsivePicture, kind: str, offered: Sequence[Format]) -> list[str]:

@@ -101,3 +101,10 @@ def test_a_name_that_begins_like_no_attribute_stays_in_the_url() -> None:
     (found,) = parsed(resized_img_tag("a.png", **{'x" onload="alert(1)': 1}))
     assert not any(name.startswith("on") for name in found)
     assert "onload" in found["src"]
+
+
+@pytest.mark.parametrize("value", [Markup('nice " onload="alert(1)'), Markup("<p>it's</p>")])
+def test_markup_cannot_end_the_attribute_that_it_stands_in(value: Markup) -> None:
+    tag = element("img", {"alt": value, "src": "a.png"})
+    (image,) = html5lib.parseFragment(tag, namespaceHTMLElements=False)
+    assert image.attrib.keys() == {"alt", "src"}
