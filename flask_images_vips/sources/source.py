@@ -39,7 +39,10 @@ class Source:
     @property
     def identity(self) -> str:
         """A string that identifies this version of this source, on every host that has the same file."""
-        return f"{self.ref}|{self.content or f'{self.size_bytes}|{self.mtime_ns}'}"
+        version = self.content or f"{self.size_bytes}|{self.mtime_ns}"
+        # Everything made of an AVIF before its EXIF orientation was ignored may be turned wrongly. The suffix makes it
+        # again under another name.
+        return f"{self.ref}|{version}|upright" if self.ref.lower().endswith(".avif") else f"{self.ref}|{version}"
 
     @property
     def mtime(self) -> int:
