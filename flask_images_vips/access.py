@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from enum import Enum
-from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, Literal
-
-from werkzeug.wrappers import Response
 
 from .errors import NotAuthorized
 from .options.options import Options
@@ -31,11 +28,6 @@ PUBLIC: Final = Public.PUBLIC
 
 Callback = Callable[[str, Options], bool | Public | Coroutine[Any, Any, bool | Public]]
 """The type of the callback that `Images.authorize` registers: a function or a coroutine function."""
-
-# These objects are truthy, but a callback returns them only by mistake: a coroutine (missing "await"), a generator
-# ("yield" in the callback), a function (missing "()"), or a Flask response.
-_MISTAKES = (Awaitable, Iterator, AsyncIterator, FunctionType, MethodType, BuiltinFunctionType, Response)
-
 
 Privacy = Literal["public", "private", "no-store"]
 """Who may store a response: every cache, only the visitor's browser, or nobody."""
@@ -80,12 +72,13 @@ class Authorizer:
         answer: object = ensure_sync(self.callback)(ref, options)
         if answer is PUBLIC:
             return False
-        # Check `__class__` rather than type(): a LocalProxy defines `__await__`, `__next__` and so on, so its own type
-        # would match these abstract classes.
-        if answer is None or issubclass(answer.__class__, _MISTAKES):
+        # A truthy object is not enough: a response, a coroutine, a tuple of a text and a status, and the user object of
+        # a visitor who is not logged in are all truthy, and are returned by mistake.
+        if _is_boolean(answer):
+            if answer:
+                return True
+        elif answer is None or answer is NotImplemented or answer:
             self._warn(ref, answer)
-        elif answer:
-            return True
         raise NotAuthorized(f"{ref!r}: refused by the application")
 
     def _warn(self, ref: str, answer: object) -> None:
@@ -100,3 +93,9 @@ class Authorizer:
             "may see it), False (refuse) or Images.PUBLIC (everybody may see it). This is logged once.",
             *(self.name, returned, ref),
         )
+
+
+def _is_boolean(answer: object) -> bool:
+    """Return whether *answer* is a bool, NumPy's or a proxy of one included."""
+    kind = answer.__class__  # rather than type(): a LocalProxy has the class of the object that it stands for
+    return kind is bool or (kind.__module__, kind.__name__) in (("numpy", "bool"), ("numpy", "bool_"))

@@ -126,9 +126,9 @@ class Images(LegacyMethods):
         - `PUBLIC` allows everybody to see the image, and every cache to store it. Return it only if the answer does not
           depend on the visitor.
 
-        Any other value is tested for truth, except for None, coroutines, generators, functions and responses: these are
-        treated as mistakes, so the image is refused, and a warning is logged once. The function itself may be a
-        coroutine function. It is then called through the application's ``ensure_sync``.
+        Any other value refuses the image too. If it is None or truthy, such as a user object or a response, it is taken
+        for a mistake, and a warning is logged once. The function itself may be a coroutine function. It is then called
+        through the application's ``ensure_sync``.
 
         Raises:
             ConfigError: If a callback is already registered, or if ``IMAGES_FRONT_DOOR`` is set and an image has

@@ -89,7 +89,8 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     try:
         rendition, entry = pipeline.entry(verified.url, hit.rendition)
     except Busy:
-        nearest = pipeline.nearest(hit.rendition)
+        # A callback permits one size, not whatever is in the cache.
+        nearest = pipeline.nearest(hit.rendition) if hit.images.authorizer is None else None
         if nearest is None:
             raise
         return hit, nearest, "no-store"
