@@ -167,7 +167,10 @@ def cold_summary(data: dict[str, Any]) -> Table:
         for case in cases
     ]
     rounds = data["rounds"]
-    note = f"{disturbances(cases)}First renditions a second, median of {rounds} interleaved rounds (least–most)."
+    note = (
+        f"{disturbances(cases)}Renditions a second, each of a URL that is not in the cache yet. "
+        f"Median of {rounds} interleaved rounds (least–most)."
+    )
     return Table(("picture", *names), rows, note)
 
 

@@ -55,8 +55,8 @@ class Config:
         None,
         "IMAGES_CACHE",
         checks.optional_path,
-        "Folder whose subfolder `flask-images-vips` holds the cache. None: a folder in "
-        "`flask-images-<user id>` in the system's temporary folder, chosen by the application's root path.",
+        "The cache is the subfolder `flask-images-vips` of this folder. None: the cache is in the system's temporary "
+        "folder, under `flask-images-<user id>`, in a folder of its own for each application root path.",
     )
     max_age: int = key(
         3600,
@@ -83,7 +83,8 @@ class Config:
         "IMAGES_ENGINE",
         checks.one_of("auto", "vips", "pillow"),
         "`auto` uses libvips, or Pillow for files and options that libvips does not support. `vips` and `pillow` use "
-        "only that engine. A process that was forked after its parent used libvips always uses Pillow.",
+        "only that engine, with two exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
+        "`error` or `warning`. A process that was forked after its parent used libvips uses Pillow.",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,
@@ -179,8 +180,9 @@ class Config:
         1.8,
         "IMAGES_HEADROOM",
         checks.headroom,
-        "JPEG, WebP and AVIF can be decoded at a reduced size. The decoded image stays at least this many times as "
-        "wide and high as the output, if the source is that large. 1 is fastest, but less sharp.",
+        "JPEG and WebP can be decoded at a reduced size, and AVIF is reduced right after decoding. The reduced image "
+        "stays at least this many times as wide and high as the output, if the source is that large. 1 is fastest, "
+        "but less sharp.",
     )
     stale_while_revalidate: int = key(
         3600,
@@ -232,9 +234,9 @@ class Config:
         False,
         "IMAGES_EARLY_HINTS",
         checks.flag,
-        "Let `resized_img_hint` also send its link at once, in a 103 response, if the server supports it (gunicorn 25 "
-        "or newer). Set this only if every proxy in front of the server supports 103: nginx 1.22 treats it as the "
-        "final response.",
+        "Let `resized_img_hint` also send its link at once, in a 103 response, if the server supports it (gunicorn "
+        "25 or newer). Set this only if every proxy in front of the server supports 103: nginx before 1.29 treats it "
+        "as the final response.",
     )
     max_renders: int | None = key(
         None,
@@ -274,9 +276,9 @@ class Config:
         50_000_000,
         "IMAGES_MAX_SOURCE_PIXELS",
         checks.count,
-        "Maximum size of a source, as width × height × number of frames to read. A frame that must be decoded as a "
-        "whole may have at most half as many pixels. This applies to AVIF, GIF and interlaced PNG, and with Pillow to "
-        "all formats except JPEG.",
+        "Maximum number of pixels of a source. A picture with more is refused. An animation with more in all its "
+        "frames together becomes a still image of its first frame. In AVIF, GIF and interlaced PNG, and with Pillow "
+        "in all formats except JPEG, each frame is decoded as a whole, so it may have at most half of this number.",
     )
     max_frames: int = key(
         100,
@@ -316,8 +318,8 @@ class Config:
         10.0,
         "IMAGES_RENDER_TIMEOUT",
         checks.some_seconds,
-        "Maximum seconds for a render. A single call of a decoder (of AVIF, and if Pillow renders, also of WebP and "
-        "TIFF) or of Pillow's encoders cannot be interrupted, so its duration is limited only by the pixel limits.",
+        "Maximum seconds for a render. Some steps cannot be interrupted, so only the pixel limits bound their time: "
+        "decoding AVIF, and with Pillow also decoding WebP and TIFF, and encoding a frame.",
     )
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", checks.count, "Maximum width of a rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", checks.count, "Maximum height of a rendition.")
