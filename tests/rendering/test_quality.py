@@ -87,7 +87,7 @@ def test_what_cannot_fit_is_sent_at_its_smallest_with_a_log_line(
     qualities = renders(app, monkeypatch)
     assert data_of(app, "a.png", **keywords, max_bytes=50) == expected
     assert len(qualities) == most
-    assert "the limit is 50" in caplog.text
+    assert "over the limit of 50" in caplog.text
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "10kB"])
