@@ -216,7 +216,7 @@ USES = list(uses())
 def test_the_patterns_of_the_package_are_found() -> None:
     modules = {use.where.partition(":")[0].removeprefix(f"{PACKAGE.name}.") for use in USES}
     options = {f"options.{module}" for module in ("parsing", "presets", "scalars", "transforms", "values")}
-    others = {"config.checks", "formats", "nginx.front_door", "page.elements", "serving.headers", "sources.guard"}
+    others = {"config.checks", "formats", "nginx.front_door", "page.html", "serving.headers", "sources.guard"}
     assert modules >= options | others
 
 

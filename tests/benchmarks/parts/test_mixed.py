@@ -67,4 +67,7 @@ def test_traffic_is_told_with_what_ours_is_of_each() -> None:
     assert report.losses(mixed_results([40, 50], [20, 20])) == []
     (loss,) = report.losses(mixed_results([20, 20], [40, 40]))
     assert (loss.where, loss.to, loss.times) == ("mixed traffic: all requests", "thumbor", 2)
-    assert loss.reason.startswith("All took 25.0 s of CPU here and 12.5 s there, and left 320 and 20 MB")
+    assert loss.reason == (
+        "The whole load took 25.0 s of CPU here and 12.5 s there. "
+        "It left 320 MB on disk here, 300 MB of them copies for later sizes, and 20 MB there."
+    )

@@ -36,7 +36,7 @@ def test_goals_and_losses_are_ratios_of_cpu_time() -> None:
     goal = next(goal for goal in warm.goals(data) if goal.name == "CPU of a hit ÷ send_from_directory, gunicorn sync")
     assert goal.found is not None
     assert (goal.found.median, goal.met) == (0.8, False)
-    assert "already costs 0.50 of it" in goal.reason
+    assert "already costs 0.50 of send_from_directory" in goal.reason
     (loss,) = warm.losses(data)
     assert (loss.to, loss.times) == ("thumbor", 2)
 
