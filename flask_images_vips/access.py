@@ -96,6 +96,6 @@ class Authorizer:
 
 
 def _is_boolean(answer: object) -> bool:
-    """Return whether *answer* is a bool, NumPy's or a proxy of one included."""
+    """Return whether *answer* is a bool. A NumPy bool and a proxy of a bool count too."""
     kind = answer.__class__  # rather than type(): a LocalProxy has the class of the object that it stands for
     return kind is bool or (kind.__module__, kind.__name__) in (("numpy", "bool"), ("numpy", "bool_"))

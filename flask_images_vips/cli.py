@@ -34,7 +34,12 @@ def nginx(upstream: str, listen: str) -> None:
 
 @images.command()
 @click.argument("path", required=False)
-@click.option("--all", "everything", is_flag=True, help="Remove all renditions of all sources.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Remove everything that is cached for all sources, except fetched remote files.",
+)
 @click.option(
     "--front",
     is_flag=True,

@@ -60,7 +60,10 @@ class Turn(NamedTuple):
         return self if self.mirrored else Turn(-self.angle % 360)
 
     def size(self, size: Size) -> Size:
-        """Return *size* with its sides swapped if the turn is by 90 or 270 degrees. This works in both directions."""
+        """Return *size* with its sides swapped if the turn is by 90 or 270 degrees.
+
+        The same swap converts a size after the turn to the size before it.
+        """
         return Size(size.height, size.width) if self.angle in (90, 270) else size
 
     def point(self, x: float, y: float) -> tuple[float, float]:
@@ -99,9 +102,10 @@ class Geometry(NamedTuple):
 
     The picture is cut, scaled, turned, and laid on a canvas. *scaled* is its size after the turn; `upright` is the same
     size before it. A smaller canvas crops the picture, a larger one pads it. *at* is the position of the picture's top
-    left corner on the canvas; None centres the picture. *cut* is the part of the upright source to use; None uses all
-    of it. *mark* is the box of the watermark on the canvas. *padding* and *border* are added around the canvas, and
-    *radius* rounds the corners of the result.
+    left corner on the canvas. If it is None, the picture is centred; with a smart gravity, libvips chooses the position
+    by the pixels instead. *cut* is the part of the upright source to use; None uses all of it. *mark* is the box of the
+    watermark on the canvas. *padding* and *border* are added around the canvas, and *radius* rounds the corners of the
+    result.
     """
 
     scaled: Size
@@ -200,7 +204,8 @@ def plan(image: Size, options: Options) -> Geometry:
     """Lay out a rendition of an upright picture of size *image*, after any transform.
 
     Unless ``options.enlarge`` is set, the picture is never scaled beyond its own size. If the picture is too small,
-    `reshape` limits each side on its own, `crop` makes the result smaller, and `pad` still fills the whole canvas.
+    `reshape` limits each side on its own, `crop` makes the result smaller, and with `pad` the canvas still has the
+    requested size.
     """
     options = options.settled()
     width, height = options.width, options.height

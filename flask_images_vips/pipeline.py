@@ -88,8 +88,8 @@ class Pipeline:
     def entry(self, url: ImageUrl, found: Rendition | None = None) -> tuple[Rendition, Entry]:
         """Return the rendition that *url* asks for and its cache entry, rendering it first if necessary.
 
-        Concurrent requests normally share one render. *found* is that rendition, if the caller has already looked it
-        up.
+        Concurrent requests normally share one render. *found* is the rendition that *url* asks for, if the caller has
+        already determined it.
 
         Raises:
             SourceNotFound, RemoteFailed, UnreadableSource, InvalidOption, LimitExceeded: If the picture cannot be
@@ -151,7 +151,7 @@ class Pipeline:
     def purge(self, ref: str) -> int:
         """Remove everything that is stored for the source *ref*, a path or a URL.
 
-        Returns the number of files removed from the cache, without copies and fetched sources.
+        Returns the number of files removed, not counting copies and fetched sources, which are removed too.
         """
         self.sources.purge(ref)
         if self.shared is not None:
@@ -159,7 +159,9 @@ class Pipeline:
         return self.cache.purge(source_folder(ref))
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
-        """Render *rendition* now with *producer*, without the cache. The slot timeout counts from *since*.
+        """Render *rendition* now with *producer*, from a copy if there is one, else from the source.
+
+        Renditions are neither read from the cache nor stored. The slot timeout counts from *since*.
 
         Raises:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded, SourceChanged, Busy: As `entry`.

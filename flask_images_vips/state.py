@@ -30,7 +30,8 @@ T = TypeVar("T")
 class Parts:
     """The objects that serve one application's images, built from its configuration.
 
-    *front_door* and *background* are None if the configuration turns them off.
+    *front_door* and *background* are None if the configuration turns them off. *background* is also None if the
+    environment does not support it.
     """
 
     pipeline: Pipeline
@@ -77,7 +78,8 @@ class AppImages:
     def early_hits(self) -> bool:
         """Whether cached images are served by the WSGI middleware, without Flask.
 
-        False until the configuration is read, for the first image URL or request.
+        False until the configuration is read, which happens when the first image URL is built or the first image is
+        requested.
         """
         return self._parts is not None and self._parts.pipeline.config.early_hits
 

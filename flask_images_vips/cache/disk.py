@@ -139,18 +139,18 @@ class DiskCache:
         return self._once.run(key, make, since=start, find=find, landed=finish)
 
     def once(self, key: Key, work: Callable[[], T]) -> T:
-        """Return the result of *work*, which runs only once at a time per *key* on this host.
+        """Run *work* and return its result. Only one call per *key* runs at a time on this host.
 
         Threads of this process that ask meanwhile get the same result or error. Nothing is stored.
         """
         return self._once.run(key, work)
 
     def put(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
-        """Store the content that *fill* writes into an open file. Returns the path, or None if it may not be stored.
+        """Store the content that *fill* writes into an open file. Returns the path of the entry.
 
-        An entry may not be stored if it is too large, or if the disk is nearly full. *fill* returns the modification
-        time in nanoseconds since 1970. Readers see all of the entry or nothing. If *in_use* is set, the entry counts as
-        read, so that it is not the first to be evicted.
+        Returns None if nothing was stored, because the entry is too large or the disk is nearly full. *fill* returns
+        the modification time in nanoseconds since 1970. Readers see all of the entry or nothing. If *in_use* is set,
+        the entry counts as read, so that it is not the first to be evicted.
 
         Raises:
             OSError: If the entry cannot be written. Nothing is stored after this error, or after any error that *fill*

@@ -56,9 +56,9 @@ class Folder:
     def usable(self) -> bool:
         """Return whether to try writing and locking in the folder. A missing folder is created.
 
-        False only if a private folder belongs to somebody else or cannot be created. Other folders are tried even if
-        creating them has failed. A private folder is checked each time: it may have been deleted, and whoever recreates
-        it owns it.
+        False only if a private folder belongs to somebody else, can be written by others, or cannot be created. Other
+        folders are tried even if creating them has failed. A private folder is checked each time: it may have been
+        deleted, and whoever recreates it owns it.
         """
         if self._usable is None or self._private is not None or not os.path.isdir(self.locks):
             self._prepare()
@@ -89,9 +89,9 @@ class Folder:
     ) -> bool:
         """Write a file to *path* atomically, replacing an existing one. Returns whether it was stored.
 
-        *path* lies two folders below this one. *admits* is called with the size in bytes; if it returns False, nothing
-        is stored. If *in_use* is set, the file looks as if it had just been read, so that it is not evicted at once. If
-        *read_only* is set, it gets no write permission.
+        *path* is a file in a folder two levels below this one. *admits* is called with the size in bytes; if it returns
+        False, nothing is stored. If *in_use* is set, the file looks as if it had just been read, so that it is not
+        evicted at once. If *read_only* is set, it gets no write permission.
 
         Raises:
             OSError: If the file cannot be written. Nothing is stored after this error, or after any error that *fill*

@@ -30,10 +30,11 @@ class SmallerFiles:
         return None
 
     def replace(self, path: str, data: bytes | None, admits: Callable[[int], bool]) -> int:
-        """Write *data* to *path* if it is smaller than the file there, and make the file final in any case.
+        """Replace the file at *path* with *data* if that is smaller. Either way, make the file final.
 
-        Returns the number of bytes saved. If the file is gone, it is not recreated, and the result is 0. The
-        modification time stays the same. Readers that have opened the old file can read it to its end.
+        If the folder cannot be used, or smaller *data* cannot be stored, nothing changes. Returns the number of bytes
+        saved. If the file is gone, it is not recreated, and the result is 0. The modification time stays the same.
+        Readers that have opened the old file can read it to its end.
         """
         if not self._folder.usable():
             return 0

@@ -116,7 +116,7 @@ class Config:
         "IMAGES_ALLOWED_WIDTHS",
         checks.widths,
         "Widths that are served, besides those of presets. Others are refused with status 400. When a URL is built, "
-        "other widths are replaced by the next larger allowed one, or the largest. None: all widths.",
+        "other widths are replaced by the next larger allowed one, or the largest. None or an empty list: all widths.",
     )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", checks.flag, "Turn pictures upright by their EXIF orientation.")
     version: str = key(
@@ -220,8 +220,9 @@ class Config:
         False,
         "IMAGES_FRONT_DOOR",
         checks.front_door,
-        "Let nginx serve images by itself, from links in this folder, once they have been requested before. True uses "
-        "a folder inside the cache. `flask images nginx` prints the configuration for nginx.",
+        "Let nginx serve images by itself, once they have been requested before, from links in the subfolder "
+        "`flask-images-vips` of this folder. True uses a folder inside the cache. `flask images nginx` prints the "
+        "configuration for nginx.",
     )
     early_hits: bool = key(
         False,

@@ -48,7 +48,7 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """A PIL transform, applied to the upright source before it is scaled.
+    """A PIL transform, applied to the picture after region, trim, rotate and flip, and before scaling.
 
     A *width* or *height* of 0 means the width or height of the image.
     """

@@ -4,7 +4,7 @@ The sizes in the HTML are computed by the same code that lays out the renditions
 
 A missing picture or an invalid option never breaks a page: the helpers omit the attributes that depend on it, and log
 one line. They raise errors for programming mistakes, such as a path that is not normalised, an unknown preset, layout,
-placeholder or format, or contradictory keywords.
+placeholder or format, or contradictory keywords. Only `resized_img_size` logs an invalid path and returns None.
 """
 
 from __future__ import annotations

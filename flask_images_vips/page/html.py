@@ -66,5 +66,6 @@ def _quoted(value: object) -> str:
     if type(value) is str:  # the same as `escape`, in a third of its time
         value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#39;")
         return value.replace('"', "&quot;")
-    # As Flask-Images wrote it. `escape` leaves Markup as it is, and so a quote that would end the attribute.
+    # Quotes are written as Flask-Images wrote them. `escape` does not change Markup, so replace the quotes in it too;
+    # they would end the attribute.
     return str(escape(value)).replace("&#34;", "&quot;").replace('"', "&quot;")

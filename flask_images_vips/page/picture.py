@@ -99,9 +99,10 @@ class Picture:
         return None
 
     def at_density(self, scale: Any, overrides: Mapping[str, Any]) -> Picture | None:
-        """Return this picture with *scale* times the width and height, or None if the source is too small.
+        """Return this picture with *scale* times the width and height, or None if its source is too small for that.
 
-        *overrides* are options that replace those of this picture.
+        Returns None also if the size is unknown. With ``enlarge``, the size does not matter. *overrides* are
+        options that replace those of this picture.
         """
         expanded = current_images().pipeline.presets.expanded
         keywords = self.keywords | _scaled(self.keywords, scale)

@@ -27,7 +27,7 @@ def byte_limit(rendition: Rendition, size: Size, geometry: Geometry) -> int | No
 
     The limit is the option ``max_bytes``. A rendition must also be no larger than its source file if it shows the same
     picture in the same format and size. *size* is the size of the source in pixels. The source file itself is never
-    sent instead, because it may hold metadata, or other data behind the picture.
+    sent instead, because it may hold metadata, or other data after the end of the image.
     """
     options, source = rendition.options, rendition.source
     limits = [] if options.max_bytes is None else [options.max_bytes]

@@ -55,7 +55,10 @@ class SharedDecodes:
     def of(self, rendition: Rendition, producer: Producer) -> SharedDecode | None:
         """Return an object that renders *rendition* with a shared decode, or None if it cannot share one.
 
-        Errors are swallowed here: rendering from the source raises them.
+        Most errors are swallowed here, because rendering from the source raises them too.
+
+        Raises:
+            SourceChanged: If the source changed while its header was read.
         """
         if not takes_copies(rendition.options):
             return None

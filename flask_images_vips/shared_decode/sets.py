@@ -26,7 +26,10 @@ Sides = tuple[int | None, int | None]
 """The width and the height in a URL, in pixels. None if the URL does not have it."""
 
 SET_FORMATS = (JPEG,)
-"""The formats that are made as sets. With others, encoding all members would take the first visitor more time."""
+"""The formats that are made as sets.
+
+Other formats are slower to encode, so the first visitor would wait too long for the whole set.
+"""
 
 _MAX_PIXELS = 4_000_000  # the limit of a member: larger ones are rarely requested, and would need a larger decode
 _MAX_PIXELS_OF_SET = 16_000_000  # the limit of all members together: the first visitor waits for all of them

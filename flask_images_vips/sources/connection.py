@@ -111,8 +111,8 @@ def urllib3_problem() -> str:
 class _Reader(BufferedReader):
     """Raises errors for malformed responses that http.client and urllib3 accept.
 
-    These are incomplete headers, overlong lines (older versions of urllib3 do not limit those of chunks), and chunks of
-    length -1, which would read everything.
+    These are incomplete headers, overlong lines (older versions of urllib3 do not limit the lines that state the length
+    of a chunk), and chunks of length -1, which would read everything.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:

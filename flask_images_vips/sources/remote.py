@@ -71,7 +71,7 @@ class RemoteSources:
     """Fetches sources with *client* and keeps them in *store*, a separate cache.
 
     A source is fresh for as long as its server states, but at most for *max_age_seconds*. If the server states nothing,
-    it is fresh for *max_age_seconds*. After a failure, its server is not asked again for *error_ttl_seconds*.
+    it is fresh for *max_age_seconds*. After a failure, the source is not requested again for *error_ttl_seconds*.
     """
 
     def __init__(self, store: DiskCache, client: Client, *, max_age_seconds: float, error_ttl_seconds: float) -> None:

@@ -40,8 +40,8 @@ class Source:
     def identity(self) -> str:
         """A string that identifies this version of this source, on every host that has the same file."""
         version = self.content or f"{self.size_bytes}|{self.mtime_ns}"
-        # Everything made of an AVIF before its EXIF orientation was ignored may be turned wrongly. The suffix makes it
-        # again under another name.
+        # Older versions of this package applied the EXIF orientation of AVIF files, so what they cached may be turned
+        # wrongly. The suffix changes the cache keys, so that it is made again.
         return f"{self.ref}|{version}|upright" if self.ref.lower().endswith(".avif") else f"{self.ref}|{version}"
 
     @property

@@ -21,7 +21,8 @@ from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_cor
 
 Step = Callable[[Image.Image, Spec], Image.Image]
 
-# Shrinking while decoding, and Pillow's coarse first reduction, leave the picture this much larger, per side.
+# Shrinking while decoding, and Pillow's coarse first reduction, leave the picture at least this many times as large as
+# the output, per side.
 _COARSE_FACTOR = 2.0
 # Pillow's coarse first reduction divides inexactly: averages of more pixels than this, per side, become too dark.
 _MAX_REDUCED = 32

@@ -43,7 +43,8 @@ _MIN_WEBP_SHRINK = 1.5
 # Pillow's `reduce` divides inexactly: averages of more pixels than this, per side, become too dark.
 _MAX_AVERAGED = 32
 # Above this factor, libvips' `reduce` would darken the picture (by 1 % at a factor of 20), because it rounds its
-# weights. The fraction of a source pixel that `_unstretched` corrects is not visible then.
+# weights. The error that `_unstretched` corrects is less than one decoded pixel. Above this factor, that is less than
+# an eighth of an output pixel, which is not visible.
 _MAX_REDUCED = 8
 
 # The exceptions of pyvips. UnicodeDecodeError is raised if libvips' message quotes text of the file in an unknown
