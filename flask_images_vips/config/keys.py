@@ -220,9 +220,9 @@ class Config:
         False,
         "IMAGES_FRONT_DOOR",
         checks.front_door,
-        "Let nginx serve images by itself, once they have been requested before, from links in the subfolder "
-        "`flask-images-vips` of this folder. True uses a folder inside the cache. `flask images nginx` prints the "
-        "configuration for nginx.",
+        "Let nginx serve images that were requested before without asking the application. The value is a folder, or "
+        "True for a folder inside the cache. nginx follows links in its subfolder `flask-images-vips`. "
+        "`flask images nginx` prints the configuration for nginx.",
     )
     early_hits: bool = key(
         False,
@@ -278,8 +278,9 @@ class Config:
         "IMAGES_MAX_SOURCE_PIXELS",
         checks.count,
         "Maximum number of pixels of a source. A picture with more is refused. An animation with more in all its "
-        "frames together becomes a still image of its first frame. In AVIF, GIF and interlaced PNG, and with Pillow "
-        "in all formats except JPEG, each frame is decoded as a whole, so it may have at most half of this number.",
+        "frames together becomes a still image of its first frame. A frame that must be decoded as a whole may have at "
+        "most half of this number. This applies to AVIF, GIF and interlaced PNG, and with Pillow to all formats except "
+        "JPEG.",
     )
     max_frames: int = key(
         100,
@@ -320,7 +321,7 @@ class Config:
         "IMAGES_RENDER_TIMEOUT",
         checks.some_seconds,
         "Maximum seconds for a render. Some steps cannot be interrupted, so only the pixel limits bound their time: "
-        "decoding AVIF, and with Pillow also decoding WebP and TIFF, and encoding a frame.",
+        "decoding AVIF with either engine; with Pillow, also decoding WebP or TIFF, and encoding.",
     )
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", checks.count, "Maximum width of a rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", checks.count, "Maximum height of a rendition.")
