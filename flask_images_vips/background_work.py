@@ -45,8 +45,8 @@ class Recompressor:
 
     *after* is the number of times that a single process must have served a rendition. *render* takes a rendition and
     the monotonic time at which waiting began, and returns the rendition encoded at the highest effort. *lone_slot* is a
-    `Slots` with a single slot, so that one process of the host does this work at a time. Both raise `Busy` at once if
-    no slot is free.
+    `Slots` with a single slot, so that one process of the host does this work at a time. *render* and *lone_slot* raise
+    `Busy` at once if no slot is free.
     """
 
     def __init__(

@@ -100,12 +100,12 @@ ORIENTATIONS = {
 class Geometry(NamedTuple):
     """The layout of a rendition.
 
-    The picture is cut, scaled, turned, and laid on a canvas. *scaled* is its size after the turn; `upright` is the same
-    size before it. A smaller canvas crops the picture, a larger one pads it. *at* is the position of the picture's top
-    left corner on the canvas. If it is None, the picture is centred; with a smart gravity, libvips chooses the position
-    by the pixels instead. *cut* is the part of the upright source to use; None uses all of it. *mark* is the box of the
-    watermark on the canvas. *padding* and *border* are added around the canvas, and *radius* rounds the corners of the
-    result.
+    The picture is cut, scaled, turned, and laid on a canvas. *scaled* is its size after scaling and turning; `upright`
+    is its size after scaling, but before turning. A smaller canvas crops the picture, a larger one pads it. *at* is the
+    position of the picture's top left corner on the canvas. If it is None, the picture is centred; with a smart
+    gravity, libvips chooses the position by the pixels instead. *cut* is the part of the upright source to use; None
+    uses all of it. *mark* is the box of the watermark on the canvas. *padding* and *border* are added around the
+    canvas, and *radius* rounds the corners of the result.
     """
 
     scaled: Size

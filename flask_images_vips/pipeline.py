@@ -95,7 +95,8 @@ class Pipeline:
             SourceNotFound, RemoteFailed, UnreadableSource, InvalidOption, LimitExceeded: If the picture cannot be
                 rendered. Nothing is stored.
             SourceChanged: If the source changed during every attempt.
-            Busy: If no render slot is free, and too many requests wait for one or this request waited too long.
+            Busy: If no render slot is free, and either too many requests already wait for one, or this one waited too
+                long.
         """
         since = time.monotonic()
         for _ in range(_TRIES - 1):

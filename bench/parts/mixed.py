@@ -193,8 +193,8 @@ def table(data: dict[str, Any], *, short: bool = False) -> Table:
         f"{disturbances(data['cases'])}{data['sources']} sources, half of them JPEGs of 24 Mpx, with "
         f"popularity by Zipf's law. They are requested as JPEG at {widths} px, starting with an empty cache. "
         f"{data['clients']} clients share {data['cores']} cores with the server. {data['rounds']} interleaved rounds, "
-        "each with newly started servers. Ours has 4 threads per process. The rows *each URL once* show the load behind "
-        f"a CDN that never forgets an image. ipx has no cache of its own. {skipped(data)}"
+        "each with newly started servers. Ours has 4 threads per process. The rows *each URL once* show the load "
+        f"behind a CDN that never forgets an image. ipx has no cache of its own. {skipped(data)}"
     )
     return Table(head, rows, note)
 

@@ -24,8 +24,8 @@ _LARGEST_PART = 16  # an entry larger than 1/16 of the bound is not stored: it w
 _SAMPLE_FILES = 32  # the minimum number of files in a sample
 _EVICTED_PART = 10  # the oldest 1/10 of a sample is evicted
 _MAX_SAMPLES, _MAX_FILES = 8, 512  # the most samples and files that a single write looks at
-# Until all shards are counted, each write adds one file and counts about this many. So all are counted before the
-# number of files has grown by 1 %.
+# Until all shards are counted, each write counts about this many files. As it adds only one file, the counting is done
+# before the number of files has grown by 1 %.
 _COUNTED_PER_WRITE = 128
 CLOCK_MARGIN_NS = 20_000_000
 """Access times are set this much before or after the current time, so that they clearly differ from change times.

@@ -18,9 +18,9 @@ logger = logging.getLogger("flask_images_vips")
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _STRIPE_DIGITS = 3  # 3 hexadecimal digits make 4096 locks, so that unrelated names rarely share one
-# Dozens of threads may poll at the same time. Each poll takes 20 µs of CPU time, mostly for waking up. The renders that
-# the threads wait for lose this time. Blocking in the kernel allows no timeout, so each waiting thread would need a
-# helper thread, which costs even more.
+# Dozens of threads may poll at the same time. Each poll takes 20 µs of CPU time, mostly for waking up. This time is
+# taken from the renders that the threads are waiting for. Blocking in the kernel allows no timeout, so each waiting
+# thread would need a helper thread, which costs even more.
 _POLL_SECONDS = 0.005
 
 _descriptors: set[int] = set()

@@ -41,7 +41,8 @@ _STAMP = ".stamp"
 
 @dataclass(frozen=True, slots=True)
 class LinkConditions:
-    """The settings that determine, besides a URL and its source, what a link shows and whether everyone may see it.
+    """The settings that affect what a link shows and whether everyone may see it. The URL and its source affect this
+    too.
 
     nginx follows a link without asking the application, so all links must be removed when one of the settings changes.
     """
@@ -106,7 +107,7 @@ class FrontDoor:
 
         Returns None if *url* must not have a link. A link lasts much longer than the request, so the URL must be
         canonical, every request for it must get the same response, and it must name the current version of its source.
-        *current* tells whether it does.
+        *current* tells whether it names the current version.
         """
         options = url.options
         if not current or url.canonical is None:

@@ -108,7 +108,7 @@ def candidates(image: Size, options: Options, wanted: tuple[int, ...], limits: L
     if base.final != base.canvas:  # padding and border do not scale, so the shape would change
         return (Candidate(options.width, options.height, base.final),) if limits.allow(base) else ()
     if options.mode is Mode.PAD and not options.enlarge and needs_enlarging(image, options):
-        # At any other width, the picture would fill another part of the canvas.
+        # At any other width, the picture would fill a larger or smaller share of the canvas.
         wanted, most = (base.canvas.width,), base.canvas.width
     else:
         room = min(image.width / base.scaled.width, image.height / base.scaled.height)

@@ -141,7 +141,7 @@ def _styled(attributes: dict[str, Any], style: str, nonce: object) -> Image:
     name = "resized-" + hashlib.blake2b(style.encode(), digest_size=6).hexdigest()
     attributes["class"] = " ".join(map(str, filter(None, (name, attributes.get("class")))))
     rule = Markup(f".{name}{{{style}}}")  # noqa: S704  (made of layouts, colours and Base64)
-    # As a plain string, or a nonce that is Markup would not be escaped.
+    # Pass the nonce as a plain string: Markup would not be escaped.
     return Image(attributes, Markup('<style nonce="{}">{}</style>').format(str(nonce), rule))
 
 

@@ -40,7 +40,7 @@ class Limits:
                 is decoded as a whole.
         """
         most = self.config.max_source_pixels
-        if header.whole:  # frames are decoded one by one, so one frame determines the memory, and all of them the time
+        if header.whole:  # frames are decoded one by one, so memory depends on one frame, and time on all frames
             half = "half of IMAGES_MAX_SOURCE_PIXELS, because it is decoded as a whole"
             _check("a frame of the source has {:,} pixels", header.size.pixels, most // 2, half)
         _check("the source has {:,} pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")

@@ -171,7 +171,7 @@ def _step(value: float) -> int:
 
 
 def _channel(plane: list[float], size: Size, across: int, down: int) -> tuple[float, list[float], float]:
-    """Return the mean of *plane*, its other cosine coefficients, mapped to 0 to 1, and their scale.
+    """Return the mean of *plane*, its other cosine coefficients (scaled to 0 to 1), and the scale that was used.
 
     Only the coarser half of the coefficients is kept: the triangle that ThumbHash stores.
     """

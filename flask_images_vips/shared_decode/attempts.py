@@ -95,8 +95,8 @@ class SharedDecode:
         Copies are made only if that pays off. Other threads and processes that need the same set or copies wait
         meanwhile. Returns None also if making the set has failed.
 
-        Call this before taking the lock of the rendition. Sets and renditions use the same lock files, so a thread that
-        held one lock while it waited for another could wait for a thread that does the reverse.
+        Call this before taking the lock of the rendition. Sets and renditions use the same lock files, so two threads
+        could deadlock if each held one lock while it waited for the other's.
 
         Raises:
             Busy, SourceChanged: As in `Producer.render`.

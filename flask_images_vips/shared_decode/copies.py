@@ -36,8 +36,8 @@ _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
 
 # From this number of pixels on, copies are made together with the first rendition if the format is always decoded in
-# full, because they add little to its cost. For sources in other formats they would add more: for a first rendition
-# 1600 px wide, a third if the source is a JPEG, and a quarter if it is a WebP.
+# full, because they add little to its cost. In other formats they would add more. For example, they would make a first
+# rendition 1600 px wide a third slower from a JPEG, and a quarter slower from a WebP.
 _LARGE_PIXELS = 16_000_000
 
 

@@ -51,8 +51,8 @@ class Sets:
     def offer(self, source: Source, options: Options, sides: Sequence[Sides], header: Callable[[], Header]) -> None:
         """Announce that a page offers *source* with *options* at each of *sides*. Announcing again costs little.
 
-        A set is announced only if it saves work: at least two members must be so much smaller than the source that
-        copies of it could serve them. *header* returns the source's header.
+        A set is announced only if it saves work: at least two members must be small enough to be made from copies of
+        the source. *header* returns the source's header.
 
         Raises:
             UnreadableSource, LimitExceeded: If *header* raises them.

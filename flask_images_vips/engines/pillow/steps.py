@@ -24,7 +24,8 @@ Step = Callable[[Image.Image, Spec], Image.Image]
 # Shrinking while decoding, and Pillow's coarse first reduction, leave the picture at least this many times as large as
 # the output, per side.
 _COARSE_FACTOR = 2.0
-# Pillow's coarse first reduction divides inexactly: averages of more pixels than this, per side, become too dark.
+# Pillow's coarse first reduction divides inexactly: if it averages blocks with longer sides than this, the result is
+# too dark.
 _MAX_REDUCED = 32
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -138,7 +139,7 @@ def _resampled(image: Image.Image, size: Size, cut: Box | None) -> Image.Image:
     across, down = size.width / part.width, size.height / part.height
     wanted = round(whole.width * across * _COARSE_FACTOR), round(whole.height * down * _COARSE_FACTOR)
     drafted = image.draft(None, wanted)
-    # The part of the shrunk image that the original covers. It may end within a pixel, because the sides of the shrunk
+    # The part of the shrunk image that the picture fills. It may end within a pixel, because the sides of the shrunk
     # image were rounded up.
     box: tuple[float, float, float, float] | None = drafted[1] if drafted else None
     picture = expanded(image)

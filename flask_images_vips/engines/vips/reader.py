@@ -40,11 +40,11 @@ _HEADROOM_OF_CUT = 4
 # WebP is shrunk while decoding only from this factor on. For smaller factors, libwebp needs more time to scale than
 # libvips needs for all pixels, and the result is less sharp.
 _MIN_WEBP_SHRINK = 1.5
-# Pillow's `reduce` divides inexactly: averages of more pixels than this, per side, become too dark.
+# Pillow's `reduce` divides inexactly: if it averages blocks with longer sides than this, the result is too dark.
 _MAX_AVERAGED = 32
-# Above this factor, libvips' `reduce` would darken the picture (by 1 % at a factor of 20), because it rounds its
-# weights. The error that `_unstretched` corrects is less than one decoded pixel. Above this factor, that is less than
-# an eighth of an output pixel, which is not visible.
+# Above this factor, `_unstretched` corrects nothing: libvips' `reduce` would darken the picture (by 1 % at a factor of
+# 20), because it rounds its weights. The uncorrected error is not visible: it is less than one decoded pixel, that is,
+# less than an eighth of an output pixel.
 _MAX_REDUCED = 8
 
 # The exceptions of pyvips. UnicodeDecodeError is raised if libvips' message quotes text of the file in an unknown
@@ -143,7 +143,7 @@ def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.I
     for field in ("vips-loader", "icc-profile-data", "exif-data"):
         if has(image, field):
             made.set_type(image.get_typeof(field), field, image.get(field))
-    # This field was just derived from EXIF, but only AVIF's own irot and imir turn the picture.
+    # Copying the EXIF block has set this field as well. It must not turn the picture: in AVIF, only irot and imir do.
     made.remove("orientation")
     return made
 
