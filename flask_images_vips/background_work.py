@@ -43,7 +43,7 @@ class _Worker:
 class Recompressor:
     """Re-encodes the popular renditions in *cache*.
 
-    *after* is the number of times that a single process must have served a rendition. *render* takes a rendition and
+    *after* is how often a single process must serve a rendition before it is re-encoded. *render* takes a rendition and
     the monotonic time at which waiting began, and returns the rendition encoded at the highest effort. *lone_slot* is a
     `Slots` with a single slot, so that one process of the host does this work at a time. *render* and *lone_slot* raise
     `Busy` at once if no slot is free.

@@ -118,7 +118,8 @@ def losses(data: dict[str, Any]) -> Iterator[Loss]:
             idle = [spread(row["idle_mb"]).median for row in (ours, theirs)]
             grown = [spread(row["peak_mb"]).median - before for row, before in zip((ours, theirs), idle, strict=True)]
             reason = (
-                f"Idle, all processes hold {idle[0]:.0f} and {idle[1]:.0f} MB; rendering adds {grown[0]:.0f} and "
-                f"{grown[1]:.0f} MB. Each of our workers also holds Flask and the application."
+                f"Idle, all processes together hold {idle[0]:.0f} MB here and {idle[1]:.0f} MB there; rendering adds "
+                f"{grown[0]:.0f} MB here and {grown[1]:.0f} MB there. Each of our workers also holds "
+                "Flask and the application."
             )
             yield Loss(f"peak memory: {data['picture']}", name, *texts, times, reason)

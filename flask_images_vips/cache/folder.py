@@ -122,9 +122,10 @@ class Folder:
         os.chmod(path, self._file_mode & ~stat.S_IWUSR)
 
     def warn(self, participle: str, error: OSError) -> None:
-        """Log that the cache cannot be *participle*, such as "written", because of *error*.
+        """Log that the cache cannot be used because of *error*.
 
-        Each kind of error is logged only once, because a full disk would cause it at every write.
+        *participle*, for example "written", completes "The image cache cannot be …". Each kind of error is logged only
+        once, because a full disk would cause it at every write.
         """
         reason = error.strerror or str(error)
         self._warn_once(

@@ -24,7 +24,7 @@ _STRIPE_DIGITS = 3  # 3 hexadecimal digits make 4096 locks, so that unrelated na
 _POLL_SECONDS = 0.005
 
 _descriptors: set[int] = set()
-"""The descriptors of the locks that this process holds or is trying."""
+"""The descriptors of the locks that this process holds or is trying to take."""
 
 
 def try_lock(path: str) -> int | None:

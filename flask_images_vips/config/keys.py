@@ -84,7 +84,7 @@ class Config:
         checks.one_of("auto", "vips", "pillow"),
         "`auto` uses libvips, or Pillow for files and options that libvips does not support. `vips` and `pillow` use "
         "only that engine, with two exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
-        "`error` or `warning`. A process that was forked after its parent used libvips uses Pillow.",
+        "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow.",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,

@@ -304,7 +304,8 @@ class Options:
         Watermark,
         "Lay another source of `IMAGES_PATH` over the picture: path, position, margin in pixels, opacity, and maximum "
         "share of the picture's width.",
-        values="path (without a comma), position, 0 to 10000, 0.01 to 1, 0.01 to 1; all but the path may be omitted",
+        values="path (without a comma), position, margin 0 to 10000, opacity 0.01 to 1, share 0.01 to 1; all but the "
+        "path may be omitted",
         example="watermark='photos/cup.png,se'",
     )
     padding: Edges = option(

@@ -36,8 +36,8 @@ class Limits:
         """Check the number of pixels of a source, if *frames* frames of it are decoded.
 
         Raises:
-            LimitExceeded: If there are more than ``IMAGES_MAX_SOURCE_PIXELS``, or more than half of it in a frame that
-                is decoded as a whole.
+            LimitExceeded: If these frames together have more pixels than ``IMAGES_MAX_SOURCE_PIXELS``, or if a frame
+                has more than half that number and is decoded as a whole.
         """
         most = self.config.max_source_pixels
         if header.whole:  # frames are decoded one by one, so memory depends on one frame, and time on all frames

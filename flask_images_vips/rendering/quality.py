@@ -15,8 +15,8 @@ from ..urls import file_name, is_remote
 logger = logging.getLogger("flask_images_vips")
 
 _LOWEST_QUALITY = 20  # the quality is never lowered below this, even if the file then exceeds its limit of bytes
-# The maximum number of encodings of one rendition. They find its quality, if it is between 20 and the default of 75,
-# to within 4 steps.
+# The maximum number of encodings of one rendition. If the right quality is between 20 and the default of 75,
+# this many encodings find it with an error of at most 4.
 _MAX_RENDERS = 6
 # Options that do not change the picture as long as it has the size of its source.
 _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")

@@ -98,7 +98,7 @@ def _status_inside(root: str, ref: str) -> os.stat_result | None:
 
 
 class HashedSources(LocalSources):
-    """Finds files like `LocalSources`, but *digest* of a file is its version, instead of its size and time.
+    """Finds files as `LocalSources` does, but a file's version is what *digest* returns, not its size and time.
 
     So a deployment that copies unchanged files again does not change their versions.
     """

@@ -44,7 +44,7 @@ def scale(image: Image.Image, spec: Spec) -> Image.Image:
 
 
 def turn(picture: Image.Image, spec: Spec) -> Image.Image:
-    """Rotate and mirror. A transform applies to the turned picture, so then `scale` has already done this."""
+    """Rotate and mirror, unless there is a transform: it applies to the turned picture, so `scale` has turned it."""
     return picture if spec.options.transform else turned(picture, spec.geometry.turn)
 
 

@@ -217,8 +217,8 @@ def _unstretched(shrunk: pyvips.Image, original: pyvips.Image, shrink: int, scal
     is; the step `scale` then does the work.
 
     The decoder has rounded the sides. Ignoring that would stretch the picture by up to half an output pixel. `reduce`
-    accepts the exact factor, but keeps the centre of its canvas in place, not the corner. So the top left corner of the
-    picture is put at the centre of a larger canvas.
+    accepts the exact factor, but keeps the centre of its input in place, while here the top left corner must stay in
+    place. So the picture is put on a larger canvas, with its top left corner at the centre.
     """
     width, height = orientation(original).size(scaled)
     across, down = original.width / shrink / width, original.height / shrink / height

@@ -28,8 +28,8 @@ _COPIES: dict[str, dict[str, Any]] = {"tiff": {"compression": "none"}, "jpeg": {
 
 # A member of a set can be made from a larger picture only if that is at least this much larger, per side.
 _MIN_SPARE = 1.24
-# The picture that several members are made from keeps its decoded size up to this many pixels, because scaling it first
-# would cost more than it saves.
+# Several members are made from one decoded picture. Up to this many pixels, it is not scaled down beforehand, because
+# that would cost more than it saves.
 _MAX_PIXELS = 8_000_000
 
 
