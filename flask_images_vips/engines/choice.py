@@ -130,6 +130,17 @@ def _imported(config: Config) -> tuple[Sequence[Engine], Engine]:
     return ((vips,) if config.engine == "vips" else (vips, pillow)), pillow
 
 
+def size_of(descriptor: int, ref: str) -> Size:
+    """Return the size of a file that an engine has made.
+
+    Raises:
+        UnreadableSource: If it is broken.
+    """
+    from .pillow.engine import PillowEngine  # noqa: PLC0415
+
+    return PillowEngine().header(descriptor, ref).size
+
+
 def rgba(png: bytes) -> tuple[Size, bytes]:
     """Decode a small PNG that an engine has made.
 
