@@ -23,10 +23,12 @@ from .cache.entry import Key
 from .engines.engine import Header
 from .errors import ImagesError, LimitExceeded, SourceError, UnreadableSource
 from .expiring import Expiring
+from .formats import JPEG
 from .geometry import Box, Size, region
 from .hashing import digest
+from .headers.read import read_header
 from .options.options import Options
-from .pool.renderers import Renderers
+from .pool.renderers import Renderers, young_files_are_busy
 from .rendering.job import Result
 from .rendering.limits import Limits
 from .rendering.request import Request, Work, settings_of
@@ -129,9 +131,23 @@ class Facts:
         if header is None:
             if len(self._headers) >= _REMEMBERED_HEADERS:
                 self._headers.clear()
-            header = self._run(Request(work=Work.HEADER, settings=self._settings_of_requests), descriptor, ref).header
-            assert header is not None
-            self._headers[key] = header
+            header = self._headers[key] = self._stated_header(descriptor, ref) or self._decoded_header(descriptor, ref)
+        return header
+
+    def _stated_header(self, descriptor: int, ref: str) -> Header | None:
+        """Return the header that the file itself states, or None if only an engine can tell."""
+        config = self.limits.config
+        with young_files_are_busy(ref, [descriptor]):
+            stated = read_header(descriptor, ref, auto_orient=config.auto_orient, inputs=config.input_formats)
+        if stated is None or stated.frames is None or stated.alpha is None:
+            return None
+        # libvips decodes more formats a few rows at a time than Pillow does.
+        whole = stated.whole or (config.engine == "pillow" and stated.format != JPEG.name)
+        return Header(stated.size, stated.format, stated.frames, stated.alpha, whole)
+
+    def _decoded_header(self, descriptor: int, ref: str) -> Header:
+        header = self._run(Request(work=Work.HEADER, settings=self._settings_of_requests), descriptor, ref).header
+        assert header is not None
         return header
 
     def trimmed(self, source: Source, options: Options) -> Box | None:

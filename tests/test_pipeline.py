@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from conftest import url_of
-from flask import Flask
 from rendering.test_quality import data_of, noise
 
-from flask_images_vips import Images
+from flask_images_vips import Images, facts
 from flask_images_vips.config.keys import Config
 from flask_images_vips.formats import NEGOTIABLE
 from flask_images_vips.rendering.request import Work
@@ -40,20 +39,25 @@ def test_the_lines_own_decision_is_the_one_that_was_tested(make_app: Any, draw: 
 # The header of a source, remembered.
 
 
+@pytest.mark.parametrize(("name", "asked"), [("a.jpg", 0), ("a.svg", 1)])
 def test_a_source_s_header_is_read_once_for_all_its_renditions(
-    app: Flask, static: Any, monkeypatch: pytest.MonkeyPatch
+    make_app: Any, static: Any, monkeypatch: pytest.MonkeyPatch, name: str, asked: int
 ) -> None:
     noise(static / "a.jpg")
-    asked = []
+    (static / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>')
+    app = make_app(IMAGES_SVG=True)
+    read: list[str] = []
+    works: list[Work] = []
     with app.app_context():
         renderers = app.extensions["images"].pipeline.producer.renderers
-    run = renderers.run
+    run, read_header = renderers.run, facts.read_header
     monkeypatch.setattr(
-        renderers, "run", lambda request, *rest, **more: asked.append(request) or run(request, *rest, **more)
+        renderers, "run", lambda request, *rest, **more: works.append(request.work) or run(request, *rest, **more)
     )
+    monkeypatch.setattr(facts, "read_header", lambda *of, **more: read.append(of[1]) or read_header(*of, **more))
     for width in (10, 20, 30):
-        data_of(app, "a.jpg", width=width)
-    assert [request.work for request in asked].count(Work.HEADER) == 1
+        data_of(app, name, width=width)
+    assert (read, works.count(Work.HEADER)) == ([name], asked)
 
 
 @pytest.mark.parametrize("copies", [False, "tiff"])

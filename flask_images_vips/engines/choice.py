@@ -16,6 +16,7 @@ from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedSource
 from ..formats import Format
 from ..geometry import Size
+from ..headers.read import read_header
 from ..options.options import Options
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
@@ -136,6 +137,9 @@ def size_of(descriptor: int, ref: str) -> Size:
     Raises:
         UnreadableSource: If it is broken.
     """
+    stated = read_header(descriptor, ref, auto_orient=True)
+    if stated is not None:
+        return stated.size
     from .pillow.engine import PillowEngine  # noqa: PLC0415
 
     return PillowEngine().header(descriptor, ref).size
