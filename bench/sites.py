@@ -30,7 +30,7 @@ def package(folder: str, **config: object) -> Flask:
     """This package with the originals in *folder*/static, and two views to compare hits with: a file and nothing."""
     app = Flask("bench", root_path=folder)
     app.config.update({"SECRET_KEY": "bench", "IMAGES_CACHE": "cache"})
-    app.config.update(IMAGES_MAX_RENDERS=len(os.sched_getaffinity(0)), **config)
+    app.config.update({"IMAGES_MAX_RENDERS": len(os.sched_getaffinity(0)), **config})
     Images(app)
     app.add_url_rule("/empty", "empty", lambda: "")
     app.add_url_rule("/flask", "flask", lambda: send_from_directory(f"{folder}/static", "plain.jpg"))
