@@ -45,6 +45,7 @@ from servers import (
 )
 
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.pool.resources import processors
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: fork, kill, gunicorn")
 
@@ -246,14 +247,15 @@ def test_another_width_of_a_picture_does_not_wait_for_the_first(folder: Path, se
     server = serve(
         "--workers=1", "--threads=8", IMAGES_MAX_WAITING=1, IMAGES_MAX_RENDERS=0, IMAGES_LOCK_TIMEOUT=endless
     )
-    with ThreadPoolExecutor(1) as client:
+    turns = processors()  # one waits, and one more for each further turn of the host
+    with ThreadPoolExecutor(turns) as client:
         with all_slots_held(folder):
-            first = client.submit(server.get, url_of(app, "large.jpg", width=300))
+            waiting = [client.submit(server.get, url_of(app, "large.jpg", width=300 - n)) for n in range(turns)]
             until(lambda: temporary_files(folder), "the first request is about to wait for a slot")
             time.sleep(1)  # it stands in the queue long before that
             for width in (301, 302, 303):  # one in 4096 may share the first one's lock file
                 assert is_busy(server.get(url_of(app, "large.jpg", width=width)))
-        assert picture_of(first.result(PATIENCE_SECONDS))[0] == 300
+        assert [picture_of(each.result(PATIENCE_SECONDS))[0] for each in waiting] == [300 - n for n in range(turns)]
 
 
 def test_another_quality_will_do_for_a_busy_host(folder: Path, busy: Server) -> None:
