@@ -38,7 +38,7 @@ def test_a_rival_that_takes_less_memory_is_a_loss() -> None:
     }
     (loss,) = memory.losses(data)
     assert (loss.to, loss.where, loss.times) == ("ipx", "peak memory: a picture", 2)
-    assert "rendering adds 150 and 50 MB" in loss.reason
+    assert "rendering adds 150 MB here and 50 MB there" in loss.reason
 
 
 def test_results_without_imports_are_shown_too() -> None:
