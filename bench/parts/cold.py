@@ -168,7 +168,7 @@ def cold_summary(data: dict[str, Any]) -> Table:
     ]
     rounds = data["rounds"]
     note = (
-        f"{disturbances(cases)}Renditions a second, each of a URL that is not in the cache yet. "
+        f"{disturbances(cases)}The table above shows renditions a second, each of a URL that is not in the cache yet. "
         f"Median of {rounds} interleaved rounds (least–most)."
     )
     return Table(("picture", *names), rows, note)

@@ -96,7 +96,7 @@ def engine_table(data: dict[str, Any], *, short: bool = False) -> Table:
         )
         rows.append((label, *cpu, *both))
     rounds = data["rounds"]
-    note = disturbances(cases) + f"CPU ms, median of {rounds} interleaved rounds (least–most)."
+    note = disturbances(cases) + f"The table above shows CPU ms, median of {rounds} interleaved rounds (least–most)."
     return Table(("picture", *names, "full ÷ vips", "vips ÷ bare"), rows, note)
 
 
