@@ -1,0 +1,77 @@
+"""Read the header of a JPEG: its segments, up to the first pixels."""
+
+from __future__ import annotations
+
+from ..geometry import Size
+from . import exif
+from .bounded import MAX_PARTS, BoundedFile, NotKnown, too_many
+from .header import FileHeader
+
+_START_OF_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
+_DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended and progressive, by Huffman or arithmetic coding
+_LOSSLESS = {0xC3, 0xCB}
+_ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a segment
+_PIECE = 4000
+
+
+def read(file: BoundedFile) -> FileHeader:
+    """Return the header of a JPEG.
+
+    Raises:
+        UnreadableSource: If its header is broken.
+        LimitExceeded: If more than `MAX_PARTS` segments precede its pixels.
+        NotKnown: If it is of a kind that decoders treat differently, or much stands between its segments.
+    """
+    offset, size, orientation, clean = 2, None, None, True
+    for _ in range(MAX_PARTS):
+        head = file.read(offset, 4)
+        marker = head[1]
+        if head[0] != 0xFF or marker in (0x00, 0xFF):
+            offset, clean = _next_marker(file, offset), False
+            continue
+        if marker in _ALONE:
+            offset += 2
+            continue
+        if marker == _START_OF_SCAN:
+            if size is None:
+                raise file.broken("a JPEG without a frame header")
+            return FileHeader(size, "jpeg", orientation or 1)
+        if marker == _END:
+            raise file.broken("a JPEG that ends before its pixels")
+        end = offset + 2 + max(2, int.from_bytes(head[2:], "big"))
+        if marker in _FRAMES:
+            if size is not None:
+                raise file.broken("a JPEG with two frame headers")
+            size = _size(file, marker, offset + 4, end)
+        elif marker == _APP1 and orientation is None and end - offset >= 10 and file.read(offset + 4, 6) == exif.PREFIX:
+            orientation = exif.orientation(file, offset + 10, end)
+        offset = end
+    if clean:
+        raise too_many("the JPEG has at least {:,} segments before its pixels", MAX_PARTS + 1)
+    raise NotKnown
+
+
+def _size(file: BoundedFile, marker: int, start: int, end: int) -> Size:
+    """Return the size that the frame header between the offsets *start* and *end* states."""
+    frame = file.read(start, end - start)
+    if len(frame) < 6 or len(frame) != 6 + 3 * frame[5]:
+        raise file.broken("a JPEG whose frame header has a wrong length")
+    if marker not in _DECODED and marker not in _LOSSLESS:
+        raise file.broken("a JPEG of a kind that no decoder reads")
+    size = Size(int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big"))
+    if not size.pixels:
+        raise file.broken("a JPEG without pixels")
+    if marker in _LOSSLESS or frame[0] != 8 or frame[5] not in (1, 3, 4):
+        raise NotKnown
+    return size
+
+
+def _next_marker(file: BoundedFile, offset: int) -> int:
+    """Return the offset of the next byte that may begin a marker, after *offset*. Decoders skip what is between."""
+    piece = file.read(offset, min(_PIECE, file.size - offset))
+    fill = len(piece) - len(piece.lstrip(b"\xff"))
+    if fill > 1:  # any number of these bytes may precede a marker
+        return offset + fill - 1
+    at = piece.find(b"\xff", 1)
+    return offset + (at if at > 0 else len(piece))

@@ -1,0 +1,78 @@
+"""Read what a file states about its image, without a decoder.
+
+A web worker may call `read_header` for any file. It reads at most `bounded.MAX_BYTES` bytes, decodes nothing, and takes
+less than a millisecond. It agrees with libvips and Pillow wherever these two agree. Only decoding proves that the file
+really has this size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..errors import UnsupportedSource
+from ..formats import INPUTS
+from ..geometry import ORIENTATIONS
+from . import gif, heif, jpeg, png, tiff, webp
+from .bounded import BoundedFile, NotKnown
+from .header import FileHeader
+
+_READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
+    "jpeg": jpeg.read,
+    "png": png.read,
+    "gif": gif.read,
+    "webp": webp.read,
+    "avif": heif.read,
+    "tiff": tiff.read,
+}
+_SNIFFED = 12
+_SIGNATURES = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",  # BigTIFF
+    b"MM\0+": "tiff",
+}
+
+
+def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
+    """Return what the file open at *descriptor* states about its image, or None if only an engine can tell.
+
+    *ref* names the file in errors. The size is upright with *auto_orient*, and always for AVIF, where the orientation
+    is part of the format. *inputs* are the formats that may be read.
+
+    Raises:
+        UnsupportedSource: If its format is not one of *inputs*.
+        UnreadableSource: If its header is broken. libvips refuses such a file too.
+        LimitExceeded: If it has more parts than any honest file has.
+        SourceChanged: If the file has become shorter meanwhile.
+        Busy: If the system cannot read the file now.
+    """
+    try:
+        file = BoundedFile(descriptor, ref)
+        if not file.size:
+            raise file.broken("the file is empty")
+        format = _sniff(file.read(0, min(_SNIFFED, file.size)))
+        if format is None:
+            return None
+        if format not in inputs:
+            raise UnsupportedSource(ref, f"{format} is not among the formats in use")
+        header = _READERS[format](file)
+    except NotKnown:
+        return None
+    if auto_orient or header.format == "avif":
+        header = replace(header, size=ORIENTATIONS[header.orientation].size(header.size))
+    return header
+
+
+def _sniff(start: bytes) -> str | None:
+    """Return the format of a file that begins with *start*, or None if it is not known."""
+    for signature, format in _SIGNATURES.items():
+        if start.startswith(signature):
+            return format
+    if start.startswith(b"RIFF") and start[8:] == b"WEBP":
+        return "webp"
+    return "avif" if start[4:8] == b"ftyp" else None

@@ -1,0 +1,126 @@
+"""Read the header of a TIFF: the tags of its first page."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from ..geometry import Size
+from . import exif
+from .bounded import BoundedFile, NotKnown, too_many
+from .header import FileHeader
+
+_WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 262, 273, 277
+_TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES = 322, 323, 324, 338
+
+_USED = {_WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIPS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES}
+_USED.add(exif.ORIENTATION)
+_BYTES = {1: 1, 3: 2, 4: 4, 16: 8}  # of the kinds of whole numbers: BYTE, SHORT, LONG, LONG8
+_COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}  # samples of a colour by photometric interpretation; 1 for the others
+_ALPHA = {1, 2, 999}  # kinds of extra samples: alpha, premultiplied or not, and what Corel Draw writes for it
+
+_MAX_TAGS = 600
+_MAX_SIDE = 2**31 - 1
+_MAX_SAMPLES = 32  # each takes memory for each pixel, which limits of pixels do not see
+_MAX_STRIPS = 200_000  # libtiff and Pillow take time and memory for each
+_MAX_TILE_PIXELS = 2**26  # a tile is decoded as a whole, however small the image
+
+
+class _Tag(NamedTuple):
+    """A tag, of *length* numbers of *size* bytes, at the offset *at*. *size* is 0 if they are not whole numbers."""
+
+    size: int
+    length: int
+    at: int
+
+
+def read(file: BoundedFile) -> FileHeader:
+    """Return the header of a TIFF or BigTIFF. It has one frame: engines render the first page only.
+
+    Raises:
+        UnreadableSource: If its header is broken.
+        LimitExceeded: If decoding it would take too much memory or time, however few its pixels are.
+        NotKnown: If a tag has another form than usual, or the file ends within its tags.
+    """
+    directory = _Directory(file)
+    size = Size(directory.one(_WIDTH), directory.one(_HEIGHT))
+    if not size.pixels or max(size) > _MAX_SIDE:
+        raise file.broken("a TIFF of an impossible size")
+    samples, photometric = directory.one(_SAMPLES, 1), directory.one(_PHOTOMETRIC)
+    for what, count, limit in (
+        ("the TIFF has {:,} samples per pixel", samples, _MAX_SAMPLES),
+        ("the TIFF has {:,} strips or tiles", max(directory.count(_STRIPS), directory.count(_TILES)), _MAX_STRIPS),
+        (
+            "a tile of the TIFF has {:,} pixels",
+            directory.one(_TILE_WIDTH, 0) * directory.one(_TILE_HEIGHT, 0),
+            _MAX_TILE_PIXELS,
+        ),
+    ):
+        if count > limit:
+            raise too_many(what, count, limit)
+    alpha = False
+    if samples > _COLOURS.get(photometric, 1):
+        extra = directory.all(_EXTRA_SAMPLES, _MAX_SAMPLES)
+        alpha = not extra or not _ALPHA.isdisjoint(extra)
+    return FileHeader(size, "tiff", exif.valid(directory.one(exif.ORIENTATION, 1)), alpha=alpha)
+
+
+class _Directory:
+    """The tags of the first page of *file*."""
+
+    def __init__(self, file: BoundedFile) -> None:
+        self._file = file
+        head = file.read(0, 8)
+        self._order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+        big = 43 in head[2:4]
+        if big and self._value(head[4:8]) not in (8, 8 << 16):
+            raise NotKnown
+        self._word = 8 if big else 4
+        counting, entry = (8, 20) if big else (2, 12)
+        start = self._value(file.read(self._word, self._word))
+        count = self._value(file.read(start, counting))
+        if start + counting + count * entry > file.size:
+            raise NotKnown  # Pillow takes the tags that are there
+        if count > _MAX_TAGS:
+            raise too_many("the TIFF has {:,} tags", count, _MAX_TAGS)
+        data = file.read(start + counting, count * entry)
+        self._tags: dict[int, _Tag] = {}
+        for at in range(0, len(data), entry):
+            number = self._value(data[at : at + 2])
+            if number in _USED and number not in self._tags:
+                size = _BYTES.get(self._value(data[at + 2 : at + 4]), 0)
+                length = self._value(data[at + 4 : at + 4 + self._word])
+                self._tags[number] = _Tag(size, length, start + counting + at + 4 + self._word)
+
+    def _value(self, data: bytes) -> int:
+        return int.from_bytes(data, self._order)
+
+    def count(self, number: int) -> int:
+        """Return how many values the tag *number* has; 0 if it is missing."""
+        tag = self._tags.get(number)
+        if tag and tag.size * tag.length > self._file.size:
+            raise NotKnown  # some decoders do without its values
+        return tag.length if tag else 0
+
+    def one(self, number: int, default: int | None = None) -> int:
+        """Return the value of the tag *number*, *default* if it is missing."""
+        tag = self._tags.get(number)
+        if tag is None and default is not None:
+            return default
+        if tag is None or tag.length != 1 or not tag.size:
+            raise NotKnown
+        return self.all(number, 1)[0]
+
+    def all(self, number: int, most: int) -> list[int]:
+        """Return the values of the tag *number*, the first *most* of them; none if it is missing."""
+        tag = self._tags.get(number)
+        if tag is None:
+            return []
+        if not tag.size:
+            raise NotKnown
+        at = tag.at
+        if tag.size * tag.length > self._word:
+            at = self._value(self._file.read(at, self._word))
+        if at + tag.size * tag.length > self._file.size:
+            raise NotKnown
+        data = self._file.read(at, tag.size * min(tag.length, most))
+        return [self._value(data[start : start + tag.size]) for start in range(0, len(data), tag.size)]
