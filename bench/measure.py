@@ -90,19 +90,38 @@ def reset_peak(pid: int) -> None:
 
 
 class Tree:
-    """One or several processes with all their descendants: a server."""
+    """One or several processes with all their descendants, and the renderers whose sockets are in *runtime*: a server.
 
-    def __init__(self, *roots: int) -> None:
+    Renderers are not descendants of the server that starts them.
+    """
+
+    def __init__(self, *roots: int, runtime: str = "") -> None:
         self.roots = [psutil.Process(root) for root in roots]
+        self.runtime = runtime
 
     def processes(self) -> list[psutil.Process]:
-        return [process for root in self.roots for process in (root, *root.children(recursive=True))]
+        descendants = [process for root in self.roots for process in (root, *root.children(recursive=True))]
+        return [*descendants, *self._renderers()]
+
+    def _renderers(self) -> list[psutil.Process]:
+        """Return the renderers, and the process that forks them."""
+        if not self.runtime:
+            return []
+        found = psutil.process_iter(["cmdline"])
+        commands = [(process, " ".join(process.info["cmdline"] or ())) for process in found]
+        return [process for process, command in commands if "pool.nursery" in command and self.runtime in command]
 
     def pids(self) -> list[int]:
         return [process.pid for process in self.processes()]
 
     def cpu_seconds(self) -> float:
-        return sum(cpu_seconds(pid) for pid in self.pids())
+        """Return the CPU seconds of all processes, also of renderers that have ended."""
+        ended = 0.0
+        for process in self._renderers():
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                ended += times.children_user + times.children_system
+        return ended + sum(cpu_seconds(pid) for pid in self.pids())
 
     def reset_peaks(self) -> None:
         for pid in self.pids():

@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +87,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
         RuntimeError: If it does not start.
     """
     port = free_port()
+    runtime = tempfile.mkdtemp(prefix="bench-")  # each server has its own renderers
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores())  # inherited by the server
     log = folder / f"{server.name.replace(' ', '-').replace('/', '-')}.log"
@@ -98,11 +100,12 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
                 stderr=output,
                 env=os.environ
                 | {"PYTHONPATH": str(ROOT), "BENCH_SITE": server.site, "BENCH_FOLDER": str(folder)}
+                | {"XDG_RUNTIME_DIR": runtime, "RUNTIME_DIRECTORY": ""}
                 | {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "33554432", "NODE_ENV": "production"},
             )
     finally:
         os.sched_setaffinity(0, own)
-    tree = Tree(process.pid)
+    tree = Tree(process.pid, runtime=runtime)
     try:
         _wait_until_answering(server.name, process, port, log)
         yield Running(port, tree, server.urls(folder))
@@ -111,7 +114,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
             raise WrongAnswer(f"{error}. Its log: {log.read_text(errors='replace')[-500:] or 'empty'}") from error
         raise
     finally:
-        family = tree.processes()[1:] if process.poll() is None else []
+        family = [each for each in tree.processes() if each.pid != process.pid] if process.poll() is None else []
         process.terminate()
         try:
             process.wait(10)
@@ -122,6 +125,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
             if child.is_running():
                 child.kill()
         psutil.wait_procs(family, 5)  # counts the CPU time of those that we adopted, see `adopt_orphans`
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
 def _wait_until_answering(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:

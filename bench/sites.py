@@ -16,9 +16,10 @@ from typing import Any
 from flask import Flask, Response, abort, request, send_from_directory
 from PIL import Image
 
-from bench.contenders import BARE, CONTENDERS, FULL, OURS, PILLOW
+from bench.contenders import BARE, CONTENDERS, FULL
 from bench.workload import Case, Operation, Picture
 from flask_images_vips import Images, resized_img_src
+from flask_images_vips.pool.start import start
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.state import images_of
 
@@ -29,7 +30,7 @@ def package(folder: str, **config: object) -> Flask:
     """This package with the originals in *folder*/static, and two views to compare hits with: a file and nothing."""
     app = Flask("bench", root_path=folder)
     app.config.update({"SECRET_KEY": "bench", "IMAGES_CACHE": "cache"})
-    app.config.update(IMAGES_MAX_RENDERS=len(os.sched_getaffinity(0)), **config)
+    app.config.update({"IMAGES_MAX_RENDERS": len(os.sched_getaffinity(0)), **config})
     Images(app)
     app.add_url_rule("/empty", "empty", lambda: "")
     app.add_url_rule("/flask", "flask", lambda: send_from_directory(f"{folder}/static", "plain.jpg"))
@@ -117,8 +118,9 @@ def timed(folder: str) -> Flask:
     """
     events = Events(folder)
     app = package(folder)
-    for engine in (OURS, PILLOW):  # imports the libraries before the first request, not while requests wait
-        CONTENDERS[engine].make()
+    pool = images_of(app).pipeline.producer.renderers.pool
+    if pool is not None:  # renderers start before the first request, not while requests wait
+        start(pool.place)
     logger = logging.getLogger("flask_images_vips")
     logger.addHandler(_Renders(events))
     logger.setLevel(logging.INFO)

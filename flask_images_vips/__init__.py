@@ -1,21 +1,45 @@
 """Resize images on the fly in a Flask application, with libvips. A drop-in replacement for Flask-Images."""
 
-from .access import PUBLIC, Public
-from .compat import modes
-from .extension import Images
-from .options.transforms import Transform
-from .page.helpers import (
-    resized_img_attrs,
-    resized_img_hint,
-    resized_img_placeholder,
-    resized_img_preload,
-    resized_img_size,
-    resized_img_src,
-    resized_img_srcset,
-    resized_img_tag,
-    resized_picture_tag,
-)
-from .page.size import ImageSize
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .access import PUBLIC, Public
+    from .compat import modes
+    from .extension import Images
+    from .options.transforms import Transform
+    from .page.helpers import (
+        resized_img_attrs,
+        resized_img_hint,
+        resized_img_placeholder,
+        resized_img_preload,
+        resized_img_size,
+        resized_img_src,
+        resized_img_srcset,
+        resized_img_tag,
+        resized_picture_tag,
+    )
+    from .page.size import ImageSize
+
+_MODULES = {
+    "PUBLIC": ".access",
+    "ImageSize": ".page.size",
+    "Images": ".extension",
+    "Public": ".access",
+    "Transform": ".options.transforms",
+    "modes": ".compat",
+    "resized_img_attrs": ".page.helpers",
+    "resized_img_hint": ".page.helpers",
+    "resized_img_placeholder": ".page.helpers",
+    "resized_img_preload": ".page.helpers",
+    "resized_img_size": ".page.helpers",
+    "resized_img_src": ".page.helpers",
+    "resized_img_srcset": ".page.helpers",
+    "resized_img_tag": ".page.helpers",
+    "resized_picture_tag": ".page.helpers",
+}
 
 __all__ = [
     "PUBLIC",
@@ -34,3 +58,11 @@ __all__ = [
     "resized_img_tag",
     "resized_picture_tag",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use. Renderers import this package too, and must not import Flask."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name], __name__), name)
+    return value

@@ -4,8 +4,8 @@ The first response must be fast, so a rendition is first encoded at low effort. 
 often enough, it encodes the rendition again at the highest effort, and the smaller file replaces the first one. The
 ETag includes the file size, so it changes when the file is replaced.
 
-Each process has one thread for this, and only one process of the host re-encodes at a time. Re-encoding starts only
-while a render slot is free (`Slots` limits the number of renders on the host), so that visitors rarely wait for it.
+Each process has one thread for this, and only one process of the host re-encodes at a time. A renderer re-encodes only
+if no visitor waits, so that visitors rarely wait for it.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ class _Worker:
 class Recompressor:
     """Re-encodes the popular renditions in *cache*.
 
-    *after* is how often a single process must serve a rendition before it is re-encoded. *render* takes a rendition and
-    the monotonic time at which waiting began, and returns the rendition encoded at the highest effort. *lone_slot* is a
-    `Slots` with a single slot, so that one process of the host does this work at a time. *render* and *lone_slot* raise
-    `Busy` at once if no slot is free.
+    *render* takes a rendition and the monotonic time at which waiting began, and returns the rendition encoded at the
+    highest effort. *lone_slot* is a `Slots` with a single slot, so that one process of the host does this work at a
+    time. Both raise `Busy` if they cannot work now.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Hashable
 from dataclasses import asdict
@@ -19,15 +20,18 @@ from typing import Any
 
 from .cache.disk import DiskCache
 from .cache.entry import Key
-from .cache.slots import Slots
-from .engines.choice import Engines
-from .engines.engine import Engine, Header
+from .engines.engine import Header
 from .errors import ImagesError, LimitExceeded, SourceError, UnreadableSource
 from .expiring import Expiring
+from .formats import JPEG
 from .geometry import Box, Size, region
 from .hashing import digest
+from .headers.read import read_header
 from .options.options import Options
+from .pool.renderers import Renderers, young_files_are_busy
+from .rendering.job import Result
 from .rendering.limits import Limits
+from .rendering.request import Request, Work, settings_of
 from .rendition import source_folder
 from .sources.source import Source
 
@@ -80,17 +84,17 @@ def _again(error: Exception) -> Callable[[], Exception]:
 class Facts:
     """The facts about one application's sources.
 
-    *settings* is the string that every `Rendition.settings` begins with. Finding a fact that requires decoding takes a
-    render slot: *slots* limits the number of renders on this host.
+    *settings* is the same string as in `Rendition.settings`. Facts that require a decoder are found by the *renderers*.
     """
 
-    def __init__(self, cache: DiskCache, settings: str, engines: Engines, limits: Limits, slots: Slots) -> None:
+    def __init__(self, cache: DiskCache, settings: str, limits: Limits, renderers: Renderers) -> None:
         self._cache = cache
         self.settings = settings
-        self.engines = engines
         self.limits = limits
-        self._slots = slots
+        self._renderers = renderers
+        self._settings_of_requests = settings_of(limits.config)
         self.failures = Failures()
+        self._trims: dict[Hashable, Box] = {}
         self._known = lru_cache(_REMEMBERED)(self._find)
         self._headers: dict[tuple[object, ...], Header] = {}
 
@@ -112,28 +116,39 @@ class Facts:
         header: Header = self._known("header in a render", source)
         return header
 
-    def header_of(self, engine: Engine, descriptor: int, ref: str) -> Header:
-        """Return the header that *engine* reads from the open file.
+    def check_image(self, descriptor: int, ref: str) -> Header:
+        """Return the header of the open file.
 
         It is cached by the file's inode, size and timestamps, so that a changed file is never checked against the
         limits with its old header.
-        """
-        status = os.fstat(descriptor)
-        key = engine.name, status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size
-        header = self._headers.get(key)
-        if header is None:
-            if len(self._headers) >= _REMEMBERED_HEADERS:
-                self._headers.clear()
-            header = self._headers[key] = engine.header(descriptor, ref)
-        return header
-
-    def check_image(self, descriptor: int, ref: str) -> Header:
-        """Return the header of the open file, read with the first engine that supports the file.
 
         Raises:
             UnreadableSource: If the file is not an image.
         """
-        return self.engines.first(lambda engine: self.header_of(engine, descriptor, ref))
+        status = os.fstat(descriptor)
+        key = status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size
+        header = self._headers.get(key)
+        if header is None:
+            if len(self._headers) >= _REMEMBERED_HEADERS:
+                self._headers.clear()
+            header = self._headers[key] = self._stated_header(descriptor, ref) or self._decoded_header(descriptor, ref)
+        return header
+
+    def _stated_header(self, descriptor: int, ref: str) -> Header | None:
+        """Return the header that the file itself states, or None if only an engine can tell."""
+        config = self.limits.config
+        with young_files_are_busy(ref, [descriptor]):
+            stated = read_header(descriptor, ref, auto_orient=config.auto_orient, inputs=config.input_formats)
+        if stated is None or stated.frames is None or stated.alpha is None:
+            return None
+        # libvips decodes more formats a few rows at a time than Pillow does.
+        whole = stated.whole or (config.engine == "pillow" and stated.format != JPEG.name)
+        return Header(stated.size, stated.format, stated.frames, stated.alpha, whole)
+
+    def _decoded_header(self, descriptor: int, ref: str) -> Header:
+        header = self._run(Request(work=Work.HEADER, settings=self._settings_of_requests), descriptor, ref).header
+        assert header is not None
+        return header
 
     def trimmed(self, source: Source, options: Options) -> Box | None:
         """Return the box of *source* that remains after the trim of *options*, in pixels, or None without a trim.
@@ -142,13 +157,27 @@ class Facts:
 
         Raises:
             UnreadableSource, LimitExceeded: If the source cannot be decoded.
-            Busy: If no render slot is free in time.
+            Busy: If no renderer is free in time.
         """
         if not options.trim:
             return None
+        known = self.known_trim(source, options)
+        if known is not None:
+            return known
         whole = region(self.header_in_render(source).size, options)
         box: Box = self._known("trim", source, whole, options.trim)
+        self.add_trim(source, options, box)
         return box
+
+    def known_trim(self, source: Source, options: Options) -> Box | None:
+        """Like `trimmed`, but return None if the box is not known yet."""
+        return self._trims.get(_trim_key(source, options)) if options.trim else None
+
+    def add_trim(self, source: Source, options: Options, box: Box) -> None:
+        """Remember *box*, which remains of *source* after the trim of *options*."""
+        if len(self._trims) >= _REMEMBERED_HEADERS:
+            self._trims.clear()
+        self._trims[_trim_key(source, options)] = box
 
     def placeholder(self, source: Source, kind: str, draw: Draw) -> str:
         """Return the placeholder *kind* of *source*, drawn by *draw* unless it is stored.
@@ -177,7 +206,7 @@ class Facts:
             "placeholder": self._stored_placeholder,
             "digest": self._stored_digest,
         }
-        failed = fact, source, details
+        failed = fact.removesuffix(" in a render"), source, details  # both ways to read a header fail alike
         self.failures.check(failed)
         try:
             return find[fact](source, *details)
@@ -205,10 +234,16 @@ class Facts:
             return self._read_header(source)
 
     def _read_trim_box(self, source: Source, whole: Box, threshold: int) -> Box:
-        header = self.header_in_render(source)
-        self.limits.check_source(header)
-        with self.limits.open(source) as descriptor, self._slots.hold(header.size.pixels):
-            return self.engines.first(lambda engine: engine.trim_box(descriptor, source.ref, whole, threshold))
+        self.limits.check_source(self.header_in_render(source))
+        request = Request(work=Work.TRIM, settings=self._settings_of_requests, region=whole, threshold=threshold)
+        with self.limits.open(source) as descriptor:
+            box = self._run(request, descriptor, source.ref).box
+        assert box is not None
+        return box
+
+    def _run(self, request: Request, descriptor: int, ref: str) -> Result:
+        seconds = self.limits.config.render_timeout
+        return self._renderers.run(request, [descriptor], [ref], since=time.monotonic(), seconds=seconds).result
 
     def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
         key = self._key(source, kind)
@@ -242,6 +277,10 @@ class Facts:
     def _stored(self, key: Key, source: Source, make: Callable[[], bytes]) -> bytes:
         with self._cache.get_or_create(key, source.mtime_ns, make) as entry:
             return entry.read()
+
+
+def _trim_key(source: Source, options: Options) -> Hashable:
+    return source, options.region, options.rotate, options.flip, options.trim
 
 
 def _key(source: Source, kind: str, version: str) -> Key:

@@ -129,3 +129,19 @@ def accept_pattern(format: Format) -> str:
 # Remove the possessive quantifiers, which Python mishandles before 3.11.5 (gh-106052). The pattern matches the same
 # headers without them.
 _ACCEPTED = {name: re.compile(accept_pattern(by_name(name)).replace("*+", "*"), re.IGNORECASE) for name in NEGOTIABLE}
+
+_SIGNATURES = {
+    "jpeg": re.compile(rb"\xff\xd8\xff"),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "avif": re.compile(rb"....ftypavi[fs]", re.DOTALL),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "tiff": re.compile(rb"II[*+]\x00|MM\x00[*+]"),
+    "bmp": re.compile(rb"BM"),
+    "ico": re.compile(rb"\x00\x00\x01\x00"),
+}
+
+
+def is_file_of(name: str, data: bytes) -> bool:
+    """Return whether *data* starts like a file of the format *name*."""
+    return name in _SIGNATURES and bool(_SIGNATURES[name].match(data))

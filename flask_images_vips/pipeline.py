@@ -1,7 +1,6 @@
 """Turn an image URL into the bytes of a rendition: find the source, choose the rendition, look it up or render it.
 
-This module does not depend on Flask, and does not name a particular engine. A render slot is the right to render:
-`Slots` limits the number of renders on this host.
+This module does not depend on Flask, and does not name a particular engine.
 """
 
 from __future__ import annotations
@@ -9,14 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
-from .engines.choice import rgba
+from .engines.choice import rgba, size_of
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
 from .formats import Format, by_name, choose, negotiate
@@ -95,8 +94,7 @@ class Pipeline:
             SourceNotFound, RemoteFailed, UnreadableSource, InvalidOption, LimitExceeded: If the picture cannot be
                 rendered. Nothing is stored.
             SourceChanged: If the source changed during every attempt.
-            Busy: If no render slot is free, and either too many requests already wait for one, or this one waited too
-                long.
+            Busy: If no renderer is free, and too many requests wait for one or this request waited too long.
         """
         since = time.monotonic()
         for _ in range(_TRIES - 1):
@@ -126,7 +124,7 @@ class Pipeline:
         if entry is None:
             return None
         with entry, suppress(ImagesError):
-            return self.producer.engines.here[-1].header(entry.fileno(), ref).size
+            return size_of(entry.fileno(), ref)
         return None
 
     def placeholder(self, source: Source, kind: str) -> str:
@@ -160,16 +158,14 @@ class Pipeline:
         return self.cache.purge(source_folder(ref))
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
-        """Render *rendition* now with *producer*, from a copy if there is one, else from the source.
-
-        Renditions are neither read from the cache nor stored. The slot timeout counts from *since*.
+        """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.
 
         Raises:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded, SourceChanged, Busy: As `entry`.
         """
+        producer = producer.once()
         shared = self.shared.of(rendition, producer) if self.shared is not None else None
-        with ExitStack() as slot:
-            return self._render(rendition, shared, producer, since, slot)
+        return self._render(rendition, shared, producer, since)
 
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         key, failures = rendition.key, self.facts.failures
@@ -180,37 +176,35 @@ class Pipeline:
                 return Entry(len(data), rendition.mtime, data=data)
             if (entry := self.cache.get(key)) is not None:
                 return entry
-            shared = self.shared.of(rendition, self.producer) if self.shared is not None else None
+            producer = self.producer.once()
+            shared = self.shared.of(rendition, producer) if self.shared is not None else None
             if shared is not None and (entry := shared.prepare(since)) is not None:
                 return entry
-            # Keep the render slot until the waiting requests have received the result; a new render would compete with
-            # them for the CPU.
-            with ExitStack() as slot:
-                make = partial(self._render, rendition, shared, self.producer, since, slot)
-                return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since, landed=slot.close)
+            make = partial(self._render, rendition, shared, producer, since)
+            return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             failures.add(key, error, _FAILURE_SECONDS)
             raise
 
-    def _render(
-        self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float, slot: ExitStack
-    ) -> bytes:
-        """Render from a copy or from the source, and log it.
-
-        On return, *slot* holds the render slot; the caller releases it.
-        """
+    def _render(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> bytes:
+        """Render from a copy or from the source, and log it."""
         begin = time.perf_counter()
-        made = shared.render_from_copy(since, slot) if shared is not None else None
+        made = shared.render_from_copy(since) if shared is not None else None
         if made is None:
-            made = producer.render(rendition, since, slot)
+            made = producer.render(rendition, since)
+        (data,), size = made.files, made.size
+        assert size is not None
         milliseconds = 1000 * (time.perf_counter() - begin)
-        told = (
-            rendition.source.ref,
-            made.by,
-            *made.geometry.final,
-            rendition.format.name,
-            len(made.data),
-            milliseconds,
+        ref, name = rendition.source.ref, rendition.format.name
+        logger.info(
+            "rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", ref, made.by, *size, name, len(data), milliseconds
         )
-        logger.info("rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", *told)
-        return made.data
+        if made.exceeds is not None:
+            logger.warning(
+                "a rendition of %r has %d bytes as %s, even at the lowest quality; the limit is %d",
+                ref,
+                len(data),
+                name,
+                made.exceeds,
+            )
+        return data

@@ -1,100 +1,127 @@
-"""Render now: wait for a render slot, open the source, run the job.
-
-A render slot is the right to render: `Slots` limits the number of renders on this host.
-"""
+"""Render now: open the sources of a rendition, and let a renderer render it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import copy
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from os.path import splitext
+from typing import Any
 
-from .cache.slots import Slots
-from .engines.choice import Engines
-from .engines.engine import DecodesOnce, Engine, Header
+from .config.keys import Config
+from .engines.encoder_settings import decoded_once
+from .engines.engine import Header, overtime
 from .facts import Facts
+from .formats import Format
 from .geometry import Geometry, Size
-from .rendering.job import Job, Rendered
+from .options.options import Options
+from .pool.renderers import Renderers
+from .rendering.job import Result
+from .rendering.request import Request, Work, settings_of
 from .rendition import Rendition
+from .sources.source import Source
+from .urls import file_name, is_remote
 
 
 class Producer:
-    """Renders while holding one of the host's *slots*, with the first engine that supports the request.
+    """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first."""
 
-    *engines* defaults to the engines of *facts*.
-    """
-
-    def __init__(self, facts: Facts, slots: Slots, engines: Engines | None = None) -> None:
+    def __init__(self, facts: Facts, renderers: Renderers, config: Config, *, yields: bool = False) -> None:
         self.facts = facts
         self.limits = facts.limits
-        self.slots = slots
-        self.engines = engines or facts.engines
+        self.renderers = renderers
+        self.config = config
+        self._settings = settings_of(config)
+        self._yields = yields
+        self._spent = 0.0
 
-    def render(self, rendition: Rendition, since: float, slot: ExitStack) -> Rendered:
-        """Render from the source. The slot timeout counts from the monotonic time *since*.
+    def once(self) -> Producer:
+        """Return a producer for one rendition. All work for it together may take ``IMAGES_RENDER_TIMEOUT``."""
+        one = copy.copy(self)
+        one._spent = 0.0
+        return one
 
-        On success, *slot* holds the render slot, which is released when the caller closes *slot*. On failure it is
-        released at once.
+    def shares_decodes(self, options: Options, format: Format) -> bool:
+        """Return whether several renditions with these *options* can be made from one decode."""
+        return self.config.engine != "pillow" and decoded_once(options, format)
+
+    def plan(self, rendition: Rendition, header: Header) -> Geometry:
+        """Lay out *rendition*, a still picture without trim and watermark. *header* describes its source.
+
+        Raises:
+            LimitExceeded: If the source or the output exceeds a limit.
+        """
+        return self.limits.plan(rendition, header, 1, trimmed=None, mark=None)
+
+    def render(self, rendition: Rendition, since: float) -> Result:
+        """Render from the source. The time to wait for a renderer counts from the monotonic time *since*.
 
         Raises:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
         """
-        able = self.engines.able(rendition.options, rendition.format)
-        with self.limits.open(rendition.source) as descriptor:
+        source, options = rendition.source, rendition.options
+        trimmed = self.facts.known_trim(source, options)
+        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
+        if result.box is not None:
+            self.facts.add_trim(source, options, result.box)
+        return result
 
-            def by(engine: Engine) -> Rendered:
-                header = self.facts.header_of(engine, descriptor, rendition.source.ref)
-                frames = self.limits.frames(header, rendition.options, rendition.format)
-                job = Job(engine, rendition, header, frames, self.plan(rendition, header, frames))
-                with self.slot(slot, job.pixels, since):
-                    return job.run(descriptor)
-
-            return self.engines.first(by, able)
-
-    def plan(self, rendition: Rendition, header: Header, frames: int = 1) -> Geometry:
-        """Lay out *rendition*. *header* describes its source, and *frames* is the number of frames to render.
-
-        Raises:
-            LimitExceeded: If the source, the watermark or the output exceeds a limit.
-        """
-        trimmed = self.facts.trimmed(rendition.source, rendition.options)
-        mark = self.facts.header_in_render(rendition.watermark) if rendition.watermark else None
-        return self.limits.plan(rendition, header, frames, trimmed=trimmed, mark=mark)
-
-    def render_set(
-        self, engine: DecodesOnce, members: Sequence[Rendition], since: float, slot: ExitStack
-    ) -> list[tuple[Rendition, bytes]]:
+    def render_set(self, members: Sequence[Rendition], since: float) -> list[tuple[Rendition, bytes]]:
         """Render *members*, which differ only in size, from one decode of their source.
 
         Raises the same errors as `render`.
         """
-        source = members[0].source
-        with self.limits.open(source) as descriptor:
-            header = self.facts.header_of(engine, descriptor, source.ref)
-            planned = [(member, self.plan(member, header)) for member in members]
-            planned.sort(key=lambda member: -member[1].upright.pixels)
-            pixels = header.size.pixels + sum(geometry.upright.pixels for _, geometry in planned)
-            with self.slot(slot, pixels, since):
-                made = engine.render_set(descriptor, planned)
-        return [(member, data) for (member, _), data in zip(planned, made, strict=True)]
+        result = self._run(Work.SET, members, [members[0].source], since)
+        return list(zip(members, result.files, strict=True))
 
-    def reduce(
-        self, engine: DecodesOnce, rendition: Rendition, sizes: Sequence[Size], format: str, since: float
-    ) -> Sequence[bytes]:
+    def reduce(self, rendition: Rendition, sizes: Sequence[Size], format: str, since: float) -> Sequence[bytes]:
         """Return the source of *rendition*, reduced to each of *sizes* (largest first) and encoded as *format*.
 
         See `DecodesOnce.reduced`. Raises the same errors as `render`.
         """
-        source = rendition.source
-        with self.limits.open(source) as descriptor:
-            header = self.facts.header_of(engine, descriptor, source.ref)
-            self.limits.check_source(header)
-            with self.slots.hold(header.size.pixels, since):
-                return engine.reduced(descriptor, rendition, sizes, format)
+        return self._run(
+            Work.REDUCE, [rendition], [rendition.source], since, sizes=tuple(sizes), copy_format=format
+        ).files
 
-    @contextmanager
-    def slot(self, kept: ExitStack, pixels: int, since: float) -> Iterator[None]:
-        """Hold a render slot for the block. Afterwards *kept* holds the slot, unless the block fails."""
+    def render_copy(self, rendition: Rendition, header: Header, descriptor: int, since: float) -> Result:
+        """Render from a copy of the source, open at *descriptor*. *header* describes the source.
+
+        Raises the same errors as `render`.
+        """
+        request = self._request(Work.COPY, [rendition], source_bytes=rendition.source.size_bytes, header=header)
+        return self._done(request, [descriptor], [rendition.source.ref], since)
+
+    def _run(
+        self, work: Work, members: Sequence[Rendition], sources: Sequence[Source], since: float, **details: Any
+    ) -> Result:
         with ExitStack() as stack:
-            stack.enter_context(self.slots.hold(pixels, since))
-            yield
-            kept.push(stack.pop_all())
+            descriptors = [stack.enter_context(self.limits.open(source)) for source in sources]
+            request = self._request(work, members, **details)
+            return self._done(request, descriptors, [source.ref for source in sources], since)
+
+    def _request(self, work: Work, members: Sequence[Rendition], **details: Any) -> Request:
+        first = members[0]
+        request = Request(
+            work=work,
+            settings=self._settings,
+            options=[member.options for member in members],
+            format=first.format,
+            suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
+        )
+        return replace(request, **details)
+
+    def _done(self, request: Request, descriptors: Sequence[int], refs: Sequence[str], since: float) -> Result:
+        limit = self.config.render_timeout
+        if self._spent >= limit:
+            raise overtime(self._spent, limit)
+        begin, spent = time.monotonic(), None
+        try:
+            done = self.renderers.run(
+                request, descriptors, refs, since=since, seconds=limit - self._spent, yields=self._yields
+            )
+            spent = done.seconds
+            return done.result
+        finally:
+            self._spent += time.monotonic() - begin if spent is None else spent

@@ -16,11 +16,11 @@ from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.slots import Slots
 from .config.keys import Config, secret_keys
-from .engines.choice import make_engines
 from .facts import Facts
 from .formats import JPEG
 from .nginx.front_door import FrontDoor, LinkConditions
 from .pipeline import Pipeline
+from .pool.renderers import Renderers, make_renderers
 from .producer import Producer
 from .rendering.limits import Limits
 from .rendition import Rendition
@@ -64,25 +64,26 @@ def build(app: Flask, url: str, name: str) -> Parts:
         private=private,
         readable=bool(config.front_door or config.accel_redirect),
     )
-    slots = Slots(
-        cache.slots_folder,
-        config.max_renders or os.cpu_count() or 1,
-        waiting=config.max_waiting,
-        weight=config.max_inflight_pixels,
-        timeout=config.lock_timeout,
-        usable=cache.usable,
-    )
-    facts = Facts(cache, settings, make_engines(config), Limits(config), slots)
+    renderers = _renderers(config, app, cache)
+    facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
         config,
         _sources(config, app, remote, facts),
         cache,
         facts,
-        Producer(facts, slots),
+        Producer(facts, renderers, config),
         _shared(config, cache, copies, settings),
     )
     front_door = _front_door(config, app, folder, settings)
     return Parts(pipeline, front_door, _recompressor(config, app, pipeline))
+
+
+def _renderers(config: Config, app: Flask, cache: DiskCache) -> Renderers:
+    renderers = make_renderers(config, cache.slots_folder, cache.usable)
+    ignored = [key for key in ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS") if key in app.config]
+    if ignored and renderers.pool is not None:
+        logger.warning("%s: ignored, because images are rendered in processes of their own.", " and ".join(ignored))
+    return renderers
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
@@ -152,11 +153,13 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
     if reason is not None:
         logger.warning("IMAGES_RECOMPRESS_AFTER does nothing: %s.", reason)
         return None
-    cache, slots = pipeline.cache, pipeline.producer.slots
-    # Only one process of the host recompresses at a time. It also takes a render slot, like any render.
-    folder = os.path.join(os.path.dirname(slots.folder), "small")
+    cache = pipeline.cache
+    # Only one process of the host recompresses at a time. Like any render, it also waits for its turn.
+    folder = os.path.join(os.path.dirname(cache.slots_folder), "small")
     lone_slot = Slots(folder, 1, waiting=1, weight=1, timeout=0, usable=cache.usable)
-    producer = Producer(pipeline.facts, slots, make_engines(replace(config, effort="small")))
+    small = replace(config, effort="small")
+    renderers = pipeline.producer.renderers.by(small)
+    producer = Producer(pipeline.facts, renderers, small, yields=True)
 
     def render(rendition: Rendition, since: float) -> bytes:
         return pipeline.render(rendition, since, producer)

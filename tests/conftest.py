@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,9 +23,10 @@ import pytest
 from flask import Flask
 from hypothesis import settings
 from PIL import Image
-from servers import Server
+from servers import IN_THREAD, Server
 
 from flask_images_vips import Images, resized_img_src
+from flask_images_vips.state import images_of
 
 Start = Callable[..., "subprocess.Popen[str]"]
 T = TypeVar("T")
@@ -48,6 +50,9 @@ ALONE = {
     "cache/test_slots.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
+    "pool/test_attackers.py",
+    "pool/test_overwriting.py",
+    "pool/test_pool.py",
     "test_background_work.py",
     "whole/test_load.py",
     "whole/test_processes.py",
@@ -91,6 +96,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None  # one for each processor
 
 
+# Renderers of a run are its own: they begin with it, run its code, and end with it.
+RUNTIME = tempfile.mkdtemp(prefix="flask-images-tests-")
+os.environ["XDG_RUNTIME_DIR"] = RUNTIME
+os.environ.pop("RUNTIME_DIRECTORY", None)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(RUNTIME, ignore_errors=True)
+
+
 def is_loopback(address: object) -> bool:
     """Whether *address*, an argument of ``connect``, is on this machine."""
     if not isinstance(address, tuple):
@@ -131,6 +146,12 @@ def refused_connections() -> Iterator[list[object]]:
     assert not refused, f"the tests tried to reach {refused}"
 
 
+@pytest.fixture(autouse=True)
+def no_file_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests write broken files and ask for them at once, which would be 503 for two seconds."""
+    monkeypatch.setattr("flask_images_vips.pool.renderers.YOUNG_SECONDS", 0)
+
+
 @pytest.fixture
 def static(tmp_path: Path) -> Path:
     """The folder with the sources of the applications that `make_app` creates."""
@@ -146,7 +167,7 @@ def make_app(tmp_path: Path, static: Path) -> Callable[..., Flask]:
     def make(**config: Any) -> Flask:
         app = Flask("site", root_path=str(tmp_path))
         app.secret_key = "a secret"
-        app.config.update({"IMAGES_CACHE": str(tmp_path / "cache"), **config})
+        app.config.update({"IMAGES_CACHE": str(tmp_path / "cache"), **config, **IN_THREAD})
         Images(app)
         return app
 
@@ -225,6 +246,49 @@ def elsewhere() -> Iterator[Start]:
     for process in started:
         with process, contextlib.suppress(ProcessLookupError, PermissionError):  # macOS raises it for a dead group
             os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
+
+
+def renderer_processes() -> list[int]:
+    """The processes of this run's renderers, and of what keeps them."""
+    found = []
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            command = Path("/proc", entry, "cmdline").read_bytes() if entry.isdecimal() else b""
+            if b"pool.nursery" in command and RUNTIME.encode() in command:
+                found.append(int(entry))
+    return found
+
+
+@contextlib.contextmanager
+def all_renderers_taken(app: Flask) -> Iterator[None]:
+    """As if others took all renderers, or in thread mode the one turn of this process, for the block."""
+    renderers = images_of(app).pipeline.producer.renderers
+    if renderers.pool is None:
+        with renderers.thread.slots.hold(1):
+            yield
+        return
+    with stopped_renderers():
+        yield
+
+
+@contextlib.contextmanager
+def stopped_renderers() -> Iterator[None]:
+    """Let this run's renderers, which are started if need be, do nothing during the block."""
+    from flask_images_vips.pool.start import place, start  # what only Linux has
+
+    start(place())
+    stopped: set[int] = set()
+    while running := {*renderer_processes()} - stopped:  # one may just be forked
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGSTOP)
+        stopped |= running
+    try:
+        yield
+    finally:
+        for process in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 def gradient(size: tuple[int, int]) -> Image.Image:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import random
 import struct
 import sys
@@ -71,6 +72,7 @@ class Route:
         name = f"{self._count}.bin"  # a new one each time: a failure is remembered for a while
         path = self.static / name
         path.write_bytes(data)
+        os.utime(path, (1e9, 1e9))  # a young file may still be written, and what cannot be read of it is 503
         begin = time.perf_counter()
         try:
             response = self._client.get(signed_path(name, query))
@@ -142,9 +144,9 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def mutants(chance: random.Random, count: int) -> Iterator[bytes]:
-    """So many files that were whole once."""
-    bases = list(seeds().values())
+def mutants(chance: random.Random, count: int, bases: list[bytes] | None = None) -> Iterator[bytes]:
+    """So many files that were whole once: *bases*, or the seeds."""
+    bases = bases or list(seeds().values())
     for number in range(count):
         data = bytearray(bases[number % len(bases)])
         for _ in range(chance.choice((1, 1, 1, 2, 4))):

@@ -24,6 +24,9 @@ from PIL import Image
 
 from flask_images_vips import Images, resized_img_size
 
+IN_THREAD = {"IMAGES_MAX_RENDERS": 0} if os.environ.get("IMAGES_TESTS_IN_THREAD") else {}
+"""Configuration that makes all applications render in their own process, if that variable is set."""
+
 CLIENT_TIMEOUT_SECONDS = 30  # a request that takes longer counts as hanging
 PATIENCE_SECONDS = 60  # how long a test waits for something that must happen
 
@@ -62,7 +65,7 @@ def site(folder: str | Path, **config: Any) -> Flask:
     """An application with its pictures and its cache in *folder*. It has the same URLs in every process."""
     app = Flask("site", root_path=str(folder))
     app.secret_key = "a secret"
-    app.config.update({"IMAGES_CACHE": "cache", **config})
+    app.config.update({"IMAGES_CACHE": "cache", **config, **IN_THREAD})
     Images(app)
 
     @app.get("/page")

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import PHOTOGRAPHS, cached_files, needs, url_of
+from conftest import PHOTOGRAPHS, all_renderers_taken, cached_files, needs, url_of
 from flask import Flask
 from nginx.test_nginx import aged, opened
 from PIL import Image
@@ -406,8 +406,8 @@ def test_it_is_made_when_a_slot_is_free_and_waits_in_no_queue(make_app: MakeApp,
     photograph("coffee.jpg")
     app = make_app(IMAGES_RECOMPRESS_AFTER=2, IMAGES_MAX_RENDERS=1, IMAGES_MAX_WAITING=1)
     hot = Hot(app, "coffee.jpg", width=300, trim=10)  # which takes a slot to find out what to trim, too
-    slots = images_of(app).pipeline.producer.slots
-    with slots.hold(1):
+    slots = images_of(app).pipeline.producer.renderers.thread.slots
+    with all_renderers_taken(app):
         hot.ask(1)
         for _ in range(100):
             assert not slots._process.get().queue
@@ -603,10 +603,7 @@ def test_workers_that_are_killed_in_the_middle_leave_all_right(folder: Path, ser
     small = server.get(url)
     assert len(small.body) < len(answer.body)
     assert decoded_size(small.body) == decoded_size(answer.body)
-    with (
-        images_of(app).pipeline.producer.slots.hold(1),
-        images_of(app).pipeline.producer.slots.hold(1),
-    ):  # none is left taken
+    with images_of(app).pipeline.producer.renderers.thread.slots.hold(1):  # none is left taken
         pass
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from conftest import url_of
-from flask import Flask
 from rendering.test_quality import data_of, noise
 
-from flask_images_vips import Images
+from flask_images_vips import Images, facts
 from flask_images_vips.config.keys import Config
 from flask_images_vips.formats import NEGOTIABLE
+from flask_images_vips.rendering.request import Work
 from flask_images_vips.serving.hit import verify
 from flask_images_vips.state import current_images
 
@@ -39,18 +39,25 @@ def test_the_lines_own_decision_is_the_one_that_was_tested(make_app: Any, draw: 
 # The header of a source, remembered.
 
 
+@pytest.mark.parametrize(("name", "asked"), [("a.jpg", 0), ("a.svg", 1)])
 def test_a_source_s_header_is_read_once_for_all_its_renditions(
-    app: Flask, static: Any, monkeypatch: pytest.MonkeyPatch
+    make_app: Any, static: Any, monkeypatch: pytest.MonkeyPatch, name: str, asked: int
 ) -> None:
     noise(static / "a.jpg")
-    read = []
+    (static / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>')
+    app = make_app(IMAGES_SVG=True)
+    read: list[str] = []
+    works: list[Work] = []
     with app.app_context():
-        engine = app.extensions["images"].pipeline.producer.engines.here[0]
-    header = engine.header
-    monkeypatch.setattr(engine, "header", lambda *of: read.append(of) or header(*of))
+        renderers = app.extensions["images"].pipeline.producer.renderers
+    run, read_header = renderers.run, facts.read_header
+    monkeypatch.setattr(
+        renderers, "run", lambda request, *rest, **more: works.append(request.work) or run(request, *rest, **more)
+    )
+    monkeypatch.setattr(facts, "read_header", lambda *of, **more: read.append(of[1]) or read_header(*of, **more))
     for width in (10, 20, 30):
-        data_of(app, "a.jpg", width=width)
-    assert len(read) == 1
+        data_of(app, name, width=width)
+    assert (read, works.count(Work.HEADER)) == ([name], asked)
 
 
 @pytest.mark.parametrize("copies", [False, "tiff"])
@@ -71,30 +78,3 @@ def test_the_limits_are_those_of_what_a_file_holds_now(make_app: Any, static: An
     assert status_of((160, 120), 10) == 200
     assert status_of((161, 120), 20) == 422
     assert status_of((160, 120), 30) == 200
-
-
-# The render slot.
-
-
-def test_a_slot_is_held_until_those_who_wait_have_the_result_and_never_longer(
-    app: Flask, static: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noise(static / "a.jpg")
-    noise(static / "broken.jpg")
-    os.truncate(static / "broken.jpg", os.path.getsize(static / "broken.jpg") // 2)
-    with app.app_context():
-        pipeline = app.extensions["images"].pipeline
-
-    def held() -> int:
-        count: int = pipeline.producer.slots._process.get().held
-        return count
-
-    seen = []
-    land = pipeline.cache._once._flights.land
-    monkeypatch.setattr(pipeline.cache._once._flights, "land", lambda *told: seen.append(held()) or land(*told))
-    data_of(app, "a.jpg", width=80)
-    assert seen == [1]
-    assert held() == 0
-    for status, name, keywords in ((200, "a.jpg", {"cache": False}), (422, "broken.jpg", {}), (404, "none.jpg", {})):
-        assert app.test_client().get(url_of(app, name, **keywords)).status_code == status
-        assert held() == 0

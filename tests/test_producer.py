@@ -1,13 +1,14 @@
-"""A producer renders on a slot of the host, with the first engine that can, and keeps the slot for its caller."""
+"""A producer opens sources, has renderers render them with the first engine that can, and counts the time together."""
 
 from __future__ import annotations
 
 import io
-from contextlib import ExitStack
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import all_renderers_taken
 from flask import Flask
 from PIL import Image
 
@@ -15,14 +16,11 @@ from flask_images_vips.cache.slots import AT_ONCE
 from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
+from flask_images_vips.pool.outcome import Done
 from flask_images_vips.producer import Producer
+from flask_images_vips.rendering.job import Result
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.state import images_of
-
-
-@pytest.fixture
-def producer(make_app: Any) -> Producer:
-    return producer_of(make_app(IMAGES_MAX_RENDERS=1))
 
 
 def producer_of(app: Flask) -> Producer:
@@ -36,40 +34,58 @@ def rendition(app_or_path: Path, format: str = "png", **options: Any) -> Renditi
     return Rendition(source, Options(**options), by_name(format))
 
 
-def test_a_slot_stays_taken_until_its_keeper_closes(producer: Producer, draw: Any) -> None:
+def test_a_render_returns_one_file_and_its_size(app: Flask, draw: Any) -> None:
+    made = producer_of(app).render(rendition(draw("a.png", (64, 48)), width=32), time.monotonic())
+    (data,) = made.files
+    assert Image.open(io.BytesIO(data)).size == made.size == (32, 24)
+
+
+def test_without_a_free_renderer_it_is_busy(make_app: Any, draw: Any) -> None:
+    app = make_app(IMAGES_MAX_RENDERS=1, IMAGES_LOCK_TIMEOUT=0.1)
     wanted = rendition(draw("a.png", (64, 48)), width=32)
-    with ExitStack() as slot:
-        made = producer.render(wanted, AT_ONCE, slot)
-        assert Image.open(io.BytesIO(made.data)).size == made.geometry.final == (32, 24)
-        with pytest.raises(Busy), ExitStack() as another:
-            producer.render(wanted, AT_ONCE, another)
-    with ExitStack() as slot:
-        producer.render(wanted, AT_ONCE, slot)
+    producer_of(app).render(wanted, time.monotonic())
+    with all_renderers_taken(app), pytest.raises(Busy):
+        producer_of(app).render(wanted, AT_ONCE)
+    producer_of(app).render(wanted, time.monotonic())
 
 
-def test_a_render_that_fails_keeps_no_slot(producer: Producer, static: Path) -> None:
+def test_a_render_that_fails_keeps_no_turn(make_app: Any, static: Path, draw: Any) -> None:
+    producer = producer_of(make_app(IMAGES_MAX_RENDERS=1))
     (static / "a.png").write_bytes(b"no picture")
-    with ExitStack() as slot:
-        for _ in range(3):
-            with pytest.raises(UnreadableSource):
-                producer.render(rendition(static / "a.png"), AT_ONCE, slot)
-        with producer.slots.hold(1, AT_ONCE):
-            pass
+    for _ in range(3):
+        with pytest.raises(UnreadableSource, match=r"a\.png"):
+            producer.render(rendition(static / "a.png"), time.monotonic())
+    assert producer.render(rendition(draw("b.png")), time.monotonic()).files
 
 
-def test_what_the_first_engine_cannot_write_the_next_one_does(make_app: Any, draw: Any) -> None:
+def test_what_the_first_engine_cannot_write_the_next_one_does(app: Flask, draw: Any) -> None:
     pytest.importorskip("pyvips")
-    producer, path = producer_of(make_app()), draw("a.png", (64, 48))
-    with ExitStack() as slot:
-        assert producer.render(rendition(path), AT_ONCE, slot).by == "vips"
-        assert producer.render(rendition(path, "bmp"), AT_ONCE, slot).by == "pillow"
+    producer, path = producer_of(app), draw("a.png", (64, 48))
+    assert producer.render(rendition(path), time.monotonic()).by == "vips"
+    assert producer.render(rendition(path, "bmp"), time.monotonic()).by == "pillow"
 
 
-def test_a_plan_beyond_a_limit_is_refused_before_a_slot_is_taken(make_app: Any, draw: Any) -> None:
-    producer = producer_of(make_app(IMAGES_MAX_WIDTH=10, IMAGES_MAX_RENDERS=1))
-    with (
-        producer.slots.hold(1, AT_ONCE),
-        ExitStack() as slot,
-        pytest.raises(LimitExceeded, match="IMAGES_MAX_WIDTH"),
-    ):
-        producer.render(rendition(draw("a.png", (64, 48)), width=11), AT_ONCE, slot)
+def test_a_plan_beyond_a_limit_is_refused(make_app: Any, draw: Any) -> None:
+    producer = producer_of(make_app(IMAGES_MAX_WIDTH=10))
+    with pytest.raises(LimitExceeded, match="IMAGES_MAX_WIDTH"):
+        producer.render(rendition(draw("a.png", (64, 48)), width=11), time.monotonic())
+
+
+def test_the_seconds_of_all_work_for_a_rendition_are_counted_together(
+    make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(IMAGES_RENDER_TIMEOUT=10)
+    limits: list[float] = []
+
+    def run(*of: Any, seconds: float, **more: Any) -> Done:
+        limits.append(seconds)
+        return Done(Result("vips", [b""]), seconds=6)
+
+    monkeypatch.setattr(producer_of(app).renderers, "run", run)
+    wanted, one = rendition(draw("a.png")), producer_of(app).once()
+    for _ in range(2):
+        one.render(wanted, time.monotonic())
+    with pytest.raises(LimitExceeded, match="IMAGES_RENDER_TIMEOUT"):
+        one.render(wanted, time.monotonic())
+    producer_of(app).once().render(wanted, time.monotonic())
+    assert limits == [10, 4, 10]

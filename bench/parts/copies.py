@@ -42,7 +42,7 @@ class Site:
 
     def __init__(self, folder: Path, cache: str, **config: Any) -> None:
         self.cache = folder / cache
-        self.app = sites.package(str(folder), **{"IMAGES_CACHE": cache, **config})
+        self.app = sites.package(str(folder), **{"IMAGES_CACHE": cache, "IMAGES_MAX_RENDERS": 0, **config})
         self.client = self.app.test_client()
 
     def get(self, name: str, width: int, **options: Any) -> bytes:

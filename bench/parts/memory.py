@@ -27,7 +27,11 @@ ROUNDS, QUICK_ROUNDS = 5, 2
 REQUESTS, QUICK_REQUESTS = 24, 8
 RENDERS, QUICK_RENDERS = 8_000, 1_000
 CLIENTS_PER_CORE = 4
-IMPORTS = {"Flask": "import flask", "this package": "import flask_images_vips", "pyvips": "import flask, pyvips"}
+IMPORTS = {
+    "Flask": "import flask",
+    "this package": "from flask_images_vips import Images",
+    "pyvips": "import flask, pyvips",
+}
 
 
 def measure(run: Run) -> dict[str, Any]:

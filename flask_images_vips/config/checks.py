@@ -155,8 +155,8 @@ def count_from_zero(name: str, value: Any) -> int:
     return value
 
 
-def optional_count(name: str, value: Any) -> int | None:
-    return None if value is None else count(name, value)
+def optional_count_from_zero(name: str, value: Any) -> int | None:
+    return None if value is None else count_from_zero(name, value)
 
 
 def widths(name: str, value: Any) -> tuple[int, ...]:
@@ -195,6 +195,10 @@ def size(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _wrong(name, value, "bytes, or a string such as '2GB'")
     return value
+
+
+def optional_size(name: str, value: Any) -> int | None:
+    return None if value is None else size(name, value)
 
 
 def share(name: str, value: Any) -> float:

@@ -242,30 +242,39 @@ class Config:
     max_renders: int | None = key(
         None,
         "IMAGES_MAX_RENDERS",
-        checks.optional_count,
-        "Maximum number of renders at the same time on this host. None: one per processor.",
+        checks.optional_count_from_zero,
+        "Maximum number of renders at the same time on this host, each in a process of its own. None: one per "
+        "processor that this application may use. 0: render in the threads of the web worker, without protection "
+        "against files that crash or hang a decoder.",
+    )
+    render_memory: int | None = key(
+        None,
+        "IMAGES_RENDER_MEMORY",
+        checks.optional_size,
+        "Maximum memory of one render, in bytes or as a string such as `'500MB'`. None: half of the memory of the "
+        "host or container, divided by the number of renders, but at most 768 MB. If this would be less than 300 MB, "
+        "fewer renders run at the same time.",
     )
     max_waiting: int = key(
         8,
         "IMAGES_MAX_WAITING",
         checks.count,
-        "Maximum number of renders that wait for their turn, per process. Further requests get another cached size of "
-        "the image, or else status 503. With threaded workers, set this below the number of threads of a worker, so "
-        "that some threads stay free for cached images. With sync workers, it has no effect.",
+        "With `IMAGES_MAX_RENDERS = 0`, the maximum number of renders that wait for their turn, per process. Further "
+        "requests get another cached size of the image, or else status 503. Otherwise ignored.",
     )
     max_inflight_pixels: int = key(
         100_000_000,
         "IMAGES_MAX_INFLIGHT_PIXELS",
         checks.count,
-        "Maximum number of source pixels that one process renders at the same time. A larger source is rendered alone.",
+        "Ignored. `IMAGES_RENDER_MEMORY` limits the memory of renders instead.",
     )
     lock_timeout: float = key(
         15.0,
         "IMAGES_LOCK_TIMEOUT",
         checks.seconds,
-        "Maximum seconds in total that a request waits for another worker that renders the same image, and for one of "
-        "the `IMAGES_MAX_RENDERS` slots. After that, the request renders the image itself if a slot is free. Otherwise "
-        "it gets another cached size of the image, or else status 503.",
+        "Maximum seconds in total that a request waits for another worker that renders the same image, and for its "
+        "turn to render. After that, the request renders the image itself if it can do so at once. Otherwise it gets "
+        "another cached size of the image, or else status 503.",
     )
     temp_max_age: float = key(
         3600.0,
@@ -305,8 +314,9 @@ class Config:
         False,
         "IMAGES_SVG",
         checks.flag,
-        "Also accept SVG files up to 1 MB, without embedded pictures and entities. Needs libvips. Set this only if you "
-        "trust the files: one may take seconds to render, regardless of `IMAGES_RENDER_TIMEOUT`.",
+        "Also accept SVG files up to 1 MB, without embedded pictures and entities. Needs libvips. Set this only if "
+        "you trust the files: with `IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of "
+        "`IMAGES_RENDER_TIMEOUT`.",
     )
     fail_on: str = key(
         "truncated",
@@ -320,8 +330,9 @@ class Config:
         10.0,
         "IMAGES_RENDER_TIMEOUT",
         checks.some_seconds,
-        "Maximum seconds for a render. Some steps cannot be interrupted, so only the pixel limits bound their time: "
-        "decoding AVIF with either engine; with Pillow, also decoding WebP or TIFF, and encoding.",
+        "Maximum seconds for all the work on one rendition. With `IMAGES_MAX_RENDERS = 0`, a single call of a decoder"
+        " (AVIF, and with Pillow WebP and TIFF) or of Pillow's encoders cannot be interrupted, so its duration is "
+        "limited only by the pixel limits.",
     )
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", checks.count, "Maximum width of a rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", checks.count, "Maximum height of a rendition.")

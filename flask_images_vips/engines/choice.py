@@ -16,6 +16,7 @@ from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedSource
 from ..formats import Format
 from ..geometry import Size
+from ..headers.read import read_header
 from ..options.options import Options
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
@@ -128,6 +129,20 @@ def _imported(config: Config) -> tuple[Sequence[Engine], Engine]:
     inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
     vips = VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **common)
     return ((vips,) if config.engine == "vips" else (vips, pillow)), pillow
+
+
+def size_of(descriptor: int, ref: str) -> Size:
+    """Return the size of a file that an engine has made.
+
+    Raises:
+        UnreadableSource: If it is broken.
+    """
+    stated = read_header(descriptor, ref, auto_orient=True)
+    if stated is not None:
+        return stated.size
+    from .pillow.engine import PillowEngine  # noqa: PLC0415
+
+    return PillowEngine().header(descriptor, ref).size
 
 
 def rgba(png: bytes) -> tuple[Size, bytes]:

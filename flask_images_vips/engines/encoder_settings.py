@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..formats import Format
+from ..options.options import Options
+
 Settings = dict[str, dict[str, Any]]
 """The keyword arguments of the engine's encoder (libvips or Pillow), by format name."""
 
@@ -81,3 +84,8 @@ def settings_of(engine: str, effort: str = "balanced") -> Settings:
 def formats_changed_by(effort: str) -> frozenset[str]:
     """Return the formats that at least one engine encodes differently at *effort* than at the balanced effort."""
     return frozenset(name for changes in _CHANGES.values() for name in changes[effort])
+
+
+def decoded_once(options: Options, format: Format) -> bool:
+    """Return whether libvips renders *options* as *format*. Only libvips makes several renditions from one decode."""
+    return options.transform is None and format.name in _BALANCED["vips"]

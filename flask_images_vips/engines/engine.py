@@ -130,3 +130,8 @@ class DecodesOnce(Engine, Protocol):
 def overtime(seconds: float, limit: float) -> LimitExceeded:
     """Return the error for a render that was stopped after *seconds*."""
     return LimitExceeded("the render took {:,} seconds", round(seconds, 2), limit, set_by="IMAGES_RENDER_TIMEOUT")
+
+
+def out_of_memory(limit: int) -> LimitExceeded:
+    """Return the error for a render that needs more than *limit* bytes of memory."""
+    return LimitExceeded("the render needs more than {:,} bytes of memory", limit, limit, set_by="IMAGES_RENDER_MEMORY")

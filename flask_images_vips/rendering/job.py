@@ -1,70 +1,175 @@
-"""Run one render: turn an open source into the bytes of a file.
+"""Run one job: turn open files and a request into the bytes of files.
 
-A job does not use a cache, a queue or Flask. Nothing else calls `Engine.render`.
+A job does not use a cache, a queue or Flask. It runs in a renderer, or in the thread that asks for it. Nothing else
+calls the engines.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
+from ..config.keys import Config
+from ..engines.choice import Engines
 from ..engines.engine import DecodesOnce, Engine, Header
-from ..geometry import Geometry
+from ..errors import UnsupportedSource
+from ..geometry import Box, Geometry, Size, lay_out, region
 from ..rendition import Rendition
-from .quality import byte_limit, within
+from ..sources.source import Source
+from .limits import Limits
+from .quality import Deadline, byte_limit, within
+from .request import SOURCE, WATERMARK, Request, Work
 
 
-class Rendered(NamedTuple):
-    """The encoded *data* of a rendition.
+class Result(NamedTuple):
+    """The result of a request: the encoded *files*, the name of the engine, and facts about them.
 
-    *by* and *geometry* are for the log: the name of the engine, and the layout.
+    *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
+    the limit in bytes, if the file is larger even at the lowest quality.
     """
 
-    by: str
-    geometry: Geometry
-    data: bytes
+    by: str = ""
+    files: Sequence[bytes] = ()
+    size: Size | None = None
+    exceeds: int | None = None
+    header: Header | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSource(Source):
+    """A source that is already open. Its name is not known here."""
+
+    descriptor: int = -1
+
+    @contextmanager
+    def open(self) -> Iterator[int]:
+        yield self.descriptor
+
+
 class Job:
-    """A rendition to render with a given engine, number of frames and geometry. *header* describes its source."""
+    """One *request* with its *descriptors*. *config* has the request's settings.
 
-    engine: Engine
-    rendition: Rendition
-    header: Header
-    frames: int
-    geometry: Geometry
+    The *deadline* is checked between the steps of the work.
+    """
 
-    @property
-    def pixels(self) -> int:
-        """The number of source pixels to decode, in all frames."""
-        return self.header.size.pixels * self.frames
+    def __init__(
+        self, request: Request, descriptors: Sequence[int], config: Config, engines: Engines, deadline: Deadline
+    ) -> None:
+        self.request = request
+        self.descriptor = descriptors[0]
+        self.mark = descriptors[1] if len(descriptors) > 1 else None
+        self.limits = Limits(config)
+        self.engines = engines
+        self.deadline = deadline
 
-    def run(self, descriptor: int) -> Rendered:
-        """Render from the source that is open at *descriptor*.
-
-        Raises:
-            UnsupportedSource, UnreadableSource, LimitExceeded: See `Engine.render`.
-        """
-
-        def render(rendition: Rendition) -> bytes:
-            return self.engine.render(descriptor, rendition, self.geometry, self.frames)
-
-        return Rendered(self.engine.name, self.geometry, within(self._byte_limit, self.rendition, render))
-
-    def run_from_copy(self, engine: DecodesOnce, descriptor: int) -> Rendered:
-        """Render from a reduced copy of the source, open at *descriptor*. *engine* is the engine of this job.
+    def run(self) -> Result:
+        """Run the job.
 
         Raises:
-            UnreadableSource, LimitExceeded: See `DecodesOnce.render_copy`.
+            UnsupportedSource, UnreadableSource, LimitExceeded, InvalidOption: See `Engine.render`.
         """
+        return {
+            Work.RENDER: self._render,
+            Work.SET: self._render_set,
+            Work.REDUCE: self._reduce,
+            Work.COPY: self._render_copy,
+            Work.TRIM: self._trim,
+            Work.HEADER: self._read_header,
+        }[self.request.work]()
 
-        def render(rendition: Rendition) -> bytes:
-            return engine.render_copy(descriptor, rendition, self.geometry)
+    def _render(self) -> Result:
+        (rendition,) = self._renditions()
+        return self.engines.first(
+            partial(self._render_by, rendition), self.engines.able(rendition.options, rendition.format)
+        )
 
-        by = f"{engine.name} from a copy"
-        return Rendered(by, self.geometry, within(self._byte_limit, self.rendition, render))
+    def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
+        header = engine.header(self.descriptor, SOURCE)
+        frames = self.limits.frames(header, rendition.options, rendition.format)
+        trimmed = self.request.trimmed
+        if rendition.options.trim and trimmed is None:
+            self.limits.check_source(header)
+            trimmed = self._trimmed(region(header.size, rendition.options), rendition.options.trim)
+        mark = None
+        if self.mark is not None:
+            mark = self.engines.first(lambda each: each.header(self.mark or 0, WATERMARK))
+        geometry = self.limits.plan(rendition, header, frames, trimmed=trimmed, mark=mark)
 
-    @property
-    def _byte_limit(self) -> int | None:
-        return byte_limit(self.rendition, self.header.size, self.geometry)
+        def render(each: Rendition) -> bytes:
+            return engine.render(self.descriptor, each, geometry, frames)
+
+        result = self._within(rendition, header, geometry, render)
+        return result._replace(by=engine.name, box=trimmed)
+
+    def _within(
+        self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]
+    ) -> Result:
+        limit = byte_limit(rendition, header.size, geometry)
+        data = within(limit, rendition, render, self.deadline)
+        exceeds = limit if limit is not None and len(data) > limit else None
+        return Result(files=[data], size=geometry.final, exceeds=exceeds)
+
+    def _render_set(self) -> Result:
+        members = self._renditions()
+        engine = self._decodes_once(members[0])
+        header = engine.header(self.descriptor, SOURCE)
+        planned = [
+            (self.limits.plan(member, header, 1, trimmed=None, mark=None), number)
+            for number, member in enumerate(members)
+        ]
+        planned.sort(key=lambda each: (-each[0].upright.pixels, each[1]))
+        made = engine.render_set(self.descriptor, [(members[number], geometry) for geometry, number in planned])
+        files = dict(zip([number for _, number in planned], made, strict=True))
+        return Result(engine.name, [files[number] for number in range(len(members))])
+
+    def _reduce(self) -> Result:
+        (rendition,) = self._renditions()
+        engine = self._decodes_once(rendition)
+        self.limits.check_source(engine.header(self.descriptor, SOURCE))
+        files = engine.reduced(self.descriptor, rendition, self.request.sizes, self.request.copy_format)
+        return Result(engine.name, files)
+
+    def _render_copy(self) -> Result:
+        (rendition,) = self._renditions()
+        engine, header = self._decodes_once(rendition), self.request.header
+        assert header is not None
+        geometry = lay_out(header.size, rendition.options)
+
+        def render(each: Rendition) -> bytes:
+            return engine.render_copy(self.descriptor, each, geometry)
+
+        return self._within(rendition, header, geometry, render)._replace(by=f"{engine.name} from a copy")
+
+    def _trim(self) -> Result:
+        assert self.request.region is not None
+        # Limits depend on the engine: libvips decodes more formats a few rows at a time than Pillow does.
+        self.limits.check_source(self._header())
+        return Result(box=self._trimmed(self.request.region, self.request.threshold))
+
+    def _trimmed(self, whole: Box, threshold: int) -> Box:
+        return self.engines.first(lambda engine: engine.trim_box(self.descriptor, SOURCE, whole, threshold))
+
+    def _read_header(self) -> Result:
+        return Result(header=self._header())
+
+    def _header(self) -> Header:
+        return self.engines.first(lambda engine: engine.header(self.descriptor, SOURCE))
+
+    def _decodes_once(self, rendition: Rendition) -> DecodesOnce:
+        engine = self.engines.decoding_once(rendition.options, rendition.format)
+        if engine is None:
+            raise UnsupportedSource(SOURCE, "no engine makes several renditions of it from one decode")
+        return engine
+
+    def _renditions(self) -> list[Rendition]:
+        request = self.request
+        assert request.format is not None
+        bytes_of_source = request.source_bytes or os.fstat(self.descriptor).st_size
+        source = OpenSource(SOURCE + request.suffix, "", "", bytes_of_source, 0, descriptor=self.descriptor)
+        mark = None if self.mark is None else OpenSource(WATERMARK, "", "", 0, 0, descriptor=self.mark)
+        return [Rendition(source, options, request.format, watermark=mark) for options in request.options]

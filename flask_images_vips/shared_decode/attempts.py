@@ -11,26 +11,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
-from ..engines.engine import DecodesOnce
-from ..errors import (
-    Busy,
-    ImagesError,
-    InvalidOption,
-    LimitExceeded,
-    SourceChanged,
-    SourceNotFound,
-    UnreadableSource,
-)
+from ..engines.engine import Header
+from ..errors import Busy, ImagesError, SourceChanged, UnreadableSource
 from ..formats import SUFFIXES
+from ..geometry import Geometry
 from ..options.options import Options
 from ..producer import Producer
-from ..rendering.job import Job, Rendered
+from ..rendering.job import Result
 from ..rendition import Rendition
 from ..sources.source import Source
 from .copies import Copies, pays_at_once, takes_copies
@@ -55,20 +48,13 @@ class SharedDecodes:
     def of(self, rendition: Rendition, producer: Producer) -> SharedDecode | None:
         """Return an object that renders *rendition* with a shared decode, or None if it cannot share one.
 
-        Most errors are swallowed here, because rendering from the source raises them too.
-
         Raises:
-            SourceChanged: If the source changed while its header was read.
+            SourceNotFound, UnreadableSource, LimitExceeded: Rendering from the source would fail in the same way.
         """
-        if not takes_copies(rendition.options):
+        if not takes_copies(rendition.options) or not producer.shares_decodes(rendition.options, rendition.format):
             return None
-        with suppress(SourceNotFound, UnreadableSource, LimitExceeded, InvalidOption):
-            engine = producer.engines.decoding_once(rendition.options, rendition.format)
-            if engine is not None:
-                header = producer.facts.header_in_render(rendition.source)
-                job = Job(engine, rendition, header, 1, producer.plan(rendition, header))
-                return SharedDecode(self, producer, engine, job)
-        return None
+        header = producer.facts.header_in_render(rendition.source)
+        return SharedDecode(self, producer, rendition, header, producer.plan(rendition, header))
 
     def offer(self, source: Source, options: Options, sides: Sequence[Sides], producer: Producer) -> None:
         """See `Sets.offer`."""
@@ -82,12 +68,13 @@ class SharedDecodes:
 
 @dataclass(frozen=True, slots=True)
 class SharedDecode:
-    """Renders the rendition of *job* with *engine*, sharing its decode with other renditions."""
+    """Renders *rendition*, sharing its decode with other renditions. *header* describes its source."""
 
     all: SharedDecodes
     producer: Producer
-    engine: DecodesOnce
-    job: Job
+    rendition: Rendition
+    header: Header
+    geometry: Geometry
 
     def prepare(self, since: float) -> Entry | None:
         """Make the set that the rendition belongs to and return its entry, or make copies and return None.
@@ -101,7 +88,7 @@ class SharedDecode:
         Raises:
             Busy, SourceChanged: As in `Producer.render`.
         """
-        cache, rendition = self.all.cache, self.job.rendition
+        cache, rendition = self.all.cache, self.rendition
         for key, members in self._sets():
             if cache.usable():
                 with self._ignoring_errors("set", key):
@@ -110,26 +97,25 @@ class SharedDecode:
         self._make_copies(since)
         return None
 
-    def render_from_copy(self, since: float, slot: ExitStack) -> Rendered | None:
-        """Render from a copy, or return None if there is no readable one. *slot* is as in `Producer.render`.
+    def render_from_copy(self, since: float) -> Result | None:
+        """Render from a copy, or return None if there is no readable one.
 
         Raises:
             LimitExceeded, Busy: As in `Producer.render`.
         """
-        copies, job = self.all.copies, self.job
-        entry = copies.find(job.rendition.source, job.header, job.geometry.upright)
+        copies = self.all.copies
+        entry = copies.find(self.rendition.source, self.header, self.geometry.upright)
         if entry is None:
             return None
         with entry:
             try:
-                with self.producer.slot(slot, entry.size_bytes // 3, since):
-                    return job.run_from_copy(self.engine, entry.fileno())
+                return self.producer.render_copy(self.rendition, self.header, entry.fileno(), since)
             except (UnreadableSource, OSError):
                 copies.discard(entry)
                 return None
 
     def _sets(self) -> Iterator[tuple[Key, list[Rendition]]]:
-        rendition, failures = self.job.rendition, self.producer.facts.failures
+        rendition, failures = self.rendition, self.producer.facts.failures
         if rendition.format in SET_FORMATS and rendition.options.max_bytes is None:
             for key, members in self.all.sets.find(rendition):
                 if ("set", key) not in failures:
@@ -140,38 +126,35 @@ class SharedDecode:
 
         Nothing is rendered if the wanted member is cached by now, or if fewer than two are missing.
         """
-        cache, wanted = self.all.cache, self.job.rendition
+        cache, wanted = self.all.cache, self.rendition
         lacking = [member for member in members if not cache.has(member.key)]
         if len(lacking) < 2 or wanted.key not in {member.key for member in lacking}:
             return False
         begin = time.perf_counter()
-        with ExitStack() as slot:
-            made = self.producer.render_set(self.engine, lacking, since, slot)
-            # Store the files only now: `render_set` has checked that the source did not change meanwhile.
-            kept = [cache.put_bytes(member.key, data, member.mtime_ns) for member, data in made]
+        made = self.producer.render_set(lacking, since)
+        # Store only once the source is known to be unchanged.
+        kept = [cache.put_bytes(member.key, data, member.mtime_ns) for member, data in made]
         if None in kept:  # remember this, or the set would be made again at each request
             self._failed("set", key, OSError("the cache has no room for it"))
         milliseconds = 1000 * (time.perf_counter() - begin)
-        ref, name = wanted.source.ref, self.engine.name
-        logger.info("rendered %r by %s: a set of %d, %.0f ms", ref, name, len(made), milliseconds)
+        logger.info("rendered %r by vips: a set of %d, %.0f ms", wanted.source.ref, len(made), milliseconds)
         return True
 
     def _make_copies(self, since: float) -> None:
-        copies, job = self.all.copies, self.job
-        source = job.rendition.source
-        missing = copies.missing(source, job.header, job.geometry.upright)
+        copies, source = self.all.copies, self.rendition.source
+        missing = copies.missing(source, self.header, self.geometry.upright)
         if not missing or ("copies", missing[0][0]) in self.producer.facts.failures:
             return
-        if not pays_at_once(job.header) and self._is_lone():
+        if not pays_at_once(self.header) and self._is_lone():
             return
         sizes = [size for _, size in missing]
-        reduce = partial(self.producer.reduce, self.engine, job.rendition, sizes, copies.format, since)
+        reduce = partial(self.producer.reduce, self.rendition, sizes, copies.format, since)
         with self._ignoring_errors("copies", missing[0][0]):
             copies.make(missing, source, reduce)
 
     def _is_lone(self) -> bool:
         """Return whether no other rendition of the source is cached or announced."""
-        cache, rendition = self.all.cache, self.job.rendition
+        cache, rendition = self.all.cache, self.rendition
         kept = {*cache.siblings(rendition.key[0], "")} - {rendition.key}
         # The same folder holds facts about the source, whose names have other suffixes.
         lone = not any(file.endswith(SUFFIXES) for _, file in kept)
@@ -189,7 +172,7 @@ class SharedDecode:
         except (Busy, SourceChanged):
             raise
         except (ImagesError, OSError) as error:
-            logger.info("could not make the %s of %r: %s", what, self.job.rendition.source.ref, error)
+            logger.info("could not make the %s of %r: %s", what, self.rendition.source.ref, error)
             self._failed(what, key, error)
 
     def _failed(self, what: str, key: Hashable, error: Exception) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
+from pool.conftest import runtime
+from pool.shared import pool, run
 
 from bench import results, workload
 from bench.contenders import FULL, Worker
 from bench.measure import Run, Spread, Tree, Watch, WrongAnswer, check, interleaved, percentile, ratio, spread
 from bench.workload import Case, Picture
 from benchmarks.conftest import SMALL, encoded
+from flask_images_vips.formats import JPEG
+from flask_images_vips.options.options import Options
+from flask_images_vips.rendering.request import Request, Work
+
+__all__ = ["runtime"]  # a fixture
 
 
 def test_the_middle_of_measurements_goes_with_their_spread() -> None:
@@ -68,6 +77,16 @@ def test_the_cpu_of_another_process_is_counted() -> None:
         samples = [worker.render(path, Case(SMALL)) for _ in range(5)]
         spent = 1000 * (tree.cpu_seconds() - before)
     assert spent >= sum(sample.cpu_ms for sample in samples) > 0
+
+
+def test_renderers_belong_to_the_server_that_uses_them(runtime: Path, tmp_path: Path) -> None:
+    picture = workload.write([SMALL], tmp_path)[SMALL.name]
+    tree = Tree(os.getpid(), runtime=str(runtime))
+    before, running = tree.cpu_seconds(), pool(runtime)
+    request = Request(work=Work.RENDER, settings={}, options=(Options(width=100),), format=JPEG)
+    done = run(running, request, picture)
+    assert len(tree.processes()) >= 3
+    assert tree.cpu_seconds() - before > done.cpu_seconds > 0
 
 
 def test_the_peak_of_a_process_is_that_since_the_last_question() -> None:

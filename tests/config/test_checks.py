@@ -40,7 +40,7 @@ Check = Callable[[str, Any], Any]
         (checks.schemes, "https", ("https",)),
         (checks.count, 1, 1),
         (checks.count_from_zero, 0, 0),
-        (checks.optional_count, None, None),
+        (checks.optional_count_from_zero, None, None),
         (checks.widths, {640, 320}, (320, 640)),
         (checks.widths, None, ()),
         (checks.seconds, timedelta(minutes=1), 60.0),

@@ -393,21 +393,6 @@ def test_one_frame_of_a_gif_may_have_half_of_the_pixels(make_app: MakeApp, stati
         assert response.status_code == 422
 
 
-def test_frames_count_among_the_pixels_that_are_rendered_at_once(
-    make_app: MakeApp, static: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lay(static / "a.gif", drawn())
-    app = make_app()
-    held: list[int] = []
-    with app.app_context():
-        slots = app.extensions["images"].pipeline.producer.slots
-    hold = slots.hold
-    monkeypatch.setattr(slots, "hold", lambda pixels, since: (held.append(pixels), hold(pixels, since))[1])
-    for wishes in ({}, {"animated": False}, {"format": "png"}):
-        fetch(app, "a.gif", width=10, **wishes)
-    assert held == [5 * SIZE.pixels, SIZE.pixels, SIZE.pixels]
-
-
 def test_an_animation_that_takes_too_long_is_ended(engine: Engine, tmp_path: Path) -> None:
     path = lay(tmp_path / "a.gif", drawn((600, 400), 60), delays=40)
     engine.timeout = 0.05  # type: ignore[attr-defined]

@@ -1,46 +1,90 @@
-"""A job is run by its engine, and says what rendered it at which size."""
+"""A job does one piece of work with open files, and says what did it."""
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from flask_images_vips.engines.engine import Header
-from flask_images_vips.engines.pillow.engine import PillowEngine
-from flask_images_vips.errors import UnreadableSource
+from flask_images_vips.config.keys import Config
+from flask_images_vips.engines.choice import make_engines
+from flask_images_vips.errors import InvalidOption, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
-from flask_images_vips.geometry import Size, lay_out
+from flask_images_vips.geometry import Box, Size
 from flask_images_vips.options.options import Options
-from flask_images_vips.rendering.job import Job
-from flask_images_vips.rendition import Rendition
-from flask_images_vips.sources.source import Source
+from flask_images_vips.rendering.job import Job, Result
+from flask_images_vips.rendering.quality import Deadline
+from flask_images_vips.rendering.request import Request, Work, settings_of
 
 
-def job(path: Path, size: Size, frames: int = 1, **options: Any) -> Job:
-    status = path.stat()
-    source = Source(path.name, str(path.parent), str(path), status.st_size, status.st_mtime_ns)
-    rendition = Rendition(source, Options(**options), by_name("png"))
-    return Job(PillowEngine(), rendition, Header(size, "png", frames), frames, lay_out(size, rendition.options))
-
-
-def test_a_job_counts_the_pixels_of_all_its_frames(draw: Any) -> None:
-    assert job(draw("a.png", (64, 48)), Size(64, 48), frames=3).pixels == 3 * 64 * 48
-
-
-def test_a_job_renders_from_an_open_file(draw: Any) -> None:
-    path = draw("a.png", (64, 48))
+def run(
+    work: Work,
+    path: Path,
+    *,
+    options: tuple[Options, ...] = (),
+    format: str = "png",
+    config: dict[str, Any],
+    **more: Any,
+) -> Result:
+    settings = Config(**{"engine": "pillow", **config})
+    request = Request(
+        work=work, settings=settings_of(settings), options=options, format=by_name(format), suffix=".png", **more
+    )
     with path.open("rb") as file:
-        rendered = job(path, Size(64, 48), width=32).run(file.fileno())
-    assert (rendered.by, rendered.geometry.final) == ("pillow", (32, 24))
-    assert rendered.data.startswith(b"\x89PNG")
+        return Job(request, [file.fileno()], settings, make_engines(settings), Deadline(10)).run()
 
 
-def test_a_broken_file_is_an_error_of_its_source(static: Path) -> None:
-    path = static / "a.png"
-    path.write_bytes(b"no picture")
-    with path.open("rb") as file, pytest.raises(UnreadableSource, match=r"a\.png"):
-        job(path, Size(64, 48)).run(file.fileno())
-    assert os.path.exists(path)
+def test_a_rendition_of_an_open_file(draw: Any) -> None:
+    result = run(Work.RENDER, draw("a.png", (64, 48)), options=(Options(width=32),), config={})
+    assert (result.by, result.size) == ("pillow", (32, 24))
+    assert result.files[0].startswith(b"\x89PNG")
+
+
+def test_the_header_of_an_open_file(draw: Any) -> None:
+    header = run(Work.HEADER, draw("a.png", (64, 48)), config={}).header
+    assert header is not None
+    assert (header.size, header.format) == ((64, 48), "png")
+
+
+def test_a_trim_is_found_in_the_same_job_and_told(draw: Any, static: Path) -> None:
+    picture = Image.new("RGB", (40, 30), "white")
+    picture.paste("black", (10, 5, 30, 25))
+    picture.save(static / "a.png")
+    options = Options(trim=10)
+    result = run(Work.RENDER, static / "a.png", options=(options,), config={})
+    assert (result.box, result.size) == (Box(10, 5, 20, 20), (20, 20))
+    whole = Box(0, 0, 40, 30)
+    assert run(Work.TRIM, static / "a.png", region=whole, threshold=10, config={}).box == result.box
+
+
+def test_several_renditions_of_one_decode_come_in_the_order_asked_for(draw: Any) -> None:
+    sizes = (100, 200, 50)
+    members = tuple(Options(width=width) for width in sizes)
+    result = run(Work.SET, draw("a.jpg", (640, 480)), options=members, format="jpeg", config={"engine": "vips"})
+    assert [Image.open(io.BytesIO(file)).width for file in result.files] == list(sizes)
+
+
+def test_copies_of_an_open_file(draw: Any) -> None:
+    sizes = (Size(320, 240), Size(160, 120))
+    path = draw("a.jpg", (640, 480))
+    more = {"options": (Options(),), "format": "jpeg", "sizes": sizes, "copy_format": "tiff"}
+    assert len(run(Work.REDUCE, path, config={"engine": "vips"}, **more).files) == 2
+    with pytest.raises(UnreadableSource):
+        run(Work.REDUCE, path, config={}, **more)
+
+
+def test_a_broken_file_is_an_error_of_the_source_which_has_no_other_name(static: Path) -> None:
+    (static / "a.png").write_bytes(b"no picture")
+    with pytest.raises(UnreadableSource, match="'source'"):
+        run(Work.RENDER, static / "a.png", options=(Options(),), config={})
+
+
+def test_limits_and_options_are_checked_before_pixels_are_made(draw: Any) -> None:
+    path = draw("a.png", (64, 48))
+    with pytest.raises(LimitExceeded):
+        run(Work.RENDER, path, options=(Options(),), config={"max_source_pixels": 64 * 48 - 1})
+    with pytest.raises(InvalidOption):
+        run(Work.RENDER, path, options=(Options.parse({"w": "5", "h": "5", "m": "crop", "g": "entropy"}),), config={})

@@ -28,11 +28,11 @@ def data_of(app: Flask, name: str, **keywords: Any) -> bytes:
 
 
 def renders(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that the qualities of all further renders go to."""
+    """A list that the qualities of all further renders of *app* go to, which renders in this process."""
     qualities: list[int] = []
     with app.app_context():
         pipeline = app.extensions["images"].pipeline
-    for engine in pipeline.producer.engines.here:
+    for engine in pipeline.producer.renderers.thread.engines:
         render = engine.render
 
         def counted(descriptor: int, rendition: Rendition, *rest: Any, render: Any = render) -> bytes:
@@ -50,7 +50,7 @@ def test_the_quality_is_lowered_until_the_file_fits_and_no_further(
     make_app: Any, static: Any, monkeypatch: pytest.MonkeyPatch, format: str, engine: str
 ) -> None:
     noise(static / "a.png")
-    app = make_app(IMAGES_ENGINE=engine)
+    app = make_app(IMAGES_ENGINE=engine, IMAGES_MAX_RENDERS=0)
     by_quality = {q: len(data_of(app, "a.png", format=format, quality=q, width=80)) for q in range(20, 76)}
     qualities = renders(app, monkeypatch)
     for wanted in (24, 40, 66, 75):
@@ -80,8 +80,9 @@ def test_the_quality_asked_for_is_the_highest(app: Flask, static: Any) -> None:
     [({"format": "jpeg"}, 2), ({"format": "png"}, 1), ({"format": "jpeg", "quality": 10}, 1)],
 )
 def test_what_cannot_fit_is_sent_at_its_smallest_with_a_log_line(
-    app: Flask, static: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, keywords: dict[str, Any], most: int
+    make_app: Any, static: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, keywords: dict[str, Any], most: int
 ) -> None:
+    app = make_app(IMAGES_MAX_RENDERS=0)
     noise(static / "a.png")
     expected = data_of(app, "a.png", **{**keywords, "quality": min(20, keywords.get("quality", 20))})
     qualities = renders(app, monkeypatch)
@@ -141,7 +142,8 @@ def test_what_changes_the_picture_may_be_larger(app: Flask, static: Any, caplog:
     assert len(data_of(app, "a.jpg", **keywords)) > (static / "a.jpg").stat().st_size
 
 
-def test_a_small_rendition_costs_one_render(app: Flask, static: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_rendition_costs_one_render(make_app: Any, static: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(IMAGES_MAX_RENDERS=0)
     noise(static / "a.jpg", quality=90)
     qualities = renders(app, monkeypatch)
     data_of(app, "a.jpg")

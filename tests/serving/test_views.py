@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import cached_files, fetch, signed, url_of
+from conftest import all_renderers_taken, cached_files, fetch, signed, url_of
 from flask import Flask
 from PIL import Image
 
@@ -241,7 +241,7 @@ def test_the_lock_and_a_slot_are_waited_for_in_one_timeout(make_app: Any, draw: 
     # Another process, as far as locks can tell: an object of its own.
     other = DiskCache(pipeline.cache.folder, lock_timeout=60, temp_max_age=60)
     hanging = threading.Thread(target=lambda: other.get_or_create(key, 0, hang).close())
-    with pipeline.producer.slots.hold(1):
+    with all_renderers_taken(app):
         hanging.start()
         assert entered.wait(60)
         begin = time.monotonic()

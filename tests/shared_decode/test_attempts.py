@@ -32,6 +32,11 @@ def share(app: Flask, name: str, format: str = "jpeg", **options: Any) -> Shared
     return pipeline.shared.of(rendition, pipeline.producer)
 
 
+def engine_of(app: Flask) -> Any:
+    """The engine of an application that renders in this process."""
+    return pipeline_of(app).producer.renderers.thread.engines.here[0]
+
+
 def test_what_needs_the_source_itself_shares_nothing(app: Flask, draw: Draw) -> None:
     draw("a.jpg")
     assert share(app, "a.jpg", width=20) is not None
@@ -46,17 +51,19 @@ def test_an_engine_that_cannot_share_is_not_asked_to(make_app: Any, draw: Draw) 
 
 
 @pytest.mark.parametrize("content", [b"no picture", b""])
-def test_what_is_wrong_with_the_source_is_left_to_the_render(app: Flask, static: Path, content: bytes) -> None:
+def test_what_is_wrong_with_the_source_is_raised_as_by_the_render(app: Flask, static: Path, content: bytes) -> None:
     (static / "a.jpg").write_bytes(content)
-    assert share(app, "a.jpg", width=20) is None
+    with pytest.raises(UnreadableSource):
+        share(app, "a.jpg", width=20)
     assert app.test_client().get(url_of(app, "a.jpg", width=20)).status_code == 422
 
 
 def test_copies_that_fail_are_not_tried_again_for_each_rendition(
-    app: Flask, draw: Draw, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_app: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    app = make_app(IMAGES_MAX_RENDERS=0)
     draw("large.jpg", LARGE)
-    engine, tries = pipeline_of(app).producer.engines.here[0], []
+    engine, tries = engine_of(app), []
 
     def fail(*of: Any) -> list[bytes]:
         tries.append(of)
@@ -71,12 +78,13 @@ def test_copies_that_fail_are_not_tried_again_for_each_rendition(
 
 
 def test_a_host_that_is_busy_is_no_failure_of_the_copies(
-    app: Flask, draw: Draw, monkeypatch: pytest.MonkeyPatch
+    make_app: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    app = make_app(IMAGES_MAX_RENDERS=0)
     draw("large.jpg", LARGE)
     fetch(app, "large.jpg", width=100)
-    engine = pipeline_of(app).producer.engines.here[0]
-    reduced = engine.reduced  # type: ignore[attr-defined]
+    engine = engine_of(app)
+    reduced = engine.reduced
 
     def busy(*of: Any) -> list[bytes]:
         raise Busy("for a test")

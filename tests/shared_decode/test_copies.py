@@ -408,9 +408,8 @@ def test_a_copy_that_is_evicted_while_it_is_read_is_read_to_its_end(app: Flask, 
     entry = copies(app).find(rendition.source, head, Size(400, 206))
     assert entry is not None
     copies(app).store.purge_all()
-    engine = pipeline.producer.engines.here[0]
     with entry:
-        data = engine.render_copy(entry.fileno(), rendition, pipeline.producer.plan(rendition, head))
+        (data,) = pipeline.producer.once().render_copy(rendition, head, entry.fileno(), time.monotonic()).files
     assert Image.open(io.BytesIO(data)).size == (400, 206)
 
 

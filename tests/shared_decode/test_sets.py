@@ -234,8 +234,9 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(app: Flask, draw:
 
 
 def test_a_source_that_is_written_while_it_is_decoded_leaves_nothing(
-    app: Flask, static: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, static: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    app = make_app(IMAGES_MAX_RENDERS=0)
     path = draw("large.jpg", LARGE, quality=60)
     os.utime(path, (1_600_000_000, 1_600_000_000))
     before = path.read_bytes()

@@ -1,0 +1,221 @@
+"""Send requests to the renderers of this host.
+
+A request waits in the queue of a socket until a renderer accepts it. Its deadline counts from then, and the kernel
+enforces it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..cache.per_process import PerProcess
+from ..engines.engine import out_of_memory, overtime
+from ..errors import Busy
+from ..formats import is_file_of
+from ..rendering.job import Result
+from ..rendering.request import Request, Work
+from . import wire
+from .lease import Lease
+from .outcome import Crashed, Done, NoPool
+from .start import Place, start
+
+logger = logging.getLogger("flask_images_vips")
+
+_STARTS = 2  # attempts to start a pool that ends at once
+_LOST = 5  # connections that closed before a renderer had begun, because the pool or the renderer was ending
+_MAX_ANSWER = 1 << 30
+_TRIES = 2  # attempts, if the renderer dies before the deadline
+_LONGEST_WAIT = 3600.0
+_SLACK_SECONDS = 0.3  # to wait after the deadline, for the kernel and for the answer to arrive
+
+
+class _Died(Exception):
+    """A renderer died *seconds* after it had begun."""
+
+    def __init__(self, pid: int, seconds: float) -> None:
+        super().__init__(pid)
+        self.pid = pid
+        self.seconds = seconds
+
+
+class _Process:
+    """The state of this process: its lease, the number of its pending requests, and the notes that it has logged."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lock = threading.Lock()
+        self.lease = lease
+        self.under_way = 0
+        self.said: set[str] = set()
+
+
+class Pool:
+    """The renderers in *place*. This application wants *count* of them.
+
+    Each may allocate *memory* bytes. A request waits at most *patience* seconds for its turn, and at most *waiting*
+    requests of this process wait at the same time.
+    """
+
+    def __init__(self, place: Place, count: int, memory: int, patience: float, waiting: int) -> None:
+        self.place = place
+        self.count = count
+        self.memory = memory
+        self.patience = patience
+        self.waiting = waiting
+        self._process = PerProcess(lambda: _Process(Lease(place, count)))
+
+    def run(
+        self, request: Request, descriptors: Sequence[int], ref: str, *, since: float, seconds: float, yields: bool
+    ) -> Done:
+        """Run *request* in a renderer, within *seconds* from its turn. *ref* names its source in the log.
+
+        The time to wait for its turn counts from the monotonic time *since*. With *yields*, requests of visitors go
+        first, and the time counts from now.
+
+        Raises:
+            Busy: If its turn does not come in time.
+            NoPool: If there are no renderers, and none can be started.
+            Crashed: If its renderer died twice.
+            LimitExceeded: If it takes too long.
+            ImagesError: See `Job.run`.
+        """
+        until = (time.monotonic() if yields else since) + self.patience
+        with self._under_way(yields):
+            spent = 0.0
+            for _ in range(_TRIES):
+                try:
+                    done = self._once(request, descriptors, until, seconds - spent, yields)
+                    return done._replace(seconds=spent + done.seconds)
+                except _Died as death:
+                    spent += death.seconds
+                    until = time.monotonic() + self.patience
+                    lacked_memory = self._bury(death, ref, spent, seconds)
+                if lacked_memory:
+                    # Encoders need less memory at a lower effort.
+                    request = replace(request, settings={**request.settings, "effort": "fast"})
+            if lacked_memory:
+                raise out_of_memory(self.memory)
+            raise Crashed(f"a renderer died twice over {ref!r}")
+
+    @contextmanager
+    def _under_way(self, yields: bool) -> Iterator[None]:
+        here = self._process.get()
+        if yields:
+            yield
+            return
+        with here.lock:
+            if here.under_way >= self.count + self.waiting:
+                raise Busy(f"this process already waits for {here.under_way} renders")
+            here.under_way += 1
+        try:
+            yield
+        finally:
+            with here.lock:
+                here.under_way -= 1
+
+    def _once(self, request: Request, descriptors: Sequence[int], until: float, seconds: float, yields: bool) -> Done:
+        reason: BaseException | None = None
+        for _ in range(_LOST):
+            with self._connected("background" if yields else "visitors", until) as connection:
+                self._process.get().lease.hold()
+                try:
+                    pid = self._begin(connection, request, descriptors, until, seconds)
+                except TimeoutError:
+                    raise Busy(f"waited {self.patience:g} s for a renderer") from None
+                except OSError as error:  # the renderer or the pool ended just before it read the request
+                    reason = error
+                    continue
+                return self._finish(connection, request, pid, seconds)
+        raise NoPool(f"renderers end before they begin ({reason})")
+
+    def _begin(
+        self, connection: socket.socket, request: Request, descriptors: Sequence[int], until: float, seconds: float
+    ) -> int:
+        """Send *request*, wait until a renderer begins with it, and return the renderer's process ID."""
+        connection.settimeout(min(max(0.001, until - time.monotonic()), _LONGEST_WAIT))
+        fields = {"request": request.to_json(), "seconds": seconds, "memory": self.memory}
+        wire.send(connection, fields, descriptors=descriptors)
+        return wire.receive_begun(connection).pid
+
+    def _finish(self, connection: socket.socket, request: Request, pid: int, seconds: float) -> Done:
+        """Wait for the answer of the renderer *pid*."""
+        begin = time.monotonic()
+        connection.settimeout(seconds + _SLACK_SECONDS)
+        try:
+            fields, files, _ = wire.receive(connection, max_bytes=_MAX_ANSWER)
+            self._log(fields["notes"])
+            if "error" not in fields:
+                result = wire.result_from_json(fields, files)
+                _check(request, result)
+                return Done(result, float(fields["seconds"]), float(fields["cpu"]), int(fields["peak"]))
+            failure = wire.error_from_json(fields)
+        except (
+            OSError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:  # it died, hangs, or sent something invalid
+            raise _Died(pid, time.monotonic() - begin) from error
+        raise failure
+
+    def _log(self, notes: Sequence[str]) -> None:
+        """Log the messages of a renderer, each of them once per process."""
+        said = self._process.get().said
+        for note in notes:
+            if note not in said:
+                said.add(note)
+                logger.warning("%s", note)
+
+    def _bury(self, death: _Died, ref: str, spent: float, limit: float) -> bool:
+        """Log how a renderer ended, and return whether it lacked memory.
+
+        Raises:
+            LimitExceeded: If the request has *spent* its time.
+        """
+        note = self._process.get().lease.ask(death.pid)
+        number = os.waitstatus_to_exitcode(int(note.get("status", 0)))
+        cause = signal.Signals(-number).name if number < 0 else f"exit code {number}"
+        megabytes = int(note.get("peak_bytes", 0)) // 1_000_000
+        logger.warning(
+            "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB", ref, cause, spent, limit, megabytes
+        )
+        if number == -signal.SIGALRM or spent >= limit:
+            raise overtime(spent, limit)
+        # Libraries abort if they get no memory, and the kernel kills processes that take too much.
+        return number != -signal.SIGBUS and note.get("peak_bytes", 0) > self.memory / 2
+
+    def _connected(self, listener: str, until: float) -> socket.socket:
+        """Return a connection to the pool, which is started if necessary."""
+        for _ in range(_STARTS + 1):
+            try:
+                connection = self.place.connect(listener, until)
+            except (FileNotFoundError, ConnectionRefusedError):
+                start(self.place)
+                continue
+            except OSError as error:
+                raise NoPool(f"cannot connect to its socket: {error}") from error
+            if not wire.is_own_user(connection):
+                connection.close()
+                raise NoPool("its socket belongs to another user")
+            return connection
+        raise NoPool("it ends right after it was started")
+
+
+def _check(request: Request, result: Result) -> None:
+    """Check that *result* has the requested files. A renderer that was taken over may send anything.
+
+    Raises:
+        BrokenWire: If it does not.
+    """
+    wanted = {Work.RENDER: 1, Work.COPY: 1, Work.SET: len(request.options), Work.REDUCE: len(request.sizes)}
+    formats = [request.copy_format, "tiff"] if request.work is Work.REDUCE else [getattr(request.format, "name", "")]
+    right = len(result.files) == wanted.get(request.work, 0)
+    if not right or not all(any(is_file_of(format, file) for format in formats) for file in result.files):
+        raise wire.BrokenWire("not the files that were requested")

@@ -1,0 +1,242 @@
+"""Fork renderers, replace them, and exit when no process needs them any more.
+
+The nursery is a process with a single thread. It imports the engines and never renders, so a fork of it is ready to
+render at once. Web workers hold leases: open connections on which they state how many renderers they want, and ask how
+a renderer died. The docstring of this package describes the whole life of a pool.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from . import wire
+from .renderer import IDLE, Sockets, serve
+from .wire import FIRST_DESCRIPTOR, LISTENERS
+
+logger = logging.getLogger("flask_images_vips")
+
+GRACE_SECONDS = 2.0  # from the end of the last lease until the nursery exits
+_CROWD_SECONDS = 0.005  # that an idle renderer has to accept a connection before another renderer is forked
+_FAILED = 1  # exit code of a renderer after an error outside of a request
+_MAX_FAILURES = 3  # then the pool ends, because renderers cannot run here
+_DYING_SECONDS = 0.02  # for the kernel to end a process after its signal
+_REMEMBERED = 256
+
+
+class Death(NamedTuple):
+    """How a renderer ended: its *status*, as ``os.waitpid`` returns it, and its peak memory."""
+
+    status: int
+    peak_bytes: int
+
+
+@dataclass(slots=True)
+class _Lease:
+    connection: socket.socket
+    wanted: int = 0
+
+
+class Nursery:
+    """The renderers of one pool.
+
+    *paths* are those of the listeners. If another pool replaces this one, they have other inodes than *inodes*. *lock*
+    is the file that is locked during a start. A renderer exits after *idle_seconds* without work.
+    """
+
+    def __init__(
+        self, listeners: list[socket.socket], *, paths: list[str], inodes: list[int], lock: str, idle_seconds: float
+    ) -> None:
+        self.visitors, self.background, self.leases = listeners
+        self.paths = paths
+        self.inodes = inodes
+        self.lock = lock
+        self.idle_seconds = idle_seconds
+        self._leases: dict[int, _Lease] = {}
+        self._renderers: set[int] = set()
+        self._deaths: dict[int, Death] = {}
+        self._alone_since = time.monotonic()
+        self._poll = select.epoll()
+        self._life = os.pipe()  # closes when this process ends, so that the renderers exit too
+        self._woken, wake = os.pipe()
+        for descriptor in (self._woken, wake):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.leases.setblocking(False)
+        for readable in (self.leases.fileno(), self._woken):
+            self._poll.register(readable, select.EPOLLIN)
+        self._watched = False
+        self._failures = 0
+
+    def run(self) -> None:
+        """Work until no process has needed the pool for some seconds."""
+        while True:
+            self._watch(len(self._renderers) < self.wanted)
+            patience = None if self._leases else max(0.0, self._alone_since + GRACE_SECONDS - time.monotonic())
+            for descriptor, _ in self._poll.poll(patience):
+                if descriptor == self.leases.fileno():
+                    self._lease()
+                elif descriptor == self._woken:
+                    self._reap()
+                elif descriptor in self._leases:
+                    self._listen(self._leases[descriptor])
+                elif self._is_crowded():
+                    self._fork()
+            over = not self._leases and time.monotonic() >= self._alone_since + GRACE_SECONDS
+            if (over or self._failures >= _MAX_FAILURES) and self._has_ended():
+                return
+
+    @property
+    def wanted(self) -> int:
+        """The largest number of renderers that a process wants. It is 1 as long as none has stated a number."""
+        return max((lease.wanted for lease in self._leases.values()), default=0) or 1
+
+    def _watch(self, wanted: bool) -> None:
+        """Start or stop watching for connections that no renderer accepts."""
+        if wanted == self._watched:
+            return
+        for listener in (self.visitors, self.background):
+            if wanted:
+                self._poll.register(listener.fileno(), select.EPOLLIN)
+            else:
+                self._poll.unregister(listener.fileno())
+        self._watched = wanted
+
+    def _is_crowded(self) -> bool:
+        """Return whether a connection waits although idle renderers had the time to accept it."""
+        if len(self._renderers) >= self.wanted:
+            return False
+        if self._renderers:
+            time.sleep(_CROWD_SECONDS)
+        return bool(select.select([self.visitors, self.background], [], [], 0)[0])
+
+    def _fork(self) -> None:
+        pid = os.fork()
+        if not pid:
+            code = _FAILED
+            try:
+                code = self._become_renderer()
+            except Exception:
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(code)
+        self._renderers.add(pid)
+
+    def _become_renderer(self) -> int:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        life, others = self._life[0], [self._life[1], self._woken, self._poll.fileno(), self.leases.fileno()]
+        kept = {0, 1, 2, self.visitors.fileno(), self.background.fileno(), life}
+        others += [descriptor for descriptor in map(int, os.listdir("/proc/self/fd")) if descriptor not in kept]
+        for descriptor in others:
+            with suppress(OSError):
+                os.close(descriptor)
+        return serve(Sockets(self.visitors, self.background, life), self.idle_seconds)
+
+    def _reap(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._woken, 4096)
+        while True:
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            self._renderers.discard(pid)
+            if len(self._deaths) >= _REMEMBERED:
+                del self._deaths[next(iter(self._deaths))]
+            self._deaths[pid] = Death(status, used.ru_maxrss * 1024)
+            if status == IDLE:  # it is replaced only when there is work again
+                continue
+            if os.waitstatus_to_exitcode(status) in (_FAILED, -signal.SIGSYS):
+                self._failures += 1
+            elif len(self._renderers) < self.wanted and self._leases:
+                self._fork()
+
+    def _lease(self) -> None:
+        with suppress(OSError):
+            connection, _ = self.leases.accept()
+            if not wire.is_own_user(connection):
+                connection.close()
+                return
+            connection.settimeout(1.0)
+            self._leases[connection.fileno()] = _Lease(connection)
+            self._poll.register(connection.fileno(), select.EPOLLIN)
+
+    def _listen(self, lease: _Lease) -> None:
+        """Read one message of a lease: the wanted number of renderers, and perhaps a question about a renderer."""
+        try:
+            fields = wire.receive(lease.connection).fields
+            lease.wanted = int(fields["wanted"])
+            pid = fields.get("pid")
+            if pid is not None:
+                wire.send(lease.connection, self._death_of(int(pid)))
+        except (OSError, KeyError, TypeError, ValueError):
+            self._poll.unregister(lease.connection.fileno())
+            del self._leases[lease.connection.fileno()]
+            lease.connection.close()
+            self._alone_since = time.monotonic()
+
+    def _death_of(self, pid: int) -> dict[str, float]:
+        """End the renderer *pid* if it still runs, and return how it died. Empty if that is not known."""
+        if pid in self._renderers:
+            time.sleep(_DYING_SECONDS)  # its client may have noticed the end first
+            self._reap()
+        if pid in self._renderers:
+            os.kill(pid, signal.SIGKILL)
+            while pid in self._renderers:
+                time.sleep(0.001)
+                self._reap()
+        return self._deaths[pid]._asdict() if pid in self._deaths else {}
+
+    def _has_ended(self) -> bool:
+        """End the pool, unless a process is just connecting. Returns whether it has ended."""
+        with suppress(OSError), open(self.lock, "ab") as lock:  # the folder may have been removed
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            coming = select.select([self.visitors, self.background, self.leases], [], [], 0)[0]
+            if coming and self._failures < _MAX_FAILURES:
+                self._alone_since = time.monotonic()
+                return False
+            for path, inode in zip(self.paths, self.inodes, strict=True):
+                with suppress(OSError):
+                    if os.stat(path).st_ino == inode:
+                        os.unlink(path)
+        return True
+
+
+def main(argument: str) -> None:
+    """Run the nursery. *argument* is a JSON object with the arguments of `Nursery`, and folders, which are ignored."""
+    if os.fork():  # so that it is not a child of the web worker, and does not become a zombie
+        os._exit(0)
+    fields = json.loads(argument)
+    del fields["folders"]
+    os.closerange(FIRST_DESCRIPTOR + len(LISTENERS), os.sysconf("SC_OPEN_MAX"))
+    # A renderer's messages are logged by its clients, see `renderer.Notes`.
+    logger.propagate = False
+    _import_engines()
+    listeners = [socket.socket(fileno=FIRST_DESCRIPTOR + number) for number in range(len(LISTENERS))]
+    for listener in listeners:
+        os.set_inheritable(listener.fileno(), False)
+    Nursery(listeners, **fields).run()
+    sys.exit(0)
+
+
+def _import_engines() -> None:
+    """Import the modules that renderers need for most pictures, once for all renderers."""
+    from ..config.keys import Config  # noqa: PLC0415
+    from ..engines.choice import make_engines  # noqa: PLC0415
+
+    with suppress(Exception):  # each request reports what is missing
+        make_engines(Config()).here  # noqa: B018

@@ -1,0 +1,143 @@
+"""Run requests in renderers if possible, otherwise in the thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from ..cache.slots import Slots
+from ..config.keys import Config
+from ..errors import Busy, SourceError, UnreadableSource
+from ..rendering.request import SOURCE, WATERMARK, Request, Work
+from ..urls import is_remote
+from . import resources
+from .outcome import Crashed, Done, NoPool
+from .threads import InThread
+
+if TYPE_CHECKING:
+    from .client import Pool
+
+logger = logging.getLogger("flask_images_vips")
+
+_REST_SECONDS = 60.0  # from a failure of the pool to the next attempt
+# The number of requests of one process that may wait, per renderer and at least. Further ones fail at once with `Busy`,
+# so that some threads stay free for cached images.
+_WAITING_EACH, _MIN_WAITING = 4, 8
+YOUNG_SECONDS = 2.0  # a file that was written more recently may be incomplete
+
+
+class Renderers:
+    """Runs requests in *pool*, or in *thread* if there is no pool.
+
+    *why* is the reason why there is no pool, for the log. None if the configuration wants none.
+    """
+
+    def __init__(self, pool: Pool | None, thread: InThread, why: str | None = None) -> None:
+        self.pool = pool
+        self.thread = thread
+        self._why = why
+        self._rests_until = 0.0
+
+    def by(self, config: Config) -> Renderers:
+        """Return the same renderers for another *config*. Both share the slots of the thread."""
+        return Renderers(self.pool, InThread(config, self.thread.slots), self._why)
+
+    def run(
+        self,
+        request: Request,
+        descriptors: Sequence[int],
+        refs: Sequence[str],
+        *,
+        since: float,
+        seconds: float,
+        yields: bool = False,
+    ) -> Done:
+        """Run *request* within *seconds* from its turn. *refs* are the names of the sources open at *descriptors*.
+
+        The time to wait for its turn counts from the monotonic time *since*. With *yields*, requests of visitors go
+        first.
+
+        Raises:
+            Busy: If its turn does not come in time, or if the source may still be written.
+            ImagesError: See `Job.run`.
+        """
+        # Copies of sources are written elsewhere and moved to their places.
+        young = nullcontext() if request.work is Work.COPY else young_files_are_busy(refs[0], descriptors)
+        try:
+            with young:
+                return self._run(request, descriptors, refs[0], since, seconds, yields)
+        except Crashed:
+            raise UnreadableSource(refs[0], "its decoder crashed") from None
+        except UnreadableSource as error:
+            raise _named(error, refs) from None
+
+    def _run(
+        self, request: Request, descriptors: Sequence[int], ref: str, since: float, seconds: float, yields: bool
+    ) -> Done:
+        if self.pool is not None and time.monotonic() >= self._rests_until:
+            try:
+                return self.pool.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+            except NoPool as error:
+                self._rests_until = time.monotonic() + _REST_SECONDS
+                self._why = str(error)
+        if self._why:
+            logger.warning(
+                "Images are rendered in the web worker, without protection against hostile files: %s.", self._why
+            )
+            self._why = None
+        return self.thread.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+
+
+@contextmanager
+def young_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]:
+    """Raise `Busy` if the block cannot read a file that may still be written, because it was written moments ago.
+
+    *ref* is the path or the URL of the first file. Fetched files are written elsewhere and moved to their places.
+    """
+    try:
+        yield
+    except (Crashed, UnreadableSource):
+        if not is_remote(ref) and any(_is_young(descriptor) for descriptor in descriptors):
+            raise Busy(f"{ref!r} cannot be read, and is so young that it may still be written") from None
+        raise
+
+
+def _is_young(descriptor: int) -> bool:
+    return abs(time.time() - os.fstat(descriptor).st_mtime) < YOUNG_SECONDS
+
+
+def _named(error: SourceError, refs: Sequence[str]) -> SourceError:
+    """Return *error* with the name of the source instead of its name in the request."""
+    if error.ref == WATERMARK and len(refs) > 1:
+        return type(error)(refs[1], error.reason)
+    return type(error)(refs[0], error.reason) if error.ref.startswith(SOURCE) else error
+
+
+def make_renderers(config: Config, slots_folder: str, usable: Callable[[], bool]) -> Renderers:
+    """Return the renderers of an application, without starting them yet.
+
+    In the thread, each process renders one picture at a time, with one of the slots in *slots_folder* if that is
+    *usable*.
+    """
+    count, memory = resources.renderers(config.max_renders, config.render_memory)
+    # A single process uses one slot at a time, so requests that could use the other slots wait too.
+    waiting = config.max_waiting + count - 1
+    slots = Slots(slots_folder, count, waiting=waiting, weight=1, timeout=config.lock_timeout, usable=usable)
+    thread = InThread(config, slots)
+    if config.max_renders == 0:
+        return Renderers(None, thread)
+    if sys.platform != "linux":
+        return Renderers(None, thread, "renderers need Linux")
+    from .client import Pool  # noqa: PLC0415  (needs Linux)
+    from .start import place  # noqa: PLC0415
+
+    try:
+        most_waiting = max(_MIN_WAITING, _WAITING_EACH * count)
+        return Renderers(Pool(place(), count, memory, config.lock_timeout, most_waiting), thread)
+    except NoPool as error:
+        return Renderers(None, thread, str(error))

@@ -1,0 +1,231 @@
+"""Send and receive requests and results over a socket.
+
+A message consists of a head of fixed size, a JSON object, and the bytes of files. Open files are sent along with the
+first byte. Neither side trusts the other: each length is limited, and anything that is not a message raises
+`BrokenWire`.
+
+A request has two answers: a `Begun` when a renderer begins with it, and a message when it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from ..errors import (
+    ConfigError,
+    ImagesError,
+    InvalidOption,
+    LimitExceeded,
+    SourceError,
+    UnreadableSource,
+    UnsupportedSource,
+)
+from ..geometry import Box, Size
+from ..rendering.job import Result
+from ..rendering.request import header_from_json
+
+LISTENERS = ("visitors", "background", "leases")
+"""The sockets of a pool: for requests of visitors, for background work, and for leases."""
+FIRST_DESCRIPTOR = 3
+"""The first of the descriptors as which the nursery inherits the listeners."""
+
+_MAGIC = b"FIV1"  # the last byte is the version of the protocol
+_HEAD = struct.Struct(">4sIQ")  # the magic, the length of the JSON, the length of all files
+_BEGUN = struct.Struct(">4sI")
+_MAX_JSON = 1 << 20
+_MAX_DESCRIPTORS = 2
+_PIECE = 1 << 20
+
+
+class BrokenWire(ConnectionError):
+    """The other side has closed the connection, or has sent something that is not a message."""
+
+
+class Failed(ImagesError):
+    """The job failed because of a bug or of the environment. The message is the renderer's traceback."""
+
+
+class Begun(NamedTuple):
+    """The renderer with the process ID *pid* has begun with the request. The deadline counts from now."""
+
+    pid: int
+
+
+class Message(NamedTuple):
+    """*fields* is the JSON object. The receiver must close the *descriptors*."""
+
+    fields: dict[str, Any]
+    files: list[bytes]
+    descriptors: list[int]
+
+
+def send(
+    connection: socket.socket, fields: Mapping[str, Any], files: Sequence[bytes] = (), descriptors: Sequence[int] = ()
+) -> None:
+    """Send a message.
+
+    Raises:
+        OSError: If the other side has closed the connection, or does not read in time.
+    """
+    text = json.dumps({**fields, "files": [len(file) for file in files]}, separators=(",", ":")).encode()
+    head = _HEAD.pack(_MAGIC, len(text), sum(map(len, files))) + text
+    sent = socket.send_fds(connection, [head], list(descriptors)) if descriptors else 0
+    for rest in (head[sent:], *files):
+        if rest:  # sending nothing would fail if the other side has answered and closed the connection
+            connection.sendall(rest)
+
+
+def receive(connection: socket.socket, *, max_bytes: int = 0) -> Message:
+    """Receive a message whose files have at most *max_bytes* in total.
+
+    Raises:
+        BrokenWire: If the other side has closed the connection, or sends something else.
+        TimeoutError: If it does not send in time.
+    """
+    first, descriptors, flags, _ = socket.recv_fds(connection, _HEAD.size, _MAX_DESCRIPTORS)
+    try:
+        if flags & getattr(socket, "MSG_CTRUNC", 0):
+            raise BrokenWire("more descriptors than expected")
+        head = first + _exactly(connection, _HEAD.size - len(first))
+        magic, json_bytes, file_bytes = _HEAD.unpack(head)
+        if magic != _MAGIC or json_bytes > _MAX_JSON or file_bytes > max_bytes:
+            raise BrokenWire("not a message")
+        fields = json.loads(_exactly(connection, json_bytes))
+        lengths = fields.pop("files")
+        if not all(type(length) is int and length >= 0 for length in lengths) or sum(lengths) != file_bytes:
+            raise BrokenWire("files of other lengths")
+        return Message(fields, [bytes(_exactly(connection, length)) for length in lengths], descriptors)
+    except BaseException as error:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if isinstance(error, (ValueError, TypeError, KeyError, AttributeError)):
+            raise BrokenWire("not a message") from error
+        raise
+
+
+def send_begun(connection: socket.socket) -> None:
+    """Tell the client that this process has begun with its request."""
+    connection.sendall(_BEGUN.pack(b"BGUN", os.getpid()))
+
+
+def receive_begun(connection: socket.socket) -> Begun:
+    """Wait until a renderer has begun with the request. Raises the same errors as `receive`."""
+    magic, pid = _BEGUN.unpack(_exactly(connection, _BEGUN.size))
+    if magic != b"BGUN":
+        raise BrokenWire("not a renderer")
+    return Begun(pid)
+
+
+def _exactly(connection: socket.socket, count: int) -> bytearray:
+    data = bytearray(count)
+    view, have = memoryview(data), 0
+    while have < count:
+        got = connection.recv_into(view[have : have + _PIECE])
+        if not got:
+            raise BrokenWire("the other side has closed the connection")
+        have += got
+    return data
+
+
+def has_gone(connection: socket.socket) -> bool:
+    """Return whether the other side has closed the connection, if it has nothing to send. Does not wait."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def is_own_user(connection: socket.socket) -> bool:
+    """Return whether the process on the other side belongs to the user of this process."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)
+    return bool(user == os.geteuid())
+
+
+def result_to_json(result: Result) -> dict[str, Any]:
+    """Return the fields of *result*, without its files."""
+    fields: dict[str, Any] = {"by": result.by, "size": result.size, "exceeds": result.exceeds, "box": result.box}
+    if result.header is not None:
+        fields["header"] = asdict(result.header)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Result:
+    """Read what `result_to_json` wrote.
+
+    Raises:
+        BrokenWire: If it is something else.
+    """
+    try:
+        return Result(
+            by=str(fields["by"]),
+            files=files,
+            size=Size(*map(int, fields["size"])) if "size" in fields else None,
+            exceeds=fields.get("exceeds"),
+            header=header_from_json(fields["header"]) if "header" in fields else None,
+            box=Box(*map(int, fields["box"])) if "box" in fields else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BrokenWire("not a result") from error
+
+
+def error_to_json(error: Exception) -> dict[str, Any]:
+    """Return the fields of *error*. An error of another package becomes a `Failed` on the other side."""
+    name = type(error).__name__
+    if isinstance(error, LimitExceeded):
+        return {"error": name, "values": [error.what, error.value, error.limit, error.set_by]}
+    if isinstance(error, InvalidOption):
+        return {"error": name, "values": [error.name, str(error.value), error.expected]}
+    if isinstance(error, SourceError):
+        return {"error": name, "values": [error.ref, error.reason]}
+    if isinstance(error, ConfigError):
+        return {"error": name, "values": [str(error)]}
+    return {"error": "Failed", "values": ["".join(_traceback(error))]}
+
+
+def error_from_json(fields: Mapping[str, Any]) -> ImagesError:
+    """Read the error that `error_to_json` wrote.
+
+    Raises:
+        BrokenWire: If it is something else.
+    """
+    with suppress(KeyError, TypeError, ValueError):
+        values = fields["values"]
+        match fields["error"]:
+            case "LimitExceeded":
+                return _limit_exceeded(*values)
+            case "InvalidOption":
+                option, value, expected = values
+                return InvalidOption(option, value, expected=expected)
+            case "UnreadableSource":
+                return UnreadableSource(*values)
+            case "UnsupportedSource":
+                return UnsupportedSource(*values)
+            case "ConfigError":
+                return ConfigError(*values)
+            case "Failed":
+                return Failed(*values)
+    raise BrokenWire("not an error")
+
+
+def _limit_exceeded(what: str, value: float, limit: float, set_by: str) -> LimitExceeded:
+    """Return the error, or raise ValueError if *what* is not the format string of one.
+
+    A renderer that was taken over may send any format string. Some take gigabytes to format.
+    """
+    if "{" in what.replace("{:,}", "", 1) or not all(isinstance(number, (int, float)) for number in (value, limit)):
+        raise ValueError(what)
+    return LimitExceeded(what, value, limit, set_by=set_by)
+
+
+def _traceback(error: Exception) -> list[str]:
+    import traceback  # noqa: PLC0415  (slow to import, and rarely needed)
+
+    return traceback.format_exception(error)

@@ -1,0 +1,121 @@
+"""Define the request for a job, in a form that can be sent to another process.
+
+A request contains no names of files. Sources and watermarks are passed as open descriptors. This module does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from ..config.keys import Config
+from ..engines.engine import Header
+from ..formats import Format, by_name
+from ..geometry import Box, Size
+from ..options.options import DECLARED, DEFAULTS, Options, write_query
+from ..options.scalars import ROUND
+
+# The configuration values that affect the pixels, or whether a picture is rendered.
+_SETTINGS = (
+    *("engine", "auto_orient", "fail_on", "effort", "headroom", "input_formats", "svg"),
+    *("max_source_pixels", "max_frames", "max_width", "max_height", "max_output_pixels"),
+)
+_KEYED = [name for name, declared in DECLARED.items() if declared.keyed]
+
+SOURCE, WATERMARK = "source", "watermark"
+"""The names of the two descriptors in errors."""
+
+
+class Work(StrEnum):
+    """The kinds of work. The first descriptor is the source, except for `COPY`."""
+
+    RENDER = "render"
+    """One rendition. The second descriptor, if any, is the watermark."""
+    SET = "set"
+    """Several renditions from one decode."""
+    REDUCE = "reduce"
+    """The source at each of ``sizes``, to be kept as copies."""
+    COPY = "copy"
+    """One rendition. The descriptor is a copy of the source, and ``header`` is the source's."""
+    TRIM = "trim"
+    """The box that remains of ``region`` after a trim."""
+    HEADER = "header"
+    """The source's header."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The description of one job. Each kind of work uses the fields that it needs, see `Work`.
+
+    *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
+    source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
+    ``jpeg``.
+    """
+
+    work: Work
+    settings: Mapping[str, Any]
+    options: Sequence[Options] = ()
+    format: Format | None = None
+    suffix: str = ""
+    source_bytes: int = 0
+    header: Header | None = None
+    trimmed: Box | None = None
+    region: Box | None = None
+    threshold: int = 0
+    sizes: Sequence[Size] = ()
+    copy_format: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}
+        if self.options:
+            fields["options"] = [_query(options) for options in self.options]
+        if self.format is not None:
+            fields["format"] = self.format.name
+        if self.header is not None:
+            fields["header"] = asdict(self.header)
+        return fields
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Request:
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError, ImagesError: If it is something else.
+        """
+        values = dict(fields)
+        values["work"] = Work(values["work"])
+        if "options" in values:
+            values["options"] = [Options.parse(query) for query in values["options"]]
+        if "format" in values:
+            values["format"] = by_name(values["format"])
+        if "header" in values:
+            values["header"] = header_from_json(values["header"])
+        for name in ("trimmed", "region"):
+            if name in values:
+                values[name] = Box(*values[name])
+        values["sizes"] = [Size(*size) for size in values.get("sizes", ())]
+        return cls(**values)
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """Return the *settings* for the requests of an application."""
+    default = Config()
+    return {name: value for name in _SETTINGS if (value := getattr(config, name)) != getattr(default, name)}
+
+
+def header_from_json(fields: Mapping[str, Any]) -> Header:
+    return Header(**{**fields, "size": Size(*fields["size"])})
+
+
+def _query(options: Options) -> dict[str, str]:
+    if options.watermark is not None:
+        options = replace(options, watermark=options.watermark._replace(ref=WATERMARK))
+    changed = {name: value for name in _KEYED if (value := getattr(options, name)) != DEFAULTS[name]}
+    # The values of these two are not valid in templates.
+    if options.keep != DEFAULTS["keep"]:
+        changed["keep"] = str(options.keep)
+    if options.radius == ROUND:
+        changed["radius"] = "max"
+    return write_query(changed)

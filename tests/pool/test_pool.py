@@ -1,0 +1,388 @@
+"""The life of a pool: it starts once, is shared, survives its renderers, and ends when nobody needs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, TESTS
+
+from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource
+from flask_images_vips.formats import by_name
+from flask_images_vips.options.options import Options
+from flask_images_vips.pool.client import Pool
+from flask_images_vips.pool.nursery import GRACE_SECONDS
+from flask_images_vips.pool.outcome import Crashed
+from flask_images_vips.rendering.request import Request, Work
+from pool.shared import PATIENCE_SECONDS, header, parent_of, pool, processes, run, until
+
+RENDER = Request(
+    work=Work.RENDER, settings={}, options=[Options.parse({"w": "30"})], format=by_name("png"), suffix=".png"
+)
+
+
+@pytest.fixture
+def picture(draw: Any) -> Path:
+    path: Path = draw("a.png", (64, 48))
+    return path
+
+
+@pytest.fixture
+def slow(draw: Any) -> Path:
+    """A picture whose largest AVIF takes long."""
+    path: Path = draw("slow.png", (3000, 2000))
+    return path
+
+
+SLOW = Request(
+    work=Work.RENDER, settings={"effort": "small"}, options=[Options()], format=by_name("avif"), suffix=".png"
+)
+
+
+def end_of(runtime: Path) -> None:
+    until(lambda: not processes(runtime), GRACE_SECONDS + PATIENCE_SECONDS)
+    assert [path.suffix for path in runtime.rglob("*") if path.is_socket()] == []
+
+
+def release(pool: Pool) -> None:
+    """Give back the lease of this process, as its end does."""
+    pool._process.get().lease._close()
+
+
+def test_it_starts_with_the_first_request_and_ends_without_leases(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime)
+    assert processes(runtime) == []
+    done = run(mine, RENDER, picture)
+    assert done.result.size == (30, 22)
+    assert done.result.files[0].startswith(b"\x89PNG")
+    assert done.seconds > 0
+    assert done.cpu_seconds > 0
+    assert done.peak_bytes > 1_000_000
+    assert len(processes(runtime)) >= 2
+    release(mine)
+    end_of(runtime)
+
+
+def test_it_lives_as_long_as_a_lease_does(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime)
+    header(mine, picture)
+    nursery = processes(runtime)[0]
+    time.sleep(GRACE_SECONDS + 1)
+    header(mine, picture)
+    assert processes(runtime)[0] == nursery
+    release(mine)
+    time.sleep(GRACE_SECONDS / 2)
+    header(mine, picture)  # just in time
+    time.sleep(GRACE_SECONDS + 1)
+    assert processes(runtime)[0] == nursery
+    release(mine)
+    end_of(runtime)
+    header(mine, picture)  # and starts again
+    assert processes(runtime)[0] != nursery
+
+
+CLIENT = """
+import sys, time
+sys.path[:0] = {path!r}
+from pathlib import Path
+from pool.shared import header, pool
+mine = pool(Path({runtime!r}), count={count})
+print(header(mine, Path({picture!r})).result.header.size, flush=True)
+{then}
+"""
+
+
+def client(runtime: Path, picture: Path, count: int = 2, then: str = "") -> subprocess.Popen[str]:
+    values = {"path": [str(ROOT), str(TESTS)], "runtime": str(runtime), "picture": str(picture)}
+    code = CLIENT.format(**values, count=count, then=then)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_sixteen_processes_that_start_at_once_share_one_pool(runtime: Path, picture: Path) -> None:
+    clients = [client(runtime, picture, then="sys.stdin.read()") for _ in range(16)]
+    try:
+        for each in clients:
+            assert each.stdout is not None
+            assert each.stdout.readline().strip() == "Size(width=64, height=48)"
+        found = processes(runtime)
+        assert {parent_of(process) for process in found[1:]} == {found[0]}
+    finally:
+        for each in clients:
+            each.kill()
+            each.communicate()
+    end_of(runtime)  # also after kill -9
+
+
+def test_the_largest_wish_of_those_alive_counts(runtime: Path, slow: Path, picture: Path) -> None:
+    small = pool(runtime, count=1)
+    header(small, picture)
+    other = client(runtime, picture, count=3, then="sys.stdin.read()")
+    try:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with ThreadPoolExecutor(3) as threads:
+            jobs = [threads.submit(run, small, SLOW, slow, seconds=2) for _ in range(3)]
+            until(lambda: len(processes(runtime)) == 4)
+            assert all(isinstance(job.exception(), LimitExceeded) or job.result() for job in jobs)
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_a_deadline_ends_the_renderer_inside_of_a_call(runtime: Path, slow: Path, picture: Path, caplog: Any) -> None:
+    mine = pool(runtime)
+    begin = time.monotonic()
+    with pytest.raises(LimitExceeded, match="IMAGES_RENDER_TIMEOUT"):
+        run(mine, SLOW, slow, seconds=0.2)
+    assert time.monotonic() - begin < 5
+    assert "SIGALRM" in caplog.text
+    assert header(mine, picture).result.header
+
+
+def test_an_error_costs_no_renderer(runtime: Path, static: Path, picture: Path) -> None:
+    (static / "broken.png").write_bytes(b"no picture")
+    mine = pool(runtime, count=1)
+    header(mine, picture)
+    until(lambda: len(processes(runtime)) == 2)
+    before = processes(runtime)
+    with pytest.raises(UnreadableSource):
+        run(mine, RENDER, static / "broken.png")
+    assert processes(runtime) == before
+
+
+def test_a_lack_of_memory_is_a_limit(runtime: Path, draw: Any) -> None:
+    path = draw("large.png", (5000, 4000))
+    request = Request(
+        work=Work.RENDER, settings={"engine": "pillow"}, options=[Options()], format=by_name("bmp"), suffix=".png"
+    )
+    with pytest.raises(LimitExceeded, match="IMAGES_RENDER_MEMORY"):
+        run(pool(runtime, memory=50_000_000), request, path)
+    assert run(pool(runtime), request, path).result.size == (5000, 4000)
+
+
+def test_no_more_wait_than_may(runtime: Path, picture: Path) -> None:
+    mine = Pool(pool(runtime).place, 1, 768_000_000, 0.5, waiting=1)
+    header(pool(runtime, count=1), picture)
+    stopped = processes(runtime)
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(5) as threads:
+            jobs = [threads.submit(header, mine, picture) for _ in range(5)]
+            errors = [job.exception() for job in jobs]
+        assert {type(error) for error in errors} == {Busy}
+        assert sum("already waits" in str(error) for error in errors) == 3
+        assert sum("waited 0.5 s" in str(error) for error in errors) == 2
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+    assert header(mine, picture).result.header
+
+
+def test_a_full_queue_is_waited_for_and_then_busy(
+    runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_images_vips.pool.start._longest_queue", lambda: 0)
+    mine = Pool(pool(runtime).place, 1, 768_000_000, 1, waiting=100)
+    header(pool(runtime, count=1), picture)
+    stopped = processes(runtime)
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    with ThreadPoolExecutor(4) as threads:
+        jobs = [threads.submit(header, mine, picture) for _ in range(4)]
+        assert {type(job.exception()) for job in jobs} == {Busy}
+        assert any("queue" in str(job.exception()) for job in jobs)
+        jobs = [threads.submit(header, Pool(mine.place, 1, 768_000_000, 20, 100), picture) for _ in range(4)]
+        time.sleep(0.5)
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+        assert all(job.result().result.header for job in jobs)
+
+
+def test_visitors_go_before_background_work(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime, count=1)
+    header(mine, picture)
+    until(lambda: len(processes(runtime)) == 2)
+    stopped = processes(runtime)
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    order: list[str] = []
+
+    def ask(yields: bool) -> None:
+        run(mine, RENDER, picture, yields=yields)
+        order.append("background" if yields else "visitor")
+
+    threads = [threading.Thread(target=ask, args=(number < 3,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    for process in stopped:
+        os.kill(process, signal.SIGCONT)
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert order[0] == "visitor"  # the ends of the others may overtake one another
+    assert order.count("visitor") == order.count("background") == 3
+    assert order[-1] == "background"
+
+
+def test_a_renderer_that_has_grown_leaves(runtime: Path, slow: Path, picture: Path) -> None:
+    mine = pool(runtime, count=1)
+    header(mine, picture)
+    until(lambda: len(processes(runtime)) == 2)
+    _, first = processes(runtime)
+    grow = Request(work=Work.RENDER, settings={}, options=[Options()], format=by_name("jpeg"), suffix=".png")
+    for _ in range(3):
+        run(mine, grow, slow, seconds=30)
+    until(lambda: len(processes(runtime)) == 2)
+    for process in processes(runtime):
+        resident = int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        assert resident < 80_000_000
+    assert first
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS])
+def test_a_crash_is_tried_once_more(
+    runtime: Path, slow: Path, picture: Path, number: signal.Signals, caplog: Any
+) -> None:
+    mine = pool(runtime, count=1)
+    header(mine, picture)
+    with ThreadPoolExecutor(1) as threads:
+        job = threads.submit(run, mine, SLOW, slow, seconds=60)
+        for _ in range(2):
+            until(lambda: busy_renderers(runtime))
+            (process,) = busy_renderers(runtime)
+            os.kill(process, number)
+            until(lambda process=process: process not in processes(runtime))  # type: ignore[misc]
+        with pytest.raises(Crashed):
+            job.result(PATIENCE_SECONDS)
+    assert caplog.text.count(number.name) == 2
+    assert header(mine, picture).result.header
+
+
+def busy_renderers(runtime: Path) -> set[int]:
+    """Renderers that have used a quarter of a second of CPU."""
+    busy = set()
+    for process in processes(runtime)[1:]:
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[11]) + int(fields[12]) > 25:
+            busy.add(process)
+    return busy
+
+
+def test_the_end_of_the_nursery_is_the_end_of_its_renderers_and_another_pool_starts(
+    runtime: Path, picture: Path
+) -> None:
+    mine = pool(runtime)
+    header(mine, picture)
+    first = processes(runtime)
+    os.kill(first[0], signal.SIGKILL)
+    assert header(mine, picture).result.header
+    until(lambda: not set(first) & set(processes(runtime)))
+    assert header(mine, picture).result.header
+    release(mine)
+    end_of(runtime)
+
+
+def test_a_forked_child_holds_no_lease_of_its_parent(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime)
+    header(mine, picture)
+    pid = os.fork()
+    if not pid:
+        time.sleep(GRACE_SECONDS + 10)
+        os._exit(0)
+    try:
+        release(mine)
+        until(lambda: not processes(runtime), GRACE_SECONDS + 5)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_a_forked_child_renders_too(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime)
+    header(mine, picture)
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            code = 0 if header(mine, picture).result.header else 2
+        finally:
+            os._exit(code)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_renderers_know_no_secret_of_the_site(runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "a secret")
+    monkeypatch.setenv("DATABASE_URL", "a secret")
+    monkeypatch.setenv("VIPS_WARNING", "0")
+    header(pool(runtime), picture)
+    for process in processes(runtime):
+        environment = Path(f"/proc/{process}/environ").read_bytes()
+        assert b"secret" not in environment
+        assert b"VIPS_WARNING=0" in environment
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_none_too_long(picture: Path, tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir(mode=0o700)
+    try:
+        mine = pool(folder)
+        assert header(mine, picture).result.header
+        release(mine)
+        end_of(folder)
+    finally:
+        for process in processes(folder):
+            os.kill(process, signal.SIGKILL)
+
+
+def test_idle_renderers_leave_and_come_back(runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flask_images_vips.pool.start.IDLE_SECONDS", 0.5)
+    mine = pool(runtime)
+    header(mine, picture)
+    nursery = processes(runtime)[0]
+    for _ in range(3):
+        until(lambda: processes(runtime) == [nursery])
+        assert header(mine, picture).result.header
+        assert processes(runtime)[0] == nursery
+
+
+def test_requests_around_an_idle_end_are_all_answered(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime)
+    for number in range(12):
+        assert header(mine, picture).result.header
+        release(mine)
+        time.sleep(GRACE_SECONDS - 0.05 + 0.01 * number)
+
+
+@pytest.mark.parametrize("stage", ["waiting", "rendering", "idle"])
+def test_kill_of_all_at_each_stage_costs_a_retry_at_most(
+    runtime: Path, picture: Path, slow: Path, stage: str, long: Callable[[int, int], int]
+) -> None:
+    mine = pool(runtime, count=2)
+    request, path = (SLOW, slow) if stage == "rendering" else (RENDER, picture)
+    for number in range(long(3, 100)):
+        header(mine, picture)
+        with ThreadPoolExecutor(4) as threads:
+            if stage != "idle":
+                jobs = [threads.submit(run, mine, request, path, seconds=60) for _ in range(4)]
+                time.sleep(0.001 * (number % 20))
+            for process in processes(runtime)[:: 1 if number % 2 else -1]:
+                try:
+                    os.kill(process, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+                break  # the nursery, or one renderer
+            if stage != "idle":
+                assert all(job.result(120).result.files[0] for job in jobs)
