@@ -18,8 +18,8 @@ from collections.abc import Callable
 from queue import Full, Queue
 
 from .cache.disk import DiskCache
+from .cache.locks import try_lock, unlock
 from .cache.per_process import PerProcess
-from .cache.slots import AT_ONCE, Slots
 from .engines.encoder_settings import formats_changed_by
 from .errors import Busy, ImagesError, SourceChanged, SourceNotFound
 from .rendition import Rendition
@@ -27,7 +27,7 @@ from .rendition import Rendition
 logger = logging.getLogger("flask_images_vips")
 
 _LONGEST_QUEUE = 32
-_PAUSE_SECONDS = 0.25  # between two attempts to get a slot
+_PAUSE_SECONDS = 0.25  # between two attempts
 _FORMATS = formats_changed_by("small")
 
 
@@ -43,17 +43,12 @@ class _Worker:
 class Recompressor:
     """Re-encodes the popular renditions in *cache*.
 
-    *render* takes a rendition and the monotonic time at which waiting began, and returns the rendition encoded at the
-    highest effort. *lone_slot* is a `Slots` with a single slot, so that one process of the host does this work at a
-    time. Both raise `Busy` if they cannot work now.
+    *render* returns a rendition encoded at the highest effort. It raises `Busy` if there is no renderer for it now.
     """
 
-    def __init__(
-        self, after: int, cache: DiskCache, lone_slot: Slots, render: Callable[[Rendition, float], bytes]
-    ) -> None:
+    def __init__(self, after: int, cache: DiskCache, render: Callable[[Rendition], bytes]) -> None:
         self.after = after
         self._cache = cache
-        self._lone_slot = lone_slot
         self._render = render
         self._worker = PerProcess(_Worker)
 
@@ -99,10 +94,15 @@ class Recompressor:
                 time.sleep(_PAUSE_SECONDS)
 
     def _is_done(self, rendition: Rendition) -> bool:
-        """Try to make *rendition* smaller. Return False if no slot is free now, True if the attempt is over."""
+        """Try to make *rendition* smaller. Return False if that cannot be done now, True if the attempt is over."""
         try:
-            with self._lone_slot.hold(1):
+            lock = try_lock(self._cache.background_lock)
+            if lock is None:  # another process of the host does this work
+                return False
+            try:
                 self._make_small(rendition)
+            finally:
+                unlock(lock)
         except Busy:
             return False
         except Exception:
@@ -115,7 +115,7 @@ class Recompressor:
             return
         data = None
         try:
-            data = self._render(rendition, AT_ONCE)
+            data = self._render(rendition)
         except Busy:
             raise
         except (SourceChanged, SourceNotFound):

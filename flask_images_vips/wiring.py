@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import time
 from dataclasses import replace
 from hashlib import blake2b
 from ipaddress import ip_network
@@ -14,13 +15,12 @@ from flask import Flask, has_request_context
 from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
-from .cache.slots import Slots
 from .config.keys import Config, secret_keys
 from .facts import Facts
 from .formats import JPEG
 from .nginx.front_door import FrontDoor, LinkConditions
 from .pipeline import Pipeline
-from .pool.renderers import Renderers, make_renderers
+from .pool.renderers import make_renderers
 from .producer import Producer
 from .rendering.limits import Limits
 from .rendition import Rendition
@@ -64,7 +64,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         private=private,
         readable=bool(config.front_door or config.accel_redirect),
     )
-    renderers = _renderers(config, app, cache)
+    renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
         config,
@@ -76,14 +76,6 @@ def build(app: Flask, url: str, name: str) -> Parts:
     )
     front_door = _front_door(config, app, folder, settings)
     return Parts(pipeline, front_door, _recompressor(config, app, pipeline))
-
-
-def _renderers(config: Config, app: Flask, cache: DiskCache) -> Renderers:
-    renderers = make_renderers(config, cache.slots_folder, cache.usable)
-    ignored = [key for key in ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS") if key in app.config]
-    if ignored and renderers.pool is not None:
-        logger.warning("%s: ignored, because images are rendered in processes of their own.", " and ".join(ignored))
-    return renderers
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
@@ -153,18 +145,14 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
     if reason is not None:
         logger.warning("IMAGES_RECOMPRESS_AFTER does nothing: %s.", reason)
         return None
-    cache = pipeline.cache
-    # Only one process of the host recompresses at a time. Like any render, it also waits for its turn.
-    folder = os.path.join(os.path.dirname(cache.slots_folder), "small")
-    lone_slot = Slots(folder, 1, waiting=1, weight=1, timeout=0, usable=cache.usable)
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
     producer = Producer(pipeline.facts, renderers, small, yields=True)
 
-    def render(rendition: Rendition, since: float) -> bytes:
-        return pipeline.render(rendition, since, producer)
+    def render(rendition: Rendition) -> bytes:
+        return pipeline.render(rendition, time.monotonic(), producer)
 
-    return Recompressor(config.recompress_after, cache, lone_slot, render)
+    return Recompressor(config.recompress_after, pipeline.cache, render)
 
 
 def _settings(config: Config, app: Flask) -> str:

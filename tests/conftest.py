@@ -47,7 +47,6 @@ settings.load_profile("long" if LONG else "share")
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
     "cache/test_eviction.py",
-    "cache/test_slots.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
@@ -264,7 +263,7 @@ def all_renderers_taken(app: Flask) -> Iterator[None]:
     """As if others took all renderers, or in thread mode the one turn of this process, for the block."""
     renderers = images_of(app).pipeline.producer.renderers
     if renderers.pool is None:
-        with renderers.thread.slots.hold(1):
+        with renderers.thread.turns.take(time.monotonic()):
             yield
         return
     with stopped_renderers():

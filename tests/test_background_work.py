@@ -46,7 +46,7 @@ from flask_images_vips.background_work import Recompressor
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.entry import Key
 from flask_images_vips.cache.eviction import Bound
-from flask_images_vips.cache.slots import Slots
+from flask_images_vips.cache.locks import try_lock, unlock
 from flask_images_vips.errors import Busy, LimitExceeded, SourceChanged
 from flask_images_vips.formats import JPEG
 from flask_images_vips.options.options import Options
@@ -101,16 +101,25 @@ def entry_of(app: Flask, url: str) -> Path:
     return Path(images.pipeline.cache.path(images.pipeline.rendition(wanted, images.pipeline.sources.find(wanted)).key))
 
 
-def turn_of(app: Flask) -> Any:
-    """The slot of the host that whoever makes something small holds meanwhile."""
-    recompressor = images_of(app).recompressor
-    assert recompressor is not None
-    return recompressor._lone_slot
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold the lock of all background work of the host. Raises `Busy` if a process is at work."""
+    lock = try_lock(path)
+    if lock is None:
+        raise Busy("a process is at work")
+    try:
+        yield
+    finally:
+        unlock(lock)
+
+
+def turn_of(app: Flask) -> contextlib.AbstractContextManager[None]:
+    return locked(images_of(app).pipeline.cache.background_lock)
 
 
 def is_at_work(app: Flask) -> bool:
     try:
-        with turn_of(app).hold(1):
+        with turn_of(app):
             return False
     except Busy:
         return True
@@ -266,7 +275,6 @@ def test_a_final_entry_stays_final_when_a_server_of_another_user_is_to_read_it(
 
 class Bench(NamedTuple):
     cache: DiskCache
-    turn: Slots
     source: Source
 
     def rendition(self, width: int) -> Rendition:
@@ -277,16 +285,15 @@ class Bench(NamedTuple):
         self.cache.get_or_create(key, 10**18, lambda: b"x" * size).close()
         return key
 
-    def recompressor(self, render: Callable[[Rendition, float], bytes], after: int = 1) -> Recompressor:
-        return Recompressor(after, self.cache, self.turn, render)
+    def recompressor(self, render: Callable[[Rendition], bytes], after: int = 1) -> Recompressor:
+        return Recompressor(after, self.cache, render)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     folder = str(tmp_path / "kept")
     cache = DiskCache(folder, lock_timeout=5, temp_max_age=60, bound=Bound(folder, 10**9, 0))
-    turn = Slots(os.path.join(folder, "locks", "small"), 1, waiting=1, weight=1, timeout=0)
-    return Bench(cache, turn, Source("a.jpg", str(tmp_path), str(tmp_path / "a.jpg"), 1, 1))
+    return Bench(cache, Source("a.jpg", str(tmp_path), str(tmp_path / "a.jpg"), 1, 1))
 
 
 def counted(recompressor: Recompressor, rendition: Rendition) -> Callable[[], None]:
@@ -299,7 +306,7 @@ def test_what_was_evicted_meanwhile_stays_gone(bench: Bench) -> None:
     key = bench.keep(1)
     done = threading.Event()
 
-    def render(rendition: Rendition, since: float) -> bytes:
+    def render(rendition: Rendition) -> bytes:
         if rendition.options.width == 1:
             os.unlink(bench.cache.path(key))
         else:
@@ -329,7 +336,7 @@ def test_what_is_evicted_at_the_last_moment_stays_gone(bench: Bench, monkeypatch
 
 @pytest.mark.parametrize("error", [SourceChanged("a.jpg", "changed"), OSError(5, "broken")])
 def test_what_fails_for_a_reason_of_the_moment_leaves_the_entry_as_it_was(bench: Bench, error: Exception) -> None:
-    def render(rendition: Rendition, since: float) -> bytes:
+    def render(rendition: Rendition) -> bytes:
         if rendition.options.width == 1:
             raise error
         return b"small"
@@ -343,7 +350,7 @@ def test_what_fails_for_a_reason_of_the_moment_leaves_the_entry_as_it_was(bench:
 
 
 def test_what_takes_too_long_is_not_tried_again(bench: Bench) -> None:
-    def render(rendition: Rendition, since: float) -> bytes:
+    def render(rendition: Rendition) -> bytes:
         raise LimitExceeded("render's seconds", 11, 10, set_by="IMAGES_RENDER_TIMEOUT")
 
     key = bench.keep(1)
@@ -356,14 +363,14 @@ def test_what_takes_too_long_is_not_tried_again(bench: Bench) -> None:
 def test_few_wait_and_those_who_find_no_room_may_come_again(bench: Bench) -> None:
     made: list[int | None] = []
 
-    def render(rendition: Rendition, since: float) -> bytes:
+    def render(rendition: Rendition) -> bytes:
         made.append(rendition.options.width)
         return b"small"
 
     keys = {width: bench.keep(width) for width in range(1, 101)}
     recompressor = bench.recompressor(render, after=3)
     counts = {width: counted(recompressor, bench.rendition(width)) for width in keys}
-    with bench.turn.hold(1):
+    with locked(bench.cache.background_lock):
         for count in list(counts.values()) * 3:
             count()
         assert made == []
@@ -402,15 +409,15 @@ def test_no_answer_passes_over_the_threshold(bench: Bench) -> None:
 # Those who wait for an image come first.
 
 
-def test_it_is_made_when_a_slot_is_free_and_waits_in_no_queue(make_app: MakeApp, photograph: Lay) -> None:
+def test_it_is_made_when_a_renderer_is_free_and_waits_in_no_queue(make_app: MakeApp, photograph: Lay) -> None:
     photograph("coffee.jpg")
-    app = make_app(IMAGES_RECOMPRESS_AFTER=2, IMAGES_MAX_RENDERS=1, IMAGES_MAX_WAITING=1)
-    hot = Hot(app, "coffee.jpg", width=300, trim=10)  # which takes a slot to find out what to trim, too
-    slots = images_of(app).pipeline.producer.renderers.thread.slots
+    app = make_app(IMAGES_RECOMPRESS_AFTER=2, IMAGES_MAX_RENDERS=1)
+    hot = Hot(app, "coffee.jpg", width=300, trim=10)
+    turns = images_of(app).pipeline.producer.renderers.thread.turns
     with all_renderers_taken(app):
         hot.ask(1)
         for _ in range(100):
-            assert not slots._process.get().queue
+            assert len(turns._process.get().queue) <= 1  # of the block itself, in the thread
             time.sleep(0.005)
         assert not hot.is_final()
     hot.wait()
@@ -420,7 +427,7 @@ def test_one_at_a_time_is_made_on_a_host(make_app: MakeApp, photograph: Lay) -> 
     photograph("coffee.jpg")
     app, other = (make_app(IMAGES_RECOMPRESS_AFTER=2, IMAGES_MAX_RENDERS=8) for _ in range(2))
     hot = Hot(app, "coffee.jpg", width=300)
-    with turn_of(other).hold(1):
+    with turn_of(other):
         hot.ask(1)
         time.sleep(0.5)
         assert not hot.is_final()
@@ -431,7 +438,7 @@ def test_a_source_that_is_replaced_before_has_only_its_new_version_made(make_app
     source = photograph("coffee.jpg")
     app = make_app(IMAGES_RECOMPRESS_AFTER=2)
     old = Hot(app, "coffee.jpg", width=300)
-    with turn_of(app).hold(1):
+    with turn_of(app):
         old.ask(1)
         shutil.copy(PHOTOGRAPHS / "cat.jpg", source)
         new = Hot(app, "coffee.jpg", width=300)
@@ -603,8 +610,6 @@ def test_workers_that_are_killed_in_the_middle_leave_all_right(folder: Path, ser
     small = server.get(url)
     assert len(small.body) < len(answer.body)
     assert decoded_size(small.body) == decoded_size(answer.body)
-    with images_of(app).pipeline.producer.renderers.thread.slots.hold(1):  # none is left taken
-        pass
 
 
 def alive(pid: int) -> bool:

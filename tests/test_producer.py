@@ -12,7 +12,6 @@ from conftest import all_renderers_taken
 from flask import Flask
 from PIL import Image
 
-from flask_images_vips.cache.slots import AT_ONCE
 from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
@@ -45,7 +44,7 @@ def test_without_a_free_renderer_it_is_busy(make_app: Any, draw: Any) -> None:
     wanted = rendition(draw("a.png", (64, 48)), width=32)
     producer_of(app).render(wanted, time.monotonic())
     with all_renderers_taken(app), pytest.raises(Busy):
-        producer_of(app).render(wanted, AT_ONCE)
+        producer_of(app).render(wanted, time.monotonic())
     producer_of(app).render(wanted, time.monotonic())
 
 

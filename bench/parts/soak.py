@@ -77,7 +77,7 @@ def site(folder: Path) -> Flask:
             resized = picture.convert("RGBA" if name.endswith("png") else "RGB").resize(size)
             resized.save(folder / "static" / name)
     app = Flask("site", root_path=str(folder))
-    app.config.update(SECRET_KEY="bench", IMAGES_CACHE="cache", IMAGES_MAX_RENDERS=0, IMAGES_MAX_WAITING=THREADS)
+    app.config.update(SECRET_KEY="bench", IMAGES_CACHE="cache", IMAGES_MAX_RENDERS=0)
     Images(app)
     return app
 

@@ -52,9 +52,9 @@ class DiskCache:
         self._smaller = SmallerFiles(self._folder)
 
     @property
-    def slots_folder(self) -> str:
-        """The folder for the lock files of `Slots`, which the processes of a host share, like the cache."""
-        return self._folder.slots
+    def background_lock(self) -> str:
+        """The path of a lock file for work that one process of the host does at a time."""
+        return self._folder.background_lock
 
     def usable(self) -> bool:
         """Return whether entries may be stored. A missing folder is created."""
@@ -106,15 +106,12 @@ class DiskCache:
         create: Callable[[], bytes],
         *,
         since: float | None = None,
-        landed: Callable[[], object] = lambda: None,
     ) -> Entry:
         """Return the entry of *key*. If there is none, call *create* and store its result.
 
         All threads and processes of this host share one call of *create*, unless a wait exceeds the lock timeout. If it
         raises an error, nothing is stored, and the error is raised in all waiting threads of this process. The entry
-        gets the modification time *mtime_ns*. The lock timeout counts from the monotonic time *since*, or from now. If
-        the entry was stored, *landed* is called as soon as the waiting threads have the result, and before other
-        entries are evicted.
+        gets the modification time *mtime_ns*. The lock timeout counts from the monotonic time *since*, or from now.
         """
         entry = self.get(key)
         if entry is not None:
@@ -130,7 +127,6 @@ class DiskCache:
 
         def finish(made: Entry) -> None:
             if made.path is not None:
-                landed()
                 # This may evict entries, which is slow: the waiting threads have their result by now.
                 self._room.take(key, made.size_bytes)
 

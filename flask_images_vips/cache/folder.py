@@ -34,7 +34,7 @@ class Folder:
     def __init__(self, path: str, *, temp_max_age: float, private: str | None = None, readable: bool = False) -> None:
         self.path = path
         self.locks = os.path.join(path, "locks", "renditions")
-        self.slots = os.path.join(path, "locks", "slots")
+        self.background_lock = os.path.join(path, "locks", "background.lock")
         self._temporary = os.path.join(path, "tmp")
         self._temp_max_age = temp_max_age
         self._private = private
@@ -156,7 +156,7 @@ class Folder:
             _check_ours(self._private)
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         _make_folder(self.path, self._folder_mode)
-        for folder in (self._temporary, os.path.dirname(self.locks), self.locks, self.slots):
+        for folder in (self._temporary, os.path.dirname(self.locks), self.locks):
             _make_folder(folder)
 
     def _open_temporary(self) -> tuple[int, str]:

@@ -21,6 +21,9 @@ logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
+_IGNORED = ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS")
+"""Keys of earlier versions, which have no effect any more."""
+
 
 class Key(NamedTuple):
     """The declaration of one configuration key."""
@@ -255,19 +258,6 @@ class Config:
         "host or container, divided by the number of renders, but at most 768 MB. If this would be less than 300 MB, "
         "fewer renders run at the same time.",
     )
-    max_waiting: int = key(
-        8,
-        "IMAGES_MAX_WAITING",
-        checks.count,
-        "With `IMAGES_MAX_RENDERS = 0`, the maximum number of renders that wait for their turn, per process. Further "
-        "requests get another cached size of the image, or else status 503. Otherwise ignored.",
-    )
-    max_inflight_pixels: int = key(
-        100_000_000,
-        "IMAGES_MAX_INFLIGHT_PIXELS",
-        checks.count,
-        "Ignored. `IMAGES_RENDER_MEMORY` limits the memory of renders instead.",
-    )
     lock_timeout: float = key(
         15.0,
         "IMAGES_LOCK_TIMEOUT",
@@ -407,8 +397,15 @@ class Config:
         Raises:
             ConfigError: If a value is invalid.
         """
+        ignored = [name for name in _IGNORED if name in settings]
+        if ignored:
+            logger.warning(
+                "%s: ignored. How many requests may wait is derived from IMAGES_MAX_RENDERS, and IMAGES_RENDER_MEMORY "
+                "limits the memory of renders.",
+                " and ".join(ignored),
+            )
         for name in settings:
-            if name.startswith("IMAGES_") and name not in KEYS:
+            if name.startswith("IMAGES_") and name not in KEYS and name not in _IGNORED:
                 hint = did_you_mean(name, KEYS)
                 logger.warning("%s is not a configuration key of flask_images_vips%s", name, hint)
         return cls(**{KEYS[name]: read_key(name, settings) for name in KEYS if name in settings})

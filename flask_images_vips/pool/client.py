@@ -139,7 +139,7 @@ class Pool:
         self, connection: socket.socket, request: Request, descriptors: Sequence[int], until: float, seconds: float
     ) -> int:
         """Send *request*, wait until a renderer begins with it, and return the renderer's process ID."""
-        connection.settimeout(min(max(0.001, until - time.monotonic()), _LONGEST_WAIT))
+        connection.settimeout(min(max(0.001, self.place.grace(), until - time.monotonic()), _LONGEST_WAIT))
         fields = {"request": request.to_json(), "seconds": seconds, "memory": self.memory}
         wire.send(connection, fields, descriptors=descriptors)
         return wire.receive_begun(connection).pid

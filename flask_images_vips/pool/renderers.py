@@ -6,11 +6,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from ..cache.slots import Slots
 from ..config.keys import Config
 from ..errors import Busy, SourceError, UnreadableSource
 from ..rendering.request import SOURCE, WATERMARK, Request, Work
@@ -18,6 +17,7 @@ from ..urls import is_remote
 from . import resources
 from .outcome import Crashed, Done, NoPool
 from .threads import InThread
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .client import Pool
@@ -44,8 +44,8 @@ class Renderers:
         self._rests_until = 0.0
 
     def by(self, config: Config) -> Renderers:
-        """Return the same renderers for another *config*. Both share the slots of the thread."""
-        return Renderers(self.pool, InThread(config, self.thread.slots), self._why)
+        """Return the same renderers for another *config*. Both take the same turns in the thread."""
+        return Renderers(self.pool, InThread(config, self.thread.turns), self._why)
 
     def run(
         self,
@@ -118,17 +118,10 @@ def _named(error: SourceError, refs: Sequence[str]) -> SourceError:
     return type(error)(refs[0], error.reason) if error.ref.startswith(SOURCE) else error
 
 
-def make_renderers(config: Config, slots_folder: str, usable: Callable[[], bool]) -> Renderers:
-    """Return the renderers of an application, without starting them yet.
-
-    In the thread, each process renders one picture at a time, with one of the slots in *slots_folder* if that is
-    *usable*.
-    """
+def make_renderers(config: Config) -> Renderers:
+    """Return the renderers of an application, without starting them yet."""
     count, memory = resources.renderers(config.max_renders, config.render_memory)
-    # A single process uses one slot at a time, so requests that could use the other slots wait too.
-    waiting = config.max_waiting + count - 1
-    slots = Slots(slots_folder, count, waiting=waiting, weight=1, timeout=config.lock_timeout, usable=usable)
-    thread = InThread(config, slots)
+    thread = InThread(config, Turns(_MIN_WAITING, config.lock_timeout))
     if config.max_renders == 0:
         return Renderers(None, thread)
     if sys.platform != "linux":

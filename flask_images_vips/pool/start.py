@@ -40,6 +40,7 @@ _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "TZ", "LANG")
 _KEPT_PREFIXES = ("VIPS_", "FONTCONFIG_", "MALLOC_", "LC_", "GLIBC_")
 _LONGEST_PATH = 100  # a socket's path has at most 107 bytes
 _LOCK_SECONDS = 5.0
+_START_SECONDS = 2.0  # enough for Python to import the engines on a busy host
 _LONGEST_WAIT = 3600.0
 
 # Neither the folders nor the environment of the application affect what the nursery imports.
@@ -78,6 +79,12 @@ class Place:
             yield f"/proc/self/fd/{descriptor}/{file}"
         finally:
             os.close(descriptor)
+
+    def grace(self) -> float:
+        """Return how long a request waits for a pool that has just been started, even if it may wait less otherwise."""
+        with suppress(OSError):
+            return max(0.0, _START_SECONDS - abs(time.time() - os.stat(self.path(LISTENERS[0])).st_ctime))
+        return 0.0
 
     def connect(self, listener: str, until: float) -> socket.socket:
         """Connect to *listener*. If its queue is full, wait until the monotonic time *until*.

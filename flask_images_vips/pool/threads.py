@@ -10,21 +10,21 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from ..cache.slots import Slots
 from ..config.keys import Config
 from ..engines.choice import Engines, make_engines
 from ..rendering.job import Job
 from ..rendering.quality import Deadline
 from ..rendering.request import Request, Work
 from .outcome import Done
+from .turns import Turns
 
 
 class InThread:
-    """Runs requests in the calling thread, with one of the *slots* of this host."""
+    """Runs requests in the calling thread, which waits for its turn."""
 
-    def __init__(self, config: Config, slots: Slots, engines: Engines | None = None) -> None:
+    def __init__(self, config: Config, turns: Turns, engines: Engines | None = None) -> None:
         self.config = config
-        self.slots = slots
+        self.turns = turns
         self.engines = engines or make_engines(config)
 
     def run(
@@ -33,11 +33,11 @@ class InThread:
         """See `Pool.run`.
 
         Raises:
-            Busy: If no slot is free in time.
+            Busy: If its turn does not come in time.
             ImagesError: See `Job.run`.
         """
         # Headers are cheap to read, and pages wait for them.
-        with nullcontext() if request.work is Work.HEADER else self.slots.hold(1, since):
+        with nullcontext() if request.work is Work.HEADER else self.turns.take(since, yields=yields):
             begin = time.monotonic()
             result = Job(request, descriptors, self.config, self.engines, Deadline(seconds)).run()
             return Done(result, time.monotonic() - begin)

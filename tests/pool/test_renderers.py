@@ -144,13 +144,12 @@ def test_errors_name_the_source_and_the_watermark(app: Flask, draw: Any, static:
     assert "'mark.png'" in caplog.records[-1].getMessage()
 
 
-@pytest.mark.skipif(bool(IN_THREAD), reason="they count there")
 def test_keys_that_do_nothing_are_named_once(make_app: MakeApp, draw: Any, caplog: Any) -> None:
     draw("a.png")
     app = make_app(IMAGES_MAX_WAITING=3, IMAGES_MAX_INFLIGHT_PIXELS=10)
     for width in (10, 20):
         assert fetch(app, "a.png", width=width).width == width
     assert [record.getMessage() for record in caplog.records] == [
-        "IMAGES_MAX_WAITING and IMAGES_MAX_INFLIGHT_PIXELS: ignored, because images are rendered in processes of their "
-        "own."
+        "IMAGES_MAX_WAITING and IMAGES_MAX_INFLIGHT_PIXELS: ignored. How many requests may wait is derived from "
+        "IMAGES_MAX_RENDERS, and IMAGES_RENDER_MEMORY limits the memory of renders."
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import math
 import os
@@ -45,7 +44,6 @@ from servers import (
 )
 
 from flask_images_vips.cache.disk import DiskCache
-from flask_images_vips.pool.resources import processors
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: fork, kill, gunicorn")
 
@@ -198,25 +196,13 @@ def p95(seconds: list[float]) -> float:
     return 1000 * sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1]
 
 
-@contextlib.contextmanager
-def all_slots_held(folder: Path) -> Iterator[None]:
-    """As if other processes took all of this host's renderers, and all slots of those that render by themselves."""
-    slots = cache_folder(folder) / "locks" / "slots"
-    slots.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        for number in range(os.cpu_count() or 1):
-            file = stack.enter_context((slots / f"{number}.lock").open("wb"))
-            fcntl.flock(file, fcntl.LOCK_EX)
-        if not IN_THREAD:
-            stack.enter_context(stopped_renderers())
-        yield
+with_renderers = pytest.mark.skipif(bool(IN_THREAD), reason="stops renderers, so that the host is busy")
 
 
 @pytest.fixture
 def busy(folder: Path, serve: Callable[..., Server]) -> Server:
-    """A server that cannot wait for long, and will be too busy with `all_slots_held`."""
-    config = {"IMAGES_MAX_RENDERS": 2, "IMAGES_MAX_WAITING": 1, "IMAGES_LOCK_TIMEOUT": 0.2}
-    return serve("--workers=1", "--threads=8", **config)
+    """A server that cannot wait for long, and will be too busy with `stopped_renderers`."""
+    return serve("--workers=1", "--threads=8", IMAGES_MAX_RENDERS=2, IMAGES_LOCK_TIMEOUT=0.2)
 
 
 def picture_of(answer: Answer) -> tuple[int, int]:
@@ -224,12 +210,13 @@ def picture_of(answer: Answer) -> tuple[int, int]:
     return decoded_size(answer.body)
 
 
+@with_renderers
 def test_a_busy_host_answers_with_the_next_larger_rendition_that_it_has(folder: Path, busy: Server) -> None:
     app = site(folder)
     for width in (200, 500, 800):
         assert picture_of(busy.get(url_of(app, "large.jpg", width=width)))[0] == width
     expected = {100: 200, 201: 500, 499: 500, 600: 800, 900: 800}
-    with all_slots_held(folder):
+    with stopped_renderers():
         for width, nearest in expected.items():
             answer = busy.get(url_of(app, "large.jpg", width=width))
             assert picture_of(answer)[0] == nearest
@@ -241,41 +228,43 @@ def test_a_busy_host_answers_with_the_next_larger_rendition_that_it_has(folder: 
         assert answer.headers["Cache-Control"] != "no-store"
 
 
+@with_renderers
 def test_another_width_of_a_picture_does_not_wait_for_the_first(folder: Path, serve: Callable[..., Server]) -> None:
     app = site(folder)
     endless = 10 * CLIENT_TIMEOUT_SECONDS
-    server = serve(
-        "--workers=1", "--threads=8", IMAGES_MAX_WAITING=1, IMAGES_MAX_RENDERS=0, IMAGES_LOCK_TIMEOUT=endless
-    )
-    turns = processors()  # one waits, and one more for each further turn of the host
+    server = serve("--workers=1", "--threads=16", IMAGES_MAX_RENDERS=2, IMAGES_LOCK_TIMEOUT=endless)
+    turns = 10  # two are rendered, and eight may wait
     with ThreadPoolExecutor(turns) as client:
-        with all_slots_held(folder):
+        with stopped_renderers():
             waiting = [client.submit(server.get, url_of(app, "large.jpg", width=300 - n)) for n in range(turns)]
-            until(lambda: temporary_files(folder), "the first request is about to wait for a slot")
-            time.sleep(1)  # it stands in the queue long before that
+            until(lambda: temporary_files(folder), "the first request is about to wait for a renderer")
+            time.sleep(1)  # all of them wait long before that
             for width in (301, 302, 303):  # one in 4096 may share the first one's lock file
                 assert is_busy(server.get(url_of(app, "large.jpg", width=width)))
         assert [picture_of(each.result(PATIENCE_SECONDS))[0] for each in waiting] == [300 - n for n in range(turns)]
 
 
+@with_renderers
 def test_another_quality_will_do_for_a_busy_host(folder: Path, busy: Server) -> None:
     app = site(folder)
     kept = busy.get(url_of(app, "large.jpg", width=300, quality=90))
-    with all_slots_held(folder):
+    with stopped_renderers():
         answer = busy.get(url_of(app, "large.jpg", width=300, quality=40))
         assert (answer.status, answer.body) == (200, kept.body)
         assert answer.headers["Cache-Control"] == "no-store"
     assert busy.get(url_of(app, "large.jpg", width=300, quality=40)).body != kept.body
 
 
+@with_renderers
 def test_a_crop_of_the_same_shape_will_do_for_a_busy_host(folder: Path, busy: Server) -> None:
     app = site(folder)
     busy.get(url_of(app, "large.jpg", width=400, height=300, mode="crop"))
-    with all_slots_held(folder):
+    with stopped_renderers():
         answer = busy.get(url_of(app, "large.jpg", width=200, height=150, mode="crop"))
         assert picture_of(answer) == (400, 300)
 
 
+@with_renderers
 def test_a_busy_host_answers_a_picture_that_it_has_nothing_like_with_503(folder: Path, busy: Server) -> None:
     app = site(folder)
     assert busy.get(url_of(app, "large.jpg", width=400)).status == 200
@@ -291,7 +280,7 @@ def test_a_busy_host_answers_a_picture_that_it_has_nothing_like_with_503(folder:
         {"width": 300, "background": "red"},
         {"width": 3200, "enlarge": True},
     ]
-    with all_slots_held(folder):
+    with stopped_renderers():
         for keywords in others:
             assert is_busy(busy.get(url_of(app, "large.jpg", **keywords))), keywords
         assert is_busy(busy.get(url_of(app, "small.jpg", width=200)))
@@ -300,16 +289,18 @@ def test_a_busy_host_answers_a_picture_that_it_has_nothing_like_with_503(folder:
         assert picture_of(answer) == planned_size(app, "large.jpg", **keywords)
 
 
+@with_renderers
 def test_a_busy_host_answers_nothing_made_of_an_older_source(folder: Path, busy: Server) -> None:
     app = site(folder)
     assert busy.get(url_of(app, "large.jpg", width=400)).status == 200
     shutil.copyfile(folder / "static" / "small.jpg", folder / "static" / "large.jpg")
-    with all_slots_held(folder):
+    with stopped_renderers():
         assert is_busy(busy.get(url_of(app, "large.jpg", width=200)))
 
 
+@with_renderers
 def test_a_nearest_rendition_gets_no_link_at_the_front_door(folder: Path, serve: Callable[..., Server]) -> None:
-    config = {"IMAGES_MAX_RENDERS": 1, "IMAGES_MAX_WAITING": 1, "IMAGES_LOCK_TIMEOUT": 0.2, "IMAGES_FRONT_DOOR": True}
+    config = {"IMAGES_MAX_RENDERS": 1, "IMAGES_LOCK_TIMEOUT": 0.2, "IMAGES_FRONT_DOOR": True}
     os.utime(folder / "static" / "large.jpg", (1_600_000_000, 1_600_000_000))
     app = site(folder, **config)
     server = serve("--workers=1", "--threads=8", **config)
@@ -320,20 +311,21 @@ def test_a_nearest_rendition_gets_no_link_at_the_front_door(folder: Path, serve:
 
     assert picture_of(server.get(url_of(app, "large.jpg", width=400)))[0] == 400
     assert links() == 1
-    with all_slots_held(folder):
+    with stopped_renderers():
         assert picture_of(server.get(url_of(app, "large.jpg", width=300)))[0] == 400
         assert links() == 1
     assert picture_of(server.get(url_of(app, "large.jpg", width=300)))[0] == 300
     assert links() == 2
 
 
+@with_renderers
 def test_a_source_that_goes_while_its_request_waits_is_not_found(folder: Path, serve: Callable[..., Server]) -> None:
     app = site(folder)
     server = serve("--workers=1", "--threads=8", IMAGES_MAX_RENDERS=1, IMAGES_LOCK_TIMEOUT=1)
     assert server.get(url_of(app, "small.jpg", width=100)).status == 200
-    with all_slots_held(folder), ThreadPoolExecutor(1) as client:
+    with stopped_renderers(), ThreadPoolExecutor(1) as client:
         answer = client.submit(server.get, url_of(app, "small.jpg", width=50, height=50, mode="crop"))
-        until(lambda: temporary_files(folder), "the request waits for a slot")
+        until(lambda: temporary_files(folder), "the request waits for a renderer")
         (folder / "static" / "small.jpg").unlink()
         assert answer.result(PATIENCE_SECONDS).status in (404, 503)
 
@@ -424,8 +416,7 @@ def check_degraded(server: Server, app: Flask, *, warned: bool = True) -> None:
         assert decoded_size(answer.body)[0] == urls[url]
     warnings = server.warnings()
     assert [kind for kind, times in warnings.items() if times > 1] == []
-    # Of two kinds at most: what is wrong with the cache, and that slots cannot be shared with other processes.
-    assert max(Counter(process for process, _ in warnings).values(), default=0) <= 2
+    assert max(Counter(process for process, _ in warnings).values(), default=0) <= 1  # what is wrong with the cache
     assert bool(warnings) == warned
 
 

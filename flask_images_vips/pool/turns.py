@@ -1,0 +1,57 @@
+"""Let one thread of a process work at a time, in the order in which the threads have asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..cache.per_process import PerProcess
+from ..errors import Busy
+
+
+class _Process:
+    """The threads of one process that ask for a turn. The first one in the queue has it."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.queue: deque[object] = deque()
+
+
+class Turns:
+    """Gives each process one turn at a time.
+
+    At most *waiting* threads of a process wait for theirs, each of them for at most *timeout* seconds.
+    """
+
+    def __init__(self, waiting: int, timeout: float) -> None:
+        self.waiting = waiting
+        self.timeout = timeout
+        self._process = PerProcess(_Process)
+
+    @contextmanager
+    def take(self, since: float, *, yields: bool = False) -> Iterator[None]:
+        """Hold the turn for the block. The timeout counts from the monotonic time *since*.
+
+        With *yields*, take the turn only if no other thread holds it or waits for it.
+
+        Raises:
+            Busy: If too many threads wait, or if the turn does not come in time.
+        """
+        here, ticket = self._process.get(), object()
+        with here.changed:
+            if len(here.queue) > (0 if yields else self.waiting):
+                raise Busy(f"{len(here.queue)} renders already run or wait in this process")
+            here.queue.append(ticket)
+        try:
+            with here.changed:
+                while here.queue[0] is not ticket:
+                    if not here.changed.wait(since + self.timeout - time.monotonic()):
+                        raise Busy(f"waited {self.timeout:g} s for another render of this process")
+            yield
+        finally:
+            with here.changed:
+                here.queue.remove(ticket)
+                here.changed.notify_all()
