@@ -201,7 +201,7 @@ class Pipeline:
         )
         if made.exceeds is not None:
             logger.warning(
-                "a rendition of %r has %d bytes as %s, even at the lowest quality; the limit is %d",
+                "a rendition of %r has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
                 ref,
                 len(data),
                 name,

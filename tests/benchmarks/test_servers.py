@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
 def test_a_server_that_answers_an_error_says_why(tmp_path: Path) -> None:
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "broken.jpg").write_text("no picture")
+    os.utime(tmp_path / "static" / "broken.jpg", (0, 0))  # a young file might still be written
     server = servers.threaded()
     wrong = r"(?s)gthread: /imgsizer/broken.jpg.* was answered 422.* Its log: .*broken.jpg"
     with pytest.raises(WrongAnswer, match=wrong), servers.running(server, tmp_path) as here:

@@ -157,7 +157,8 @@ def weakness(pattern: re.Pattern[str], method: str) -> tuple[str, str, str] | No
     """The first adversary for which the *method* of *pattern* is not linear."""
 
     def work(text: str) -> object:
-        return pattern.sub("_", text) if method == "sub" else getattr(pattern, method)(text)
+        subject = text.encode("latin-1", "replace") if isinstance(pattern.pattern, bytes) else text
+        return pattern.sub("_", text) if method == "sub" else getattr(pattern, method)(subject)
 
     return next((case for case in sorted(adversaries(pattern)) if not is_linear(work, repeated(*case))), None)
 
