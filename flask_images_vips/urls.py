@@ -18,12 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hmac import compare_digest
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
-
-from itsdangerous import Signer
 
 from .errors import BadSignature, InvalidPath
 from .options.options import DECLARED, Options
+
+if TYPE_CHECKING:
+    from itsdangerous import Signer
 
 REMOTE = "_"
 """The path of all image URLs with a remote source. The URL of the source is in the query."""
@@ -211,6 +213,8 @@ def _signature(secret: Secret, value: str) -> str:
 
 @lru_cache(maxsize=16)
 def _signer(secret: Secret) -> Signer:
+    from itsdangerous import Signer  # noqa: PLC0415  (renderers import this module, but sign nothing)
+
     return Signer(secret)
 
 

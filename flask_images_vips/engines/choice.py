@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ..config.keys import Config
@@ -29,47 +29,47 @@ _INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
 
 
 class Engines:
-    """The engines that one configuration allows, the preferred one first.
+    """The engines that one configuration allows, the preferred one first. Each is imported on first use."""
 
-    *make* returns them, together with the engine to use instead in a process that was forked after libvips had computed
-    pixels (see `vips.fork_safety`). It is called once, on first use.
-    """
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._lock = threading.RLock()
 
-    def __init__(self, make: Callable[[], tuple[Sequence[Engine], Engine]]) -> None:
-        self._make = make
-        self._made: tuple[Sequence[Engine], Engine] | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def here(self) -> Sequence[Engine]:
-        """The engines to use in this process, the preferred one first. Only Pillow, if libvips would hang here.
+    def __iter__(self) -> Iterator[Engine]:
+        """Yield the engines to use in this process. Only Pillow, if libvips would hang here, see `vips.fork_safety`.
 
         Raises:
             ConfigError: If the configured engine cannot be imported.
         """
-        if self._made is None:
+        vips = None
+        if self._config.engine != "pillow" and not forked_after_pixels():
             with self._lock:
-                if self._made is None:
-                    self._made = self._make()
-        usual, after_fork = self._made
-        return (after_fork,) if forked_after_pixels() else usual
+                vips = self._vips
+            if vips is not None:
+                yield vips
+        if vips is None or self._config.engine != "vips":
+            with self._lock:
+                pillow = self._pillow
+            yield pillow
 
-    def __iter__(self) -> Iterator[Engine]:
-        return iter(self.here)
-
-    def able(self, options: Options, format: Format) -> list[Engine]:
-        """Return the engines that can render *options* as *format*, the preferred one first.
+    def able(self, options: Options, format: Format) -> Iterator[Engine]:
+        """Yield the engines that can render *options* as *format*, the preferred one first.
 
         Raises:
             InvalidOption: If no engine can render them.
         """
-        asked = [(engine, engine.refusal(options, format)) for engine in self.here]
-        able = [engine for engine, refusal in asked if refusal is None]
-        if able:
-            return able
-        first, *others = [refusal for _, refusal in asked if refusal is not None]
-        expected = dict.fromkeys(refusal.expected for refusal in (first, *others))
-        raise InvalidOption(first.name, first.value, expected=" or ".join(expected))
+        refusals, found = [], False
+        for engine in self:
+            refusal = engine.refusal(options, format)
+            if refusal is None:
+                found = True
+                yield engine
+            else:
+                refusals.append(refusal)
+        if not found:
+            first = refusals[0]
+            expected = dict.fromkeys(refusal.expected for refusal in refusals)
+            raise InvalidOption(first.name, first.value, expected=" or ".join(expected))
 
     def decoding_once(self, options: Options, format: Format) -> DecodesOnce | None:
         """Return the engine that renders *options* as *format*; None if it cannot share a decode, see `DecodesOnce`.
@@ -77,10 +77,10 @@ class Engines:
         Raises:
             InvalidOption: If no engine can render them.
         """
-        best = self.able(options, format)[0]
+        best = next(self.able(options, format))
         return best if isinstance(best, DecodesOnce) else None
 
-    def first(self, work: Callable[[Engine], T], among: Sequence[Engine] | None = None) -> T:
+    def first(self, work: Callable[[Engine], T], among: Iterable[Engine] | None = None) -> T:
         """Return the result of *work*, called with the first engine that can load the source.
 
         *among* replaces the engines of this process.
@@ -88,47 +88,45 @@ class Engines:
         Raises:
             UnsupportedSource: If no engine can load it.
         """
-        *others, last = self.here if among is None else among
-        for engine in others:
+        unsupported: UnsupportedSource | None = None
+        for engine in self if among is None else among:
             try:
                 return work(engine)
-            except UnsupportedSource:
-                continue
-        return work(last)
+            except UnsupportedSource as error:
+                unsupported = error
+        assert unsupported is not None
+        raise unsupported
 
+    @cached_property
+    def _pillow(self) -> Engine:
+        from .pillow.engine import PillowEngine  # noqa: PLC0415
 
-def make_engines(config: Config) -> Engines:
-    """Return the engines of *config*, without importing them yet."""
-    return Engines(partial(_imported, config))
+        return PillowEngine(inputs=self._config.input_formats, **self._common)
 
+    @cached_property
+    def _vips(self) -> Engine | None:
+        """The engine for libvips, or None if it cannot be imported, which is logged."""
+        config = self._config
+        try:
+            from .vips.engine import VipsEngine  # noqa: PLC0415
+        except (ImportError, OSError) as error:  # OSError: pyvips is installed, but libvips is not
+            if config.engine == "vips":
+                message = f"IMAGES_ENGINE = 'vips', but pyvips cannot be imported ({error}). {_INSTALL}"
+                raise ConfigError(message) from error
+            logger.warning(
+                "pyvips cannot be imported (%s), so images are rendered by Pillow, which is slower and needs more "
+                "memory. %s",
+                error,
+                _INSTALL,
+            )
+            return None
+        inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
+        return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
 
-def _imported(config: Config) -> tuple[Sequence[Engine], Engine]:
-    from .pillow.engine import PillowEngine  # noqa: PLC0415
-
-    common: dict[str, Any] = {
-        "auto_orient": config.auto_orient,
-        "timeout": config.render_timeout,
-        "effort": config.effort,
-    }
-    pillow = PillowEngine(inputs=config.input_formats, **common)
-    if config.engine == "pillow":
-        return (pillow,), pillow
-    try:
-        from .vips.engine import VipsEngine  # noqa: PLC0415
-    except (ImportError, OSError) as error:  # OSError: pyvips is installed, but libvips is not
-        if config.engine == "vips":
-            message = f"IMAGES_ENGINE = 'vips', but pyvips cannot be imported ({error}). {_INSTALL}"
-            raise ConfigError(message) from error
-        logger.warning(
-            "pyvips cannot be imported (%s), so images are rendered by Pillow, which is slower and needs more "
-            "memory. %s",
-            error,
-            _INSTALL,
-        )
-        return (pillow,), pillow
-    inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
-    vips = VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **common)
-    return ((vips,) if config.engine == "vips" else (vips, pillow)), pillow
+    @property
+    def _common(self) -> dict[str, Any]:
+        config = self._config
+        return {"auto_orient": config.auto_orient, "timeout": config.render_timeout, "effort": config.effort}
 
 
 def size_of(descriptor: int, ref: str) -> Size:

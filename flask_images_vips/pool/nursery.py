@@ -1,8 +1,10 @@
 """Fork renderers, replace them, and exit when no process needs them any more.
 
 The nursery is a process with a single thread. It imports the engines and never renders, so a fork of it is ready to
-render at once. Web workers hold leases: open connections on which they state how many renderers they want, and ask how
-a renderer died. The docstring of this package describes the whole life of a pool.
+render at once. It imports only the preferred engine before the first fork, because the first picture waits for it.
+
+Web workers hold leases: open connections on which they state how many renderers they want, and ask how a renderer died.
+The docstring of this package describes the whole life of a pool.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,6 +31,7 @@ logger = logging.getLogger("flask_images_vips")
 
 GRACE_SECONDS = 2.0  # from the end of the last lease until the nursery exits
 _CROWD_SECONDS = 0.005  # that an idle renderer has to accept a connection before another renderer is forked
+_QUIET_SECONDS = 0.2  # without an event, before the nursery imports what the first pictures did not need
 _FAILED = 1  # exit code of a renderer after an error outside of a request
 _MAX_FAILURES = 3  # then the pool ends, because renderers cannot run here
 _DYING_SECONDS = 0.02  # for the kernel to end a process after its signal
@@ -50,14 +54,23 @@ class _Lease:
 class Nursery:
     """The renderers of one pool.
 
-    *paths* are those of the listeners. If another pool replaces this one, they have other inodes than *inodes*. *lock*
-    is the file that is locked during a start. A renderer exits after *idle_seconds* without work.
+    *engines* imports another engine at each step. *paths* are those of the listeners. If another pool replaces this
+    one, they have other inodes than *inodes*. *lock* is the file that is locked during a start. A renderer exits after
+    *idle_seconds* without work.
     """
 
     def __init__(
-        self, listeners: list[socket.socket], *, paths: list[str], inodes: list[int], lock: str, idle_seconds: float
+        self,
+        listeners: list[socket.socket],
+        engines: Iterator[object],
+        *,
+        paths: list[str],
+        inodes: list[int],
+        lock: str,
+        idle_seconds: float,
     ) -> None:
         self.visitors, self.background, self.leases = listeners
+        self.engines: Iterator[object] | None = engines
         self.paths = paths
         self.inodes = inodes
         self.lock = lock
@@ -84,7 +97,10 @@ class Nursery:
         while True:
             self._watch(len(self._renderers) < self.wanted)
             patience = None if self._leases else max(0.0, self._alone_since + GRACE_SECONDS - time.monotonic())
-            for descriptor, _ in self._poll.poll(patience):
+            events = self._poll.poll(patience if self.engines is None else _QUIET_SECONDS)
+            if not events and self.engines is not None and next(self.engines, None) is None:
+                self.engines = None
+            for descriptor, _ in events:
                 if descriptor == self.leases.fileno():
                     self._lease()
                 elif descriptor == self._woken:
@@ -225,18 +241,19 @@ def main(argument: str) -> None:
     os.closerange(FIRST_DESCRIPTOR + len(LISTENERS), os.sysconf("SC_OPEN_MAX"))
     # A renderer's messages are logged by its clients, see `renderer.Notes`.
     logger.propagate = False
-    _import_engines()
+    engines = _engines()
+    next(engines, None)
     listeners = [socket.socket(fileno=FIRST_DESCRIPTOR + number) for number in range(len(LISTENERS))]
     for listener in listeners:
         os.set_inheritable(listener.fileno(), False)
-    Nursery(listeners, **fields).run()
+    Nursery(listeners, engines, **fields).run()
     sys.exit(0)
 
 
-def _import_engines() -> None:
-    """Import the modules that renderers need for most pictures, once for all renderers."""
+def _engines() -> Iterator[object]:
+    """Yield engines that are imported just before, so that all renderers that are forked later have them."""
     from ..config.keys import Config  # noqa: PLC0415
-    from ..engines.choice import make_engines  # noqa: PLC0415
+    from ..engines.choice import Engines  # noqa: PLC0415
 
     with suppress(Exception):  # each request reports what is missing
-        make_engines(Config()).here  # noqa: B018
+        yield from Engines(Config())

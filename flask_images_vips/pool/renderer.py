@@ -22,7 +22,7 @@ from math import inf
 from typing import Any
 
 from ..config.keys import Config
-from ..engines.choice import Engines, make_engines
+from ..engines.choice import Engines
 from ..engines.engine import out_of_memory
 from ..errors import UnreadableSource
 from ..rendering.job import Job, Result
@@ -167,7 +167,7 @@ def _is_lack_of_memory(error: Exception) -> bool:
 def _configured(settings: tuple[tuple[str, Any], ...]) -> tuple[Config, Engines]:
     # The engines need no timeout, because the kernel ends a render that takes too long.
     config = Config(**dict(settings), render_timeout=inf)
-    return config, make_engines(config)
+    return config, Engines(config)
 
 
 def _hashable(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from ..config.keys import Config
-from ..engines.choice import Engines, make_engines
+from ..engines.choice import Engines
 from ..rendering.job import Job
 from ..rendering.quality import Deadline
 from ..rendering.request import Request, Work
@@ -25,7 +25,7 @@ class InThread:
     def __init__(self, config: Config, turns: Turns, engines: Engines | None = None) -> None:
         self.config = config
         self.turns = turns
-        self.engines = engines or make_engines(config)
+        self.engines = engines or Engines(config)
 
     def run(
         self, request: Request, descriptors: Sequence[int], ref: str, *, since: float, seconds: float, yields: bool

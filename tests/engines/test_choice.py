@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from PIL import Image
 
 from engines.test_engine import EVERY_FORMAT, psnr
 from flask_images_vips.config.keys import Config
-from flask_images_vips.engines.choice import Engines, make_engines
+from flask_images_vips.engines.choice import Engines
 from flask_images_vips.engines.engine import DecodesOnce, Engine
 from flask_images_vips.engines.pillow.engine import PillowEngine
 from flask_images_vips.engines.vips.engine import VipsEngine
@@ -36,10 +36,10 @@ SMART = Options.parse({"g": "attention", "m": "crop", "w": "9", "h": "9"})
 
 
 def engines_of(**config: Any) -> Engines:
-    return make_engines(Config.read(config))
+    return Engines(Config.read(config))
 
 
-def names(engines: Sequence[Engine]) -> list[str]:
+def names(engines: Iterable[Engine]) -> list[str]:
     return [engine.name for engine in engines]
 
 
@@ -48,7 +48,7 @@ def names(engines: Sequence[Engine]) -> list[str]:
 )
 def test_the_configuration_names_the_engines(setting: str, expected: list[str]) -> None:
     engines = engines_of(IMAGES_ENGINE=setting)
-    assert names(engines.here) == [engine.name for engine in engines] == expected
+    assert names(engines) == expected
 
 
 def test_what_one_engine_cannot_do_goes_to_the_other() -> None:
@@ -69,7 +69,7 @@ def test_what_one_engine_cannot_do_goes_to_the_other() -> None:
 )
 def test_a_refusal_says_what_the_engines_cannot_do(setting: str, options: Options, format: Any, message: str) -> None:
     with pytest.raises(InvalidOption, match=message):
-        engines_of(IMAGES_ENGINE=setting).able(options, format)
+        list(engines_of(IMAGES_ENGINE=setting).able(options, format))
 
 
 def test_only_libvips_makes_several_from_one_decode() -> None:
@@ -103,7 +103,7 @@ def test_the_first_engine_that_can_load_the_source_does_the_work() -> None:
     with pytest.raises(UnsupportedSource, match="pillow"):
         asked("vips", "pillow")
     with pytest.raises(UnsupportedSource, match="vips"):
-        asked("vips", among=engines.here[:1])
+        asked("vips", among=[next(iter(engines))])
 
 
 def test_a_broken_source_goes_to_no_other_engine() -> None:
@@ -118,21 +118,28 @@ def test_a_broken_source_goes_to_no_other_engine() -> None:
     assert asked == ["vips"]
 
 
-def test_engines_are_made_once_and_on_first_use() -> None:
+def test_engines_are_made_once_and_on_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
+    make = PillowEngine.__init__
 
-    def make() -> tuple[Sequence[Engine], Engine]:
+    def slow(self: PillowEngine, **keywords: Any) -> None:
         made.append(threading.get_ident())
         time.sleep(0.05)
-        pillow = PillowEngine()
-        return (pillow,), pillow
+        make(self, **keywords)
 
-    engines = Engines(make)
+    monkeypatch.setattr(PillowEngine, "__init__", slow)
+    engines = engines_of(IMAGES_ENGINE="pillow")
     assert made == []
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: engines.here[0], range(8)))
+        found = list(pool.map(lambda _: next(iter(engines)), range(8)))
     assert len(made) == 1
     assert len({id(engine) for engine in found}) == 1
+
+
+def test_the_second_engine_is_made_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PillowEngine, "__init__", lambda *_, **__: pytest.fail("it is not needed"))
+    engines = engines_of()
+    assert engines.first(lambda engine: engine.name, engines.able(Options(), PNG)) == "vips"
 
 
 # What is installed
@@ -142,8 +149,8 @@ def test_making_engines_imports_none() -> None:
     code = """
 import sys
 from flask_images_vips.config.keys import Config
-from flask_images_vips.engines.choice import make_engines
-make_engines(Config.read({}))
+from flask_images_vips.engines.choice import Engines
+Engines(Config.read({}))
 assert not {"PIL", "pyvips"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
@@ -162,8 +169,8 @@ def test_libvips_alone_without_pyvips_is_an_error_each_time(error: Exception, mo
     engines = engines_of(IMAGES_ENGINE="vips")
     for _ in range(2):
         with pytest.raises(ConfigError, match=rf"IMAGES_ENGINE = 'vips'.*{error}.*flask-images-vips\[binary\]"):
-            _ = engines.here
-    assert names(engines_of().here) == ["pillow"]
+            list(engines)
+    assert names(engines_of()) == ["pillow"]
 
 
 @pytest.mark.parametrize("setting", ["auto", "vips", "pillow"])
@@ -216,7 +223,7 @@ def test_a_process_that_is_forked_after_pixels_has_pillow_alone(setting: str) ->
     code = f"""
 import logging, os, sys
 from flask_images_vips.config.keys import Config
-from flask_images_vips.engines.choice import make_engines
+from flask_images_vips.engines.choice import Engines
 from flask_images_vips.engines.vips.fork_safety import forked_after_pixels, note_pixels
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
@@ -235,10 +242,10 @@ def forked(check):
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
-engines, jpeg = make_engines(Config.read({{"IMAGES_ENGINE": {setting!r}}})), by_name("jpeg")
+engines, jpeg = Engines(Config.read({{"IMAGES_ENGINE": {setting!r}}})), by_name("jpeg")
 
 def before():
-    assert engines.here[0].name == "vips"
+    assert next(iter(engines)).name == "vips"
 
 def after():
     for _ in range(3):
@@ -246,10 +253,10 @@ def after():
         assert [engine.name for engine in engines.able(Options(), by_name("tiff"))] == ["pillow"]
         assert engines.decoding_once(Options(), jpeg) is None
 
-assert engines.here[0].name == "vips"
+assert next(iter(engines)).name == "vips"
 forked(before)
 note_pixels()
-assert engines.here[0].name == "vips" and engines.decoding_once(Options(), jpeg) is engines.here[0]
+assert next(iter(engines)).name == "vips" and engines.decoding_once(Options(), jpeg) is next(iter(engines))
 forked(after)
 assert not forked_after_pixels()
 """

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from flask_images_vips.config.keys import Config
-from flask_images_vips.engines.choice import make_engines
+from flask_images_vips.engines.choice import Engines
 from flask_images_vips.errors import InvalidOption, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Box, Size
@@ -34,7 +34,7 @@ def run(
         work=work, settings=settings_of(settings), options=options, format=by_name(format), suffix=".png", **more
     )
     with path.open("rb") as file:
-        return Job(request, [file.fileno()], settings, make_engines(settings), Deadline(10)).run()
+        return Job(request, [file.fileno()], settings, Engines(settings), Deadline(10)).run()
 
 
 def test_a_rendition_of_an_open_file(draw: Any) -> None:

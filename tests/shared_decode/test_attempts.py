@@ -34,7 +34,7 @@ def share(app: Flask, name: str, format: str = "jpeg", **options: Any) -> Shared
 
 def engine_of(app: Flask) -> Any:
     """The engine of an application that renders in this process."""
-    return pipeline_of(app).producer.renderers.thread.engines.here[0]
+    return next(iter(pipeline_of(app).producer.renderers.thread.engines))
 
 
 def test_what_needs_the_source_itself_shares_nothing(app: Flask, draw: Draw) -> None:
