@@ -36,8 +36,9 @@ nursery replaces it. A renderer that had no work for a minute exits too, and is 
 
 **Crash** (`client`). If the connection closes before the answer, the client asks the nursery how the renderer died. If
 that was the deadline, a limit is exceeded. Otherwise the request is tried once more, if there is time left. A file that
-crashes two renderers is unreadable. If it is younger than two seconds, it may still be written, and the answer is that
-the host is busy (`renderers`).
+crashes two renderers is unreadable. If both were killed with SIGKILL, somebody else killed them, and the answer is that
+the host is busy. If the file is younger than two seconds, it may still be written, and the answer is that the host is
+busy (`renderers`).
 
 **Walls** (`walls`). A renderer can open no file except libraries (Landlock). It cannot open connections, start programs
 or processes, or send signals (seccomp). Its memory and its descriptors are limited, and it does not see the environment

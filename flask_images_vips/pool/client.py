@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import Enum, auto
 
 from ..cache.per_process import PerProcess
 from ..engines.engine import out_of_memory, overtime
@@ -44,6 +45,14 @@ class _Died(Exception):
         super().__init__(pid)
         self.pid = pid
         self.seconds = seconds
+
+
+class _Cause(Enum):
+    """Why a renderer died. It is `KILLED` if the file is not to blame, for example by an administrator."""
+
+    CRASH = auto()
+    MEMORY = auto()
+    KILLED = auto()
 
 
 class _Process:
@@ -80,7 +89,7 @@ class Pool:
         first, and the time counts from now.
 
         Raises:
-            Busy: If its turn does not come in time.
+            Busy: If its turn does not come in time, or if somebody killed its renderer twice.
             NoPool: If there are no renderers, and none can be started.
             Crashed: If its renderer died twice.
             LimitExceeded: If it takes too long.
@@ -96,13 +105,15 @@ class Pool:
                 except _Died as death:
                     spent += death.seconds
                     until = time.monotonic() + self.patience
-                    lacked_memory = self._bury(death, ref, spent, seconds)
-                if lacked_memory:
+                    cause = self._bury(death, ref, spent, seconds)
+                if cause is _Cause.MEMORY:
                     # Encoders need less memory at a lower effort.
                     request = replace(request, settings={**request.settings, "effort": "fast"})
-            if lacked_memory:
-                raise out_of_memory(self.memory)
-            raise Crashed(f"a renderer died twice over {ref!r}")
+        if cause is _Cause.MEMORY:
+            raise out_of_memory(self.memory)
+        if cause is _Cause.KILLED:
+            raise Busy(f"two renderers of {ref!r} were killed")
+        raise Crashed(f"a renderer died twice over {ref!r}")
 
     @contextmanager
     def _under_way(self, yields: bool) -> Iterator[None]:
@@ -173,23 +184,26 @@ class Pool:
                 said.add(note)
                 logger.warning("%s", note)
 
-    def _bury(self, death: _Died, ref: str, spent: float, limit: float) -> bool:
-        """Log how a renderer ended, and return whether it lacked memory.
+    def _bury(self, death: _Died, ref: str, spent: float, limit: float) -> _Cause:
+        """Log how a renderer ended, and return why.
 
         Raises:
             LimitExceeded: If the request has *spent* its time.
         """
         note = self._process.get().lease.ask(death.pid)
         number = os.waitstatus_to_exitcode(int(note.get("status", 0)))
-        cause = signal.Signals(-number).name if number < 0 else f"exit code {number}"
+        killed = not note or number == -signal.SIGKILL
+        ending = "killed" if killed else signal.Signals(-number).name if number < 0 else f"exit code {number}"
         megabytes = int(note.get("peak_bytes", 0)) // 1_000_000
         logger.warning(
-            "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB", ref, cause, spent, limit, megabytes
+            "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB", ref, ending, spent, limit, megabytes
         )
         if number == -signal.SIGALRM or spent >= limit:
             raise overtime(spent, limit)
         # Libraries abort if they get no memory, and the kernel kills processes that take too much.
-        return number != -signal.SIGBUS and note.get("peak_bytes", 0) > self.memory / 2
+        if number != -signal.SIGBUS and note.get("peak_bytes", 0) > self.memory / 2:
+            return _Cause.MEMORY
+        return _Cause.KILLED if killed else _Cause.CRASH
 
     def _connected(self, listener: str, until: float) -> socket.socket:
         """Return a connection to the pool, which is started if necessary."""
