@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import psutil
 from PIL import Image
@@ -89,6 +89,14 @@ def reset_peak(pid: int) -> None:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
+class Held(NamedTuple):
+    """The memory of processes in MB, their number, and the number of their file descriptors."""
+
+    memory_mb: float
+    processes: int
+    descriptors: int
+
+
 class Tree:
     """One or several processes with all their descendants, and the renderers whose sockets are in *runtime*: a server.
 
@@ -130,6 +138,16 @@ class Tree:
     def peak_mb(self) -> float:
         """Return the sum of the processes' peaks, an upper bound of the memory that they held together."""
         return sum(peak_mb(pid) for pid in self.pids())
+
+    def held(self) -> Held:
+        """Return what the processes hold now. Memory that they share is counted once (PSS)."""
+        memory = descriptors = count = 0
+        for process in self.processes():
+            with suppress(psutil.Error):  # a renderer may just have ended
+                memory += process.memory_full_info().pss
+                descriptors += process.num_fds()
+                count += 1
+        return Held(memory / 1e6, count, descriptors)
 
 
 def adopt_orphans() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -27,6 +28,7 @@ ROUNDS, QUICK_ROUNDS = 5, 2
 REQUESTS, QUICK_REQUESTS = 24, 8
 RENDERS, QUICK_RENDERS = 8_000, 1_000
 CLIENTS_PER_CORE = 4
+REST_SECONDS = 5.0  # from the last request of a server until its memory is measured again
 IMPORTS = {
     "Flask": "import flask",
     "this package": "from flask_images_vips import Images",
@@ -53,13 +55,13 @@ def measure(run: Run) -> dict[str, Any]:
         "picture": LARGE.name,
         "skipped": [server.missing for server in found if server.missing],
         "contenders": {name: columns(samples) for name, samples in peaks.items()},
-        "growth": {column: grown[column] for column in ("renders", "resident_mb")},
+        "growth": {column: grown[column] for column in ("renders", "memory_mb")},
         "imports": imports(rounds),
     }
 
 
 def peak(server: Server, requests: int, clients: int) -> dict[str, float]:
-    """Start *server*, and return its memory when idle and at its peak.
+    """Start *server*, and return its memory when idle, at its peak and some seconds after the last request.
 
     It is started anew each time, because processes keep memory that they have used once.
     """
@@ -67,7 +69,10 @@ def peak(server: Server, requests: int, clients: int) -> dict[str, float]:
         here = started_with(LARGE, [server], Path(name), stack)[server.name]
         idle = here.tree.peak_mb()
         load = ask_checked(LARGE, server.name, here, list(itertools.islice(sizes(LARGE), requests)), clients)
-        return {"idle_mb": idle, "peak_mb": here.tree.peak_mb(), "per_second": load.per_second}
+        peak = here.tree.peak_mb()
+        time.sleep(REST_SECONDS)
+        after = here.tree.held().memory_mb
+        return {"idle_mb": idle, "peak_mb": peak, "after_mb": after, "per_second": load.per_second}
 
 
 def imports(rounds: int) -> dict[str, list[float]]:
@@ -91,18 +96,22 @@ def tables(data: dict[str, Any]) -> list[Table]:
 
 def peak_table(data: dict[str, Any]) -> Table:
     rows = [
-        (name, *(spread(row[column]).text(0) for column in ("idle_mb", "peak_mb")), spread(row["per_second"]).text())
+        (
+            name,
+            *(spread(row[column]).text(0) if column in row else "" for column in ("idle_mb", "peak_mb", "after_mb")),
+            spread(row["per_second"]).text(),
+        )
         for name, row in data["contenders"].items()
     ]
-    made, held = data["growth"]["renders"], data["growth"]["resident_mb"]
+    made, held = data["growth"]["renders"], data["growth"].get("memory_mb") or data["growth"]["resident_mb"]
     middle = (len(held) - 1) // 2
     note = (
         f"{data['requests']} different renditions of a {data['picture']} by {data['clients']} clients; a new server in "
         f"each of {data['rounds']} rounds. The peaks of all processes are added up, and memory that they share counts "
-        f"in each. One process of this package holds {held[middle]} MB after {made[middle]:,} renders and "
-        f"{held[-1]} MB after {made[-1]:,}. {skipped(data)}"
+        f"in each, but only once in the memory 5 s later. One process of this package and its renderers hold {held[middle]} MB after {made[middle]:,} renders "
+        f"and {held[-1]} MB after {made[-1]:,}. {skipped(data)}"
     )
-    return Table(("server", "idle MB", "peak MB", "requests/s"), rows, note)
+    return Table(("server", "idle MB", "peak MB", "MB 5 s later", "requests/s"), rows, note)
 
 
 def import_table(data: dict[str, Any]) -> Table:

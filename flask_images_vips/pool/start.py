@@ -243,9 +243,10 @@ def _run(command: list[str], listeners: list[socket.socket]) -> None:
 
 def _environment() -> dict[str, str]:
     """Return the environment variables that libraries read, without the secrets of the application."""
-    return {
+    kept = {
         name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
     }
+    return {"MALLOC_ARENA_MAX": "2"} | kept  # glibc keeps memory per arena
 
 
 def _library_folders() -> list[str]:

@@ -12,8 +12,10 @@ from benchmarks.conftest import SMALL
 
 def test_a_server_has_a_peak_over_its_idle_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LARGE", SMALL)
+    monkeypatch.setattr(memory, "REST_SECONDS", 0.1)
     found = memory.peak(stampede.contenders()[0], requests=3, clients=2)
     assert 20 < found["idle_mb"] < found["peak_mb"]
+    assert found["after_mb"] > 20
     assert found["per_second"] > 0
 
 
