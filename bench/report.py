@@ -58,6 +58,7 @@ camera writes at medium sensitivity.</p>
 
 _TITLES = {
     "stampede": "Many clients for one new picture",
+    "fairness": "Two servers of one host",
     "memory": "Memory",
     "quality": "Nearness and bytes",
     "page": "Markup",

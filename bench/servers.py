@@ -80,14 +80,16 @@ class Running:
 
 
 @contextmanager
-def running(server: Server, folder: Path) -> Iterator[Running]:
+def running(server: Server, folder: Path, runtime: Path | None = None) -> Iterator[Running]:
     """Start *server* in *folder*, and wait until it answers. It ends with the ``with`` block, with all its children.
+
+    Servers with the same *runtime* folder share their renderers. By default, each server has its own.
 
     Raises:
         RuntimeError: If it does not start.
     """
     port = free_port()
-    runtime = tempfile.mkdtemp(prefix="bench-")  # each server has its own renderers
+    sockets = str(runtime or tempfile.mkdtemp(prefix="bench-"))
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores())  # inherited by the server
     log = folder / f"{server.name.replace(' ', '-').replace('/', '-')}.log"
@@ -100,12 +102,12 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
                 stderr=output,
                 env=os.environ
                 | {"PYTHONPATH": str(ROOT), "BENCH_SITE": server.site, "BENCH_FOLDER": str(folder)}
-                | {"XDG_RUNTIME_DIR": runtime, "RUNTIME_DIRECTORY": ""}
+                | {"XDG_RUNTIME_DIR": sockets, "RUNTIME_DIRECTORY": ""}
                 | {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "33554432", "NODE_ENV": "production"},
             )
     finally:
         os.sched_setaffinity(0, own)
-    tree = Tree(process.pid, runtime=runtime)
+    tree = Tree(process.pid, runtime=sockets)
     try:
         _wait_until_answering(server.name, process, port, log)
         yield Running(port, tree, server.urls(folder))
@@ -125,7 +127,8 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
             if child.is_running():
                 child.kill()
         psutil.wait_procs(family, 5)  # counts the CPU time of those that we adopted, see `adopt_orphans`
-        shutil.rmtree(runtime, ignore_errors=True)
+        if runtime is None:
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _wait_until_answering(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -69,14 +69,19 @@ def measure(run: Run) -> dict[str, Any]:
     }
 
 
-def started_with(picture: Picture, found: list[Server], parent: Path, stack: ExitStack) -> dict[str, Running]:
-    """Start each installed server of *found*, each in a folder of its own with copies of *picture*."""
+def started_with(
+    picture: Picture, found: list[Server], parent: Path, stack: ExitStack, runtime: Path | None = None
+) -> dict[str, Running]:
+    """Start each installed server of *found*, each in a folder of its own with copies of *picture*.
+
+    See `running` for *runtime*.
+    """
     started = {}
     for number, server in enumerate(found):
         if not server.missing:
             folder = parent / str(number)
             copy_into(folder / "static", picture, [f"{copy}-{picture.file}" for copy in range(COPIES)])
-            started[server.name] = stack.enter_context(running(server, folder))
+            started[server.name] = stack.enter_context(running(server, folder, runtime))
     return started
 
 

@@ -108,8 +108,8 @@ def peak_table(data: dict[str, Any]) -> Table:
     note = (
         f"{data['requests']} different renditions of a {data['picture']} by {data['clients']} clients; a new server in "
         f"each of {data['rounds']} rounds. The peaks of all processes are added up, and memory that they share counts "
-        f"in each, but only once in the memory 5 s later. One process of this package and its renderers hold {held[middle]} MB after {made[middle]:,} renders "
-        f"and {held[-1]} MB after {made[-1]:,}. {skipped(data)}"
+        f"in each, but only once in the memory 5 s later. One process of this package and its renderers hold "
+        f"{held[middle]} MB after {made[middle]:,} renders and {held[-1]} MB after {made[-1]:,}. {skipped(data)}"
     )
     return Table(("server", "idle MB", "peak MB", "MB 5 s later", "requests/s"), rows, note)
 
