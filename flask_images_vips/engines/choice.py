@@ -97,18 +97,23 @@ class Engines:
         return work(last)
 
 
-def make_engines(config: Config) -> Engines:
-    """Return the engines of *config*, without importing them yet."""
-    return Engines(partial(_imported, config))
+def make_engines(config: Config, *, maps_files: bool = False) -> Engines:
+    """Return the engines of *config*, without importing them yet.
+
+    With *maps_files*, they may map sources into memory, which saves time and memory. Then the kernel kills the process
+    if a source is overwritten in place while it is decoded, so only renderers may do that.
+    """
+    return Engines(partial(_imported, config, maps_files))
 
 
-def _imported(config: Config) -> tuple[Sequence[Engine], Engine]:
+def _imported(config: Config, maps_files: bool) -> tuple[Sequence[Engine], Engine]:
     from .pillow.engine import PillowEngine  # noqa: PLC0415
 
     common: dict[str, Any] = {
         "auto_orient": config.auto_orient,
         "timeout": config.render_timeout,
         "effort": config.effort,
+        "maps_files": maps_files,
     }
     pillow = PillowEngine(inputs=config.input_formats, **common)
     if config.engine == "pillow":

@@ -25,7 +25,7 @@ class InThread:
     def __init__(self, config: Config, slots: Slots, engines: Engines | None = None) -> None:
         self.config = config
         self.slots = slots
-        self.engines = engines or make_engines(config)
+        self.engines = engines or make_engines(config, maps_files=False)
 
     def run(
         self, request: Request, descriptors: Sequence[int], ref: str, *, since: float, seconds: float, yields: bool
