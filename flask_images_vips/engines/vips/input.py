@@ -20,7 +20,7 @@ def input_of(descriptor: int, *, maps_files: bool) -> pyvips.Source:
     if maps_files:
         os.lseek(descriptor, 0, os.SEEK_SET)
         return pyvips.Source.new_from_descriptor(descriptor)
-    file = _File(descriptor)
+    file = CallbackFile(descriptor)
     source = pyvips.SourceCustom()
     source.signal_connect("read", file.read)
     source.signal_connect("seek", file.seek)
@@ -32,7 +32,7 @@ def hold(image: pyvips.Image, source: pyvips.Source) -> None:
     image._references.append(source)  # as pyvips' own `Image.new_from_source` does
 
 
-class _File:
+class CallbackFile:
     """The callbacks of a source. The position of the descriptor is neither used nor changed.
 
     Each ends by a return value, because libvips cannot pass on an exception.
