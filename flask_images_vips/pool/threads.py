@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from ..cache.slots import Slots
 from ..config.keys import Config
 from ..engines.choice import Engines, make_engines
+from ..headers.scans import check_scans
 from ..rendering.job import Job
 from ..rendering.quality import Deadline
 from ..rendering.request import Request, Work
@@ -34,10 +35,13 @@ class InThread:
 
         Raises:
             Busy: If no slot is free in time.
+            LimitExceeded: If a source is a JPEG of very many scans.
             ImagesError: See `Job.run`.
         """
         # Headers are cheap to read, and pages wait for them.
         with nullcontext() if request.work is Work.HEADER else self.slots.hold(1, since):
             begin = time.monotonic()
+            for descriptor in descriptors:
+                check_scans(descriptor)  # nothing would end their decoder
             result = Job(request, descriptors, self.config, self.engines, Deadline(seconds)).run()
             return Done(result, time.monotonic() - begin)

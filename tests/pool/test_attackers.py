@@ -21,7 +21,7 @@ from flask import Flask
 from servers import site
 
 from flask_images_vips import resized_img_size, resized_img_src, resized_img_tag
-from pool.attackers import ATTACKERS, ENDLESS, REFUSED
+from pool.attackers import ATTACKERS, REFUSED, REFUSED_IN_THREAD, UNBOUNDED
 
 pytestmark = pytest.mark.usefixtures("runtime")
 
@@ -106,9 +106,10 @@ def test_another_picture_is_rendered_right_after_a_hostile_one(
 def test_the_thread_refuses_files_that_state_too_much(
     static: Path, tmp_path: Path, files: Callable[[str], bytes], engine: str, elsewhere: Start
 ) -> None:
-    _put(static, {name: files(name) for name in REFUSED})
-    told = _told(elsewhere(ask_in_thread, tmp_path, engine, *sorted(REFUSED)))
-    assert [name for name, _, _, _ in told] == sorted(REFUSED)
+    names = sorted(REFUSED | REFUSED_IN_THREAD)
+    _put(static, {name: files(name) for name in names})
+    told = _told(elsewhere(ask_in_thread, tmp_path, engine, *names))
+    assert [name for name, _, _, _ in told] == names
     for name, status, seconds, megabytes in told:
         assert status == 422, name
         assert seconds < 2, name
@@ -119,8 +120,8 @@ def test_the_thread_refuses_files_that_state_too_much(
 def test_the_thread_survives_the_others_within_the_memory_of_its_process(
     static: Path, tmp_path: Path, files: Callable[[str], bytes], engine: str, elsewhere: Start
 ) -> None:
-    """They take as long as the pixels and the bytes of a source let them. Those that never end are left out."""
-    names = sorted(ATTACKERS.keys() - REFUSED - ENDLESS)
+    """They take as long as the pixels and the bytes of a source let them."""
+    names = sorted(ATTACKERS.keys() - REFUSED - REFUSED_IN_THREAD - UNBOUNDED)
     _put(static, {name: files(name) for name in names})
     told = _told(elsewhere(ask_in_thread, tmp_path, engine, *names))
     assert [name for name, _, _, _ in told] == names
