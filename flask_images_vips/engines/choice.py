@@ -29,10 +29,15 @@ _INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
 
 
 class Engines:
-    """The engines that one configuration allows, the preferred one first. Each is imported on first use."""
+    """The engines that one configuration allows, the preferred one first. Each is imported on first use.
 
-    def __init__(self, config: Config) -> None:
+    With *maps_files*, they may map sources into memory, which saves time and memory. Then the kernel kills the process
+    if a source is overwritten in place while it is decoded, so only renderers may do that.
+    """
+
+    def __init__(self, config: Config, *, maps_files: bool = False) -> None:
         self._config = config
+        self._maps_files = maps_files
         self._lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Engine]:
@@ -126,7 +131,12 @@ class Engines:
     @property
     def _common(self) -> dict[str, Any]:
         config = self._config
-        return {"auto_orient": config.auto_orient, "timeout": config.render_timeout, "effort": config.effort}
+        return {
+            "auto_orient": config.auto_orient,
+            "timeout": config.render_timeout,
+            "effort": config.effort,
+            "maps_files": self._maps_files,
+        }
 
 
 def size_of(descriptor: int, ref: str) -> Size:

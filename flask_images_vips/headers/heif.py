@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..geometry import Size
-from .bounded import BoundedFile, NotKnown
+from .bounded import BoundedFile, NotKnown, too_many
 from .header import FileHeader
 
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -20,6 +20,10 @@ _MAX_BYTES = 48_000
 _MAX_STEPS = 1200  # a step is a box, an association of an image, a property of an image, or a few references
 _REFERENCES_A_STEP = 8
 _MAX_BRANDS = 64
+# Decoders take time for each image, and some for each pair of them.
+_MAX_ITEMS = 4000
+_MAX_REFERENCE_BYTES = 100_000
+_MAX_DESCRIPTIONS = 64
 
 
 class _Box(NamedTuple):
@@ -37,6 +41,7 @@ def read(file: BoundedFile) -> FileHeader:
 
     Raises:
         UnreadableSource: If the file ends within its header, or the image has no pixels.
+        LimitExceeded: If its header is large because it describes very many images.
         NotKnown: If its image is of another kind than one AV1 image or a grid of them, or its header is too large. Also
             if a box of the header is broken: libvips ignores some of them.
     """
@@ -67,10 +72,33 @@ def _top_boxes(file: BoundedFile) -> tuple[set[bytes], bytes]:
             brands = {data[at : at + 4] for at in range(0, len(data), 4) if at != 4}  # the second is a version
         elif head[4:] == b"meta":
             if end - start > _MAX_BYTES:
+                _check_description(file, start + 4, end)
                 raise NotKnown
             return brands, file.read(start, end - start)
         offset = end
     raise NotKnown
+
+
+def _check_description(file: BoundedFile, offset: int, end: int) -> None:
+    """Refuse too many images, or references among them, by the boxes of metadata from *offset* to *end*.
+
+    Raises:
+        LimitExceeded: If there are too many.
+    """
+    for _ in range(_MAX_DESCRIPTIONS):
+        if offset + 16 > min(end, file.size):
+            return
+        head = file.read(offset, 16)
+        length = int.from_bytes(head[:4], "big")
+        if head[4:8] == b"iinf":
+            items = int.from_bytes(head[12:14] if head[8] == 0 else head[12:16], "big")
+            if items > _MAX_ITEMS:
+                raise too_many("the AVIF has {:,} images", items, _MAX_ITEMS)
+        elif head[4:8] == b"iref" and length > _MAX_REFERENCE_BYTES:
+            raise too_many("the references among the AVIF's images have {:,} bytes", length, _MAX_REFERENCE_BYTES)
+        if length < 8:
+            return
+        offset += length
 
 
 class _Description:

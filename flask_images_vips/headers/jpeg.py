@@ -12,7 +12,8 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
 _DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended and progressive, by Huffman or arithmetic coding
 _LOSSLESS = {0xC3, 0xCB}
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a segment
-_PIECE = 4000
+_PIECES = (100, 4000)  # most often little is between two segments
+_MAX_APART = 100  # segments, if there is other data between them
 
 
 def read(file: BoundedFile) -> FileHeader:
@@ -20,15 +21,16 @@ def read(file: BoundedFile) -> FileHeader:
 
     Raises:
         UnreadableSource: If its header is broken.
-        LimitExceeded: If more than `MAX_PARTS` segments precede its pixels.
-        NotKnown: If it is of a kind that decoders treat differently, or much stands between its segments.
+        LimitExceeded: If more than `MAX_PARTS` segments precede its pixels, or fewer with other data between them.
+        NotKnown: If it is of a kind that decoders treat differently, or much other data precedes its pixels.
     """
-    offset, size, orientation, clean = 2, None, None, True
+    offset, size, orientation = 2, None, None
+    segments, most = 0, MAX_PARTS
     for _ in range(MAX_PARTS):
         head = file.read(offset, 4)
         marker = head[1]
         if head[0] != 0xFF or marker in (0x00, 0xFF):
-            offset, clean = _next_marker(file, offset), False
+            offset, most = _next_marker(file, offset), _MAX_APART
             continue
         if marker in _ALONE:
             offset += 2
@@ -46,9 +48,9 @@ def read(file: BoundedFile) -> FileHeader:
             size = _size(file, marker, offset + 4, end)
         elif marker == _APP1 and orientation is None and end - offset >= 10 and file.read(offset + 4, 6) == exif.PREFIX:
             orientation = exif.orientation(file, offset + 10, end)
-        offset = end
-    if clean:
-        raise too_many("the JPEG has at least {:,} segments before its pixels", MAX_PARTS + 1)
+        offset, segments = end, segments + 1
+    if segments >= most:
+        raise too_many("the JPEG has at least {:,} segments before its pixels", segments + 1, most)
     raise NotKnown
 
 
@@ -69,9 +71,13 @@ def _size(file: BoundedFile, marker: int, start: int, end: int) -> Size:
 
 def _next_marker(file: BoundedFile, offset: int) -> int:
     """Return the offset of the next byte that may begin a marker, after *offset*. Decoders skip what is between."""
-    piece = file.read(offset, min(_PIECE, file.size - offset))
-    fill = len(piece) - len(piece.lstrip(b"\xff"))
-    if fill > 1:  # any number of these bytes may precede a marker
-        return offset + fill - 1
-    at = piece.find(b"\xff", 1)
-    return offset + (at if at > 0 else len(piece))
+    piece = b""
+    for size in _PIECES:
+        piece = file.read(offset, min(size, file.size - offset))
+        fill = len(piece) - len(piece.lstrip(b"\xff"))
+        if 1 < fill < len(piece):  # any number of these bytes may precede a marker
+            return offset + fill - 1
+        at = piece.find(b"\xff", 1)
+        if at > 0 and not fill > 1:
+            return offset + at
+    return offset + max(len(piece) - piece.endswith(b"\xff"), 1)

@@ -8,9 +8,10 @@ really has this size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from ..errors import UnsupportedSource
+from ..errors import Busy, SourceError, UnsupportedSource
 from ..formats import INPUTS
 from ..geometry import ORIENTATIONS
 from . import gif, heif, jpeg, png, tiff, webp
@@ -66,6 +67,18 @@ def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequenc
     if auto_orient or header.format == "avif":
         header = replace(header, size=ORIENTATIONS[header.orientation].size(header.size))
     return header
+
+
+def check_parts(descriptor: int, ref: str) -> None:
+    """Refuse a file that has more parts than any honest file has, before a decoder reads it.
+
+    Everything else that may be wrong with it is left to the decoders, which may be more lenient.
+
+    Raises:
+        LimitExceeded: See `read_header`.
+    """
+    with suppress(SourceError, Busy):
+        read_header(descriptor, ref, auto_orient=False)
 
 
 def _sniff(start: bytes) -> str | None:

@@ -167,7 +167,8 @@ def _is_lack_of_memory(error: Exception) -> bool:
 def _configured(settings: tuple[tuple[str, Any], ...]) -> tuple[Config, Engines]:
     # The engines need no timeout, because the kernel ends a render that takes too long.
     config = Config(**dict(settings), render_timeout=inf)
-    return config, Engines(config)
+    # A renderer that is killed because a source was overwritten in place is replaced, and the request tried again.
+    return config, Engines(config, maps_files=True)
 
 
 def _hashable(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

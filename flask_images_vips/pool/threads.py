@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 from ..config.keys import Config
 from ..engines.choice import Engines
+from ..headers.scans import check_scans
 from ..rendering.job import Job
 from ..rendering.quality import Deadline
 from ..rendering.request import Request, Work
@@ -34,10 +35,13 @@ class InThread:
 
         Raises:
             Busy: If its turn does not come in time.
+            LimitExceeded: If a source is a JPEG of very many scans.
             ImagesError: See `Job.run`.
         """
         # Headers are cheap to read, and pages wait for them.
         with nullcontext() if request.work is Work.HEADER else self.turns.take(since, yields=yields):
             begin = time.monotonic()
+            for descriptor in descriptors:
+                check_scans(descriptor)  # nothing would end their decoder
             result = Job(request, descriptors, self.config, self.engines, Deadline(seconds)).run()
             return Done(result, time.monotonic() - begin)

@@ -18,6 +18,7 @@ from ..engines.choice import Engines
 from ..engines.engine import DecodesOnce, Engine, Header
 from ..errors import UnsupportedSource
 from ..geometry import Box, Geometry, Size, lay_out, region
+from ..headers.read import check_parts
 from ..rendition import Rendition
 from ..sources.source import Source
 from .limits import Limits
@@ -89,7 +90,7 @@ class Job:
         )
 
     def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
-        header = engine.header(self.descriptor, SOURCE)
+        header = self._header_by(engine)
         frames = self.limits.frames(header, rendition.options, rendition.format)
         trimmed = self.request.trimmed
         if rendition.options.trim and trimmed is None:
@@ -97,6 +98,7 @@ class Job:
             trimmed = self._trimmed(region(header.size, rendition.options), rendition.options.trim)
         mark = None
         if self.mark is not None:
+            check_parts(self.mark, WATERMARK)
             mark = self.engines.first(lambda each: each.header(self.mark or 0, WATERMARK))
         geometry = self.limits.plan(rendition, header, frames, trimmed=trimmed, mark=mark)
 
@@ -117,7 +119,7 @@ class Job:
     def _render_set(self) -> Result:
         members = self._renditions()
         engine = self._decodes_once(members[0])
-        header = engine.header(self.descriptor, SOURCE)
+        header = self._header_by(engine)
         planned = [
             (self.limits.plan(member, header, 1, trimmed=None, mark=None), number)
             for number, member in enumerate(members)
@@ -130,7 +132,7 @@ class Job:
     def _reduce(self) -> Result:
         (rendition,) = self._renditions()
         engine = self._decodes_once(rendition)
-        self.limits.check_source(engine.header(self.descriptor, SOURCE))
+        self.limits.check_source(self._header_by(engine))
         files = engine.reduced(self.descriptor, rendition, self.request.sizes, self.request.copy_format)
         return Result(engine.name, files)
 
@@ -158,7 +160,11 @@ class Job:
         return Result(header=self._header())
 
     def _header(self) -> Header:
-        return self.engines.first(lambda engine: engine.header(self.descriptor, SOURCE))
+        return self.engines.first(self._header_by)
+
+    def _header_by(self, engine: Engine) -> Header:
+        check_parts(self.descriptor, SOURCE)
+        return engine.header(self.descriptor, SOURCE)
 
     def _decodes_once(self, rendition: Rendition) -> DecodesOnce:
         engine = self.engines.decoding_once(rendition.options, rendition.format)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pool.avif_attackers import avif as grid
 
-from flask_images_vips.errors import UnreadableSource
+from flask_images_vips.errors import LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
 from flask_images_vips.headers.header import FileHeader
 from headers.containers import ALPHA, avif, box, exif
@@ -103,3 +104,9 @@ def test_a_grid_of_256_tiles_is_read(tmp_path: Path) -> None:
 def test_broken_headers_are_unreadable(data: bytes, reason: str, tmp_path: Path) -> None:
     with pytest.raises(UnreadableSource, match=reason):
         header_of(data, tmp_path)
+
+
+@pytest.mark.parametrize(("items", "references"), [(5000, 0), (3000, 50)])
+def test_very_many_images_or_references_are_refused(items: int, references: int, tmp_path: Path) -> None:
+    with pytest.raises(LimitExceeded, match="images"):
+        header_of(grid(2, items, references), tmp_path)

@@ -108,3 +108,8 @@ def test_a_bomb_of_segments_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_a_size_is_read_to_its_limit(tmp_path: Path) -> None:
     data = JPEG[: FRAME + 5] + struct.pack(">HH", 65_500, 1) + JPEG[FRAME + 9 :]
     assert header_of(data, tmp_path) == FileHeader(Size(1, 65_500), "jpeg")
+
+
+def test_many_segments_with_other_data_between_them_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LimitExceeded, match="segments"):
+        header_of(with_segments(JPEG, (segment(0xFE, b"") + b"x") * 30_000), tmp_path)

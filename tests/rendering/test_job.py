@@ -14,7 +14,7 @@ from flask_images_vips.engines.choice import Engines
 from flask_images_vips.errors import InvalidOption, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Box, Size
-from flask_images_vips.options.options import Options
+from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendering.job import Job, Result
 from flask_images_vips.rendering.quality import Deadline
 from flask_images_vips.rendering.request import Request, Work, settings_of
@@ -88,3 +88,30 @@ def test_limits_and_options_are_checked_before_pixels_are_made(draw: Any) -> Non
         run(Work.RENDER, path, options=(Options(),), config={"max_source_pixels": 64 * 48 - 1})
     with pytest.raises(InvalidOption):
         run(Work.RENDER, path, options=(Options.parse({"w": "5", "h": "5", "m": "crop", "g": "entropy"}),), config={})
+
+
+@pytest.mark.parametrize("work", [Work.RENDER, Work.HEADER, Work.TRIM])
+@pytest.mark.parametrize("engine", ["vips", "pillow"])
+def test_a_file_of_too_many_parts_is_refused_before_a_decoder_reads_it(
+    work: Work, engine: str, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw("a.jpg")
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"\xff\xfe\0\2" * 500 + data[2:])
+    monkeypatch.setattr(f"flask_images_vips.engines.{engine}.reader.Reader.open", None)
+    details = {"region": Box(0, 0, 9, 9), "threshold": 1} if work is Work.TRIM else {}
+    with pytest.raises(LimitExceeded, match="segments"):
+        run(work, path, options=(Options(width=32),), config={"engine": engine}, **details)
+
+
+def test_so_is_a_watermark(draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, mark = draw("a.png"), draw("mark.jpg")
+    data = mark.read_bytes()
+    mark.write_bytes(data[:2] + b"\xff\xfe\0\2" * 500 + data[2:])
+    settings = Config(engine="pillow")
+    options = Options.parse(write_query({"width": 20, "watermark": "mark.jpg"}))
+    request = Request(
+        work=Work.RENDER, settings=settings_of(settings), options=(options,), format=by_name("png"), suffix=".png"
+    )
+    with picture.open("rb") as file, mark.open("rb") as other, pytest.raises(LimitExceeded, match="segments"):
+        Job(request, [file.fileno(), other.fileno()], settings, Engines(settings), Deadline(10)).run()

@@ -38,7 +38,8 @@ class PillowEngine:
 
     *auto_orient* applies the EXIF orientation. *inputs* are the formats that sources may have. *timeout* is in seconds.
     It is checked between frames and whenever the source is read, so it does not interrupt encoders or the decoders of
-    WebP, AVIF and TIFF. *effort* is ``fast``, ``balanced`` or ``small``.
+    WebP, AVIF and TIFF. *effort* is ``fast``, ``balanced`` or ``small``. *maps_files* allows libtiff to map sources
+    into memory: the process then dies if a source is overwritten in place.
     """
 
     name = "pillow"
@@ -50,9 +51,10 @@ class PillowEngine:
         inputs: Sequence[str] = INPUTS,
         timeout: float = 10.0,
         effort: str = "balanced",
+        maps_files: bool = False,
     ) -> None:
         self.timeout = timeout
-        self._reader = Reader(inputs, auto_orient, timeout)
+        self._reader = Reader(inputs, auto_orient, timeout, maps_files)
         self.settings = settings_of("pillow", effort)
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:

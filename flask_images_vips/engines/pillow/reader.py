@@ -27,6 +27,7 @@ class Reader:
     inputs: Sequence[str]
     auto_orient: bool
     timeout: float
+    maps_files: bool = False
 
     @contextmanager
     def open(self, descriptor: int, ref: str) -> Iterator[tuple[Image.Image, Turn]]:
@@ -41,8 +42,9 @@ class Reader:
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
+            reader = _CountedReader if self.maps_files else _UnmappedReader
             with (
-                _CountedReader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
+                reader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
                 # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
@@ -99,3 +101,10 @@ class _CountedReader(io.BufferedReader):
                 "reading the file takes at least {:,} steps", self.reads, _MAX_READS, set_by="this package"
             )
         return super().read(size)
+
+
+class _UnmappedReader(_CountedReader):
+    """A file that hides its descriptor. Given that, libtiff would map the file. So Pillow reads TIFFs into memory."""
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")

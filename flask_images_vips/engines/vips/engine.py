@@ -36,7 +36,8 @@ class VipsEngine:
     *auto_orient* applies the EXIF orientation. *inputs* are the formats that sources may have, including ``svg`` if SVG
     is allowed. *fail_on* is libvips' setting for broken files: ``none``, ``truncated``, ``error`` or ``warning``.
     *timeout* is in seconds. Decoders that can shrink a picture leave it at least *headroom* times as large as the
-    output, per side; a Lanczos filter does the rest. *effort* is ``fast``, ``balanced`` or ``small``.
+    output, per side; a Lanczos filter does the rest. *effort* is ``fast``, ``balanced`` or ``small``. *maps_files*
+    allows libvips to map sources into memory: the process then dies if a source is overwritten in place.
     """
 
     name = "vips"
@@ -50,9 +51,10 @@ class VipsEngine:
         timeout: float = 10.0,
         headroom: float = 1.8,
         effort: str = "balanced",
+        maps_files: bool = False,
     ) -> None:
         self.timeout = timeout
-        self._reader = Reader(inputs, fail_on, auto_orient, headroom)
+        self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files)
         self.settings = settings_of("vips", effort)
         # Do not let pyvips pass libvips' warnings to Python's logging. If Python's garbage collector ran while a
         # warning is logged, and freed an image that causes another warning, glib would abort the process, because it

@@ -1,7 +1,7 @@
 """Load a source with libvips, decoding no more pixels than the rendition needs.
 
-The loader is chosen from a fixed list by the content of the file, and reads from a descriptor. So neither the name nor
-the content of a file can select another loader. Pixels are decoded as a stream, and at a reduced size if the format
+The loader is chosen from a fixed list by the content of the file, which is already open. So neither the name nor the
+content of a file can select another loader. Pixels are decoded as a stream, and at a reduced size if the format
 supports that.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import itertools
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ import pyvips
 from ...errors import LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ..frame_count import check_gif
+from .input import hold, input_of
 
 # The formats, by the type name of libvips' loader. The other loaders of libvips (PDF, raw, matrix text …) are not used.
 _LOADERS = {
@@ -60,6 +60,7 @@ class Reader:
     fail_on: str
     auto_orient: bool
     headroom: float
+    maps_files: bool = False
 
     def open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
         """Return the format, and the image, whose pixels are not read yet. *options* are passed to libvips' loader.
@@ -70,8 +71,7 @@ class Reader:
             LimitExceeded: If an SVG has too many bytes.
             pyvips.Error, UnicodeDecodeError: If libvips cannot read the file.
         """
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        source = pyvips.Source.new_from_descriptor(descriptor)
+        source = input_of(descriptor, maps_files=self.maps_files)
         pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
         if pointer == pyvips.ffi.NULL:
             pyvips.vips_lib.vips_error_clear()  # otherwise the message of the next error would include this one
@@ -85,6 +85,7 @@ class Reader:
         # libvips reports a truncated TIFF as another kind of error, which the setting "truncated" would ignore.
         fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
+        hold(image, source)
         if not self.auto_orient and has(image, "orientation"):
             image = image.copy()
             image.remove("orientation")

@@ -79,8 +79,11 @@ def reduced(
 
 
 def reader_of_copies(reader: Reader) -> Reader:
-    """Return a reader for copies made by `reduced`, whatever formats sources may have. It refuses broken files."""
-    return replace(reader, inputs=(*_COPIES,), fail_on="error")
+    """Return a reader for copies made by `reduced`, whatever formats sources may have. It refuses broken files.
+
+    Copies are never overwritten in place, so they can be mapped.
+    """
+    return replace(reader, inputs=(*_COPIES,), fail_on="error", maps_files=True)
 
 
 def _finished(

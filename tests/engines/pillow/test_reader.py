@@ -72,3 +72,22 @@ def test_a_file_is_read_for_so_long_only(tmp_path: Path) -> None:
     reader = Reader(INPUTS, auto_orient=True, timeout=-1)
     with (tmp_path / "a.png").open("rb") as file, pytest.raises(LimitExceeded, match="IMAGES_RENDER_TIMEOUT"):
         reader.open(file.fileno(), "a.png").__enter__()
+
+
+@pytest.mark.parametrize("maps_files", [True, False])
+def test_a_tiff_is_mapped_only_if_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maps_files: bool) -> None:
+    """libtiff maps a file whose descriptor it has. Without, Pillow hands over the bytes."""
+    gradient((64, 48)).save(tmp_path / "a.tif", compression="tiff_lzw")
+    passed = []
+    plain = Image._getdecoder
+
+    def get(mode: str, name: str, arguments: tuple[object, ...], *rest: object) -> object:
+        passed.append(arguments)
+        return plain(mode, name, arguments, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image, "_getdecoder", get)
+    with (tmp_path / "a.tif").open("rb") as file:
+        reader = Reader(INPUTS, auto_orient=True, timeout=10, maps_files=maps_files)
+        with reader.open(file.fileno(), "a.tif") as (image, _):
+            assert image.tobytes() == gradient((64, 48)).tobytes()
+    assert [bool(arguments[1]) for arguments in passed] == [maps_files]
