@@ -273,7 +273,8 @@ def all_renderers_taken(app: Flask) -> Iterator[None]:
 @contextlib.contextmanager
 def stopped_renderers() -> Iterator[None]:
     """Let this run's renderers, which are started if need be, do nothing during the block."""
-    from flask_images_vips.pool.start import place, start  # what only Linux has
+    from flask_images_vips.pool.place import place
+    from flask_images_vips.pool.start import start  # what only Linux has
 
     start(place())
     stopped: set[int] = set()

@@ -6,7 +6,7 @@ may allocate a limited amount of memory, and that can access only the files that
 all workers of one user on one host share the same renderers, which are called a pool. This is the life of a pool, in
 order.
 
-**Place** (`start.place`). A pool has three Unix sockets in a private folder: one for requests of visitors, one for
+**Place** (`place`). A pool has three Unix sockets in a private folder: one for requests of visitors, one for
 background work, one for leases. The name of a pool is a digest of everything that its users must have in common, such
 as the version of this package, so two versions can run side by side.
 

@@ -26,7 +26,8 @@ from ..rendering.request import Request, Work
 from . import wire
 from .lease import Lease
 from .outcome import Crashed, Done, NoPool
-from .start import Place, start
+from .place import Place
+from .start import check_descriptors, start
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -214,6 +215,7 @@ class Pool:
                 start(self.place)
                 continue
             except OSError as error:
+                check_descriptors(error)
                 raise NoPool(f"cannot connect to its socket: {error}") from error
             if not wire.is_own_user(connection):
                 connection.close()

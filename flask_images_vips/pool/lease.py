@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import Busy
 from . import wire
-from .start import Place
+from .place import Place
 
 _SECONDS = 2.0
 
@@ -30,10 +30,12 @@ class Lease:
         self._count = count
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
+        self._listener: int | None = None
 
     def hold(self) -> None:
-        """Open the lease, unless it is open."""
-        if self._connection is None or wire.has_gone(self._connection):
+        """Open the lease, unless it is open. If another pool has taken the place of the pool, change to that."""
+        connection = self._connection
+        if connection is None or self._listener != self._place.inode("leases") or wire.has_gone(connection):
             with self._lock, suppress(OSError, Busy):
                 self._close()
                 self._open()
@@ -50,6 +52,7 @@ class Lease:
                 return {}
 
     def _open(self) -> socket.socket:
+        self._listener = self._place.inode("leases")
         connection = self._connection = self._place.connect("leases", time.monotonic() + _SECONDS)
         _held.add(connection)
         connection.settimeout(_SECONDS)

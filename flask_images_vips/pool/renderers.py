@@ -127,10 +127,7 @@ def make_renderers(config: Config) -> Renderers:
     if sys.platform != "linux":
         return Renderers(None, thread, "renderers need Linux")
     from .client import Pool  # noqa: PLC0415  (needs Linux)
-    from .start import place  # noqa: PLC0415
+    from .place import Place  # noqa: PLC0415
 
-    try:
-        most_waiting = max(_MIN_WAITING, _WAITING_EACH * count)
-        return Renderers(Pool(place(), count, memory, config.lock_timeout, most_waiting), thread)
-    except NoPool as error:
-        return Renderers(None, thread, str(error))
+    most_waiting = max(_MIN_WAITING, _WAITING_EACH * count)
+    return Renderers(Pool(Place(), count, memory, config.lock_timeout, most_waiting), thread)

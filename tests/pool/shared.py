@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask_images_vips.pool.client import Pool
 from flask_images_vips.pool.outcome import Done
-from flask_images_vips.pool.start import place
+from flask_images_vips.pool.place import place
 from flask_images_vips.rendering.request import Request, Work
 
 PATIENCE_SECONDS = 30
