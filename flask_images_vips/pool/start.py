@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from ..errors import Busy
 from . import walls
@@ -126,10 +126,15 @@ def _spawn(place: Place) -> None:
 
 
 def _run(command: list[str], listeners: list[socket.socket]) -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    # Use numbers that do not clash with those that the descriptors get in the child.
-    copies = [fcntl.fcntl(each.fileno(), fcntl.F_DUPFD_CLOEXEC, 64) for each in listeners]
-    try:
+    with ExitStack() as stack:
+        # A descriptor that stays open here would keep a listener alive at which nobody answers.
+        def kept(descriptor: int) -> int:
+            stack.callback(os.close, descriptor)
+            return descriptor
+
+        null = kept(os.open(os.devnull, os.O_RDWR))
+        # Use numbers that do not clash with those that the descriptors get in the child.
+        copies = [kept(fcntl.fcntl(each.fileno(), fcntl.F_DUPFD_CLOEXEC, 64)) for each in listeners]
         actions = [(os.POSIX_SPAWN_DUP2, null, number) for number in range(3)]
         actions += [(os.POSIX_SPAWN_DUP2, copy, FIRST_DESCRIPTOR + number) for number, copy in enumerate(copies)]
         pid = os.posix_spawn(
@@ -143,9 +148,6 @@ def _run(command: list[str], listeners: list[socket.socket]) -> None:
         )
         with suppress(ChildProcessError):  # another thread waits for all children, as gunicorn does
             os.waitpid(pid, 0)  # it forks at once and exits
-    finally:
-        for descriptor in (null, *copies):
-            os.close(descriptor)
 
 
 def _environment() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import tempfile
@@ -9,14 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from conftest import gradient
 
-from pool.conditions import can_mount, mounted, seen
-from pool.shared import processes
+from flask_images_vips.errors import Busy
+from flask_images_vips.sources.local import LocalSources
+from pool.conditions import Seen, can_mount, mounted, seen
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the filters are for x86-64")
 WEAKER = "Images are rendered in the web worker, without protection against hostile files"
 USER = 54_321  # has no entry in /etc/passwd
+SHM = "mount -t tmpfs -o mode=1777 none /dev/shm"  # a folder for temporary files that ends with the test
 namespaces = pytest.mark.skipif(not can_mount(), reason="this process may not make mount namespaces")
 
 
@@ -26,7 +29,7 @@ def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="images-site-") as name:
         folder = Path(name)
         (folder / "static").mkdir()
-        Image.new("RGB", (64, 48)).save(folder / "static" / "a.png")
+        gradient((640, 480)).save(folder / "static" / "a.png")
         for each in (folder, *folder.rglob("*")):
             each.chmod(0o777 if each.is_dir() else 0o666)
         yield folder
@@ -49,3 +52,114 @@ def test_where_the_system_refuses_the_worker_renders(runtime: Path, folder: Path
     assert statuses == [200] * 3
     assert [line for line in warnings if not (line.startswith(WEAKER) and reason in line)] == []
     assert len(warnings) == 1
+
+
+def rendered_in_pool(found: Seen) -> bool:
+    return not any(line.startswith(WEAKER) for line in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("before", "lost"),
+    [
+        ("refuse((LANDLOCK, errno.ENOSYS))", "without Landlock, it could read and write the files of this user"),
+        ("refuse((PRCTL, errno.EINVAL, SET_SECCOMP))", "without seccomp, it could start programs"),
+    ],
+)
+def test_where_a_wall_is_missing_renderers_go_on(runtime: Path, folder: Path, before: str, lost: str) -> None:
+    statuses, warnings = seen(folder, before)
+    assert statuses == [200] * 3
+    assert len(warnings) == 1
+    assert "Renderers protect less" in warnings[0]
+    assert lost in warnings[0]
+
+
+@namespaces
+def test_without_proc_the_worker_renders(runtime: Path, folder: Path) -> None:
+    statuses, warnings = seen(folder, command=mounted("umount -l /proc"))
+    assert statuses == [200] * 3
+    assert len(warnings) == 1
+    assert "/proc is not mounted" in warnings[0]
+
+
+@namespaces
+def test_without_a_folder_for_sockets_the_worker_renders(runtime: Path, folder: Path) -> None:
+    command = mounted("mount -o remount,bind,ro /", "mount -t tmpfs -o ro none /dev/shm", "cd /")
+    variables = {"XDG_RUNTIME_DIR": "/runtime", "RUNTIME_DIRECTORY": str(runtime), "TMPDIR": "/nowhere"}
+    statuses, warnings = seen(folder, command=command, **variables)
+    assert statuses == [200] * 3
+    ours = [line for line in warnings if line.startswith(WEAKER)]
+    assert len(ours) == 1
+    for reason in (str(runtime), "/runtime", "Read-only file system"):
+        assert reason in ours[0]
+
+
+@namespaces
+@pytest.mark.parametrize("used", ["", "get(5)"])
+def test_a_user_that_changes_after_the_configuration_has_another_pool(runtime: Path, folder: Path, used: str) -> None:
+    then = "from pool.shared import processes; print(len(processes(Path(f'/tmp/flask-images-{os.geteuid()}'))))"
+    found = seen(
+        folder,
+        after=f"{used}\nbecome({USER})",
+        then=then,
+        command=mounted("mount -t tmpfs -o mode=1777 none /dev/shm"),
+        XDG_RUNTIME_DIR="",
+        TMPDIR="/dev/shm",
+    )
+    assert set(found.statuses) == {200}
+    assert rendered_in_pool(found), found.warnings
+
+
+@namespaces
+def test_a_user_without_home_and_name_has_renderers(runtime: Path, folder: Path) -> None:
+    before = f"become({USER}); [os.environ.pop(name, None) for name in ('HOME', 'USER', 'LOGNAME')]"
+    found = seen(folder, before, command=mounted(SHM), XDG_RUNTIME_DIR="", TMPDIR="/dev/shm")
+    assert found == ([200] * 3, [])
+
+
+def test_a_process_that_is_forked_after_the_configuration_uses_the_same_pool(runtime: Path, folder: Path) -> None:
+    after = "get(5)\nif os.fork():\n    os._exit(os.waitstatus_to_exitcode(os.wait()[1]))"
+    assert seen(folder, after=after) == ([200] * 4, [])
+
+
+WITHOUT_DESCRIPTORS = """
+import resource
+from pool.shared import processes
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+for free in range({most}):
+    taken = []
+    for process in processes(Path(os.environ["XDG_RUNTIME_DIR"])) if {ended} else []:
+        os.kill(process, signal.SIGKILL)
+    try:
+        while True:
+            taken.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        for _ in range(free):
+            os.close(taken.pop())
+    get(40 + free)
+    for each in taken:
+        os.close(each)
+    get(40 + free)
+"""
+
+
+@pytest.mark.parametrize(("ended", "most"), [(False, 8), (True, 14)])
+def test_without_descriptors_the_host_is_busy_and_nothing_is_remembered(
+    runtime: Path, folder: Path, ended: bool, most: int
+) -> None:
+    found = seen(folder, then=WITHOUT_DESCRIPTORS.format(ended=ended, most=most))
+    assert set(found.statuses[3::2]) == {200, 503}
+    assert set(found.statuses[4::2]) == {200}
+    assert rendered_in_pool(found), found.warnings
+
+
+def test_a_source_on_a_file_system_that_fails_is_busy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = LocalSources([str(folder / "static")]).find("a.png")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fail)
+        with pytest.raises(Busy, match=r"a\.png"):
+            source.open().__enter__()
