@@ -33,6 +33,19 @@ def parent_of(pid: int) -> int:
     return 0
 
 
+def busy_renderers(runtime: Path) -> set[int]:
+    """Renderers that have used a quarter of a second of CPU."""
+    busy = set()
+    for process in processes(runtime)[1:]:
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[11]) + int(fields[12]) > 25:
+            busy.add(process)
+    return busy
+
+
 def until(happened: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     end = time.monotonic() + seconds
     while not happened():

@@ -5,9 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import gradient
@@ -15,6 +20,7 @@ from conftest import gradient
 from flask_images_vips.errors import Busy
 from flask_images_vips.sources.local import LocalSources
 from pool.conditions import Seen, can_mount, mounted, seen
+from pool.shared import busy_renderers, processes, until
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the filters are for x86-64")
 WEAKER = "Images are rendered in the web worker, without protection against hostile files"
@@ -96,7 +102,6 @@ def test_without_a_folder_for_sockets_the_worker_renders(runtime: Path, folder: 
 @namespaces
 @pytest.mark.parametrize("used", ["", "get(5)"])
 def test_a_user_that_changes_after_the_configuration_has_another_pool(runtime: Path, folder: Path, used: str) -> None:
-    then = "from pool.shared import processes; print(len(processes(Path(f'/tmp/flask-images-{os.geteuid()}'))))"
     found = seen(
         folder,
         after=f"{used}\nbecome({USER})",
@@ -123,7 +128,7 @@ def test_a_process_that_is_forked_after_the_configuration_uses_the_same_pool(run
 
 WITHOUT_DESCRIPTORS = """
 import resource
-from pool.shared import processes
+from pool.shared import busy_renderers, processes, until
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
 for free in range({most}):
@@ -163,3 +168,79 @@ def test_a_source_on_a_file_system_that_fails_is_busy(folder: Path, monkeypatch:
         patch.setattr(os, "open", fail)
         with pytest.raises(Busy, match=r"a\.png"):
             source.open().__enter__()
+
+
+REMOVED = """
+from flask_images_vips.pool.nursery import GRACE_SECONDS
+from pool.shared import parent_of, processes, until
+runtime = Path(os.environ["XDG_RUNTIME_DIR"])
+def nurseries():
+    found = processes(runtime)
+    return {{each for each in found if parent_of(each) not in found}}
+old = nurseries()
+for path in [*runtime.rglob({pattern!r})]:
+    path.rename(path.with_name("gone"))
+get(40)
+new = nurseries() - old
+until(lambda: nurseries() == new)
+time.sleep(GRACE_SECONDS + 1)
+get(50)
+assert nurseries() == new
+"""
+
+
+@pytest.mark.parametrize("pattern", ["flask-images-vips", "*.visitors"])
+def test_if_the_sockets_of_a_pool_are_removed_another_one_takes_its_place(
+    runtime: Path, folder: Path, pattern: str
+) -> None:
+    assert seen(folder, then=REMOVED.format(pattern=pattern)) == ([200] * 5, [])
+
+
+@pytest.mark.parametrize("kind", ["leases", "background", "lock"])
+def test_other_files_of_a_running_pool_may_be_removed(runtime: Path, folder: Path, kind: str) -> None:
+    then = f"[path.unlink() for path in Path(os.environ['XDG_RUNTIME_DIR']).rglob('*.{kind}')]\nget(40)"
+    assert seen(folder, then=f"{then}\ntime.sleep(3)\nget(50)") == ([200] * 5, [])
+
+
+FROZEN = """
+import sys
+from pool.shared import *
+from flask_images_vips.options.options import Options
+from flask_images_vips.formats import by_name
+mine = pool(Path(sys.argv[1]), count=1)
+header(mine, Path(sys.argv[2]))
+settings = {"effort": "small"}
+request = Request(work=Work.RENDER, settings=settings, options=[Options()], format=by_name("avif"), suffix=".png")
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    print(run(mine, request, Path(sys.argv[2]), seconds=float(sys.argv[3])).result.size, flush=True)
+except Exception as error:
+    print(type(error).__name__, error, flush=True)
+print(header(mine, Path(sys.argv[2])).result.header.size, flush=True)
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_freeze_of_all_processes_is_no_deadline(runtime: Path, draw: Any, times: int) -> None:
+    picture, seconds = draw("slow.png", (2000, 1500)), 5
+    command = [sys.executable, "-c", FROZEN, str(runtime), str(picture), str(seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        assert client.stdin is not None
+        assert client.stdout.readline() == "ready\n"
+        client.stdin.write("\n")
+        client.stdin.flush()
+        for _ in range(times):
+            until(lambda: busy_renderers(runtime))
+            stopped = [*processes(runtime), client.pid]
+            for process in stopped:
+                os.kill(process, signal.SIGSTOP)
+            time.sleep(seconds + 2)
+            for process in stopped:
+                os.kill(process, signal.SIGCONT)
+            until(lambda stopped=stopped: not set(stopped[1:-1]) & set(processes(runtime)))
+        answer, after = client.stdout
+    expected = "Size(width=2000, height=1500)" if times == 1 else "Busy the system stopped this process"
+    assert answer.startswith(expected), answer
+    assert after == "Size(width=2000, height=1500)\n"

@@ -23,7 +23,7 @@ from flask_images_vips.pool.client import Pool
 from flask_images_vips.pool.nursery import GRACE_SECONDS
 from flask_images_vips.pool.outcome import Crashed
 from flask_images_vips.rendering.request import Request, Work
-from pool.shared import PATIENCE_SECONDS, header, parent_of, pool, processes, run, until
+from pool.shared import PATIENCE_SECONDS, busy_renderers, header, parent_of, pool, processes, run, until
 
 RENDER = Request(
     work=Work.RENDER, settings={}, options=[Options.parse({"w": "30"})], format=by_name("png"), suffix=".png"
@@ -273,19 +273,6 @@ def test_a_crash_is_tried_once_more(
             job.result(PATIENCE_SECONDS)
     assert caplog.text.count(f"({logged})") == 2
     assert header(mine, picture).result.header
-
-
-def busy_renderers(runtime: Path) -> set[int]:
-    """Renderers that have used a quarter of a second of CPU."""
-    busy = set()
-    for process in processes(runtime)[1:]:
-        try:
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[11]) + int(fields[12]) > 25:
-            busy.add(process)
-    return busy
 
 
 def test_the_end_of_the_nursery_is_the_end_of_its_renderers_and_another_pool_starts(
