@@ -241,6 +241,6 @@ def test_a_freeze_of_all_processes_is_no_deadline(runtime: Path, draw: Any, time
                 os.kill(process, signal.SIGCONT)
             until(lambda stopped=stopped: not set(stopped[1:-1]) & set(processes(runtime)))
         answer, after = client.stdout
-    expected = "Size(width=2000, height=1500)" if times == 1 else "Busy the system stopped this process"
+    expected = "Size(width=2000, height=1500)" if times == 1 else "Busy two renderers of 'a name' were killed"
     assert answer.startswith(expected), answer
     assert after == "Size(width=2000, height=1500)\n"
