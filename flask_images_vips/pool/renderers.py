@@ -72,8 +72,10 @@ class Renderers:
             with young:
                 return self._run(request, descriptors, refs[0], since, seconds, yields)
         except Crashed:
+            _check_threads()
             raise UnreadableSource(refs[0], "its decoder crashed") from None
         except UnreadableSource as error:
+            _check_threads()
             raise _named(error, refs) from None
 
     def _run(
@@ -90,6 +92,8 @@ class Renderers:
                 "Images are rendered in the web worker, without protection against hostile files: %s.", self._why
             )
             self._why = None
+        if self.pool is not None:
+            _check_threads()
         return self.thread.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
 
 
@@ -105,6 +109,12 @@ def young_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]
         if not is_remote(ref) and any(_is_young(descriptor) for descriptor in descriptors):
             raise Busy(f"{ref!r} cannot be read, and is so young that it may still be written") from None
         raise
+
+
+def _check_threads() -> None:
+    """Raise `Busy` if a render fails because this user has too many processes, which says nothing about its source."""
+    if not resources.has_threads():
+        raise Busy("no more threads can be started")
 
 
 def _is_young(descriptor: int) -> bool:

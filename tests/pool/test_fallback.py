@@ -36,6 +36,7 @@ def folder() -> Iterator[Path]:
         folder = Path(name)
         (folder / "static").mkdir()
         gradient((640, 480)).save(folder / "static" / "a.png")
+        os.utime(folder / "static" / "a.png", (1e9, 1e9))  # not just being written
         for each in (folder, *folder.rglob("*")):
             each.chmod(0o777 if each.is_dir() else 0o666)
         yield folder
@@ -102,14 +103,7 @@ def test_without_a_folder_for_sockets_the_worker_renders(runtime: Path, folder: 
 @namespaces
 @pytest.mark.parametrize("used", ["", "get(5)"])
 def test_a_user_that_changes_after_the_configuration_has_another_pool(runtime: Path, folder: Path, used: str) -> None:
-    found = seen(
-        folder,
-        after=f"{used}\nbecome({USER})",
-        then=then,
-        command=mounted("mount -t tmpfs -o mode=1777 none /dev/shm"),
-        XDG_RUNTIME_DIR="",
-        TMPDIR="/dev/shm",
-    )
+    found = seen(folder, after=f"{used}\nbecome({USER})", command=mounted(SHM), XDG_RUNTIME_DIR="", TMPDIR="/dev/shm")
     assert set(found.statuses) == {200}
     assert rendered_in_pool(found), found.warnings
 
@@ -168,6 +162,45 @@ def test_a_source_on_a_file_system_that_fails_is_busy(folder: Path, monkeypatch:
         patch.setattr(os, "open", fail)
         with pytest.raises(Busy, match=r"a\.png"):
             source.open().__enter__()
+
+
+WITHOUT_PROCESSES = """
+import threading
+from flask_images_vips.state import images_of
+taken = []
+try:
+    while True:
+        event = threading.Event()
+        thread = threading.Thread(target=event.wait)
+        thread.start()
+        taken.append((thread, event))
+except RuntimeError:
+    pass
+def free(count):
+    for _ in range(count):
+        thread, event = taken.pop()
+        event.set()
+        thread.join()
+free({free})
+"""
+WITH_PROCESSES = """
+free(len(taken))
+images_of(app).pipeline.producer.renderers._rests_until = 0  # as if a minute had passed
+get(10)
+"""
+
+
+@namespaces
+@pytest.mark.parametrize("free", [0, 1, 2, 3, 5, 15])
+def test_without_processes_and_threads_the_host_is_busy_and_nothing_is_remembered(
+    runtime: Path, folder: Path, free: int
+) -> None:
+    # The limit counts all processes and threads of a user.
+    before = f"import resource\nbecome({USER + free})\nresource.setrlimit(resource.RLIMIT_NPROC, (40, 40))"
+    after = WITHOUT_PROCESSES.format(free=free)
+    found = seen(folder, before, after, WITH_PROCESSES, mounted(SHM), XDG_RUNTIME_DIR="", TMPDIR="/dev/shm")
+    assert set(found.statuses[:3]) == ({503} if free < 15 else {200})
+    assert found.statuses[3] == 200
 
 
 REMOVED = """
