@@ -41,6 +41,7 @@ class Renderers:
         self.pool = pool
         self.thread = thread
         self._why = why
+        self._said: str | None = None
         self._rests_until = 0.0
 
     def by(self, config: Config) -> Renderers:
@@ -83,15 +84,17 @@ class Renderers:
     ) -> Done:
         if self.pool is not None and time.monotonic() >= self._rests_until:
             try:
-                return self.pool.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+                done = self.pool.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+                self._said = None
+                return done
             except NoPool as error:
                 self._rests_until = time.monotonic() + _REST_SECONDS
                 self._why = str(error)
-        if self._why:
+        if self._why and self._why != self._said:
             logger.warning(
                 "Images are rendered in the web worker, without protection against hostile files: %s.", self._why
             )
-            self._why = None
+            self._said = self._why
         if self.pool is not None:
             _check_threads()
         return self.thread.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)

@@ -203,6 +203,28 @@ def test_without_processes_and_threads_the_host_is_busy_and_nothing_is_remembere
     assert found.statuses[3] == 200
 
 
+NO_FORKS = """
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from pool.shared import processes
+folder = Path(f"/dev/shm/flask-images-{os.geteuid()}-renderers")
+nursery, *renderers = processes(folder)
+resource.prlimit(nursery, resource.RLIMIT_NPROC, (1, 1))
+for renderer in renderers[1:]:
+    os.kill(renderer, signal.SIGKILL)
+with ThreadPoolExecutor(4) as threads:
+    [*threads.map(get, range(40, 60))]
+assert processes(folder) == [nursery, *renderers[:1]]
+"""
+
+
+@namespaces
+def test_if_no_more_renderers_can_be_forked_requests_wait_for_those_that_there_are(runtime: Path, folder: Path) -> None:
+    before = f"become({USER + 100})"  # a user without other pools
+    found = seen(folder, before, then=NO_FORKS, command=mounted(SHM), XDG_RUNTIME_DIR="", TMPDIR="/dev/shm")
+    assert found == ([200] * 23, [])
+
+
 REMOVED = """
 from flask_images_vips.pool.nursery import GRACE_SECONDS
 from pool.shared import parent_of, processes, until
