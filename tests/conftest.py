@@ -50,6 +50,7 @@ ALONE = {
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
+    "pool/test_fallback.py",
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_background_work.py",

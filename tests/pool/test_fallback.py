@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import gradient
+from conftest import IN_THREAD, gradient
 
 from flask_images_vips.errors import Busy
 from flask_images_vips.sources.local import LocalSources
 from pool.conditions import Seen, can_mount, mounted, seen
 from pool.shared import busy_renderers, processes, until
 
-pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the filters are for x86-64")
+pytestmark = [
+    pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the filters need x86-64"),
+    pytest.mark.skipif(bool(IN_THREAD), reason="there is no pool"),
+]
 WEAKER = "Images are rendered in the web worker, without protection against hostile files"
 USER = 54_321  # has no entry in /etc/passwd
 SHM = "mount -t tmpfs -o mode=1777 none /dev/shm"  # a folder for temporary files that ends with the test
