@@ -1,11 +1,11 @@
 """Keep the pool alive as long as this process may need it.
 
-A lease is an open connection to the nursery. The kernel closes it when the process ends, for whatever reason.
+A lease is an open connection to the nursery. The kernel closes it when the process ends, for whatever reason. A forked
+child does not keep it.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -14,12 +14,10 @@ from typing import Any
 
 from ..errors import Busy
 from . import wire
+from .inherited import close, keep_from_children
 from .place import Place
 
 _SECONDS = 2.0
-
-_held: set[socket.socket] = set()
-"""The leases of this process. A forked child closes them."""
 
 
 class Lease:
@@ -54,23 +52,12 @@ class Lease:
     def _open(self) -> socket.socket:
         self._listener = self._place.inode("leases")
         connection = self._connection = self._place.connect("leases", time.monotonic() + _SECONDS)
-        _held.add(connection)
+        keep_from_children(connection)
         connection.settimeout(_SECONDS)
         wire.send(connection, {"wanted": self._count})
         return connection
 
     def _close(self) -> None:
         if self._connection is not None:
-            _held.discard(self._connection)
-            self._connection.close()
+            close(self._connection)
             self._connection = None
-
-
-def _close_inherited() -> None:
-    while _held:
-        with suppress(OSError):
-            os.close(_held.pop().detach())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_inherited)

@@ -13,10 +13,12 @@ import signal
 import socket
 import sys
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from ..errors import Busy
 from . import walls
+from .inherited import close, keep_from_children
 from .outcome import NoPool
 from .place import Place
 from .wire import FIRST_DESCRIPTOR, LISTENERS
@@ -53,8 +55,7 @@ def start(place: Place) -> None:
     if not os.path.isdir("/proc/self/fd"):
         raise NoPool("/proc is not mounted")
     try:
-        with open(place.lock, "ab") as lock:
-            _acquire(lock.fileno())
+        with open(place.lock, "ab") as lock, _locked(lock.fileno()):
             if not _is_alive(place):
                 _spawn(place)
                 _log_start(place)
@@ -77,16 +78,21 @@ def _log_start(place: Place) -> None:
         logger.warning("Renderers protect less against a decoder that a hostile file has taken over: %s.", lost)
 
 
-def _acquire(lock: int) -> None:
+@contextmanager
+def _locked(lock: int) -> Iterator[None]:
     until = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            break
         except BlockingIOError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.005)
+    try:
+        yield
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing the file would not do if a forked child has it, too
 
 
 def _is_alive(place: Place) -> bool:
@@ -104,7 +110,7 @@ def _spawn(place: Place) -> None:
     listeners, inodes = [], []
     try:
         for name in LISTENERS:
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener = keep_from_children(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             listeners.append(listener)
             temporary = f".{secrets.token_hex(4)}"
             with place.address(temporary) as address:
@@ -122,19 +128,21 @@ def _spawn(place: Place) -> None:
         _run([_interpreter(), "-I", "-S", "-c", _BOOT, json.dumps(fields)], listeners)
     finally:
         for listener in listeners:
-            listener.close()
+            close(listener)
 
 
 def _run(command: list[str], listeners: list[socket.socket]) -> None:
     with ExitStack() as stack:
-        # A descriptor that stays open here would keep a listener alive at which nobody answers.
-        def kept(descriptor: int) -> int:
-            stack.callback(os.close, descriptor)
-            return descriptor
-
-        null = kept(os.open(os.devnull, os.O_RDWR))
-        # Use numbers that do not clash with those that the descriptors get in the child.
-        copies = [kept(fcntl.fcntl(each.fileno(), fcntl.F_DUPFD_CLOEXEC, 64)) for each in listeners]
+        null = os.open(os.devnull, os.O_RDWR)
+        stack.callback(os.close, null)
+        copies = []
+        # A copy that stays open, here or in a child, would keep a listener alive at which nobody answers.
+        for listener in listeners:
+            # Use numbers that do not clash with those that the descriptors get in the child.
+            number = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 64)
+            copy = keep_from_children(socket.socket(fileno=number))
+            stack.callback(close, copy)
+            copies.append(copy.fileno())
         actions = [(os.POSIX_SPAWN_DUP2, null, number) for number in range(3)]
         actions += [(os.POSIX_SPAWN_DUP2, copy, FIRST_DESCRIPTOR + number) for number, copy in enumerate(copies)]
         pid = os.posix_spawn(

@@ -304,6 +304,32 @@ def test_a_forked_child_holds_no_lease_of_its_parent(runtime: Path, picture: Pat
         os.waitpid(pid, 0)
 
 
+def test_a_child_that_is_forked_during_a_start_keeps_no_listener(
+    runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn, children = os.posix_spawn, []
+
+    def fork_and_spawn(*arguments: Any, **keywords: Any) -> int:
+        pid = os.fork()  # as another thread might
+        if not pid:
+            time.sleep(PATIENCE_SECONDS)
+            os._exit(0)
+        children.append(pid)
+        return spawn(*arguments, **keywords)
+
+    monkeypatch.setattr(os, "posix_spawn", fork_and_spawn)
+    mine = pool(runtime, patience=5)
+    try:
+        header(mine, picture)
+        for process in processes(runtime):
+            os.kill(process, signal.SIGKILL)
+        assert header(mine, picture).result.header
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
 def test_a_forked_child_renders_too(runtime: Path, picture: Path) -> None:
     mine = pool(runtime)
     header(mine, picture)
