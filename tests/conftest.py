@@ -50,6 +50,7 @@ ALONE = {
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
+    "pool/test_fallback.py",
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_background_work.py",
@@ -273,7 +274,8 @@ def all_renderers_taken(app: Flask) -> Iterator[None]:
 @contextlib.contextmanager
 def stopped_renderers() -> Iterator[None]:
     """Let this run's renderers, which are started if need be, do nothing during the block."""
-    from flask_images_vips.pool.start import place, start  # what only Linux has
+    from flask_images_vips.pool.place import place
+    from flask_images_vips.pool.start import start  # what only Linux has
 
     start(place())
     stopped: set[int] = set()

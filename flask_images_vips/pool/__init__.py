@@ -6,9 +6,10 @@ may allocate a limited amount of memory, and that can access only the files that
 all workers of one user on one host share the same renderers, which are called a pool. This is the life of a pool, in
 order.
 
-**Place** (`start.place`). A pool has three Unix sockets in a private folder: one for requests of visitors, one for
+**Place** (`place`). A pool has three Unix sockets in a private folder: one for requests of visitors, one for
 background work, one for leases. The name of a pool is a digest of everything that its users must have in common, such
-as the version of this package, so two versions can run side by side.
+as the version of this package, so two versions can run side by side. A process finds the place when it first needs it,
+because a server may fork or change its user after it has loaded the application.
 
 **Start** (`start`). A process that finds no socket, or no listener at it, takes a file lock and checks again. If there
 is still no pool, it binds new sockets, moves them to their names, and starts the nursery, which inherits them. Other
@@ -20,7 +21,8 @@ and replaces renderers that die.
 
 **Lease** (`lease`). Each process that has rendered keeps a connection to the nursery open, and states how many
 renderers it wants. The largest number counts. The kernel closes the connection when the process ends, for whatever
-reason.
+reason. If the sockets were removed, as programs that tidy up do, another pool takes the place of this one, and the
+leases move to it.
 
 **Request** (`client`, `wire`). A client connects, sends a JSON object and the open files, and waits. The backlog of the
 socket is the queue: first come, first served, for all processes of the host. A client whose turn does not come in time
@@ -37,8 +39,9 @@ nursery replaces it. A renderer that had no work for a minute exits too, and is 
 **Crash** (`client`). If the connection closes before the answer, the client asks the nursery how the renderer died. If
 that was the deadline, a limit is exceeded. Otherwise the request is tried once more, if there is time left. A file that
 crashes two renderers is unreadable. If both were killed with SIGKILL, somebody else killed them, and the answer is that
-the host is busy. If the file is younger than two seconds, it may still be written, and the answer is that the host is
-busy (`renderers`).
+the host is busy. The same is true if the system had frozen the client meanwhile, because the timers of the renderers
+ran on. If the file is younger than two seconds, it may still be written, and the answer is that the host is busy
+(`renderers`).
 
 **Walls** (`walls`). A renderer can open no file except libraries (Landlock). It cannot open connections, start programs
 or processes, or send signals (seccomp). Its memory and its descriptors are limited, and it does not see the environment

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import socket
 import threading
@@ -26,7 +27,8 @@ from ..rendering.request import Request, Work
 from . import wire
 from .lease import Lease
 from .outcome import Crashed, Done, NoPool
-from .start import Place, start
+from .place import Place
+from .start import check_descriptors, start
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -35,16 +37,18 @@ _LOST = 5  # connections that closed before a renderer had begun, because the po
 _MAX_ANSWER = 1 << 30
 _TRIES = 2  # attempts, if the renderer dies before the deadline
 _LONGEST_WAIT = 3600.0
+_GLANCE_SECONDS, _FROZEN_SECONDS = 0.25, 1.0  # a wait for the former that takes the latter means that time stood still
 _SLACK_SECONDS = 0.3  # to wait after the deadline, for the kernel and for the answer to arrive
 
 
 class _Died(Exception):
-    """A renderer died *seconds* after it had begun."""
+    """A renderer died *seconds* after it had begun. *frozen* means that the system stopped this process meanwhile."""
 
-    def __init__(self, pid: int, seconds: float) -> None:
+    def __init__(self, pid: int, seconds: float, frozen: bool) -> None:
         super().__init__(pid)
         self.pid = pid
         self.seconds = seconds
+        self.frozen = frozen
 
 
 class _Cause(Enum):
@@ -158,7 +162,8 @@ class Pool:
     def _finish(self, connection: socket.socket, request: Request, pid: int, seconds: float) -> Done:
         """Wait for the answer of the renderer *pid*."""
         begin = time.monotonic()
-        connection.settimeout(seconds + _SLACK_SECONDS)
+        frozen = _wait(connection, seconds + _SLACK_SECONDS)
+        connection.settimeout(max(0.001, begin + seconds + _SLACK_SECONDS - time.monotonic()))
         try:
             fields, files, _ = wire.receive(connection, max_bytes=_MAX_ANSWER)
             self._log(fields["notes"])
@@ -173,7 +178,7 @@ class Pool:
             TypeError,
             ValueError,
         ) as error:  # it died, hangs, or sent something invalid
-            raise _Died(pid, time.monotonic() - begin) from error
+            raise _Died(pid, 0 if frozen else time.monotonic() - begin, frozen) from error
         raise failure
 
     def _log(self, notes: Sequence[str]) -> None:
@@ -198,6 +203,8 @@ class Pool:
         logger.warning(
             "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB", ref, ending, spent, limit, megabytes
         )
+        if death.frozen:  # the timer of the renderer ran on
+            return _Cause.KILLED
         if number == -signal.SIGALRM or spent >= limit:
             raise overtime(spent, limit)
         # Libraries abort if they get no memory, and the kernel kills processes that take too much.
@@ -214,12 +221,29 @@ class Pool:
                 start(self.place)
                 continue
             except OSError as error:
+                check_descriptors(error)
                 raise NoPool(f"cannot connect to its socket: {error}") from error
             if not wire.is_own_user(connection):
                 connection.close()
                 raise NoPool("its socket belongs to another user")
             return connection
         raise NoPool("it ends right after it was started")
+
+
+def _wait(connection: socket.socket, seconds: float) -> bool:
+    """Wait until there is something to read, at most *seconds*. Returns whether this process was frozen meanwhile.
+
+    Systems that run functions on demand stop all processes between two requests. The clocks run on.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    before, until, frozen, ready = time.monotonic(), time.monotonic() + seconds, False, False
+    while not ready and before < until:
+        ready = bool(poll.poll(1000 * min(_GLANCE_SECONDS, until - before)))
+        now = time.monotonic()
+        frozen = frozen or now - before > _FROZEN_SECONDS
+        before = now
+    return frozen
 
 
 def _check(request: Request, result: Result) -> None:

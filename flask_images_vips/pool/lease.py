@@ -1,11 +1,11 @@
 """Keep the pool alive as long as this process may need it.
 
-A lease is an open connection to the nursery. The kernel closes it when the process ends, for whatever reason.
+A lease is an open connection to the nursery. The kernel closes it when the process ends, for whatever reason. A forked
+child does not keep it.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -14,12 +14,10 @@ from typing import Any
 
 from ..errors import Busy
 from . import wire
-from .start import Place
+from .inherited import close, keep_from_children
+from .place import Place
 
 _SECONDS = 2.0
-
-_held: set[socket.socket] = set()
-"""The leases of this process. A forked child closes them."""
 
 
 class Lease:
@@ -30,10 +28,12 @@ class Lease:
         self._count = count
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
+        self._listener: int | None = None
 
     def hold(self) -> None:
-        """Open the lease, unless it is open."""
-        if self._connection is None or wire.has_gone(self._connection):
+        """Open the lease, unless it is open. If another pool has taken the place of the pool, change to that."""
+        connection = self._connection
+        if connection is None or self._listener != self._place.inode("leases") or wire.has_gone(connection):
             with self._lock, suppress(OSError, Busy):
                 self._close()
                 self._open()
@@ -50,24 +50,14 @@ class Lease:
                 return {}
 
     def _open(self) -> socket.socket:
+        self._listener = self._place.inode("leases")
         connection = self._connection = self._place.connect("leases", time.monotonic() + _SECONDS)
-        _held.add(connection)
+        keep_from_children(connection)
         connection.settimeout(_SECONDS)
         wire.send(connection, {"wanted": self._count})
         return connection
 
     def _close(self) -> None:
         if self._connection is not None:
-            _held.discard(self._connection)
-            self._connection.close()
+            close(self._connection)
             self._connection = None
-
-
-def _close_inherited() -> None:
-    while _held:
-        with suppress(OSError):
-            os.close(_held.pop().detach())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_inherited)

@@ -34,6 +34,7 @@ _CROWD_SECONDS = 0.005  # that an idle renderer has to accept a connection befor
 _QUIET_SECONDS = 0.2  # without an event, before the nursery imports what the first pictures did not need
 _FAILED = 1  # exit code of a renderer after an error outside of a request
 _MAX_FAILURES = 3  # then the pool ends, because renderers cannot run here
+_NO_FORK_SECONDS = 0.05  # to wait after a fork failed
 _DYING_SECONDS = 0.02  # for the kernel to end a process after its signal
 _REMEMBERED = 256
 
@@ -138,7 +139,12 @@ class Nursery:
         return bool(select.select([self.visitors, self.background], [], [], 0)[0])
 
     def _fork(self) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # too many processes, or no memory
+            self._failures += not self._renderers  # otherwise the requests wait for those that there are
+            time.sleep(_NO_FORK_SECONDS)
+            return
         if not pid:
             code = _FAILED
             try:

@@ -41,6 +41,7 @@ class Renderers:
         self.pool = pool
         self.thread = thread
         self._why = why
+        self._said: str | None = None
         self._rests_until = 0.0
 
     def by(self, config: Config) -> Renderers:
@@ -72,8 +73,10 @@ class Renderers:
             with young:
                 return self._run(request, descriptors, refs[0], since, seconds, yields)
         except Crashed:
+            _check_threads()
             raise UnreadableSource(refs[0], "its decoder crashed") from None
         except UnreadableSource as error:
+            _check_threads()
             raise _named(error, refs) from None
 
     def _run(
@@ -81,15 +84,19 @@ class Renderers:
     ) -> Done:
         if self.pool is not None and time.monotonic() >= self._rests_until:
             try:
-                return self.pool.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+                done = self.pool.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+                self._said = None
+                return done
             except NoPool as error:
                 self._rests_until = time.monotonic() + _REST_SECONDS
                 self._why = str(error)
-        if self._why:
+        if self._why and self._why != self._said:
             logger.warning(
                 "Images are rendered in the web worker, without protection against hostile files: %s.", self._why
             )
-            self._why = None
+            self._said = self._why
+        if self.pool is not None:
+            _check_threads()
         return self.thread.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
 
 
@@ -105,6 +112,12 @@ def young_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]
         if not is_remote(ref) and any(_is_young(descriptor) for descriptor in descriptors):
             raise Busy(f"{ref!r} cannot be read, and is so young that it may still be written") from None
         raise
+
+
+def _check_threads() -> None:
+    """Raise `Busy` if a render fails because this user has too many processes, which says nothing about its source."""
+    if not resources.has_threads():
+        raise Busy("no more threads can be started")
 
 
 def _is_young(descriptor: int) -> bool:
@@ -127,10 +140,7 @@ def make_renderers(config: Config) -> Renderers:
     if sys.platform != "linux":
         return Renderers(None, thread, "renderers need Linux")
     from .client import Pool  # noqa: PLC0415  (needs Linux)
-    from .start import place  # noqa: PLC0415
+    from .place import Place  # noqa: PLC0415
 
-    try:
-        most_waiting = max(_MIN_WAITING, _WAITING_EACH * count)
-        return Renderers(Pool(place(), count, memory, config.lock_timeout, most_waiting), thread)
-    except NoPool as error:
-        return Renderers(None, thread, str(error))
+    most_waiting = max(_MIN_WAITING, _WAITING_EACH * count)
+    return Renderers(Pool(Place(), count, memory, config.lock_timeout, most_waiting), thread)

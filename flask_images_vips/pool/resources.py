@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
 _CGROUPS = "/sys/fs/cgroup"
 MAX_MEMORY = 768_000_000
 MIN_MEMORY = 300_000_000
+_THREADS = 4  # of a render, besides one for each processor
 
 
 def renderers(wanted: int | None, memory: int | None) -> tuple[int, int]:
@@ -46,6 +48,19 @@ def memory_bytes() -> int:
         with suppress(ValueError):
             most = min(most, int(line))
     return most
+
+
+def has_threads() -> bool:
+    """Return whether this user may start the threads that a render needs. Without them, libvips fails or crashes."""
+    over = threading.Event()
+    try:
+        for _ in range(_THREADS + processors()):
+            threading.Thread(target=over.wait, daemon=True).start()
+    except RuntimeError:
+        return False
+    finally:
+        over.set()
+    return True
 
 
 def _limits(name: str) -> Iterator[str]:

@@ -17,7 +17,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
-_SET_NO_NEW_PRIVS, _SET_DUMPABLE, _GET_SECCOMP, _SET_SECCOMP, _FILTER = 38, 4, 21, 22, 2
+_SET_NO_NEW_PRIVS, _SET_DUMPABLE, _SET_SECCOMP, _FILTER = 38, 4, 22, 2
+
+LANDLOCK, SECCOMP = "Landlock", "seccomp"
+STOPPED_BY = {
+    LANDLOCK: "read and write the files of this user",
+    SECCOMP: "start programs and connect to other hosts",
+}
+"""What renderers could do without a wall."""
 
 # Landlock: its system calls, its rights, and the number of rights that each version knows (linux/landlock.h).
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -90,17 +97,18 @@ def bound_memory(max_bytes: int) -> None:
 
 def missing() -> list[str]:
     """Return the names of the walls that this kernel, or this package on this machine, does not support."""
-    found = []
-    if not _landlock_version():
-        found.append("Landlock")
-    try:
-        _prctl(_GET_SECCOMP)
-        known = platform.machine() in _REFUSED
-    except OSError:
-        known = False
-    if not known:
-        found.append("seccomp")
+    found = [] if _landlock_version() else [LANDLOCK]
+    if platform.machine() not in _REFUSED or not _knows_filters():
+        found.append(SECCOMP)
     return found
+
+
+def _knows_filters() -> bool:
+    try:
+        _prctl(_SET_SECCOMP, _FILTER, None)
+    except OSError as error:
+        return error.errno == errno.EFAULT  # it has looked for the filter
+    return False
 
 
 def _libc() -> ctypes.CDLL:

@@ -20,6 +20,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from ..errors import (
+    Busy,
     ConfigError,
     ImagesError,
     InvalidOption,
@@ -185,7 +186,7 @@ def error_to_json(error: Exception) -> dict[str, Any]:
         return {"error": name, "values": [error.name, str(error.value), error.expected]}
     if isinstance(error, SourceError):
         return {"error": name, "values": [error.ref, error.reason]}
-    if isinstance(error, ConfigError):
+    if isinstance(error, (Busy, ConfigError)):
         return {"error": name, "values": [str(error)]}
     return {"error": "Failed", "values": ["".join(_traceback(error))]}
 
@@ -208,10 +209,9 @@ def error_from_json(fields: Mapping[str, Any]) -> ImagesError:
                 return UnreadableSource(*values)
             case "UnsupportedSource":
                 return UnsupportedSource(*values)
-            case "ConfigError":
-                return ConfigError(*values)
-            case "Failed":
-                return Failed(*values)
+            case "Busy" | "ConfigError" | "Failed" as name:
+                by_name: dict[str, type[ImagesError]] = {"Busy": Busy, "ConfigError": ConfigError, "Failed": Failed}
+                return by_name[name](*values)
     raise BrokenWire("not an error")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..errors import SourceChanged, SourceNotFound
+from ..errors import Busy, SourceChanged, SourceNotFound
 
 # Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
 _OPEN_FLAGS = (
@@ -18,6 +19,9 @@ _OPEN_FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+# Errors that say nothing about the file. ESTALE does not exist on Windows.
+_PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Source:
 
         Raises:
             SourceNotFound: If the file may not be read, is not a regular file, or is a link out of *root*.
+            Busy: If it cannot be opened at the moment, for example because this process has no descriptors left.
             SourceChanged: If the file is gone, is another version, or changes during the block. This error replaces an
                 error of the block.
         """
@@ -68,6 +73,8 @@ class Source:
         except (FileNotFoundError, NotADirectoryError):
             raise SourceChanged(self.ref, "gone since it was found") from None
         except OSError as error:
+            if error.errno in _PASSING:
+                raise Busy(f"{self.ref!r} cannot be opened now: {error.strerror}") from None
             raise SourceNotFound(self.ref, error.strerror or str(error)) from None
         try:
             before = self._checked(descriptor)

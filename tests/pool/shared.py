@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask_images_vips.pool.client import Pool
 from flask_images_vips.pool.outcome import Done
-from flask_images_vips.pool.start import place
+from flask_images_vips.pool.place import place
 from flask_images_vips.rendering.request import Request, Work
 
 PATIENCE_SECONDS = 30
@@ -31,6 +31,19 @@ def parent_of(pid: int) -> int:
     with suppress(OSError, IndexError):
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return 0
+
+
+def busy_renderers(runtime: Path) -> set[int]:
+    """Renderers that have used a quarter of a second of CPU."""
+    busy = set()
+    for process in processes(runtime)[1:]:
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[11]) + int(fields[12]) > 25:
+            busy.add(process)
+    return busy
 
 
 def until(happened: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:

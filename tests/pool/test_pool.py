@@ -23,7 +23,7 @@ from flask_images_vips.pool.client import Pool
 from flask_images_vips.pool.nursery import GRACE_SECONDS
 from flask_images_vips.pool.outcome import Crashed
 from flask_images_vips.rendering.request import Request, Work
-from pool.shared import PATIENCE_SECONDS, header, parent_of, pool, processes, run, until
+from pool.shared import PATIENCE_SECONDS, busy_renderers, header, parent_of, pool, processes, run, until
 
 RENDER = Request(
     work=Work.RENDER, settings={}, options=[Options.parse({"w": "30"})], format=by_name("png"), suffix=".png"
@@ -275,19 +275,6 @@ def test_a_crash_is_tried_once_more(
     assert header(mine, picture).result.header
 
 
-def busy_renderers(runtime: Path) -> set[int]:
-    """Renderers that have used a quarter of a second of CPU."""
-    busy = set()
-    for process in processes(runtime)[1:]:
-        try:
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[11]) + int(fields[12]) > 25:
-            busy.add(process)
-    return busy
-
-
 def test_the_end_of_the_nursery_is_the_end_of_its_renderers_and_another_pool_starts(
     runtime: Path, picture: Path
 ) -> None:
@@ -315,6 +302,32 @@ def test_a_forked_child_holds_no_lease_of_its_parent(runtime: Path, picture: Pat
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def test_a_child_that_is_forked_during_a_start_keeps_no_listener(
+    runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn, children = os.posix_spawn, []
+
+    def fork_and_spawn(*arguments: Any, **keywords: Any) -> int:
+        pid = os.fork()  # as another thread might
+        if not pid:
+            time.sleep(PATIENCE_SECONDS)
+            os._exit(0)
+        children.append(pid)
+        return spawn(*arguments, **keywords)
+
+    monkeypatch.setattr(os, "posix_spawn", fork_and_spawn)
+    mine = pool(runtime, patience=5)
+    try:
+        header(mine, picture)
+        for process in processes(runtime):
+            os.kill(process, signal.SIGKILL)
+        assert header(mine, picture).result.header
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def test_a_forked_child_renders_too(runtime: Path, picture: Path) -> None:

@@ -59,6 +59,10 @@ def test_without_a_pool_the_thread_renders_and_one_line_says_why(
     renderers_of(app)._rests_until = time.monotonic()
     assert fetch(app, "a.png", width=40).width == 40
     assert pool.asked > 1
+    assert caplog.text.count(WEAKER) == 1  # the same reason again
+    pool.error = NoPool("another reason")
+    assert fetch(app, "a.png", width=50).width == 50
+    assert caplog.text.count(WEAKER) == 2
 
 
 def test_no_renderers_by_configuration_are_no_reason_for_a_line(make_app: MakeApp, draw: Any, caplog: Any) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from flask_images_vips.engines.engine import Header
 from flask_images_vips.errors import (
+    Busy,
     ConfigError,
     ImagesError,
     InvalidOption,
@@ -109,6 +110,7 @@ def test_a_result_arrives_as_it_was(result: Result) -> None:
         LimitExceeded("the source has {:,} pixels", 5000, 3.5, set_by="a key"),
         UnreadableSource("source", "no image"),
         UnsupportedSource("watermark", "of no kind"),
+        Busy("no more threads can be started"),
         ConfigError("cannot work"),
     ],
 )

@@ -1,0 +1,166 @@
+"""Find the place of the pool of this host and user: three sockets in a private folder.
+
+The name of a pool is different for other versions of this package, other interpreters, and other services, because a
+service that ends takes its child processes along.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+
+from ..errors import Busy
+from ..hashing import digest
+from .outcome import NoPool
+from .wire import LISTENERS
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_LONGEST_PATH = 100  # a socket's path has at most 107 bytes
+_START_SECONDS = 2.0  # enough for Python to import the engines on a busy host
+_LONGEST_WAIT = 3600.0
+
+
+class Place:
+    """The place of the pool that this process uses: files in `folder` whose names begin with `name`.
+
+    It is found on first use by each process and user, not when the application is configured. A server may fork, change
+    its user or move to another control group in between.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], tuple[str, str]] = {}
+
+    def find(self) -> tuple[str, str]:
+        """Return the folder, which is created if necessary, and the name.
+
+        Raises:
+            NoPool: If there is no usable folder.
+        """
+        who = os.getpid(), os.geteuid()
+        found = self._found.get(who)
+        if found is None:
+            found = _private_folder(), _name()
+            self._found = {who: found}
+        return found
+
+    def forget(self) -> None:
+        """Find the place anew on its next use."""
+        self._found = {}
+
+    @property
+    def folder(self) -> str:
+        return self.find()[0]
+
+    @property
+    def name(self) -> str:
+        return self.find()[1]
+
+    @property
+    def lock(self) -> str:
+        return os.path.join(self.folder, f"{self.name}.lock")
+
+    def path(self, listener: str) -> str:
+        return os.path.join(self.folder, f"{self.name}.{listener}")
+
+    def inode(self, listener: str) -> int | None:
+        """Return the inode of the socket of *listener*, or None if there is none. Each pool has other inodes."""
+        try:
+            return os.stat(self.path(listener)).st_ino
+        except OSError:
+            return None
+
+    @contextmanager
+    def address(self, file: str) -> Iterator[str]:
+        """Yield an address of the socket *file* in the folder that is short enough for a socket."""
+        path = os.path.join(self.folder, file)
+        if len(os.fsencode(path)) <= _LONGEST_PATH:
+            yield path
+            return
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield f"/proc/self/fd/{descriptor}/{file}"
+        finally:
+            os.close(descriptor)
+
+    def grace(self) -> float:
+        """Return how long a request waits for a pool that has just been started, even if it may wait less otherwise."""
+        with suppress(OSError):
+            return max(0.0, _START_SECONDS - abs(time.time() - os.stat(self.path(LISTENERS[0])).st_ctime))
+        return 0.0
+
+    def connect(self, listener: str, until: float) -> socket.socket:
+        """Connect to *listener*. If its queue is full, wait until the monotonic time *until*.
+
+        Raises:
+            FileNotFoundError, ConnectionRefusedError: If there is no pool.
+            Busy: If the queue stays full.
+        """
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            while True:
+                connection.settimeout(min(max(0.001, until - time.monotonic()), _LONGEST_WAIT))
+                try:
+                    with self.address(f"{self.name}.{listener}") as address:
+                        connection.connect(address)
+                    return connection
+                except (BlockingIOError, TimeoutError):  # the errors of Linux if the queue is full
+                    if time.monotonic() >= until:
+                        raise Busy("the queue of the renderers is full") from None
+                    time.sleep(0.01)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def place() -> Place:
+    """Return the place of the pool that this process uses.
+
+    Raises:
+        NoPool: If there is no usable folder for it.
+    """
+    found = Place()
+    found.find()
+    return found
+
+
+def _private_folder() -> str:
+    reasons = []
+    for folder in _folders():
+        try:
+            os.makedirs(folder, 0o700, exist_ok=True)
+            status = os.lstat(folder)
+        except OSError as error:
+            reasons.append(f"{folder}: {error.strerror}")
+            continue
+        private = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+        if private and os.access(folder, os.W_OK):
+            return folder
+        reasons.append(f"{folder} is read-only, or not private to this user")
+    raise NoPool(f"no folder for its sockets: {'; '.join(reasons) or 'no folder for temporary files is usable'}")
+
+
+def _folders() -> Iterator[str]:
+    for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
+        folder = os.environ.get(variable, "").partition(":")[0]
+        if os.path.isabs(folder):
+            yield os.path.join(folder, "flask-images-vips")
+    with suppress(OSError):
+        yield os.path.join(tempfile.gettempdir(), f"flask-images-{os.geteuid()}-renderers")
+
+
+def _name() -> str:
+    try:
+        own = version("flask-images-vips")
+    except PackageNotFoundError:
+        own = ""
+    cgroup = ""
+    with suppress(OSError), open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        cgroup = file.read()
+    return digest("\n".join([own, _PACKAGE, sys.version, sys.prefix, cgroup]), 8)
