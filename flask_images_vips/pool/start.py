@@ -42,8 +42,13 @@ _LONGEST_PATH = 100  # a socket's path has at most 107 bytes
 _LOCK_SECONDS = 5.0
 _LONGEST_WAIT = 3600.0
 
-# Neither the folders nor the environment of the application affect what the nursery imports.
+# Neither the folders nor the environment of the application affect what the nursery imports. The fork makes it an
+# orphan, so that it does not become a zombie of the web worker. The worker waits for the fork, and cannot serve anybody
+# meanwhile under gevent, so it comes before the imports.
 _BOOT = """
+import os
+if os.fork():
+    os._exit(0)
 import json, sys
 fields = json.loads(sys.argv[1])
 sys.path += fields["folders"]
