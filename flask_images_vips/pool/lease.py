@@ -33,8 +33,8 @@ class Lease:
 
     def hold(self) -> None:
         """Open the lease, unless it is open."""
-        if self._connection is None or wire.has_gone(self._connection):
-            with self._lock, suppress(OSError, Busy):
+        with self._lock, suppress(OSError, Busy):  # of two threads, the second would use what the first has closed
+            if self._connection is None or wire.has_gone(self._connection):
                 self._close()
                 self._open()
 
