@@ -56,6 +56,7 @@ ALONE = {
     "test_background_work.py",
     "whole/test_load.py",
     "whole/test_processes.py",
+    "whole/test_servers.py",
 }
 
 

@@ -135,13 +135,20 @@ class Server:
             )
 
     def start_uwsgi(self, uwsgi: str, *options: str) -> None:
+        always = ["--http-socket=127.0.0.1:{port}", "--master", "--module=served:app", "--die-on-term"]
+        self._start([uwsgi, *always, *options])
+
+    def start_python(self, module: str, *options: str) -> None:
+        """Run a *module* of Python. ``{port}`` in the options is the port."""
+        self._start([sys.executable, "-m", module, *options])
+
+    def _start(self, command: list[str]) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
-        command = [uwsgi, f"--http-socket=127.0.0.1:{self.port}", "--master", "--module=served:app", "--die-on-term"]
         with self.own_log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, *options],
+                [part.replace("{port}", str(self.port)) for part in command],
                 cwd=self.folder,
                 env=environment(),
                 stdout=log,
@@ -229,8 +236,8 @@ def asked(server: Server, url: str) -> Answer | BaseException:
         return error
 
 
-def until(happened: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
+def until(happened: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    end = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > end:
             pytest.fail(f"gave up waiting until {what}")

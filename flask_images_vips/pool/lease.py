@@ -32,9 +32,9 @@ class Lease:
 
     def hold(self) -> None:
         """Open the lease, unless it is open. If another pool has taken the place of the pool, change to that."""
-        connection = self._connection
-        if connection is None or self._listener != self._place.inode("leases") or wire.has_gone(connection):
-            with self._lock, suppress(OSError, Busy):
+        with self._lock, suppress(OSError, Busy):  # of two threads, the second would use what the first has closed
+            connection = self._connection
+            if connection is None or self._listener != self._place.inode("leases") or wire.has_gone(connection):
                 self._close()
                 self._open()
 

@@ -240,8 +240,6 @@ class Nursery:
 
 def main(argument: str) -> None:
     """Run the nursery. *argument* is a JSON object with the arguments of `Nursery`, and folders, which are ignored."""
-    if os.fork():  # so that it is not a child of the web worker, and does not become a zombie
-        os._exit(0)
     fields = json.loads(argument)
     del fields["folders"]
     os.closerange(FIRST_DESCRIPTOR + len(LISTENERS), os.sysconf("SC_OPEN_MAX"))

@@ -33,8 +33,10 @@ from . import walls, wire
 logger = logging.getLogger("flask_images_vips")
 
 MAX_KEPT_BYTES = 60_000_000  # a renderer that holds more after a render exits, and its successor starts small
-IDLE, GROWN = 0, 3
-"""Exit codes of a renderer that had no work, and of one that was too large."""
+IDLE, GROWN = 0, 10
+"""Exit codes of a renderer that had no work, and of one that was too large. If gunicorn is process 1 of a container, it
+inherits renderers whose nursery was killed, and older versions of it stop if such a process exits with 3 or 4.
+"""
 
 _MAX_NOTES = 20
 _SILENT_SECONDS = 0.25  # to wait for a request: clients send it at once, but the host may be busy

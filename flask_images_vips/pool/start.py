@@ -34,8 +34,13 @@ _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "TZ", "LANG")
 _KEPT_PREFIXES = ("VIPS_", "FONTCONFIG_", "MALLOC_", "LC_", "GLIBC_")
 _LOCK_SECONDS = 5.0
 
-# Neither the folders nor the environment of the application affect what the nursery imports.
+# Neither the folders nor the environment of the application affect what the nursery imports. The fork makes it an
+# orphan, so that it does not become a zombie of the web worker. The worker waits for the fork, and cannot serve anybody
+# meanwhile under gevent, so it comes before the imports.
 _BOOT = """
+import os
+if os.fork():
+    os._exit(0)
 import json, sys
 fields = json.loads(sys.argv[1])
 sys.path += fields["folders"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import math
+import sys
 import threading
 import time
+from typing import Any
 
 import pyvips
 
@@ -63,40 +66,54 @@ class _Watcher:
 
     The thread sleeps until the earliest deadline, and is woken if an earlier one is added. Removing a deadline does not
     wake it.
+
+    Under gevent, the names of `threading` are greenlets, which do not run while libvips computes. So this uses a thread
+    and locks of the operating system.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = _unpatched("allocate_lock")()
+        self._sleep = _unpatched("allocate_lock")()  # held by the thread, and released to wake it
+        self._sleep.acquire()
         self._deadlines: set[Deadline] = set()
         self._wakes = math.inf
-        self._thread: threading.Thread | None = None
+        self._started = False
 
     def add(self, deadline: Deadline) -> None:
-        with self._changed:
-            if self._thread is None:
-                thread = threading.Thread(target=self._watch, name="libvips' deadlines", daemon=True)
+        with self._lock:
+            if not self._started:
                 try:
-                    thread.start()
+                    _unpatched("start_new_thread")(self._watch, ())
                 except RuntimeError as error:  # the limit of threads is reached, or Python is shutting down
                     raise Busy(f"cannot start the thread that enforces the render timeout: {error}") from error
-                self._thread = thread
+                self._started = True
             self._deadlines.add(deadline)
             if deadline.end < self._wakes:
-                self._changed.notify()
+                self._wakes = deadline.end
+                if self._sleep.locked():
+                    self._sleep.release()
 
     def remove(self, deadline: Deadline) -> None:
-        with self._changed:
+        with self._lock:
             self._deadlines.discard(deadline)
 
     def _watch(self) -> None:
-        with self._changed:
-            while True:
+        while True:
+            with self._lock:
                 now = time.monotonic()
-                for deadline in [each for each in self._deadlines if each.end <= now]:
-                    self._deadlines.remove(deadline)
-                    deadline.kill()
+                over = [each for each in self._deadlines if each.end <= now]
+                self._deadlines.difference_update(over)
                 self._wakes = min((each.end for each in self._deadlines), default=math.inf)
-                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX))
+                seconds = min(self._wakes - now, threading.TIMEOUT_MAX)
+            for deadline in over:
+                deadline.kill()
+            self._sleep.acquire(timeout=seconds)
+
+
+def _unpatched(name: str) -> Any:
+    """Return a function of the module `_thread` as it was before gevent replaced it."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey.get_original("_thread", name) if monkey else getattr(_thread, name)
 
 
 _watchers = PerProcess(_Watcher)

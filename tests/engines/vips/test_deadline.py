@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
+import importlib.util
 import os
 import subprocess
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from conftest import needs
+from servers import environment
 
 from engines.test_engine import render
 from flask_images_vips.cache.per_process import PerProcess
@@ -72,10 +75,10 @@ def test_all_deadlines_share_one_thread_and_leave_nothing() -> None:
             return weakref.ref(deadline)
 
     with Deadline(60):
-        before = set(threading.enumerate())
+        before = _thread._count()
         with ThreadPoolExecutor(8) as pool:
             deadlines = list(pool.map(watched, range(500)))
-        assert set(threading.enumerate()) == before
+        assert _thread._count() == before
     gc.collect()
     assert [deadline() for deadline in deadlines if deadline()] == []
 
@@ -103,7 +106,7 @@ with Deadline(600):
 def test_no_render_goes_without_a_deadline_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flask_images_vips.engines.vips.deadline._watchers", PerProcess(_Watcher))
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", no_thread)
+        patch.setattr(_thread, "start_new_thread", no_thread)
         with (
             pytest.raises(
                 Busy, match="cannot start the thread that enforces the render timeout: can't start new thread"
@@ -115,5 +118,27 @@ def test_no_render_goes_without_a_deadline_where_no_thread_can_be_started(monkey
         assert until(lambda: later.over)
 
 
-def no_thread(self: threading.Thread) -> None:
+def no_thread(function: object, arguments: object) -> None:
     raise RuntimeError("can't start new thread")
+
+
+def test_the_limit_holds_under_gevent_whose_threads_wait_for_libvips(slow: Path) -> None:
+    needs("gevent", importlib.util.find_spec("gevent"), "pip install gevent")
+    code = """
+import sys
+from gevent import monkey
+monkey.patch_all()
+from pathlib import Path
+from engines.test_engine import render
+from flask_images_vips.engines.vips.engine import VipsEngine
+from flask_images_vips.errors import LimitExceeded
+try:
+    render(VipsEngine(timeout=0.005), Path(sys.argv[1]), width=100)
+except LimitExceeded:
+    print("in time")
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code, str(slow)]
+    run = subprocess.run(
+        command, env=environment(), capture_output=True, text=True, check=False, timeout=2 * PATIENCE_SECONDS
+    )
+    assert run.stdout == "in time\n", run.stderr
