@@ -69,6 +69,10 @@ class UnreadableSource(SourceError):
     """The source exists, but is broken or not an image."""
 
 
+class CrashedDecoder(UnreadableSource):
+    """The source crashed its decoder twice."""
+
+
 class UnsupportedSource(UnreadableSource):
     """This engine cannot load the source. Another engine may be able to."""
 

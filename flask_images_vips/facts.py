@@ -21,7 +21,7 @@ from typing import Any
 from .cache.disk import DiskCache
 from .cache.entry import Key
 from .engines.engine import Header
-from .errors import ImagesError, LimitExceeded, SourceError, UnreadableSource
+from .errors import CrashedDecoder, ImagesError, LimitExceeded, SourceError, UnreadableSource
 from .expiring import Expiring
 from .formats import JPEG
 from .geometry import Box, Size, region
@@ -45,6 +45,9 @@ _REMEMBERED = 16_384
 _REMEMBERED_HEADERS = 4096
 # How long to remember an exceeded limit: a render that timed out may succeed when the host is less busy.
 _LIMIT_SECONDS = 60.0
+_HEADER_SECONDS = 1.0  # a page waits for headers, so a file whose header takes longer is refused
+# A rendition of so many pixels is encoded in little time and memory, so it is the decoder that exceeded a limit.
+_SMALL_PIXELS = 1_000_000
 _READ_BYTES = 1 << 20
 _DIGEST_BYTES = 18  # a multiple of 3: Base64 needs no padding
 
@@ -146,7 +149,15 @@ class Facts:
         return Header(stated.size, stated.format, stated.frames, stated.alpha, whole)
 
     def _decoded_header(self, descriptor: int, ref: str) -> Header:
-        header = self._run(Request(work=Work.HEADER, settings=self._settings_of_requests), descriptor, ref).header
+        request = Request(work=Work.HEADER, settings=self._settings_of_requests)
+        limit = min(_HEADER_SECONDS, self.limits.config.render_timeout)
+        try:
+            header = self._run(request, descriptor, ref, limit).header
+        except LimitExceeded as error:
+            if error.set_by != "IMAGES_RENDER_TIMEOUT":
+                raise
+            what = "reading its header took {:,} seconds"
+            raise LimitExceeded(what, error.value, limit, set_by="this package") from None
         assert header is not None
         return header
 
@@ -198,6 +209,19 @@ class Facts:
         text: str = self._known("digest", source)
         return text
 
+    def check_decodes(self, source: Source) -> None:
+        """Raise the error with which *source* could not be decoded lately, if any."""
+        self.failures.check(("decoding", source))
+
+    def add_failure(self, source: Source, error: ImagesError, made: Size) -> None:
+        """Remember that *source* cannot be decoded, if that is why a rendition of the size *made* failed with *error*.
+
+        Otherwise, each other rendition would crash a decoder again, or take as long again.
+        """
+        limits = isinstance(error, LimitExceeded) and error.set_by in ("IMAGES_RENDER_TIMEOUT", "IMAGES_RENDER_MEMORY")
+        if isinstance(error, CrashedDecoder) or (limits and made.pixels <= _SMALL_PIXELS):
+            self.failures.add(("decoding", source), error, _LIMIT_SECONDS)
+
     def _find(self, fact: str, source: Source, *details: Any) -> Any:
         find: dict[str, Callable[..., Any]] = {
             "header": self._stored_header,
@@ -234,15 +258,15 @@ class Facts:
             return self._read_header(source)
 
     def _read_trim_box(self, source: Source, whole: Box, threshold: int) -> Box:
+        self.check_decodes(source)
         self.limits.check_source(self.header_in_render(source))
         request = Request(work=Work.TRIM, settings=self._settings_of_requests, region=whole, threshold=threshold)
         with self.limits.open(source) as descriptor:
-            box = self._run(request, descriptor, source.ref).box
+            box = self._run(request, descriptor, source.ref, self.limits.config.render_timeout).box
         assert box is not None
         return box
 
-    def _run(self, request: Request, descriptor: int, ref: str) -> Result:
-        seconds = self.limits.config.render_timeout
+    def _run(self, request: Request, descriptor: int, ref: str, seconds: float) -> Result:
         return self._renderers.run(request, [descriptor], [ref], since=time.monotonic(), seconds=seconds).result
 
     def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:

@@ -170,6 +170,7 @@ class Pipeline:
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         key, failures = rendition.key, self.facts.failures
         failures.check(key)
+        self.facts.check_decodes(rendition.source)
         try:
             if not rendition.options.cache:
                 data = self.render(rendition, since, self.producer)
@@ -184,7 +185,15 @@ class Pipeline:
             return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             failures.add(key, error, _FAILURE_SECONDS)
+            if rendition.watermark is None:
+                self.facts.add_failure(rendition.source, error, self._size(rendition))
             raise
+
+    def _size(self, rendition: Rendition) -> Size:
+        """Return the size of *rendition* without a trim, or no pixels at all if its source has no header."""
+        with suppress(ImagesError):
+            return lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
+        return Size(0, 0)
 
     def _render(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> bytes:
         """Render from a copy or from the source, and log it."""

@@ -19,9 +19,10 @@ from flask import Flask, render_template_string
 from PIL import Image
 
 from flask_images_vips import resized_img_placeholder, resized_img_size, resized_img_src, resized_img_tag
-from flask_images_vips.errors import UnreadableSource
+from flask_images_vips.errors import CrashedDecoder, LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
 from flask_images_vips.rendering.placeholders import KINDS
+from flask_images_vips.state import images_of
 
 PICTURES = 100
 GALLERY = """
@@ -331,3 +332,61 @@ def test_by_default_the_version_is_the_time(app: Flask, draw: Any, tmp_path: Pat
     with app.test_request_context():
         resized_img_src("a.png")
     assert not list((tmp_path / "cache").rglob("content-*"))
+
+
+# Files that hurt a decoder
+
+
+def test_a_file_that_crashes_a_decoder_is_decoded_for_no_other_rendition(
+    make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("a.png")
+    app = make_app()
+    runs = []
+
+    def crash(*arguments: object, **keywords: object) -> None:
+        runs.append(arguments)
+        raise CrashedDecoder("a.png", "its decoder crashed")
+
+    monkeypatch.setattr(images_of(app).pipeline.producer.renderers, "run", crash)
+    client = app.test_client()
+    statuses = [client.get(url_of(app, "a.png", width=width)).status_code for width in (10, 20, 30)]
+    assert statuses == [422] * 3
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(("width", "renders"), [(300, 1), (1200, 2)])
+@pytest.mark.parametrize("key", ["IMAGES_RENDER_TIMEOUT", "IMAGES_RENDER_MEMORY"])
+def test_a_small_rendition_that_exceeds_a_limit_of_renders_stands_for_all_others(
+    make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch, key: str, width: int, renders: int
+) -> None:
+    draw("a.png", (1200, 1200))
+    app = make_app()
+    runs = []
+
+    def fail(*arguments: object, **keywords: object) -> None:
+        runs.append(arguments)
+        raise LimitExceeded("the render took {:,} seconds", 11, 10, set_by=key)
+
+    monkeypatch.setattr(images_of(app).pipeline.producer.renderers, "run", fail)
+    client = app.test_client()
+    for each in (width, 20):  # a large one may exceed the limit by its encoder
+        assert client.get(url_of(app, "a.png", width=each)).status_code == 422
+    assert len(runs) == renders
+
+
+def test_a_header_that_takes_long_is_a_limit_of_its_own(make_app: Any, static: Path, monkeypatch: Any) -> None:
+    (static / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    app = make_app(IMAGES_SVG=True, IMAGES_RENDER_TIMEOUT=10)
+    asked = []
+
+    def fail(*arguments: object, seconds: float, **keywords: object) -> None:
+        asked.append(seconds)
+        raise LimitExceeded("the render took {:,} seconds", 1.02, seconds, set_by="IMAGES_RENDER_TIMEOUT")
+
+    monkeypatch.setattr(images_of(app).pipeline.producer.renderers, "run", fail)
+    facts, source = images_of(app).pipeline.facts, images_of(app).pipeline.sources.local.find("a.svg")
+    for _ in range(2):
+        with pytest.raises(LimitExceeded, match=r"^reading its header took 1\.02 seconds; the limit is 1\.0 "):
+            facts.header(source)
+    assert asked == [1.0]

@@ -129,7 +129,9 @@ class DecodesOnce(Engine, Protocol):
 
 def overtime(seconds: float, limit: float) -> LimitExceeded:
     """Return the error for a render that was stopped after *seconds*."""
-    return LimitExceeded("the render took {:,} seconds", round(seconds, 2), limit, set_by="IMAGES_RENDER_TIMEOUT")
+    return LimitExceeded(
+        "the render took {:,} seconds", round(seconds, 2), round(limit, 2), set_by="IMAGES_RENDER_TIMEOUT"
+    )
 
 
 def out_of_memory(limit: int) -> LimitExceeded:

@@ -46,6 +46,7 @@ _NO_MEMORY = (
     *("out of memory", "not enough memory", "insufficient memory", "allocat"),
     *("encoder plugin", "unable to encode", "encoding error", "failed to encode", "encoding problem"),
 )
+_DECODER_LIMIT = "security limit"  # of libheif, which mentions an allocation too
 
 
 class Notes(logging.Handler):
@@ -161,8 +162,10 @@ def _done(request: Request, descriptors: Sequence[int]) -> Result:
 
 
 def _is_lack_of_memory(error: Exception) -> bool:
-    lacking = isinstance(error, UnreadableSource) and any(words in error.reason.lower() for words in _NO_MEMORY)
-    return lacking or isinstance(error, MemoryError)
+    if isinstance(error, UnreadableSource):
+        reason = error.reason.lower()
+        return any(words in reason for words in _NO_MEMORY) and _DECODER_LIMIT not in reason
+    return isinstance(error, MemoryError)
 
 
 @lru_cache(64)

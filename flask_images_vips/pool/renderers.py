@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..config.keys import Config
-from ..errors import Busy, SourceError, UnreadableSource
+from ..errors import Busy, CrashedDecoder, SourceError, UnreadableSource
 from ..rendering.request import SOURCE, WATERMARK, Request, Work
 from ..urls import is_remote
 from . import resources
@@ -31,6 +32,15 @@ _WAITING_EACH, _MIN_WAITING = 4, 8
 YOUNG_SECONDS = 2.0  # a file that was written more recently may be incomplete
 
 
+class _Fallback:
+    """Why the thread renders, which warning about it was logged, and the monotonic time to try the pool again."""
+
+    def __init__(self, why: str | None) -> None:
+        self.why = why
+        self.said: str | None = None
+        self.until = 0.0
+
+
 class Renderers:
     """Runs requests in *pool*, or in *thread* if there is no pool.
 
@@ -40,13 +50,13 @@ class Renderers:
     def __init__(self, pool: Pool | None, thread: InThread, why: str | None = None) -> None:
         self.pool = pool
         self.thread = thread
-        self._why = why
-        self._said: str | None = None
-        self._rests_until = 0.0
+        self._fallback = _Fallback(why)
 
     def by(self, config: Config) -> Renderers:
         """Return the same renderers for another *config*. Both take the same turns in the thread."""
-        return Renderers(self.pool, InThread(config, self.thread.turns), self._why)
+        other = copy.copy(self)
+        other.thread = InThread(config, self.thread.turns)
+        return other
 
     def run(
         self,
@@ -74,7 +84,7 @@ class Renderers:
                 return self._run(request, descriptors, refs[0], since, seconds, yields)
         except Crashed:
             _check_threads()
-            raise UnreadableSource(refs[0], "its decoder crashed") from None
+            raise CrashedDecoder(refs[0], "its decoder crashed") from None
         except UnreadableSource as error:
             _check_threads()
             raise _named(error, refs) from None
@@ -82,19 +92,20 @@ class Renderers:
     def _run(
         self, request: Request, descriptors: Sequence[int], ref: str, since: float, seconds: float, yields: bool
     ) -> Done:
-        if self.pool is not None and time.monotonic() >= self._rests_until:
+        fallback = self._fallback
+        if self.pool is not None and time.monotonic() >= fallback.until:
             try:
                 done = self.pool.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
-                self._said = None
+                fallback.said = None
                 return done
             except NoPool as error:
-                self._rests_until = time.monotonic() + _REST_SECONDS
-                self._why = str(error)
-        if self._why and self._why != self._said:
+                fallback.until = time.monotonic() + _REST_SECONDS
+                fallback.why = str(error)
+        if fallback.why and fallback.why != fallback.said:
             logger.warning(
-                "Images are rendered in the web worker, without protection against hostile files: %s.", self._why
+                "Images are rendered in the web worker, without protection against hostile files: %s.", fallback.why
             )
-            self._said = self._why
+            fallback.said = fallback.why
         if self.pool is not None:
             _check_threads()
         return self.thread.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)

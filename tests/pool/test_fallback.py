@@ -188,7 +188,7 @@ free({free})
 """
 WITH_PROCESSES = """
 free(len(taken))
-images_of(app).pipeline.producer.renderers._rests_until = 0  # as if a minute had passed
+images_of(app).pipeline.producer.renderers._fallback.until = 0  # as if a minute had passed
 get(10)
 """
 

@@ -52,7 +52,11 @@ def test_if_that_fails_too_it_is_the_decoder_that_lacks_it(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("work", "error"),
-    [(Work.HEADER, MemoryError()), (Work.RENDER, UnreadableSource("source", "premature end of file"))],
+    [
+        (Work.HEADER, MemoryError()),
+        (Work.RENDER, UnreadableSource("source", "premature end of file")),
+        (Work.RENDER, UnreadableSource("source", "Memory allocation error: Security limit exceeded: 9999 images")),
+    ],
 )
 def test_nothing_else_is_tried_again(monkeypatch: pytest.MonkeyPatch, work: Work, error: Exception) -> None:
     efforts = jobs(monkeypatch, error, always=True)

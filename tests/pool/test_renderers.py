@@ -56,7 +56,7 @@ def test_without_a_pool_the_thread_renders_and_one_line_says_why(
     assert "there is no room" in caplog.text
     assert pool.asked == 1
     monkeypatch.setattr(module, "_REST_SECONDS", 0)
-    renderers_of(app)._rests_until = time.monotonic()
+    renderers_of(app)._fallback.until = time.monotonic()
     assert fetch(app, "a.png", width=40).width == 40
     assert pool.asked > 1
     assert caplog.text.count(WEAKER) == 1  # the same reason again
