@@ -190,10 +190,9 @@ class Pipeline:
             raise
 
     def _size(self, rendition: Rendition) -> Size:
-        """Return the size of *rendition* without a trim, or no pixels at all if its source has no header."""
-        with suppress(ImagesError):
-            return lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
-        return Size(0, 0)
+        """Return the size of *rendition* without a trim, or no pixels at all if its source does not state its size."""
+        header = self.facts.stated_header(rendition.source)
+        return lay_out(header.size, rendition.options).final if header is not None else Size(0, 0)
 
     def _render(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> bytes:
         """Render from a copy or from the source, and log it."""
