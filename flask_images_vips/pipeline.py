@@ -15,15 +15,16 @@ from functools import partial
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
-from .engines.choice import rgba, size_of
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
 from .formats import Format, by_name, choose, negotiate
 from .geometry import Size, lay_out
+from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
 from .rendering import placeholders
+from .rendering.tiny_png import rgba
 from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecode, SharedDecodes
 from .shared_decode.sets import Sides
@@ -124,7 +125,8 @@ class Pipeline:
         if entry is None:
             return None
         with entry, suppress(ImagesError):
-            return size_of(entry.fileno(), ref)
+            header = read_header(entry.fileno(), ref, auto_orient=True)
+            return header.size if header is not None else None
         return None
 
     def placeholder(self, source: Source, kind: str) -> str:

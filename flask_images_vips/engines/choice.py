@@ -15,8 +15,6 @@ from typing import Any, TypeVar
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedSource
 from ..formats import Format
-from ..geometry import Size
-from ..headers.read import read_header
 from ..options.options import Options
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
@@ -137,27 +135,3 @@ class Engines:
             "effort": config.effort,
             "maps_files": self._maps_files,
         }
-
-
-def size_of(descriptor: int, ref: str) -> Size:
-    """Return the size of a file that an engine has made.
-
-    Raises:
-        UnreadableSource: If it is broken.
-    """
-    stated = read_header(descriptor, ref, auto_orient=True)
-    if stated is not None:
-        return stated.size
-    from .pillow.engine import PillowEngine  # noqa: PLC0415
-
-    return PillowEngine().header(descriptor, ref).size
-
-
-def rgba(png: bytes) -> tuple[Size, bytes]:
-    """Decode a small PNG that an engine has made.
-
-    Returns its size, and its pixels in RGBA with 4 bytes per pixel, row by row.
-    """
-    from .pillow.engine import rgba as decode  # noqa: PLC0415
-
-    return decode(png)
