@@ -217,18 +217,21 @@ class Facts:
         text: str = self._known("digest", source)
         return text
 
-    def check_decodes(self, source: Source) -> None:
-        """Raise the error with which *source* could not be decoded lately, if any."""
-        self.failures.check(("decoding", source))
+    def check_decodes(self, source: Source, mark: Source | None = None) -> None:
+        """Raise the error with which *source*, or it together with the watermark *mark*, failed lately, if any."""
+        self.failures.check(("decoding", source, None))
+        if mark is not None:
+            self.failures.check(("decoding", source, mark))
 
-    def add_failure(self, source: Source, error: ImagesError, made: Size) -> None:
-        """Remember that *source* cannot be decoded, if that is why a rendition of the size *made* failed with *error*.
+    def add_failure(self, source: Source, mark: Source | None, error: ImagesError, made: Size) -> None:
+        """Remember that *source* with the watermark *mark* cannot be decoded, if *error* means that.
 
-        Otherwise, each other rendition would crash a decoder again, or take as long again.
+        *made* is the size of the rendition that failed. If this were not remembered, each other rendition would crash a
+        decoder again, or take as long again.
         """
         limits = isinstance(error, LimitExceeded) and error.set_by in ("IMAGES_RENDER_TIMEOUT", "IMAGES_RENDER_MEMORY")
         if isinstance(error, CrashedDecoder) or (limits and made.pixels <= _SMALL_PIXELS):
-            self.failures.add(("decoding", source), error, _LIMIT_SECONDS)
+            self.failures.add(("decoding", source, mark), error, _LIMIT_SECONDS)
 
     def _find(self, fact: str, source: Source, *details: Any) -> Any:
         find: dict[str, Callable[..., Any]] = {

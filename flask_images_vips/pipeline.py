@@ -172,7 +172,7 @@ class Pipeline:
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         key, failures = rendition.key, self.facts.failures
         failures.check(key)
-        self.facts.check_decodes(rendition.source)
+        self.facts.check_decodes(rendition.source, rendition.watermark)
         try:
             if not rendition.options.cache:
                 data = self.render(rendition, since, self.producer)
@@ -187,8 +187,7 @@ class Pipeline:
             return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
         except (UnreadableSource, LimitExceeded) as error:
             failures.add(key, error, _FAILURE_SECONDS)
-            if rendition.watermark is None:
-                self.facts.add_failure(rendition.source, error, self._size(rendition))
+            self.facts.add_failure(rendition.source, rendition.watermark, error, self._size(rendition))
             raise
 
     def _size(self, rendition: Rendition) -> Size:

@@ -19,6 +19,9 @@ from ..formats import NEGOTIABLE, by_name
 
 Secret = str | bytes
 
+MIN_RENDER_MEMORY = 100_000_000
+"""With less memory in bytes, a renderer cannot load its libraries and start their threads."""
+
 
 def _wrong(name: str, value: object, expected: str) -> ConfigError:
     return ConfigError(f"{name} = {value!r}: expected {expected}.")
@@ -199,6 +202,13 @@ def size(name: str, value: Any) -> int:
 
 def optional_size(name: str, value: Any) -> int | None:
     return None if value is None else size(name, value)
+
+
+def optional_render_memory(name: str, value: Any) -> int | None:
+    read = optional_size(name, value)
+    if read is not None and read < MIN_RENDER_MEMORY:
+        raise _wrong(name, value, f"None, or at least '{MIN_RENDER_MEMORY // 1_000_000}MB'")
+    return read
 
 
 def share(name: str, value: Any) -> float:

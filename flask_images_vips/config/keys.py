@@ -253,7 +253,7 @@ class Config:
     render_memory: int | None = key(
         None,
         "IMAGES_RENDER_MEMORY",
-        checks.optional_size,
+        checks.optional_render_memory,
         "Maximum memory of one render, in bytes or as a string such as `'500MB'`. None: half of the memory of the "
         "host or container, divided by the number of renders, but at most 768 MB. If this would be less than 300 MB, "
         "fewer renders run at the same time.",

@@ -16,8 +16,9 @@ binds new sockets, moves them to their names, and starts the nursery, which inhe
 at once. They wait in the backlog until a renderer accepts them.
 
 **Nursery** (`nursery`). A process with a single thread that imports the engines and never renders, so a fork of it is
-ready to render at once. If no renderer accepts a waiting connection, it forks one, up to the requested number. It
-replaces renderers that die as long as there are leases.
+ready to render at once. If no renderer accepts a waiting connection, it forks one: up to the requested number for
+visitors, and one for background work, which gets only the time of processors that nobody else wants. It replaces the
+renderers of visitors that die as long as there are leases.
 
 **Lease** (`lease`). Each application that has rendered keeps one connection to the nursery open per process, and states
 how many renderers it wants. The largest number counts. The kernel closes the connection when the process ends, for
@@ -28,10 +29,9 @@ the leases move to it.
 socket is the queue: first come, first served, for all processes of the pool. A client whose turn does not come in time
 gives up, and answers that the host is busy.
 
-**Turn** (`renderer`). A renderer accepts one connection. It prefers visitors to background work. It sets a timer of the
-kernel, reports that it has begun, runs the job (`rendering.job`), and sends the files back. At the deadline, the
-timer's signal ends the process, even inside a call of a decoder, because nothing catches it. Requests whose client has
-left are dropped.
+**Turn** (`renderer`). A renderer accepts one connection. It sets a timer of the kernel, reports that it has begun, runs
+the job (`rendering.job`), and sends the files back. At the deadline, the timer's signal ends the process, even inside a
+call of a decoder, because nothing catches it. Requests whose client has left are dropped.
 
 **Retirement.** A renderer that has grown too large exits after its answer, which returns the memory to the system. The
 nursery replaces it. A renderer that had no work for one or two minutes exits too, and is replaced only when there is

@@ -37,6 +37,8 @@ _LOST = 5  # connections that closed before a renderer had begun, because the po
 _MAX_ANSWER = 1 << 28  # bytes, more than any rendition or set of copies has
 _TRIES = 2  # attempts, if the renderer dies before the deadline
 _LONGEST_WAIT = 3600.0
+_MOST_SAID = 1000  # messages of renderers that a process logs
+_PAUSE_SECONDS = 0.02  # before another connection, longer each time
 _GLANCE_SECONDS, _FROZEN_SECONDS = 0.25, 1.0  # a wait of 0.25 s that takes more than 1 s means that it was frozen
 _SLACK_SECONDS = 0.3  # to wait after the deadline, for the kernel and for the answer to arrive
 
@@ -136,7 +138,8 @@ class Pool:
 
     def _once(self, request: Request, descriptors: Sequence[int], until: float, budget: Budget, yields: bool) -> Done:
         reason: BaseException | None = None
-        for _ in range(_LOST):
+        for lost in range(_LOST):
+            time.sleep(lost * _PAUSE_SECONDS)
             with self._connected("background" if yields else "visitors", until) as connection:
                 try:
                     pid = self._begin(connection, request, descriptors, until, budget.left)
@@ -192,8 +195,8 @@ class Pool:
     def _log(self, notes: Sequence[str]) -> None:
         """Log the messages of a renderer, each of them once per process."""
         said = self._process.get().said
-        for note in notes:
-            if note not in said:
+        for note in map(wire.printable, notes[: wire.MAX_NOTES]):
+            if note not in said and len(said) < _MOST_SAID:
                 said.add(note)
                 logger.warning("%s", note)
 

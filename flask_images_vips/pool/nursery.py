@@ -20,11 +20,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from . import wire
-from .renderer import GROWN, IDLE, Sockets, serve
+from .renderer import GROWN, IDLE, serve
 from .wire import FIRST_DESCRIPTOR, LISTENERS
 
 logger = logging.getLogger("flask_images_vips")
@@ -33,6 +33,7 @@ GRACE_SECONDS = 2.0  # from the end of the last lease until the nursery exits
 _CROWD_SECONDS = 0.005  # that an idle renderer has to accept a connection before another renderer is forked
 _QUIET_SECONDS = 0.2  # without an event, before the nursery imports what the first pictures did not need
 _FAILED = 1  # exit code of a renderer after an error outside of a request
+_LEAST_PRIORITY = 19
 _MAX_FAILURES = 3  # then the pool ends, because renderers cannot run here
 _NO_FORK_SECONDS = 0.05  # to wait after a fork failed
 _DYING_SECONDS = 0.02  # for the kernel to end a process after its signal
@@ -53,8 +54,18 @@ class _Lease:
     wanted: int = 0
 
 
+@dataclass(slots=True)
+class _Crew:
+    """The renderers of one *listener*. With *yields*, they get only the time of processors that nobody else wants."""
+
+    listener: socket.socket
+    yields: bool = False
+    watched: bool = False
+    renderers: set[int] = field(default_factory=set)
+
+
 class Nursery:
-    """The renderers of one pool.
+    """The renderers of one pool: those of visitors, and at most one for background work.
 
     *engines* imports another engine at each step. *paths* are those of the listeners. If another pool replaces this
     one, they have other inodes than *inodes*. *lock* is the file that is locked during a start. A renderer exits after
@@ -71,14 +82,14 @@ class Nursery:
         lock: str,
         idle_seconds: float,
     ) -> None:
-        self.visitors, self.background, self.leases = listeners
+        visitors, background, self.leases = listeners
+        self.crews = _Crew(visitors), _Crew(background, yields=True)
         self.engines: Iterator[object] | None = engines
         self.paths = paths
         self.inodes = inodes
         self.lock = lock
         self.idle_seconds = idle_seconds
         self._leases: dict[int, _Lease] = {}
-        self._renderers: set[int] = set()
         self._deaths: dict[int, Death] = {}
         self._alone_since = time.monotonic()
         self._poll = select.epoll()
@@ -91,13 +102,13 @@ class Nursery:
         self.leases.setblocking(False)
         for readable in (self.leases.fileno(), self._woken):
             self._poll.register(readable, select.EPOLLIN)
-        self._watched = False
         self._failures = 0
 
     def run(self) -> None:
         """Work until no process has needed the pool for some seconds."""
         while True:
-            self._watch(len(self._renderers) < self.wanted)
+            for crew in self.crews:
+                self._watch(crew)
             patience = None if self._leases else max(0.0, self._alone_since + GRACE_SECONDS - time.monotonic())
             events = self._poll.poll(patience if self.engines is None else _QUIET_SECONDS)
             if not events and self.engines is not None and next(self.engines, None) is None:
@@ -109,8 +120,8 @@ class Nursery:
                     self._reap()
                 elif descriptor in self._leases:
                     self._listen(self._leases[descriptor])
-                elif self._is_crowded():
-                    self._fork()
+                else:
+                    self._enlarge(next(crew for crew in self.crews if crew.listener.fileno() == descriptor))
             over = not self._leases and time.monotonic() >= self._alone_since + GRACE_SECONDS
             if (over or self._failures >= _MAX_FAILURES) and self._has_ended():
                 return
@@ -120,52 +131,54 @@ class Nursery:
         """The largest number of renderers that a process wants. It is 1 as long as none has stated a number."""
         return max((lease.wanted for lease in self._leases.values()), default=0) or 1
 
-    def _watch(self, wanted: bool) -> None:
-        """Start or stop watching for connections that no renderer accepts."""
-        if wanted == self._watched:
-            return
-        for listener in (self.visitors, self.background):
-            if wanted:
-                self._poll.register(listener.fileno(), select.EPOLLIN)
-            else:
-                self._poll.unregister(listener.fileno())
-        self._watched = wanted
+    def _has_room(self, crew: _Crew) -> bool:
+        return len(crew.renderers) < (1 if crew.yields else self.wanted)
 
-    def _is_crowded(self) -> bool:
-        """Return whether a connection waits although idle renderers had the time to accept it."""
-        if len(self._renderers) >= self.wanted:
-            return False
-        if self._renderers:
+    def _watch(self, crew: _Crew) -> None:
+        """Start or stop watching for connections that no renderer of *crew* accepts."""
+        wanted = self._has_room(crew)
+        if wanted and not crew.watched:
+            self._poll.register(crew.listener.fileno(), select.EPOLLIN)
+        elif crew.watched and not wanted:
+            self._poll.unregister(crew.listener.fileno())
+        crew.watched = wanted
+
+    def _enlarge(self, crew: _Crew) -> None:
+        """Fork a renderer if a connection waits although idle renderers had the time to accept it."""
+        if crew.renderers:
             time.sleep(_CROWD_SECONDS)
-        return bool(select.select([self.visitors, self.background], [], [], 0)[0])
+        if self._has_room(crew) and select.select([crew.listener], [], [], 0)[0]:
+            self._fork(crew)
 
-    def _fork(self) -> None:
+    def _fork(self, crew: _Crew) -> None:
         try:
             pid = os.fork()
         except OSError:  # too many processes, or no memory
-            self._failures += not self._renderers  # if others run, requests wait for them
+            self._failures += not crew.renderers  # if others run, requests wait for them
             time.sleep(_NO_FORK_SECONDS)
             return
         if not pid:
             code = _FAILED
             try:
-                code = self._become_renderer()
+                code = self._become_renderer(crew)
             except Exception:
                 sys.excepthook(*sys.exc_info())
             finally:
                 os._exit(code)
-        self._renderers.add(pid)
+        crew.renderers.add(pid)
 
-    def _become_renderer(self) -> int:
+    def _become_renderer(self, crew: _Crew) -> int:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        life, others = self._life[0], [self._life[1], self._woken, self._poll.fileno(), self.leases.fileno()]
-        kept = {0, 1, 2, self.visitors.fileno(), self.background.fileno(), life}
-        others += [descriptor for descriptor in map(int, os.listdir("/proc/self/fd")) if descriptor not in kept]
-        for descriptor in others:
-            with suppress(OSError):
-                os.close(descriptor)
-        return serve(Sockets(self.visitors, self.background, life), self.idle_seconds)
+        life = self._life[0]
+        kept = {0, 1, 2, crew.listener.fileno(), life}
+        for descriptor in map(int, os.listdir("/proc/self/fd")):
+            if descriptor not in kept:
+                with suppress(OSError):
+                    os.close(descriptor)
+        if crew.yields:
+            os.nice(_LEAST_PRIORITY)
+        return serve(crew.listener, life, self.idle_seconds)
 
     def _reap(self) -> None:
         with suppress(BlockingIOError):
@@ -177,7 +190,9 @@ class Nursery:
                 return
             if not pid:
                 return
-            self._renderers.discard(pid)
+            crew = self._crew_of(pid)
+            if crew is not None:
+                crew.renderers.discard(pid)
             if len(self._deaths) >= _REMEMBERED:
                 del self._deaths[next(iter(self._deaths))]
             self._deaths[pid] = Death(status, used.ru_maxrss * 1024)
@@ -187,9 +202,12 @@ class Nursery:
                 continue
             if code in (IDLE, GROWN):
                 self._failures = 0
-            # After an idle end, it is replaced only when there is work again.
-            if code != IDLE and len(self._renderers) < self.wanted and self._leases:
-                self._fork()
+            # After an idle end, it is replaced only when there is work again, as is one for background work.
+            if code != IDLE and crew is not None and not crew.yields and self._has_room(crew) and self._leases:
+                self._fork(crew)
+
+    def _crew_of(self, pid: int) -> _Crew | None:
+        return next((crew for crew in self.crews if pid in crew.renderers), None)
 
     def _lease(self) -> None:
         with suppress(OSError):
@@ -217,30 +235,49 @@ class Nursery:
 
     def _death_of(self, pid: int) -> dict[str, float]:
         """End the renderer *pid* if it still runs, and return how it died. Empty if that is not known."""
-        if pid in self._renderers:
+        if self._crew_of(pid) is not None:
             time.sleep(_DYING_SECONDS)  # the client may notice the death before SIGCHLD arrives
             self._reap()
-        if pid in self._renderers:
+        crew = self._crew_of(pid)
+        if crew is not None:
             os.kill(pid, signal.SIGKILL)
             until = time.monotonic() + _ENDING_SECONDS
-            while pid in self._renderers and time.monotonic() < until:
+            while pid in crew.renderers and time.monotonic() < until:
                 time.sleep(0.001)
                 self._reap()
+            crew.renderers.discard(pid)  # replace it even if it cannot end, because it waits for a disk
         return self._deaths[pid]._asdict() if pid in self._deaths else {}
 
     def _has_ended(self) -> bool:
         """End the pool, unless a process is just connecting. Returns whether it has ended."""
         with suppress(OSError), open(self.lock, "ab") as lock:  # the folder may have been removed
             fcntl.flock(lock, fcntl.LOCK_EX)
-            coming = select.select([self.visitors, self.background, self.leases], [], [], 0)[0]
-            if coming and self._failures < _MAX_FAILURES:
+            if any(map(_has_clients, (self.leases, *(crew.listener for crew in self.crews)))):
                 self._alone_since = time.monotonic()
-                return False
+                if self._failures < _MAX_FAILURES:
+                    return False
             for path, inode in zip(self.paths, self.inodes, strict=True):
                 with suppress(OSError):
                     if os.stat(path).st_ino == inode:
                         os.unlink(path)
         return True
+
+
+def _has_clients(listener: socket.socket) -> bool:
+    """Drop the connections that wait at *listener*. Return whether one of their clients is still there.
+
+    Such a client notices the end of its connection, and connects again.
+    """
+    listener.setblocking(False)
+    found = False
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                poll = select.poll()
+                poll.register(connection, select.POLLRDHUP)
+                found = found or not poll.poll(0)
+    return found
 
 
 def main(argument: str) -> None:

@@ -16,7 +16,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from typing import Any
@@ -38,7 +37,6 @@ IDLE, GROWN = 0, 10
 inherits renderers whose nursery was killed, and older versions of it stop if such a process exits with 3 or 4.
 """
 
-_MAX_NOTES = 20
 _SILENT_SECONDS = 0.25  # to wait for a request: clients send it at once, but the host may be busy
 _ANSWER_SECONDS = 10.0  # for a client that reads slowly
 # Parts of the messages of errors that mean a lack of memory. Encoders often do not name it, but do not fail otherwise.
@@ -58,37 +56,29 @@ class Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = record.getMessage()
-        if line not in self.lines and len(self.lines) < _MAX_NOTES:
+        if line not in self.lines and len(self.lines) < wire.MAX_NOTES:
             self.lines.append(line)
 
 
-@dataclass(frozen=True, slots=True)
-class Sockets:
-    """The listeners of a renderer, for visitors and for background work. *life* closes when the nursery ends."""
+def serve(listener: socket.socket, life: int, idle_seconds: float) -> int:
+    """Answer requests of *listener* until there was no work for *idle_seconds*, and return the exit code.
 
-    visitors: socket.socket
-    background: socket.socket
-    life: int
-
-
-def serve(sockets: Sockets, idle_seconds: float) -> int:
-    """Work until there was no work for *idle_seconds*, and return the exit code."""
+    The descriptor *life* closes when the nursery ends.
+    """
     notes = Notes()
     logger.addHandler(notes)
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     walls.raise_all()
     poll = select.epoll()
-    # With EPOLLEXCLUSIVE, a connection wakes only one renderer.
-    for listener in (sockets.visitors, sockets.background):
-        listener.setblocking(False)
-        poll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
-    poll.register(sockets.life, select.EPOLLIN)
+    listener.setblocking(False)
+    poll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)  # a connection wakes only one renderer
+    poll.register(life, select.EPOLLIN)
     idle_since = time.monotonic()
     while True:
         ready = {descriptor for descriptor, _ in poll.poll(idle_seconds)}
-        if sockets.life in ready:
+        if life in ready:
             return IDLE
-        connection = _accepted(sockets.visitors) or _accepted(sockets.background)
+        connection = _accepted(listener)
         if connection is None:
             if time.monotonic() - idle_since >= idle_seconds:
                 return IDLE
@@ -111,7 +101,7 @@ def _accepted(listener: socket.socket) -> socket.socket | None:
 def _answer(connection: socket.socket, notes: Notes) -> None:
     """Answer the request of *connection*, unless the client has left or sends something invalid."""
     descriptors: Sequence[int] = ()
-    with suppress(OSError):
+    with suppress(OSError, KeyError, TypeError, ValueError, OverflowError):
         try:
             if not wire.is_own_user(connection):
                 return

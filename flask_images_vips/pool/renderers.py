@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..config.keys import Config
-from ..errors import Busy, CrashedDecoder, SourceError, UnreadableSource
+from ..errors import Busy, CrashedDecoder, LimitExceeded, SourceError, UnreadableSource
 from ..rendering.request import SOURCE, WATERMARK, Request, Work
 from ..urls import is_remote
 from . import resources
@@ -119,7 +119,10 @@ def young_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]
     """
     try:
         yield
-    except (Crashed, UnreadableSource):
+    except (Crashed, UnreadableSource, LimitExceeded) as error:
+        # A file of which a part is missing may seem to have very many parts.
+        if isinstance(error, LimitExceeded) and error.set_by != "this package":
+            raise
         if not is_remote(ref) and any(_is_young(descriptor) for descriptor in descriptors):
             raise Busy(f"{ref!r} cannot be read, and is so young that it may still be written") from None
         raise

@@ -48,9 +48,9 @@ _REFUSED = {
         "process_vm_readv": 310, "process_vm_writev": 311, "setpriority": 141, "sched_setparam": 142,
         "sched_setscheduler": 144, "sched_setattr": 314, "sched_setaffinity": 203, "ioprio_set": 251,
         # Sockets and other ways to talk to processes
-        "socket": 41, "connect": 42, "bind": 49, "listen": 50, "socketpair": 53, "shmget": 29, "shmat": 30,
-        "shmctl": 31, "semget": 64, "semop": 65, "semtimedop": 220, "semctl": 66, "msgget": 68, "msgsnd": 69,
-        "msgrcv": 70, "msgctl": 71, "mq_open": 240,
+        "socket": 41, "connect": 42, "bind": 49, "listen": 50, "socketpair": 53, "shutdown": 48, "shmget": 29,
+        "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semtimedop": 220, "semctl": 66, "msgget": 68,
+        "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mq_open": 240,
         # What Landlock allows for files that it does not let open
         "truncate": 76, "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93,
         "lchown": 94, "fchownat": 260, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280,
@@ -67,9 +67,9 @@ _REFUSED = {
         "process_vm_writev": 271, "setpriority": 140, "sched_setparam": 118, "sched_setscheduler": 119,
         "sched_setattr": 274, "sched_setaffinity": 122, "ioprio_set": 30,
         # Sockets and other ways to talk to processes
-        "socket": 198, "connect": 203, "bind": 200, "listen": 201, "socketpair": 199, "shmget": 194, "shmat": 196,
-        "shmctl": 195, "semget": 190, "semop": 193, "semtimedop": 192, "semctl": 191, "msgget": 186, "msgsnd": 189,
-        "msgrcv": 188, "msgctl": 187, "mq_open": 180,
+        "socket": 198, "connect": 203, "bind": 200, "listen": 201, "socketpair": 199, "shutdown": 210,
+        "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190, "semop": 193, "semtimedop": 192, "semctl": 191,
+        "msgget": 186, "msgsnd": 189, "msgrcv": 188, "msgctl": 187, "mq_open": 180,
         # What Landlock allows for files that it does not let open
         "truncate": 45, "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54,
         "utimensat": 88, "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "setxattrat": 463, "removexattr": 14,

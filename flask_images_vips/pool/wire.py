@@ -14,9 +14,11 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from math import inf
 from typing import Any, NamedTuple
 
 from ..errors import (
@@ -43,9 +45,12 @@ _MAGIC = b"FIV1"  # the last byte is the version of the protocol
 _HEAD = struct.Struct(">4sIQ")  # the magic, the length of the JSON, the length of all files
 _BEGUN = struct.Struct(">4sI")
 _MAX_JSON = 1 << 20
+MAX_NOTES = 20
+"""The number of messages that a renderer may send for the log."""
 MAX_DESCRIPTORS = 2
 """A request comes with its source and its watermark."""
 _PIECE = 1 << 20
+_MAX_NOTE = 500  # characters
 
 
 class BrokenWire(ConnectionError):
@@ -89,23 +94,26 @@ def send(
 def receive(connection: socket.socket, *, max_bytes: int = 0, max_descriptors: int = 0) -> Message:
     """Receive a message whose files have at most *max_bytes* in total, with at most *max_descriptors*.
 
+    All of it must arrive within the timeout of *connection*.
+
     Raises:
         BrokenWire: If the other side has closed the connection, or sends something else.
         TimeoutError: If it does not send in time.
     """
+    until = _end_of(connection)
     first, descriptors, flags, _ = socket.recv_fds(connection, _HEAD.size, max_descriptors)
     try:
         if flags & getattr(socket, "MSG_CTRUNC", 0):
             raise BrokenWire("more descriptors than expected")
-        head = first + _exactly(connection, _HEAD.size - len(first))
+        head = first + _exactly(connection, _HEAD.size - len(first), until)
         magic, json_bytes, file_bytes = _HEAD.unpack(head)
         if magic != _MAGIC or json_bytes > _MAX_JSON or file_bytes > max_bytes:
             raise BrokenWire("not a message")
-        fields = json.loads(_exactly(connection, json_bytes), parse_constant=_refuse_constant)
+        fields = json.loads(_exactly(connection, json_bytes, until), parse_constant=_refuse_constant)
         lengths = fields.pop("files")
         if not all(type(length) is int and length >= 0 for length in lengths) or sum(lengths) != file_bytes:
             raise BrokenWire("files of other lengths")
-        return Message(fields, [bytes(_exactly(connection, length)) for length in lengths], descriptors)
+        return Message(fields, [bytes(_exactly(connection, length, until)) for length in lengths], descriptors)
     except BaseException as error:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -126,16 +134,24 @@ def send_begun(connection: socket.socket) -> None:
 
 def receive_begun(connection: socket.socket) -> Begun:
     """Wait until a renderer has begun with the request. Raises the same errors as `receive`."""
-    magic, pid = _BEGUN.unpack(_exactly(connection, _BEGUN.size))
+    magic, pid = _BEGUN.unpack(_exactly(connection, _BEGUN.size, _end_of(connection)))
     if magic != b"BGUN":
         raise BrokenWire("not a renderer")
     return Begun(pid)
 
 
-def _exactly(connection: socket.socket, count: int) -> bytearray:
+def _end_of(connection: socket.socket) -> float:
+    """Return the monotonic time at which the timeout of *connection* ends, if it begins now."""
+    return time.monotonic() + (connection.gettimeout() or inf)
+
+
+def _exactly(connection: socket.socket, count: int, until: float) -> bytearray:
+    """Receive *count* bytes. A timeout of a socket counts for each call, so it is set anew for each."""
     data = bytearray(count)
     view, have = memoryview(data), 0
     while have < count:
+        if until < inf:
+            connection.settimeout(max(0.001, until - time.monotonic()))
         got = connection.recv_into(view[have : have + _PIECE])
         if not got:
             raise BrokenWire("the other side has closed the connection")
@@ -157,6 +173,11 @@ def is_own_user(connection: socket.socket) -> bool:
     return bool(user == os.geteuid())
 
 
+def printable(text: str) -> str:
+    """Return *text* as it may be logged: in one line, and not too long."""
+    return "".join(char if char.isprintable() else " " for char in text[:_MAX_NOTE])
+
+
 def result_to_json(result: Result) -> dict[str, Any]:
     """Return the fields of *result*, without its files."""
     fields: dict[str, Any] = {"by": result.by, "size": result.size, "exceeds": result.exceeds, "box": result.box}
@@ -173,7 +194,7 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
     """
     try:
         return Result(
-            by=str(fields["by"]),
+            by=printable(str(fields["by"])),
             files=files,
             size=Size(*map(int, fields["size"])) if "size" in fields else None,
             exceeds=fields.get("exceeds"),
@@ -206,6 +227,8 @@ def error_from_json(fields: Mapping[str, Any]) -> ImagesError:
     """
     with suppress(KeyError, TypeError, ValueError):
         values = fields["values"]
+        if fields["error"] != "LimitExceeded" and not all(isinstance(value, str) for value in values):
+            raise BrokenWire("not an error")
         match fields["error"]:
             case "LimitExceeded":
                 return _limit_exceeded(*values)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config.keys import Config
 from ..engines.engine import Header
-from ..formats import Format, by_name
+from ..formats import INPUTS, Format, by_name
 from ..geometry import Box, Size
 from ..options.options import DECLARED, DEFAULTS, Options, write_query
 from ..options.scalars import ROUND
@@ -24,6 +24,7 @@ _SETTINGS = (
 )
 _KEYED = [name for name, declared in DECLARED.items() if declared.keyed]
 
+_MAX_NUMBER = 2**31
 SOURCE, WATERMARK = "source", "watermark"
 """The names of the two descriptors in errors."""
 
@@ -106,7 +107,17 @@ def settings_of(config: Config) -> dict[str, Any]:
 
 
 def header_from_json(fields: Mapping[str, Any]) -> Header:
-    return Header(**{**fields, "size": Size(*fields["size"])})
+    """Read the fields of a header.
+
+    Raises:
+        KeyError, TypeError, ValueError: If they are something else.
+    """
+    header = Header(**{**fields, "size": Size(*fields["size"])})
+    numbers = all(type(number) is int and 0 < number < _MAX_NUMBER for number in (*header.size, header.frames))
+    kinds = isinstance(header.format, str) and isinstance(header.alpha, bool) and isinstance(header.whole, bool)
+    if not numbers or not kinds or header.format not in (*INPUTS, "svg"):
+        raise ValueError("not a header")
+    return header
 
 
 def _query(options: Options) -> dict[str, str]:

@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from conftest import ROOT, TESTS
 from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
+from flask_images_vips.pool import wire
 from flask_images_vips.pool.client import Pool
 from flask_images_vips.pool.nursery import GRACE_SECONDS
 from flask_images_vips.pool.outcome import Crashed
@@ -130,7 +131,7 @@ def test_the_largest_wish_of_those_alive_counts(runtime: Path, slow: Path, pictu
         assert other.stdout is not None
         other.stdout.readline()
         with ThreadPoolExecutor(3) as threads:
-            jobs = [threads.submit(run, small, SLOW, slow, seconds=2) for _ in range(3)]
+            jobs = [threads.submit(run, small, SLOW, slow, seconds=6) for _ in range(3)]
             until(lambda: len(processes(runtime)) == 4)
             assert all(isinstance(job.exception(), LimitExceeded) or job.result() for job in jobs)
     finally:
@@ -208,30 +209,20 @@ def test_a_full_queue_is_waited_for_and_then_busy(
         assert all(job.result().result.header for job in jobs)
 
 
-def test_visitors_go_before_background_work(runtime: Path, picture: Path) -> None:
+def test_background_work_takes_no_renderer_of_visitors(runtime: Path, picture: Path, slow: Path) -> None:
     mine = pool(runtime, count=1)
     header(mine, picture)
-    until(lambda: len(processes(runtime)) == 2)
-    stopped = processes(runtime)
-    for process in stopped:
-        os.kill(process, signal.SIGSTOP)
-    order: list[str] = []
-
-    def ask(yields: bool) -> None:
-        run(mine, RENDER, picture, yields=yields)
-        order.append("background" if yields else "visitor")
-
-    threads = [threading.Thread(target=ask, args=(number < 3,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.5)
-    for process in stopped:
-        os.kill(process, signal.SIGCONT)
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-    assert order[0] == "visitor"  # the ends of the others may overtake one another
-    assert order.count("visitor") == order.count("background") == 3
-    assert order[-1] == "background"
+    with ThreadPoolExecutor(3) as threads:
+        jobs = [threads.submit(run, mine, SLOW, slow, seconds=60, yields=True) for _ in range(3)]
+        until(lambda: len(processes(runtime)) == 3)  # the nursery, and one renderer of each kind
+        assert header(mine, picture).result.header
+        assert not any(job.done() for job in jobs)
+        niceness = sorted(os.getpriority(os.PRIO_PROCESS, process) for process in processes(runtime))
+        assert niceness[-1] == 19
+        assert niceness[0] < 19
+        for job in jobs:
+            job.result(120)
+        assert len(processes(runtime)) <= 3
 
 
 def test_a_renderer_that_has_grown_leaves(runtime: Path, slow: Path, picture: Path) -> None:
@@ -406,3 +397,43 @@ def test_kill_of_all_at_each_stage_costs_a_retry_at_most(
                 break  # the nursery, or one renderer
             if stage != "idle":
                 assert all(job.result(120).result.files[0] for job in jobs)
+
+
+def test_requests_that_are_none_cost_no_renderer(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime, count=1)
+    header(mine, picture)
+    before = processes(runtime)
+    with picture.open("rb") as file:
+        for fields in ({}, {"seconds": "x"}, {"seconds": 1, "memory": None}, {"seconds": 1e400, "memory": 10**9}):
+            with mine.place.connect("visitors", time.monotonic() + 5) as connection, suppress(OSError):
+                wire.send(connection, fields, descriptors=[file.fileno()])
+                connection.settimeout(5)
+                wire.receive(connection)
+    assert header(mine, picture).result.header
+    assert processes(runtime) == before
+
+
+def test_a_client_that_sends_slowly_is_dropped(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime, count=1)
+    header(mine, picture)
+    with mine.place.connect("visitors", time.monotonic() + 5) as connection, suppress(OSError):
+        for byte in b"FIV1\0\0\1\0" + bytes(8) + b'{"files":[]' + b" " * 200:
+            connection.send(bytes([byte]))
+            time.sleep(0.05)
+        pytest.fail("it was not dropped")
+    assert header(mine, picture).result.header
+
+
+def test_clients_that_have_gone_keep_no_pool_alive(runtime: Path, picture: Path) -> None:
+    mine = pool(runtime, count=1)
+    header(mine, picture)
+    until(lambda: len(processes(runtime)) == 2)
+    _, renderer = processes(runtime)
+    os.kill(renderer, signal.SIGSTOP)
+    for _ in range(3):
+        with mine.place.connect("visitors", time.monotonic() + 5) as connection:
+            connection.send(b"half a request")
+    release(mine)
+    until(lambda: not Path(mine.place.path("visitors")).exists())
+    os.kill(renderer, signal.SIGKILL)
+    end_of(runtime)

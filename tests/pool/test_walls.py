@@ -53,6 +53,7 @@ ATTEMPTS = {
     "cut": "os.truncate({site!r}, 0)",
     "priority": "os.setpriority(os.PRIO_PROCESS, 0, 1)",
     "processors": "os.sched_setaffinity(os.getppid(), {{0}})",
+    "end of a socket": "inherited.shutdown(2)",
     "shared memory": "check(libc.shmget(0, 100, 0o1600))",
     "clone3": "check(libc.syscall(435, bytes(88), 88))",
 }
