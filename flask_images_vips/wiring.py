@@ -12,6 +12,7 @@ from ipaddress import ip_network
 
 from flask import Flask, has_request_context
 
+from .abilities import Abilities
 from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
@@ -71,6 +72,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _sources(config, app, remote, facts),
         cache,
         facts,
+        Abilities(config, cache, renderers),
         Producer(facts, renderers, config),
         _shared(config, cache, copies, settings),
     )

@@ -7,16 +7,19 @@ from functools import cache
 from typing import Any
 
 import PIL
-from PIL import Image
+from PIL import Image, features
 
 from ..encoder_settings import settings_of
 
 _READ = "jpeg", "png", "gif", "webp", "avif", "tiff", "bmp", "ico"
+_OPTIONAL = "webp", "avif"
 
 
 @cache
 def can_read(format: str) -> bool:
     """Return whether Pillow has a decoder for *format*."""
+    if format in _OPTIONAL:  # they are listed even if their decoder is missing
+        return bool(features.check(format))
     Image.init()
     return format.upper() in Image.OPEN
 

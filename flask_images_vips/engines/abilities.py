@@ -1,0 +1,67 @@
+"""Describe what the image libraries of this process can do, as a JSON object.
+
+Only the process that renders can know this, because it loads the libraries. The other processes ask it, see
+`flask_images_vips.abilities`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from ..formats import INPUTS
+from .encoder_settings import settings_of
+from .vips.fork_safety import forked_after_pixels
+
+_IMPORTED = time.time()
+
+
+def abilities_of(engine: str) -> dict[str, Any]:
+    """Return what the libraries of *engine*, a value of ``IMAGES_ENGINE``, can do.
+
+    ``libraries`` describes each by the name of its engine, see `flask_images_vips.abilities.Library`. ``loaded`` is a
+    Unix time: none of the libraries was loaded before.
+    """
+    libraries = {}
+    if engine != "pillow" and not forked_after_pixels():
+        libraries["vips"] = _vips()
+    if engine != "vips" or not libraries:
+        libraries["pillow"] = _pillow()
+    return {"loaded": _IMPORTED, "libraries": libraries}
+
+
+def _vips() -> dict[str, Any]:
+    try:
+        from .vips.abilities import describe  # noqa: PLC0415
+    except (ImportError, OSError) as error:  # OSError: pyvips is installed, but libvips is not
+        return {"name": "libvips", "problem": f"pyvips cannot be imported ({error})"}
+    found = describe()
+    packages = [f"pyvips {found['pyvips']}"]
+    if found["pyvips_binary"] is not None:
+        packages.append(f"pyvips-binary {found['pyvips_binary']}")
+    return {
+        "name": "libvips",
+        "version": found["libvips"],
+        "path": found["path"] or "",
+        "mode": found["mode"],
+        "packages": ", ".join(packages),
+        "inputs": _among((*INPUTS, "svg"), found["reads"]),
+        "outputs": _among(settings_of("vips"), found["writes"]),
+    }
+
+
+def _pillow() -> dict[str, Any]:
+    from .pillow.abilities import describe  # noqa: PLC0415
+
+    found = describe()
+    return {
+        "name": "Pillow",
+        "version": found["pillow"],
+        "inputs": _among(INPUTS, found["pillow_reads"]),
+        "outputs": _among(settings_of("pillow"), found["pillow_writes"]),
+    }
+
+
+def _among(known: Iterable[str], found: Iterable[str]) -> list[str]:
+    return [name for name in known if name in {*found}]
