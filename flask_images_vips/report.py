@@ -53,7 +53,7 @@ def _description(library: Library) -> Iterator[str]:
     if library.path:
         yield f"  loaded from: {library.path}"
     if library.mode:
-        yield f"  mode: {library.mode}"
+        yield f"  mode: {library.mode}, by {library.packages}"
     yield f"  reads: {_joined(library.inputs)}"
     yield f"  writes: {_joined(library.outputs)}"
 
