@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import inf
@@ -43,10 +43,7 @@ _WORK_SECONDS = 5.0
 _REF = "a picture of one pixel"  # instead of a source, in messages
 _REST_SECONDS = 10.0  # from a failure to the next attempt
 _PROVISIONAL_SECONDS = 60.0  # to keep the answer of a renderer that may have loaded libraries before they changed
-_CURES = {
-    "vips": "pip install --upgrade 'flask-images-vips[binary]'",
-    "pillow": "pip install --upgrade Pillow",
-}
+_CURE = "pip install --upgrade Pillow"  # on every system, Pillow brings all formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +131,20 @@ class Abilities:
 
         None also if no renderer can be asked just now. Then the render fails if the format cannot be written.
         """
-        engines = _ENGINES[self._engine] if options is None else _able(_ENGINES[self._engine], options)
+        engines = _ENGINES[self._engine]
         if not any(format.name in _WRITTEN[engine] for engine in engines):
-            return InvalidOption("format", format.name, expected=_listed(engines, None))
+            return _refusal(format, [name for engine in engines for name in _WRITTEN[engine]])
         libraries = self._known() if format.name in NEGOTIABLE else None  # all libraries can write other formats
         if libraries is None:
             return None
-        able = [engine for engine in engines if engine in libraries] or [*libraries]
-        if any(format.name in libraries[engine].outputs for engine in able):
+        usable = {engine: library for engine, library in libraries.items() if not library.problem}
+        able = usable if options is None else _able(usable, options)
+        if any(format.name in library.outputs for library in able.values()):
             return None
-        names = " and ".join(str(libraries[engine]) for engine in able)
-        self._log(format, f"{names} {'have' if len(able) > 1 else 'has'}", _CURES[able[-1]])
-        expected = f"{_listed(able, libraries)} ({names} cannot write it here)"
-        return InvalidOption("format", format.name, expected=expected)
+        if not any(format.name in library.outputs for library in usable.values()):
+            self._log(format, usable)
+        reason = f" ({' and '.join(map(str, able.values()))} cannot write it here)"
+        return _refusal(format, [name for library in able.values() for name in library.outputs], reason)
 
     def find(self) -> Libraries:
         """Ask a renderer what the libraries can do, and wait for it as long as for a render. Nothing is stored.
@@ -161,15 +159,15 @@ class Abilities:
         self._keep(libraries, _PROVISIONAL_SECONDS)
         return libraries
 
-    def _log(self, format: Format, they_have: str, cure: str) -> None:
+    def _log(self, format: Format, libraries: Libraries) -> None:
         if format.name not in self._logged:
             self._logged.add(format.name)
             logger.warning(
                 "%s cannot be written here, so it is not offered to browsers: %s no encoder for it. To add one, run: "
                 "%s. `flask images check` lists other ways.",
                 format.name.upper(),
-                they_have,
-                cure,
+                f"{' and '.join(map(str, libraries.values()))} {'have' if len(libraries) > 1 else 'has'}",
+                _CURE,
             )
 
     def _known(self) -> Libraries | None:
@@ -222,17 +220,16 @@ class Abilities:
         return _Answer.parse(done.result.abilities)
 
 
-def _able(engines: Sequence[str], options: Options) -> list[str]:
-    """Return those of *engines* that can render *options*, or all of them if none can."""
-    smart = options.settled().gravity.smart
-    return [
-        engine
-        for engine in engines
-        if not ((engine == "vips" and options.transform is not None) or (engine == "pillow" and smart))
-    ] or list(engines)
+def _able(libraries: Libraries, options: Options) -> Libraries:
+    """Return those of *libraries* that can render *options*, or all of them if none can."""
+    unable = set()
+    if options.transform is not None:
+        unable.add("vips")
+    if options.settled().gravity.smart:
+        unable.add("pillow")
+    return {engine: library for engine, library in libraries.items() if engine not in unable} or libraries
 
 
-def _listed(engines: Sequence[str], libraries: Libraries | None) -> str:
-    """Return the formats that can be written with *engines*, for a message."""
-    names = {name for engine in engines for name in (libraries[engine].outputs if libraries else _WRITTEN[engine])}
-    return "one of " + ", ".join(format.name for format in FORMATS if format.name in names)
+def _refusal(format: Format, names: Collection[str], reason: str = "") -> InvalidOption:
+    written = ", ".join(format.name for format in FORMATS if format.name in names)
+    return InvalidOption("format", format.name, expected=f"one of {written}{reason}")

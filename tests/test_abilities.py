@@ -75,7 +75,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("auto", answer(vips=("webp",)), {AVIF, WEBP}),
         ("auto", answer(vips=("webp",), pillow=("jpeg",)), {WEBP}),
         ("auto", answer(vips=None, pillow=("avif",)), {AVIF}),
-        ("vips", answer(vips=("webp",), pillow=None), {WEBP}),
+        ("vips", answer(vips=("webp",), pillow=()), {WEBP}),
+        ("vips", answer(vips=("webp",), pillow=("avif",)), {AVIF, WEBP}),  # Pillow steps in
         ("vips", answer(vips=None, pillow=("avif",)), {AVIF}),  # in a late fork, Pillow renders
         ("pillow", answer(vips=None, pillow=()), set()),
     ],

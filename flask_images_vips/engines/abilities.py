@@ -18,17 +18,15 @@ _IMPORTED = time.time()
 
 
 def abilities_of(engine: str) -> dict[str, Any]:
-    """Return what the libraries of *engine*, a value of ``IMAGES_ENGINE``, can do.
+    """Return what the libraries that *engine*, a value of ``IMAGES_ENGINE``, may use can do.
+
+    Pillow writes the formats that libvips could write, but lacks here, even if the engine is ``vips``.
 
     ``libraries`` describes each by the name of its engine, see `flask_images_vips.abilities.Library`. ``loaded`` is a
     Unix time: none of the libraries was loaded before.
     """
-    libraries = {}
-    if engine != "pillow" and not forked_after_pixels():
-        libraries["vips"] = _vips()
-    if engine != "vips" or not libraries:
-        libraries["pillow"] = _pillow()
-    return {"loaded": _IMPORTED, "libraries": libraries}
+    libraries = {} if engine == "pillow" or forked_after_pixels() else {"vips": _vips()}
+    return {"loaded": _IMPORTED, "libraries": libraries | {"pillow": _pillow()}}
 
 
 def _vips() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flask_images_vips.formats import INPUTS
 
 
 @pytest.mark.parametrize(
-    ("engine", "described"), [("auto", ["vips", "pillow"]), ("vips", ["vips"]), ("pillow", ["pillow"])]
+    ("engine", "described"), [("auto", ["vips", "pillow"]), ("vips", ["vips", "pillow"]), ("pillow", ["pillow"])]
 )
 def test_the_libraries_of_the_configured_engines_are_described(engine: str, described: list[str]) -> None:
     assert list(abilities_of(engine)["libraries"]) == described
