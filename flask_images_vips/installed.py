@@ -1,17 +1,20 @@
-"""Tell whether the image libraries of this host have changed, without loading them."""
+"""Tell which image libraries are installed, and whether they have changed, without loading them."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from glob import escape, glob
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import NamedTuple
 
-_PACKAGES = ("flask-images-vips", "pyvips", "pyvips-binary", "Pillow")
+_OWN = "flask-images-vips"
+_PACKAGES = (_OWN, "pyvips", "pyvips-binary", "Pillow")
+_FLOOR = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?\s*\(?[^;]*?>=\s*(?P<floor>[\d.]+)")  # such as Pillow>=11.3
 _MODULES = ("pyvips", "_libvips", "PIL")
 _VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH", "VIPSHOME")
 _SEARCHED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH")
@@ -44,6 +47,30 @@ def installation() -> Installation:
     versions = [(package, _version(package)) for package in _PACKAGES]
     variables = [os.environ.get(variable) for variable in _VARIABLES]
     return Installation(repr((sys.version, versions, variables, times)), max(times.values(), default=0.0))
+
+
+def outdated() -> list[str]:
+    """Return a sentence for each installed library that is older than this package requires.
+
+    pip does not install such a version, but other programs may, and pip does if it is told to ignore dependencies.
+    """
+    sentences = []
+    with suppress(PackageNotFoundError):
+        for requirement in requires(_OWN) or ():
+            found = _FLOOR.match(requirement)
+            if found is None or found["name"].lower() not in map(str.lower, _PACKAGES):
+                continue
+            name, floor, own = found["name"], found["floor"], _version(found["name"])
+            if own is not None and _parts(own) < _parts(floor):
+                sentences.append(
+                    f"{name} {own} is installed, but {_OWN} needs {floor} or newer, so images may be wrong or missing. "
+                    f"To update it, run: pip install --upgrade {name}"
+                )
+    return sentences
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version.partition("+")[0])]
 
 
 def _places() -> Iterator[str]:

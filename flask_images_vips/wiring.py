@@ -19,6 +19,7 @@ from .cache.eviction import Bound
 from .config.keys import Config, secret_keys
 from .facts import Facts
 from .formats import JPEG
+from .installed import outdated
 from .nginx.front_door import FrontDoor, LinkConditions
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
@@ -47,6 +48,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
         ConfigError: If a value is invalid.
     """
     config = replace(Config.read(app.config), url=url, name=name)
+    for sentence in outdated():
+        logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
     settings = _settings(config, app)
     remote = _remote(config, os.path.join(folder, "remote"), private)

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from flask_images_vips import installed
-from flask_images_vips.installed import installation
+from flask_images_vips.installed import installation, outdated
 
 
 @pytest.fixture
@@ -83,3 +83,36 @@ def test_modules_that_are_missing_do_not_matter(libraries: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "pyvips", None)
     monkeypatch.setattr(installed, "_PACKAGES", ("no-such-package",))
     assert installation().name
+
+
+# Versions that are too old
+
+
+@pytest.mark.parametrize(
+    ("requirement", "own", "expected"),
+    [
+        ("Pillow>=11.3", "11.2.9", ["Pillow 11.2.9 is installed, but flask-images-vips needs 11.3 or newer"]),
+        ("pillow<15,>=11.3", "9.10", ["pillow 9.10 is installed, but flask-images-vips needs 11.3 or newer"]),
+        ('pyvips-binary>=8.17; extra == "binary"', "8.16.1", ["pyvips-binary 8.16.1 is installed"]),
+        ('pyvips[binary]>=3.2; extra == "binary"', "3.1.1", ["pyvips 3.1.1 is installed"]),
+        ("Pillow>=11.3", "11.3.0", []),
+        ("Pillow>=11.3", "12.0.0+local.1", []),
+        ("Pillow>=11.3", None, []),
+        ("Pillow", "1.0", []),
+        ("Flask>=3", "1.0", []),
+    ],
+)
+def test_a_library_that_is_too_old_is_named_with_its_cure(
+    requirement: str, own: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installed, "requires", lambda _: [requirement])
+    monkeypatch.setattr(installed, "_version", lambda _: own)
+    found = outdated()
+    assert [sentence.startswith(start) for sentence, start in zip(found, expected, strict=True)] == [True] * len(found)
+    name = requirement.partition(">")[0].partition("<")[0].partition("[")[0]
+    assert all(sentence.endswith(f"run: pip install --upgrade {name}") for sentence in found)
+
+
+def test_a_checkout_that_is_not_installed_requires_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "_OWN", "no-such-package")
+    assert outdated() == []

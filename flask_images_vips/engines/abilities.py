@@ -32,9 +32,10 @@ def abilities_of(engine: str) -> dict[str, Any]:
 def _vips() -> dict[str, Any]:
     try:
         from .vips.abilities import describe  # noqa: PLC0415
-    except (ImportError, OSError) as error:  # OSError: pyvips is installed, but libvips is not
+
+        found = describe()
+    except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
         return {"name": "libvips", "problem": f"pyvips cannot be imported ({error})"}
-    found = describe()
     packages = [f"pyvips {found['pyvips']}"]
     if found["pyvips_binary"] is not None:
         packages.append(f"pyvips-binary {found['pyvips_binary']}")
