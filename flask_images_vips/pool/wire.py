@@ -207,7 +207,7 @@ def error_from_json(fields: Mapping[str, Any]) -> ImagesError:
                 return InvalidOption(option, value, expected=expected)
             case "UnreadableSource":
                 return UnreadableSource(*values)
-            case "UnsupportedSource":
+            case "UnsupportedSource" | "UnsupportedHere":
                 return UnsupportedSource(*values)
             case "Busy" | "ConfigError" | "Failed" as name:
                 by_name: dict[str, type[ImagesError]] = {"Busy": Busy, "ConfigError": ConfigError, "Failed": Failed}
