@@ -247,9 +247,9 @@ class Config:
         None,
         "IMAGES_MAX_RENDERS",
         checks.optional_count_from_zero,
-        "Maximum number of renders at the same time on this host, each in a process of its own. None: one per "
-        "processor that this application may use. 0: render in the threads of the web worker, without protection "
-        "against files that crash or hang a decoder.",
+        "Maximum number of renders at the same time, each in a process of its own. All applications of one user in "
+        "one service share these. None: one per processor that this application may use. 0: render in the threads of "
+        "the web worker, without protection against files that crash or hang a decoder.",
     )
     render_memory: int | None = key(
         None,
