@@ -51,8 +51,8 @@ class Library:
     """What an image library can do here.
 
     *path* is the file that it was loaded from. *mode* is how pyvips calls libvips: ``API`` or ``ABI``. *packages* names
-    the Python packages that load it, with their versions. *inputs* and *outputs* are names of formats. *problem* is the
-    reason why the library cannot be used, or an empty string.
+    the Python packages that load it, with their versions. *inputs* and *outputs* are names of formats. *note* is a
+    sentence about the installation, and *problem* is the reason why the library cannot be used. Both may be empty.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Library:
     packages: str = ""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    note: str = ""
     problem: str = ""
 
     @classmethod
@@ -72,7 +73,10 @@ class Library:
             TypeError, AttributeError: If it is something else.
         """
         inputs, outputs = (tuple(map(str, fields.get(name, ()))) for name in ("inputs", "outputs"))
-        texts = {name: str(fields.get(name, "")) for name in ("name", "version", "path", "mode", "packages", "problem")}
+        texts = {
+            name: str(fields.get(name, ""))
+            for name in ("name", "version", "path", "mode", "packages", "note", "problem")
+        }
         return cls(**texts, inputs=inputs, outputs=outputs)
 
     def __str__(self) -> str:

@@ -54,6 +54,8 @@ def _description(library: Library) -> Iterator[str]:
         yield f"  loaded from: {library.path}"
     if library.mode:
         yield f"  mode: {library.mode}, by {library.packages}"
+    if library.note:
+        yield f"  note: {library.note}"
     yield f"  reads: {_joined(library.inputs)}"
     yield f"  writes: {_joined(library.outputs)}"
 

@@ -31,9 +31,12 @@ def abilities_of(engine: str) -> dict[str, Any]:
 
 def _vips() -> dict[str, Any]:
     try:
-        from .vips.abilities import describe  # noqa: PLC0415
+        from .vips import abilities  # noqa: PLC0415
 
-        found = describe()
+        problem = abilities.problem()
+        if problem is not None:
+            return {"name": "libvips", "problem": problem}
+        found = abilities.describe()
     except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
         return {"name": "libvips", "problem": f"pyvips cannot be imported ({error})"}
     packages = [f"pyvips {found['pyvips']}"]
@@ -45,6 +48,7 @@ def _vips() -> dict[str, Any]:
         "path": found["path"] or "",
         "mode": found["mode"],
         "packages": ", ".join(packages),
+        "note": abilities.overwritten() if found["overwritten"] else "",
         "inputs": _among((*INPUTS, "svg"), found["reads"]),
         "outputs": _among(settings_of("vips"), found["writes"]),
     }

@@ -143,7 +143,7 @@ class Nursery:
         try:
             pid = os.fork()
         except OSError:  # too many processes, or no memory
-            self._failures += not self._renderers  # otherwise the requests wait for those that there are
+            self._failures += not self._renderers  # if others run, requests wait for them
             time.sleep(_NO_FORK_SECONDS)
             return
         if not pid:
@@ -218,7 +218,7 @@ class Nursery:
     def _death_of(self, pid: int) -> dict[str, float]:
         """End the renderer *pid* if it still runs, and return how it died. Empty if that is not known."""
         if pid in self._renderers:
-            time.sleep(_DYING_SECONDS)  # its client may have noticed the end first
+            time.sleep(_DYING_SECONDS)  # the client may notice the death before SIGCHLD arrives
             self._reap()
         if pid in self._renderers:
             os.kill(pid, signal.SIGKILL)

@@ -218,7 +218,7 @@ def error_from_json(fields: Mapping[str, Any]) -> ImagesError:
                 return SourceChanged(*values)
             case "UnreadableSource":
                 return UnreadableSource(*values)
-            case "UnsupportedSource":
+            case "UnsupportedSource" | "UnsupportedHere":
                 return UnsupportedSource(*values)
             case "Busy" | "ConfigError" | "Failed" as name:
                 by_name: dict[str, type[ImagesError]] = {"Busy": Busy, "ConfigError": ConfigError, "Failed": Failed}

@@ -28,7 +28,7 @@ def can_read(format: str) -> bool:
 def can_write(format: str) -> bool:
     """Return whether Pillow can write *format*. This encodes one pixel, which takes milliseconds."""
     try:
-        Image.new("RGB", (1, 1)).save(io.BytesIO(), format.upper())
+        Image.new("RGB", (1, 1)).save(io.BytesIO(), format.upper(), **settings_of("pillow", "fast").get(format, {}))
     except (KeyError, OSError, ValueError):
         return False
     return True

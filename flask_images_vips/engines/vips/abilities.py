@@ -7,6 +7,7 @@ module knows the differences. The other modules ask it for the name of an option
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -16,10 +17,11 @@ from typing import Any
 
 import pyvips
 
+from ...cache.per_process import PerProcess
 from .fork_safety import note_pixels
+from .installed import too_old
 
-OLDEST = 8, 14
-"""The oldest version of libvips whose operations suffice for the steps of the engine."""
+logger = logging.getLogger("flask_images_vips")
 
 REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
 
@@ -32,7 +34,21 @@ _LOADERS = {
     "tiff": "tiffload_source",
     "svg": "svgload_buffer",
 }
-_SAVED = "jpeg", "png", "webp", "avif", "gif", "tiff"
+_SAVERS = {
+    "jpeg": "jpegsave_target",
+    "png": "pngsave_target",
+    "webp": "webpsave_target",
+    "avif": "heifsave_target",
+    "gif": "gifsave_target",
+    "tiff": "tiffsave_target",
+}
+_unwritable: set[str] = set()
+
+# Parts of the messages of pyvips that mean that libvips lacks an operation, an option or a saver.
+_LACKS = "no such operation", "does not support optional argument", " arguments, but ", "unable to write to buffer"
+_NO_MEMORY = "memory", "alloc"
+# Parts of the messages of libheif if it has no decoder for a file.
+_NO_DECODER = "unsupported codec", "decoding plugin"
 
 
 @cache
@@ -117,7 +133,10 @@ def path() -> str | None:
 def is_overwritten() -> bool:
     """Return whether another libvips answers than the one in pyvips-binary, which is installed."""
     file = path()
-    return file is not None and "pyvips_binary" not in file and _package("pyvips-binary") is not None
+    if file is None or "pyvips_binary" in file:
+        return False
+    neighbours = os.path.dirname(os.path.dirname(pyvips.__file__))  # faster than to look for its metadata
+    return any(name.startswith("pyvips_binary") for name in os.listdir(neighbours))
 
 
 def _package(name: str) -> str | None:
@@ -137,10 +156,84 @@ def can_write(format: str) -> bool:
     note_pixels()
     try:
         pixel = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
-        return len(pixel.write_to_buffer(f".{format}")) > 0
-    except (pyvips.Error, UnicodeDecodeError):
+        pixel.write_to_buffer(f".{format}")
+    except (pyvips.Error, UnicodeDecodeError) as error:
         pyvips.vips_lib.vips_error_clear()
-        return False
+        if not any(words in str(error).lower() for words in _NO_MEMORY):
+            _unwritable.add(format)
+    return format not in _unwritable
+
+
+def is_unwritable(format: str) -> bool:
+    """Return whether it is known that libvips cannot write *format*: it has no saver, or `can_write` has failed."""
+    return format in _unwritable or not has_operation(_SAVERS[format])
+
+
+class Lacking(Exception):
+    """This libvips lacks something that the engine needs, which is the message."""
+
+
+def lack(error: Exception) -> str | None:
+    """Return what libvips or pyvips lacks, if that is the reason for *error*. None if the file may be the reason.
+
+    The text contains nothing of the file, so there are few different ones.
+    """
+    if isinstance(error, Lacking):
+        return str(error)
+    if isinstance(error, pyvips.Error):
+        return str(error.message) if any(words in error.message for words in _LACKS) else None
+    if isinstance(error, (AttributeError, TypeError)) and ("libvips" in str(error) or _is_of_pyvips(error)):
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def has_no_decoder(reason: str) -> bool:
+    """Return whether *reason*, a message of libvips, means that no decoder for the codec of the file is installed."""
+    return any(words in reason.lower() for words in _NO_DECODER)
+
+
+def report(lack: str) -> None:
+    """Log what libvips lacks, once in each process."""
+    said = _said.get()
+    if lack not in said:
+        said.add(lack)
+        logger.warning(
+            "libvips %s (%s) lacks something (%s), so Pillow renders the images that need it. %s",
+            version_name(),
+            path() or "unknown file",
+            lack,
+            cure(),
+        )
+
+
+def problem() -> str | None:
+    """Return why this libvips cannot be used at all, or None."""
+    return too_old(version(), path())
+
+
+def overwritten() -> str:
+    """Return the warning for an installation in which `is_overwritten` is true."""
+    return (
+        f"pyvips-binary is installed, but libvips {version_name()} ({path()}) is used instead, because pip has built "
+        f"pyvips for that one. {cure()}"
+    )
+
+
+def cure() -> str:
+    """Return how to install another libvips."""
+    if is_overwritten():
+        return f"To use the libvips of pyvips-binary instead, run: {REINSTALL}"
+    return "Install another libvips with: pip install pyvips-binary"
+
+
+def _is_of_pyvips(error: Exception) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == "pyvips"
+
+
+_said = PerProcess[set[str]](set)
 
 
 def describe() -> dict[str, Any]:
@@ -158,7 +251,7 @@ def describe() -> dict[str, Any]:
         "mode": "API" if pyvips.API_mode else "ABI",
         "overwritten": is_overwritten(),
         "reads": [format for format, loader in _LOADERS.items() if has_operation(loader)],
-        "writes": [format for format in _SAVED if can_write(format)],
+        "writes": [format for format in _SAVERS if can_write(format)],
         "pyvips": pyvips.__version__,
         "pyvips_binary": _package("pyvips-binary"),
         **pillow.describe(),
