@@ -58,9 +58,10 @@ def outdated() -> list[str]:
     with suppress(PackageNotFoundError):
         for requirement in requires(_OWN) or ():
             found = _FLOOR.match(requirement)
-            if found is None or found["name"].lower() not in map(str.lower, _PACKAGES):
+            name = found and next((name for name in _PACKAGES if name.lower() == found["name"].lower()), None)
+            if found is None or name is None:
                 continue
-            name, floor, own = found["name"], found["floor"], _version(found["name"])
+            floor, own = found["floor"], _version(name)
             if own is not None and _parts(own) < _parts(floor):
                 sentences.append(
                     f"{name} {own} is installed, but {_OWN} needs {floor} or newer, so images may be wrong or missing. "

@@ -172,13 +172,13 @@ def _report_format(abilities: Abilities, ref: str, name: str) -> None:
         format = Format.parse(name)
         refusal = None if format is AUTO else abilities.refusal(format)
         if refusal is not None:
-            _log_format(format.name, str(refusal), ref if current_app.debug else "")
+            _log_format(format.name, refusal.expected, ref if current_app.debug else "")
 
 
 @lru_cache(_REPORTED_NAMES)
-def _log_format(name: str, reason: str, ref: str) -> None:
-    what = f"The URL of {ref!r}" if ref else f"A URL with format={name!r}"
-    logger.warning("%s will not be served: %s", what, reason)
+def _log_format(name: str, expected: str, ref: str) -> None:
+    url = f"The URL of {ref!r}" if ref else "A URL"
+    logger.warning("%s with format=%r will not be served. Expected %s", url, name, expected)
 
 
 def _needs_focal_point(options: Mapping[str, Any]) -> bool:

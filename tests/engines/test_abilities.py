@@ -38,12 +38,24 @@ def test_each_library_is_named_with_its_version_and_its_formats() -> None:
         assert {"jpeg", "png", "gif", "webp"} <= {*library["outputs"]} & {*library["inputs"]}
 
 
-def test_a_library_that_cannot_be_imported_has_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyvips", None)
-    monkeypatch.delitem(sys.modules, "flask_images_vips.engines.vips.abilities", raising=False)
-    library = abilities_of("auto")["libraries"]["vips"]
-    assert library["problem"].startswith("pyvips cannot be imported (")
-    assert "outputs" not in library
+def refused() -> dict[str, Any]:
+    raise OSError("libvips.so.42: cannot open shared object file")
+
+
+def test_a_library_that_cannot_be_used_has_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vips, "describe", refused)
+    assert abilities_of("auto")["libraries"]["vips"] == {
+        "name": "libvips",
+        "problem": "pyvips cannot be imported (libvips.so.42: cannot open shared object file)",
+    }
+    monkeypatch.setattr(vips, "problem", lambda: "libvips 8.1.0 is older than 8.14")
+    assert abilities_of("vips")["libraries"]["vips"]["problem"] == "libvips 8.1.0 is older than 8.14"
+
+
+def test_another_libvips_than_that_of_the_wheel_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not abilities_of("auto")["libraries"]["vips"]["note"]
+    monkeypatch.setattr(vips, "is_overwritten", lambda: True)
+    assert vips.REINSTALL in abilities_of("auto")["libraries"]["vips"]["note"]
 
 
 @pytest.mark.parametrize("engine", ["auto", "vips"])

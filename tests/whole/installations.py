@@ -16,7 +16,6 @@ from conftest import ROOT
 
 PYVIPS = ("pyvips", "pyvips-*")
 LIBVIPS = ("_libvips*", "pyvips_binary*")
-PILLOW = ("PIL", "pillow*", "Pillow*")
 
 # What a site with one page does. It prints the statuses and media types of its images, and everything that is logged.
 _SITE = """
@@ -30,17 +29,17 @@ from flask_images_vips.page.helpers import resized_img_src, resized_picture_tag
 
 class Log(logging.Handler):
     def emit(self, record):
-        lines.append(record.getMessage())
+        lines.append(str(record.exc_info[1]) if record.exc_info else record.getMessage())
 
-lines, answers = [], []
-logging.getLogger("flask_images_vips").addHandler(Log(logging.WARNING))
-app = Flask("site", root_path=sys.argv[2])
-app.secret_key = "a secret"
-app.config.update(IMAGES_CACHE="cache", **json.loads(sys.argv[3]))
-Images(app)
-failure = None
+lines, answers, failure, tag = [], [], None, ""
+for name in ("flask_images_vips", "site"):  # Flask logs errors of the application under its name
+    logging.getLogger(name).addHandler(Log(logging.WARNING))
 
 def work():
+    app = Flask("site", root_path=sys.argv[2])
+    app.secret_key = "a secret"
+    app.config.update(IMAGES_CACHE="cache", **json.loads(sys.argv[3]))
+    Images(app)
     with app.test_request_context():
         tag = str(resized_picture_tag("a.png", width=20))
         urls = [resized_img_src("a.png", width=20, format=name) for name in ("jpeg", "png", "webp", "avif", "auto")]
@@ -49,7 +48,6 @@ def work():
         answers.append([response.status_code, response.content_type])
     return tag
 
-tag = ""
 try:
     tag = work()
 except Exception as error:
@@ -59,7 +57,11 @@ print(json.dumps({{"tag": tag, "answers": answers, "lines": lines, "failure": fa
 
 
 class Outcome(NamedTuple):
-    """What a site has shown and said. *answers* are a status and a media type for JPEG, PNG, WebP, AVIF and auto."""
+    """What a site has shown and said.
+
+    *answers* are a status and a media type for JPEG, PNG, WebP, AVIF and auto. *failure* is the error with which the
+    site did not start, if any.
+    """
 
     tag: str
     answers: list[list[Any]]
