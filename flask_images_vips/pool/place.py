@@ -186,6 +186,8 @@ def library_folders() -> list[str]:
         with suppress(ImportError, ValueError, AttributeError):
             found = importlib.util.find_spec(name)
             if found is not None and found.origin:
-                folder = os.path.dirname(os.path.abspath(found.origin))
-                needed.append(os.path.dirname(folder) if found.submodule_search_locations else folder)
+                # Some installers make links to files elsewhere. Renderers may open only what is in these folders.
+                for origin in (os.path.abspath(found.origin), os.path.realpath(found.origin)):
+                    folder = os.path.dirname(origin)
+                    needed.append(os.path.dirname(folder) if found.submodule_search_locations else folder)
     return list(dict.fromkeys(needed))
