@@ -12,6 +12,7 @@ import os
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -119,6 +120,12 @@ class Facts:
         """
         header: Header = self._known("header in a render", source)
         return header
+
+    def stated_header(self, source: Source) -> Header | None:
+        """Return the header that the file of *source* itself states, or None if only an engine can tell, or none."""
+        with suppress(ImagesError), self.limits.open(source) as descriptor:
+            return self._stated_header(descriptor, source.ref)
+        return None
 
     def check_image(self, descriptor: int, ref: str) -> Header:
         """Return the header of the open file.

@@ -16,15 +16,16 @@ from .abilities import Abilities
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
-from .engines.choice import rgba, size_of
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
 from .formats import AUTO, JPEG, Format, by_name, choose, negotiate
 from .geometry import Size, lay_out
+from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
 from .rendering import placeholders
+from .rendering.tiny_png import rgba
 from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecode, SharedDecodes
 from .shared_decode.sets import Sides
@@ -151,7 +152,8 @@ class Pipeline:
         if entry is None:
             return None
         with entry, suppress(ImagesError):
-            return size_of(entry.fileno(), ref)
+            header = read_header(entry.fileno(), ref, auto_orient=True)
+            return header.size if header is not None else None
         return None
 
     def placeholder(self, source: Source, kind: str) -> str:
@@ -225,10 +227,9 @@ class Pipeline:
             raise refusal
 
     def _size(self, rendition: Rendition) -> Size:
-        """Return the size of *rendition* without a trim, or no pixels at all if its source has no header."""
-        with suppress(ImagesError):
-            return lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
-        return Size(0, 0)
+        """Return the size of *rendition* without a trim, or no pixels at all if its source does not state its size."""
+        header = self.facts.stated_header(rendition.source)
+        return lay_out(header.size, rendition.options).final if header is not None else Size(0, 0)
 
     def _render(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> bytes:
         """Render from a copy or from the source, and log it."""

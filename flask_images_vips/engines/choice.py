@@ -17,8 +17,6 @@ from ..cache.per_process import PerProcess
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
 from ..formats import Format
-from ..geometry import Size
-from ..headers.read import read_header
 from ..options.options import Options
 from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
@@ -192,27 +190,3 @@ def _warn_once(message: str) -> None:
 
 
 _said = PerProcess[set[str]](set)
-
-
-def size_of(descriptor: int, ref: str) -> Size:
-    """Return the size of a file that an engine has made.
-
-    Raises:
-        UnreadableSource: If it is broken.
-    """
-    stated = read_header(descriptor, ref, auto_orient=True)
-    if stated is not None:
-        return stated.size
-    from .pillow.engine import PillowEngine  # noqa: PLC0415
-
-    return PillowEngine().header(descriptor, ref).size
-
-
-def rgba(png: bytes) -> tuple[Size, bytes]:
-    """Decode a small PNG that an engine has made.
-
-    Returns its size, and its pixels in RGBA with 4 bytes per pixel, row by row.
-    """
-    from .pillow.engine import rgba as decode  # noqa: PLC0415
-
-    return decode(png)

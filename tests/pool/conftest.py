@@ -27,6 +27,12 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         until(lambda: not processes(folder))
 
 
+@pytest.fixture(autouse=True)
+def usual_folder_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the renderers of other tests be in their usual folder, also if a test starts a pool in another folder."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", os.environ["XDG_RUNTIME_DIR"])
+
+
 @pytest.fixture
 def young_files(no_file_is_young: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of the test are young for as long as files are."""

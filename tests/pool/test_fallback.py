@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import IN_THREAD, gradient
+from servers import environment
 
 from flask_images_vips.errors import Busy
 from flask_images_vips.sources.local import LocalSources
@@ -283,7 +284,9 @@ print(header(mine, Path(sys.argv[2])).result.header.size, flush=True)
 def test_a_freeze_of_all_processes_is_no_deadline(runtime: Path, draw: Any, times: int) -> None:
     picture, seconds = draw("slow.png", (2000, 1500)), 5
     command = [sys.executable, "-c", FROZEN, str(runtime), str(picture), str(seconds)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+    with subprocess.Popen(
+        command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as client:
         assert client.stdout is not None
         assert client.stdin is not None
         assert client.stdout.readline() == "ready\n"

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(bool(IN_THREAD), reason="kills renderers"),
 ]
 
-KILLS = share(500)
+KILLS = share(500, 20)
 KILLING_SECONDS = 240  # enough for all of them on a busy machine
 CLIENTS = 8
 NOBODY = 2**22 + 1  # larger than all process IDs

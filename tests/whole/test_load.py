@@ -202,7 +202,7 @@ with_renderers = pytest.mark.skipif(bool(IN_THREAD), reason="stops renderers, so
 @pytest.fixture
 def busy(folder: Path, serve: Callable[..., Server]) -> Server:
     """A server that cannot wait for long, and will be too busy with `stopped_renderers`."""
-    return serve("--workers=1", "--threads=8", IMAGES_MAX_RENDERS=2, IMAGES_LOCK_TIMEOUT=0.2)
+    return serve("--workers=1", "--threads=8", IMAGES_MAX_RENDERS=2, IMAGES_LOCK_TIMEOUT=0.6)
 
 
 def picture_of(answer: Answer) -> tuple[int, int]:
@@ -300,7 +300,7 @@ def test_a_busy_host_answers_nothing_made_of_an_older_source(folder: Path, busy:
 
 @with_renderers
 def test_a_nearest_rendition_gets_no_link_at_the_front_door(folder: Path, serve: Callable[..., Server]) -> None:
-    config = {"IMAGES_MAX_RENDERS": 1, "IMAGES_LOCK_TIMEOUT": 0.2, "IMAGES_FRONT_DOOR": True}
+    config = {"IMAGES_MAX_RENDERS": 1, "IMAGES_LOCK_TIMEOUT": 0.6, "IMAGES_FRONT_DOOR": True}
     os.utime(folder / "static" / "large.jpg", (1_600_000_000, 1_600_000_000))
     app = site(folder, **config)
     server = serve("--workers=1", "--threads=8", **config)

@@ -6,7 +6,6 @@ used. `Reader` opens a source, each of `STEPS` transforms it, and `encode` write
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -120,9 +119,3 @@ def _timely(limit: float, begin: float, items: Iterable[T]) -> Iterator[T]:
         if (seconds := time.monotonic() - begin) > limit:
             raise overtime(seconds, limit)
         yield item
-
-
-def rgba(data: bytes) -> tuple[Size, bytes]:
-    """Decode a PNG that an engine has made. See `engines.choice.rgba`."""
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        return Size(*image.size), image.convert("RGBA").tobytes()

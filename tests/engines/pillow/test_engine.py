@@ -12,7 +12,7 @@ from PIL import Image
 
 from engines.test_engine import render
 from flask_images_vips.engines.engine import Header
-from flask_images_vips.engines.pillow.engine import PillowEngine, _timely, rgba
+from flask_images_vips.engines.pillow.engine import PillowEngine, _timely
 from flask_images_vips.errors import LimitExceeded
 from flask_images_vips.geometry import Size
 
@@ -42,9 +42,3 @@ def test_items_come_as_long_as_there_is_time() -> None:
     with pytest.raises(LimitExceeded, match="IMAGES_RENDER_TIMEOUT"):
         next(late)
     assert list(_timely(60, time.monotonic() - 61, [])) == []
-
-
-def test_the_pixels_of_a_png_are_read() -> None:
-    file = io.BytesIO()
-    Image.new("RGB", (3, 2), (1, 2, 3)).save(file, "PNG")
-    assert rgba(file.getvalue()) == (Size(3, 2), bytes([1, 2, 3, 255]) * 6)
