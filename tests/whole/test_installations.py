@@ -48,6 +48,7 @@ _features.check = lambda name: name != "webp" and _check(name)
 import PIL.WebPImagePlugin as _plugin
 _plugin.SUPPORTED = False
 from PIL import Image as _image
+
 _image.init()
 _image.SAVE.pop("WEBP", None)
 _image.SAVE_ALL.pop("WEBP", None)
@@ -221,9 +222,10 @@ def test_without_an_encoder_for_av1_nothing_offers_avif(folder: Path, renders: i
     assert_without(found, "avif", sent="webp")
 
 
-def test_without_webp_in_pillow_nothing_offers_webp(folder: Path) -> None:
-    packages = [installed(folder / "packages", (*PYVIPS, *LIBVIPS))]
-    found = run(folder, packages, before=NO_WEBP, IMAGES_MAX_RENDERS=0, IMAGES_ENGINE="pillow")
+@pytest.mark.parametrize("renders", [0, 1])
+def test_without_webp_in_pillow_nothing_offers_webp(folder: Path, renders: int) -> None:
+    packages = [stand_in(folder / "first", "PIL", altered("PIL", NO_WEBP)), installed(folder / "packages")]
+    found = run(folder, packages, IMAGES_MAX_RENDERS=renders, IMAGES_ENGINE="pillow")
     assert_without(found, "webp", sent="avif")
 
 
