@@ -10,7 +10,7 @@ from .formats import FORMATS, INPUTS
 
 _SYSTEMS: dict[str, dict[str, str]] = {
     "avif": {
-        "Debian, Ubuntu": "apt install libheif-plugin-aomenc libheif-plugin-dav1d",
+        "Debian 13, Ubuntu 24.04": "apt install libheif-plugin-aomenc libheif-plugin-dav1d",
         "Alpine": "apk add vips-heif",
         "macOS": "brew reinstall vips libheif",
     },
@@ -27,7 +27,7 @@ _SYSTEMS: dict[str, dict[str, str]] = {
 }
 """The commands that add libvips, or a format that it lacks, by system."""
 _EVERYWHERE = {
-    "vips": "pip install --upgrade 'flask-images-vips[binary]'",
+    "vips": "pip install --upgrade pyvips pyvips-binary",
     "pillow": "pip install --upgrade Pillow",
 }
 

@@ -41,7 +41,7 @@ def test_a_missing_format_is_listed_with_the_commands_that_add_it() -> None:
     lines = report("auto", "the web worker", {"vips": without(VIPS, "avif"), "pillow": without(PILLOW, "webp")})
     at = lines.index("  cannot read or write: avif")
     assert [line.partition(":")[0].strip() for line in lines[at + 1 : at + 5]] == [
-        *("any system", "Debian, Ubuntu", "Alpine", "macOS")
+        *("any system", "Debian 13, Ubuntu 24.04", "Alpine", "macOS")
     ]
     assert "    Alpine: apk add vips-heif" in lines
     at = lines.index("  cannot read or write: webp")
@@ -58,6 +58,6 @@ def test_a_library_that_cannot_be_used_is_named_with_the_reason_and_the_cure() -
     lines = report("auto", "the web worker", {"vips": broken, "pillow": PILLOW})
     assert lines[0] == "engine: auto (Pillow 12.0.0)"
     at = lines.index("  cannot be used: pyvips cannot be imported (no libvips.so.42)")
-    assert lines[at + 1] == "    any system: pip install --upgrade 'flask-images-vips[binary]'"
+    assert lines[at + 1] == "    any system: pip install --upgrade pyvips pyvips-binary"
     assert "    Debian, Ubuntu: apt install libvips42" in lines
     assert report("vips", "the web worker", {"vips": broken})[0] == "engine: vips (none can be used)"

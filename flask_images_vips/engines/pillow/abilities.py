@@ -19,7 +19,7 @@ _OPTIONAL = "webp", "avif"
 def can_read(format: str) -> bool:
     """Return whether Pillow has a decoder for *format*."""
     if format in _OPTIONAL:  # they are listed even if their decoder is missing
-        return bool(features.check(format))
+        return format in features.modules and bool(features.check(format))
     Image.init()
     return format.upper() in Image.OPEN
 
