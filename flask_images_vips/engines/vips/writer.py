@@ -73,11 +73,9 @@ def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, 
         Lacking: If libvips has no encoder for *format*.
         pyvips.Error, UnicodeDecodeError: If it fails.
     """
-    if abilities.option("pngsave_target", "keep"):
-        metadata: dict[str, Any] = {"keep": keep}
-    else:  # this libvips can keep all metadata or none
-        metadata = {"strip": not keep}
-        image = _with_only(image, keep) if keep else image
+    metadata: dict[str, Any] = {"keep": keep} if abilities.can_keep() else {"strip": not keep}
+    if (keep and not abilities.can_keep()) or (format == "png" and abilities.keeps_comments()):
+        image = _with_only(image, keep)
     try:
         # Write into memory, because libvips would leave an empty file behind on a full disk.
         data: bytes = image.write_to_buffer("." + format, **metadata, **parameters)
@@ -89,9 +87,17 @@ def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, 
 
 
 def _with_only(image: pyvips.Image, keep: int) -> pyvips.Image:
-    """Return *image* without the metadata that *keep* does not name."""
+    """Return *image* without the metadata that *keep* does not name.
+
+    Raises:
+        Lacking: If a name is not valid UTF-8, so pyvips cannot read it.
+    """
     image = image.copy()
-    for field in image.get_fields():
+    try:
+        fields = image.get_fields()
+    except UnicodeDecodeError as error:
+        raise abilities.Lacking("an encoder that removes all metadata") from error
+    for field in fields:
         is_kept = (field == "icc-profile-data" and keep & _KEEP_PROFILE) or (field == "exif-data" and keep & _KEEP_EXIF)
         if field.startswith(_METADATA) and not is_kept:
             image.remove(field)

@@ -9,6 +9,7 @@ import pyvips
 from PIL import AvifImagePlugin, Image
 
 from engines.test_engine import QUARTERS, exif, psnr, quarters, rendered, stored, whole
+from flask_images_vips.engines.vips import abilities
 from flask_images_vips.engines.vips.avif import pixels
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import UnreadableSource
@@ -29,6 +30,8 @@ def test_an_avif_whose_data_is_corrupt_is_refused_where_that_is_asked_for(photog
 def test_an_avif_without_a_decoder_in_pillow_is_decoded_by_libvips(
     bits: int, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if bits == 10 and abilities.version() < (8, 15):
+        pytest.skip("the libaom of Debian 12 aborts when libvips 8.14 writes 10 bits, which no rendition has")
     source = pyvips.Image.new_from_file(str(photographs / "cat.png")).colourspace("rgb16" if bits > 8 else "srgb")
     source.heifsave(str(tmp_path / "a.avif"), compression="av1", Q=90, bitdepth=bits, effort=0)
     engine = VipsEngine()
