@@ -46,7 +46,12 @@ def encode(
     settings: Mapping[str, Mapping[str, Any]],
     exif: bytes | None = None,
 ) -> bytes:
-    """Encode *image* with the *settings* of its format and the block *exif*."""
+    """Encode *image* with the *settings* of its format and the block *exif*.
+
+    Raises:
+        Lacking: If libvips has no encoder for the format, or cannot write *exif*.
+        pyvips.Error, UnicodeDecodeError: If it fails.
+    """
     format, options = spec.format, spec.options
     parameters = dict(settings[format.name])
     if format.lossy:
@@ -57,6 +62,8 @@ def encode(
         parameters |= _LOSSLESS.get(format.name, {})
     keep = _KEEP_PROFILE if options.keep.icc else 0  # the step `scale` has removed a profile that is not kept
     if exif is not None:
+        if not abilities.can_keep():  # it would drop the tags of the block
+            raise abilities.Lacking("an encoder that keeps some of the metadata")
         keep |= _KEEP_EXIF
         image = image.copy()
         for field in image.get_fields():

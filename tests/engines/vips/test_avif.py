@@ -17,6 +17,8 @@ from flask_images_vips.geometry import Size
 
 
 def test_an_avif_whose_data_is_corrupt_is_refused_where_that_is_asked_for(photographs: Path, tmp_path: Path) -> None:
+    if abilities.version() < (8, 15):
+        pytest.skip("the decoder of Debian 12, whose libvips is 8.14, does not notice that data is corrupt")
     whole(photographs / "cat.png").save(tmp_path / "a.avif", quality=80, speed=10)
     data = bytearray((tmp_path / "a.avif").read_bytes())
     for position in range(len(data) // 2, len(data) // 2 + 200):
