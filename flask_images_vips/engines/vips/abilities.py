@@ -15,11 +15,10 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
-import pyvips
-
 from ...cache.per_process import PerProcess
 from .fork_safety import note_pixels
 from .installed import too_old
+from .load import pyvips
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -42,6 +41,9 @@ _SAVERS = {
     "gif": "gifsave_target",
     "tiff": "tiffsave_target",
 }
+_COMMENT = "a comment"
+_BLACK = 2  # the largest level of all bands that counts as black
+
 _unwritable: set[str] = set()
 
 # Parts of the messages of pyvips that mean that libvips lacks an operation, an option or a saver.
@@ -147,6 +149,11 @@ def _package(name: str) -> str | None:
         return None
 
 
+def can_read(format: str) -> bool:
+    """Return whether libvips has a loader for *format*. True for formats that no libvips loads for this package."""
+    return format not in _LOADERS or has_operation(_LOADERS[format])
+
+
 @cache
 def can_write(format: str) -> bool:
     """Return whether libvips can write *format*: its encoder may be missing although the saver is there.
@@ -167,6 +174,31 @@ def can_write(format: str) -> bool:
 def is_unwritable(format: str) -> bool:
     """Return whether it is known that libvips cannot write *format*: it has no saver, or `can_write` has failed."""
     return format in _unwritable or not has_operation(_SAVERS[format])
+
+
+@cache
+def keeps_comments() -> bool:
+    """Return whether libvips writes the comments of a PNG although all metadata is to be removed, as 8.15 does."""
+    pixel = pyvips.Image.black(1, 1).copy()
+    pixel.set_type(pyvips.GValue.gstr_type, "png-comment-0-Comment", _COMMENT)
+    return _COMMENT.encode() in pixel.pngsave_buffer(**({"keep": 0} if can_keep() else {"strip": True}))
+
+
+@cache
+def can_keep() -> bool:
+    """Return whether libvips can keep some of the metadata. Before 8.15, it keeps all or none."""
+    return option("pngsave_target", "keep") is not None
+
+
+@cache
+def converts_cmyk() -> bool:
+    """Return whether libvips converts CMYK by its profile accurately. Before 8.18, dark colours become too bright."""
+    all_inks = pyvips.Image.black(1, 1, bands=4).invert().copy(interpretation="cmyk")
+    try:
+        black = all_inks.icc_transform("srgb", input_profile="cmyk", intent="perceptual")
+    except pyvips.Error:
+        return False
+    return bool(black.max() <= _BLACK)
 
 
 class Lacking(Exception):
@@ -250,7 +282,7 @@ def describe() -> dict[str, Any]:
         "path": path(),
         "mode": "API" if pyvips.API_mode else "ABI",
         "overwritten": is_overwritten(),
-        "reads": [format for format, loader in _LOADERS.items() if has_operation(loader)],
+        "reads": [format for format in _LOADERS if can_read(format)],
         "writes": [format for format in _SAVERS if can_write(format)],
         "pyvips": pyvips.__version__,
         "pyvips_binary": _package("pyvips-binary"),
