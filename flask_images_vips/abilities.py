@@ -21,7 +21,7 @@ from .cache.entry import Key
 from .config.keys import Config
 from .engines.encoder_settings import settings_of
 from .engines.vips.fork_safety import forked_after_pixels
-from .errors import ImagesError, InvalidOption
+from .errors import Busy, ImagesError, InvalidOption
 from .formats import FORMATS, NEGOTIABLE, Format
 from .hashing import digest
 from .installed import installation
@@ -41,7 +41,8 @@ _ALWAYS = (_WRITTEN["vips"] & _WRITTEN["pillow"]) - {*NEGOTIABLE}
 _TURN_SECONDS = 0.5  # to wait for a renderer, because a page waits for the answer
 _WORK_SECONDS = 5.0
 _REF = "a picture of one pixel"  # instead of a source, in messages
-_REST_SECONDS = 10.0  # from a failure to the next attempt
+_BUSY_SECONDS = 10.0  # to the next attempt, if no renderer was free
+_REST_SECONDS = 60.0  # to the next attempt after another failure, such as an encoder that crashes
 _PROVISIONAL_SECONDS = 60.0  # to keep the answer of a renderer that may have loaded libraries before they changed
 _CURE = "pip install --upgrade Pillow"  # on every system, Pillow brings all formats
 
@@ -181,7 +182,7 @@ class Abilities:
                 self._find()
             except (ImagesError, *_NOT_AN_ANSWER) as error:
                 logger.info("It is not known which formats can be written: %s", error)
-                self._keep(None, _REST_SECONDS)
+                self._keep(None, _BUSY_SECONDS if isinstance(error, Busy) else _REST_SECONDS)
         return self._libraries
 
     def _keep(self, libraries: Libraries | None, seconds: float) -> None:

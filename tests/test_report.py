@@ -54,10 +54,10 @@ def test_a_format_that_can_only_be_read_is_missing_as_an_output() -> None:
 
 
 def test_a_library_that_cannot_be_used_is_named_with_the_reason_and_the_cure() -> None:
-    broken = Library("libvips", problem="pyvips cannot be imported (no libvips.so.42)")
+    broken = Library("libvips", problem="libvips cannot be loaded (libvips.so.42: not found)")
     lines = report("auto", "the web worker", {"vips": broken, "pillow": PILLOW})
     assert lines[0] == "engine: auto (Pillow 12.0.0)"
-    at = lines.index("  cannot be used: pyvips cannot be imported (no libvips.so.42)")
+    at = lines.index("  cannot be used: libvips cannot be loaded (libvips.so.42: not found)")
     assert lines[at + 1] == "    any system: pip install --upgrade pyvips pyvips-binary"
     assert "    Debian, Ubuntu: apt install libvips42" in lines
     assert report("vips", "the web worker", {"vips": broken})[0] == "engine: vips (none can be used)"

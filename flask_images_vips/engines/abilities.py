@@ -13,6 +13,7 @@ from typing import Any
 from ..formats import INPUTS
 from .encoder_settings import settings_of
 from .vips.fork_safety import forked_after_pixels
+from .vips.installed import unusable
 
 _IMPORTED = time.time()
 
@@ -38,7 +39,7 @@ def _vips() -> dict[str, Any]:
             return {"name": "libvips", "problem": problem}
         found = abilities.describe()
     except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
-        return {"name": "libvips", "problem": f"pyvips cannot be imported ({error})"}
+        return {"name": "libvips", "problem": unusable(error)}
     packages = [f"pyvips {found['pyvips']}"]
     if found["pyvips_binary"] is not None:
         packages.append(f"pyvips-binary {found['pyvips_binary']}")

@@ -21,7 +21,7 @@ from ..options.options import Options
 from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
-from .vips.installed import missing
+from .vips.installed import missing, unusable
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -134,7 +134,7 @@ class Engines:
             from .vips import abilities  # noqa: PLC0415
             from .vips.engine import VipsEngine  # noqa: PLC0415
         except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
-            self._go_without(f"pyvips cannot be imported ({error})", _INSTALL, error)
+            self._go_without(unusable(error), _INSTALL, error)
             return None
         problem = abilities.problem()
         if problem is not None:

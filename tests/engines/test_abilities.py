@@ -46,7 +46,7 @@ def test_a_library_that_cannot_be_used_has_a_problem(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(vips, "describe", refused)
     assert abilities_of("auto")["libraries"]["vips"] == {
         "name": "libvips",
-        "problem": "pyvips cannot be imported (libvips.so.42: cannot open shared object file)",
+        "problem": "libvips cannot be loaded (libvips.so.42: cannot open shared object file)",
     }
     monkeypatch.setattr(vips, "problem", lambda: "libvips 8.1.0 is older than 8.14")
     assert abilities_of("vips")["libraries"]["vips"]["problem"] == "libvips 8.1.0 is older than 8.14"

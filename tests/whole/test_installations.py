@@ -112,12 +112,16 @@ CASES = {
     "right": Case(lacking(), None),
     "no pyvips": Case(
         lacking(*PYVIPS, *LIBVIPS),
-        ["pyvips cannot be imported (No module named 'pyvips'), ", SLOWER, INSTALL],
+        ["pyvips is not installed, ", SLOWER, INSTALL],
         ["IMAGES_ENGINE = 'vips', but pyvips is not installed. ", INSTALL],
     ),
     "pyvips without libvips": Case(
         lacking(*LIBVIPS),
-        ["pyvips cannot be imported (cannot load library 'libvips.so.42'", SLOWER, INSTALL],
+        [
+            "libvips cannot be loaded (libvips.so.42: cannot open shared object file: No such file or directory), ",
+            SLOWER,
+            INSTALL,
+        ],
         ["IMAGES_ENGINE = 'vips', but libvips cannot be loaded (libvips.so.42: cannot open shared ", INSTALL],
     ),
     "libvips is too old": Case(
@@ -133,8 +137,8 @@ CASES = {
     "the wheel is pinned to an older one": Case(pyvips(PINNED), None),
     "loading libvips fails": Case(
         broken("raise OSError('libvips.so.42: undefined symbol: g_once_init_enter_pointer')"),
-        ["pyvips cannot be imported (libvips.so.42: undefined symbol: g_once_init_", SLOWER, INSTALL],
-        ["IMAGES_ENGINE = 'vips', but pyvips cannot be imported (libvips.so.42: undefined symbol: ", INSTALL],
+        ["libvips cannot be loaded (libvips.so.42: undefined symbol: g_once_init_", SLOWER, INSTALL],
+        ["IMAGES_ENGINE = 'vips', but libvips cannot be loaded (libvips.so.42: undefined symbol: ", INSTALL],
     ),
     "libvips does not start": Case(
         broken("raise RuntimeError('unable to init libvips')"),

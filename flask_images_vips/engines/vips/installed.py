@@ -29,6 +29,17 @@ def missing() -> str | None:
         return f"libvips cannot be loaded ({error})"
 
 
+def unusable(error: Exception) -> str:
+    """Return why pyvips cannot be used, if importing it has failed with *error*."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "pyvips":
+        return "pyvips is not installed"
+    reason = str(error).partition(".  Additionally, ctypes")[0]  # cffi says the same twice
+    reason = reason.removeprefix("cannot load library 'libvips.so.42': ")
+    if isinstance(error, OSError):
+        return f"libvips cannot be loaded ({reason})"
+    return f"pyvips cannot be imported ({reason})"
+
+
 def too_old(version: tuple[int, ...], file: str | None = None) -> str | None:
     """Return why *version* of libvips, loaded from *file*, cannot be used, or None."""
     if version >= OLDEST:
