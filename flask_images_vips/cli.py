@@ -1,13 +1,17 @@
-"""Provide the commands ``flask images nginx`` and ``flask images purge``."""
+"""Provide the commands ``flask images nginx``, ``check`` and ``purge``."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from dataclasses import replace
 
 import click
 from flask.cli import AppGroup, with_appcontext
 
+from .errors import ImagesError
 from .nginx.configuration import nginx_configuration
+from .report import report
 from .serving.headers import front_headers
 from .state import current_images
 
@@ -28,8 +32,29 @@ def nginx(upstream: str, listen: str) -> None:
     config, door = here.pipeline.config, here.front_door
     if door is None and config.accel_redirect is None:
         raise click.ClickException("Set IMAGES_FRONT_DOOR = True, or IMAGES_ACCEL_REDIRECT = '/_images/', or both.")
+    with suppress(ImagesError):
+        here.pipeline.abilities.find()  # it does not write to the cache: the user of this command may be another one
+    # nginx looks for links in these formats only.
+    config = replace(config, formats=tuple(format.name for format in here.pipeline.negotiable))
     cache, front = here.pipeline.cache.folder, door.folder if door else None
     click.echo(nginx_configuration(config, cache, front, front_headers(config), upstream, listen), nl=False)
+
+
+@images.command()
+@with_appcontext
+def check() -> None:
+    """Print which image libraries are used, where they were loaded from, and which formats they read and write.
+
+    A format that is missing is listed with the commands that add it.
+    """
+    pipeline = current_images().pipeline
+    pooled = pipeline.producer.renderers.pool is not None
+    try:
+        libraries = pipeline.abilities.find()
+    except ImagesError as error:
+        raise click.ClickException(f"No renderer has answered: {error}") from None
+    where = "processes of their own" if pooled else "the web worker"
+    click.echo("\n".join(report(pipeline.config.engine, where, libraries)))
 
 
 @images.command()

@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from .abilities import Abilities
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
-from .formats import Format, by_name, choose, negotiate
+from .formats import AUTO, JPEG, Format, by_name, choose, negotiate
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
@@ -47,22 +48,48 @@ class Pipeline:
         sources: Sources,
         cache: DiskCache,
         facts: Facts,
+        abilities: Abilities,
         producer: Producer,
         shared: SharedDecodes | None,
     ) -> None:
         self.config = config
-        self.presets = Presets(config)
+        self.presets = Presets(config, self._writes)
         self.sources = sources
         self.cache = cache
         self.facts = facts
+        self.abilities = abilities
         self.producer = producer
         self.limits = producer.limits
         self.shared = shared
         self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
 
+    @property
+    def negotiable(self) -> tuple[Format, ...]:
+        """The formats that ``format=auto`` may choose, the preferred one first, as far as they can be written here."""
+        return tuple(format for format in self._negotiable if self.abilities.writes(format))
+
     def format_for(self, url: ImageUrl, accept: str) -> Format:
         """Return the format for a *url* with ``format=auto``, negotiated with *accept*, the client's Accept header."""
-        return negotiate(url.file_name, accept, self._negotiable)
+        preferred, options = self._negotiable, url.options
+        while True:
+            format = negotiate(url.file_name, accept, preferred)
+            if self.abilities.writes(format, options):
+                return format
+            if format not in preferred:  # it is the format of the path
+                return JPEG
+            preferred = tuple(other for other in preferred if other is not format)
+
+    def format_of(self, file_name: str, options: Options) -> Format:
+        """Return the format of renditions of *file_name* with *options*, whose format is not ``auto``.
+
+        JPEG replaces the format of the path, if that cannot be written here.
+        """
+        format = choose(file_name, options.format)
+        return format if options.format is not None or self.abilities.writes(format, options) else JPEG
+
+    def _writes(self, options: Options) -> bool:
+        format = options.format
+        return format is None or format is AUTO or self.abilities.writes(format, options)
 
     def rendition(self, url: ImageUrl, source: Source) -> Rendition:
         """Return the rendition of *source* that *url* asks for.
@@ -71,7 +98,7 @@ class Pipeline:
             InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format.
             SourceNotFound: If the watermark is missing.
         """
-        config, options, format = self.config, url.options, choose(url.file_name, url.options.format)
+        config, options, format = self.config, url.options, self.format_of(url.file_name, url.options)
         if format.name not in config.output_formats:
             expected = f"one of IMAGES_OUTPUT_FORMATS ({', '.join(config.output_formats)})"
             raise InvalidOption("format", format.name, expected=expected)
@@ -175,10 +202,12 @@ class Pipeline:
         self.facts.check_decodes(rendition.source, rendition.watermark)
         try:
             if not rendition.options.cache:
+                self._check_format(rendition)
                 data = self.render(rendition, since, self.producer)
                 return Entry(len(data), rendition.mtime, data=data)
             if (entry := self.cache.get(key)) is not None:
                 return entry
+            self._check_format(rendition)
             producer = self.producer.once()
             shared = self.shared.of(rendition, producer) if self.shared is not None else None
             if shared is not None and (entry := shared.prepare(since)) is not None:
@@ -189,6 +218,12 @@ class Pipeline:
             failures.add(key, error, _FAILURE_SECONDS)
             self.facts.add_failure(rendition.source, rendition.watermark, error, self._size(rendition))
             raise
+
+    def _check_format(self, rendition: Rendition) -> None:
+        """Raise `InvalidOption` if the format of *rendition* cannot be written here."""
+        refusal = self.abilities.refusal(rendition.format, rendition.options)
+        if refusal is not None:
+            raise refusal
 
     def _size(self, rendition: Rendition) -> Size:
         """Return the size of *rendition* without a trim, or no pixels at all if its source does not state its size."""

@@ -12,12 +12,15 @@ from ipaddress import ip_network
 
 from flask import Flask, has_request_context
 
+from .abilities import Abilities
 from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .config.keys import Config, secret_keys
+from .engines.choice import check_engine
 from .facts import Facts
 from .formats import JPEG
+from .installed import outdated
 from .nginx.front_door import FrontDoor, LinkConditions
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
@@ -43,9 +46,12 @@ def build(app: Flask, url: str, name: str) -> Parts:
     *url* and *name* are those that `Images.init_app` has already registered; later changes to the keys have no effect.
 
     Raises:
-        ConfigError: If a value is invalid.
+        ConfigError: If a value is invalid, or if the only engine is not installed.
     """
     config = replace(Config.read(app.config), url=url, name=name)
+    check_engine(config.engine)
+    for sentence in outdated():
+        logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
     settings = _settings(config, app)
     remote = _remote(config, os.path.join(folder, "remote"), private)
@@ -71,6 +77,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _sources(config, app, remote, facts),
         cache,
         facts,
+        Abilities(config, cache, renderers),
         Producer(facts, renderers, config),
         _shared(config, cache, copies, settings),
     )

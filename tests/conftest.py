@@ -393,3 +393,16 @@ def needs(what: str, found: object, install: str) -> None:
         if os.environ.get("IMAGES_REQUIRE_SERVERS"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+def lack(app: Flask, *formats: str) -> None:
+    """Let *app* believe that its image libraries cannot write *formats*."""
+    from flask_images_vips.abilities import Library
+
+    abilities = images_of(app).pipeline.abilities
+    outputs = tuple(name for name in ("jpeg", "png", "webp", "avif", "gif") if name not in formats)
+    libraries = {
+        "vips": Library("libvips", "8.1", outputs=outputs),
+        "pillow": Library("Pillow", "9.8", outputs=outputs),
+    }
+    abilities._keep(libraries, 3600)

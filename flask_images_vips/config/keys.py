@@ -86,8 +86,9 @@ class Config:
         "IMAGES_ENGINE",
         checks.one_of("auto", "vips", "pillow"),
         "`auto` uses libvips, or Pillow for files and options that libvips does not support. `vips` and `pillow` use "
-        "only that engine, with two exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
-        "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow.",
+        "only that engine, with three exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
+        "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow. Pillow also does "
+        "what your version or build of libvips lacks.",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,

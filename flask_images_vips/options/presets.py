@@ -6,7 +6,7 @@ This module does no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -22,16 +22,20 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Presets:
-    """The presets and the allowed widths of one application.
+    """The presets and the allowed widths of one application. *writes* returns whether its formats can be written here.
 
     Raises:
         ConfigError: If a preset has an invalid name or option, or ``IMAGES_ONLY_PRESETS`` is set without presets.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, writes: Callable[[Options], bool] = lambda options: True) -> None:
         self._named = dict(config.presets or {})
         self.only = config.only_presets
-        self._allowed = [_checked(name, options) for name, options in self._named.items()]
+        self._writes = writes
+        self._options = {name: _checked(name, options) for name, options in self._named.items()}
+        self._allowed = list(self._options.values())
+        # A URL may omit the format of a preset, see `expanded`.
+        self._allowed += [(replace(options, format=None), default) for options, default in self._allowed]
         own = {options.width for options, _ in self._allowed if options.width is not None}
         self._widths = sorted({*config.allowed_widths, *own}) if config.allowed_widths else []
         if self.only and not self._named:
@@ -49,7 +53,8 @@ class Presets:
         """Return *keywords* with the options of their preset added, and with an allowed width.
 
         *keywords* override the preset. A width that is not allowed becomes the next larger one, or the largest, and
-        the height is scaled with it.
+        the height is scaled with it. A format that cannot be written here is omitted, so that the picture has the
+        format of its path.
 
         Raises:
             InvalidOption: If there is no such preset.
@@ -59,13 +64,20 @@ class Presets:
         if name is not None and name not in self._named:
             expected = f"one of IMAGES_PRESETS ({self._names()}){did_you_mean(name, self._named)}"
             raise InvalidOption("preset", name, expected=expected)
-        given = {**self._named[name], **given} if name is not None else given
+        given = {**self._of(name, given), **given} if name is not None else given
         width = _side(given.get("width")) if self._widths else None
         if width is not None and width not in self._widths:
             given["width"] = next((wide for wide in self._widths if wide > width), self._widths[-1])
             if (height := _side(given.get("height"))) is not None:
                 given["height"] = max(1, round(height * given["width"] / width))
         return given
+
+    def _of(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of the preset *name*, for a picture whose other options are *given*."""
+        options, (parsed, _) = dict(self._named[name]), self._options[name]
+        if parsed.format is not None and "format" not in given and not self._writes(parsed):
+            del options["format"]
+        return options
 
     def allowed(self, widths: Iterable[int]) -> list[int]:
         """Return the allowed width for each of *widths*, in pixels, chosen as in `expanded`."""

@@ -92,9 +92,9 @@ def resized_picture_tag(
 ) -> Markup:
     """Return a ``<picture>``: the ``<img>`` of `resized_img_tag`, after a ``<source>`` for each alternative.
 
-    *formats* are names of formats, best first; the browser uses the first one that it supports. *sources* are
-    alternatives for other screens: mappings with a ``media`` query, and with the ``path``, options and layout that
-    differ from the ``<img>``.
+    *formats* are names of formats, best first; the browser uses the first one that it supports. Formats that cannot be
+    written here are omitted. *sources* are alternatives for other screens: mappings with a ``media`` query, and with
+    the ``path``, options and layout that differ from the ``<img>``.
 
     Raises:
         ValueError: As `resized_img_tag`, or if there is no such format.

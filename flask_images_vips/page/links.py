@@ -12,7 +12,9 @@ from typing import Any
 from flask import current_app, has_request_context, request
 
 from .. import urls
+from ..abilities import Abilities
 from ..errors import InvalidOption, InvalidPath, SourceError
+from ..formats import AUTO, Format
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
 from ..options.presets import Presets
@@ -28,6 +30,7 @@ URL_KEYWORDS = frozenset({"external", "_external", "scheme", "_scheme", "version
 """Keywords that belong to the URL, and never become attributes of a tag."""
 
 _SHORT_NAMES = frozenset(declared.short for declared in DECLARED.values())
+_FORMAT = DECLARED["format"].short
 _REPORTED_NAMES = 1024
 _REMEMBERED_QUERIES = 1024
 
@@ -109,6 +112,8 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
         wanted = _replaced(query, replaced) if replaced else query
         if pipeline.presets.restricting:
             _report_refusal(pipeline.presets, ref, wanted)
+        if asked := wanted.get(_FORMAT):
+            _report_format(pipeline.abilities, ref, asked)
         return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
 
     return build
@@ -159,6 +164,21 @@ def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> Non
         presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
     except InvalidOption as error:
         logger.warning("the URL of %r will not be served: %s", ref, error)
+
+
+def _report_format(abilities: Abilities, ref: str, name: str) -> None:
+    """Log a warning if the format called *name* cannot be written here: once, or once per picture in debug mode."""
+    with suppress(InvalidOption):  # reported when the image is requested
+        format = Format.parse(name)
+        refusal = None if format is AUTO else abilities.refusal(format)
+        if refusal is not None:
+            _log_format(format.name, refusal.expected, ref if current_app.debug else "")
+
+
+@lru_cache(_REPORTED_NAMES)
+def _log_format(name: str, expected: str, ref: str) -> None:
+    url = f"The URL of {ref!r}" if ref else "A URL"
+    logger.warning("%s with format=%r will not be served. Expected %s", url, name, expected)
 
 
 def _needs_focal_point(options: Mapping[str, Any]) -> bool:

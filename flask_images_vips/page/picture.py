@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import formats, urls
+from .. import urls
 from ..config.keys import Config
 from ..errors import ImagesError, InvalidOption, SourceNotFound
 from ..formats import Format
@@ -164,7 +164,13 @@ class ResponsivePicture(Picture):
 
     @property
     def format(self) -> Format:
-        return formats.choose(urls.file_name(self.ref, remote=urls.is_remote(self.ref)), self.options.format)
+        file_name = urls.file_name(self.ref, remote=urls.is_remote(self.ref))
+        return current_images().pipeline.format_of(file_name, self.options)
+
+    def can_become(self, format: Format) -> bool:
+        """Return whether the picture can be written in *format* here, without losing frames of an animation."""
+        loses_frames = self.frames > 1 and self.format.animated and not format.animated
+        return not loses_frames and current_images().pipeline.abilities.writes(format, self.options)
 
     def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:
         """Return the renditions that the browser may choose from, in *format* or else in the picture's own format."""

@@ -105,15 +105,14 @@ def sources(
 ) -> list[Markup]:
     """Return a ``<source>`` of *picture* for each of *formats*.
 
-    None stands for the picture's own format, and adds no ``format`` to the URL. Formats equal to the picture's own, or
-    that would lose the animation, are skipped. The list is empty if the size of the picture is unknown.
+    None stands for the picture's own format, and adds no ``format`` to the URL. The picture's own format, and
+    formats that it cannot become, are skipped. The list is empty if the size of the picture is unknown.
     """
     if picture.shown is None:
         return []
     elements = []
     for format in formats:
-        loses_frames = format is not None and picture.frames > 1 and not format.animated
-        if format is picture.format or (loses_frames and picture.format.animated):
+        if format is picture.format or not (format is None or picture.can_become(format)):
             continue
         offer = picture.offer(request, format)
         attributes = {

@@ -180,12 +180,18 @@ def _name() -> str:
 
 
 def library_folders() -> list[str]:
-    """Return the folders of the modules that the nursery imports, besides the standard library."""
+    """Return the folders of the modules that the nursery imports, besides the standard library.
+
+    They have the same order as in this process, so that the nursery imports the same modules if there are several.
+    """
     needed = [os.path.dirname(_PACKAGE)]
     for name in _NEEDED:
         with suppress(ImportError, ValueError, AttributeError):
             found = importlib.util.find_spec(name)
             if found is not None and found.origin:
-                folder = os.path.dirname(os.path.abspath(found.origin))
-                needed.append(os.path.dirname(folder) if found.submodule_search_locations else folder)
-    return list(dict.fromkeys(needed))
+                # Some installers make links to files elsewhere. Renderers may open only what is in these folders.
+                for origin in (os.path.abspath(found.origin), os.path.realpath(found.origin)):
+                    folder = os.path.dirname(origin)
+                    needed.append(os.path.dirname(folder) if found.submodule_search_locations else folder)
+    order = {os.path.abspath(folder): position for position, folder in reversed([*enumerate(sys.path)])}
+    return sorted(dict.fromkeys(needed), key=lambda folder: order.get(folder, len(order)))

@@ -107,7 +107,7 @@ def _answer(connection: socket.socket, notes: Notes) -> None:
                 return
             connection.settimeout(_SILENT_SECONDS)
             fields, _, descriptors = wire.receive(connection, max_descriptors=wire.MAX_DESCRIPTORS)
-            if wire.has_gone(connection) or not descriptors:
+            if wire.has_gone(connection):
                 return
             connection.settimeout(_ANSWER_SECONDS)
             _work(connection, fields, descriptors, notes)

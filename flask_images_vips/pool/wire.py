@@ -183,6 +183,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
     fields: dict[str, Any] = {"by": result.by, "size": result.size, "exceeds": result.exceeds, "box": result.box}
     if result.header is not None:
         fields["header"] = asdict(result.header)
+    fields["abilities"] = result.abilities
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -200,6 +201,7 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             exceeds=fields.get("exceeds"),
             header=header_from_json(fields["header"]) if "header" in fields else None,
             box=Box(*map(int, fields["box"])) if "box" in fields else None,
+            abilities=dict(fields["abilities"]) if "abilities" in fields else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenWire("not a result") from error
@@ -239,7 +241,7 @@ def error_from_json(fields: Mapping[str, Any]) -> ImagesError:
                 return SourceChanged(*values)
             case "UnreadableSource":
                 return UnreadableSource(*values)
-            case "UnsupportedSource":
+            case "UnsupportedSource" | "UnsupportedHere":
                 return UnsupportedSource(*values)
             case "Busy" | "ConfigError" | "Failed" as name:
                 by_name: dict[str, type[ImagesError]] = {"Busy": Busy, "ConfigError": ConfigError, "Failed": Failed}

@@ -7,13 +7,14 @@ calls the engines.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..config.keys import Config
+from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.engine import DecodesOnce, Engine, Header
 from ..errors import UnsupportedSource
@@ -30,7 +31,8 @@ class Result(NamedTuple):
     """The result of a request: the encoded *files*, the name of the engine, and facts about them.
 
     *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
-    the limit in bytes, if the file is larger even at the lowest quality.
+    the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
+    `engines.abilities`.
     """
 
     by: str = ""
@@ -39,6 +41,7 @@ class Result(NamedTuple):
     exceeds: int | None = None
     header: Header | None = None
     box: Box | None = None
+    abilities: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Job:
         self, request: Request, descriptors: Sequence[int], config: Config, engines: Engines, deadline: Deadline
     ) -> None:
         self.request = request
-        self.descriptor = descriptors[0]
+        self.config = config
+        self.descriptor = descriptors[0] if descriptors else -1
         self.mark = descriptors[1] if len(descriptors) > 1 else None
         self.limits = Limits(config)
         self.engines = engines
@@ -81,6 +85,7 @@ class Job:
             Work.COPY: self._render_copy,
             Work.TRIM: self._trim,
             Work.HEADER: self._read_header,
+            Work.ABILITIES: self._find_abilities,
         }[self.request.work]()
 
     def _render(self) -> Result:
@@ -158,6 +163,9 @@ class Job:
 
     def _read_header(self) -> Result:
         return Result(header=self._header())
+
+    def _find_abilities(self) -> Result:
+        return Result(abilities=abilities_of(self.config.engine))
 
     def _header(self) -> Header:
         return self.engines.first(self._header_by)

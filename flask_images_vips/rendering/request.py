@@ -30,7 +30,7 @@ SOURCE, WATERMARK = "source", "watermark"
 
 
 class Work(StrEnum):
-    """The kinds of work. The first descriptor is the source, except for `COPY`."""
+    """The kinds of work. The first descriptor is the source, except for `COPY` and `ABILITIES`."""
 
     RENDER = "render"
     """One rendition. The second descriptor, if any, is the watermark."""
@@ -44,6 +44,8 @@ class Work(StrEnum):
     """The box that remains of ``region`` after a trim."""
     HEADER = "header"
     """The source's header."""
+    ABILITIES = "abilities"
+    """What the image libraries can do. There is no source, and only the setting ``engine`` matters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

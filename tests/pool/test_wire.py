@@ -111,6 +111,7 @@ def test_descriptors_of_a_broken_message_are_closed(
         Result("vips", [b"data"], Size(3, 4), exceeds=5),
         Result("pillow", box=Box(1, 2, 3, 4)),
         Result(header=Header(Size(5, 6), "jpeg", 2, True, True)),
+        Result(abilities={"loaded": 1.5, "libraries": {"vips": {"name": "libvips", "outputs": ["avif"]}}}),
     ],
 )
 def test_a_result_arrives_as_it_was(result: Result) -> None:

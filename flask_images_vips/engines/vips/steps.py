@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import pyvips
-
 from ...geometry import Size
 from ...options.values import Mode, Sharpen
 from ..colour import is_srgb, keeps_profile
 from ..engine import Spec
+from . import abilities
 from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
+from .load import pyvips
 from .reader import has, upright_size
 
 Step = Callable[[pyvips.Image, Spec], pyvips.Image]
@@ -29,7 +29,9 @@ def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     profile = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
     is_rgb = image.interpretation in ("srgb", "rgb", "rgb16")
     kept = keeps_profile(profile, spec.options, spec.format, is_rgb_picture=is_rgb)
-    colour = {"output_profile": "srgb"} if profile is not None and not kept and not is_srgb(profile) else {}
+    colour = {}
+    if profile is not None and not kept and not is_srgb(profile):
+        colour = {abilities.option("thumbnail_image", "output_profile", "export_profile") or "output_profile": "srgb"}
     image = image.thumbnail_image(reduced.width, height=reduced.height, size="force", intent="perceptual", **colour)
     if image.interpretation not in ("srgb", "b-w"):
         image = image.colourspace("srgb")
@@ -40,8 +42,16 @@ def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
-    """Convert CMYK without a profile to RGB, as browsers do. libvips would assume a printing profile."""
-    if image.interpretation != "cmyk" or has(image, "icc-profile-data"):
+    """Convert CMYK without a profile to RGB, as browsers do. libvips would assume a printing profile.
+
+    Raises:
+        Lacking: If the picture has a profile, and this libvips converts CMYK inaccurately.
+    """
+    if image.interpretation != "cmyk":
+        return image
+    if has(image, "icc-profile-data"):
+        if not abilities.converts_cmyk():
+            raise abilities.Lacking("an accurate conversion of CMYK")
         return image
     inks = image.invert()
     return (inks[0:3] * inks[3] / 255).rint().cast("uchar").copy(interpretation="srgb")

@@ -6,15 +6,16 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import pyvips
-
 from ..copyright import rights, rights_of_tiff
 from ..engine import Spec
-from .reader import has
+from . import abilities
+from .load import pyvips
+from .reader import ERRORS, has
 
 _PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
 _LOSSLESS = {"webp": {"lossless": True}, "avif": {"lossless": True}}
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
+_METADATA = "exif-", "icc-", "xmp-", "iptc-", "photoshop-", "png-comment-", "gif-comment", "orientation"
 
 
 def together(frames: list[pyvips.Image]) -> pyvips.Image:
@@ -45,7 +46,12 @@ def encode(
     settings: Mapping[str, Mapping[str, Any]],
     exif: bytes | None = None,
 ) -> bytes:
-    """Encode *image* with the *settings* of its format and the block *exif*."""
+    """Encode *image* with the *settings* of its format and the block *exif*.
+
+    Raises:
+        Lacking: If libvips has no encoder for the format or these options, or cannot write *exif*.
+        pyvips.Error, UnicodeDecodeError: If it fails.
+    """
     format, options = spec.format, spec.options
     parameters = dict(settings[format.name])
     if format.lossy:
@@ -54,14 +60,55 @@ def encode(
         parameters |= _PROGRESSIVE.get(format.name, {})
     if options.lossless:
         parameters |= _LOSSLESS.get(format.name, {})
-    keep = _KEEP_PROFILE if options.keep.icc else 0  # the step `scale` has removed a profile that is not kept
+        if format.name == "avif" and not abilities.writes_lossless_avif():
+            raise abilities.Lacking("an encoder for lossless AVIF")
+    # The step `scale` has removed a profile that is not kept.
+    keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0
     if exif is not None:
+        if not abilities.can_keep():  # it would drop the tags of the block
+            raise abilities.Lacking("an encoder that keeps some of the metadata")
         keep |= _KEEP_EXIF
         image = image.copy()
         for field in image.get_fields():
             if field.startswith("exif-"):  # or libvips would write these tags into the block, too
                 image.remove(field)
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    # Write into memory, because libvips would leave an empty file behind on a full disk.
-    data: bytes = image.write_to_buffer("." + format.name, keep=keep, **parameters)
+    return write(image, format.name, keep, parameters)
+
+
+def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, Any]) -> bytes:
+    """Encode *image* with *parameters*, and with the metadata whose bits are set in *keep*.
+
+    Raises:
+        Lacking: If libvips has no encoder for *format*.
+        pyvips.Error, UnicodeDecodeError: If it fails.
+    """
+    metadata: dict[str, Any] = {"keep": keep} if abilities.can_keep() else {"strip": not keep}
+    if (keep and not abilities.can_keep()) or (format == "png" and abilities.keeps_comments()):
+        image = _with_only(image, keep)
+    try:
+        # Write into memory, because libvips would leave an empty file behind on a full disk.
+        data: bytes = image.write_to_buffer("." + format, **metadata, **parameters)
+    except ERRORS as error:
+        if not abilities.can_write(format):
+            raise abilities.Lacking(f"an encoder for {format}") from error
+        raise
     return data
+
+
+def _with_only(image: pyvips.Image, keep: int) -> pyvips.Image:
+    """Return *image* without the metadata that *keep* does not name.
+
+    Raises:
+        Lacking: If a name is not valid UTF-8, so pyvips cannot read it.
+    """
+    image = image.copy()
+    try:
+        fields = image.get_fields()
+    except UnicodeDecodeError as error:
+        raise abilities.Lacking("an encoder that removes all metadata") from error
+    for field in fields:
+        is_kept = (field == "icc-profile-data" and keep & _KEEP_PROFILE) or (field == "exif-data" and keep & _KEEP_EXIF)
+        if field.startswith(_METADATA) and not is_kept:
+            image.remove(field)
+    return image
