@@ -20,10 +20,13 @@ from importlib.metadata import PackageNotFoundError, version
 from ..errors import Busy
 from ..hashing import digest
 from .outcome import NoPool
+from .walls import FOLDER_VARIABLES
 from .wire import LISTENERS
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _NEEDED = ("pyvips", "pyvips_binary", "_libvips", "cffi", "_cffi_backend", "pkgconfig", "PIL")
+_KEPT_VARIABLES = (*FOLDER_VARIABLES, "LD_PRELOAD", "TZ", "LANG")
+_KEPT_PREFIXES = ("VIPS_", "FONTCONFIG_", "MALLOC_", "LC_", "GLIBC_")
 _LONGEST_PATH = 100  # a socket's path has at most 107 bytes
 _START_SECONDS = 2.0  # enough for Python to import the engines on a busy host
 _LONGEST_WAIT = 3600.0
@@ -176,7 +179,16 @@ def _name() -> str:
     cgroup = ""
     with suppress(OSError), open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
         cgroup = file.read()
-    return digest("\n".join([own, sys.version, sys.prefix, *library_folders(), cgroup]), 8)
+    variables = [f"{name}={value}" for name, value in sorted(environment().items())]
+    return digest("\n".join([own, sys.version, sys.prefix, *library_folders(), *variables, cgroup]), 8)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment variables that libraries read, without the secrets of the application."""
+    kept = {
+        name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
+    }
+    return {"MALLOC_ARENA_MAX": "2"} | kept  # glibc keeps memory per arena
 
 
 def library_folders() -> list[str]:

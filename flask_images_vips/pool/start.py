@@ -20,7 +20,7 @@ from ..errors import Busy
 from . import walls
 from .inherited import close, keep_from_children
 from .outcome import NoPool
-from .place import Place, library_folders
+from .place import Place, environment, library_folders
 from .wire import FIRST_DESCRIPTOR, LISTENERS
 
 logger = logging.getLogger("flask_images_vips")
@@ -28,8 +28,6 @@ logger = logging.getLogger("flask_images_vips")
 IDLE_SECONDS = 60.0
 """How long a renderer waits for work before it exits."""
 
-_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "TZ", "LANG")
-_KEPT_PREFIXES = ("VIPS_", "FONTCONFIG_", "MALLOC_", "LC_", "GLIBC_")
 _LOCK_SECONDS = 5.0
 
 # Neither the folders nor the environment of the application affect what the nursery imports. The fork makes it an
@@ -153,7 +151,7 @@ def _run(command: list[str], listeners: list[socket.socket], errors: str) -> Non
         pid = os.posix_spawn(
             command[0],
             command,
-            _environment(),
+            environment(),
             file_actions=actions,
             setsid=True,
             setsigmask=[],
@@ -161,14 +159,6 @@ def _run(command: list[str], listeners: list[socket.socket], errors: str) -> Non
         )
         with suppress(ChildProcessError):  # another thread waits for all children, as gunicorn does
             os.waitpid(pid, 0)  # it forks at once and exits
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment variables that libraries read, without the secrets of the application."""
-    kept = {
-        name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
-    }
-    return {"MALLOC_ARENA_MAX": "2"} | kept  # glibc keeps memory per arena
 
 
 def _interpreter() -> str:

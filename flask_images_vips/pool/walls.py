@@ -33,6 +33,9 @@ _RIGHTS_BY_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}
 _MAX_RIGHTS = 16
 _ALL_OF_TCP, _SIGNALS_AND_ABSTRACT_SOCKETS = 0b11, 0b11
 
+FOLDER_VARIABLES = ("LD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH", "VIPSHOME")
+"""Environment variables that name folders of libraries."""
+
 # The folders of libraries, of fonts and of the files that these read, besides the folders of Python.
 _SYSTEM_FOLDERS = (
     *("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/nix/store"),
@@ -191,7 +194,8 @@ def _close_files() -> None:
 def _readable() -> Iterator[tuple[str, int]]:
     """Yield the folders of libraries, each with the allowed rights."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    libraries = [*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":")]
+    named = [folder for name in FOLDER_VARIABLES for folder in os.environ.get(name, "").split(":")]
+    libraries = [*sys.path, *named]
     for folder in libraries:
         # If this package is not installed among others, as in a checkout, its neighbours are not libraries.
         alone = folder == os.path.dirname(package) and not os.path.isdir(os.path.join(folder, "PIL"))
