@@ -35,7 +35,12 @@ def test_an_avif_without_a_decoder_in_pillow_is_decoded_by_libvips(
     if bits == 10 and abilities.version() < (8, 15):
         pytest.skip("the libaom of Debian 12 aborts when libvips 8.14 writes 10 bits, which no rendition has")
     source = pyvips.Image.new_from_file(str(photographs / "cat.png")).colourspace("rgb16" if bits > 8 else "srgb")
-    source.heifsave(str(tmp_path / "a.avif"), compression="av1", Q=90, bitdepth=bits, effort=0)
+    try:
+        source.heifsave(str(tmp_path / "a.avif"), compression="av1", Q=90, bitdepth=bits, effort=0)
+    except pyvips.Error:
+        if bits == 8 or abilities.version() >= (8, 18):
+            raise
+        pytest.skip(f"the wheels of libvips 8.16 and 8.17 do not write {bits} bits, which no rendition has")
     engine = VipsEngine()
     by_pillow = rendered(engine, tmp_path / "a.avif", width=200)
     monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
