@@ -27,7 +27,7 @@ from .rendition import Rendition
 logger = logging.getLogger("flask_images_vips")
 
 _LONGEST_QUEUE = 32
-_PAUSE_SECONDS = 0.25  # between two attempts
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0  # between two attempts, first and at most
 _FORMATS = formats_changed_by("small")
 
 
@@ -89,9 +89,10 @@ class Recompressor:
 
     def _work(self, queue: Queue[Rendition]) -> None:
         while True:
-            rendition = queue.get()
+            rendition, pause = queue.get(), _PAUSE_SECONDS
             while not self._is_done(rendition):
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _is_done(self, rendition: Rendition) -> bool:
         """Try to make *rendition* smaller. Return False if that cannot be done now, True if the attempt is over."""

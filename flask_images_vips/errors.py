@@ -77,6 +77,10 @@ class UnsupportedSource(UnreadableSource):
     """This engine cannot load the source. Another engine may be able to."""
 
 
+class UnsupportedHere(UnsupportedSource):
+    """This engine cannot do it, because its library lacks something here. That says nothing about the source."""
+
+
 class LimitExceeded(ImagesError):
     """A rendition would exceed a limit of the configuration or of its format.
 

@@ -12,6 +12,7 @@ from . import cli
 from .access import PUBLIC, Authorizer, Callback
 from .compat import LegacyMethods
 from .config.keys import read_key
+from .engines.choice import check_engine
 from .errors import ConfigError
 from .page import links
 from .page.helpers import HELPERS
@@ -50,8 +51,8 @@ class Images(LegacyMethods):
         """Register the image URLs, ``url_for('images.<mode>', …)`` and the template helpers with *app*.
 
         Raises:
-            ConfigError: If the extension is already registered with *app*, or if ``IMAGES_URL`` or ``IMAGES_NAME`` is
-                invalid.
+            ConfigError: If the extension is already registered with *app*, if ``IMAGES_URL`` or ``IMAGES_NAME`` is
+                invalid, or if ``IMAGES_ENGINE`` is ``vips`` and libvips is not installed.
         """
         if EXTENSION in app.extensions:
             raise ConfigError(
@@ -62,6 +63,7 @@ class Images(LegacyMethods):
             default = read_key(key, {})
             app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
+        check_engine(app.config.get("IMAGES_ENGINE"))
 
         app.extensions["images"] = self  # the name that Flask-Images uses
         images = app.extensions[EXTENSION] = AppImages(app, url, name, build, lambda: self._authorizer)

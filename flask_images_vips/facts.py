@@ -28,6 +28,7 @@ from .geometry import Box, Size, region
 from .hashing import digest
 from .headers.read import read_header
 from .options.options import Options
+from .pool.outcome import Budget
 from .pool.renderers import Renderers, young_files_are_busy
 from .rendering.job import Result
 from .rendering.limits import Limits
@@ -232,6 +233,8 @@ class Facts:
         }
         failed = fact.removesuffix(" in a render"), source, details  # both ways to read a header fail alike
         self.failures.check(failed)
+        if fact in ("trim", "placeholder"):
+            self.check_decodes(source)
         try:
             return find[fact](source, *details)
         except UnreadableSource as error:
@@ -258,7 +261,6 @@ class Facts:
             return self._read_header(source)
 
     def _read_trim_box(self, source: Source, whole: Box, threshold: int) -> Box:
-        self.check_decodes(source)
         self.limits.check_source(self.header_in_render(source))
         request = Request(work=Work.TRIM, settings=self._settings_of_requests, region=whole, threshold=threshold)
         with self.limits.open(source) as descriptor:
@@ -267,7 +269,7 @@ class Facts:
         return box
 
     def _run(self, request: Request, descriptor: int, ref: str, seconds: float) -> Result:
-        return self._renderers.run(request, [descriptor], [ref], since=time.monotonic(), seconds=seconds).result
+        return self._renderers.run(request, [descriptor], [ref], since=time.monotonic(), budget=Budget(seconds)).result
 
     def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
         key = self._key(source, kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,11 +11,12 @@ from typing import Any
 
 from .config.keys import Config
 from .engines.encoder_settings import decoded_once
-from .engines.engine import Header, overtime
+from .engines.engine import Header
 from .facts import Facts
 from .formats import Format
 from .geometry import Geometry, Size
 from .options.options import Options
+from .pool.outcome import Budget
 from .pool.renderers import Renderers
 from .rendering.job import Result
 from .rendering.request import Request, Work, settings_of
@@ -35,12 +35,12 @@ class Producer:
         self.config = config
         self._settings = settings_of(config)
         self._yields = yields
-        self._spent = 0.0
+        self._budget = Budget(config.render_timeout)
 
     def once(self) -> Producer:
         """Return a producer for one rendition. All work for it together may take ``IMAGES_RENDER_TIMEOUT``."""
         one = copy.copy(self)
-        one._spent = 0.0
+        one._budget = Budget(self.config.render_timeout)
         return one
 
     def shares_decodes(self, options: Options, format: Format) -> bool:
@@ -113,15 +113,6 @@ class Producer:
         return replace(request, **details)
 
     def _done(self, request: Request, descriptors: Sequence[int], refs: Sequence[str], since: float) -> Result:
-        limit = self.config.render_timeout
-        if self._spent >= limit:
-            raise overtime(self._spent, limit)
-        begin, spent = time.monotonic(), None
-        try:
-            done = self.renderers.run(
-                request, descriptors, refs, since=since, seconds=limit - self._spent, yields=self._yields
-            )
-            spent = done.seconds
-            return done.result
-        finally:
-            self._spent += time.monotonic() - begin if spent is None else spent
+        self._budget.check()
+        done = self.renderers.run(request, descriptors, refs, since=since, budget=self._budget, yields=self._yields)
+        return done.result

@@ -16,6 +16,7 @@ from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .config.keys import Config, secret_keys
+from .engines.choice import check_engine
 from .facts import Facts
 from .formats import JPEG
 from .nginx.front_door import FrontDoor, LinkConditions
@@ -43,9 +44,10 @@ def build(app: Flask, url: str, name: str) -> Parts:
     *url* and *name* are those that `Images.init_app` has already registered; later changes to the keys have no effect.
 
     Raises:
-        ConfigError: If a value is invalid.
+        ConfigError: If a value is invalid, or if the only engine is not installed.
     """
     config = replace(Config.read(app.config), url=url, name=name)
+    check_engine(config.engine)
     folder, private = _cache_folder(config, app.root_path)
     settings = _settings(config, app)
     remote = _remote(config, os.path.join(folder, "remote"), private)

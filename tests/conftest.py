@@ -275,10 +275,10 @@ def all_renderers_taken(app: Flask) -> Iterator[None]:
 @contextlib.contextmanager
 def stopped_renderers() -> Iterator[None]:
     """Let this run's renderers, which are started if need be, do nothing during the block."""
-    from flask_images_vips.pool.place import place
+    from flask_images_vips.pool.place import Place
     from flask_images_vips.pool.start import start  # what only Linux has
 
-    start(place())
+    start(Place())
     stopped: set[int] = set()
     while running := {*renderer_processes()} - stopped:  # one may just be forked
         for process in running:

@@ -21,6 +21,7 @@ from PIL import Image
 from flask_images_vips import resized_img_placeholder, resized_img_size, resized_img_src, resized_img_tag
 from flask_images_vips.errors import CrashedDecoder, LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
+from flask_images_vips.pool.outcome import Budget
 from flask_images_vips.rendering.placeholders import KINDS
 from flask_images_vips.state import images_of
 
@@ -380,9 +381,9 @@ def test_a_header_that_takes_long_is_a_limit_of_its_own(make_app: Any, static: P
     app = make_app(IMAGES_SVG=True, IMAGES_RENDER_TIMEOUT=10)
     asked = []
 
-    def fail(*arguments: object, seconds: float, **keywords: object) -> None:
-        asked.append(seconds)
-        raise LimitExceeded("the render took {:,} seconds", 1.02, seconds, set_by="IMAGES_RENDER_TIMEOUT")
+    def fail(*arguments: object, budget: Budget, **keywords: object) -> None:
+        asked.append(budget.limit)
+        raise LimitExceeded("the render took {:,} seconds", 1.02, budget.limit, set_by="IMAGES_RENDER_TIMEOUT")
 
     monkeypatch.setattr(images_of(app).pipeline.producer.renderers, "run", fail)
     facts, source = images_of(app).pipeline.facts, images_of(app).pipeline.sources.local.find("a.svg")

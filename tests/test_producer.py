@@ -15,7 +15,7 @@ from PIL import Image
 from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
-from flask_images_vips.pool.outcome import Done
+from flask_images_vips.pool.outcome import Budget, Done
 from flask_images_vips.producer import Producer
 from flask_images_vips.rendering.job import Result
 from flask_images_vips.rendition import Rendition
@@ -76,8 +76,9 @@ def test_the_seconds_of_all_work_for_a_rendition_are_counted_together(
     app = make_app(IMAGES_RENDER_TIMEOUT=10)
     limits: list[float] = []
 
-    def run(*of: Any, seconds: float, **more: Any) -> Done:
-        limits.append(seconds)
+    def run(*of: Any, budget: Budget, **more: Any) -> Done:
+        limits.append(budget.left)
+        budget.spent += 6
         return Done(Result("vips", [b""]), seconds=6)
 
     monkeypatch.setattr(producer_of(app).renderers, "run", run)
@@ -88,3 +89,17 @@ def test_the_seconds_of_all_work_for_a_rendition_are_counted_together(
         one.render(wanted, time.monotonic())
     producer_of(app).once().render(wanted, time.monotonic())
     assert limits == [10, 4, 10]
+
+
+def test_a_wait_for_a_renderer_is_no_render_time(make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(IMAGES_RENDER_TIMEOUT=0.05)
+
+    def run(*of: Any, **more: Any) -> Done:
+        time.sleep(0.1)  # in the queue
+        raise UnreadableSource("a.png", "broken")
+
+    monkeypatch.setattr(producer_of(app).renderers, "run", run)
+    wanted, one = rendition(draw("a.png")), producer_of(app).once()
+    for _ in range(2):
+        with pytest.raises(UnreadableSource):
+            one.render(wanted, time.monotonic())

@@ -86,8 +86,9 @@ class Config:
         "IMAGES_ENGINE",
         checks.one_of("auto", "vips", "pillow"),
         "`auto` uses libvips, or Pillow for files and options that libvips does not support. `vips` and `pillow` use "
-        "only that engine, with two exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
-        "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow.",
+        "only that engine, with three exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
+        "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow. Pillow also does "
+        "what your version or build of libvips lacks.",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,
@@ -246,9 +247,9 @@ class Config:
         None,
         "IMAGES_MAX_RENDERS",
         checks.optional_count_from_zero,
-        "Maximum number of renders at the same time on this host, each in a process of its own. None: one per "
-        "processor that this application may use. 0: render in the threads of the web worker, without protection "
-        "against files that crash or hang a decoder.",
+        "Maximum number of renders at the same time, each in a process of its own. All applications of one user in "
+        "one service share these. None: one per processor that this application may use. 0: render in the threads of "
+        "the web worker, without protection against files that crash or hang a decoder.",
     )
     render_memory: int | None = key(
         None,

@@ -10,22 +10,27 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from typing import Any, TypeVar
 
+from ..cache.per_process import PerProcess
 from ..config.keys import Config
-from ..errors import ConfigError, InvalidOption, UnsupportedSource
+from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
 from ..formats import Format
 from ..geometry import Size
 from ..headers.read import read_header
 from ..options.options import Options
+from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
+from .vips.installed import missing
 
 logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
 _INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+_SLOWER = "so images are rendered by Pillow, which is slower and needs more memory"
 
 
 class Engines:
@@ -71,10 +76,22 @@ class Engines:
                 yield engine
             else:
                 refusals.append(refusal)
+        if decoded_once(options, format):
+            for engine in self._substitute():
+                if engine.refusal(options, format) is None:
+                    found = True
+                    yield engine
         if not found:
             first = refusals[0]
             expected = dict.fromkeys(refusal.expected for refusal in refusals)
             raise InvalidOption(first.name, first.value, expected=" or ".join(expected))
+
+    def _substitute(self) -> Iterator[Engine]:
+        """If only libvips is configured, yield Pillow, for what the libvips that is installed here lacks."""
+        if self._config.engine == "vips":
+            with self._lock:
+                pillow = self._pillow
+            yield pillow
 
     def decoding_once(self, options: Options, format: Format) -> DecodesOnce | None:
         """Return the engine that renders *options* as *format*; None if it cannot share a decode, see `DecodesOnce`.
@@ -88,17 +105,20 @@ class Engines:
     def first(self, work: Callable[[Engine], T], among: Iterable[Engine] | None = None) -> T:
         """Return the result of *work*, called with the first engine that can load the source.
 
-        *among* replaces the engines of this process.
+        *among* replaces the engines of this process. If only libvips is configured, Pillow still does what libvips
+        could do, but not the libvips that is installed here.
 
         Raises:
             UnsupportedSource: If no engine can load it.
         """
         unsupported: UnsupportedSource | None = None
-        for engine in self if among is None else among:
+        for engine in chain(self, self._substitute()) if among is None else among:
             try:
                 return work(engine)
             except UnsupportedSource as error:
                 unsupported = error
+                if self._config.engine == "vips" and not isinstance(error, UnsupportedHere):
+                    break
         assert unsupported is not None
         raise unsupported
 
@@ -110,23 +130,32 @@ class Engines:
 
     @cached_property
     def _vips(self) -> Engine | None:
-        """The engine for libvips, or None if it cannot be imported, which is logged."""
+        """The engine for libvips, or None if it cannot be used, which is logged."""
         config = self._config
         try:
+            from .vips import abilities  # noqa: PLC0415
             from .vips.engine import VipsEngine  # noqa: PLC0415
-        except (ImportError, OSError) as error:  # OSError: pyvips is installed, but libvips is not
-            if config.engine == "vips":
-                message = f"IMAGES_ENGINE = 'vips', but pyvips cannot be imported ({error}). {_INSTALL}"
-                raise ConfigError(message) from error
-            logger.warning(
-                "pyvips cannot be imported (%s), so images are rendered by Pillow, which is slower and needs more "
-                "memory. %s",
-                error,
-                _INSTALL,
-            )
+        except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
+            self._go_without(f"pyvips cannot be imported ({error})", _INSTALL, error)
             return None
+        problem = abilities.problem()
+        if problem is not None:
+            self._go_without(problem, abilities.cure())
+            return None
+        if abilities.is_overwritten():
+            _warn_once(abilities.overwritten())
         inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
         return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
+
+    def _go_without(self, problem: str, cure: str, error: Exception | None = None) -> None:
+        """Log that Pillow takes the place of libvips, because of *problem*.
+
+        Raises:
+            ConfigError: If only libvips is configured.
+        """
+        if self._config.engine == "vips":
+            raise _unusable(problem, cure) from error
+        _warn_once(f"{problem}, {_SLOWER}. {cure}")
 
     @property
     def _common(self) -> dict[str, Any]:
@@ -137,6 +166,32 @@ class Engines:
             "effort": config.effort,
             "maps_files": self._maps_files,
         }
+
+
+def check_engine(engine: object) -> None:
+    """Check cheaply whether *engine*, the value of ``IMAGES_ENGINE``, can be used.
+
+    Raises:
+        ConfigError: If it is ``vips``, and libvips is certainly missing or too old.
+    """
+    problem = missing() if engine == "vips" else None
+    if problem is not None:
+        raise _unusable(problem, _INSTALL)
+
+
+def _unusable(problem: str, cure: str) -> ConfigError:
+    return ConfigError(f"IMAGES_ENGINE = 'vips', but {problem}. {cure}")
+
+
+def _warn_once(message: str) -> None:
+    """Log *message*, once in each process."""
+    said = _said.get()
+    if message not in said:
+        said.add(message)
+        logger.warning("%s", message)
+
+
+_said = PerProcess[set[str]](set)
 
 
 def size_of(descriptor: int, ref: str) -> Size:

@@ -26,7 +26,7 @@ from ..rendering.job import Result
 from ..rendering.request import Request, Work
 from . import wire
 from .lease import Lease
-from .outcome import Crashed, Done, NoPool
+from .outcome import Budget, Crashed, Done, NoPool
 from .place import Place
 from .start import check_descriptors, start
 
@@ -34,10 +34,10 @@ logger = logging.getLogger("flask_images_vips")
 
 _STARTS = 2  # attempts to start a pool that ends at once
 _LOST = 5  # connections that closed before a renderer had begun, because the pool or the renderer was ending
-_MAX_ANSWER = 1 << 30
+_MAX_ANSWER = 1 << 28  # bytes, more than any rendition or set of copies has
 _TRIES = 2  # attempts, if the renderer dies before the deadline
 _LONGEST_WAIT = 3600.0
-_GLANCE_SECONDS, _FROZEN_SECONDS = 0.25, 1.0  # a wait for the former that takes the latter means that time stood still
+_GLANCE_SECONDS, _FROZEN_SECONDS = 0.25, 1.0  # a wait of 0.25 s that takes more than 1 s means that it was frozen
 _SLACK_SECONDS = 0.3  # to wait after the deadline, for the kernel and for the answer to arrive
 
 
@@ -52,11 +52,12 @@ class _Died(Exception):
 
 
 class _Cause(Enum):
-    """Why a renderer died. It is `KILLED` if the file is not to blame, for example by an administrator."""
+    """Why a renderer died."""
 
     CRASH = auto()
     MEMORY = auto()
     KILLED = auto()
+    """Something else killed it, such as an administrator. The file is not to blame."""
 
 
 class _Process:
@@ -85,9 +86,9 @@ class Pool:
         self._process = PerProcess(lambda: _Process(Lease(place, count)))
 
     def run(
-        self, request: Request, descriptors: Sequence[int], ref: str, *, since: float, seconds: float, yields: bool
+        self, request: Request, descriptors: Sequence[int], ref: str, *, since: float, budget: Budget, yields: bool
     ) -> Done:
-        """Run *request* in a renderer, within *seconds* from its turn. *ref* names its source in the log.
+        """Run *request* in a renderer, within the *budget*. *ref* names its source in the log.
 
         The time to wait for its turn counts from the monotonic time *since*. With *yields*, requests of visitors go
         first, and the time counts from now.
@@ -101,21 +102,19 @@ class Pool:
         """
         until = (time.monotonic() if yields else since) + self.patience
         with self._under_way(yields):
-            spent = 0.0
+            causes = []
             for _ in range(_TRIES):
                 try:
-                    done = self._once(request, descriptors, until, seconds - spent, yields)
-                    return done._replace(seconds=spent + done.seconds)
+                    return self._once(request, descriptors, until, budget, yields)
                 except _Died as death:
-                    spent += death.seconds
-                    until = time.monotonic() + self.patience
-                    cause = self._bury(death, ref, spent, seconds)
-                if cause is _Cause.MEMORY:
+                    until += death.seconds  # the render was no waiting
+                    causes.append(self._bury(death, ref, budget))
+                if causes[-1] is _Cause.MEMORY:
                     # Encoders need less memory at a lower effort.
                     request = replace(request, settings={**request.settings, "effort": "fast"})
-        if cause is _Cause.MEMORY:
+        if causes[-1] is _Cause.MEMORY:
             raise out_of_memory(self.memory)
-        if cause is _Cause.KILLED:
+        if _Cause.CRASH not in causes:
             raise Busy(f"two renderers of {ref!r} were killed")
         raise Crashed(f"a renderer died twice over {ref!r}")
 
@@ -135,19 +134,18 @@ class Pool:
             with here.lock:
                 here.under_way -= 1
 
-    def _once(self, request: Request, descriptors: Sequence[int], until: float, seconds: float, yields: bool) -> Done:
+    def _once(self, request: Request, descriptors: Sequence[int], until: float, budget: Budget, yields: bool) -> Done:
         reason: BaseException | None = None
         for _ in range(_LOST):
             with self._connected("background" if yields else "visitors", until) as connection:
-                self._process.get().lease.hold()
                 try:
-                    pid = self._begin(connection, request, descriptors, until, seconds)
+                    pid = self._begin(connection, request, descriptors, until, budget.left)
                 except TimeoutError:
                     raise Busy(f"waited {self.patience:g} s for a renderer") from None
                 except OSError as error:  # the renderer or the pool ended just before it read the request
                     reason = error
                     continue
-                return self._finish(connection, request, pid, seconds)
+                return self._finish(connection, request, pid, budget)
         raise NoPool(f"renderers end before they begin ({reason})")
 
     def _begin(
@@ -157,13 +155,28 @@ class Pool:
         connection.settimeout(min(max(0.001, self.place.grace(), until - time.monotonic()), _LONGEST_WAIT))
         fields = {"request": request.to_json(), "seconds": seconds, "memory": self.memory}
         wire.send(connection, fields, descriptors=descriptors)
+        self._process.get().lease.hold()
         return wire.receive_begun(connection).pid
 
-    def _finish(self, connection: socket.socket, request: Request, pid: int, seconds: float) -> Done:
+    def _finish(self, connection: socket.socket, request: Request, pid: int, budget: Budget) -> Done:
         """Wait for the answer of the renderer *pid*."""
-        begin = time.monotonic()
-        frozen = _wait(connection, seconds + _SLACK_SECONDS)
-        connection.settimeout(max(0.001, begin + seconds + _SLACK_SECONDS - time.monotonic()))
+        begin, seconds, frozen = time.monotonic(), budget.left, False
+        try:
+            frozen = _wait(connection, seconds + _SLACK_SECONDS)
+            return self._answer(connection, request, begin + seconds + _SLACK_SECONDS)
+        except wire.BrokenWire as error:
+            raise _Died(pid, time.monotonic() - begin, frozen) from error
+        finally:
+            budget.spent += 0 if frozen else time.monotonic() - begin
+
+    def _answer(self, connection: socket.socket, request: Request, until: float) -> Done:
+        """Read the answer of a renderer.
+
+        Raises:
+            BrokenWire: If the renderer died or hangs, or if it sent something invalid.
+            ImagesError: See `Job.run`.
+        """
+        connection.settimeout(max(0.001, until - time.monotonic()))
         try:
             fields, files, _ = wire.receive(connection, max_bytes=_MAX_ANSWER)
             self._log(fields["notes"])
@@ -172,13 +185,8 @@ class Pool:
                 _check(request, result)
                 return Done(result, float(fields["seconds"]), float(fields["cpu"]), int(fields["peak"]))
             failure = wire.error_from_json(fields)
-        except (
-            OSError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:  # it died, hangs, or sent something invalid
-            raise _Died(pid, 0 if frozen else time.monotonic() - begin, frozen) from error
+        except (OSError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise wire.BrokenWire("no answer, or an invalid one") from error
         raise failure
 
     def _log(self, notes: Sequence[str]) -> None:
@@ -189,11 +197,11 @@ class Pool:
                 said.add(note)
                 logger.warning("%s", note)
 
-    def _bury(self, death: _Died, ref: str, spent: float, limit: float) -> _Cause:
+    def _bury(self, death: _Died, ref: str, budget: Budget) -> _Cause:
         """Log how a renderer ended, and return why.
 
         Raises:
-            LimitExceeded: If the request has *spent* its time.
+            LimitExceeded: If nothing is left of the *budget*.
         """
         note = self._process.get().lease.ask(death.pid)
         number = os.waitstatus_to_exitcode(int(note.get("status", 0)))
@@ -201,12 +209,18 @@ class Pool:
         ending = "killed" if killed else signal.Signals(-number).name if number < 0 else f"exit code {number}"
         megabytes = int(note.get("peak_bytes", 0)) // 1_000_000
         logger.warning(
-            "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB", ref, ending, spent, limit, megabytes
+            "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB",
+            ref,
+            ending,
+            death.seconds,
+            budget.limit,
+            megabytes,
         )
         if death.frozen:  # the timer of the renderer ran on
             return _Cause.KILLED
-        if number == -signal.SIGALRM or spent >= limit:
-            raise overtime(spent, limit)
+        if number == -signal.SIGALRM:
+            raise overtime(budget.spent, budget.limit)
+        budget.check()
         # Libraries abort if they get no memory, and the kernel kills processes that take too much.
         if number != -signal.SIGBUS and note.get("peak_bytes", 0) > self.memory / 2:
             return _Cause.MEMORY
@@ -214,11 +228,12 @@ class Pool:
 
     def _connected(self, listener: str, until: float) -> socket.socket:
         """Return a connection to the pool, which is started if necessary."""
-        for _ in range(_STARTS + 1):
+        for starts in range(_STARTS + 1):
             try:
                 connection = self.place.connect(listener, until)
             except (FileNotFoundError, ConnectionRefusedError):
-                start(self.place)
+                if starts < _STARTS:
+                    start(self.place)
                 continue
             except OSError as error:
                 check_descriptors(error)
@@ -227,7 +242,7 @@ class Pool:
                 connection.close()
                 raise NoPool("its socket belongs to another user")
             return connection
-        raise NoPool("it ends right after it was started")
+        raise NoPool(f"it ends right after it was started: {self.place.last_error() or 'the reason is not known'}")
 
 
 def _wait(connection: socket.socket, seconds: float) -> bool:
@@ -247,13 +262,14 @@ def _wait(connection: socket.socket, seconds: float) -> bool:
 
 
 def _check(request: Request, result: Result) -> None:
-    """Check that *result* has the requested files. A renderer that was taken over may send anything.
+    """Check that *result* has what was requested. A renderer that was taken over may send anything.
 
     Raises:
         BrokenWire: If it does not.
     """
     wanted = {Work.RENDER: 1, Work.COPY: 1, Work.SET: len(request.options), Work.REDUCE: len(request.sizes)}
     formats = [request.copy_format, "tiff"] if request.work is Work.REDUCE else [getattr(request.format, "name", "")]
-    right = len(result.files) == wanted.get(request.work, 0)
+    facts = {Work.RENDER: result.size, Work.COPY: result.size, Work.TRIM: result.box, Work.HEADER: result.header}
+    right = len(result.files) == wanted.get(request.work, 0) and facts.get(request.work, result) is not None
     if not right or not all(any(is_file_of(format, file) for format in formats) for file in result.files):
         raise wire.BrokenWire("not the files that were requested")

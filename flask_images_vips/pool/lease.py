@@ -32,7 +32,7 @@ class Lease:
 
     def hold(self) -> None:
         """Open the lease, unless it is open. If another pool has taken the place of the pool, change to that."""
-        with self._lock, suppress(OSError, Busy):  # of two threads, the second would use what the first has closed
+        with self._lock, suppress(OSError, Busy):  # another thread could close the connection
             connection = self._connection
             if connection is None or self._listener != self._place.inode("leases") or wire.has_gone(connection):
                 self._close()

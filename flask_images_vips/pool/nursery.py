@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from . import wire
-from .renderer import IDLE, Sockets, serve
+from .renderer import GROWN, IDLE, Sockets, serve
 from .wire import FIRST_DESCRIPTOR, LISTENERS
 
 logger = logging.getLogger("flask_images_vips")
@@ -36,6 +36,7 @@ _FAILED = 1  # exit code of a renderer after an error outside of a request
 _MAX_FAILURES = 3  # then the pool ends, because renderers cannot run here
 _NO_FORK_SECONDS = 0.05  # to wait after a fork failed
 _DYING_SECONDS = 0.02  # for the kernel to end a process after its signal
+_ENDING_SECONDS = 0.5  # after SIGKILL, which a process that waits for a disk obeys only afterwards
 _REMEMBERED = 256
 
 
@@ -142,7 +143,7 @@ class Nursery:
         try:
             pid = os.fork()
         except OSError:  # too many processes, or no memory
-            self._failures += not self._renderers  # otherwise the requests wait for those that there are
+            self._failures += not self._renderers  # if others run, requests wait for them
             time.sleep(_NO_FORK_SECONDS)
             return
         if not pid:
@@ -180,11 +181,14 @@ class Nursery:
             if len(self._deaths) >= _REMEMBERED:
                 del self._deaths[next(iter(self._deaths))]
             self._deaths[pid] = Death(status, used.ru_maxrss * 1024)
-            if status == IDLE:  # it is replaced only when there is work again
-                continue
-            if os.waitstatus_to_exitcode(status) in (_FAILED, -signal.SIGSYS):
+            code = os.waitstatus_to_exitcode(status)
+            if code in (_FAILED, -signal.SIGSYS):
                 self._failures += 1
-            elif len(self._renderers) < self.wanted and self._leases:
+                continue
+            if code in (IDLE, GROWN):
+                self._failures = 0
+            # After an idle end, it is replaced only when there is work again.
+            if code != IDLE and len(self._renderers) < self.wanted and self._leases:
                 self._fork()
 
     def _lease(self) -> None:
@@ -214,11 +218,12 @@ class Nursery:
     def _death_of(self, pid: int) -> dict[str, float]:
         """End the renderer *pid* if it still runs, and return how it died. Empty if that is not known."""
         if pid in self._renderers:
-            time.sleep(_DYING_SECONDS)  # its client may have noticed the end first
+            time.sleep(_DYING_SECONDS)  # the client may notice the death before SIGCHLD arrives
             self._reap()
         if pid in self._renderers:
             os.kill(pid, signal.SIGKILL)
-            while pid in self._renderers:
+            until = time.monotonic() + _ENDING_SECONDS
+            while pid in self._renderers and time.monotonic() < until:
                 time.sleep(0.001)
                 self._reap()
         return self._deaths[pid]._asdict() if pid in self._deaths else {}
@@ -247,11 +252,21 @@ def main(argument: str) -> None:
     logger.propagate = False
     engines = _engines()
     next(engines, None)
+    _end_boot(fields.pop("errors"))
     listeners = [socket.socket(fileno=FIRST_DESCRIPTOR + number) for number in range(len(LISTENERS))]
     for listener in listeners:
         os.set_inheritable(listener.fileno(), False)
     Nursery(listeners, engines, **fields).run()
     sys.exit(0)
+
+
+def _end_boot(errors: str) -> None:
+    """Send further errors to nowhere: libraries would print a line for each broken file."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    with suppress(OSError):
+        os.unlink(errors)
 
 
 def _engines() -> Iterator[object]:

@@ -1,10 +1,28 @@
-"""Define how a request may end, in a renderer or in the thread."""
+"""Define how long a request may take, and how it may end, in a renderer or in the thread."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..engines.engine import overtime
 from ..rendering.job import Result
+
+
+class Budget:
+    """The *seconds* that renders may take for one rendition, all of its requests together. Waiting does not count."""
+
+    def __init__(self, seconds: float) -> None:
+        self.limit = seconds
+        self.spent = 0.0
+
+    @property
+    def left(self) -> float:
+        return self.limit - self.spent
+
+    def check(self) -> None:
+        """Raise `LimitExceeded` if nothing is left."""
+        if self.left <= 0:
+            raise overtime(self.spent, self.limit)
 
 
 class Done(NamedTuple):

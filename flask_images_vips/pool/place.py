@@ -1,11 +1,12 @@
 """Find the place of the pool of this host and user: three sockets in a private folder.
 
-The name of a pool is different for other versions of this package, other interpreters, and other services, because a
-service that ends takes its child processes along.
+The name of a pool is different for other versions of this package, other interpreters and libraries, and other
+services, because a service that ends takes its child processes along.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import stat
@@ -22,6 +23,7 @@ from .outcome import NoPool
 from .wire import LISTENERS
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_NEEDED = ("pyvips", "pyvips_binary", "_libvips", "cffi", "_cffi_backend", "pkgconfig", "PIL")
 _LONGEST_PATH = 100  # a socket's path has at most 107 bytes
 _START_SECONDS = 2.0  # enough for Python to import the engines on a busy host
 _LONGEST_WAIT = 3600.0
@@ -68,6 +70,17 @@ class Place:
 
     def path(self, listener: str) -> str:
         return os.path.join(self.folder, f"{self.name}.{listener}")
+
+    @property
+    def errors(self) -> str:
+        """The path of a file for the errors of a nursery that cannot start."""
+        return self.path("errors")
+
+    def last_error(self) -> str:
+        """Return the last line that a nursery has printed before it ended, or an empty string."""
+        with suppress(OSError), open(self.errors, encoding="utf-8", errors="replace") as file:
+            return (file.read().strip().splitlines() or [""])[-1]
+        return ""
 
     def inode(self, listener: str) -> int | None:
         """Return the inode of the socket of *listener*, or None if there is none. Each pool has other inodes."""
@@ -163,4 +176,16 @@ def _name() -> str:
     cgroup = ""
     with suppress(OSError), open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
         cgroup = file.read()
-    return digest("\n".join([own, _PACKAGE, sys.version, sys.prefix, cgroup]), 8)
+    return digest("\n".join([own, sys.version, sys.prefix, *library_folders(), cgroup]), 8)
+
+
+def library_folders() -> list[str]:
+    """Return the folders of the modules that the nursery imports, besides the standard library."""
+    needed = [os.path.dirname(_PACKAGE)]
+    for name in _NEEDED:
+        with suppress(ImportError, ValueError, AttributeError):
+            found = importlib.util.find_spec(name)
+            if found is not None and found.origin:
+                folder = os.path.dirname(os.path.abspath(found.origin))
+                needed.append(os.path.dirname(folder) if found.submodule_search_locations else folder)
+    return list(dict.fromkeys(needed))

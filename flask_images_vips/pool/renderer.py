@@ -116,7 +116,7 @@ def _answer(connection: socket.socket, notes: Notes) -> None:
             if not wire.is_own_user(connection):
                 return
             connection.settimeout(_SILENT_SECONDS)
-            fields, _, descriptors = wire.receive(connection)
+            fields, _, descriptors = wire.receive(connection, max_descriptors=wire.MAX_DESCRIPTORS)
             if wire.has_gone(connection) or not descriptors:
                 return
             connection.settimeout(_ANSWER_SECONDS)
@@ -130,13 +130,15 @@ def _work(connection: socket.socket, fields: Mapping[str, Any], descriptors: Seq
     seconds, memory = float(fields["seconds"]), int(fields["memory"])
     before, begin = _cpu_seconds(), time.monotonic()
     # From here on, the kernel enforces the deadline. Its signal ends the process, even inside a call of a decoder.
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
-    wire.send_begun(connection)
     files: Sequence[bytes] = ()
     try:
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+        wire.send_begun(connection)
         walls.bound_memory(memory)
         result = _done(Request.from_json(fields["request"]), descriptors)
         answer, files = wire.result_to_json(result), result.files
+    except wire.BrokenWire:
+        raise
     except Exception as error:
         answer = wire.error_to_json(out_of_memory(memory) if _is_lack_of_memory(error) else error)
     finally:
@@ -145,7 +147,7 @@ def _work(connection: socket.socket, fields: Mapping[str, Any], descriptors: Seq
     answer["notes"] = notes.lines
     answer["seconds"] = round(time.monotonic() - begin, 6)
     answer["cpu"] = round(_cpu_seconds() - before, 6)
-    answer["peak"] = peak_bytes(resource.RUSAGE_SELF)
+    answer["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     wire.send(connection, answer, files)
 
 
@@ -183,10 +185,6 @@ def _hashable(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 def _cpu_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-def peak_bytes(whose: int) -> int:
-    return resource.getrusage(whose).ru_maxrss * 1024
 
 
 def _resident_bytes(statm: int) -> int:

@@ -16,7 +16,7 @@ from ..errors import Busy, CrashedDecoder, SourceError, UnreadableSource
 from ..rendering.request import SOURCE, WATERMARK, Request, Work
 from ..urls import is_remote
 from . import resources
-from .outcome import Crashed, Done, NoPool
+from .outcome import Budget, Crashed, Done, NoPool
 from .threads import InThread
 from .turns import Turns
 
@@ -65,10 +65,10 @@ class Renderers:
         refs: Sequence[str],
         *,
         since: float,
-        seconds: float,
+        budget: Budget,
         yields: bool = False,
     ) -> Done:
-        """Run *request* within *seconds* from its turn. *refs* are the names of the sources open at *descriptors*.
+        """Run *request* within the *budget*. *refs* are the names of the sources open at *descriptors*.
 
         The time to wait for its turn counts from the monotonic time *since*. With *yields*, requests of visitors go
         first.
@@ -81,7 +81,7 @@ class Renderers:
         young = nullcontext() if request.work is Work.COPY else young_files_are_busy(refs[0], descriptors)
         try:
             with young:
-                return self._run(request, descriptors, refs[0], since, seconds, yields)
+                return self._run(request, descriptors, refs[0], since, budget, yields)
         except Crashed:
             _check_threads()
             raise CrashedDecoder(refs[0], "its decoder crashed") from None
@@ -90,12 +90,12 @@ class Renderers:
             raise _named(error, refs) from None
 
     def _run(
-        self, request: Request, descriptors: Sequence[int], ref: str, since: float, seconds: float, yields: bool
+        self, request: Request, descriptors: Sequence[int], ref: str, since: float, budget: Budget, yields: bool
     ) -> Done:
         fallback = self._fallback
         if self.pool is not None and time.monotonic() >= fallback.until:
             try:
-                done = self.pool.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+                done = self.pool.run(request, descriptors, ref, since=since, budget=budget, yields=yields)
                 fallback.said = None
                 return done
             except NoPool as error:
@@ -108,7 +108,7 @@ class Renderers:
             fallback.said = fallback.why
         if self.pool is not None:
             _check_threads()
-        return self.thread.run(request, descriptors, ref, since=since, seconds=seconds, yields=yields)
+        return self.thread.run(request, descriptors, ref, since=since, budget=budget, yields=yields)
 
 
 @contextmanager

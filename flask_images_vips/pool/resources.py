@@ -21,7 +21,7 @@ def renderers(wanted: int | None, memory: int | None) -> tuple[int, int]:
     """
     count = wanted or processors()
     share = memory_bytes() // 2
-    if wanted is None and memory is None:
+    if memory is None:
         count = max(1, min(count, share // MIN_MEMORY))
     return count, memory or min(MAX_MEMORY, share // count)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import importlib.util
 import json
 import logging
 import os
@@ -15,12 +14,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 from ..errors import Busy
 from . import walls
 from .inherited import close, keep_from_children
 from .outcome import NoPool
-from .place import Place
+from .place import Place, library_folders
 from .wire import FIRST_DESCRIPTOR, LISTENERS
 
 logger = logging.getLogger("flask_images_vips")
@@ -28,8 +28,6 @@ logger = logging.getLogger("flask_images_vips")
 IDLE_SECONDS = 60.0
 """How long a renderer waits for work before it exits."""
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_NEEDED = ("pyvips", "pyvips_binary", "_libvips", "cffi", "_cffi_backend", "pkgconfig", "PIL")
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "TZ", "LANG")
 _KEPT_PREFIXES = ("VIPS_", "FONTCONFIG_", "MALLOC_", "LC_", "GLIBC_")
 _LOCK_SECONDS = 5.0
@@ -92,12 +90,12 @@ def _locked(lock: int) -> Iterator[None]:
             break
         except BlockingIOError:
             if time.monotonic() > until:
-                raise
+                raise Busy("another process is still starting the renderers") from None
             time.sleep(0.005)
     try:
         yield
     finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)  # closing the file would not do if a forked child has it, too
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing the file is not enough if a forked child holds it open too
 
 
 def _is_alive(place: Place) -> bool:
@@ -124,19 +122,20 @@ def _spawn(place: Place) -> None:
             os.rename(os.path.join(place.folder, temporary), place.path(name))
             inodes.append(place.inode(name))
         fields = {
-            "folders": _library_folders(),
+            "folders": library_folders(),
             "paths": [place.path(name) for name in LISTENERS],
             "inodes": inodes,
             "lock": place.lock,
+            "errors": place.errors,
             "idle_seconds": IDLE_SECONDS,
         }
-        _run([_interpreter(), "-I", "-S", "-c", _BOOT, json.dumps(fields)], listeners)
+        _run([_interpreter(), "-I", "-S", "-c", _BOOT, json.dumps(fields)], listeners, place.errors)
     finally:
         for listener in listeners:
             close(listener)
 
 
-def _run(command: list[str], listeners: list[socket.socket]) -> None:
+def _run(command: list[str], listeners: list[socket.socket], errors: str) -> None:
     with ExitStack() as stack:
         null = os.open(os.devnull, os.O_RDWR)
         stack.callback(os.close, null)
@@ -148,7 +147,8 @@ def _run(command: list[str], listeners: list[socket.socket]) -> None:
             copy = keep_from_children(socket.socket(fileno=number))
             stack.callback(close, copy)
             copies.append(copy.fileno())
-        actions = [(os.POSIX_SPAWN_DUP2, null, number) for number in range(3)]
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, null, number) for number in range(2)]
+        actions.append((os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
         actions += [(os.POSIX_SPAWN_DUP2, copy, FIRST_DESCRIPTOR + number) for number, copy in enumerate(copies)]
         pid = os.posix_spawn(
             command[0],
@@ -169,18 +169,6 @@ def _environment() -> dict[str, str]:
         name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
     }
     return {"MALLOC_ARENA_MAX": "2"} | kept  # glibc keeps memory per arena
-
-
-def _library_folders() -> list[str]:
-    """Return the folders of the modules that the nursery imports, besides the standard library."""
-    needed = [os.path.dirname(_PACKAGE)]
-    for name in _NEEDED:
-        with suppress(ImportError, ValueError, AttributeError):
-            found = importlib.util.find_spec(name)
-            if found is not None and found.origin:
-                folder = os.path.dirname(os.path.abspath(found.origin))
-                needed.append(os.path.dirname(folder) if found.submodule_search_locations else folder)
-    return list(dict.fromkeys(needed))
 
 
 def _interpreter() -> str:

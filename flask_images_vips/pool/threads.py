@@ -16,7 +16,7 @@ from ..headers.scans import check_scans
 from ..rendering.job import Job
 from ..rendering.quality import Deadline
 from ..rendering.request import Request, Work
-from .outcome import Done
+from .outcome import Budget, Done
 from .turns import Turns
 
 
@@ -29,7 +29,7 @@ class InThread:
         self.engines = engines or Engines(config)
 
     def run(
-        self, request: Request, descriptors: Sequence[int], ref: str, *, since: float, seconds: float, yields: bool
+        self, request: Request, descriptors: Sequence[int], ref: str, *, since: float, budget: Budget, yields: bool
     ) -> Done:
         """See `Pool.run`.
 
@@ -41,7 +41,10 @@ class InThread:
         # Headers are cheap to read, and pages wait for them.
         with nullcontext() if request.work is Work.HEADER else self.turns.take(since, yields=yields):
             begin = time.monotonic()
-            for descriptor in descriptors:
-                check_scans(descriptor)  # nothing would end their decoder
-            result = Job(request, descriptors, self.config, self.engines, Deadline(seconds)).run()
-            return Done(result, time.monotonic() - begin)
+            try:
+                for descriptor in descriptors:
+                    check_scans(descriptor)  # nothing would end their decoder
+                result = Job(request, descriptors, self.config, self.engines, Deadline(budget.left)).run()
+                return Done(result, time.monotonic() - begin)
+            finally:
+                budget.spent += time.monotonic() - begin

@@ -42,18 +42,41 @@ _SYSTEM_FOLDERS = (
 # The numbers of the refused system calls, by machine.
 _REFUSED = {
     "x86_64": {
-        "socket": 41, "connect": 42, "bind": 49, "listen": 50, "socketpair": 53, "fork": 57, "vfork": 58, "execve": 59,
-        "kill": 62, "ptrace": 101, "rt_sigqueueinfo": 129, "mount": 165, "tkill": 200, "add_key": 248,
-        "request_key": 249, "keyctl": 250, "unshare": 272, "rt_tgsigqueueinfo": 297, "perf_event_open": 298,
-        "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "bpf": 321, "execveat": 322,
-        "userfaultfd": 323, "pidfd_send_signal": 424, "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
+        # Processes and their priorities
+        "fork": 57, "vfork": 58, "execve": 59, "execveat": 322, "kill": 62, "tkill": 200, "rt_sigqueueinfo": 129,
+        "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424, "pidfd_open": 434, "pidfd_getfd": 438, "ptrace": 101,
+        "process_vm_readv": 310, "process_vm_writev": 311, "setpriority": 141, "sched_setparam": 142,
+        "sched_setscheduler": 144, "sched_setattr": 314, "sched_setaffinity": 203, "ioprio_set": 251,
+        # Sockets and other ways to talk to processes
+        "socket": 41, "connect": 42, "bind": 49, "listen": 50, "socketpair": 53, "shmget": 29, "shmat": 30,
+        "shmctl": 31, "semget": 64, "semop": 65, "semtimedop": 220, "semctl": 66, "msgget": 68, "msgsnd": 69,
+        "msgrcv": 70, "msgctl": 71, "mq_open": 240,
+        # What Landlock allows for files that it does not let open
+        "truncate": 76, "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93,
+        "lchown": 94, "fchownat": 260, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280,
+        "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "setxattrat": 463, "removexattr": 197,
+        "lremovexattr": 198, "fremovexattr": 199, "removexattrat": 466,
+        # Parts of the kernel that no decoder needs
+        "mount": 165, "unshare": 272, "setns": 308, "add_key": 248, "request_key": 249, "keyctl": 250,
+        "perf_event_open": 298, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425,
     },
     "aarch64": {
-        "socket": 198, "connect": 203, "bind": 200, "listen": 201, "socketpair": 199, "execve": 221, "kill": 129,
-        "ptrace": 117, "rt_sigqueueinfo": 138, "mount": 40, "tkill": 130, "add_key": 217, "request_key": 218,
-        "keyctl": 219, "unshare": 97, "rt_tgsigqueueinfo": 240, "perf_event_open": 241, "setns": 268,
-        "process_vm_readv": 270, "process_vm_writev": 271, "bpf": 280, "execveat": 281, "userfaultfd": 282,
-        "pidfd_send_signal": 424, "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
+        # Processes and their priorities
+        "execve": 221, "execveat": 281, "kill": 129, "tkill": 130, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
+        "pidfd_send_signal": 424, "pidfd_open": 434, "pidfd_getfd": 438, "ptrace": 117, "process_vm_readv": 270,
+        "process_vm_writev": 271, "setpriority": 140, "sched_setparam": 118, "sched_setscheduler": 119,
+        "sched_setattr": 274, "sched_setaffinity": 122, "ioprio_set": 30,
+        # Sockets and other ways to talk to processes
+        "socket": 198, "connect": 203, "bind": 200, "listen": 201, "socketpair": 199, "shmget": 194, "shmat": 196,
+        "shmctl": 195, "semget": 190, "semop": 193, "semtimedop": 192, "semctl": 191, "msgget": 186, "msgsnd": 189,
+        "msgrcv": 188, "msgctl": 187, "mq_open": 180,
+        # What Landlock allows for files that it does not let open
+        "truncate": 45, "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54,
+        "utimensat": 88, "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "setxattrat": 463, "removexattr": 14,
+        "lremovexattr": 15, "fremovexattr": 16, "removexattrat": 466,
+        # Parts of the kernel that no decoder needs
+        "mount": 40, "unshare": 97, "setns": 268, "add_key": 217, "request_key": 218, "keyctl": 219,
+        "perf_event_open": 241, "bpf": 280, "userfaultfd": 282, "io_uring_setup": 425,
     },
 }  # fmt: skip
 _KERNEL_NAME = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -92,7 +115,8 @@ def raise_all() -> None:
 def bound_memory(max_bytes: int) -> None:
     """Limit the memory that this process can allocate to *max_bytes*. A later call can raise the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, hard))
+    most = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def missing() -> list[str]:
@@ -178,7 +202,7 @@ def _readable() -> Iterator[tuple[str, int]]:
 
 
 def _close_calls() -> None:
-    """Refuse the system calls that affect other processes or the network, by a filter (seccomp)."""
+    """Refuse the system calls that affect other processes, the network or the modes of files, by a filter (seccomp)."""
     machine = platform.machine()
     if machine not in _REFUSED:
         return

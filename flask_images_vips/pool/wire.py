@@ -25,6 +25,7 @@ from ..errors import (
     ImagesError,
     InvalidOption,
     LimitExceeded,
+    SourceChanged,
     SourceError,
     UnreadableSource,
     UnsupportedSource,
@@ -42,7 +43,8 @@ _MAGIC = b"FIV1"  # the last byte is the version of the protocol
 _HEAD = struct.Struct(">4sIQ")  # the magic, the length of the JSON, the length of all files
 _BEGUN = struct.Struct(">4sI")
 _MAX_JSON = 1 << 20
-_MAX_DESCRIPTORS = 2
+MAX_DESCRIPTORS = 2
+"""A request comes with its source and its watermark."""
 _PIECE = 1 << 20
 
 
@@ -84,14 +86,14 @@ def send(
             connection.sendall(rest)
 
 
-def receive(connection: socket.socket, *, max_bytes: int = 0) -> Message:
-    """Receive a message whose files have at most *max_bytes* in total.
+def receive(connection: socket.socket, *, max_bytes: int = 0, max_descriptors: int = 0) -> Message:
+    """Receive a message whose files have at most *max_bytes* in total, with at most *max_descriptors*.
 
     Raises:
         BrokenWire: If the other side has closed the connection, or sends something else.
         TimeoutError: If it does not send in time.
     """
-    first, descriptors, flags, _ = socket.recv_fds(connection, _HEAD.size, _MAX_DESCRIPTORS)
+    first, descriptors, flags, _ = socket.recv_fds(connection, _HEAD.size, max_descriptors)
     try:
         if flags & getattr(socket, "MSG_CTRUNC", 0):
             raise BrokenWire("more descriptors than expected")
@@ -99,7 +101,7 @@ def receive(connection: socket.socket, *, max_bytes: int = 0) -> Message:
         magic, json_bytes, file_bytes = _HEAD.unpack(head)
         if magic != _MAGIC or json_bytes > _MAX_JSON or file_bytes > max_bytes:
             raise BrokenWire("not a message")
-        fields = json.loads(_exactly(connection, json_bytes))
+        fields = json.loads(_exactly(connection, json_bytes), parse_constant=_refuse_constant)
         lengths = fields.pop("files")
         if not all(type(length) is int and length >= 0 for length in lengths) or sum(lengths) != file_bytes:
             raise BrokenWire("files of other lengths")
@@ -107,9 +109,14 @@ def receive(connection: socket.socket, *, max_bytes: int = 0) -> Message:
     except BaseException as error:
         for descriptor in descriptors:
             os.close(descriptor)
-        if isinstance(error, (ValueError, TypeError, KeyError, AttributeError)):
+        if isinstance(error, (ValueError, TypeError, KeyError, AttributeError, RecursionError)):
             raise BrokenWire("not a message") from error
         raise
+
+
+def _refuse_constant(name: str) -> float:
+    """Refuse the numbers ``Infinity`` and ``NaN``, which are not JSON, although Python reads them."""
+    raise ValueError(name)
 
 
 def send_begun(connection: socket.socket) -> None:
@@ -205,9 +212,11 @@ def error_from_json(fields: Mapping[str, Any]) -> ImagesError:
             case "InvalidOption":
                 option, value, expected = values
                 return InvalidOption(option, value, expected=expected)
+            case "SourceChanged":
+                return SourceChanged(*values)
             case "UnreadableSource":
                 return UnreadableSource(*values)
-            case "UnsupportedSource":
+            case "UnsupportedSource" | "UnsupportedHere":
                 return UnsupportedSource(*values)
             case "Busy" | "ConfigError" | "Failed" as name:
                 by_name: dict[str, type[ImagesError]] = {"Busy": Busy, "ConfigError": ConfigError, "Failed": Failed}
@@ -220,7 +229,8 @@ def _limit_exceeded(what: str, value: float, limit: float, set_by: str) -> Limit
 
     A renderer that was taken over may send any format string. Some take gigabytes to format.
     """
-    if "{" in what.replace("{:,}", "", 1) or not all(isinstance(number, (int, float)) for number in (value, limit)):
+    numbers = all(isinstance(number, (int, float)) for number in (value, limit))
+    if not isinstance(what, str) or "{" in what.replace("{:,}", "", 1) or not numbers:
         raise ValueError(what)
     return LimitExceeded(what, value, limit, set_by=set_by)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flask_images_vips.pool.client import Pool
-from flask_images_vips.pool.outcome import Done
+from flask_images_vips.pool.outcome import Budget, Done
 from flask_images_vips.pool.place import place
 from flask_images_vips.rendering.request import Request, Work
 
@@ -67,7 +67,7 @@ def header(pool: Pool, path: Path, seconds: float = 10) -> Done:
 def run(pool: Pool, request: Request, *paths: Path, seconds: float = 10, yields: bool = False) -> Done:
     descriptors = [os.open(path, os.O_RDONLY) for path in paths]
     try:
-        return pool.run(request, descriptors, "a name", since=time.monotonic(), seconds=seconds, yields=yields)
+        return pool.run(request, descriptors, "a name", since=time.monotonic(), budget=Budget(seconds), yields=yields)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("fcntl")  # a place of renderers needs it
 
 from flask_images_vips.pool.lease import Lease
-from flask_images_vips.pool.start import Place
+from flask_images_vips.pool.place import Place
 
 THREADS, TIMES = 8, 300
 
@@ -31,7 +31,8 @@ def hasty() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty")
 def test_threads_may_renew_a_lease_at_the_same_time(runtime: Path) -> None:
-    place = Place(str(runtime), "pool")
+    place = Place()
+    assert place.folder.startswith(str(runtime))
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(place.path("leases"))
         listener.listen(100)

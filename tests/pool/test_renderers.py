@@ -14,7 +14,7 @@ from flask import Flask
 
 from flask_images_vips.errors import Busy, UnreadableSource
 from flask_images_vips.pool import renderers as module
-from flask_images_vips.pool.outcome import Crashed, NoPool
+from flask_images_vips.pool.outcome import Budget, Crashed, NoPool
 from flask_images_vips.pool.renderers import Renderers
 from flask_images_vips.rendering.request import Request, Work
 from flask_images_vips.state import images_of
@@ -125,7 +125,7 @@ def test_a_file_that_crashes_its_decoder_is_being_written_or_unreadable(
     renderers = Renderers(failing(Crashed()), None)  # type: ignore[arg-type]
     request = Request(work=Work.HEADER, settings={})
     with path.open("rb") as file, pytest.raises(error, match=r"a\.png"):
-        renderers.run(request, [file.fileno()], ["a.png"], since=time.monotonic(), seconds=1)
+        renderers.run(request, [file.fileno()], ["a.png"], since=time.monotonic(), budget=Budget(1))
 
 
 @pytest.mark.usefixtures("young_files")

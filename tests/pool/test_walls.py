@@ -44,6 +44,16 @@ ATTEMPTS = {
     "more memory": "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
     "io_uring": "check(libc.syscall(425, 8, bytes(120)))",
     "new namespace": "check(libc.unshare(0x10000000))",
+    "mode": "os.chmod({site!r}, 0o644)",
+    "mode of an open file": "os.fchmod(0, 0o666)",
+    "owner": "os.chown({site!r}, -1, -1)",
+    "time": "os.utime({site!r})",
+    "time of an open file": "os.utime(0)",
+    "attribute": "os.setxattr({site!r}, 'user.a', b'')",
+    "cut": "os.truncate({site!r}, 0)",
+    "priority": "os.setpriority(os.PRIO_PROCESS, 0, 1)",
+    "processors": "os.sched_setaffinity(os.getppid(), {{0}})",
+    "shared memory": "check(libc.shmget(0, 100, 0o1600))",
     "clone3": "check(libc.syscall(435, bytes(88), 88))",
 }
 HARMLESS = ("read", "read the site", "list", "write", "remove", "tcp", "udp", "unix", "inherited", "pair", "signal")

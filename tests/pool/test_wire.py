@@ -27,6 +27,10 @@ from flask_images_vips.pool import wire
 from flask_images_vips.rendering.job import Result
 
 
+def message(text: bytes) -> bytes:
+    return struct.pack(">4sIQ", b"FIV1", len(text), 0) + text
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     one, other = socket.socketpair()
@@ -42,7 +46,7 @@ def test_a_message_arrives_with_its_files_and_descriptors(
     (tmp_path / "a").write_bytes(b"content")
     with (tmp_path / "a").open("rb") as file:
         wire.send(pair[0], {"one": 1}, [b"x" * 100, b""], [file.fileno()])
-    message = wire.receive(pair[1], max_bytes=100)
+    message = wire.receive(pair[1], max_bytes=100, max_descriptors=1)
     assert (message.fields, message.files) == ({"one": 1}, [b"x" * 100, b""])
     (descriptor,) = message.descriptors
     assert os.read(descriptor, 100) == b"content"
@@ -53,6 +57,8 @@ def test_a_message_arrives_with_its_files_and_descriptors(
     "data",
     [
         b"",
+        message(b'{"files":[],"a":Infinity}'),
+        message(b'{"a":' + b"[" * 100_000),
         b"GET / HTTP/1.1\r\nHost: images\r\n\r\n",
         struct.pack(">4sIQ", b"FIV0", 2, 0) + b"{}",
         struct.pack(">4sIQ", b"FIV1", 1 << 30, 0),
@@ -82,11 +88,19 @@ def test_any_bytes_raise_nothing_else(data: bytes) -> None:
             wire.receive(other, max_bytes=1000)
 
 
-def test_descriptors_of_a_broken_message_are_closed(pair: tuple[socket.socket, socket.socket]) -> None:
+@pytest.mark.parametrize("most", [0, 1, 2])
+@pytest.mark.parametrize("data", [b"no message at all", message(b'{"files":[]}')])
+def test_descriptors_of_a_broken_message_are_closed(
+    pair: tuple[socket.socket, socket.socket], data: bytes, most: int
+) -> None:
     open_before = len(os.listdir("/proc/self/fd"))
-    socket.send_fds(pair[0], [b"no message at all"], [0, 0])
-    with pytest.raises(wire.BrokenWire):
-        wire.receive(pair[1])
+    socket.send_fds(pair[0], [data], [0, 0])
+    if most == 2 and data.startswith(b"FIV"):
+        for descriptor in wire.receive(pair[1], max_descriptors=most).descriptors:
+            os.close(descriptor)
+    else:
+        with pytest.raises(wire.BrokenWire):
+            wire.receive(pair[1], max_descriptors=most)
     assert len(os.listdir("/proc/self/fd")) == open_before
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pyvips
 
-from ...errors import InvalidOption, UnreadableSource
+from ...errors import InvalidOption, UnreadableSource, UnsupportedHere
 from ...formats import INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
@@ -20,6 +20,7 @@ from ...rendition import Rendition
 from ..encoder_settings import settings_of
 from ..engine import Header, Spec, overtime
 from ..frame_count import check_frames
+from . import abilities
 from . import shared_decode as once
 from .deadline import Deadline
 from .effects import turn
@@ -28,6 +29,9 @@ from .reader import ERRORS, Reader, apart, has, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
 from .trim import trim_box
 from .writer import encode, exif_of, together
+
+FAILURES = (*ERRORS, abilities.Lacking, AttributeError, TypeError)
+"""The exceptions of pyvips, including those that it raises if libvips, or its own binary module, is too old."""
 
 
 class VipsEngine:
@@ -56,14 +60,7 @@ class VipsEngine:
         self.timeout = timeout
         self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files)
         self.settings = settings_of("vips", effort)
-        # Do not let pyvips pass libvips' warnings to Python's logging. If Python's garbage collector ran while a
-        # warning is logged, and freed an image that causes another warning, glib would abort the process, because it
-        # does not allow a warning within a warning.
-        pyvips._remove_log_handler()
-        # Use one thread, because the web server already runs workers in parallel. Cache no operations, because the
-        # cache could return old pixels of a source that was replaced.
-        pyvips.cache_set_max(0)
-        pyvips.vips_lib.vips_concurrency_set(1)
+        abilities.set_up()
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if options.transform is not None:
@@ -72,6 +69,9 @@ class VipsEngine:
             )
         if format.name not in self.settings:
             return InvalidOption("format", format.name, expected=f"one of {', '.join(self.settings)} (libvips)")
+        if abilities.is_unwritable(format.name):
+            abilities.report(f"an encoder for {format.name}")
+            return InvalidOption("format", format.name, expected="a format that this libvips can write")
         return None
 
     def header(self, descriptor: int, ref: str) -> Header:
@@ -85,8 +85,8 @@ class VipsEngine:
                 alpha=bool(image.hasalpha()),
                 whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
             )
-        except ERRORS as error:
-            raise UnreadableSource(ref, reason(error)) from error
+        except FAILURES as error:
+            raise _failure(ref, error) from error
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
         with self._pixels(ref) as deadline:
@@ -135,8 +135,8 @@ class VipsEngine:
             with source.open() as descriptor:
                 mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
                 return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
-        except ERRORS as error:
-            raise UnreadableSource(source.ref, f"as a watermark: {reason(error)}") from error
+        except FAILURES as error:
+            raise _failure(source.ref, error, "as a watermark: ") from error
 
     def _smart_position(self, descriptor: int, ref: str, spec: Spec) -> tuple[int, int]:
         """Return where a smart crop puts the top left corner of the first frame on the canvas, in pixels."""
@@ -150,7 +150,8 @@ class VipsEngine:
         """Let the block compute pixels for at most the timeout, and convert the errors of libvips.
 
         Raises:
-            UnreadableSource: If libvips fails.
+            UnsupportedHere: If this libvips lacks something.
+            UnreadableSource: If it fails otherwise.
             LimitExceeded: If it takes longer than the timeout.
             Busy: If no thread can be started to enforce the timeout.
         """
@@ -158,7 +159,19 @@ class VipsEngine:
         with Deadline(self.timeout) as deadline:
             try:
                 yield deadline
-            except ERRORS as error:
+            except FAILURES as error:
                 if deadline.over:
                     raise overtime(deadline.seconds, self.timeout) from error
-                raise UnreadableSource(ref, reason(error)) from error
+                raise _failure(ref, error) from error
+
+
+def _failure(ref: str, error: Exception, use: str = "") -> Exception:
+    """Return the error of this package for *error*, which libvips or pyvips raised while reading or rendering *ref*."""
+    lack = abilities.lack(error)
+    if lack is not None:
+        abilities.report(lack)
+        return UnsupportedHere(ref, f"{use}libvips lacks something ({lack})")
+    if not isinstance(error, ERRORS):
+        return error
+    why = reason(error)
+    return (UnsupportedHere if abilities.has_no_decoder(why) else UnreadableSource)(ref, use + why)

@@ -20,7 +20,7 @@ from .deadline import Deadline
 from .effects import turn
 from .reader import Reader, upright_size
 from .steps import FINISH, scale
-from .writer import encode
+from .writer import encode, write
 
 # The encoder settings of copies. Uncompressed copies are read three times as fast as JPEGs, which take a tenth of the
 # disk space.
@@ -74,7 +74,7 @@ def reduced(
         if size != sizes[-1]:
             image = image.copy_memory()  # the next copy is made from it too
         kept = "tiff" if image.hasalpha() else format
-        copies.append(image.write_to_buffer("." + kept, keep="none", **_COPIES[kept]))
+        copies.append(write(image, kept, 0, _COPIES[kept]))
     return copies
 
 

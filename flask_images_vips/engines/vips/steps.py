@@ -15,6 +15,7 @@ from ...geometry import Size
 from ...options.values import Mode, Sharpen
 from ..colour import is_srgb, keeps_profile
 from ..engine import Spec
+from . import abilities
 from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
 from .reader import has, upright_size
 
@@ -29,7 +30,9 @@ def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     profile = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
     is_rgb = image.interpretation in ("srgb", "rgb", "rgb16")
     kept = keeps_profile(profile, spec.options, spec.format, is_rgb_picture=is_rgb)
-    colour = {"output_profile": "srgb"} if profile is not None and not kept and not is_srgb(profile) else {}
+    colour = {}
+    if profile is not None and not kept and not is_srgb(profile):
+        colour = {abilities.option("thumbnail_image", "output_profile", "export_profile") or "output_profile": "srgb"}
     image = image.thumbnail_image(reduced.width, height=reduced.height, size="force", intent="perceptual", **colour)
     if image.interpretation not in ("srgb", "b-w"):
         image = image.colourspace("srgb")

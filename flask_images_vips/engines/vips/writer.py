@@ -10,11 +10,13 @@ import pyvips
 
 from ..copyright import rights, rights_of_tiff
 from ..engine import Spec
-from .reader import has
+from . import abilities
+from .reader import ERRORS, has
 
 _PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
 _LOSSLESS = {"webp": {"lossless": True}, "avif": {"lossless": True}}
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
+_METADATA = "exif-", "icc-", "xmp-", "iptc-", "photoshop-", "png-comment-", "gif-comment", "orientation"
 
 
 def together(frames: list[pyvips.Image]) -> pyvips.Image:
@@ -62,6 +64,36 @@ def encode(
             if field.startswith("exif-"):  # or libvips would write these tags into the block, too
                 image.remove(field)
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    # Write into memory, because libvips would leave an empty file behind on a full disk.
-    data: bytes = image.write_to_buffer("." + format.name, keep=keep, **parameters)
+    return write(image, format.name, keep, parameters)
+
+
+def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, Any]) -> bytes:
+    """Encode *image* with *parameters*, and with the metadata whose bits are set in *keep*.
+
+    Raises:
+        Lacking: If libvips has no encoder for *format*.
+        pyvips.Error, UnicodeDecodeError: If it fails.
+    """
+    if abilities.option("pngsave_target", "keep"):
+        metadata: dict[str, Any] = {"keep": keep}
+    else:  # this libvips can keep all metadata or none
+        metadata = {"strip": not keep}
+        image = _with_only(image, keep) if keep else image
+    try:
+        # Write into memory, because libvips would leave an empty file behind on a full disk.
+        data: bytes = image.write_to_buffer("." + format, **metadata, **parameters)
+    except ERRORS as error:
+        if not abilities.can_write(format):
+            raise abilities.Lacking(f"an encoder for {format}") from error
+        raise
     return data
+
+
+def _with_only(image: pyvips.Image, keep: int) -> pyvips.Image:
+    """Return *image* without the metadata that *keep* does not name."""
+    image = image.copy()
+    for field in image.get_fields():
+        is_kept = (field == "icc-profile-data" and keep & _KEEP_PROFILE) or (field == "exif-data" and keep & _KEEP_EXIF)
+        if field.startswith(_METADATA) and not is_kept:
+            image.remove(field)
+    return image

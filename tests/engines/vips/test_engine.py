@@ -32,12 +32,12 @@ def test_the_header_tells_what_is_decoded_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_pixels_are_noted_and_headers_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forks, "_first_pid", None)
+    monkeypatch.setattr(forks, "_noted", False)
     gradient((40, 30)).save(tmp_path / "a.png")
     assert header(tmp_path / "a.png").size == (40, 30)
-    assert forks._first_pid is None
+    assert not forks._noted
     render(VipsEngine(), tmp_path / "a.png", width=10)
-    assert forks._first_pid == os.getpid()
+    assert forks._noted
 
 
 def test_libvips_uses_one_thread() -> None:

@@ -1,0 +1,258 @@
+"""Find out what the libvips of this process can do, by asking it.
+
+libvips has many versions and builds: options were renamed, and a build may lack loaders, savers or codecs. Only this
+module knows the differences. The other modules ask it for the name of an option, or let it set libvips up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import pyvips
+
+from ...cache.per_process import PerProcess
+from .fork_safety import note_pixels
+from .installed import too_old
+
+logger = logging.getLogger("flask_images_vips")
+
+REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
+
+_LOADERS = {
+    "jpeg": "jpegload_source",
+    "png": "pngload_source",
+    "gif": "gifload_source",
+    "webp": "webpload_source",
+    "avif": "heifload_source",
+    "tiff": "tiffload_source",
+    "svg": "svgload_buffer",
+}
+_SAVERS = {
+    "jpeg": "jpegsave_target",
+    "png": "pngsave_target",
+    "webp": "webpsave_target",
+    "avif": "heifsave_target",
+    "gif": "gifsave_target",
+    "tiff": "tiffsave_target",
+}
+_unwritable: set[str] = set()
+
+# Parts of the messages of pyvips that mean that libvips lacks an operation, an option or a saver.
+_LACKS = "no such operation", "does not support optional argument", " arguments, but ", "unable to write to buffer"
+_NO_MEMORY = "memory", "alloc"
+# Parts of the messages of libheif if it has no decoder for a file.
+_NO_DECODER = "unsupported codec", "decoding plugin"
+
+
+@cache
+def version() -> tuple[int, int, int]:
+    """Return the version of libvips."""
+    return pyvips.version(0), pyvips.version(1), pyvips.version(2)
+
+
+def version_name() -> str:
+    """Return the version of libvips as text, such as ``8.18.0``."""
+    return ".".join(map(str, version()))
+
+
+@cache
+def has_operation(name: str) -> bool:
+    """Return whether libvips has the operation *name*."""
+    return bool(pyvips.type_find("VipsOperation", name))
+
+
+@cache
+def option(operation: str, *names: str) -> str | None:
+    """Return the first of *names* that *operation* accepts as an option, or None. It has one name per version."""
+    try:
+        options = pyvips.Introspect.get(operation).optional_input
+    except pyvips.Error:  # there is no such operation
+        return None
+    return next((name for name in names if name in options), None)
+
+
+def set_up() -> None:
+    """Set libvips up for one-off renders: one thread, no cache, no warnings through Python's logging."""
+    # Do not let pyvips pass libvips' warnings to Python's logging. If Python's garbage collector ran while a warning is
+    # logged, and freed an image that causes another warning, glib would abort the process, because it does not allow a
+    # warning within a warning.
+    with suppress(AttributeError):
+        pyvips._remove_log_handler()
+    # Use one thread, because the web server already runs workers in parallel. Cache no operations, because the cache
+    # could return old pixels of a source that was replaced.
+    _set("vips_concurrency_set", 1)
+    _set("vips_cache_set_max", 0)
+
+
+def _set(function: str, value: int) -> None:
+    """Call a *function* of libvips that takes one int. The binding of an older pyvips-binary lacks some of them."""
+    try:
+        getattr(pyvips.vips_lib, function)(value)
+    except AttributeError:
+        with suppress(OSError, AttributeError):  # then it is only slower
+            getattr(_library(), function)(ctypes.c_int(value))
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """Return libvips itself, which is loaded already."""
+    if pyvips.API_mode:
+        return ctypes.CDLL(sys.modules["_libvips"].__file__)  # looks up functions in the libraries that it needs, too
+    return ctypes.CDLL(pyvips.library_name("vips", 42))
+
+
+@cache
+def path() -> str | None:
+    """Return the file that libvips was loaded from. None if the system does not tell."""
+
+    class Info(ctypes.Structure):
+        _fields_ = (
+            ("file", ctypes.c_char_p),
+            ("base", ctypes.c_void_p),
+            ("symbol", ctypes.c_char_p),
+            ("address", ctypes.c_void_p),
+        )
+
+    info = Info()
+    try:
+        # dladdr reads no file: renderers may not open /proc.
+        found = ctypes.CDLL(None).dladdr(ctypes.cast(_library().vips_version, ctypes.c_void_p), ctypes.byref(info))
+    except (OSError, AttributeError, TypeError):
+        return None
+    return os.fsdecode(info.file) if found and info.file else None
+
+
+@cache
+def is_overwritten() -> bool:
+    """Return whether another libvips answers than the one in pyvips-binary, which is installed."""
+    file = path()
+    if file is None or "pyvips_binary" in file:
+        return False
+    neighbours = os.path.dirname(os.path.dirname(pyvips.__file__))  # faster than to look for its metadata
+    return any(name.startswith("pyvips_binary") for name in os.listdir(neighbours))
+
+
+def _package(name: str) -> str | None:
+    """Return the version of an installed package, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def can_write(format: str) -> bool:
+    """Return whether libvips can write *format*: its encoder may be missing although the saver is there.
+
+    This encodes one pixel, which takes milliseconds.
+    """
+    note_pixels()
+    try:
+        pixel = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
+        pixel.write_to_buffer(f".{format}")
+    except (pyvips.Error, UnicodeDecodeError) as error:
+        pyvips.vips_lib.vips_error_clear()
+        if not any(words in str(error).lower() for words in _NO_MEMORY):
+            _unwritable.add(format)
+    return format not in _unwritable
+
+
+def is_unwritable(format: str) -> bool:
+    """Return whether it is known that libvips cannot write *format*: it has no saver, or `can_write` has failed."""
+    return format in _unwritable or not has_operation(_SAVERS[format])
+
+
+class Lacking(Exception):
+    """This libvips lacks something that the engine needs, which is the message."""
+
+
+def lack(error: Exception) -> str | None:
+    """Return what libvips or pyvips lacks, if that is the reason for *error*. None if the file may be the reason.
+
+    The text contains nothing of the file, so there are few different ones.
+    """
+    if isinstance(error, Lacking):
+        return str(error)
+    if isinstance(error, pyvips.Error):
+        return str(error.message) if any(words in error.message for words in _LACKS) else None
+    if isinstance(error, (AttributeError, TypeError)) and ("libvips" in str(error) or _is_of_pyvips(error)):
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def has_no_decoder(reason: str) -> bool:
+    """Return whether *reason*, a message of libvips, means that no decoder for the codec of the file is installed."""
+    return any(words in reason.lower() for words in _NO_DECODER)
+
+
+def report(lack: str) -> None:
+    """Log what libvips lacks, once in each process."""
+    said = _said.get()
+    if lack not in said:
+        said.add(lack)
+        logger.warning(
+            "libvips %s (%s) lacks something (%s), so Pillow renders the images that need it. %s",
+            version_name(),
+            path() or "unknown file",
+            lack,
+            cure(),
+        )
+
+
+def problem() -> str | None:
+    """Return why this libvips cannot be used at all, or None."""
+    return too_old(version(), path())
+
+
+def overwritten() -> str:
+    """Return the warning for an installation in which `is_overwritten` is true."""
+    return (
+        f"pyvips-binary is installed, but libvips {version_name()} ({path()}) is used instead, because pip has built "
+        f"pyvips for that one. {cure()}"
+    )
+
+
+def cure() -> str:
+    """Return how to install another libvips."""
+    if is_overwritten():
+        return f"To use the libvips of pyvips-binary instead, run: {REINSTALL}"
+    return "Install another libvips with: pip install pyvips-binary"
+
+
+def _is_of_pyvips(error: Exception) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == "pyvips"
+
+
+_said = PerProcess[set[str]](set)
+
+
+def describe() -> dict[str, Any]:
+    """Return what is installed, and what it can do, as a JSON object.
+
+    ``libvips``, ``pyvips``, ``pyvips_binary`` and ``pillow`` are versions, or None. ``path`` is the file of libvips,
+    and ``mode`` is how pyvips calls it: ``API`` or ``ABI``. ``reads`` and ``writes`` are names of formats. To tell the
+    latter, a picture of one pixel is written in each format.
+    """
+    from ..pillow import abilities as pillow  # noqa: PLC0415
+
+    return {
+        "libvips": version_name(),
+        "path": path(),
+        "mode": "API" if pyvips.API_mode else "ABI",
+        "overwritten": is_overwritten(),
+        "reads": [format for format, loader in _LOADERS.items() if has_operation(loader)],
+        "writes": [format for format in _SAVERS if can_write(format)],
+        "pyvips": pyvips.__version__,
+        "pyvips_binary": _package("pyvips-binary"),
+        **pillow.describe(),
+    }
