@@ -57,12 +57,20 @@ def demo(session: nox.Session) -> None:
 DEBIAN = "8.14"  # of Debian 12, taken from its packages
 LIBRARIES = {DEBIAN: None, "8.15": "8.15.3", "8.16": "8.16.1", "8.17": "8.17.3", "8.18": "8.18.7"}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+def interpreter(version: str) -> str:
+    """Return the Python *version* of pyenv, which nox finds only if it is activated, or else the version itself."""
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    return str(found[-1]) if found else version
+
+
 CELLS = [
-    nox.param(PYTHONS[0], packages, library, mode, id=f"{PYTHONS[0]}-{packages}-{library}-{mode}")
+    nox.param(interpreter(PYTHONS[0]), packages, library, mode, id=f"{PYTHONS[0]}-{packages}-{library}-{mode}")
     for packages, library, mode in itertools.product(("lowest", "newest"), LIBRARIES, ("ABI", "API"))
 ]
 CELLS += [
-    nox.param(python, packages, "8.18", "API", id=f"{python}-{packages}-8.18-API")
+    nox.param(interpreter(python), packages, "8.18", "API", id=f"{python}-{packages}-8.18-API")
     for python, packages in itertools.product(PYTHONS[1:], ("lowest", "newest"))
 ]
 NO_HEADERS = {"PKG_CONFIG_LIBDIR": "/nonexistent"}  # pyvips is installed without an extension of its own
