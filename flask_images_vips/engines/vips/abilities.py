@@ -15,11 +15,10 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
-import pyvips
-
 from ...cache.per_process import PerProcess
 from .fork_safety import note_pixels
 from .installed import too_old
+from .load import pyvips
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -147,6 +146,11 @@ def _package(name: str) -> str | None:
         return None
 
 
+def can_read(format: str) -> bool:
+    """Return whether libvips has a loader for *format*. True for formats that no libvips loads for this package."""
+    return format not in _LOADERS or has_operation(_LOADERS[format])
+
+
 @cache
 def can_write(format: str) -> bool:
     """Return whether libvips can write *format*: its encoder may be missing although the saver is there.
@@ -250,7 +254,7 @@ def describe() -> dict[str, Any]:
         "path": path(),
         "mode": "API" if pyvips.API_mode else "ABI",
         "overwritten": is_overwritten(),
-        "reads": [format for format, loader in _LOADERS.items() if has_operation(loader)],
+        "reads": [format for format in _LOADERS if can_read(format)],
         "writes": [format for format in _SAVERS if can_write(format)],
         "pyvips": pyvips.__version__,
         "pyvips_binary": _package("pyvips-binary"),

@@ -9,10 +9,9 @@ import threading
 import time
 from typing import Any
 
-import pyvips
-
 from ...cache.per_process import PerProcess
 from ...errors import Busy
+from .load import pyvips
 
 
 class Deadline:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pyvips
-
 from ...formats import Format
 from ...geometry import Size
 from .. import effects
 from ..engine import Spec
+from .load import pyvips
 
 _BLUR_AMPLITUDE = 0.02  # the Gaussian is cut off at this amplitude; libvips' default of 0.2 cuts off too much
 _FINE_SIGMA = 2.0  # below this sigma, integer kernels are too inaccurate: a PSNR of 36 dB instead of 64

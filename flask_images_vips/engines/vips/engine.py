@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-import pyvips
-
 from ...errors import InvalidOption, UnreadableSource, UnsupportedHere
 from ...formats import INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
@@ -25,6 +23,7 @@ from . import shared_decode as once
 from .deadline import Deadline
 from .effects import turn
 from .fork_safety import note_pixels
+from .load import pyvips
 from .reader import ERRORS, Reader, apart, has, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
 from .trim import trim_box

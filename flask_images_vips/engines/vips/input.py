@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pyvips
+from .load import pyvips
 
 _FAILED = -1
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
 
-import pyvips
-
-from ...errors import LimitExceeded, UnreadableSource, UnsupportedSource
+from ...errors import LimitExceeded, UnreadableSource, UnsupportedHere, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ..frame_count import check_gif
+from . import abilities
 from .input import hold, input_of
+from .load import pyvips
 
 # The formats, by the type name of libvips' loader. The other loaders of libvips (PDF, raw, matrix text …) are not used.
 _LOADERS = {
@@ -67,6 +67,7 @@ class Reader:
 
         Raises:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
+            UnsupportedHere: If it is unknown, and this libvips lacks a loader for one of *inputs*.
             UnreadableSource: If the file is an SVG that is refused.
             LimitExceeded: If an SVG has too many bytes.
             pyvips.Error, UnicodeDecodeError: If libvips cannot read the file.
@@ -75,7 +76,8 @@ class Reader:
         pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
         if pointer == pyvips.ffi.NULL:
             pyvips.vips_lib.vips_error_clear()  # otherwise the message of the next error would include this one
-            raise UnsupportedSource(ref, "libvips has no loader for this file")
+            lacks = not all(map(abilities.can_read, self.inputs))
+            raise (UnsupportedHere if lacks else UnsupportedSource)(ref, "libvips has no loader for this file")
         loader = pyvips.ffi.string(pointer).decode()
         format = _LOADERS.get(loader)
         if format is None or format not in self.inputs:

@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import pyvips
-
 from ...geometry import Geometry, Size
 from ...rendition import Rendition
 from ..engine import Spec
 from .deadline import Deadline
 from .effects import turn
+from .load import pyvips
 from .reader import Reader, upright_size
 from .steps import FINISH, scale
 from .writer import encode, write

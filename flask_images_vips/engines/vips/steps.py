@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import pyvips
-
 from ...geometry import Size
 from ...options.values import Mode, Sharpen
 from ..colour import is_srgb, keeps_profile
 from ..engine import Spec
 from . import abilities
 from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
+from .load import pyvips
 from .reader import has, upright_size
 
 Step = Callable[[pyvips.Image, Spec], pyvips.Image]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pyvips
-
 from ...geometry import Box, Size
 from .deadline import Deadline
+from .load import pyvips
 from .reader import Reader, cut_out, orientation
 
 

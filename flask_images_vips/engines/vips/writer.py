@@ -6,11 +6,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import pyvips
-
 from ..copyright import rights, rights_of_tiff
 from ..engine import Spec
 from . import abilities
+from .load import pyvips
 from .reader import ERRORS, has
 
 _PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
