@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 from conftest import TESTS, gradient, url_of
 from flask import Flask
-from PIL import Image
+from PIL import Image, ImageCms
 
 from engines.test_colour import display_p3_profile, gamma, grey_profile
 
@@ -56,6 +57,12 @@ def draw_sources(folder: Path) -> None:
         alpha().save(folder / f"alpha.{extension}")
     plain.convert("CMYK").save(folder / "cmyk.jpg")
     plain.convert("CMYK").save(folder / "cmyk.tif")
+    press = bytes(pyvips.Image.profile_load("cmyk"))
+    wanted = ImageCms.createProfile("sRGB"), ImageCms.ImageCmsProfile(io.BytesIO(press))
+    printed = ImageCms.profileToProfile(plain, *wanted, outputMode="CMYK")
+    assert printed is not None
+    for extension in ("jpg", "tif"):
+        printed.save(folder / f"cmyk-profile.{extension}", icc_profile=press)
     plain.convert("L").save(folder / "grey.jpg")
     for extension in ("jpg", "png"):
         plain.convert("L").save(folder / f"grey-profile.{extension}", icc_profile=grey_profile(gamma(1.8)))
@@ -85,6 +92,7 @@ SOURCES = [
     *("plain.jpg", "plain.png", "plain.webp", "plain.avif", "plain.tif"),
     *("p3.jpg", "p3.png", "p3.webp", "p3.avif", "p3.tif"),
     *("alpha.png", "alpha.webp", "alpha.avif", "alpha.tif", "cmyk.jpg", "cmyk.tif", "grey.jpg"),
+    *("cmyk-profile.jpg", "cmyk-profile.tif"),
     *("grey-profile.jpg", "grey-profile.png", "grey-16-bit.png", "16-bit.png", "palette.png"),
     *("animation.gif", "animation.webp"),
 ]

@@ -41,6 +41,9 @@ _SAVERS = {
     "gif": "gifsave_target",
     "tiff": "tiffsave_target",
 }
+_COMMENT = "a comment"
+_BLACK = 2  # the largest level of all bands that counts as black
+
 _unwritable: set[str] = set()
 
 # Parts of the messages of pyvips that mean that libvips lacks an operation, an option or a saver.
@@ -171,6 +174,31 @@ def can_write(format: str) -> bool:
 def is_unwritable(format: str) -> bool:
     """Return whether it is known that libvips cannot write *format*: it has no saver, or `can_write` has failed."""
     return format in _unwritable or not has_operation(_SAVERS[format])
+
+
+@cache
+def keeps_comments() -> bool:
+    """Return whether libvips writes the comments of a PNG although all metadata is to be removed, as 8.15 does."""
+    pixel = pyvips.Image.black(1, 1).copy()
+    pixel.set_type(pyvips.GValue.gstr_type, "png-comment-0-Comment", _COMMENT)
+    return _COMMENT.encode() in pixel.pngsave_buffer(**({"keep": 0} if can_keep() else {"strip": True}))
+
+
+@cache
+def can_keep() -> bool:
+    """Return whether libvips can keep some of the metadata. Before 8.15, it keeps all or none."""
+    return option("pngsave_target", "keep") is not None
+
+
+@cache
+def converts_cmyk() -> bool:
+    """Return whether libvips converts CMYK by its profile accurately. Before 8.18, dark colours become too bright."""
+    all_inks = pyvips.Image.black(1, 1, bands=4).invert().copy(interpretation="cmyk")
+    try:
+        black = all_inks.icc_transform("srgb", input_profile="cmyk", intent="perceptual")
+    except pyvips.Error:
+        return False
+    return bool(black.max() <= _BLACK)
 
 
 class Lacking(Exception):

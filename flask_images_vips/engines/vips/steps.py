@@ -42,8 +42,16 @@ def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 
 def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
-    """Convert CMYK without a profile to RGB, as browsers do. libvips would assume a printing profile."""
-    if image.interpretation != "cmyk" or has(image, "icc-profile-data"):
+    """Convert CMYK without a profile to RGB, as browsers do. libvips would assume a printing profile.
+
+    Raises:
+        Lacking: If the picture has a profile, and this libvips converts CMYK inaccurately.
+    """
+    if image.interpretation != "cmyk":
+        return image
+    if has(image, "icc-profile-data"):
+        if not abilities.converts_cmyk():
+            raise abilities.Lacking("an accurate conversion of CMYK")
         return image
     inks = image.invert()
     return (inks[0:3] * inks[3] / 255).rint().cast("uchar").copy(interpretation="srgb")

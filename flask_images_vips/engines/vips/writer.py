@@ -46,7 +46,12 @@ def encode(
     settings: Mapping[str, Mapping[str, Any]],
     exif: bytes | None = None,
 ) -> bytes:
-    """Encode *image* with the *settings* of its format and the block *exif*."""
+    """Encode *image* with the *settings* of its format and the block *exif*.
+
+    Raises:
+        Lacking: If libvips has no encoder for the format, or cannot write *exif*.
+        pyvips.Error, UnicodeDecodeError: If it fails.
+    """
     format, options = spec.format, spec.options
     parameters = dict(settings[format.name])
     if format.lossy:
@@ -57,6 +62,8 @@ def encode(
         parameters |= _LOSSLESS.get(format.name, {})
     keep = _KEEP_PROFILE if options.keep.icc else 0  # the step `scale` has removed a profile that is not kept
     if exif is not None:
+        if not abilities.can_keep():  # it would drop the tags of the block
+            raise abilities.Lacking("an encoder that keeps some of the metadata")
         keep |= _KEEP_EXIF
         image = image.copy()
         for field in image.get_fields():
@@ -73,11 +80,9 @@ def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, 
         Lacking: If libvips has no encoder for *format*.
         pyvips.Error, UnicodeDecodeError: If it fails.
     """
-    if abilities.option("pngsave_target", "keep"):
-        metadata: dict[str, Any] = {"keep": keep}
-    else:  # this libvips can keep all metadata or none
-        metadata = {"strip": not keep}
-        image = _with_only(image, keep) if keep else image
+    metadata: dict[str, Any] = {"keep": keep} if abilities.can_keep() else {"strip": not keep}
+    if (keep and not abilities.can_keep()) or (format == "png" and abilities.keeps_comments()):
+        image = _with_only(image, keep)
     try:
         # Write into memory, because libvips would leave an empty file behind on a full disk.
         data: bytes = image.write_to_buffer("." + format, **metadata, **parameters)
@@ -89,9 +94,17 @@ def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, 
 
 
 def _with_only(image: pyvips.Image, keep: int) -> pyvips.Image:
-    """Return *image* without the metadata that *keep* does not name."""
+    """Return *image* without the metadata that *keep* does not name.
+
+    Raises:
+        Lacking: If a name is not valid UTF-8, so pyvips cannot read it.
+    """
     image = image.copy()
-    for field in image.get_fields():
+    try:
+        fields = image.get_fields()
+    except UnicodeDecodeError as error:
+        raise abilities.Lacking("an encoder that removes all metadata") from error
+    for field in fields:
         is_kept = (field == "icc-profile-data" and keep & _KEEP_PROFILE) or (field == "exif-data" and keep & _KEEP_EXIF)
         if field.startswith(_METADATA) and not is_kept:
             image.remove(field)

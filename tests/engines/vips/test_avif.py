@@ -9,6 +9,7 @@ import pyvips
 from PIL import AvifImagePlugin, Image
 
 from engines.test_engine import QUARTERS, exif, psnr, quarters, rendered, stored, whole
+from flask_images_vips.engines.vips import abilities
 from flask_images_vips.engines.vips.avif import pixels
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import UnreadableSource
@@ -16,6 +17,8 @@ from flask_images_vips.geometry import Size
 
 
 def test_an_avif_whose_data_is_corrupt_is_refused_where_that_is_asked_for(photographs: Path, tmp_path: Path) -> None:
+    if abilities.version() < (8, 15):
+        pytest.skip("the decoder of Debian 12, whose libvips is 8.14, does not notice that data is corrupt")
     whole(photographs / "cat.png").save(tmp_path / "a.avif", quality=80, speed=10)
     data = bytearray((tmp_path / "a.avif").read_bytes())
     for position in range(len(data) // 2, len(data) // 2 + 200):
@@ -29,6 +32,8 @@ def test_an_avif_whose_data_is_corrupt_is_refused_where_that_is_asked_for(photog
 def test_an_avif_without_a_decoder_in_pillow_is_decoded_by_libvips(
     bits: int, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if bits == 10 and abilities.version() < (8, 15):
+        pytest.skip("the libaom of Debian 12 aborts when libvips 8.14 writes 10 bits, which no rendition has")
     source = pyvips.Image.new_from_file(str(photographs / "cat.png")).colourspace("rgb16" if bits > 8 else "srgb")
     source.heifsave(str(tmp_path / "a.avif"), compression="av1", Q=90, bitdepth=bits, effort=0)
     engine = VipsEngine()

@@ -1,0 +1,246 @@
+"""What libvips lacks is found by asking it, and is told apart from a broken file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pyvips
+from conftest import ROOT, fetch, gradient, url_of
+from flask import Flask
+
+from flask_images_vips.config.keys import Config
+from flask_images_vips.engines import choice
+from flask_images_vips.engines.choice import Engines, check_engine
+from flask_images_vips.engines.vips import abilities, installed
+from flask_images_vips.errors import ConfigError
+
+MakeApp = Callable[..., Flask]
+
+REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget what was found and logged, before and after each test."""
+    monkeypatch.setattr(abilities, "_unwritable", set())
+    for module in (abilities, choice):
+        module._said.get().clear()
+    abilities.can_write.cache_clear()
+    abilities.has_operation.cache_clear()
+    yield
+    abilities.can_write.cache_clear()
+    abilities.has_operation.cache_clear()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_the_description_is_json_and_names_formats() -> None:
+    found = abilities.describe()
+    assert json.loads(json.dumps(found)) == found
+    assert found["libvips"] == ".".join(map(str, (pyvips.version(0), pyvips.version(1), pyvips.version(2))))
+    assert found["mode"] == ("API" if pyvips.API_mode else "ABI")
+    assert {"jpeg", "png", "webp", "gif"} <= {*found["reads"]} & {*found["writes"]}
+    assert {"jpeg", "png", "webp", "avif"} <= {*found["pillow_writes"]}
+    assert Path(found["path"]).is_file()
+
+
+def test_an_option_has_the_name_of_the_installed_version() -> None:
+    assert abilities.option("thumbnail_image", "output_profile", "export_profile") is not None
+    assert abilities.option("thumbnail_image", "no_such_option") is None
+    assert abilities.option("no_such_operation", "Q") is None
+
+
+def test_functions_that_an_old_binding_lacks_are_called_in_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    pyvips.vips_lib.vips_concurrency_set(2)
+
+    class Old:
+        def __getattr__(self, name: str) -> Any:
+            if name.endswith("_set"):
+                raise AttributeError(f"cffi library '_libvips' has no function named {name!r}")
+            return getattr(library, name)
+
+    library = pyvips.vips_lib
+    monkeypatch.setattr(pyvips, "vips_lib", Old())
+    abilities.set_up()
+    assert library.vips_concurrency_get() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lack"),
+    [
+        (pyvips.Error("jpegsave_target does not support optional argument keep", "detail"), True),
+        (pyvips.Error("no such operation uhdrload", "detail"), True),
+        (pyvips.Error("thumbnail_image needs 2 arguments, but 3 given", "detail"), True),
+        (AttributeError("cffi library '_libvips' has no function named 'vips_concurrency_set'"), True),
+        (pyvips.Error("unable to call jpegload", "no such operation, says the file"), False),
+        (AttributeError("'NoneType' object has no attribute 'size'"), False),
+        (TypeError("unsupported operand"), False),
+    ],
+)
+def test_a_lack_is_told_apart_from_other_errors(error: Exception, is_lack: bool) -> None:
+    assert (abilities.lack(error) is not None) is is_lack
+
+
+@pytest.mark.parametrize("engine", ["auto", "vips"])
+def test_pillow_renders_what_libvips_lacks_an_option_for(
+    engine: str,
+    make_app: MakeApp,
+    draw: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    draw("a.png")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise pyvips.Error("thumbnail_image does not support optional argument size", "detail")
+
+    monkeypatch.setattr(pyvips.Image, "thumbnail_image", refuse, raising=False)
+    app = make_app(IMAGES_ENGINE=engine, IMAGES_MAX_RENDERS=0)
+    for width in (8, 16, 32):
+        assert fetch(app, "a.png", width=width).size == (width, width * 3 // 4)
+    (line,) = warnings(caplog)
+    assert "lacks something (thumbnail_image does not support optional argument size)" in line
+
+
+@pytest.mark.parametrize("engine", ["auto", "vips"])
+def test_pillow_writes_avif_if_libvips_has_no_encoder_for_it(
+    engine: str,
+    make_app: MakeApp,
+    draw: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    draw("a.png")
+    write, tried = pyvips.Image.write_to_buffer, []
+
+    def refuse(self: pyvips.Image, suffix: str, **options: Any) -> bytes:
+        if suffix == ".avif":
+            tried.append(suffix)
+            raise pyvips.Error("unable to call heifsave_target", "heifsave: Unsupported compression")
+        made: bytes = write(self, suffix, **options)
+        return made
+
+    monkeypatch.setattr(pyvips.Image, "write_to_buffer", refuse)
+    app = make_app(IMAGES_ENGINE=engine, IMAGES_MAX_RENDERS=0)
+    for width in (8, 16, 32):
+        assert fetch(app, "a.png", width=width, format="avif").format == "AVIF"
+    assert len(tried) == 2  # the first picture, and the picture of one pixel
+    (line,) = warnings(caplog)
+    assert "lacks something (an encoder for avif)" in line
+    assert app.test_client().get(url_of(app, "a.png", format="tiff")).status_code == (400 if engine == "vips" else 200)
+
+
+def test_a_lack_of_memory_does_not_count_as_a_missing_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> bytes:
+        raise pyvips.Error("unable to call heifsave_target", "Memory allocation error")
+
+    monkeypatch.setattr(pyvips.Image, "write_to_buffer", refuse)
+    assert abilities.can_write("avif")
+    assert not abilities.is_unwritable("avif")
+
+
+def test_a_broken_picture_stays_unreadable(make_app: MakeApp, static: Path, caplog: pytest.LogCaptureFixture) -> None:
+    gradient((64, 48)).save(static / "a.png")
+    (static / "a.png").write_bytes((static / "a.png").read_bytes()[:-400])
+    app = make_app(IMAGES_MAX_RENDERS=0)
+    assert app.test_client().get(url_of(app, "a.png", width=20)).status_code == 422
+    assert not any("lacks" in line for line in warnings(caplog))
+
+
+# Installations that are wrong as a whole
+
+
+def test_a_libvips_that_is_too_old_is_replaced_by_pillow(
+    make_app: MakeApp,
+    draw: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(abilities, "version", lambda: (8, 12, 1))
+    draw("a.png")
+    app = make_app(IMAGES_MAX_RENDERS=0)
+    for width in (8, 16):
+        assert fetch(app, "a.png", width=width).size[0] == width
+    (line,) = warnings(caplog)
+    assert line.startswith("libvips 8.12.1 (")
+    assert "is older than 8.14, so images are rendered by Pillow" in line
+    assert "pip install" in line
+    with pytest.raises(ConfigError, match=r"IMAGES_ENGINE = 'vips', but libvips 8\.12\.1 .*pip install"):
+        list(Engines(Config(engine="vips")))
+
+
+def test_another_libvips_than_that_of_the_wheel_is_named_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(abilities, "is_overwritten", lambda: True)
+    for _ in range(2):
+        assert [engine.name for engine in Engines(Config())] == ["vips", "pillow"]
+    (line,) = warnings(caplog)
+    assert line.startswith(f"pyvips-binary is installed, but libvips {abilities.version_name()} (")
+    assert line.endswith(REINSTALL)
+
+
+@pytest.mark.parametrize(("file", "expected"), [("/usr/lib/libvips.so.42", True), ("/a/pyvips_binary.libs/x", False)])
+def test_the_wheel_is_overwritten_if_another_file_answers(
+    file: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyvips").mkdir()
+    (tmp_path / "pyvips_binary-8.18.0.dist-info").mkdir()
+    monkeypatch.setattr(pyvips, "__file__", str(tmp_path / "pyvips" / "__init__.py"))
+    monkeypatch.setattr(abilities, "path", lambda: file)
+    assert abilities.is_overwritten.__wrapped__() is expected
+
+
+@pytest.mark.parametrize(
+    ("modules", "library", "message"),
+    [
+        ([], None, "pyvips is not installed"),
+        (["pyvips"], None, "libvips cannot be loaded"),
+        (["pyvips"], (8, 13), "libvips 8.13 is older than 8.14"),
+        (["pyvips"], (8, 14), None),
+        (["pyvips", "_libvips"], None, None),
+    ],
+)
+def test_an_application_that_wants_only_libvips_does_not_start_without(
+    modules: list[str],
+    library: tuple[int, int] | None,
+    message: str | None,
+    make_app: MakeApp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Library:
+        def __init__(self, file: str) -> None:
+            if library is None:
+                raise OSError(f"{file}: cannot open shared object file")
+
+        def vips_version(self, part: int) -> int:
+            assert library is not None
+            return library[part]
+
+    monkeypatch.setattr(installed, "_is_importable", lambda name: name in modules)
+    monkeypatch.setattr(installed.ctypes, "CDLL", Library)
+    make_app(IMAGES_ENGINE="auto")
+    if message is None:
+        check_engine("vips")
+    else:
+        with pytest.raises(ConfigError, match=f"IMAGES_ENGINE = 'vips', but {message}.*pip install"):
+            make_app(IMAGES_ENGINE="vips")
+
+
+def test_the_check_loads_neither_pyvips_nor_pillow() -> None:
+    code = """
+import sys
+from flask_images_vips.engines.choice import check_engine
+check_engine("vips")
+assert not {"PIL", "pyvips", "_libvips"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
