@@ -81,7 +81,8 @@ def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, 
         pyvips.Error, UnicodeDecodeError: If it fails.
     """
     metadata: dict[str, Any] = {"keep": keep} if abilities.can_keep() else {"strip": not keep}
-    if (keep and not abilities.can_keep()) or (format == "png" and abilities.keeps_comments()):
+    # Also if nothing is kept: the encoder for WebP of libvips 8.14 ignores "strip".
+    if not abilities.can_keep() or (format == "png" and abilities.keeps_comments()):
         image = _with_only(image, keep)
     try:
         # Write into memory, because libvips would leave an empty file behind on a full disk.
