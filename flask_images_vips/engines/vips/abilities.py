@@ -49,8 +49,8 @@ _unwritable: set[str] = set()
 # Parts of the messages of pyvips that mean that libvips lacks an operation, an option or a saver.
 _LACKS = "no such operation", "does not support optional argument", " arguments, but ", "unable to write to buffer"
 _NO_MEMORY = "memory", "alloc"
-# Parts of the messages of libheif if it has no decoder for a file.
-_NO_DECODER = "unsupported codec", "decoding plugin"
+# Parts of messages about files that may be intact: libheif has no decoder, or libvips 8.14 finds a profile unsuitable.
+_BEYOND = "unsupported codec", "decoding plugin", "find any compatible input profile"
 
 
 @cache
@@ -191,6 +191,18 @@ def can_keep() -> bool:
 
 
 @cache
+def writes_lossless_avif() -> bool:
+    """Return whether libvips writes AVIF without loss. With the libheif of Debian 12, the colours are wrong."""
+    levels = 200, 30, 90
+    pixels = (pyvips.Image.black(16, 16, bands=3) + list(levels)).cast("uchar").copy(interpretation="srgb")
+    try:
+        made = pyvips.Image.new_from_buffer(pixels.write_to_buffer(".avif", lossless=True), "")
+        return tuple(made(8, 8)[:3]) == levels
+    except pyvips.Error:
+        return False
+
+
+@cache
 def converts_cmyk() -> bool:
     """Return whether libvips converts CMYK by its profile accurately. Before 8.18, dark colours become too bright."""
     all_inks = pyvips.Image.black(1, 1, bands=4).invert().copy(interpretation="cmyk")
@@ -219,9 +231,9 @@ def lack(error: Exception) -> str | None:
     return None
 
 
-def has_no_decoder(reason: str) -> bool:
-    """Return whether *reason*, a message of libvips, means that no decoder for the codec of the file is installed."""
-    return any(words in reason.lower() for words in _NO_DECODER)
+def is_beyond(reason: str) -> bool:
+    """Return whether *reason*, a message of libvips, means that another engine may be able to load the file."""
+    return any(words in reason.lower() for words in _BEYOND)
 
 
 def report(lack: str) -> None:

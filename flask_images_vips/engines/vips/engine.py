@@ -173,4 +173,4 @@ def _failure(ref: str, error: Exception, use: str = "") -> Exception:
     if not isinstance(error, ERRORS):
         return error
     why = reason(error)
-    return (UnsupportedHere if abilities.has_no_decoder(why) else UnreadableSource)(ref, use + why)
+    return (UnsupportedHere if abilities.is_beyond(why) else UnreadableSource)(ref, use + why)

@@ -49,7 +49,7 @@ def encode(
     """Encode *image* with the *settings* of its format and the block *exif*.
 
     Raises:
-        Lacking: If libvips has no encoder for the format, or cannot write *exif*.
+        Lacking: If libvips has no encoder for the format or these options, or cannot write *exif*.
         pyvips.Error, UnicodeDecodeError: If it fails.
     """
     format, options = spec.format, spec.options
@@ -60,7 +60,10 @@ def encode(
         parameters |= _PROGRESSIVE.get(format.name, {})
     if options.lossless:
         parameters |= _LOSSLESS.get(format.name, {})
-    keep = _KEEP_PROFILE if options.keep.icc else 0  # the step `scale` has removed a profile that is not kept
+        if format.name == "avif" and not abilities.writes_lossless_avif():
+            raise abilities.Lacking("an encoder for lossless AVIF")
+    # The step `scale` has removed a profile that is not kept.
+    keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0
     if exif is not None:
         if not abilities.can_keep():  # it would drop the tags of the block
             raise abilities.Lacking("an encoder that keeps some of the metadata")
