@@ -160,6 +160,6 @@ def _debian(session: nox.Session, folder: Path, *, headers: bool) -> tuple[dict[
     if not headers:
         return NO_HEADERS, run
     packages = [libraries / "pkgconfig", root / "usr/share/pkgconfig"]
-    include = [root / "usr/include", *root.glob("usr/include/*-linux-gnu*")]
+    include = [root / "usr/include", root / "usr/include/glib-2.0", libraries / "glib-2.0/include"]
     build = {"PKG_CONFIG_PATH": packages, "C_INCLUDE_PATH": include, "LIBRARY_PATH": [libraries]}
     return {name: ":".join(map(str, paths)) for name, paths in build.items()}, run
