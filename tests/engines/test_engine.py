@@ -238,7 +238,7 @@ def _likeness(engine: Engine, path: Path, picture: Image.Image, **wishes: Any) -
 def test_a_png_is_scaled_as_well_as_by_lanczos(engine: Engine, mode: str, name: str, photographs: Path) -> None:
     path = photographs / f"{name}.png"
     picture = whole(path)
-    # libvips 8.14 is 0.7 dB worse where a transparent picture becomes five times as small.
+    # libvips 8.14 rounds twice where there is alpha, and reaches 44.3 dB.
     least = 44 if engine.name == "vips" and abilities.version() < (8, 15) else 45
     for reduction in (1, 1.3, 2, 3, 4, 5):
         assert _likeness(engine, path, picture, **_box(picture, mode, reduction)) >= least, reduction
@@ -611,7 +611,7 @@ def test_a_photograph_in_cmyk_is_converted_by_its_profile(engine: Engine, photog
     )
     assert printed is not None
     printed.save(tmp_path / "a.tif", icc_profile=profile)
-    # Pillow's own littlecms makes the reference. Up to 2.17 (Pillow 11.3), its dark blues differ from those of 2.19.
+    # Pillow's own littlecms makes the reference. In 2.17 (Pillow 11.3), its dark blues differ from those of 2.19.
     least = 28 if engine.name == "vips" and features.version("littlecms2") < "2.18" else 37
     assert psnr(rendered(engine, tmp_path / "a.tif"), converted(printed, profile)) >= least
 
@@ -707,11 +707,12 @@ def test_no_output_has_metadata(engine: Engine, extension: str, tmp_path: Path) 
     for format in _formats_of(engine):
         data = render(engine, path, width=32, format=format)
         assert SECRET not in data, format
+        # libvips 8.14 always writes a block of EXIF into WebP, with nothing but the size and the resolution.
+        allowed = {"exif"} if format == "webp" and engine.name == "vips" and abilities.version() < (8, 15) else set()
         with Image.open(io.BytesIO(data)) as image:
-            # The encoder for WebP of libvips 8.14 adds a block of its own, with the size, the resolution and no turn.
-            own = {"exif"} if engine.name == "vips" and format == "webp" and not abilities.can_keep() else set()
-            assert not (_METADATA - own) & image.info.keys(), format
-            assert own or not _METADATA_TAGS & image.getexif().keys(), format
+            assert not (_METADATA - allowed) & image.info.keys(), format
+            assert not (_METADATA_TAGS - ({ORIENTATION, 34665} if allowed else set())) & image.getexif().keys(), format
+            assert image.getexif().get(ORIENTATION, 1) == 1, format
             assert not getattr(image, "text", None), format
 
 

@@ -264,10 +264,10 @@ def overwritten() -> str:
 
 
 def cure() -> str:
-    """Return how to install another libvips."""
+    """Return how to install a newer libvips."""
     if is_overwritten():
         return f"To use the libvips of pyvips-binary instead, run: {REINSTALL}"
-    return "Install another libvips with: pip install pyvips-binary"
+    return "Install a newer libvips with: pip install --upgrade pyvips-binary"
 
 
 def _is_of_pyvips(error: Exception) -> bool:

@@ -18,12 +18,15 @@ from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn,
 from .load import pyvips
 from .reader import has, upright_size
 
+_SPACES = {"srgb": b"RGB ", "rgb": b"RGB ", "rgb16": b"RGB ", "b-w": b"GRAY", "grey16": b"GRAY"}
+"""The colour space that a profile states, by the interpretation of the picture."""
+
 Step = Callable[[pyvips.Image, Spec], pyvips.Image]
 
 
 def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     """Make the picture upright and scale it. Convert it to 8-bit sRGB or grey unless it keeps its profile."""
-    image = _without_cmyk(image)
+    image = _without_wrong_profile(_without_cmyk(image))
     own, target = upright_size(image), spec.geometry.upright
     reduced = Size(min(own.width, target.width), min(own.height, target.height))
     profile = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
@@ -39,6 +42,17 @@ def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
         image = image.copy()
         image.remove("icc-profile-data")
     return image if reduced == target else _enlarge(image, target)
+
+
+def _without_wrong_profile(image: pyvips.Image) -> pyvips.Image:
+    """Remove a profile of another colour space than the picture's. libvips 8.14 fails on it; newer ones ignore it."""
+    if not has(image, "icc-profile-data") or image.interpretation not in _SPACES:
+        return image
+    if image.get("icc-profile-data")[16:20] == _SPACES[image.interpretation]:
+        return image
+    image = image.copy()
+    image.remove("icc-profile-data")
+    return image
 
 
 def _without_cmyk(image: pyvips.Image) -> pyvips.Image:

@@ -84,7 +84,7 @@ def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, 
         pyvips.Error, UnicodeDecodeError: If it fails.
     """
     metadata: dict[str, Any] = {"keep": keep} if abilities.can_keep() else {"strip": not keep}
-    # Also if nothing is kept: the encoder for WebP of libvips 8.14 ignores "strip".
+    # libvips 8.14 writes all metadata into WebP, even if it is told to strip it.
     if not abilities.can_keep() or (format == "png" and abilities.keeps_comments()):
         image = _with_only(image, keep)
     try:
