@@ -20,6 +20,7 @@ from werkzeug.http import http_date
 from ..access import Privacy
 from ..cache.entry import Entry
 from ..state import AppImages
+from . import conditions
 from .headers import IMMUTABLE, NO_STORE, VARY, Pairs, common_headers, outdated
 from .hit import Hit
 
@@ -80,13 +81,11 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
         # Use the format of nginx's ETags, because either server may send the file.
         etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
         headers = _headers(hit, entry, privacy, environ, now, etag)
-        if environ.get("HTTP_IF_NONE_MATCH") == etag:
+        status = conditions.status(environ, etag, _last_modified(entry, now))
+        if status == 304:
             return ImageResponse(status=304, headers=_ReadyHeaders(headers))
-        if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
-            response = ImageResponse(headers=headers)
-            response.make_conditional(environ)
-            if response.status_code == 304:
-                return response
+        if status == 412:
+            return _refused(412, headers, hit.images)
         return _with_body(hit, entry, environ, headers)
 
 
@@ -101,11 +100,15 @@ def _headers(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment,
         *hit.headers,
         ("Cache-Control", cache_control),
         ("ETag", etag),
-        ("Last-Modified", _http_date(min(max(entry.mtime, 0), now))),
+        ("Last-Modified", _http_date(_last_modified(entry, now))),
     ]
     if seconds and privacy != "private":
         headers.append(("Expires", _http_date(now + seconds)))
     return headers
+
+
+def _last_modified(entry: Entry, now: int) -> int:
+    return min(max(entry.mtime, 0), now)
 
 
 def _with_body(hit: Hit, entry: Entry, environ: WSGIEnvironment, headers: Pairs) -> Response:
@@ -140,13 +143,16 @@ def _part(entry: Entry, headers: Pairs, images: AppImages, environ: WSGIEnvironm
     """Return the bytes of one range, or the whole file if ``If-Range`` does not match."""
     response = ImageResponse(entry.read(), headers=headers)
     try:
-        response.make_conditional(environ, accept_ranges=True, complete_length=entry.size_bytes)
+        response.make_conditional(conditions.of_range(environ), accept_ranges=True, complete_length=entry.size_bytes)
     except RequestedRangeNotSatisfiable:
-        whole = ("Content-Range", f"bytes */{entry.size_bytes}")
-        refused = [whole, ("Cache-Control", NO_STORE), *common_headers(images.pipeline.config)]
-        refused += [header for header in headers if header is VARY]
-        return ImageResponse(status=416, headers=refused, mimetype="text/plain")
+        return _refused(416, headers, images, ("Content-Range", f"bytes */{entry.size_bytes}"))
     return response
+
+
+def _refused(status: int, headers: Pairs, images: AppImages, *more: tuple[str, str]) -> Response:
+    refused = [*more, ("Cache-Control", NO_STORE), *common_headers(images.pipeline.config)]
+    refused += [header for header in headers if header is VARY]
+    return ImageResponse(status=status, headers=refused, mimetype="text/plain")
 
 
 @lru_cache(256)

@@ -104,7 +104,7 @@ def urllib3_problem() -> str:
         return ""
     return (
         f"This urllib3 ({version}) bypasses the check for private addresses, so remote sources are off. Run: "
-        "pip uninstall urllib3-future, then pip install --force-reinstall 'urllib3>=2.5'"
+        "pip uninstall urllib3-future, then pip install --force-reinstall 'urllib3>=2.0.2'"
     )
 
 

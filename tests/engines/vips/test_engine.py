@@ -13,6 +13,7 @@ from conftest import ROOT, gradient
 
 from engines.test_engine import render
 from flask_images_vips.engines.engine import Header
+from flask_images_vips.engines.vips import abilities
 from flask_images_vips.engines.vips import fork_safety as forks
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.geometry import Size
@@ -42,7 +43,7 @@ def test_pixels_are_noted_and_headers_are_not(tmp_path: Path, monkeypatch: pytes
 
 def test_libvips_uses_one_thread() -> None:
     VipsEngine()
-    assert pyvips.vips_lib.vips_concurrency_get() == 1
+    assert abilities._library().vips_concurrency_get() == 1  # the binding of pyvips before 3.2 lacks it
 
 
 def test_what_libvips_reads_as_it_starts_is_set_before_pyvips_is_imported() -> None:
