@@ -126,8 +126,8 @@ CASES = {
     ),
     "libvips is too old": Case(
         pyvips(TOO_OLD),
-        ["libvips 8.12.2 (/", ".so.42) is older than 8.14, ", SLOWER, "pip install pyvips-binary"],
-        ["IMAGES_ENGINE = 'vips', but libvips 8.12.2 (/", " is older than 8.14. ", "pip install pyvips-binary"],
+        ["libvips 8.12.2 (/", ".so.42) is older than 8.14, ", SLOWER, "pip install --upgrade pyvips-binary"],
+        ["IMAGES_ENGINE = 'vips', but libvips 8.12.2 (/", " is older than 8.14. ", "pip install --upgrade pyvips-binary"],
     ),
     "the wheel was overwritten": Case(
         lacking("_libvips*"),
@@ -163,7 +163,7 @@ CASES = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of a site with a picture that was not just written."""
-    needs("pyvips-binary", WHEEL.is_dir(), "pip install pyvips-binary")
+    needs("pyvips-binary", WHEEL.is_dir(), "pip install --upgrade pyvips-binary")
     (tmp_path / "static").mkdir()
     gradient((64, 48)).save(tmp_path / "static" / "a.png")
     os.utime(tmp_path / "static" / "a.png", (1e9, 1e9))
