@@ -127,7 +127,7 @@ CASES = {
     "libvips is too old": Case(
         pyvips(TOO_OLD),
         ["libvips 8.12.2 (/", ".so.42) is older than 8.14, ", SLOWER, "pip install --upgrade pyvips-binary"],
-        ["IMAGES_ENGINE = 'vips', but libvips 8.12.2 (/", " is older than 8.14. ", "pip install --upgrade pyvips-binary"],
+        ["IMAGES_ENGINE = 'vips', but libvips 8.12.2 (/", " is older than 8.14. ", "--upgrade pyvips-binary"],
     ),
     "the wheel was overwritten": Case(
         lacking("_libvips*"),
