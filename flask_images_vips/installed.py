@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 _OWN = "flask-images-vips"
 _PACKAGES = (_OWN, "pyvips", "pyvips-binary", "Pillow")
-_FLOOR = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?\s*\(?[^;]*?>=\s*(?P<floor>[\d.]+)")  # such as Pillow>=11.3
 _MODULES = ("pyvips", "_libvips", "PIL")
 _VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH", "VIPSHOME")
 _SEARCHED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH")
@@ -57,11 +56,11 @@ def outdated() -> list[str]:
     sentences = []
     with suppress(PackageNotFoundError):
         for requirement in requires(_OWN) or ():
-            found = _FLOOR.match(requirement)
-            name = found and next((name for name in _PACKAGES if name.lower() == found["name"].lower()), None)
-            if found is None or name is None:
-                continue
-            floor, own = found["floor"], _version(name)
+            # Such as "Pillow>=11.3", "pyvips-binary>=8.18.7; extra == 'binary'" or "pyvips[binary] (>=3)".
+            required, found, floors = requirement.partition(";")[0].partition(">=")
+            wanted, floor = re.findall(r"[\w.-]+", required)[:1], floors.partition(",")[0].strip(" )")
+            name = next((name for name in _PACKAGES if found and [name.lower()] == [*map(str.lower, wanted)]), None)
+            own = _version(name) if name is not None else None
             if own is not None and _parts(own) < _parts(floor):
                 sentences.append(
                     f"{name} {own} is installed, but {_OWN} needs {floor} or newer, so images may be wrong or missing. "

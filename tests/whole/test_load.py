@@ -232,7 +232,9 @@ def test_a_busy_host_answers_with_the_next_larger_rendition_that_it_has(folder: 
 def test_another_width_of_a_picture_does_not_wait_for_the_first(folder: Path, serve: Callable[..., Server]) -> None:
     app = site(folder)
     endless = 10 * CLIENT_TIMEOUT_SECONDS
-    server = serve("--workers=1", "--threads=16", IMAGES_MAX_RENDERS=2, IMAGES_LOCK_TIMEOUT=endless)
+    server = serve(
+        "--workers=1", "--threads=16", IMAGES_MAX_RENDERS=2, IMAGES_LOCK_TIMEOUT=endless, IMAGES_COPIES=False
+    )
     turns = 10  # two are rendered, and eight may wait
     with ThreadPoolExecutor(turns) as client:
         with stopped_renderers():
