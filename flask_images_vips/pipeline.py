@@ -199,31 +199,30 @@ class Pipeline:
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         key, failures = rendition.key, self.facts.failures
         failures.check(key)
+        if rendition.options.cache and (entry := self.cache.get(key)) is not None:
+            return entry
         self.facts.check_decodes(rendition.source, rendition.watermark)
+        refusal = self.abilities.refusal(rendition.format, rendition.options)
+        if refusal is not None:
+            raise refusal
         try:
-            if not rendition.options.cache:
-                self._check_format(rendition)
-                data = self.render(rendition, since, self.producer)
-                return Entry(len(data), rendition.mtime, data=data)
-            if (entry := self.cache.get(key)) is not None:
-                return entry
-            self._check_format(rendition)
-            producer = self.producer.once()
-            shared = self.shared.of(rendition, producer) if self.shared is not None else None
-            if shared is not None and (entry := shared.prepare(since)) is not None:
-                return entry
-            make = partial(self._render, rendition, shared, producer, since)
-            return self.cache.get_or_create(key, rendition.mtime_ns, make, since=since)
+            return self._made(rendition, since)
         except (UnreadableSource, LimitExceeded) as error:
             failures.add(key, error, _FAILURE_SECONDS)
             self.facts.add_failure(rendition.source, rendition.watermark, error, self._size(rendition))
             raise
 
-    def _check_format(self, rendition: Rendition) -> None:
-        """Raise `InvalidOption` if the format of *rendition* cannot be written here."""
-        refusal = self.abilities.refusal(rendition.format, rendition.options)
-        if refusal is not None:
-            raise refusal
+    def _made(self, rendition: Rendition, since: float) -> Entry:
+        """Render *rendition*, and store it unless its options say otherwise."""
+        if not rendition.options.cache:
+            data = self.render(rendition, since, self.producer)
+            return Entry(len(data), rendition.mtime, data=data)
+        producer = self.producer.once()
+        shared = self.shared.of(rendition, producer) if self.shared is not None else None
+        if shared is not None and (entry := shared.prepare(since)) is not None:
+            return entry
+        make = partial(self._render, rendition, shared, producer, since)
+        return self.cache.get_or_create(rendition.key, rendition.mtime_ns, make, since=since)
 
     def _size(self, rendition: Rendition) -> Size:
         """Return the size of *rendition* without a trim, or no pixels at all if its source does not state its size."""

@@ -21,9 +21,11 @@ from PIL import Image
 from flask_images_vips import resized_img_placeholder, resized_img_size, resized_img_src, resized_img_tag
 from flask_images_vips.errors import CrashedDecoder, LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
+from flask_images_vips.options.options import Options
 from flask_images_vips.pool.outcome import Budget
 from flask_images_vips.rendering.placeholders import KINDS
 from flask_images_vips.state import images_of
+from flask_images_vips.urls import ImageUrl
 
 PICTURES = 100
 GALLERY = """
@@ -354,6 +356,26 @@ def test_a_file_that_crashes_a_decoder_is_decoded_for_no_other_rendition(
     statuses = [client.get(url_of(app, "a.png", width=width)).status_code for width in (10, 20, 30)]
     assert statuses == [422] * 3
     assert len(runs) == 1
+
+
+def test_what_is_stored_is_served_although_its_source_hurts_a_decoder(
+    make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("a.png")
+    app = make_app()
+    images, client = images_of(app), app.test_client()
+    url = url_of(app, "a.png", width=10)
+    body = client.get(url).data
+
+    def crash(*arguments: object, **keywords: object) -> None:
+        raise CrashedDecoder("a.png", "its decoder crashed")
+
+    monkeypatch.setattr(images.pipeline.producer.renderers, "run", crash)
+    assert client.get(url_of(app, "a.png", width=20)).status_code == 422
+    source = images.pipeline.sources.local.find("a.png")
+    rendition = images.pipeline.rendition(ImageUrl("a.png", Options(width=10), None), source)
+    with images.pipeline._entry(rendition, 0) as entry:  # as for a process that did not know the entry
+        assert entry.read() == body
 
 
 @pytest.mark.parametrize(("width", "renders"), [(300, 1), (1200, 2)])
