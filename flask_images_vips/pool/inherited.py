@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
+from weakref import WeakSet
 
-_own: set[socket.socket] = set()
+_own: WeakSet[socket.socket] = WeakSet()
 
 
 def keep_from_children(connection: socket.socket) -> socket.socket:
@@ -23,7 +24,7 @@ def close(connection: socket.socket) -> None:
 
 def _close_all() -> None:
     while _own:
-        with suppress(OSError):
+        with suppress(OSError, KeyError):  # KeyError: the last one was just collected
             os.close(_own.pop().detach())
 
 

@@ -30,6 +30,10 @@ class Lease:
         self._connection: socket.socket | None = None
         self._listener: int | None = None
 
+    def __del__(self) -> None:
+        if self._connection is not None:  # the application is gone
+            self._connection.close()
+
     def hold(self) -> None:
         """Open the lease, unless it is open. If another pool has taken the place of the pool, change to that."""
         with self._lock, suppress(OSError, Busy):  # another thread could close the connection

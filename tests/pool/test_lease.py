@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import socket
 import sys
 import threading
@@ -50,6 +52,19 @@ def test_threads_may_renew_a_lease_at_the_same_time(runtime: Path) -> None:
         closer.join()
     lease._close()
     assert [result.exception() for result in results] == [None] * THREADS
+
+
+def test_the_lease_of_an_application_that_is_gone_is_closed(runtime: Path) -> None:
+    place = Place()
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(place.path("leases"))
+        listener.listen(100)
+        gc.collect()  # the applications of other tests
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(10):
+            Lease(place, 1).hold()
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 def close_all(listener: socket.socket) -> None:
