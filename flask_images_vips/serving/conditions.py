@@ -21,14 +21,11 @@ def status(environ: WSGIEnvironment, etag: str, last_modified: int) -> int:
 
     *etag* is in quotes. *last_modified* is in seconds since 1970.
     """
-    known = environ.get("HTTP_IF_NONE_MATCH")
-    if known == etag:
-        return 304
-    required = environ.get("HTTP_IF_MATCH")
+    required, known = environ.get("HTTP_IF_MATCH"), environ.get("HTTP_IF_NONE_MATCH")
     if required is not None and not lists(required, etag, weak=False):
         return 412
     if known is not None:
-        return 304 if lists(known, etag, weak=True) else 200
+        return 304 if known == etag or lists(known, etag, weak=True) else 200
     if "HTTP_IF_MODIFIED_SINCE" in environ:
         since = parse_date(environ["HTTP_IF_MODIFIED_SINCE"])
         return 304 if since is not None and last_modified <= since.timestamp() else 200

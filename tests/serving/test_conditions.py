@@ -58,6 +58,7 @@ def test_a_list_of_etags(header: str, weak: bool, strong: bool) -> None:
         ({"IF_MATCH": '"a"'}, 412),
         ({"IF_MATCH": f"W/{ETAG}"}, 412),
         ({"IF_MATCH": '"a"', "IF_NONE_MATCH": '"a"'}, 412),
+        ({"IF_MATCH": '"a"', "IF_NONE_MATCH": ETAG}, 412),
         ({"IF_MATCH": '"a"', "IF_MODIFIED_SINCE": DATE}, 412),
     ],
 )
