@@ -136,7 +136,7 @@ _SIGNATURES = {
     "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "avif": re.compile(rb"....ftypavi[fs]", re.DOTALL),
     "gif": re.compile(rb"GIF8[79]a"),
-    "tiff": re.compile(rb"II[*+]\x00|MM\x00[*+]"),
+    "tiff": re.compile(rb"II[*+]\x00|MM\x00[*+]"),  # with a plus sign, it is a BigTIFF
     "bmp": re.compile(rb"BM"),
     "ico": re.compile(rb"\x00\x00\x01\x00"),
 }

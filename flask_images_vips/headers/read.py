@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import Busy, SourceError, UnsupportedSource
-from ..formats import INPUTS
+from ..formats import INPUTS, is_file_of
 from ..geometry import ORIENTATIONS
 from . import gif, heif, jpeg, png, tiff, webp
 from .bounded import BoundedFile, NotKnown
@@ -27,16 +27,6 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "tiff": tiff.read,
 }
 _SNIFFED = 12
-_SIGNATURES = {
-    b"\xff\xd8\xff": "jpeg",
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"GIF87a": "gif",
-    b"GIF89a": "gif",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"II+\0": "tiff",  # BigTIFF
-    b"MM\0+": "tiff",
-}
 
 
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
@@ -83,9 +73,6 @@ def check_parts(descriptor: int, ref: str) -> None:
 
 def _sniff(start: bytes) -> str | None:
     """Return the format of a file that begins with *start*, or None if it is not known."""
-    for signature, format in _SIGNATURES.items():
-        if start.startswith(signature):
-            return format
-    if start.startswith(b"RIFF") and start[8:] == b"WEBP":
-        return "webp"
-    return "avif" if start[4:8] == b"ftyp" else None
+    if start[4:8] == b"ftyp":  # `heif` tells which kind of file this is
+        return "avif"
+    return next((name for name in _READERS if is_file_of(name, start)), None)
