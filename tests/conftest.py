@@ -97,14 +97,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None  # one for each processor
 
 
-# Renderers of a run are its own: they begin with it, run its code, and end with it.
-RUNTIME = tempfile.mkdtemp(prefix="flask-images-tests-")
-os.environ["XDG_RUNTIME_DIR"] = RUNTIME
-os.environ.pop("RUNTIME_DIRECTORY", None)
+RUNTIME = pytest.StashKey[str]()
 
 
-def pytest_unconfigure() -> None:
-    shutil.rmtree(RUNTIME, ignore_errors=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run renderers of its own, which run its code and end with it."""
+    folder = config.stash[RUNTIME] = tempfile.mkdtemp(prefix="flask-images-tests-")
+    os.environ["XDG_RUNTIME_DIR"] = folder
+    os.environ.pop("RUNTIME_DIRECTORY", None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[RUNTIME], ignore_errors=True)
 
 
 def is_loopback(address: object) -> bool:
@@ -249,17 +253,6 @@ def elsewhere() -> Iterator[Start]:
             os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
 
 
-def renderer_processes() -> list[int]:
-    """The processes of this run's renderers, and of what keeps them."""
-    found = []
-    for entry in os.listdir("/proc"):
-        with contextlib.suppress(OSError):
-            command = Path("/proc", entry, "cmdline").read_bytes() if entry.isdecimal() else b""
-            if b"pool.nursery" in command and RUNTIME.encode() in command:
-                found.append(int(entry))
-    return found
-
-
 @contextlib.contextmanager
 def all_renderers_taken(app: Flask) -> Iterator[None]:
     """As if others took all renderers, or in thread mode the one turn of this process, for the block."""
@@ -275,12 +268,14 @@ def all_renderers_taken(app: Flask) -> Iterator[None]:
 @contextlib.contextmanager
 def stopped_renderers() -> Iterator[None]:
     """Let this run's renderers, which are started if need be, do nothing during the block."""
-    from flask_images_vips.pool.place import Place
-    from flask_images_vips.pool.start import start  # what only Linux has
+    from pool.shared import processes
+
+    from flask_images_vips.pool.place import Place  # what only Linux has
+    from flask_images_vips.pool.start import start
 
     start(Place())
     stopped: set[int] = set()
-    while running := {*renderer_processes()} - stopped:  # one may just be forked
+    while running := {*processes(Path(os.environ["XDG_RUNTIME_DIR"]))} - stopped:  # one may just be forked
         for process in running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGSTOP)
@@ -393,6 +388,13 @@ def needs(what: str, found: object, install: str) -> None:
         if os.environ.get("IMAGES_REQUIRE_SERVERS"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+def uwsgi() -> str:
+    """The path of the uWSGI from PyPI. Those of systems may lack Python, threads or gevent."""
+    found = shutil.which("uwsgi", path=str(Path(sys.executable).parent))
+    needs("uwsgi", found, "pip install pyuwsgi")
+    return str(found)
 
 
 def lack(app: Flask, *formats: str) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import PHOTOGRAPHS, all_renderers_taken, cached_files, needs, url_of
+from conftest import PHOTOGRAPHS, all_renderers_taken, cached_files, url_of, uwsgi
 from flask import Flask
 from nginx.test_nginx import aged, opened
 from PIL import Image
@@ -670,12 +670,10 @@ def test_a_forked_process_has_a_thread_of_its_own(folder: Path) -> None:
 
 @pytest.mark.parametrize("threads", [False, True])
 def test_uwsgi_makes_something_small_only_where_it_runs_threads(folder: Path, threads: bool) -> None:
-    uwsgi = shutil.which("uwsgi") or shutil.which("uwsgi", path=str(Path(sys.executable).parent))
-    needs("uwsgi", uwsgi, "pip install pyuwsgi")
     config = {"IMAGES_RECOMPRESS_AFTER": 2}
     app, server = site(folder, **config), Server(folder, config, "")
     try:
-        server.start_uwsgi(str(uwsgi), "--processes=2", *(["--enable-threads"] if threads else []))
+        server.start_uwsgi(uwsgi(), "--processes=2", *(["--enable-threads"] if threads else []))
         server.wait()
         url = url_of(app, "coffee.jpg", width=300)
         for _ in range(10):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -40,7 +39,6 @@ def folder() -> Iterator[Path]:
         (folder / "static").mkdir()
         with Image.open(PHOTOGRAPHS / "canyon.jpg") as picture:
             picture.convert("RGB").resize((3000, 2000)).save(folder / "static" / "large.jpg", quality=90)
-        shutil.copy2(PHOTOGRAPHS / "coffee.jpg", folder / "static")
         (folder / "runtime").mkdir(mode=0o700)
         yield folder
 

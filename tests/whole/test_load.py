@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PHOTOGRAPHS, cached_files, needs, share, stopped_renderers, url_of
+from conftest import PHOTOGRAPHS, cached_files, share, stopped_renderers, url_of, uwsgi
 from flask import Flask
 from PIL import Image
 from servers import (
@@ -373,11 +373,9 @@ def test_workers_of_gunicorn_that_are_forked_after_a_render_do_not_hang(
 
 
 def test_workers_of_uwsgi_that_are_forked_after_a_render_do_not_hang(folder: Path) -> None:
-    uwsgi = shutil.which("uwsgi") or shutil.which("uwsgi", path=str(Path(sys.executable).parent))
-    needs("uwsgi", uwsgi, "pip install pyuwsgi")
     server = Server(folder, {}, RENDER_AT_IMPORT)
     try:
-        server.start_uwsgi(str(uwsgi), "--processes=3")
+        server.start_uwsgi(uwsgi(), "--processes=3")
         server.wait()
         check_late_forks(server, site(folder))
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import IN_THREAD, PHOTOGRAPHS, needs, share, stopped_renderers, url_of
+from conftest import IN_THREAD, PHOTOGRAPHS, needs, share, stopped_renderers, url_of, uwsgi
 from flask import Flask
 from PIL import Image
 from pool.shared import parent_of, processes
@@ -71,9 +70,7 @@ def launch(server: Server, how: str, *options: str) -> None:
     if how in GUNICORN:
         server.start_gunicorn(*GUNICORN[how], *options)
     elif how in UWSGI:
-        uwsgi = shutil.which("uwsgi", path=str(Path(sys.executable).parent))  # with gevent, unlike that of a system
-        needs("uwsgi", uwsgi, "pip install pyuwsgi")
-        server.start_uwsgi(str(uwsgi), *UWSGI[how], *options)
+        server.start_uwsgi(uwsgi(), *UWSGI[how], *options)
     else:
         server.start_python(*PYTHON[how], *options)
 
