@@ -17,7 +17,7 @@ from typing import Any
 
 from ...cache.per_process import PerProcess
 from .fork_safety import note_pixels
-from .installed import too_old
+from .installed import LIBRARY, too_old
 from .load import pyvips
 
 logger = logging.getLogger("flask_images_vips")
@@ -87,8 +87,9 @@ def set_up() -> None:
     # warning within a warning.
     with suppress(AttributeError):
         pyvips._remove_log_handler()
-    # Use one thread, because the web server already runs workers in parallel. Cache no operations, because the cache
-    # could return old pixels of a source that was replaced.
+    # Use one thread, because the web server already runs workers in parallel. With several threads, libvips 8.14 also
+    # accepts some truncated JPEGs. Cache no operations, because the cache could return old pixels of a source that was
+    # replaced.
     _set("vips_concurrency_set", 1)
     _set("vips_cache_set_max", 0)
 
@@ -98,8 +99,10 @@ def _set(function: str, value: int) -> None:
     try:
         getattr(pyvips.vips_lib, function)(value)
     except AttributeError:
-        with suppress(OSError, AttributeError):  # then it is only slower
+        try:
             getattr(_library(), function)(ctypes.c_int(value))
+        except (OSError, AttributeError) as error:
+            logger.warning("libvips cannot be set up (%s), so it may be slower, and may accept truncated files.", error)
 
 
 @cache
@@ -107,7 +110,7 @@ def _library() -> ctypes.CDLL:
     """Return libvips itself, which is loaded already."""
     if pyvips.API_mode:
         return ctypes.CDLL(sys.modules["_libvips"].__file__)  # looks up functions in the libraries that it needs, too
-    return ctypes.CDLL(pyvips.library_name("vips", 42))
+    return ctypes.CDLL(LIBRARY)
 
 
 @cache

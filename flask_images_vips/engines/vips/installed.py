@@ -13,7 +13,8 @@ import sys
 OLDEST = 8, 14
 """The oldest version of libvips whose operations suffice for the steps of the engine."""
 
-_FILES = {"darwin": "libvips.42.dylib", "win32": "libvips-42.dll"}
+LIBRARY = {"darwin": "libvips.42.dylib", "win32": "libvips-42.dll"}.get(sys.platform, "libvips.so.42")
+"""The name of libvips in the system, if it does not come with pyvips' own extension."""
 
 
 def missing() -> str | None:
@@ -23,7 +24,7 @@ def missing() -> str | None:
     if _is_importable("_libvips"):  # a binary module, which comes with libvips or was built for it
         return None
     try:
-        libvips = ctypes.CDLL(_FILES.get(sys.platform, "libvips.so.42"))
+        libvips = ctypes.CDLL(LIBRARY)
         return too_old((libvips.vips_version(0), libvips.vips_version(1)))
     except (OSError, AttributeError) as error:
         return f"libvips cannot be loaded ({error})"
