@@ -21,7 +21,7 @@ from bench.workload import CAMERA, CUT_OUT, FIT, LARGE, UPLOAD, WEBP, Case, Pict
 
 PICTURES = (UPLOAD, CAMERA, LARGE, CUT_OUT, WEBP)
 ROUNDS, QUICK_ROUNDS = 5, 2
-COPIES = 4
+COPIES, STEPS = 12, 200  # of each picture, and sizes of each copy
 CLIENTS_PER_CORE = 2
 
 
@@ -36,8 +36,8 @@ def requests_in_a_round(picture: Picture, quick: bool) -> int:
 def sizes(picture: Picture) -> Iterator[tuple[str, int, int]]:
     """Yield (name, width, height) of copies of *picture* in sizes around 400×300, never the same one twice."""
     for copy in range(COPIES):
-        for step in range(200):
-            width = 300 + step * 37 % 200
+        for step in range(STEPS):
+            width = 300 + step * 37 % STEPS
             yield f"{copy}-{picture.file}", width, width * 3 // 4
 
 

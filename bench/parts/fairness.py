@@ -23,7 +23,7 @@ from bench.tables import Table
 from bench.workload import CAMERA
 
 THREADS = (8, 2)
-REQUESTS, QUICK_REQUESTS = 60, 8  # of each client
+REQUESTS, QUICK_REQUESTS = 55, 8  # of each client
 ROUNDS, QUICK_ROUNDS = 5, 1
 
 

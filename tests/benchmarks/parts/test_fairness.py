@@ -6,6 +6,7 @@ import pytest
 
 from bench.measure import Run
 from bench.parts import fairness
+from bench.parts.cold import sizes
 from benchmarks.conftest import SMALL
 
 
@@ -17,6 +18,11 @@ def test_each_client_of_both_servers_is_counted(monkeypatch: pytest.MonkeyPatch)
     assert min(value for (value,) in data["p95_ms"]) > 0
     (table,) = fairness.tables(data)
     assert [row[0] for row in table.rows] == ["8 threads, 8 clients", "2 threads, 2 clients"]
+
+
+def test_no_rendition_of_a_full_run_is_requested_twice() -> None:
+    requested = max(fairness.THREADS) * (fairness.REQUESTS * fairness.ROUNDS + 3)
+    assert len({*sizes(SMALL)}) >= requested
 
 
 def test_the_two_servers_are_compared_round_by_round() -> None:
