@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from . import wire
-from .renderer import GROWN, IDLE, serve
+from .renderer import GROWN, IDLE, serve, set_process_name
 from .wire import FIRST_DESCRIPTOR, LISTENERS
 
 logger = logging.getLogger("flask_images_vips")
@@ -287,6 +287,7 @@ def main(argument: str) -> None:
     os.closerange(FIRST_DESCRIPTOR + len(LISTENERS), os.sysconf("SC_OPEN_MAX"))
     # A renderer's messages are logged by its clients, see `renderer.Notes`.
     logger.propagate = False
+    set_process_name("images-nursery")
     engines = _engines()
     next(engines, None)
     _end_boot(fields.pop("errors"))

@@ -65,6 +65,7 @@ def serve(listener: socket.socket, life: int, idle_seconds: float) -> int:
 
     The descriptor *life* closes when the nursery ends.
     """
+    set_process_name("images-renderer")
     notes = Notes()
     logger.addHandler(notes)
     statm = os.open("/proc/self/statm", os.O_RDONLY)
@@ -88,6 +89,12 @@ def serve(listener: socket.socket, life: int, idle_seconds: float) -> int:
         if _resident_bytes(statm) > MAX_KEPT_BYTES:
             return GROWN
         idle_since = time.monotonic()
+
+
+def set_process_name(name: str) -> None:
+    """Show *name*, of at most 15 characters, in lists of processes."""
+    with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(name)
 
 
 def _accepted(listener: socket.socket) -> socket.socket | None:

@@ -32,8 +32,8 @@ _LOCK_SECONDS = 5.0
 
 # Neither the folders nor the environment of the application affect what the nursery imports. The fork makes it an
 # orphan, so that it does not become a zombie of the web worker. The worker waits for the fork, and cannot serve anybody
-# meanwhile under gevent, so it comes before the imports.
-_BOOT = """
+# meanwhile under gevent, so it comes before the imports. Lists of processes show the first line.
+_BOOT = """# flask_images_vips: renders images
 import os
 if os.fork():
     os._exit(0)

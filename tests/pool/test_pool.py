@@ -73,6 +73,13 @@ def test_it_starts_with_the_first_request_and_ends_without_leases(runtime: Path,
     end_of(runtime)
 
 
+def test_lists_of_processes_name_it(runtime: Path, picture: Path) -> None:
+    run(pool(runtime), RENDER, picture)
+    names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in processes(runtime)]
+    assert names[:2] == ["images-nursery", "images-renderer"]
+    assert b"# flask_images_vips: renders images" in Path(f"/proc/{processes(runtime)[0]}/cmdline").read_bytes()
+
+
 def test_it_lives_as_long_as_a_lease_does(runtime: Path, picture: Path) -> None:
     mine = pool(runtime)
     header(mine, picture)
