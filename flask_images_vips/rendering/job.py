@@ -96,7 +96,6 @@ class Job:
 
     def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
         header = self._header_by(engine)
-        frames = self.limits.frames(header, rendition.options, rendition.format)
         trimmed = self.request.trimmed
         if rendition.options.trim and trimmed is None:
             self.limits.check_source(header)
@@ -105,7 +104,8 @@ class Job:
         if self.mark is not None:
             check_parts(self.mark, WATERMARK)
             mark = self.engines.first(lambda each: each.header(self.mark or 0, WATERMARK))
-        geometry = self.limits.plan(rendition, header, frames, trimmed=trimmed, mark=mark)
+        geometry = self.limits.plan(rendition, header, trimmed=trimmed, mark=mark)
+        frames = self.limits.frames(header, rendition.options, rendition.format, geometry)
 
         def render(each: Rendition) -> bytes:
             return engine.render(self.descriptor, each, geometry, frames)
@@ -126,8 +126,7 @@ class Job:
         engine = self._decodes_once(members[0])
         header = self._header_by(engine)
         planned = [
-            (self.limits.plan(member, header, 1, trimmed=None, mark=None), number)
-            for number, member in enumerate(members)
+            (self.limits.plan(member, header, trimmed=None, mark=None), number) for number, member in enumerate(members)
         ]
         planned.sort(key=lambda each: (-each[0].upright.pixels, each[1]))
         made = engine.render_set(self.descriptor, [(members[number], geometry) for geometry, number in planned])

@@ -17,6 +17,8 @@ from ...geometry import ORIENTATIONS, Turn
 from ..engine import overtime
 
 _ORIENTATION = 0x0112
+# Where Pillow also looks for an orientation. libvips and browsers follow that of EXIF alone.
+_NOT_EXIF = "xmp", "XML:com.adobe.xmp", "Raw profile type exif"
 _MAX_READS = 2_000_000  # a GIF of 256 MB takes about this many
 
 
@@ -48,7 +50,7 @@ class Reader:
                 # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
-                yield image, self._upright(image)
+                yield image, self._turn_left(image)
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
@@ -57,16 +59,26 @@ class Reader:
         except Exception as error:  # Pillow's parsers may raise any exception
             raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
 
-    def _upright(self, image: Image.Image) -> Turn:
-        # Call the method of the base class. PngImageFile's own method would decode all pixels, to look for EXIF after
-        # them.
-        upright = ORIENTATIONS.get(Image.Image.getexif(image).get(_ORIENTATION, 1), Turn())
+    def _turn_left(self, image: Image.Image) -> Turn:
+        """Return the turn that is left to do after Pillow has decoded *image*."""
+        upright = orientation(image)
         if image.format == "TIFF":
             # Pillow always turns TIFFs upright. If this is not wanted, the turn must be undone.
             return Turn() if self.auto_orient else upright.back
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def orientation(image: Image.Image) -> Turn:
+    """Return the turn that EXIF states, or for AVIF the one that the format itself states.
+
+    From now on, Pillow does not follow any other statement in *image* either.
+    """
+    for name in _NOT_EXIF:
+        image.info.pop(name, None)
+    # Call the method of the base class. PngImageFile's own method would decode all pixels, to look for EXIF after them.
+    return ORIENTATIONS.get(Image.Image.getexif(image).get(_ORIENTATION, 1), Turn())
 
 
 class _TimedFile(io.FileIO):

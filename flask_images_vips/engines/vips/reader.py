@@ -32,7 +32,11 @@ _LOADERS = {
     "VipsForeignLoadTiffSource": "tiff",
     "VipsForeignLoadSvgSource": "svg",
 }
+# Ultra HDR is a JPEG with a gain map behind it. Without the map, it is an ordinary picture, which all screens show.
+_LOADED_AS = {"VipsForeignLoadUhdrSource": "VipsForeignLoadJpegSource"}
 _MAX_SVG_BYTES = 1_000_000
+# Units such as inches have 96 dpi, as in CSS. libvips also enlarges the whole drawing by the ratio to its own 72 dpi.
+_SVG_DPI, _SVG_OWN_DPI = 96, 72
 
 # If a part of the source is cut out, it is decoded at least this much larger than the output, per side. Its edges are
 # then off by at most an eighth of an output pixel.
@@ -79,6 +83,7 @@ class Reader:
             lacks = not all(map(abilities.can_read, self.inputs))
             raise (UnsupportedHere if lacks else UnsupportedSource)(ref, "libvips has no loader for this file")
         loader = pyvips.ffi.string(pointer).decode()
+        loader = _LOADED_AS.get(loader, loader)
         format = _LOADERS.get(loader)
         if format is None or format not in self.inputs:
             raise UnsupportedSource(ref, f"{format or loader} is not an allowed input format")
@@ -123,7 +128,8 @@ class Reader:
                 return cut_out(shrunk, cut, 1 / shrink, 1 / shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
-        if format == "webp" and spare >= _MIN_WEBP_SHRINK:
+        # libwebp does not premultiply when it scales, so hidden colours would bleed into the edges.
+        if format == "webp" and spare >= _MIN_WEBP_SHRINK and not image.hasalpha():
             _, image = self.open(descriptor, ref, scale=1 / spare)
         if format == "svg":  # an SVG has no pixels, so it is drawn at the wanted size
             whole = upright if cut is None else cut
@@ -159,7 +165,7 @@ def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
     if len(data) > _MAX_SVG_BYTES:
         raise LimitExceeded("the SVG has {:,} bytes", len(data), _MAX_SVG_BYTES, set_by="this package")
     _check_drawing(data, ref)
-    return pyvips.Image.svgload_buffer(data, scale=scale)
+    return pyvips.Image.svgload_buffer(data, scale=scale * _SVG_OWN_DPI / _SVG_DPI, dpi=_SVG_DPI)
 
 
 def _check_drawing(data: bytes, ref: str) -> None:
