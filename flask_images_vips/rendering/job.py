@@ -18,13 +18,15 @@ from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.engine import DecodesOnce, Engine, Header
 from ..errors import UnsupportedSource
+from ..formats import PNG
 from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.read import check_parts
 from ..rendition import Rendition
 from ..sources.source import Source
 from .limits import Limits
-from .quality import Deadline, byte_limit, within
+from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
+from .same_pixels import same_pixels
 
 
 class Result(NamedTuple):
@@ -118,7 +120,11 @@ class Job:
     ) -> Result:
         limit = byte_limit(rendition, header.size, geometry)
         data = within(limit, rendition, render, self.deadline)
-        exceeds = limit if limit is not None and len(data) > limit else None
+        too_large = limit is not None and len(data) > limit
+        if too_large and rendition.format is PNG and shows_source(rendition, header.size, geometry):
+            data = min(data, same_pixels(self.descriptor) or data, key=len)
+        most = rendition.options.max_bytes
+        exceeds = most if most is not None and len(data) > most else None
         return Result(files=[data], size=geometry.final, exceeds=exceeds)
 
     def _render_set(self) -> Result:

@@ -8,9 +8,10 @@ from typing import Any
 
 from PIL import Image
 
-from ...formats import Format
+from ...formats import PNG, Format
+from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
-from ..engine import Spec
+from ..engine import Paletted, Spec
 from .effects import has_alpha
 
 # The modes in which pictures are passed to each encoder.
@@ -30,6 +31,11 @@ _LOSSLESS: dict[str, dict[str, Any]] = {
     "webp": {"lossless": True},
     "avif": {"quality": 100, "subsampling": "4:4:4"},
 }
+
+
+# How many colours the palette of a shrunk picture has. The next number is for files that are larger than the source.
+# With alpha, Pillow finds poor palettes, so it needs all colours.
+_COLOURS = {"RGB": (256, 64, 32), "RGBA": (256,)}
 
 
 def metadata_of(image: Image.Image, descriptor: int, spec: Spec) -> dict[str, Any]:
@@ -83,8 +89,31 @@ def encode(
         parameters |= _LOSSLESS.get(format.name, {})
     if others:
         parameters["append_images"] = timely(others)
+    parameters |= metadata
+    made = _saved(first, format, parameters)
+    if format is PNG and spec.paletted is not None and not options.lossless:
+        return _with_palette(first, made, parameters, spec.geometry, spec.paletted)
+    return made
+
+
+def _with_palette(
+    picture: Image.Image, plain: bytes, parameters: Mapping[str, Any], geometry: Geometry, source: Paletted
+) -> bytes:
+    """Encode *picture* as a PNG with a palette, or return *plain*, the one without, if that is smaller."""
+    picture = picture.convert("RGBA" if has_alpha(picture) else "RGB")
+    best = plain
+    for colours in _COLOURS[picture.mode] if source.is_shrunk(geometry) else (256,):
+        indexed = picture.quantize(colours, dither=Image.Dither.NONE)
+        indexed.info = {}
+        best = min(best, _saved(indexed, PNG, {**parameters, "compress_level": 9}), key=len)
+        if len(best) <= source.size_bytes:
+            break
+    return best
+
+
+def _saved(picture: Image.Image, format: Format, parameters: Mapping[str, Any]) -> bytes:
     file = io.BytesIO()
-    first.save(file, format.name.upper(), **parameters, **metadata)
+    picture.save(file, format.name.upper(), **parameters)
     return file.getvalue()
 
 

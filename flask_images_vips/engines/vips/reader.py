@@ -197,6 +197,13 @@ def has(image: pyvips.Image, field: str) -> bool:
     return bool(image.get_typeof(field))
 
 
+def has_palette(image: pyvips.Image) -> bool:
+    """Return whether *image* was loaded from a PNG with a palette. libvips before 8.15 has another name for that."""
+    return str(image.get("vips-loader")).startswith("png") and (
+        has(image, "palette") or has(image, "palette-bit-depth")
+    )
+
+
 def orientation(image: pyvips.Image) -> Turn:
     """Return the turn that makes *image* upright."""
     return ORIENTATIONS.get(image.get("orientation") if has(image, "orientation") else 1, Turn())
