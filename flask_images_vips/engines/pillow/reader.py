@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
 from ..engine import overtime
+from .samples import correct_info
 
 _ORIENTATION = 0x0112
 # Where Pillow also looks for an orientation. libvips and browsers follow that of EXIF alone.
@@ -50,6 +51,7 @@ class Reader:
                 # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
+                correct_info(image)
                 yield image, self._turn_left(image)
         except (ImagesError, MemoryError):
             raise

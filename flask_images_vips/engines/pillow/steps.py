@@ -18,6 +18,7 @@ from ...options.values import Mode
 from ..colour import is_srgb, keeps_profile
 from ..engine import Spec
 from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
+from .samples import from_16_bits
 
 Step = Callable[[Image.Image, Spec], Image.Image]
 
@@ -110,7 +111,7 @@ def resized(picture: Image.Image, options: Options, geometry: Geometry) -> Image
 def expanded(image: Image.Image) -> Image.Image:
     """Convert *image* to 8 bits per band without a palette, in the mode L, LA, RGB, RGBA or CMYK."""
     if image.mode.startswith("I"):  # 16 bits or more
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+        return from_16_bits(image)
     mode = _expanded_mode(image)
     return image if image.mode == mode else image.convert(mode)
 

@@ -134,9 +134,10 @@ def _plays(image: Image.Image) -> int:
 
 def _alike(pictures: Sequence[Image.Image], format: Format) -> list[Image.Image]:
     """Convert the frames of an animation to one mode, because the frames of a GIF may have different modes."""
-    if len(pictures) == 1:
+    clear = any(has_alpha(picture) for picture in pictures)
+    if len(pictures) == 1 and not (clear and format.name == "gif"):
         return [*pictures]
-    mode = "RGBA" if any(has_alpha(picture) for picture in pictures) else "RGB"
+    mode = "RGBA" if clear else "RGB"
     frames = [picture.convert(mode) for picture in pictures]
     # Make each pixel of a GIF either transparent or opaque here. The encoder would make all partly transparent pixels
     # opaque, which is visible as a seam.

@@ -17,6 +17,7 @@ from xml.parsers import expat
 
 from ...errors import LimitExceeded, UnreadableSource, UnsupportedHere, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
+from ...headers import tiff
 from ..frame_count import check_gif
 from . import abilities
 from .input import hold, input_of
@@ -93,6 +94,8 @@ class Reader:
         fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         hold(image, source)
+        if format == "tiff":
+            image = _without_extra_samples(image, descriptor, ref)
         if not self.auto_orient and has(image, "orientation"):
             image = image.copy()
             image.remove("orientation")
@@ -155,6 +158,19 @@ def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.I
     # Copying the EXIF block has set this field as well. It must not turn the picture: in AVIF, only irot and imir do.
     made.remove("orientation")
     return made
+
+
+def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> pyvips.Image:
+    """Remove the samples of a TIFF that are neither colour nor alpha. libvips would take one of them for alpha.
+
+    Raises:
+        UnsupportedHere: If libvips would show the TIFF wrongly.
+    """
+    misread = tiff.misread_by_libvips(descriptor)
+    if misread is not None:
+        raise UnsupportedHere(ref, f"libvips does not read {misread}")
+    bands = tiff.bands_in_use(descriptor)
+    return image if bands is None or image.bands <= bands else image.extract_band(0, n=bands)
 
 
 def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
