@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pyvips
-from conftest import fetch, gradient
+from conftest import fetch, gradient, url_of
 from flask import Flask
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
@@ -261,3 +261,21 @@ def test_a_faint_pixel_of_a_still_gif_is_clear(app: Flask, static: Path) -> None
     picture.save(static / "a.png")
     made = fetch(app, "a.png", format="gif").convert("RGBA")
     assert [made.getpixel((x, 10))[3] for x in (10, 30)] == [0, 255]  # type: ignore[index]
+
+
+# The end of a JPEG
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_may_lack_the_marker_at_its_end_but_no_pixels(progressive: bool, app: Flask, static: Path) -> None:
+    data = saved(gradient((200, 150)), "JPEG", quality=90, progressive=progressive)
+    (static / "whole.jpg").write_bytes(data)
+    (static / "a.jpg").write_bytes(data[:-2])
+    for wishes in ({}, {"width": 25}, {"trim": 1}, {"width": 40, "height": 40, "mode": "crop"}):
+        wishes |= {"format": "png"}
+        assert fetch(app, "a.jpg", **wishes).tobytes() == fetch(app, "whole.jpg", **wishes).tobytes()
+    for missing in (40, 200, 500):
+        name = f"{missing}.jpg"
+        (static / name).write_bytes(data[:-missing])
+        for wishes in ({}, {"width": 25}):
+            assert app.test_client().get(url_of(app, name, format="png", **wishes)).status_code == 422, (name, wishes)

@@ -66,7 +66,7 @@ class PillowEngine:
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
-        with self._reader.open(descriptor, ref) as (image, upright):
+        with self._reader.open(descriptor, ref, only_header=True) as (image, upright):
             format = _FORMATS.get(image.format or "", str(image.format).lower())
             return Header(
                 upright.size(Size(*image.size)),

@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
+from ...headers.jpeg import is_jpeg
 from ..engine import overtime
 from .samples import correct_info
+from .unended import completed
 
 _ORIENTATION = 0x0112
 # Where Pillow also looks for an orientation. libvips and browsers follow that of EXIF alone.
@@ -33,10 +35,11 @@ class Reader:
     maps_files: bool = False
 
     @contextmanager
-    def open(self, descriptor: int, ref: str) -> Iterator[tuple[Image.Image, Turn]]:
+    def open(self, descriptor: int, ref: str, *, only_header: bool = False) -> Iterator[tuple[Image.Image, Turn]]:
         """Open the file for the block.
 
-        Yields the image, of which only the header has been read, and the turn that makes it upright.
+        Yields the image, of which only the header has been read, and the turn that makes it upright. With
+        *only_header*, the pixels cannot be read either if the file lacks its end.
 
         Raises:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
@@ -45,9 +48,8 @@ class Reader:
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
-            reader = _CountedReader if self.maps_files else _UnmappedReader
             with (
-                reader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
+                self._file(descriptor, only_header) as file,
                 # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
@@ -60,6 +62,12 @@ class Reader:
             raise UnsupportedSource(ref, reason) from error
         except Exception as error:  # Pillow's parsers may raise any exception
             raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
+
+    def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
+        if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):
+            return io.BytesIO(data)
+        reader = _CountedReader if self.maps_files else _UnmappedReader
+        return reader(_TimedFile(os.dup(descriptor), self.timeout))
 
     def _turn_left(self, image: Image.Image) -> Turn:
         """Return the turn that is left to do after Pillow has decoded *image*."""

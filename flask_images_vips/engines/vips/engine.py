@@ -76,7 +76,7 @@ class VipsEngine:
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
         try:
-            format, image = self._reader.open(descriptor, ref)
+            format, image = self._reader.open(descriptor, ref, only_header=True)
             return Header(
                 upright_size(image),
                 format,

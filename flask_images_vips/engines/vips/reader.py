@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 from ...errors import LimitExceeded, UnreadableSource, UnsupportedHere, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
-from ...headers import tiff
+from ...headers import jpeg, tiff
 from ..frame_count import check_gif
 from . import abilities
 from .input import hold, input_of
@@ -67,8 +67,10 @@ class Reader:
     headroom: float
     maps_files: bool = False
 
-    def open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
+    def open(self, descriptor: int, ref: str, *, only_header: bool = False, **options: Any) -> tuple[str, pyvips.Image]:
         """Return the format, and the image, whose pixels are not read yet. *options* are passed to libvips' loader.
+
+        With *only_header*, the pixels cannot be read either if the file lacks its end.
 
         Raises:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
@@ -92,6 +94,9 @@ class Reader:
             return format, _open_svg(descriptor, ref, **options)
         # libvips reports a truncated TIFF as another kind of error, which the setting "truncated" would ignore.
         fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
+        is_cut = format == "jpeg" and not only_header and jpeg.lacks_end(descriptor)
+        if is_cut and (data := _completed(descriptor)):
+            source = pyvips.Source.new_from_memory(data)
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         hold(image, source)
         if format == "tiff":
@@ -171,6 +176,12 @@ def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> py
         raise UnsupportedHere(ref, f"libvips does not read {misread}")
     bands = tiff.bands_in_use(descriptor)
     return image if bands is None or image.bands <= bands else image.extract_band(0, n=bands)
+
+
+def _completed(descriptor: int) -> bytes | None:
+    from ..pillow.unended import completed  # noqa: PLC0415  (imports Pillow, which is needed only here)
+
+    return completed(descriptor)
 
 
 def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
