@@ -26,7 +26,7 @@ _PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, 
 # What older versions of this package rendered wrongly, by the extension of the source. The words are part of the cache
 # keys, so that everything made of such sources is made again. The others keep their keys.
 _MENDED = {
-    "avif": "upright",
+    "avif": "upright, in sRGB",
     "webp": "without a halo",
     "tif": "without foreign samples",
     "tiff": "without foreign samples",

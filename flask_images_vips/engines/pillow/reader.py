@@ -14,7 +14,9 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
+from ...headers.coding import read_coding
 from ...headers.jpeg import is_jpeg
+from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
 from .unended import completed
@@ -54,6 +56,8 @@ class Reader:
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
                 correct_info(image)
+                if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
+                    _add_profile(image, descriptor)
                 yield image, self._turn_left(image)
         except (ImagesError, MemoryError):
             raise
@@ -78,6 +82,15 @@ class Reader:
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def _add_profile(image: Image.Image, descriptor: int) -> None:
+    """Add a profile to *image* if the file states by numbers how its colours are coded, which Pillow ignores."""
+    coding = read_coding(descriptor, str(image.format).lower())
+    is_grey = image.mode[:1] in ("1", "L", "I")
+    profile = profile_of(coding, grey=is_grey) if coding is not None else None
+    if profile is not None:
+        image.info["icc_profile"] = profile
 
 
 def orientation(image: Image.Image) -> Turn:

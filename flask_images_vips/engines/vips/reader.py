@@ -18,6 +18,8 @@ from xml.parsers import expat
 from ...errors import LimitExceeded, UnreadableSource, UnsupportedHere, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ...headers import jpeg, tiff
+from ...headers.coding import read_coding
+from ..coded_colour import profile_of
 from ..frame_count import check_gif
 from . import abilities
 from .input import hold, input_of
@@ -99,6 +101,8 @@ class Reader:
             source = pyvips.Source.new_from_memory(data)
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         hold(image, source)
+        if format in ("png", "avif") and not only_header:
+            image = _with_stated_profile(image, descriptor, format)
         if format == "tiff":
             image = _without_extra_samples(image, descriptor, ref)
         if not self.auto_orient and has(image, "orientation"):
@@ -176,6 +180,17 @@ def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> py
         raise UnsupportedHere(ref, f"libvips does not read {misread}")
     bands = tiff.bands_in_use(descriptor)
     return image if bands is None or image.bands <= bands else image.extract_band(0, n=bands)
+
+
+def _with_stated_profile(image: pyvips.Image, descriptor: int, format: str) -> pyvips.Image:
+    """Add a profile to *image* if the file states by numbers how its colours are coded, which libvips ignores."""
+    if has(image, "icc-profile-data") or (coding := read_coding(descriptor, format)) is None:
+        return image
+    profile = profile_of(coding, grey=image.interpretation in ("b-w", "grey16"))
+    if profile is not None:
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
 
 
 def _completed(descriptor: int) -> bytes | None:
