@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
+from ..errors import ImagesError
 from ..geometry import Size
 from . import exif
 from .bounded import MAX_PARTS, BoundedFile, NotKnown, too_many
@@ -57,6 +59,19 @@ def read(file: BoundedFile) -> FileHeader:
     if segments >= most:
         raise too_many("the JPEG has at least {:,} segments before its pixels", segments + 1, most)
     raise NotKnown
+
+
+def is_lossless(descriptor: int) -> bool:
+    """Return whether the file at *descriptor* is a lossless JPEG. Decoders cannot shrink it, and do not say so."""
+    offset = 2
+    with suppress(NotKnown, ImagesError):
+        file = BoundedFile(descriptor, "")
+        for _ in range(MAX_PARTS):
+            head = file.read(offset, 4)
+            if head[0] != 0xFF or head[1] in _FRAMES:
+                return head[0] == 0xFF and head[1] in _LOSSLESS
+            offset += 2 + int.from_bytes(head[2:], "big")
+    return False
 
 
 def is_jpeg(descriptor: int) -> bool:

@@ -279,3 +279,34 @@ def test_a_jpeg_may_lack_the_marker_at_its_end_but_no_pixels(progressive: bool, 
         (static / name).write_bytes(data[:-missing])
         for wishes in ({}, {"width": 25}):
             assert app.test_client().get(url_of(app, name, format="png", **wishes)).status_code == 422, (name, wishes)
+
+
+def lossless_jpeg(picture: Image.Image) -> bytes:
+    """A lossless JPEG in grey, whose pixels are differences from their left neighbours (ITU-T T.81, annex H)."""
+    pixels = np.asarray(picture).astype(int)
+    height, width = pixels.shape
+    neighbours = np.column_stack([np.append(128, pixels[:-1, 0]), pixels[:, :-1]])
+    bits = ""
+    for difference in (pixels - neighbours).flatten().tolist():
+        length = abs(difference).bit_length()
+        value = difference if difference > 0 else difference + 2**length - 1
+        bits += f"{length:04b}" + (f"{value:0{length}b}" if length else "")
+    bits += "1" * (-len(bits) % 8)
+    data = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)).replace(b"\xff", b"\xff\0")
+    parts = (
+        (0xC3, struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)),
+        (0xC4, bytes([0, 0, 0, 0, 9, *[0] * 12, *range(9)])),  # nine codes of four bits
+        (0xDA, bytes([1, 1, 0, 1, 0, 0])),
+    )
+    segments = b"".join(bytes([0xFF, kind]) + struct.pack(">H", len(each) + 2) + each for kind, each in parts)
+    return b"\xff\xd8" + segments + data + b"\xff\xd9"
+
+
+def test_a_lossless_jpeg_is_shown_whole_at_each_size(app: Flask, static: Path) -> None:
+    picture = gradient((320, 240)).convert("L")
+    (static / "a.jpg").write_bytes(lossless_jpeg(picture))
+    if app.test_client().get(url_of(app, "a.jpg", format="png")).status_code == 422:
+        pytest.skip("only libjpeg-turbo 3 reads lossless JPEGs")
+    for width in (320, 160, 40, 20):
+        made = fetch(app, "a.jpg", format="png", width=width).convert("L")
+        assert psnr(made, picture.resize((width, width * 3 // 4), Image.Resampling.LANCZOS)) > 40, width

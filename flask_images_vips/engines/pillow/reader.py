@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
 from ...headers.coding import read_coding
-from ...headers.jpeg import is_jpeg
+from ...headers.jpeg import is_jpeg, is_lossless
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -24,6 +24,8 @@ from .unended import completed
 _ORIENTATION = 0x0112
 # Where Pillow also looks for an orientation. libvips and browsers follow that of EXIF alone.
 _NOT_EXIF = "xmp", "XML:com.adobe.xmp", "Raw profile type exif"
+DECODED_WHOLE = "decoded whole"
+"""What `Reader` notes in ``image.info``: whether the image must not be shrunk while it is decoded."""
 _MAX_READS = 2_000_000  # a GIF of 256 MB takes about this many
 
 
@@ -56,6 +58,7 @@ class Reader:
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
                 correct_info(image)
+                image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
                     _add_profile(image, descriptor)
                 yield image, self._turn_left(image)

@@ -128,7 +128,7 @@ class Reader:
         if cut is not None:
             spare = min(cut.width / scaled.width, cut.height / scaled.height) / _HEADROOM_OF_CUT
         shrink, shrunk = 1, None
-        if format == "jpeg" and spare >= 2:
+        if format == "jpeg" and spare >= 2 and not jpeg.is_lossless(descriptor):
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self.open(descriptor, ref, shrink=shrink)
         # Stricter settings need libvips, because Pillow decodes corrupt data.
