@@ -180,6 +180,7 @@ def odd_tiffs() -> dict[str, bytes]:
     tiles = 3 * (SIZE[0] // 16) * (SIZE[1] // 16)
     twelve = (grey.astype(np.uint16) * 16)[:, :, None] >> np.arange(11, -1, -1) & 1
     rgb = [8, 8, 8]
+    stream = saved(picture, "JPEG", quality=95, subsampling=0)
     inks = np.asarray(picture.convert("CMYK")).astype("<u2") * 257
     return {
         "cmyk of 16 bits": tiff(inks.tobytes(), SIZE, 5, [16] * 4),
@@ -198,6 +199,9 @@ def odd_tiffs() -> dict[str, bytes]:
         ),
         "no alpha": tiff(np.dstack([pixels, full // 5]).tobytes(), SIZE, 2, [8] * 4, t338=(3, [0])),
         "five bands": tiff(np.dstack([pixels, full, full // 5]).tobytes(), SIZE, 2, [8] * 5, t338=(3, [2, 0])),
+        "old-style jpeg": tiff(
+            stream, SIZE, 6, rgb, t259=(3, [6]), t512=(3, [1]), t513=(4, [0]), t514=(4, [len(stream)]), t530=(3, [1, 1])
+        ),
         "unknown tags": tiff(pixels.tobytes(), SIZE, 2, rgb, t60000=(3, [1]), t60001=(4, [1, 2, 3])),
         "odd resolution unit": tiff(pixels.tobytes(), SIZE, 2, rgb, t296=(3, [77])),
         "broken profile": tiff(pixels.tobytes(), SIZE, 2, rgb, t34675=(4, [7] * 40)),
