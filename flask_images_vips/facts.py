@@ -154,7 +154,7 @@ class Facts:
             return None
         # libvips decodes more formats a few rows at a time than Pillow does.
         whole = stated.whole or (config.engine == "pillow" and stated.format != JPEG.name)
-        return Header(stated.size, stated.format, stated.frames, stated.alpha, whole)
+        return Header(stated.size, stated.format, stated.frames, stated.alpha, whole, stated.palette)
 
     def _decoded_header(self, descriptor: int, ref: str) -> Header:
         request = Request(work=Work.HEADER, settings=self._settings_of_requests)

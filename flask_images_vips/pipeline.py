@@ -108,9 +108,11 @@ class Pipeline:
 
     def _rendition(self, source: Source, options: Options, format: Format) -> Rendition:
         config = self.config
-        # max_frames and max_source_pixels affect the result only for formats that can be animated.
-        frames = f"\n{config.max_frames} frames, {config.max_source_pixels} pixels" if format.animated else ""
-        return Rendition(source, options, format, self.facts.settings + frames, self.sources.watermark(options))
+        settings, most = self.facts.settings, config.max_output_pixels
+        if format.animated:  # in other formats, these limits affect only whether there is a rendition
+            settings += f"\n{config.max_frames} frames, {config.max_source_pixels} pixels"
+            settings += f", {most} made" if most != Config().max_output_pixels else ""
+        return Rendition(source, options, format, settings, self.sources.watermark(options))
 
     def entry(self, url: ImageUrl, found: Rendition | None = None) -> tuple[Rendition, Entry]:
         """Return the rendition that *url* asks for and its cache entry, rendering it first if necessary.

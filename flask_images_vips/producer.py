@@ -53,7 +53,7 @@ class Producer:
         Raises:
             LimitExceeded: If the source or the output exceeds a limit.
         """
-        return self.limits.plan(rendition, header, 1, trimmed=None, mark=None)
+        return self.limits.plan(rendition, header, trimmed=None, mark=None)
 
     def render(self, rendition: Rendition, since: float) -> Result:
         """Render from the source. The time to wait for a renderer counts from the monotonic time *since*.

@@ -331,7 +331,8 @@ class Config:
         25_000_000,
         "IMAGES_MAX_OUTPUT_PIXELS",
         checks.count,
-        "Maximum size of a rendition, as width × height × number of frames.",
+        "Maximum size of a rendition, as width × height. An animation with more in all its frames together becomes a"
+        " still image of its first frame.",
     )
 
     remote_hosts: tuple[str, ...] | None = key(

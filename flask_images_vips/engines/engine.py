@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import InvalidOption, LimitExceeded
 from ..formats import Format
@@ -23,7 +23,7 @@ class Header:
     *size* is in pixels. If the engine applies the EXIF orientation, it is the size after that: orientations 5 to 8 swap
     the sides. *format* is one of `formats.INPUTS` or ``svg``. *frames* is the number of frames of an animated GIF or
     WebP, and 1 for other formats, even if they have several pages. *whole* is true if the decoder holds all pixels of a
-    frame in memory, rather than a few lines.
+    frame in memory, rather than a few lines. *palette* is true for a PNG with a palette.
     """
 
     size: Size
@@ -31,6 +31,18 @@ class Header:
     frames: int = 1
     alpha: bool = False
     whole: bool = False
+    palette: bool = False
+
+
+class Paletted(NamedTuple):
+    """A source that is a PNG with a palette: its upright size in pixels, and the size of its file."""
+
+    size: Size
+    size_bytes: int
+
+    def is_shrunk(self, geometry: Geometry) -> bool:
+        """Return whether a rendition has fewer pixels, so that a file larger than the source's would be odd."""
+        return geometry.upright.pixels < self.size.pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +51,10 @@ class Spec:
 
     A step is a function, such as ``scale`` or ``blur``, that takes a picture and a `Spec` and returns a picture.
 
-    *mark* is the watermark, as an image object of the engine's library, at the size at which it is drawn. Only the
-    Pillow engine sets the last two fields, because Pillow drops this information from its pictures on the way:
-    *upright* is the turn that makes the stored picture upright, and *profile* is the ICC profile that the rendition
-    keeps.
+    *mark* is the watermark, as an image object of the engine's library, at the size at which it is drawn. *paletted* is
+    set if the source is a PNG with a palette. Only the Pillow engine sets *upright* and *profile*, because Pillow drops
+    this information from its pictures on the way: *upright* is the turn that makes the stored picture upright, and
+    *profile* is the ICC profile that the rendition keeps.
     """
 
     options: Options
@@ -51,6 +63,7 @@ class Spec:
     mark: Any = None
     upright: Turn = Turn()
     profile: bytes | None = None
+    paletted: Paletted | None = None
 
 
 class Engine(Protocol):

@@ -15,7 +15,7 @@ class FileHeader:
     *format* is one of `formats.INPUTS`. *orientation* is 1 to 8, with the meanings of EXIF: the turn that makes the
     stored image upright. *alpha* and *frames* are None if they depend on bytes that were not read. *frames* is 1 for
     the formats whose pages or frames are not rendered as an animation. *whole* is true if libvips holds all pixels
-    of the image in memory, rather than a few lines.
+    of the image in memory, rather than a few lines. *palette* is true for a PNG with a palette.
     """
 
     size: Size
@@ -24,3 +24,4 @@ class FileHeader:
     frames: int | None = 1
     alpha: bool | None = False
     whole: bool = False
+    palette: bool = False

@@ -55,6 +55,17 @@ def read(file: BoundedFile) -> FileHeader:
     return FileHeader(size, "avif", orientation, alpha=data.alpha(), whole=True)
 
 
+def colour(file: BoundedFile) -> tuple[int, int]:
+    """Return the numbers of the primaries and of the transfer function (ITU-T H.273) that an AVIF states.
+
+    Raises:
+        NotKnown: If it states a profile or nothing, or it is not known.
+        UnreadableSource: If the file ends within its header.
+    """
+    _, meta = _top_boxes(file)
+    return _Description(file, meta).colour()
+
+
 def _top_boxes(file: BoundedFile) -> tuple[set[bytes], bytes]:
     """Return the brands of the file, and the content of its box of metadata."""
     brands: set[bytes] = set()
@@ -162,6 +173,14 @@ class _Description:
         if not size.pixels:
             raise self._file.broken("an AVIF without pixels")
         return size, _ORIENTATIONS[mirrored][turn or 0]
+
+    def colour(self) -> tuple[int, int]:
+        """Return the numbers of the primaries and of the transfer function."""
+        stated = [box for box in self._owned(self.primary) if box.kind == b"colr"]
+        if len(stated) != 1 or self._data[stated[0].start : stated[0].start + 4] != b"nclx":
+            raise NotKnown
+        start, end = stated[0].start + 4, stated[0].end
+        return self._number(start, 2, end), self._number(start + 2, 2, end)
 
     def alpha(self) -> bool:
         """Return whether other images of the file are the alpha of the primary image, or of the tiles of its grid."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
+from ..errors import ImagesError
 from ..geometry import Size
 from . import exif
 from .bounded import MAX_PARTS, BoundedFile, NotKnown, too_many
 from .header import FileHeader
 
 _START_OF_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
+_START = b"\xff\xd8\xff"
+END_MARKER = bytes([0xFF, _END])
+_TAIL = 4096
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
 _DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended and progressive, by Huffman or arithmetic coding
 _LOSSLESS = {0xC3, 0xCB}
@@ -52,6 +59,33 @@ def read(file: BoundedFile) -> FileHeader:
     if segments >= most:
         raise too_many("the JPEG has at least {:,} segments before its pixels", segments + 1, most)
     raise NotKnown
+
+
+def is_lossless(descriptor: int) -> bool:
+    """Return whether the file at *descriptor* is a lossless JPEG. Decoders cannot shrink it, and do not say so."""
+    offset = 2
+    with suppress(NotKnown, ImagesError):
+        file = BoundedFile(descriptor, "")
+        for _ in range(MAX_PARTS):
+            head = file.read(offset, 4)
+            if head[0] != 0xFF or head[1] in _FRAMES:
+                return head[0] == 0xFF and head[1] in _LOSSLESS
+            offset += 2 + int.from_bytes(head[2:], "big")
+    return False
+
+
+def is_jpeg(descriptor: int) -> bool:
+    """Return whether the file at *descriptor* starts like a JPEG."""
+    return os.pread(descriptor, len(_START), 0) == _START
+
+
+def lacks_end(descriptor: int) -> bool:
+    """Return whether the JPEG at *descriptor* seems to end within its pixels, perhaps only without the last marker."""
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))
+    if tail.endswith(END_MARKER):
+        return False
+    return tail.rfind(END_MARKER) <= tail.rfind(bytes([0xFF, _START_OF_SCAN]))  # both -1 if it is all pixels
 
 
 def _size(file: BoundedFile, marker: int, start: int, end: int) -> Size:

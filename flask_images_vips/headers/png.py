@@ -9,6 +9,7 @@ from .header import FileHeader
 
 # The depths that each colour type may have.
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_WITH_PALETTE = 3
 _WITH_ALPHA = (4, 6)
 _MAX = 2**31 - 1  # of a side, and of a chunk's bytes
 
@@ -23,13 +24,15 @@ def read(file: BoundedFile) -> FileHeader:
         LimitExceeded: If more than `MAX_PARTS` chunks precede its pixels.
         NotKnown: If it is of a kind that decoders treat differently.
     """
-    size, alpha, interlaced = _first_chunk(file.read(8, 25), file)
+    first = file.read(8, 25)
+    size, alpha, interlaced = _first_chunk(first, file)
+    palette = first[17] == _WITH_PALETTE
     offset, orientation = 33, None
     for _ in range(MAX_PARTS):
         head = file.read(offset, 8)
         length, name = int.from_bytes(head[:4], "big"), head[4:]
         if name == b"IDAT":
-            return FileHeader(size, "png", orientation or 1, alpha=alpha, whole=interlaced)
+            return FileHeader(size, "png", orientation or 1, alpha=alpha, whole=interlaced, palette=palette)
         if name == b"IEND":
             raise file.broken("a PNG without pixels")
         if length > _MAX or not name.isalpha():

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
+from ..errors import ImagesError
 from ..geometry import Size
 from . import exif
 from .bounded import BoundedFile, NotKnown, too_many
 from .header import FileHeader
 
-_WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 262, 273, 277
-_TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES = 322, 323, 324, 338
+_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 259, 262, 273, 277
+_TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES, _SUBSAMPLING = 322, 323, 324, 338, 530
 
-_USED = {_WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIPS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES}
+_USED = {_COMPRESSION, _SUBSAMPLING}
+_USED |= {_WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIPS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES}
 _USED.add(exif.ORIENTATION)
 _BYTES = {1: 1, 3: 2, 4: 4, 16: 8}  # of the kinds of whole numbers: BYTE, SHORT, LONG, LONG8
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}  # samples of a colour by photometric interpretation; 1 for the others
 _ALPHA = {1, 2, 999}  # kinds of extra samples: alpha, premultiplied or not, and what Corel Draw writes for it
+
+_PALETTE, _YCBCR = 3, 6  # photometric interpretations
+_OLD_JPEG, _JPEG = 6, 7  # compressions
 
 _MAX_TAGS = 600
 _MAX_SIDE = 2**31 - 1
@@ -62,6 +68,36 @@ def read(file: BoundedFile) -> FileHeader:
         extra = directory.all(_EXTRA_SAMPLES, _MAX_SAMPLES)
         alpha = not extra or not _ALPHA.isdisjoint(extra)
     return FileHeader(size, "tiff", exif.valid(directory.one(exif.ORIENTATION, 1)), alpha=alpha)
+
+
+def bands_in_use(descriptor: int) -> int | None:
+    """Return how many samples of a pixel are its colour and its alpha; any others mean nothing to the picture.
+
+    Returns None for TIFFs with a palette, and if it is not known.
+    """
+    with suppress(NotKnown, ImagesError):
+        directory = _Directory(BoundedFile(descriptor, ""))
+        colours = _COLOURS.get(directory.one(_PHOTOMETRIC), 1)
+        if directory.one(_PHOTOMETRIC) != _PALETTE and directory.one(_SAMPLES, 1) > colours:
+            extra = directory.all(_EXTRA_SAMPLES, _MAX_SAMPLES)
+            return colours + (not extra or extra[0] in _ALPHA)
+    return None
+
+
+def misread_by_libvips(descriptor: int) -> str | None:
+    """Return what libvips shows wrongly without an error in the TIFF at *descriptor*, or None."""
+    with suppress(NotKnown, ImagesError):
+        directory = _Directory(BoundedFile(descriptor, ""))
+        compression = directory.one(_COMPRESSION, 1)
+        if compression == _OLD_JPEG:
+            return "old-style JPEG in a TIFF"
+        if (
+            directory.one(_PHOTOMETRIC) == _YCBCR
+            and compression != _JPEG
+            and set(directory.all(_SUBSAMPLING, 2)) == {1}
+        ):
+            return "YCbCr without subsampling"
+    return None
 
 
 class _Directory:

@@ -156,7 +156,7 @@ class Options:
         False,
         "ll",
         Flag(),
-        "Encode WebP and AVIF losslessly. Other formats ignore this option.",
+        "Encode WebP and AVIF losslessly, and PNG without a palette. Other formats ignore this option.",
         values="true, false",
         example="lossless=True, format='webp'",
     )

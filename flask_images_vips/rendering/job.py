@@ -18,13 +18,15 @@ from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.engine import DecodesOnce, Engine, Header
 from ..errors import UnsupportedSource
+from ..formats import PNG
 from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.read import check_parts
 from ..rendition import Rendition
 from ..sources.source import Source
 from .limits import Limits
-from .quality import Deadline, byte_limit, within
+from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
+from .same_pixels import same_pixels
 
 
 class Result(NamedTuple):
@@ -96,7 +98,6 @@ class Job:
 
     def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
         header = self._header_by(engine)
-        frames = self.limits.frames(header, rendition.options, rendition.format)
         trimmed = self.request.trimmed
         if rendition.options.trim and trimmed is None:
             self.limits.check_source(header)
@@ -105,7 +106,8 @@ class Job:
         if self.mark is not None:
             check_parts(self.mark, WATERMARK)
             mark = self.engines.first(lambda each: each.header(self.mark or 0, WATERMARK))
-        geometry = self.limits.plan(rendition, header, frames, trimmed=trimmed, mark=mark)
+        geometry = self.limits.plan(rendition, header, trimmed=trimmed, mark=mark)
+        frames = self.limits.frames(header, rendition.options, rendition.format, geometry)
 
         def render(each: Rendition) -> bytes:
             return engine.render(self.descriptor, each, geometry, frames)
@@ -118,7 +120,11 @@ class Job:
     ) -> Result:
         limit = byte_limit(rendition, header.size, geometry)
         data = within(limit, rendition, render, self.deadline)
-        exceeds = limit if limit is not None and len(data) > limit else None
+        too_large = limit is not None and len(data) > limit
+        if too_large and rendition.format is PNG and shows_source(rendition, header.size, geometry):
+            data = min(data, same_pixels(self.descriptor) or data, key=len)
+        most = rendition.options.max_bytes
+        exceeds = most if most is not None and len(data) > most else None
         return Result(files=[data], size=geometry.final, exceeds=exceeds)
 
     def _render_set(self) -> Result:
@@ -126,8 +132,7 @@ class Job:
         engine = self._decodes_once(members[0])
         header = self._header_by(engine)
         planned = [
-            (self.limits.plan(member, header, 1, trimmed=None, mark=None), number)
-            for number, member in enumerate(members)
+            (self.limits.plan(member, header, trimmed=None, mark=None), number) for number, member in enumerate(members)
         ]
         planned.sort(key=lambda each: (-each[0].upright.pixels, each[1]))
         made = engine.render_set(self.descriptor, [(members[number], geometry) for geometry, number in planned])

@@ -9,7 +9,7 @@ from ..config.keys import Config
 from ..engines.engine import Header
 from ..errors import LimitExceeded
 from ..formats import Format
-from ..geometry import Box, Geometry, Size, lay_out, transformed
+from ..geometry import Box, Geometry, lay_out, transformed
 from ..options.options import Options
 from ..rendition import Rendition
 from ..sources.source import Source
@@ -32,30 +32,32 @@ class Limits:
         )
         return source.open()
 
-    def check_source(self, header: Header, frames: int = 1) -> None:
-        """Check the number of pixels of a source, if *frames* frames of it are decoded.
+    def check_source(self, header: Header) -> None:
+        """Check the number of pixels of a source, or of one frame of an animation.
 
         Raises:
-            LimitExceeded: If these frames together have more pixels than ``IMAGES_MAX_SOURCE_PIXELS``, or if a frame
-                has more than half that number and is decoded as a whole.
+            LimitExceeded: If there are more than ``IMAGES_MAX_SOURCE_PIXELS``, or more than half that number in a
+                source that is decoded as a whole.
         """
         most = self.config.max_source_pixels
-        if header.whole:  # frames are decoded one by one, so memory depends on one frame, and time on all frames
+        if header.whole:
             half = "half of IMAGES_MAX_SOURCE_PIXELS, because it is decoded as a whole"
             _check("a frame of the source has {:,} pixels", header.size.pixels, most // 2, half)
-        _check("the source has {:,} pixels", header.size.pixels * frames, most, "IMAGES_MAX_SOURCE_PIXELS")
+        _check("the source has {:,} pixels", header.size.pixels, most, "IMAGES_MAX_SOURCE_PIXELS")
 
-    def frames(self, header: Header, options: Options, format: Format) -> int:
-        """Return the number of frames to render: all frames of the source, or 1 for a still image."""
+    def frames(self, header: Header, options: Options, format: Format, geometry: Geometry | None = None) -> int:
+        """Return the number of frames to render: all frames of the source, or 1 for a still image.
+
+        *geometry* is the layout of the rendition. Without it, its size is not taken into account.
+        """
         moving = format.animated and options.animated
         few = header.frames <= self.config.max_frames
         within = header.size.pixels * header.frames <= self.config.max_source_pixels
-        return header.frames if moving and few and within else 1
+        made = _most_pixels(geometry) * header.frames if geometry is not None else 0
+        return header.frames if moving and few and within and made <= self.config.max_output_pixels else 1
 
-    def plan(
-        self, rendition: Rendition, header: Header, frames: int, *, trimmed: Box | None, mark: Header | None
-    ) -> Geometry:
-        """Lay out *rendition*, and check that source, watermark and output are within the limits.
+    def plan(self, rendition: Rendition, header: Header, *, trimmed: Box | None, mark: Header | None) -> Geometry:
+        """Lay out *rendition*, and check that source, watermark and output are within the limits, as a still image.
 
         *trimmed* is the part of the source that remains after trimming. *mark* is the watermark's header.
 
@@ -63,18 +65,13 @@ class Limits:
             LimitExceeded: If one of them exceeds a limit.
         """
         config, options, format = self.config, rendition.options, rendition.format
-        self.check_source(header, frames)
+        self.check_source(header)
         if mark is not None:
             self.check_source(mark)
         geometry = lay_out(header.size, options, trimmed=trimmed, mark=mark.size if mark else None)
-        start: list[Size] = [transformed(header.size, options, trimmed)] if options.transform else []
-        for made in {geometry.scaled, geometry.canvas, geometry.final, *start}:
-            _check(
-                "the output would have {:,} pixels",
-                made.pixels * frames,
-                config.max_output_pixels,
-                "IMAGES_MAX_OUTPUT_PIXELS",
-            )
+        start = transformed(header.size, options, trimmed).pixels if options.transform else 0
+        made = max(_most_pixels(geometry), start)
+        _check("the output would have {:,} pixels", made, config.max_output_pixels, "IMAGES_MAX_OUTPUT_PIXELS")
         _check("the output would be {:,} pixels wide", geometry.final.width, config.max_width, "IMAGES_MAX_WIDTH")
         _check("the output would be {:,} pixels high", geometry.final.height, config.max_height, "IMAGES_MAX_HEIGHT")
         _check(
@@ -84,6 +81,11 @@ class Limits:
             f"the format {format.name}",
         )
         return geometry
+
+
+def _most_pixels(geometry: Geometry) -> int:
+    """Return the pixels of the largest picture that is made on the way."""
+    return max(size.pixels for size in (geometry.scaled, geometry.canvas, geometry.final))
 
 
 def _check(what: str, value: int, limit: int, set_by: str) -> None:

@@ -22,19 +22,27 @@ _SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max
 def byte_limit(rendition: Rendition, size: Size, geometry: Geometry) -> int | None:
     """Return the largest number of bytes that *rendition* may have, or None if there is no limit.
 
-    The limit is the option ``max_bytes``. A rendition must also be no larger than its source file if it shows the same
-    picture in the same format and size. *size* is the size of the source in pixels. The source file itself is never
-    sent instead, because it may hold metadata, or other data after the end of the image.
+    The limit is the option ``max_bytes``. A rendition must also be no larger than its source file if it `shows_source`.
+    The source file itself is never sent instead, because it may hold metadata, or other data after the end of the
+    image.
     """
-    options, source = rendition.options, rendition.source
-    limits = [] if options.max_bytes is None else [options.max_bytes]
-    if (
+    limits = [] if rendition.options.max_bytes is None else [rendition.options.max_bytes]
+    if shows_source(rendition, size, geometry):
+        limits.append(rendition.source.size_bytes)
+    return min(limits, default=None)
+
+
+def shows_source(rendition: Rendition, size: Size, geometry: Geometry) -> bool:
+    """Return whether *rendition* shows the same picture as its source, in the same format and size.
+
+    *size* is the size of the source in pixels.
+    """
+    options, ref = rendition.options, rendition.source.ref
+    return (
         size == geometry.scaled == geometry.final
         and replace(options, **{name: DEFAULTS[name] for name in _SAME_PICTURE}) == Options()
-        and rendition.format is choose(file_name(source.ref, remote=is_remote(source.ref)), None)
-    ):
-        limits.append(source.size_bytes)
-    return min(limits, default=None)
+        and rendition.format is choose(file_name(ref, remote=is_remote(ref)), None)
+    )
 
 
 class Deadline:

@@ -116,7 +116,8 @@ def header_from_json(fields: Mapping[str, Any]) -> Header:
     """
     header = Header(**{**fields, "size": Size(*fields["size"])})
     numbers = all(type(number) is int and 0 < number < _MAX_NUMBER for number in (*header.size, header.frames))
-    kinds = isinstance(header.format, str) and isinstance(header.alpha, bool) and isinstance(header.whole, bool)
+    flags = header.alpha, header.whole, header.palette
+    kinds = isinstance(header.format, str) and all(isinstance(flag, bool) for flag in flags)
     if not numbers or not kinds or header.format not in (*INPUTS, "svg"):
         raise ValueError("not a header")
     return header

@@ -42,10 +42,13 @@ _LARGE_PIXELS = 16_000_000
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:
-    """Return the sizes of the copies that are worth keeping for a source, largest first."""
+    """Return the sizes of the copies that are worth keeping for a source, largest first.
+
+    A source with a palette has none: only the source itself tells how small its renditions must be.
+    """
     size = header.size
     least = _MIN_PIXELS // 2 if header.format in _WHOLE else _MIN_PIXELS
-    if header.format not in _FORMATS or header.frames > 1 or size.pixels < least:
+    if header.format not in _FORMATS or header.frames > 1 or header.palette or size.pixels < least:
         return ()
     longest = max(size)
     return tuple(

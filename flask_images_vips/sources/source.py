@@ -23,6 +23,15 @@ _OPEN_FLAGS = (
 # Errors that say nothing about the file. ESTALE does not exist on Windows.
 _PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", None)}
 
+# What older versions of this package rendered wrongly, by the extension of the source. The words are part of the cache
+# keys, so that everything made of such sources is made again. The others keep their keys.
+_MENDED = {
+    "avif": "upright, in sRGB",
+    "webp": "without a halo",
+    "tif": "without foreign samples",
+    "tiff": "without foreign samples",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -44,9 +53,8 @@ class Source:
     def identity(self) -> str:
         """A string that identifies this version of this source, on every host that has the same file."""
         version = self.content or f"{self.size_bytes}|{self.mtime_ns}"
-        # Older versions of this package applied the EXIF orientation of AVIF files, so what they cached may be turned
-        # wrongly. The suffix changes the cache keys, so that it is made again.
-        return f"{self.ref}|{version}|upright" if self.ref.lower().endswith(".avif") else f"{self.ref}|{version}"
+        _, _, extension = self.ref.lower().rpartition(".")
+        return "|".join([self.ref, version, *([_MENDED[extension]] if extension in _MENDED else [])])
 
     @property
     def mtime(self) -> int:

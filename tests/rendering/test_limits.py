@@ -24,11 +24,9 @@ def limits(**config: Any) -> Limits:
     return Limits(Config.read({f"IMAGES_{name.upper()}": value for name, value in config.items()}))
 
 
-def plan(
-    limits: Limits, header: Header, format: str = "png", *, frames: int = 1, mark: Header | None = None, **of: Any
-) -> Any:
+def plan(limits: Limits, header: Header, format: str = "png", *, mark: Header | None = None, **of: Any) -> Any:
     rendition = Rendition(SOURCE, Options(**of), by_name(format))
-    return limits.plan(rendition, header, frames, trimmed=None, mark=mark)
+    return limits.plan(rendition, header, trimmed=None, mark=mark)
 
 
 def test_a_plan_within_all_limits_is_the_geometry() -> None:
@@ -41,7 +39,6 @@ def test_a_plan_within_all_limits_is_the_geometry() -> None:
         ({"max_source_pixels": 79_999}, {}, "IMAGES_MAX_SOURCE_PIXELS"),
         ({"max_source_pixels": 100_000}, {"mark": Header(Size(400, 300), "png")}, "IMAGES_MAX_SOURCE_PIXELS"),
         ({"max_output_pixels": 4999}, {"width": 100}, "IMAGES_MAX_OUTPUT_PIXELS"),
-        ({"max_output_pixels": 9999}, {"width": 100, "frames": 2, "format": "gif"}, "IMAGES_MAX_OUTPUT_PIXELS"),
         ({"max_width": 99}, {"width": 100}, "IMAGES_MAX_WIDTH"),
         ({"max_height": 49}, {"width": 100}, "IMAGES_MAX_HEIGHT"),
     ],
@@ -63,7 +60,7 @@ def test_a_format_limits_the_longest_side() -> None:
 def test_a_frame_that_is_decoded_as_a_whole_may_have_half_of_the_pixels() -> None:
     limit = limits(max_source_pixels=80_000)
     limit.check_source(Header(Size(400, 200), "jpeg"))
-    limit.check_source(Header(Size(200, 200), "gif", whole=True), frames=2)
+    limit.check_source(Header(Size(200, 200), "gif", frames=9, whole=True))
     with pytest.raises(LimitExceeded):
         limit.check_source(Header(Size(400, 200), "gif", whole=True))
 
@@ -83,6 +80,13 @@ def test_an_animation_is_rendered_with_all_its_frames_or_as_a_still(
     header: Header, options: Options, format: str, frames: int
 ) -> None:
     assert limits(max_frames=6, max_source_pixels=5999).frames(header, options, by_name(format)) == frames
+
+
+@pytest.mark.parametrize(("most", "frames"), [(25_000, 5), (24_999, 1)])
+def test_an_animation_becomes_a_still_where_its_frames_would_have_too_many_pixels(most: int, frames: int) -> None:
+    limit, header, gif = limits(max_output_pixels=most), Header(Size(400, 200), "gif", frames=5), by_name("gif")
+    geometry = plan(limit, header, "gif", width=100)
+    assert limit.frames(header, Options(width=100), gif, geometry) == frames
 
 
 def test_a_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import settings_of
-from ..engine import Header, Spec, overtime
+from ..engine import Header, Paletted, Spec, overtime
 from ..frame_count import check_frames
 from .effects import turned
 from .reader import Reader
@@ -66,7 +66,7 @@ class PillowEngine:
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
-        with self._reader.open(descriptor, ref) as (image, upright):
+        with self._reader.open(descriptor, ref, only_header=True) as (image, upright):
             format = _FORMATS.get(image.format or "", str(image.format).lower())
             return Header(
                 upright.size(Size(*image.size)),
@@ -74,6 +74,7 @@ class PillowEngine:
                 frames=getattr(image, "n_frames", 1) if format in ("gif", "webp") else 1,
                 alpha=image.has_transparency_data,
                 whole=format != "jpeg",
+                palette=_has_palette(image),
             )
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
@@ -84,7 +85,10 @@ class PillowEngine:
         options, format = rendition.options, rendition.format
         with self._reader.open(descriptor, rendition.source.ref) as (image, upright):
             profile = kept_profile(image, options, format)
-            spec = Spec(options, format, geometry, self._mark(rendition, geometry), upright, profile)
+            paletted = None
+            if _has_palette(image):
+                paletted = Paletted(upright.size(Size(*image.size)), rendition.source.size_bytes)
+            spec = Spec(options, format, geometry, self._mark(rendition, geometry), upright, profile, paletted)
             metadata = metadata_of(image, descriptor, spec)
             timely = partial(_timely, self.timeout, time.monotonic())
             pictures, durations = [], []
@@ -107,6 +111,10 @@ class PillowEngine:
             return None
         with source.open() as descriptor, self._reader.open(descriptor, source.ref) as (image, upright):
             return scale(image, Spec(Options(), PNG, Geometry(box.size, box.size), upright=upright))
+
+
+def _has_palette(image: Image.Image) -> bool:
+    return image.format == "PNG" and image.mode == "P"
 
 
 def _timely(limit: float, begin: float, items: Iterable[T]) -> Iterator[T]:

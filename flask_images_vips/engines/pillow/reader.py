@@ -8,15 +8,24 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
+from ...headers.coding import read_coding
+from ...headers.jpeg import is_jpeg, is_lossless
+from ..coded_colour import profile_of
 from ..engine import overtime
+from .samples import correct_info
+from .unended import completed
 
 _ORIENTATION = 0x0112
+# Where Pillow also looks for an orientation. libvips and browsers follow that of EXIF alone.
+_NOT_EXIF = "xmp", "XML:com.adobe.xmp", "Raw profile type exif"
+DECODED_WHOLE = "decoded whole"
+"""What `Reader` notes in ``image.info``: whether the image must not be shrunk while it is decoded."""
 _MAX_READS = 2_000_000  # a GIF of 256 MB takes about this many
 
 
@@ -30,10 +39,11 @@ class Reader:
     maps_files: bool = False
 
     @contextmanager
-    def open(self, descriptor: int, ref: str) -> Iterator[tuple[Image.Image, Turn]]:
+    def open(self, descriptor: int, ref: str, *, only_header: bool = False) -> Iterator[tuple[Image.Image, Turn]]:
         """Open the file for the block.
 
-        Yields the image, of which only the header has been read, and the turn that makes it upright.
+        Yields the image, of which only the header has been read, and the turn that makes it upright. With
+        *only_header*, the pixels cannot be read either if the file lacks its end.
 
         Raises:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
@@ -42,13 +52,16 @@ class Reader:
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
-            reader = _CountedReader if self.maps_files else _UnmappedReader
             with (
-                reader(_TimedFile(os.dup(descriptor), self.timeout)) as file,
+                self._file(descriptor, only_header) as file,
                 # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
                 Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
             ):
-                yield image, self._upright(image)
+                correct_info(image)
+                image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
+                if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
+                    _add_profile(image, descriptor)
+                yield image, self._turn_left(image)
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
@@ -57,16 +70,41 @@ class Reader:
         except Exception as error:  # Pillow's parsers may raise any exception
             raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
 
-    def _upright(self, image: Image.Image) -> Turn:
-        # Call the method of the base class. PngImageFile's own method would decode all pixels, to look for EXIF after
-        # them.
-        upright = ORIENTATIONS.get(Image.Image.getexif(image).get(_ORIENTATION, 1), Turn())
+    def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
+        if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):
+            return io.BytesIO(data)
+        reader = _CountedReader if self.maps_files else _UnmappedReader
+        return reader(_TimedFile(os.dup(descriptor), self.timeout))
+
+    def _turn_left(self, image: Image.Image) -> Turn:
+        """Return the turn that is left to do after Pillow has decoded *image*."""
+        upright = orientation(image)
         if image.format == "TIFF":
             # Pillow always turns TIFFs upright. If this is not wanted, the turn must be undone.
             return Turn() if self.auto_orient else upright.back
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def _add_profile(image: Image.Image, descriptor: int) -> None:
+    """Add a profile to *image* if the file states by numbers how its colours are coded, which Pillow ignores."""
+    coding = read_coding(descriptor, str(image.format).lower())
+    is_grey = image.mode[:1] in ("1", "L", "I")
+    profile = profile_of(coding, grey=is_grey) if coding is not None else None
+    if profile is not None:
+        image.info["icc_profile"] = profile
+
+
+def orientation(image: Image.Image) -> Turn:
+    """Return the turn that EXIF states, or for AVIF the one that the format itself states.
+
+    From now on, Pillow does not follow any other statement in *image* either.
+    """
+    for name in _NOT_EXIF:
+        image.info.pop(name, None)
+    # Call the method of the base class. PngImageFile's own method would decode all pixels, to look for EXIF after them.
+    return ORIENTATIONS.get(Image.Image.getexif(image).get(_ORIENTATION, 1), Turn())
 
 
 class _TimedFile(io.FileIO):

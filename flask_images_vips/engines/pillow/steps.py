@@ -18,6 +18,8 @@ from ...options.values import Mode
 from ..colour import is_srgb, keeps_profile
 from ..engine import Spec
 from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
+from .reader import DECODED_WHOLE
+from .samples import from_16_bits
 
 Step = Callable[[Image.Image, Spec], Image.Image]
 
@@ -110,7 +112,7 @@ def resized(picture: Image.Image, options: Options, geometry: Geometry) -> Image
 def expanded(image: Image.Image) -> Image.Image:
     """Convert *image* to 8 bits per band without a palette, in the mode L, LA, RGB, RGBA or CMYK."""
     if image.mode.startswith("I"):  # 16 bits or more
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+        return from_16_bits(image)
     mode = _expanded_mode(image)
     return image if image.mode == mode else image.convert(mode)
 
@@ -138,7 +140,7 @@ def _resampled(image: Image.Image, size: Size, cut: Box | None) -> Image.Image:
     part = cut or Box(0, 0, *whole)
     across, down = size.width / part.width, size.height / part.height
     wanted = round(whole.width * across * _COARSE_FACTOR), round(whole.height * down * _COARSE_FACTOR)
-    drafted = image.draft(None, wanted)
+    drafted = None if image.info.get(DECODED_WHOLE) else image.draft(None, wanted)
     # The part of the shrunk image that the picture fills. It may end within a pixel, because the sides of the shrunk
     # image were rounded up.
     box: tuple[float, float, float, float] | None = drafted[1] if drafted else None

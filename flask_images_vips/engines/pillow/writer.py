@@ -8,9 +8,10 @@ from typing import Any
 
 from PIL import Image
 
-from ...formats import Format
+from ...formats import PNG, Format
+from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
-from ..engine import Spec
+from ..engine import Paletted, Spec
 from .effects import has_alpha
 
 # The modes in which pictures are passed to each encoder.
@@ -30,6 +31,11 @@ _LOSSLESS: dict[str, dict[str, Any]] = {
     "webp": {"lossless": True},
     "avif": {"quality": 100, "subsampling": "4:4:4"},
 }
+
+
+# How many colours the palette of a shrunk picture has. The next number is for files that are larger than the source.
+# With alpha, Pillow finds poor palettes, so it needs all colours.
+_COLOURS = {"RGB": (256, 64, 32), "RGBA": (256,)}
 
 
 def metadata_of(image: Image.Image, descriptor: int, spec: Spec) -> dict[str, Any]:
@@ -83,8 +89,31 @@ def encode(
         parameters |= _LOSSLESS.get(format.name, {})
     if others:
         parameters["append_images"] = timely(others)
+    parameters |= metadata
+    made = _saved(first, format, parameters)
+    if format is PNG and spec.paletted is not None and not options.lossless:
+        return _with_palette(first, made, parameters, spec.geometry, spec.paletted)
+    return made
+
+
+def _with_palette(
+    picture: Image.Image, plain: bytes, parameters: Mapping[str, Any], geometry: Geometry, source: Paletted
+) -> bytes:
+    """Encode *picture* as a PNG with a palette, or return *plain*, the one without, if that is smaller."""
+    picture = picture.convert("RGBA" if has_alpha(picture) else "RGB")
+    best = plain
+    for colours in _COLOURS[picture.mode] if source.is_shrunk(geometry) else (256,):
+        indexed = picture.quantize(colours, dither=Image.Dither.NONE)
+        indexed.info = {}
+        best = min(best, _saved(indexed, PNG, {**parameters, "compress_level": 9}), key=len)
+        if len(best) <= source.size_bytes:
+            break
+    return best
+
+
+def _saved(picture: Image.Image, format: Format, parameters: Mapping[str, Any]) -> bytes:
     file = io.BytesIO()
-    first.save(file, format.name.upper(), **parameters, **metadata)
+    picture.save(file, format.name.upper(), **parameters)
     return file.getvalue()
 
 
@@ -105,9 +134,10 @@ def _plays(image: Image.Image) -> int:
 
 def _alike(pictures: Sequence[Image.Image], format: Format) -> list[Image.Image]:
     """Convert the frames of an animation to one mode, because the frames of a GIF may have different modes."""
-    if len(pictures) == 1:
+    clear = any(has_alpha(picture) for picture in pictures)
+    if len(pictures) == 1 and not (clear and format.name == "gif"):
         return [*pictures]
-    mode = "RGBA" if any(has_alpha(picture) for picture in pictures) else "RGB"
+    mode = "RGBA" if clear else "RGB"
     frames = [picture.convert(mode) for picture in pictures]
     # Make each pixel of a GIF either transparent or opaque here. The encoder would make all partly transparent pixels
     # opaque, which is visible as a seam.

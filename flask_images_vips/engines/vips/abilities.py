@@ -49,8 +49,13 @@ _unwritable: set[str] = set()
 # Parts of the messages of pyvips that mean that libvips lacks an operation, an option or a saver.
 _LACKS = "no such operation", "does not support optional argument", " arguments, but ", "unable to write to buffer"
 _NO_MEMORY = "memory", "alloc"
-# Parts of messages about files that may be intact: libheif has no decoder, or libvips 8.14 finds a profile unsuitable.
-_BEYOND = "unsupported codec", "decoding plugin", "find any compatible input profile"
+# Parts of messages about files that may be intact: libheif has no decoder, libvips 8.14 finds a profile unsuitable, or
+# a TIFF is of a rare kind or has a tag with a meaningless value.
+_BEYOND = (
+    *("unsupported codec", "decoding plugin", "find any compatible input profile"),
+    *("bad labq format", "separate planes not supported", "not a whole number of bytes", "bad value"),
+    *("unsupported tiff image type", "not configured", "unimplemented"),
+)
 
 
 @cache

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ...geometry import ORIENTATIONS, Size, Turn
+from ...geometry import Size
 from ..pillow.effects import turned
-
-_ORIENTATION = 0x0112
+from ..pillow.reader import orientation
 
 
 class Pixels(NamedTuple):
@@ -32,9 +31,7 @@ def pixels(descriptor: int, upright: Size, shrink: int) -> Pixels | None:
         with io.FileIO(descriptor, closefd=False) as file:
             file.seek(0)
             with Image.open(file, formats=["AVIF"]) as image:
-                # This is not the value of EXIF: under the same number, Pillow reports the rotation that AVIF itself
-                # defines.
-                turn = ORIENTATIONS.get(image.getexif().get(_ORIENTATION, 1), Turn())
+                turn = orientation(image)
                 if turn.size(Size(*image.size)) != upright:
                     return None
                 picture = turned(image, turn)

@@ -16,7 +16,7 @@ from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import settings_of
-from ..engine import Header, Spec, overtime
+from ..engine import Header, Paletted, Spec, overtime
 from ..frame_count import check_frames
 from . import abilities
 from . import shared_decode as once
@@ -24,7 +24,7 @@ from .deadline import Deadline
 from .effects import turn
 from .fork_safety import note_pixels
 from .load import pyvips
-from .reader import ERRORS, Reader, apart, has, reason, upright_size
+from .reader import ERRORS, Reader, apart, has, has_palette, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
 from .trim import trim_box
 from .writer import encode, exif_of, together
@@ -76,13 +76,14 @@ class VipsEngine:
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
         try:
-            format, image = self._reader.open(descriptor, ref)
+            format, image = self._reader.open(descriptor, ref, only_header=True)
             return Header(
                 upright_size(image),
                 format,
                 frames=image.get("n-pages") if format in ("gif", "webp") and has(image, "n-pages") else 1,
                 alpha=bool(image.hasalpha()),
                 whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
+                palette=has_palette(image),
             )
         except FAILURES as error:
             raise _failure(ref, error) from error
@@ -112,7 +113,8 @@ class VipsEngine:
             if frames > 1 and is_smart(spec):  # crop all frames to the same part
                 spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
             source = deadline.watch(reader.load(descriptor, ref, geometry, frames))
-            spec = replace(spec, mark=self._mark(rendition, geometry))
+            paletted = Paletted(upright_size(source), rendition.source.size_bytes) if has_palette(source) else None
+            spec = replace(spec, mark=self._mark(rendition, geometry), paletted=paletted)
             made = []
             for frame in apart(source, frames, geometry.cut):
                 image = frame

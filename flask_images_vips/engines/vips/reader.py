@@ -17,6 +17,9 @@ from xml.parsers import expat
 
 from ...errors import LimitExceeded, UnreadableSource, UnsupportedHere, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
+from ...headers import jpeg, tiff
+from ...headers.coding import read_coding
+from ..coded_colour import profile_of
 from ..frame_count import check_gif
 from . import abilities
 from .input import hold, input_of
@@ -32,7 +35,11 @@ _LOADERS = {
     "VipsForeignLoadTiffSource": "tiff",
     "VipsForeignLoadSvgSource": "svg",
 }
+# Ultra HDR is a JPEG with a gain map behind it. Without the map, it is an ordinary picture, which all screens show.
+_LOADED_AS = {"VipsForeignLoadUhdrSource": "VipsForeignLoadJpegSource"}
 _MAX_SVG_BYTES = 1_000_000
+# Units such as inches have 96 dpi, as in CSS. libvips also enlarges the whole drawing by the ratio to its own 72 dpi.
+_SVG_DPI, _SVG_OWN_DPI = 96, 72
 
 # If a part of the source is cut out, it is decoded at least this much larger than the output, per side. Its edges are
 # then off by at most an eighth of an output pixel.
@@ -62,8 +69,10 @@ class Reader:
     headroom: float
     maps_files: bool = False
 
-    def open(self, descriptor: int, ref: str, **options: Any) -> tuple[str, pyvips.Image]:
+    def open(self, descriptor: int, ref: str, *, only_header: bool = False, **options: Any) -> tuple[str, pyvips.Image]:
         """Return the format, and the image, whose pixels are not read yet. *options* are passed to libvips' loader.
+
+        With *only_header*, the pixels cannot be read either if the file lacks its end.
 
         Raises:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
@@ -79,6 +88,7 @@ class Reader:
             lacks = not all(map(abilities.can_read, self.inputs))
             raise (UnsupportedHere if lacks else UnsupportedSource)(ref, "libvips has no loader for this file")
         loader = pyvips.ffi.string(pointer).decode()
+        loader = _LOADED_AS.get(loader, loader)
         format = _LOADERS.get(loader)
         if format is None or format not in self.inputs:
             raise UnsupportedSource(ref, f"{format or loader} is not an allowed input format")
@@ -86,8 +96,15 @@ class Reader:
             return format, _open_svg(descriptor, ref, **options)
         # libvips reports a truncated TIFF as another kind of error, which the setting "truncated" would ignore.
         fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
+        is_cut = format == "jpeg" and not only_header and jpeg.lacks_end(descriptor)
+        if is_cut and (data := _completed(descriptor)):
+            source = pyvips.Source.new_from_memory(data)
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         hold(image, source)
+        if format in ("png", "avif") and not only_header:
+            image = _with_stated_profile(image, descriptor, format)
+        if format == "tiff":
+            image = _without_extra_samples(image, descriptor, ref)
         if not self.auto_orient and has(image, "orientation"):
             image = image.copy()
             image.remove("orientation")
@@ -111,7 +128,7 @@ class Reader:
         if cut is not None:
             spare = min(cut.width / scaled.width, cut.height / scaled.height) / _HEADROOM_OF_CUT
         shrink, shrunk = 1, None
-        if format == "jpeg" and spare >= 2:
+        if format == "jpeg" and spare >= 2 and not jpeg.is_lossless(descriptor):
             shrink = 2 ** min(3, int(math.log2(spare)))
             _, shrunk = self.open(descriptor, ref, shrink=shrink)
         # Stricter settings need libvips, because Pillow decodes corrupt data.
@@ -123,7 +140,8 @@ class Reader:
                 return cut_out(shrunk, cut, 1 / shrink, 1 / shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0
             return shrunk if even else _unstretched(shrunk, image, shrink, scaled)
-        if format == "webp" and spare >= _MIN_WEBP_SHRINK:
+        # libwebp does not premultiply when it scales, so hidden colours would bleed into the edges.
+        if format == "webp" and spare >= _MIN_WEBP_SHRINK and not image.hasalpha():
             _, image = self.open(descriptor, ref, scale=1 / spare)
         if format == "svg":  # an SVG has no pixels, so it is drawn at the wanted size
             whole = upright if cut is None else cut
@@ -151,6 +169,36 @@ def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.I
     return made
 
 
+def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> pyvips.Image:
+    """Remove the samples of a TIFF that are neither colour nor alpha. libvips would take one of them for alpha.
+
+    Raises:
+        UnsupportedHere: If libvips would show the TIFF wrongly.
+    """
+    misread = tiff.misread_by_libvips(descriptor)
+    if misread is not None:
+        raise UnsupportedHere(ref, f"libvips does not read {misread}")
+    bands = tiff.bands_in_use(descriptor)
+    return image if bands is None or image.bands <= bands else image.extract_band(0, n=bands)
+
+
+def _with_stated_profile(image: pyvips.Image, descriptor: int, format: str) -> pyvips.Image:
+    """Add a profile to *image* if the file states by numbers how its colours are coded, which libvips ignores."""
+    if has(image, "icc-profile-data") or (coding := read_coding(descriptor, format)) is None:
+        return image
+    profile = profile_of(coding, grey=image.interpretation in ("b-w", "grey16"))
+    if profile is not None:
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
+
+
+def _completed(descriptor: int) -> bytes | None:
+    from ..pillow.unended import completed  # noqa: PLC0415  (imports Pillow, which is needed only here)
+
+    return completed(descriptor)
+
+
 def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
     """Draw an SVG from memory. Given a file or a stream, librsvg would also read files next to it."""
     with io.FileIO(descriptor, closefd=False) as file:
@@ -159,7 +207,7 @@ def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
     if len(data) > _MAX_SVG_BYTES:
         raise LimitExceeded("the SVG has {:,} bytes", len(data), _MAX_SVG_BYTES, set_by="this package")
     _check_drawing(data, ref)
-    return pyvips.Image.svgload_buffer(data, scale=scale)
+    return pyvips.Image.svgload_buffer(data, scale=scale * _SVG_OWN_DPI / _SVG_DPI, dpi=_SVG_DPI)
 
 
 def _check_drawing(data: bytes, ref: str) -> None:
@@ -189,6 +237,13 @@ def _check_drawing(data: bytes, ref: str) -> None:
 def has(image: pyvips.Image, field: str) -> bool:
     """Return whether *image* has the metadata *field*. Listing all would fail on names in an unknown encoding."""
     return bool(image.get_typeof(field))
+
+
+def has_palette(image: pyvips.Image) -> bool:
+    """Return whether *image* was loaded from a PNG with a palette. libvips before 8.15 has another name for that."""
+    return str(image.get("vips-loader")).startswith("png") and (
+        has(image, "palette") or has(image, "palette-bit-depth")
+    )
 
 
 def orientation(image: pyvips.Image) -> Turn:

@@ -63,6 +63,8 @@ def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
     """
     if image.interpretation != "cmyk":
         return image
+    if image.format == "ushort":
+        image = (image >> 8).cast("uchar")
     if has(image, "icc-profile-data"):
         if not abilities.converts_cmyk():
             raise abilities.Lacking("an accurate conversion of CMYK")

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from ...formats import PNG
+from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
-from ..engine import Spec
+from ..engine import Paletted, Spec
 from . import abilities
 from .load import pyvips
 from .reader import ERRORS, has
 
 _PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
 _LOSSLESS = {"webp": {"lossless": True}, "avif": {"lossless": True}}
+_INDEXED = {"compression": 9, "filter": "none", "palette": True}
+_SAME_PALETTE = {"dither": 0, "effort": 7}  # with less effort, its colours would be off by a level or two
+# For shrunk pictures, the best palette first. The next one is for files that are larger than the source.
+_PALETTES: tuple[dict[str, Any], ...] = (
+    {"dither": 0, "effort": 1},
+    {"dither": 0, "effort": 1, "Q": 50},
+    {"dither": 1, "effort": 7, "bitdepth": 4},
+)
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 _METADATA = "exif-", "icc-", "xmp-", "iptc-", "photoshop-", "png-comment-", "gif-comment", "orientation"
 
@@ -73,7 +84,23 @@ def encode(
             if field.startswith("exif-"):  # or libvips would write these tags into the block, too
                 image.remove(field)
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
+    if format is PNG and spec.paletted is not None and not options.lossless:
+        return _write_png(image, keep, parameters, spec.geometry, spec.paletted)
     return write(image, format.name, keep, parameters)
+
+
+def _write_png(
+    image: pyvips.Image, keep: int, parameters: Mapping[str, Any], geometry: Geometry, source: Paletted
+) -> bytes:
+    """Encode *image* as a PNG with a palette, or without one if that is smaller or this libvips finds no palettes."""
+    image = image.copy_memory()  # it is encoded several times
+    best = write(image, PNG.name, keep, parameters)
+    for palette in _PALETTES if source.is_shrunk(geometry) else (_SAME_PALETTE,):
+        with suppress(*ERRORS):
+            best = min(best, write(image, PNG.name, keep, _INDEXED | palette), key=len)
+        if len(best) <= source.size_bytes:
+            break
+    return best
 
 
 def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,43 @@
+"""Convert the samples of rare kinds of PNG and TIFF to 8 bits, as they are meant."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageChops
+
+_BITS, _PHOTOMETRIC = 258, 262
+_WHITE_IS_ZERO = 0
+
+
+def correct_info(image: Image.Image) -> None:
+    """Correct what Pillow says about *image*, whose pixels are not loaded yet.
+
+    Pillow converts PNGs in grey of 2 and 4 bits, and colours of 16 bits, to 8 bits, but not the transparent colour. It
+    takes any tag of a TIFF for a profile.
+    """
+    if not isinstance(image.info.get("icc_profile", b""), bytes):
+        del image.info["icc_profile"]
+    clear, tile = image.info.get("transparency"), getattr(image, "tile", None)
+    if image.format != "PNG" or not tile or clear is None:
+        return
+    kind = tile[0].args
+    if kind in ("L;2", "L;4"):
+        image.info["transparency"] = clear * (85 if kind == "L;2" else 17)
+    elif kind == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
+
+
+def from_16_bits(image: Image.Image) -> Image.Image:
+    """Return *image*, which is grey of up to 16 bits, in the mode L, or LA if a value of it is transparent."""
+    tags = getattr(image, "tag_v2", {})
+    deep = image.convert("I")
+    bits = tags.get(_BITS, (16,))[0]
+    scale = 1 / 2 ** (bits - 8) if 8 < bits < 16 else 1 / 256
+    grey = deep.point(lambda value: value * scale).convert("L")
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        grey = ImageChops.invert(grey)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        above = deep.point(lambda value: value - clear).convert("L")  # differences below 0 become 0
+        below = deep.point(lambda value: value * -1 + clear).convert("L")
+        grey.putalpha(ImageChops.lighter(above, below).point([0] + [255] * 255))
+    return grey
