@@ -71,8 +71,9 @@ map $arg_f $images_vary {{
     default "";
     auto Accept;
 }}
-# Links are only for GET and HEAD without Range: nginx would make its 416 responses cacheable for a year.
-map $request_method$http_range $images_plain {{
+# Links are only for GET and HEAD without these headers. nginx would make its 416 responses cacheable for a year, and
+# evaluates If-Unmodified-Since although there is an If-Match.
+map $request_method$http_range$http_if_match$http_if_unmodified_since $images_plain {{
     default .app;
     GET "";
     HEAD "";
@@ -104,6 +105,11 @@ _ACCEL = """
         internal;
         alias "{cache}/";
         error_page 403 404 = @images_again;  # the file was evicted, or nginx may not read it
+        # The application has evaluated the conditions of the request. Its ETag and its date are sent.
+        etag off;
+        if_modified_since off;
+        add_header ETag $upstream_http_etag;
+        add_header Last-Modified $upstream_http_last_modified;
 {headers}
         add_header Vary $upstream_http_vary;
     }}
