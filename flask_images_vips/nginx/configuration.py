@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..config.keys import Config
 from ..formats import FORMATS, Format, accept_pattern, by_name
+from ..urls import quoted_prefix
 from .front_door import nginx_map
 
 _HTTP = """\
@@ -81,7 +82,7 @@ map $request_method$http_range$http_if_match$http_if_unmodified_since $images_pl
 """
 
 _DOOR = """
-    location ^~ {prefix}/ {{
+    location ^~ {prefix} {{
         root "{folder}";
         types {{
 {types}
@@ -137,7 +138,7 @@ def nginx_configuration(
     if front is not None:
         preferred = [by_name(name) for name in config.formats]
         maps = _DOOR_MAPS.format(
-            name=nginx_map(config.url),
+            name=nginx_map(quoted_prefix(config.url)),
             own=_own_suffixes(),
             accepted=_accepted_suffixes(preferred),
             accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
@@ -147,7 +148,7 @@ def nginx_configuration(
             asked=_asked_suffixes(),
         )
         locations += _DOOR.format(
-            prefix=config.url,
+            prefix=f'"{config.url}/"' if " " in config.url else f"{config.url}/",
             folder=front,
             types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
             headers=_header_lines(headers),
@@ -157,7 +158,7 @@ def nginx_configuration(
         locations += _ACCEL.format(
             location=config.accel_redirect.rstrip("/"),
             cache=cache,
-            prefix=re.escape(config.url),
+            prefix=re.escape(quoted_prefix(config.url)),
             # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these
             # other headers.
             headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),

@@ -5,6 +5,7 @@ With X-Accel-Redirect or X-Sendfile, the header contains the path of a file, and
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -26,6 +27,8 @@ from .hit import Hit
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+logger = logging.getLogger("flask_images_vips")
+
 _STREAMED_BYTES = 100_000  # larger files are left to the server's file wrapper, if it has one
 # The application itself sends the file if nginx could not (the first header), and if the request has one of the others:
 # servers evaluate them differently, against an ETag or a date of their own.
@@ -33,6 +36,15 @@ _ANSWERED_HERE = frozenset(
     ("HTTP_X_IMAGES_HERE", "HTTP_RANGE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE")
 )
 _NOT_IN_304 = ("Set-Cookie", "Content-Type", "Content-Length")
+
+
+# What proxies add to a request, and servers that nginx or Apache reach without a proxy.
+_SET_IN_FRONT = frozenset(
+    (
+        *("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP"),
+        *("HTTP_FORWARDED", "HTTP_VIA", "uwsgi.version", "mod_wsgi.version"),
+    )
+)
 
 
 class _ReadyHeaders(Headers):
@@ -158,13 +170,29 @@ def _handed_over(path: str, images: AppImages, environ: WSGIEnvironment) -> tupl
 
     It is sent here if no such server is configured, or if the request needs the application.
     """
-    location, use_x_sendfile = images.pipeline.config.accel_redirect, images.app.config["USE_X_SENDFILE"]
-    if (location is None and not use_x_sendfile) or not _ANSWERED_HERE.isdisjoint(environ):
+    location = images.pipeline.config.accel_redirect
+    key = "IMAGES_ACCEL_REDIRECT" if location is not None else "USE_X_SENDFILE"
+    if not images.app.config[key] or not _ANSWERED_HERE.isdisjoint(environ):
         return None
+    if _SET_IN_FRONT.isdisjoint(environ):
+        _warn_of_no_server_in_front(key)
+        if environ.get("SERVER_SOFTWARE", "").startswith("Werkzeug/"):  # `flask run`
+            return None
     if location is not None:
         below = os.path.relpath(path, images.pipeline.cache.folder)
         return "X-Accel-Redirect", f"{location.rstrip('/')}/{quote(below)}"
-    return "X-Sendfile", path
+    return "X-Sendfile", os.fsencode(path).decode("latin-1")  # WSGI's form of any bytes
+
+
+@lru_cache
+def _warn_of_no_server_in_front(key: str) -> None:
+    """Log that the value of *key* may be wrong, once in each process."""
+    logger.warning(
+        "%s is set, but a request for an image has none of the headers that a server in front adds, such as "
+        "X-Forwarded-For. Without a server that sends the files, images are empty. Unset %s, or let that server set "
+        "X-Forwarded-For, as `flask images nginx` prints it. This is logged once.",
+        *(key, key),
+    )
 
 
 def _refused(status: int, headers: Pairs, images: AppImages, *more: tuple[str, str]) -> Response:

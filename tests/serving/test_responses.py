@@ -13,6 +13,7 @@ from conftest import all_renderers_taken, signed, url_of
 from flask import Flask, Response, session
 from PIL import Image
 
+from flask_images_vips.serving.responses import _warn_of_no_server_in_front
 from serving.test_views import age
 
 
@@ -273,3 +274,31 @@ def test_a_range_is_refused_by_date_if_the_bytes_may_change_under_it(make_app: A
     by_etag = client.get(url, headers={**part, "If-Range": whole.headers["ETag"]})
     assert (by_date.status_code, by_date.data) == (200, whole.data)
     assert (by_etag.status_code, by_etag.data) == (206, whole.data[:2])
+
+
+def test_x_sendfile_names_a_folder_in_any_language(make_app: Any, draw: Any, tmp_path: Path) -> None:
+    draw("a.png")
+    app = make_app(USE_X_SENDFILE=True, IMAGES_CACHE=str(tmp_path / "кэш"))
+    url = url_of(app, "a.png", width=10)
+    rendered, handed_over = (app.test_client().get(url) for _ in range(2))
+    path = handed_over.headers["X-Sendfile"].encode("latin-1")
+    assert Path(os.fsdecode(path)).read_bytes() == rendered.data
+
+
+@pytest.mark.parametrize("key", ["IMAGES_ACCEL_REDIRECT", "USE_X_SENDFILE"])
+def test_without_a_server_in_front_a_warning_says_that_images_are_empty(
+    make_app: Any, draw: Any, key: str, caplog: Any
+) -> None:
+    draw("a.png")
+    app = make_app(**{key: "/_images/"})
+    url = url_of(app, "a.png", width=10)
+    client = app.test_client()
+    rendered = client.get(url)
+    _warn_of_no_server_in_front.cache_clear()
+
+    assert client.get(url, headers={"X-Forwarded-For": "203.0.113.1"}).data == b""
+    assert key not in caplog.text
+    assert [client.get(url).data for _ in range(2)] == [b"", b""]
+    assert caplog.text.count(f"{key} is set, but") == 1
+    # The development server sends the file itself.
+    assert client.get(url, environ_overrides={"SERVER_SOFTWARE": "Werkzeug/3.1"}).data == rendered.data
