@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ..errors import SourceNotFound
+from ..errors import SourceChanged, SourceNotFound
 from .source import Source, real_path_inside
 
 _MAX_REMEMBERED = 4096
@@ -29,8 +29,7 @@ class LocalSources:
         """
         if source.root == self.roots[0]:
             with suppress(OSError):
-                status = os.stat(source.path)
-                if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
+                if self._is_same(source, os.stat(source.path)):
                     return source
         found = self._looked_up(source.ref)
         return source if found == source else found
@@ -45,6 +44,9 @@ class LocalSources:
         """
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
+
+    def _is_same(self, source: Source, status: os.stat_result) -> bool:
+        return (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns)
 
     def _looked_up(self, ref: str) -> Source:
         if len(self._found) >= _MAX_REMEMBERED:
@@ -100,13 +102,26 @@ def _status_inside(root: str, ref: str) -> os.stat_result | None:
 class HashedSources(LocalSources):
     """Finds files as `LocalSources` does, but a file's version is what *digest* returns, not its size and time.
 
-    So a deployment that copies unchanged files again does not change their versions.
+    So a deployment that copies unchanged files again does not change their versions. *digest* receives a source and its
+    change time in nanoseconds since 1970. Unlike a modification time, no program can set that, so no other content has
+    the same.
     """
 
-    def __init__(self, roots: Sequence[str], digest: Callable[[Source], str]) -> None:
+    def __init__(self, roots: Sequence[str], digest: Callable[[Source, int], str]) -> None:
         super().__init__(roots)
         self._digest = digest
+        self._change_times: dict[str, int] = {}
+
+    def _is_same(self, source: Source, status: os.stat_result) -> bool:
+        return super()._is_same(source, status) and status.st_ctime_ns == self._change_times.get(source.ref)
 
     def _look_up(self, ref: str) -> Source:
         source = super()._look_up(ref)
-        return replace(source, content=self._digest(source))
+        try:
+            change_time = os.stat(source.path).st_ctime_ns
+        except OSError as error:
+            raise SourceChanged(ref, error.strerror or str(error)) from None
+        if len(self._change_times) >= _MAX_REMEMBERED:
+            self._change_times.clear()
+        self._change_times[ref] = change_time
+        return replace(source, content=self._digest(source, change_time))
