@@ -1,4 +1,7 @@
-"""Find originals in the folders of ``IMAGES_PATH``."""
+"""Find originals in the folders of ``IMAGES_PATH``.
+
+A link is followed if it leads into one of these folders, or into a folder that a link led to at the start.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,21 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceChanged, SourceNotFound
-from .source import Source, real_path_inside
+from .links import LinkedFolders
+from .source import Source
 
 _MAX_REMEMBERED = 4096
 
 
 class LocalSources:
-    """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used."""
+    """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used.
 
-    def __init__(self, roots: Sequence[str]) -> None:
+    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*.
+    """
+
+    def __init__(self, roots: Sequence[str], *, follow_links: bool = True) -> None:
         self.roots = tuple(roots)
+        self._links = LinkedFolders(self.roots, follow=follow_links)
         self._found: dict[str, Source] = {}
 
     def again(self, source: Source) -> Source:
@@ -27,12 +35,12 @@ class LocalSources:
         Raises:
             SourceNotFound: As in `find`.
         """
-        if source.root == self.roots[0]:
+        if source.path == os.path.join(self.roots[0], source.ref):
             with suppress(OSError):
                 if self._is_same(source, os.stat(source.path)):
                     return source
         found = self._looked_up(source.ref)
-        return source if found == source else found
+        return source if (found, found.inode) == (source, source.inode) else found
 
     def find(self, ref: str) -> Source:
         """Find the file with the relative path *ref*, at its current version.
@@ -46,7 +54,9 @@ class LocalSources:
         return self._looked_up(ref) if last is None else self.again(last)
 
     def _is_same(self, source: Source, status: os.stat_result) -> bool:
-        return (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns)
+        # The inode changes if a link on the way leads elsewhere now.
+        found = status.st_size, status.st_mtime_ns, status.st_ino
+        return found == (source.size_bytes, source.mtime_ns, source.inode)
 
     def _looked_up(self, ref: str) -> Source:
         if len(self._found) >= _MAX_REMEMBERED:
@@ -59,16 +69,32 @@ class LocalSources:
         """Search all folders for *ref*.
 
         This costs one ``lstat`` per folder and per part of *ref*, and more only if one of the parts is a link. The
-        target of a link that leads out of the folder is neither opened nor read.
+        target of a link that leads out of all folders is neither opened nor read.
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
         for root in self.roots:
             with suppress(OSError, ValueError):  # ValueError: not a valid file name
-                status = _status_inside(root, ref)
-                if status is not None and stat.S_ISREG(status.st_mode):
-                    return Source(ref, root, os.path.join(root, ref), status.st_size, status.st_mtime_ns)
+                found = self._status_in(root, ref)
+                if found is not None and stat.S_ISREG(found[1].st_mode):
+                    inside, status = found
+                    path = os.path.join(root, ref)
+                    return Source(ref, inside, path, status.st_size, status.st_mtime_ns, inode=status.st_ino)
         raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+
+    def _status_in(self, root: str, ref: str) -> tuple[str, os.stat_result] | None:
+        """Return the folder that the file *ref* of *root* lies in, without links, and the file's status.
+
+        Returns None if a link on the way leads out of all folders.
+        """
+        path = root
+        for part in ref.split("/"):
+            path = os.path.join(path, part)
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                inside = self._links.folder_of(root, ref)
+                return None if inside is None else (inside, os.lstat(os.path.realpath(os.path.join(root, ref))))
+        return self._links.real(root), status
 
 
 def _climbs(ref: str) -> bool:
@@ -87,18 +113,6 @@ def _climbs(ref: str) -> bool:
     )
 
 
-def _status_inside(root: str, ref: str) -> os.stat_result | None:
-    """Return the status of the file *ref* in *root*, or None if a link on the way leads out of *root*."""
-    path = root
-    for part in ref.split("/"):
-        path = os.path.join(path, part)
-        status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode):
-            real = real_path_inside(os.path.join(root, ref), root)
-            return None if real is None else os.lstat(real)
-    return status
-
-
 class HashedSources(LocalSources):
     """Finds files as `LocalSources` does, but a file's version is what *digest* returns, not its size and time.
 
@@ -107,8 +121,10 @@ class HashedSources(LocalSources):
     the same.
     """
 
-    def __init__(self, roots: Sequence[str], digest: Callable[[Source, int], str]) -> None:
-        super().__init__(roots)
+    def __init__(
+        self, roots: Sequence[str], digest: Callable[[Source, int], str], *, follow_links: bool = True
+    ) -> None:
+        super().__init__(roots, follow_links=follow_links)
         self._digest = digest
         self._change_times: dict[str, int] = {}
 
