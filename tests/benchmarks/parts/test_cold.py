@@ -24,7 +24,7 @@ def test_a_server_that_answers_another_size_fails_the_run() -> None:
 
 def test_no_size_is_asked_for_twice() -> None:
     asked = list(cold.sizes(SMALL))
-    assert len(set(asked)) == len(asked) == 800
+    assert len(set(asked)) == len(asked) == cold.COPIES * cold.STEPS
 
 
 def test_the_package_and_the_reference_are_served_and_measured(tmp_path: Path) -> None:
