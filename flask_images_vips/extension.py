@@ -28,6 +28,20 @@ FocalPoint = Callable[[str], tuple[float, float] | None]
 C = TypeVar("C", bound=Callback)
 
 
+def _host(app: Flask) -> str | None:
+    """Return the host that serves images: that of static files, if the application's URL rules name hosts.
+
+    Raises:
+        ConfigError: If it has no static files.
+    """
+    if not app.url_map.host_matching:
+        return None
+    try:
+        return next(app.url_map.iter_rules("static")).host
+    except KeyError:
+        raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
+
+
 class Images(LegacyMethods):
     """Resizes the images of one or several applications.
 
@@ -52,7 +66,8 @@ class Images(LegacyMethods):
 
         Raises:
             ConfigError: If the extension is already registered with *app*, if ``IMAGES_URL`` or ``IMAGES_NAME`` is
-                invalid, or if ``IMAGES_ENGINE`` is ``vips`` and libvips is not installed.
+                invalid, if ``IMAGES_ENGINE`` is ``vips`` and libvips is not installed, or if the URL rules of *app*
+                name hosts, but none for static files.
         """
         if EXTENSION in app.extensions:
             raise ConfigError(
@@ -62,7 +77,7 @@ class Images(LegacyMethods):
         for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
             default = read_key(key, {})
             app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
-        url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
+        url, name, host = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config), _host(app)
         check_engine(app.config.get("IMAGES_ENGINE"))
 
         app.extensions["images"] = self  # the name that Flask-Images uses
@@ -72,7 +87,7 @@ class Images(LegacyMethods):
 
         def add_rule(state: BlueprintSetupState) -> None:
             # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
-            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=views.serve)
+            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=views.serve, host=host)
 
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)

@@ -208,13 +208,15 @@ class Facts:
         text: str = self._known("placeholder", source, kind, draw)
         return text
 
-    def content_digest(self, source: Source) -> str:
+    def content_digest(self, source: Source, change_time: int) -> str:
         """Return a string that identifies the bytes of *source*, which are read once per version of the file.
+
+        The file changed last at *change_time*, in nanoseconds since 1970.
 
         For a file above ``IMAGES_MAX_SOURCE_BYTES``, the string is derived from its path, size and modification time
         instead.
         """
-        text: str = self._known("digest", source)
+        text: str = self._known("digest", source, change_time)
         return text
 
     def check_decodes(self, source: Source, mark: Source | None = None) -> None:
@@ -293,7 +295,7 @@ class Facts:
         self._stored(key, source, text.encode)
         return text
 
-    def _stored_digest(self, source: Source) -> str:
+    def _stored_digest(self, source: Source, change_time: int) -> str:
         def make() -> bytes:
             content = blake2b(digest_size=_DIGEST_BYTES)
             if source.size_bytes > self.limits.config.max_source_bytes:
@@ -304,7 +306,7 @@ class Facts:
                     content.update(data)
             return urlsafe_b64encode(content.digest())
 
-        version = f"{source.path}\n{source.size_bytes}\n{source.mtime_ns}"
+        version = f"{source.path}\n{source.size_bytes}\n{source.mtime_ns}\n{change_time}"
         return self._stored(_key(source, "content", version), source, make).decode("ascii")
 
     def _key(self, source: Source, kind: str) -> Key:

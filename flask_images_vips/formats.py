@@ -130,6 +130,9 @@ def accept_pattern(format: Format) -> str:
 # headers without them.
 _ACCEPTED = {name: re.compile(accept_pattern(by_name(name)).replace("*+", "*"), re.IGNORECASE) for name in NEGOTIABLE}
 
+EXTENSIONS = frozenset((*_BY_NAME, "svg", "heic", "heif", "jxl"))
+"""The extensions of image files, in lower case and without a dot."""
+
 _SIGNATURES = {
     "jpeg": re.compile(rb"\xff\xd8\xff"),
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),

@@ -135,19 +135,21 @@ class Pipeline:
         return rendition, self._entry(rendition, since)
 
     def nearest(self, rendition: Rendition) -> Entry | None:
-        """Return a cached rendition of the same picture in another size or quality, or None.
+        """Return a cached rendition of the same picture in a smaller size or another quality, or None.
 
-        The next larger one is preferred, else the largest. It is used as a substitute when the host is too busy to
-        render the requested size.
+        The largest that is not larger than asked for. It is used as a substitute when the host is too busy to render
+        the requested size. A larger one could show more than the URL allows.
         """
         folder, _ = rendition.key
-        wanted = lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final.width
+        wanted = lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
         kept = [
-            (size.width < wanted, abs(size.width - wanted), key)
+            (size.pixels, key)
             for key in self.cache.siblings(folder, rendition.family)
             if (size := self._kept_size(key, rendition.source.ref)) is not None
+            and size.width <= wanted.width
+            and size.height <= wanted.height
         ]
-        return self.cache.get(min(kept)[2]) if kept else None
+        return self.cache.get(max(kept)[1]) if kept else None
 
     def _kept_size(self, key: Key, ref: str) -> Size | None:
         entry = self.cache.get(key)

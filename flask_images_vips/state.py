@@ -78,10 +78,15 @@ class AppImages:
     def early_hits(self) -> bool:
         """Whether cached images are served by the WSGI middleware, without Flask.
 
-        False until the configuration is read, which happens when the first image URL is built or the first image is
-        requested.
+        False if only Flask's routing knows which hosts serve images. Also false until the configuration is read, which
+        happens when the first image URL is built or the first image is requested.
         """
-        return self._parts is not None and self._parts.pipeline.config.early_hits
+        return self._parts is not None and self._parts.pipeline.config.early_hits and not self.of_one_host
+
+    @property
+    def of_one_host(self) -> bool:
+        """Whether the host or the subdomain of a request decides if a URL is that of an image."""
+        return self.app.url_map.host_matching or self.app.subdomain_matching
 
     def _built(self) -> Parts:
         with self._lock:

@@ -117,20 +117,28 @@ def quoted(path: str) -> str:
     return quote(path, safe=_PATH_SAFE)
 
 
+def quoted_prefix(path: str) -> str:
+    """Return *path*, which precedes the paths of all image URLs, quoted. Only what a path cannot contain is quoted."""
+    return quote(path, safe=f"{_PATH_SAFE}:;@&=")
+
+
 def checked_path(local_path: str) -> str:
-    """Return *local_path*, a path or URL, without leading and trailing slashes.
+    """Return *local_path*, a path or URL, without leading slashes. A path gets no trailing slashes either.
 
     Raises:
         InvalidPath: If the path is not normalised (a sign of unchecked input) or not valid UTF-8, or if the URL is
             invalid or has a scheme other than http, https or ftp.
     """
     ref = local_path.strip("/")
+    if is_remote(ref):
+        ref = local_path.lstrip("/")
     try:
         ref.encode()
     except UnicodeEncodeError:  # surrogate escapes: the file name contains bytes that are not UTF-8
         raise InvalidPath(f"{local_path!r} is not valid UTF-8, which URLs need: rename the file") from None
-    normal = posixpath.normpath(ref)
-    if ref.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
+    whole = ref.removesuffix("/")
+    normal = posixpath.normpath(whole)
+    if whole.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
         # The message begins as in Flask-Images, with its spelling of "normalized".
         raise InvalidPath(f"path is not normalized: {local_path!r} (expected a path such as 'photos/cat.jpg')")
     if is_remote(ref) and (scheme := urlsplit(ref).scheme) not in REMOTE_SCHEMES:
@@ -152,12 +160,12 @@ def is_remote(ref: str) -> bool:
 
 
 def file_name(ref: str, *, remote: bool) -> str:
-    """Return the last part of the path of *ref*, which is a URL if *remote*."""
+    """Return the last part of the path of *ref*, which is a URL if *remote*. A trailing slash is ignored."""
     path = ref
     if remote:
         with suppress(ValueError):  # an invalid URL is reported when it is fetched
             path = urlsplit(ref).path
-    return path.rpartition("/")[2]
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def version_of(mtime: float) -> str:

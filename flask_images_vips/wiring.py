@@ -53,7 +53,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     for sentence in outdated():
         logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
-    settings = _settings(config, app)
+    settings = _settings(config)
     remote = _remote(config, os.path.join(folder, "remote"), private)
     copies = _store(config, config.copies_share, os.path.join(folder, "copies"), private) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
@@ -88,7 +88,12 @@ def build(app: Flask, url: str, name: str) -> Parts:
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
     roots = [os.path.join(app.root_path, path) for path in config.path]
     by_content = config.version == "hash"
-    local = HashedSources(roots, facts.content_digest) if by_content else LocalSources(roots)
+    follow_links = config.follow_links
+    local = (
+        HashedSources(roots, facts.content_digest, follow_links=follow_links)
+        if by_content
+        else LocalSources(roots, follow_links=follow_links)
+    )
     return Sources(local, remote, facts.check_image)
 
 
@@ -162,10 +167,9 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
     return Recompressor(config.recompress_after, pipeline.cache, render)
 
 
-def _settings(config: Config, app: Flask) -> str:
-    """Return the settings that affect the pixels, plus those that distinguish applications sharing a cache."""
-    pixels = config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom
-    return repr((*pixels, app.import_name, config.path))
+def _settings(config: Config) -> str:
+    """Return the settings that affect the pixels."""
+    return repr((config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom))
 
 
 def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor | None:
@@ -176,7 +180,11 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
     authorizer = images_of(app).authorizer
     conditions = LinkConditions.of(
-        config, secret_keys(app.config)[0], settings, authorizer=authorizer.name if authorizer else False
+        config,
+        secret_keys(app.config)[0],
+        # Links are named after URLs, which do not say whose they are.
+        repr((settings, app.import_name, app.root_path, config.path)),
+        authorizer=authorizer.name if authorizer else False,
     )
     door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, conditions.stamp())
     if has_request_context():  # not in CLI commands, which may run as another user

@@ -478,7 +478,7 @@ def test_validators_and_ranges_are_right_across_the_change(make_app: MakeApp, ph
         new = again.headers["ETag"]
         assert (again.status_code, again.data) == (200, whole)
         assert new != etag
-        assert int(new.strip('"').partition("-")[2], 16) == len(whole)
+        assert int(new.strip('"').split("-")[1], 16) == len(whole)
         assert get(If_None_Match=new).status_code == 304
         assert get(If_Modified_Since=modified).status_code == 304
         part = get(Range="bytes=100-199", If_Range=new)
@@ -574,7 +574,7 @@ def test_under_load_each_answer_is_the_old_or_the_new_one_whole_under_its_own_et
         assert new[0] < old[0]
         assert old[1] == readers.first[url].headers["ETag"]
         for body, etag in readers.seen[url]:
-            assert int(etag.strip('"').partition("-")[2], 16) == len(body)
+            assert int(etag.strip('"').split("-")[1], 16) == len(body)
             assert decoded_size(body) == size
         assert (len(server.get(url).body) >= _STREAMED_BYTES) == (size[0] == 1600)
     assert len(told(server, "re-encoded ")) == len(sizes)

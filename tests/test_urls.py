@@ -11,7 +11,7 @@ import pytest
 from itsdangerous import Signer
 
 from flask_images_vips.errors import BadSignature, InvalidOption, InvalidPath
-from flask_images_vips.urls import ImageUrl, checked_path, decode, encode, version_of
+from flask_images_vips.urls import ImageUrl, checked_path, decode, encode, file_name, is_remote, version_of
 
 SECRETS = ("new secret", "old secret")
 
@@ -129,12 +129,28 @@ def test_names_that_mean_nothing_are_signed_and_passed_over() -> None:
         "/",
         "a/..",
         "http://example.com/../photo.jpg",
+        "http://example.com/photo.jpg//",
         "file:///etc/passwd",
     ],
 )
 def test_paths_that_are_not_normal_are_refused(path: str) -> None:
     with pytest.raises(ValueError, match="path is not normalized"):
         checked_path(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "ref", "name"),
+    [
+        ("/photos/cat.jpg/", "photos/cat.jpg", "cat.jpg"),
+        ("http://example.com/cat/", "http://example.com/cat/", "cat"),
+        ("/http://example.com/cat.jpg", "http://example.com/cat.jpg", "cat.jpg"),
+        ("http://example.com/", "http://example.com/", ""),
+        ("http://example.com/cat.jpg?folder=a/", "http://example.com/cat.jpg?folder=a/", "cat.jpg"),
+    ],
+)
+def test_a_slash_at_the_end_is_a_part_of_urls_only(given: str, ref: str, name: str) -> None:
+    assert checked_path(given) == ref
+    assert file_name(ref, remote=is_remote(ref)) == name
 
 
 @pytest.mark.parametrize("path", ["file://host/passwd", "gopher://example.com/a.jpg", "data:image/png"])

@@ -54,6 +54,14 @@ class Config:
         checks.paths,
         "Folders with the sources, absolute or relative to the application's root path.",
     )
+    follow_links: bool = key(
+        True,
+        "IMAGES_FOLLOW_LINKS",
+        checks.flag,
+        "Also use the folders that symbolic links in `IMAGES_PATH` lead to when the application starts, such as "
+        "`static/uploads`. Other links are followed only into a folder of `IMAGES_PATH`. Set False if strangers can "
+        "make links there, for example by uploading archives.",
+    )
     cache: str | None = key(
         None,
         "IMAGES_CACHE",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..config.keys import Config
 from ..formats import FORMATS, Format, accept_pattern, by_name
+from ..urls import quoted_prefix
 from .front_door import nginx_map
 
 _HTTP = """\
@@ -71,8 +72,9 @@ map $arg_f $images_vary {{
     default "";
     auto Accept;
 }}
-# Links are only for GET and HEAD without Range: nginx would make its 416 responses cacheable for a year.
-map $request_method$http_range $images_plain {{
+# Links are only for GET and HEAD without these headers. nginx would make its 416 responses cacheable for a year, and
+# evaluates If-Unmodified-Since although there is an If-Match.
+map $request_method$http_range$http_if_match$http_if_unmodified_since $images_plain {{
     default .app;
     GET "";
     HEAD "";
@@ -80,7 +82,7 @@ map $request_method$http_range $images_plain {{
 """
 
 _DOOR = """
-    location ^~ {prefix}/ {{
+    location ^~ {prefix} {{
         root "{folder}";
         types {{
 {types}
@@ -104,6 +106,11 @@ _ACCEL = """
         internal;
         alias "{cache}/";
         error_page 403 404 = @images_again;  # the file was evicted, or nginx may not read it
+        # The application has evaluated the conditions of the request. Its ETag and its date are sent.
+        etag off;
+        if_modified_since off;
+        add_header ETag $upstream_http_etag;
+        add_header Last-Modified $upstream_http_last_modified;
 {headers}
         add_header Vary $upstream_http_vary;
     }}
@@ -131,7 +138,7 @@ def nginx_configuration(
     if front is not None:
         preferred = [by_name(name) for name in config.formats]
         maps = _DOOR_MAPS.format(
-            name=nginx_map(config.url),
+            name=nginx_map(quoted_prefix(config.url)),
             own=_own_suffixes(),
             accepted=_accepted_suffixes(preferred),
             accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
@@ -141,7 +148,7 @@ def nginx_configuration(
             asked=_asked_suffixes(),
         )
         locations += _DOOR.format(
-            prefix=config.url,
+            prefix=f'"{config.url}/"' if " " in config.url else f"{config.url}/",
             folder=front,
             types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
             headers=_header_lines(headers),
@@ -151,7 +158,7 @@ def nginx_configuration(
         locations += _ACCEL.format(
             location=config.accel_redirect.rstrip("/"),
             cache=cache,
-            prefix=re.escape(config.url),
+            prefix=re.escape(quoted_prefix(config.url)),
             # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these
             # other headers.
             headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),

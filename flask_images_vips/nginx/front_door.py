@@ -63,7 +63,7 @@ class LinkConditions:
     def of(cls, config: Config, secret: Secret, settings: str, *, authorizer: str | Literal[False]) -> LinkConditions:
         """Return the conditions under *config*.
 
-        *secret* signs the URLs. *settings* is the string that every `Rendition.settings` begins with. *authorizer*
+        *secret* signs the URLs. *settings* names the application, its folders and what affects the pixels. *authorizer*
         names the callback that decides who may see an image, or is False if there is none.
         """
         return cls(

@@ -8,7 +8,9 @@ from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
+import flask
 from flask import current_app, has_request_context, request
 
 from .. import urls
@@ -98,7 +100,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     """
     images, options = current_images(), dict(keywords)
     pipeline, secret = images.pipeline, images.secrets[0]
-    prefix = _prefix(options, pipeline.config.base_url) + images.url
+    prefix = _prefix(options, pipeline.config.base_url) + urls.quoted_prefix(images.url)
     for name in ("_anchor", "_method"):
         if options.get(name):
             raise ValueError(f"{name} is not supported for image URLs")
@@ -215,18 +217,26 @@ def _prefix(options: dict[str, Any], base: str | None) -> str:
         raise ValueError("cannot specify scheme without external=True")  # the message of Flask-Images
     if base:
         return base.rstrip("/") + _script_root()
-    return _origin(scheme) + _script_root() if external else _script_root()
+    return _origin(scheme, external=external) + _script_root()
 
 
 def _script_root() -> str:
-    """Return the path at which the application is mounted, without a trailing slash."""
-    if has_request_context():
-        return request.root_path
-    return str(current_app.config["APPLICATION_ROOT"]).rstrip("/")
+    """Return the path at which the application is mounted, quoted and without a trailing slash."""
+    root = request.root_path if has_request_context() else str(current_app.config["APPLICATION_ROOT"]).rstrip("/")
+    return urls.quoted_prefix(root)
 
 
-def _origin(scheme: str | None) -> str:
-    """Return the scheme and host of absolute URLs."""
+def _origin(scheme: str | None, *, external: bool) -> str:
+    """Return the scheme and host of absolute URLs, or an empty string if a relative URL is wanted and sufficient.
+
+    It is not sufficient if the current host or subdomain does not serve images.
+    """
+    images = current_images()
+    if has_request_context() and images.of_one_host:
+        parts = urlsplit(flask.url_for(images.name, path=urls.REMOTE, _external=external))
+        return f"{scheme or parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    if not external:
+        return ""
     if has_request_context():
         return f"{scheme or request.scheme}://{request.host}"
     host = current_app.config["SERVER_NAME"]

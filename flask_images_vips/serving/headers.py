@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ..access import Privacy
 from ..config.keys import Config
-from ..formats import Format
+from ..formats import EXTENSIONS, Format
 from ..urls import ImageUrl
 
 Pairs = list[tuple[str, str]]
@@ -25,6 +25,7 @@ _OUTDATED_SECONDS = 60
 # version. A source is called settled once it is older.
 _SETTLED_SECONDS = 2
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
+_UNNAMED = "image"  # a URL of a host alone
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
@@ -99,8 +100,11 @@ def disposition(url: ImageUrl, format: Format) -> str:
     """Return the value of Content-Disposition (RFC 6266), with the name under which a browser saves the image."""
     download = url.options.download
     kind = "inline" if download is None else "attachment"
-    name = url.file_name if download in (None, "1") else str(download)
-    stem = name.rpartition(".")[0] or name
+    own = unquote(url.file_name, errors="replace") if url.remote else url.file_name
+    name = own if download in (None, "1") else str(download)
+    stem, _, extension = name.rpartition(".")
+    if not stem or extension.lower() not in EXTENSIONS:
+        stem = name or _UNNAMED
     name = _UNSAFE_IN_NAMES.sub("_", stem) + format.suffix
     if name.isascii():
         return f'{kind}; filename="{name}"'

@@ -6,6 +6,7 @@ remembered. This result is called a hit, even if the rendition itself is not cac
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from ..urls import ImageUrl
 from .headers import VARY, Freshness, Pairs, common_headers, disposition
 
 _REMEMBERED_URLS = 4096
+_ETAG_LETTERS = 16  # hexadecimal digits of the digest in a key
 _SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 
 
@@ -37,6 +39,8 @@ class Hit:
     file of the rendition in the cache, or None if the URL forbids caching. *link* is the path of the link that lets
     nginx serve this URL, or None if there must not be one. *count_answer* counts the responses for recompression, if
     that is configured. *quoted_path* is the path of the URL without the common prefix, in its canonical spelling.
+    *etag_suffix* is the end of the ETag, which no other rendition has, nor this one of another version of the source.
+    *dated* is false if another version of the picture may have the same date.
     """
 
     url: ImageUrl
@@ -48,10 +52,17 @@ class Hit:
     link: str | None
     count_answer: Callable[[], None] | None
     quoted_path: str
+    etag_suffix: str
+    dated: bool
 
     def entry(self) -> Entry | None:
         """Open the rendition in the cache. Returns None if it is not cached."""
         return None if self.path is None else self.images.pipeline.cache.at(self.path)
+
+    def showing(self, other: Entry) -> Hit:
+        """Return this hit with the validators of *other*, another rendition from the cache, which is sent instead."""
+        assert other.path is not None
+        return replace(self, etag_suffix=_etag_suffix(os.path.basename(other.path)), dated=False, link=None)
 
 
 class VerifiedUrl:
@@ -165,7 +176,15 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
         link=None if door is None else door.link_path(url, rendition.format.suffix, current=current),
         count_answer=None if recompressor is None else recompressor.counter(rendition),
         quoted_path="/" + urls.quoted(urls.REMOTE if url.remote else url.ref),
+        etag_suffix=_etag_suffix(rendition.key[1]),
+        # A version in the URL tells versions apart. Otherwise, only the time of the one file does.
+        dated=current or (rendition.source.content is None and rendition.watermark is None),
     )
+
+
+def _etag_suffix(file_name: str) -> str:
+    """Return the end of the ETag of the rendition that is stored as *file_name*: a part of its digest."""
+    return f"-{file_name.partition('.')[0][-_ETAG_LETTERS:]}"
 
 
 def _is_current(url: ImageUrl, rendition: Rendition, pipeline: Pipeline) -> bool:

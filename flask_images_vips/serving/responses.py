@@ -5,6 +5,7 @@ With X-Accel-Redirect or X-Sendfile, the header contains the path of a file, and
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -14,23 +15,36 @@ from urllib.parse import quote
 
 from flask import Response
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import http_date
 
 from ..access import Privacy
 from ..cache.entry import Entry
 from ..state import AppImages
-from . import conditions
+from . import conditions, ranges
 from .headers import IMMUTABLE, NO_STORE, VARY, Pairs, common_headers, outdated
 from .hit import Hit
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+logger = logging.getLogger("flask_images_vips")
+
 _STREAMED_BYTES = 100_000  # larger files are left to the server's file wrapper, if it has one
-# Set by nginx if it could not send the file: the application must send it itself.
-_SEND_HERE = "HTTP_X_IMAGES_HERE"
+# The application itself sends the file if nginx could not (the first header), and if the request has one of the others:
+# servers evaluate them differently, against an ETag or a date of their own.
+_ANSWERED_HERE = frozenset(
+    ("HTTP_X_IMAGES_HERE", "HTTP_RANGE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE")
+)
 _NOT_IN_304 = ("Set-Cookie", "Content-Type", "Content-Length")
+
+
+# What proxies add to a request, and servers that nginx or Apache reach without a proxy.
+_SET_IN_FRONT = frozenset(
+    (
+        *("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP"),
+        *("HTTP_FORWARDED", "HTTP_VIA", "uwsgi.version", "mod_wsgi.version"),
+    )
+)
 
 
 class _ReadyHeaders(Headers):
@@ -70,83 +84,115 @@ class ImageResponse(Response):
         return self.response
 
 
+class _StreamedResponse(ImageResponse):
+    """A response whose body is a file wrapper of the server, which the server sends in its own way.
+
+    Until it is sent, hooks can read or replace the body as that of any other response.
+    """
+
+    def __init__(self, wrapper: Iterable[bytes], headers: Headers) -> None:
+        super().__init__(wrapper, headers=headers)
+        self._wrapper = wrapper
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.direct_passthrough = self.response is self._wrapper and not self._on_close
+        return super().__call__(environ, start_response)
+
+
 def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) -> Response:
     """Return the response with the bytes of *entry*, or with status 304 if the client has them. Closes *entry*."""
     with entry:
         now = int(time.time())
+        settled = hit.freshness.is_settled(now)
         if hit.link is not None and (door := hit.images.front_door) is not None:
-            door.link(hit.link, entry.path, public=privacy == "public", settled=hit.freshness.is_settled(now))
+            door.link(hit.link, entry.path, public=privacy == "public", settled=settled)
         if hit.count_answer is not None and entry.path is not None and privacy != NO_STORE:
             hit.count_answer()
-        # Use the format of nginx's ETags, because either server may send the file.
-        etag = f'"{entry.mtime:x}-{entry.size_bytes:x}"'
-        headers = _headers(hit, entry, privacy, environ, now, etag)
-        status = conditions.status(environ, etag, _last_modified(entry, now))
+        # nginx has a link only to what never changes, and forms its ETag so.
+        etag = f'"{entry.mtime:x}-{entry.size_bytes:x}{"" if hit.link and settled else hit.etag_suffix}"'
+        # Within a second, two versions of the source have the same date.
+        modified = max(entry.mtime, 0) if settled and hit.dated else None
+        headers = _headers(hit, privacy, environ, now, etag)
+        if modified is not None:
+            headers.append(("Last-Modified", _http_date(modified)))
+        status = conditions.status(environ, etag, modified)
         if status == 304:
             return ImageResponse(status=304, headers=_ReadyHeaders(headers))
         if status == 412:
             return _refused(412, headers, hit.images)
-        return _with_body(hit, entry, environ, headers)
+        return _with_body(hit, entry, environ, headers, _part(hit, entry, environ, etag, modified))
 
 
-def _headers(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment, now: int, etag: str) -> Pairs:
+def _headers(hit: Hit, privacy: Privacy, environ: WSGIEnvironment, now: int, etag: str) -> Pairs:
     cache_control, seconds = hit.freshness.at(now, privacy)
     path = hit.quoted_path
     # WSGI passes the decoded path, but only the canonical spelling may get an immutable response. Some servers pass the
     # raw path in RAW_URI, so compare it where possible.
     if cache_control is IMMUTABLE and not environ.get("RAW_URI", path).partition("?")[0].endswith(path):
         cache_control, seconds = outdated()
-    headers = [
-        *hit.headers,
-        ("Cache-Control", cache_control),
-        ("ETag", etag),
-        ("Last-Modified", _http_date(_last_modified(entry, now))),
-    ]
+    headers = [*hit.headers, ("Cache-Control", cache_control), ("ETag", etag)]
     if seconds and privacy != "private":
         headers.append(("Expires", _http_date(now + seconds)))
     return headers
 
 
-def _last_modified(entry: Entry, now: int) -> int:
-    return min(max(entry.mtime, 0), now)
+def _part(hit: Hit, entry: Entry, environ: WSGIEnvironment, etag: str, modified: int | None) -> slice | None:
+    """Return the part of *entry* that the request asks for, or None for the whole. Only GET can ask for a part."""
+    header = environ.get("HTTP_RANGE")
+    if header is None or environ["REQUEST_METHOD"] != "GET":
+        return None
+    if hit.count_answer is not None:
+        modified = None  # recompression keeps the date but changes the bytes
+    return ranges.wanted(header, entry.size_bytes) if conditions.has_same(environ, etag, modified) else None
 
 
-def _with_body(hit: Hit, entry: Entry, environ: WSGIEnvironment, headers: Pairs) -> Response:
-    wanted, send_here = environ.get("HTTP_RANGE", ""), _SEND_HERE in environ
-    if wanted and hit.count_answer is not None and not environ.get("HTTP_IF_RANGE", '"').endswith('"'):
-        # If-Range holds a date. Recompression keeps the date but changes the bytes, so the whole file is sent.
-        wanted, send_here = "", True
-    if entry.path is not None and entry.descriptor is not None and not send_here:
-        handed_over = _handed_over(entry.path, hit.images)
+def _with_body(hit: Hit, entry: Entry, environ: WSGIEnvironment, headers: Pairs, part: slice | None) -> Response:
+    size_bytes, in_file = entry.size_bytes, entry.descriptor is not None
+    if entry.path is not None and in_file:
+        handed_over = _handed_over(entry.path, hit.images, environ)
         if handed_over is not None:
             return ImageResponse(headers=[*headers, handed_over])
-    # A request for several ranges, or in another unit, is answered with the whole file.
-    if wanted.startswith("bytes=") and "," not in wanted:
-        return _part(entry, headers, hit.images, environ)
-    headers.append(("Content-Length", str(entry.size_bytes)))
-    if entry.size_bytes >= _STREAMED_BYTES and entry.descriptor is not None and "wsgi.file_wrapper" in environ:
-        file = environ["wsgi.file_wrapper"](entry.detach())
-        return ImageResponse(file, headers=_ReadyHeaders(headers), direct_passthrough=True)
+    if part is not None:
+        if part.start == part.stop:
+            return _refused(416, headers, hit.images, ("Content-Range", f"bytes */{size_bytes}"))
+        headers.append(("Content-Range", f"bytes {part.start}-{part.stop - 1}/{size_bytes}"))
+        headers.append(("Content-Length", str(part.stop - part.start)))
+        return ImageResponse([entry.read()[part]], 206, headers=_ReadyHeaders(headers))
+    headers.append(("Content-Length", str(size_bytes)))
+    streams = "wsgi.file_wrapper" in environ and environ["REQUEST_METHOD"] == "GET"
+    if streams and in_file and size_bytes >= _STREAMED_BYTES:
+        return _StreamedResponse(environ["wsgi.file_wrapper"](entry.detach()), headers=_ReadyHeaders(headers))
     return ImageResponse([entry.read()], headers=_ReadyHeaders(headers))
 
 
-def _handed_over(path: str, images: AppImages) -> tuple[str, str] | None:
-    """Return the header that makes the server in front send the file *path*, or None if that is not configured."""
+def _handed_over(path: str, images: AppImages, environ: WSGIEnvironment) -> tuple[str, str] | None:
+    """Return the header that makes the server in front send the file *path*, or None to send it here.
+
+    It is sent here if no such server is configured, or if the request needs the application.
+    """
     location = images.pipeline.config.accel_redirect
+    key = "IMAGES_ACCEL_REDIRECT" if location is not None else "USE_X_SENDFILE"
+    if not images.app.config[key] or not _ANSWERED_HERE.isdisjoint(environ):
+        return None
+    if _SET_IN_FRONT.isdisjoint(environ):
+        _warn_of_no_server_in_front(key)
+        if environ.get("SERVER_SOFTWARE", "").startswith("Werkzeug/"):  # `flask run`
+            return None
     if location is not None:
         below = os.path.relpath(path, images.pipeline.cache.folder)
         return "X-Accel-Redirect", f"{location.rstrip('/')}/{quote(below)}"
-    return ("X-Sendfile", path) if images.app.config["USE_X_SENDFILE"] else None
+    return "X-Sendfile", os.fsencode(path).decode("latin-1")  # WSGI's form of any bytes
 
 
-def _part(entry: Entry, headers: Pairs, images: AppImages, environ: WSGIEnvironment) -> Response:
-    """Return the bytes of one range, or the whole file if ``If-Range`` does not match."""
-    response = ImageResponse(entry.read(), headers=headers)
-    try:
-        response.make_conditional(conditions.of_range(environ), accept_ranges=True, complete_length=entry.size_bytes)
-    except RequestedRangeNotSatisfiable:
-        return _refused(416, headers, images, ("Content-Range", f"bytes */{entry.size_bytes}"))
-    return response
+@lru_cache
+def _warn_of_no_server_in_front(key: str) -> None:
+    """Log that the value of *key* may be wrong, once in each process."""
+    logger.warning(
+        "%s is set, but a request for an image has none of the headers that a server in front adds, such as "
+        "X-Forwarded-For. Without a server that sends the files, images are empty. Unset %s, or let that server set "
+        "X-Forwarded-For, as `flask images nginx` prints it. This is logged once.",
+        *(key, key),
+    )
 
 
 def _refused(status: int, headers: Pairs, images: AppImages, *more: tuple[str, str]) -> Response:

@@ -93,7 +93,7 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
         nearest = pipeline.nearest(hit.rendition) if hit.images.authorizer is None else None
         if nearest is None:
             raise
-        return hit, nearest, "no-store"
+        return hit.showing(nearest), nearest, "no-store"
     if rendition != hit.rendition:  # the source has changed since it was looked up
         hit = verified.renewed(rendition)
     return hit, entry, privacy

@@ -144,11 +144,12 @@ class Guard:
         Raises:
             RemoteFailed: If the scheme, host or port is not allowed, or the URL is malformed or ambiguous.
         """
-        # These checks precede the parser, which silently removes tabs, line breaks and leading spaces.
+        url = url.strip(" ").replace(" ", "%20")  # as browsers do; a host with a space is refused below
+        # These checks precede the parser, which silently removes tabs and line breaks.
         if len(url) > _LONGEST_URL:
             raise RemoteFailed(url[:100] + "…", f"the URL has {len(url):,} characters; the limit is {_LONGEST_URL:,}")
         if any(sign <= " " or sign in "\\\x7f" or not (sign.isascii() or sign.isprintable()) for sign in url):
-            raise RemoteFailed(url, "the URL contains a space, a backslash or a control character")
+            raise RemoteFailed(url, "the URL contains a backslash or a control character")
         try:
             parts = urlsplit(urljoin(base, url))
             if parts.scheme not in self.schemes or parts.scheme not in DEFAULT_PORTS:

@@ -1,4 +1,7 @@
-"""Find originals in the folders of ``IMAGES_PATH``."""
+"""Find originals in the folders of ``IMAGES_PATH``.
+
+A link is followed if it leads into one of these folders, or into a folder that a link led to at the start.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ..errors import SourceNotFound
-from .source import Source, real_path_inside
+from ..errors import SourceChanged, SourceNotFound
+from .links import LinkedFolders
+from .source import Source
 
 _MAX_REMEMBERED = 4096
 
 
 class LocalSources:
-    """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used."""
+    """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used.
 
-    def __init__(self, roots: Sequence[str]) -> None:
+    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*.
+    """
+
+    def __init__(self, roots: Sequence[str], *, follow_links: bool = True) -> None:
         self.roots = tuple(roots)
+        self._links = LinkedFolders(self.roots, follow=follow_links)
         self._found: dict[str, Source] = {}
 
     def again(self, source: Source) -> Source:
@@ -27,13 +35,12 @@ class LocalSources:
         Raises:
             SourceNotFound: As in `find`.
         """
-        if source.root == self.roots[0]:
+        if source.path == os.path.join(self.roots[0], source.ref):
             with suppress(OSError):
-                status = os.stat(source.path)
-                if (status.st_size, status.st_mtime_ns) == (source.size_bytes, source.mtime_ns):
+                if self._is_same(source, os.stat(source.path)):
                     return source
         found = self._looked_up(source.ref)
-        return source if found == source else found
+        return source if (found, found.inode) == (source, source.inode) else found
 
     def find(self, ref: str) -> Source:
         """Find the file with the relative path *ref*, at its current version.
@@ -46,6 +53,11 @@ class LocalSources:
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
 
+    def _is_same(self, source: Source, status: os.stat_result) -> bool:
+        # The inode changes if a link on the way leads elsewhere now.
+        found = status.st_size, status.st_mtime_ns, status.st_ino
+        return found == (source.size_bytes, source.mtime_ns, source.inode)
+
     def _looked_up(self, ref: str) -> Source:
         if len(self._found) >= _MAX_REMEMBERED:
             self._found.clear()
@@ -57,16 +69,32 @@ class LocalSources:
         """Search all folders for *ref*.
 
         This costs one ``lstat`` per folder and per part of *ref*, and more only if one of the parts is a link. The
-        target of a link that leads out of the folder is neither opened nor read.
+        target of a link that leads out of all folders is neither opened nor read.
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
         for root in self.roots:
             with suppress(OSError, ValueError):  # ValueError: not a valid file name
-                status = _status_inside(root, ref)
-                if status is not None and stat.S_ISREG(status.st_mode):
-                    return Source(ref, root, os.path.join(root, ref), status.st_size, status.st_mtime_ns)
+                found = self._status_in(root, ref)
+                if found is not None and stat.S_ISREG(found[1].st_mode):
+                    inside, status = found
+                    path = os.path.join(root, ref)
+                    return Source(ref, inside, path, status.st_size, status.st_mtime_ns, inode=status.st_ino)
         raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+
+    def _status_in(self, root: str, ref: str) -> tuple[str, os.stat_result] | None:
+        """Return the folder that the file *ref* of *root* lies in, without links, and the file's status.
+
+        Returns None if a link on the way leads out of all folders.
+        """
+        path = root
+        for part in ref.split("/"):
+            path = os.path.join(path, part)
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                inside = self._links.folder_of(root, ref)
+                return None if inside is None else (inside, os.lstat(os.path.realpath(os.path.join(root, ref))))
+        return self._links.real(root), status
 
 
 def _climbs(ref: str) -> bool:
@@ -85,28 +113,31 @@ def _climbs(ref: str) -> bool:
     )
 
 
-def _status_inside(root: str, ref: str) -> os.stat_result | None:
-    """Return the status of the file *ref* in *root*, or None if a link on the way leads out of *root*."""
-    path = root
-    for part in ref.split("/"):
-        path = os.path.join(path, part)
-        status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode):
-            real = real_path_inside(os.path.join(root, ref), root)
-            return None if real is None else os.lstat(real)
-    return status
-
-
 class HashedSources(LocalSources):
     """Finds files as `LocalSources` does, but a file's version is what *digest* returns, not its size and time.
 
-    So a deployment that copies unchanged files again does not change their versions.
+    So a deployment that copies unchanged files again does not change their versions. *digest* receives a source and its
+    change time in nanoseconds since 1970. Unlike a modification time, no program can set that, so no other content has
+    the same.
     """
 
-    def __init__(self, roots: Sequence[str], digest: Callable[[Source], str]) -> None:
-        super().__init__(roots)
+    def __init__(
+        self, roots: Sequence[str], digest: Callable[[Source, int], str], *, follow_links: bool = True
+    ) -> None:
+        super().__init__(roots, follow_links=follow_links)
         self._digest = digest
+        self._change_times: dict[str, int] = {}
+
+    def _is_same(self, source: Source, status: os.stat_result) -> bool:
+        return super()._is_same(source, status) and status.st_ctime_ns == self._change_times.get(source.ref)
 
     def _look_up(self, ref: str) -> Source:
         source = super()._look_up(ref)
-        return replace(source, content=self._digest(source))
+        try:
+            change_time = os.stat(source.path).st_ctime_ns
+        except OSError as error:
+            raise SourceChanged(ref, error.strerror or str(error)) from None
+        if len(self._change_times) >= _MAX_REMEMBERED:
+            self._change_times.clear()
+        self._change_times[ref] = change_time
+        return replace(source, content=self._digest(source, change_time))

@@ -91,7 +91,7 @@ class RemoteSources:
         # Check even if the source is stored: its host may have been removed from the configuration.
         self.client.guard.check(url)
         record = self._known(url)
-        if record is None or record.until <= time.time():
+        if record is None or not self._is_fresh(record):
             record = self.store.once(_key(url), lambda: self._ask(url, check))
         if record.file is not None:
             return self._source(record)
@@ -104,7 +104,7 @@ class RemoteSources:
             SourceNotFound, RemoteFailed: As in `find`.
         """
         record = self._remembered.get(source.ref)
-        if record is not None and record.until > time.time() and record.mtime_ns == source.mtime_ns:
+        if record is not None and self._is_fresh(record) and record.mtime_ns == source.mtime_ns:
             return source
         found = self.find(source.ref, check)
         return source if found == source else found
@@ -118,6 +118,11 @@ class RemoteSources:
         """Remove everything that is stored for *url* and return the number of files."""
         self._remembered.pop(url, None)
         return self.store.purge(_key(url)[0])
+
+    def _is_fresh(self, record: _Record) -> bool:
+        """Return whether *record* holds now. One that holds for longer than any may was made by a wrong clock."""
+        longest = max(self.max_age_seconds, self.error_ttl_seconds, _SHORTEST_SECONDS)
+        return 0 < record.until - time.time() <= longest
 
     def _known(self, url: str) -> _Record | None:
         """Return the record of *url*, or None if there is none, or if the version in it has been evicted."""
@@ -140,7 +145,7 @@ class RemoteSources:
         """Request *url*, unless another process has just done so, and return the new record."""
         self._remembered.pop(url, None)
         last = self._known(url)
-        if last is not None and last.until > time.time():
+        if last is not None and self._is_fresh(last):
             return last
         try:
             record = self._fetch(url, last, check)

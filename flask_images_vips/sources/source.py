@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import Busy, SourceChanged, SourceNotFound
 
@@ -19,6 +19,16 @@ _OPEN_FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+# A folder that may be entered but not listed can be opened by its path alone.
+_FOLDER_FLAGS = (
+    getattr(os, "O_PATH", os.O_RDONLY)
+    | getattr(os, "O_DIRECTORY", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+# A part of the path is gone, has become a link, or is no link any more.
+_REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL}
 
 # Errors that say nothing about the file. ESTALE does not exist on Windows.
 _PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", None)}
@@ -37,9 +47,10 @@ _MENDED = {
 class Source:
     """One version of one original file.
 
-    *ref* is the path or URL that was asked for, *path* is the path of the file, and *root* is the folder that the file
-    must be in. The version consists of *size_bytes* and *mtime_ns*, but not of the inode, so that a copy of the file on
-    another host is the same source. If *content* is set, this digest of the file's bytes is the version instead.
+    *ref* is the path or URL that was asked for, *path* is the path of the file, which may lead through links, and
+    *root* is the folder that the file must be in, without links. The version consists of *size_bytes* and *mtime_ns*,
+    but not of the *inode*, so that a copy of the file on another host is the same source. If *content* is set, this
+    digest of the file's bytes is the version instead.
     """
 
     ref: str
@@ -48,11 +59,15 @@ class Source:
     size_bytes: int
     mtime_ns: int
     content: str | None = None
+    inode: int = field(default=0, compare=False)
 
     @property
     def identity(self) -> str:
-        """A string that identifies this version of this source, on every host that has the same file."""
-        version = self.content or f"{self.size_bytes}|{self.mtime_ns}"
+        """A string that identifies this version of this source, on every host that has the same file.
+
+        Different files may have the same name, size and time, so the folder counts too, unless the bytes are known.
+        """
+        version = self.content or f"{self.root}|{self.size_bytes}|{self.mtime_ns}"
         _, _, extension = self.ref.lower().rpartition(".")
         return "|".join([self.ref, version, *([_MENDED[extension]] if extension in _MENDED else [])])
 
@@ -68,22 +83,12 @@ class Source:
         A descriptor is used because libvips reads options from file names, such as ``cat.gif[n=-1]``.
 
         Raises:
-            SourceNotFound: If the file may not be read, is not a regular file, or is a link out of *root*.
+            SourceNotFound: If the file may not be read, or is not a regular file.
             Busy: If it cannot be opened at the moment, for example because this process has no descriptors left.
-            SourceChanged: If the file is gone, is another version, or changes during the block. This error replaces an
-                error of the block.
+            SourceChanged: If the file is gone, is another version, changes during the block, or if a link on its path
+                leads out of *root* since it was found. This error replaces an error of the block.
         """
-        real = real_path_inside(self.path, self.root)
-        if real is None:
-            raise SourceNotFound(self.ref, "a link that leads out of its folder")
-        try:
-            descriptor = os.open(real, _OPEN_FLAGS)
-        except (FileNotFoundError, NotADirectoryError):
-            raise SourceChanged(self.ref, "gone since it was found") from None
-        except OSError as error:
-            if error.errno in _PASSING:
-                raise Busy(f"{self.ref!r} cannot be opened now: {error.strerror}") from None
-            raise SourceNotFound(self.ref, error.strerror or str(error)) from None
+        descriptor = self._opened()
         try:
             before = self._checked(descriptor)
             try:
@@ -98,6 +103,20 @@ class Source:
         finally:
             os.close(descriptor)
 
+    def _opened(self) -> int:
+        try:
+            root = os.path.realpath(self.root)
+            real = real_path_inside(self.path, root)
+            if real is None:
+                raise SourceChanged(self.ref, "a link on its path leads out of its folder since it was found")
+            return _open_below(root, os.path.relpath(real, root))
+        except OSError as error:
+            if error.errno in _REPLACED:
+                raise SourceChanged(self.ref, "gone since it was found") from None
+            if error.errno in _PASSING:
+                raise Busy(f"{self.ref!r} cannot be opened now: {error.strerror}") from None
+            raise SourceNotFound(self.ref, error.strerror or str(error)) from None
+
     def _checked(self, descriptor: int) -> os.stat_result:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -105,6 +124,26 @@ class Source:
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
             raise SourceChanged(self.ref, "not the version that was asked for")
         return status
+
+
+def _open_below(root: str, path: str) -> int:
+    """Open the file *path* in the folder *root* without following any link, also none that has just been made.
+
+    Raises:
+        OSError: If it cannot be opened. Its number is one of `_REPLACED` if a part of *path* is a link.
+    """
+    if os.open not in os.supports_dir_fd:  # Windows
+        return os.open(os.path.join(root, path), _OPEN_FLAGS)
+    *folders, name = path.split(os.sep)
+    descriptor = os.open(root, _FOLDER_FLAGS)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _FOLDER_FLAGS, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        return os.open(name, _OPEN_FLAGS, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def real_path_inside(path: str, root: str) -> str | None:

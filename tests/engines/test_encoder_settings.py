@@ -51,22 +51,22 @@ def picture(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("query", "format", "file"),
     [
-        ({}, "jpeg", "ba5477fe1468-2b2a9b5fcd0da3236c3c8e642ad5f88f.jpg"),
-        ({"w": "400", "h": "300", "m": "crop"}, "jpeg", "fc21dd32d285-3edfe8633d75485a69c8d319ae088adb.jpg"),
+        ({}, "jpeg", "82ba4a39c334-7ecbe7dcc3da47024113c314ca48daab.jpg"),
+        ({"w": "400", "h": "300", "m": "crop"}, "jpeg", "b2d0b56aec59-d813742d73b3542563913c543879e671.jpg"),
         (
             {"w": "400", "e": "1", "q": "60", "usm": "0.3,250,2"},
             "png",
-            "be0b2e6d04b7-bff0c55049941959e39892de86c87105.png",
+            "16b7bbab7ed0-ee3805bbbdb6c6c4a3f12fc67a9f7147.png",
         ),
         (
             {"w": "80", "h": "80", "m": "pad", "b": "#fa780a"},
             "avif",
-            "ad179f32e613-874889d73ba1f8842ee7a37df57df139.avif",
+            "79c0ef69db51-8344494496b480fa1281a21015cf7f7e.avif",
         ),
         (
             {"x": "EXTENT_0_0_10p_10p_90p_90p", "h": "90"},
             "tiff",
-            "5fb789bfb400-ed63087a6571a0d48ba0e4187d107d9a.tif",
+            "67115d2e4ad8-7baf7a8a7fd0ed648182b175cd2d0100.tif",
         ),
     ],
 )

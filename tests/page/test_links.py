@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, request, url_for
 from werkzeug.routing import BuildError
 
 from flask_images_vips import Images, resized_img_size, resized_img_src, resized_img_tag
+from flask_images_vips.errors import ConfigError
 from flask_images_vips.page.links import _report_unknown, find, url_builder
 
 
@@ -145,3 +146,52 @@ def test_a_source_is_found_only_where_it_is_on_this_host(page: Flask) -> None:
 def test_the_watermark_is_a_part_of_the_version(page: Flask) -> None:
     url = resized_img_src("a.png", watermark="small.png,se")
     assert "." in url.partition("?v=")[2].partition("&")[0]
+
+
+def test_with_host_matching_images_are_where_static_files_are(tmp_path: Path, draw: Any) -> None:
+    draw("a.png")
+    app = Flask("site", root_path=str(tmp_path), host_matching=True, static_host="static.example")
+    app.config.update(SECRET_KEY="any", IMAGES_CACHE=str(tmp_path / "cache"), IMAGES_EARLY_HITS=True)
+    Images(app)
+    for host, prefix in (("static.example", ""), ("other.example", "http://static.example")):
+        with app.test_request_context(base_url=f"http://{host}"):
+            url = resized_img_src("a.png", width=9)
+            assert url.startswith(f"{prefix}/imgsizer/a.png?")
+            assert url_for("static", filename="a.png") == f"{prefix}/static/a.png"
+            external = resized_img_src("a.png", width=9, external=True, scheme="https")
+            assert external.startswith("https://static.example/imgsizer/a.png?")
+    for _ in range(2):
+        path = url.removeprefix("http://static.example")
+        statuses = [
+            app.test_client().get(path, base_url=f"http://{host}.example").status_code for host in ("static", "other")
+        ]
+        assert statuses == [200, 404]
+
+
+def test_with_host_matching_there_must_be_a_host_for_static_files() -> None:
+    with pytest.raises(ConfigError, match="Pass static_host"):
+        Images(Flask("site", host_matching=True, static_folder=None))
+
+
+def test_with_subdomain_matching_images_are_where_static_files_are(tmp_path: Path, draw: Any) -> None:
+    draw("a.png")
+    app = Flask("site", root_path=str(tmp_path), subdomain_matching=True)
+    app.config.update(SECRET_KEY="any", IMAGES_CACHE=str(tmp_path / "cache"), SERVER_NAME="site.example")
+    Images(app)
+    for host, prefix in (("site.example", ""), ("api.site.example", "http://site.example")):
+        with app.test_request_context(base_url=f"http://{host}"):
+            url = resized_img_src("a.png", width=9)
+            assert url.startswith(f"{prefix}/imgsizer/a.png?")
+            assert url_for("static", filename="a.png") == f"{prefix}/static/a.png"
+        assert app.test_client().get(url.removeprefix(prefix), base_url="http://site.example").status_code == 200
+
+
+def test_prefixes_are_quoted(make_app: Any, draw: Any) -> None:
+    draw("a.png")
+    app = make_app(IMAGES_URL="/my pics é@(+)", APPLICATION_ROOT="/my app")
+    with app.test_request_context(base_url="http://localhost/100% mine"):
+        url = resized_img_src("a.png", width=9)
+    assert url.startswith("/100%25%20mine/my%20pics%20%C3%A9@(+)/a.png?")
+    assert app.test_client().get(url.removeprefix("/100%25%20mine")).status_code == 200
+    with app.app_context():
+        assert resized_img_src("a.png", width=9).startswith("/my%20app/my%20pics")

@@ -13,8 +13,9 @@ from PIL import Image
 
 from flask_images_vips.access import Privacy
 from flask_images_vips.config.keys import Config
+from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
-from flask_images_vips.serving.headers import Freshness, front_headers
+from flask_images_vips.serving.headers import Freshness, disposition, front_headers
 from flask_images_vips.urls import ImageUrl
 from serving.test_views import age
 
@@ -126,3 +127,27 @@ def test_other_origins_may_be_let_in(make_app: Any, draw: Any) -> None:
     headers = app.test_client().get(url_of(app, "a.png", width=10)).headers
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        (ImageUrl("a.png", Options(download="Invoice No. 5"), None), "Invoice No. 5.webp"),
+        (ImageUrl("a.png", Options(download="cat.JPG"), None), "cat.webp"),
+        (ImageUrl("a.png", Options(download="cat.heic"), None), "cat.webp"),
+        (ImageUrl("a.png", Options(download=".png"), None), ".png.webp"),
+        (ImageUrl("scan 2024.10", Options(download="1"), None), "scan 2024.10.webp"),
+        (ImageUrl("http://example.com/a%20b.png", Options(), None, remote=True), "a b.webp"),
+        (ImageUrl("http://example.com/a%2Fb%0A.png", Options(), None, remote=True), "a_b_.webp"),
+        (ImageUrl("a%20b.png", Options(), None), "a%20b.webp"),
+        (ImageUrl("http://example.com/cat/?x", Options(), None, remote=True), "cat.webp"),
+        (ImageUrl("http://example.com", Options(), None, remote=True), "image.webp"),
+    ],
+)
+def test_a_name_loses_the_extension_of_an_image_and_no_other(url: ImageUrl, name: str) -> None:
+    assert disposition(url, by_name("webp")).partition("; ")[2] == f'filename="{name}"'
+
+
+def test_the_name_of_a_remote_file_is_decoded() -> None:
+    header = disposition(ImageUrl("http://example.com/%C3%BCber.png", Options(), None, remote=True), by_name("png"))
+    assert header == "inline; filename=\"_ber.png\"; filename*=UTF-8''%C3%BCber.png"

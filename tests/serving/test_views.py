@@ -252,6 +252,18 @@ def test_the_lock_and_a_renderer_are_waited_for_in_one_timeout(make_app: Any, dr
     hanging.join()
 
 
+def test_a_busy_host_sends_no_larger_picture_than_the_url_allows(make_app: Any, draw: Any) -> None:
+    draw("a.png", (200, 100))
+    app = make_app(IMAGES_LOCK_TIMEOUT=0.1)
+    smallest, *urls = [url_of(app, "a.png", width=width) for width in (20, 40, 60, 80, 100)]
+    client = app.test_client()
+    assert [client.get(urls[number]).status_code for number in (0, 3)] == [200, 200]
+    with all_renderers_taken(app):
+        assert client.get(smallest).status_code == 503
+        sizes = [Image.open(io.BytesIO(client.get(url).data)).width for url in urls]
+    assert sizes == [40, 40, 40, 100]
+
+
 def test_two_applications_in_one_process_do_not_mix(tmp_path: Path, make_app: Any, draw: Any) -> None:
     draw("a.png")
     one = make_app()

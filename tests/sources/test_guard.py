@@ -205,6 +205,7 @@ def test_multicast_private_and_reserved_addresses_are_not_public(address: IPv4Ad
         ("http://[2606:4700:0::1111]:80/", Target("http", "2606:4700::1111", 80, "/")),
         ("http://[::ffff:8.8.8.8]/", Target("http", "8.8.8.8", 80, "/")),
         ("http://１.１.１.１/", Target("http", "1.1.1.1", 80, "/")),
+        (" http://example.com/a b?c d ", Target("http", "example.com", 80, "/a%20b?c%20d")),
         ("http://my_bucket.example/a|b", Target("http", "my_bucket.example", 80, "/a|b")),
     ],
 )
@@ -220,6 +221,7 @@ def test_a_url_is_taken_apart_into_what_is_asked_of_whom(url: str, target: Targe
         ("/b.jpg", "https://example.com/b.jpg"),
         ("//example.org/b.jpg", "https://example.org/b.jpg"),
         ("?q", "https://example.com/x/a.jpg?q"),
+        ("b c.jpg", "https://example.com/x/b%20c.jpg"),
         ("http://example.org:443/", "http://example.org:443/"),
     ],
 )
@@ -243,7 +245,6 @@ def test_a_redirect_may_be_relative(location: str, url: str) -> None:
         ),
         *(
             "http://exa mple.com/",
-            "http://example.com/a b",
             "http://example.com/\n",
             "http://example.com/\u2028",
             "http://a\\b",

@@ -230,6 +230,14 @@ def test_a_redirect_may_be_relative_and_need_not_be_ascii(trusting: ssl.SSLConte
     assert b"GET /%C3%A9.jpg?%C3%BC " in server.requests[1]
 
 
+def test_spaces_in_a_url_and_in_a_redirect_are_quoted(trusting: ssl.SSLContext) -> None:
+    with Server(in_turn(redirects("/next one.jpg?x y"), status(200))) as server:
+        server_url = f"{server.url} b.jpg"
+        client_of(server, trusting=trusting).get(server_url, io.BytesIO())
+    assert b"%20b.jpg " in server.requests[0]
+    assert b"GET /next%20one.jpg?x%20y " in server.requests[1]
+
+
 def test_so_many_redirects_are_followed_and_no_more(trusting: ssl.SSLContext) -> None:
     for redirects_given, fits in ((0, True), (2, True), (3, False)):
         with Server(in_turn(*[redirects("/next")] * redirects_given, status(200))) as server:

@@ -105,7 +105,7 @@ def test_without_folders_nothing_is_found() -> None:
 def test_a_digest_is_the_version_and_is_asked_for_once_for_each_file(roots: list[Path]) -> None:
     digested: list[int] = []
 
-    def digest(source: Source) -> str:
+    def digest(source: Source, change_time: int) -> str:
         digested.append(source.size_bytes)
         return Path(source.path).read_text()
 
@@ -118,3 +118,6 @@ def test_a_digest_is_the_version_and_is_asked_for_once_for_each_file(roots: list
     assert digested == [5]
     os.utime(path, (0, 0))
     assert sources.find("cat.jpg").identity == found.identity
+    path.write_text("a-dog")
+    os.utime(path, (0, 0))  # the same size and time
+    assert sources.find("cat.jpg").content == "a-dog"

@@ -93,14 +93,14 @@ def sources_of(app: Flask) -> RemoteSources:
     return remote
 
 
-def expire(app: Flask, url: str) -> None:
-    """Let the record of *url* be old, for all processes."""
+def expire(app: Flask, url: str, until: float = 0) -> None:
+    """Let the record of *url* be old, or hold *until* another time, for all processes."""
     remote = sources_of(app)
     remote._remembered.clear()
     for path in cached_files(Path(remote.store.folder)):
         if path.name == "record":
             record = json.loads(path.read_bytes())
-            path.write_text(json.dumps({**record, "until": 0}))
+            path.write_text(json.dumps({**record, "until": until}))
 
 
 def pixels(response: Any) -> tuple[int, int]:
@@ -361,6 +361,17 @@ def test_a_time_in_the_future_is_now(remote_app: Callable[..., Flask], origin: O
     assert pixels(get(app, url_of(app, origin.url, width=40))) == (40, 30)
     (record,) = sources_of(app)._remembered.values()
     assert record.mtime_ns <= time.time_ns() + 1_000_000_000
+
+
+def test_a_record_of_a_clock_that_ran_years_ahead_is_asked_for_again(
+    remote_app: Callable[..., Flask], origin: Origin
+) -> None:
+    app = remote_app()
+    url = url_of(app, origin.url, width=40)
+    assert pixels(get(app, url)) == (40, 30)
+    expire(app, origin.url, until=time.time() + 14 * 365 * 86_400)
+    assert pixels(get(app, url)) == (40, 30)
+    assert len(origin.asked) == 2
 
 
 def test_what_was_kept_of_a_host_that_is_allowed_no_more_is_not_used(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import share
 
 from flask_images_vips.errors import SourceChanged, SourceNotFound
 from flask_images_vips.sources.source import Source, real_path_inside
@@ -30,16 +35,19 @@ def picture(tmp_path: Path) -> Path:
 
 def test_its_identity_is_that_of_the_same_file_on_every_host(picture: Path, tmp_path: Path) -> None:
     source = source_of(picture)
-    assert source.identity == "a.jpg|9|1700000000123456700"
+    assert source.identity == f"a.jpg|{picture.parent}|9|1700000000123456700"
     assert source.mtime == 1_700_000_000
+    by_a_link = Source("a.jpg", str(picture.parent), "/other/a.jpg", 9, 1_700_000_000_123_456_700, inode=1)
+    assert by_a_link.identity == source.identity
     elsewhere = Source("a.jpg", "/other", "/other/a.jpg", 9, 1_700_000_000_123_456_700)
-    assert elsewhere.identity == source.identity
+    assert elsewhere.identity != source.identity
 
 
 def test_a_digest_of_its_bytes_takes_the_place_of_size_and_time(picture: Path) -> None:
     status = os.stat(picture)
     source = Source("a.jpg", str(picture.parent), str(picture), status.st_size, status.st_mtime_ns, content="digest")
     assert source.identity == "a.jpg|digest"
+    assert replace(source, root="/other").identity == source.identity
 
 
 def test_the_descriptor_is_at_the_beginning_and_closed_after_the_block(picture: Path) -> None:
@@ -101,8 +109,76 @@ def test_a_link_out_of_its_root_is_not_opened(picture: Path, tmp_path: Path) -> 
     source = source_of(picture)
     picture.unlink()
     picture.symlink_to(secret)
-    with pytest.raises(SourceNotFound, match="out of its folder"), source.open():
+    with pytest.raises(SourceChanged, match="out of its folder"), source.open():
         pytest.fail("it was opened")
+
+
+@pytest.fixture
+def swappable(tmp_path: Path) -> tuple[Source, Callable[[], None]]:
+    """A source in a folder, and a function that exchanges this folder for a link out of the root, and back again."""
+    folder, outside = tmp_path / "root" / "album", tmp_path / "outside"
+    for each, content in ((folder, b"a picture"), (outside, b"a secret!")):
+        each.mkdir(parents=True)
+        (each / "a.jpg").write_bytes(content)
+        os.utime(each / "a.jpg", ns=(0, 0))
+    link = tmp_path / "link"
+    link.symlink_to(outside)
+
+    def swap() -> None:
+        os.rename(folder, tmp_path / "moved")
+        os.rename(link, folder)
+        os.rename(tmp_path / "moved", link)
+
+    return source_of(folder / "a.jpg", tmp_path / "root"), swap
+
+
+@posix
+def test_a_folder_that_becomes_a_link_before_the_file_is_opened_is_not_followed(
+    swappable: tuple[Source, Callable[[], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, swap = swappable
+
+    def swapping(path: str, root: str) -> str | None:
+        real = real_path_inside(path, root)
+        swap()
+        return real
+
+    monkeypatch.setattr("flask_images_vips.sources.source.real_path_inside", swapping)
+    with pytest.raises(SourceChanged, match="gone"), source.open():
+        pytest.fail("it was opened")
+    with pytest.raises(SourceChanged, match="out of its folder"), source.open():
+        pytest.fail("it was opened")
+
+
+@posix
+def test_a_folder_that_is_exchanged_for_a_link_all_the_time_shows_nothing_outside(
+    swappable: tuple[Source, Callable[[], None]],
+) -> None:
+    source, swap = swappable
+    ended = threading.Event()
+
+    def exchange() -> None:
+        for _ in range(share(10_000)):
+            swap()
+        ended.set()
+
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    while not ended.is_set():
+        with suppress(SourceChanged), source.open() as descriptor:
+            assert os.read(descriptor, 100) == b"a picture"
+    thread.join()
+
+
+@posix
+def test_a_folder_that_may_be_entered_but_not_listed_is_enough(picture: Path) -> None:
+    source = source_of(picture)
+    picture.parent.chmod(0o300)
+    try:
+        with source.open() as descriptor:
+            assert os.read(descriptor, 100) == b"a picture"
+    finally:
+        picture.parent.chmod(0o700)
 
 
 @posix

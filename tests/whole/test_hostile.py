@@ -576,7 +576,7 @@ def test_links_are_followed_inside_their_folder_alone(
         (static / name).symlink_to(target)
     os.mkfifo(static / "pipe.png")
     (static / "pipe link.png").symlink_to("pipe.png")
-    app = make_app(IMAGES_PATH=["static"])
+    app = make_app(IMAGES_PATH=["static"], IMAGES_FOLLOW_LINKS=False)
     app.testing = True
     inside = ("in.png", "chain.png", "inner/a.png", "absolute.png", "there and back.png")
     outside = (

@@ -211,12 +211,13 @@ def picture_of(answer: Answer) -> tuple[int, int]:
 
 
 @with_renderers
-def test_a_busy_host_answers_with_the_next_larger_rendition_that_it_has(folder: Path, busy: Server) -> None:
+def test_a_busy_host_answers_with_the_next_smaller_rendition_that_it_has(folder: Path, busy: Server) -> None:
     app = site(folder)
     for width in (200, 500, 800):
         assert picture_of(busy.get(url_of(app, "large.jpg", width=width)))[0] == width
-    expected = {100: 200, 201: 500, 499: 500, 600: 800, 900: 800}
+    expected = {201: 200, 499: 200, 600: 500, 900: 800}
     with stopped_renderers():
+        assert is_busy(busy.get(url_of(app, "large.jpg", width=100)))
         for width, nearest in expected.items():
             answer = busy.get(url_of(app, "large.jpg", width=width))
             assert picture_of(answer)[0] == nearest
@@ -260,10 +261,10 @@ def test_another_quality_will_do_for_a_busy_host(folder: Path, busy: Server) -> 
 @with_renderers
 def test_a_crop_of_the_same_shape_will_do_for_a_busy_host(folder: Path, busy: Server) -> None:
     app = site(folder)
-    busy.get(url_of(app, "large.jpg", width=400, height=300, mode="crop"))
+    busy.get(url_of(app, "large.jpg", width=200, height=150, mode="crop"))
     with stopped_renderers():
-        answer = busy.get(url_of(app, "large.jpg", width=200, height=150, mode="crop"))
-        assert picture_of(answer) == (400, 300)
+        answer = busy.get(url_of(app, "large.jpg", width=400, height=300, mode="crop"))
+        assert picture_of(answer) == (200, 150)
 
 
 @with_renderers
@@ -297,7 +298,7 @@ def test_a_busy_host_answers_nothing_made_of_an_older_source(folder: Path, busy:
     assert busy.get(url_of(app, "large.jpg", width=400)).status == 200
     shutil.copyfile(folder / "static" / "small.jpg", folder / "static" / "large.jpg")
     with stopped_renderers():
-        assert is_busy(busy.get(url_of(app, "large.jpg", width=200)))
+        assert is_busy(busy.get(url_of(app, "large.jpg", width=500)))
 
 
 @with_renderers
@@ -314,9 +315,9 @@ def test_a_nearest_rendition_gets_no_link_at_the_front_door(folder: Path, serve:
     assert picture_of(server.get(url_of(app, "large.jpg", width=400)))[0] == 400
     assert links() == 1
     with stopped_renderers():
-        assert picture_of(server.get(url_of(app, "large.jpg", width=300)))[0] == 400
+        assert picture_of(server.get(url_of(app, "large.jpg", width=500)))[0] == 400
         assert links() == 1
-    assert picture_of(server.get(url_of(app, "large.jpg", width=300)))[0] == 300
+    assert picture_of(server.get(url_of(app, "large.jpg", width=500)))[0] == 500
     assert links() == 2
 
 
