@@ -75,7 +75,8 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
     with entry:
         now = int(time.time())
         if hit.link is not None and (door := hit.images.front_door) is not None:
-            door.link(hit.link, entry.path, public=privacy == "public", settled=hit.freshness.is_settled(now))
+            public, settled = privacy == "public", hit.freshness.is_settled(now)
+            door.link(hit.link, entry.path, public=public, settled=settled, confirm=hit.is_still_public)
         if hit.count_answer is not None and entry.path is not None and privacy != NO_STORE:
             hit.count_answer()
         # Use the format of nginx's ETags, because either server may send the file.

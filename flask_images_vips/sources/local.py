@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceNotFound
-from .source import Source, real_path_inside
+from .source import SETTLED_SECONDS, Source, real_path_inside
 
 _MAX_REMEMBERED = 4096
 
 
 class LocalSources:
-    """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used."""
+    """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used.
+
+    *on_same_version* is called with a source that was replaced by another that has the same version in URLs, although
+    it was settled.
+    """
 
     def __init__(self, roots: Sequence[str]) -> None:
         self.roots = tuple(roots)
+        self.on_same_version: Callable[[Source], None] = lambda source: None
         self._found: dict[str, Source] = {}
 
     def again(self, source: Source) -> Source:
@@ -49,8 +55,10 @@ class LocalSources:
     def _looked_up(self, ref: str) -> Source:
         if len(self._found) >= _MAX_REMEMBERED:
             self._found.clear()
-        self._found.pop(ref, None)
+        last = self._found.pop(ref, None)
         source = self._found[ref] = self._look_up(ref)
+        if last is not None and _has_same_version(last, source) and time.time() > source.mtime + SETTLED_SECONDS:
+            self.on_same_version(source)
         return source
 
     def _look_up(self, ref: str) -> Source:
@@ -67,6 +75,11 @@ class LocalSources:
                 if status is not None and stat.S_ISREG(status.st_mode):
                     return Source(ref, root, os.path.join(root, ref), status.st_size, status.st_mtime_ns)
         raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+
+
+def _has_same_version(last: Source, source: Source) -> bool:
+    """Return whether two different sources have the same version in URLs."""
+    return last != source and (last.content, last.mtime) == (source.content, source.mtime)
 
 
 def _climbs(ref: str) -> bool:
