@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 
 from ..errors import ImagesError
@@ -14,7 +15,7 @@ from .header import FileHeader
 _START_OF_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 _START = b"\xff\xd8\xff"
 END_MARKER = bytes([0xFF, _END])
-_TAIL = 4096
+_PIECE = 1 << 18
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
 _DECODED = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended and progressive, by Huffman or arithmetic coding
 _LOSSLESS = {0xC3, 0xCB}
@@ -63,15 +64,22 @@ def read(file: BoundedFile) -> FileHeader:
 
 def is_lossless(descriptor: int) -> bool:
     """Return whether the file at *descriptor* is a lossless JPEG. Decoders cannot shrink it, and do not say so."""
+    return next((marker in _LOSSLESS for marker, _ in _segments(descriptor) if marker in _FRAMES), False)
+
+
+def _segments(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Yield the marker and the offset of each segment up to the first scan, or up to the first that is broken."""
     offset = 2
     with suppress(NotKnown, ImagesError):
         file = BoundedFile(descriptor, "")
         for _ in range(MAX_PARTS):
             head = file.read(offset, 4)
-            if head[0] != 0xFF or head[1] in _FRAMES:
-                return head[0] == 0xFF and head[1] in _LOSSLESS
+            if head[0] != 0xFF:
+                return
+            yield head[1], offset
+            if head[1] == _START_OF_SCAN:
+                return
             offset += 2 + int.from_bytes(head[2:], "big")
-    return False
 
 
 def is_jpeg(descriptor: int) -> bool:
@@ -80,12 +88,21 @@ def is_jpeg(descriptor: int) -> bool:
 
 
 def lacks_end(descriptor: int) -> bool:
-    """Return whether the JPEG at *descriptor* seems to end within its pixels, perhaps only without the last marker."""
+    """Return whether the JPEG at *descriptor* ends within its pixels, perhaps only without the last marker.
+
+    Many cameras write other data behind that marker, such as a video. It cannot occur within the data of pixels.
+    """
     size = os.fstat(descriptor).st_size
-    tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))
-    if tail.endswith(END_MARKER):
+    if os.pread(descriptor, len(END_MARKER), max(0, size - len(END_MARKER))) == END_MARKER:
         return False
-    return tail.rfind(END_MARKER) <= tail.rfind(bytes([0xFF, _START_OF_SCAN]))  # both -1 if it is all pixels
+    start = next((offset for marker, offset in _segments(descriptor) if marker == _START_OF_SCAN), size)
+    before = b""
+    for offset in range(start, size, _PIECE):
+        piece = os.pread(descriptor, _PIECE, offset)
+        if END_MARKER in before + piece:
+            return False
+        before = piece[-1:]
+    return start < size
 
 
 def _size(file: BoundedFile, marker: int, start: int, end: int) -> Size:
