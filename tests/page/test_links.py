@@ -148,6 +148,14 @@ def test_the_watermark_is_a_part_of_the_version(page: Flask) -> None:
     assert "." in url.partition("?v=")[2].partition("&")[0]
 
 
+def url_beside_static_files(prefix: str) -> str:
+    """Check that the URLs of images begin with *prefix* as those of static files do, and return one."""
+    url = resized_img_src("a.png", width=9)
+    assert url.startswith(f"{prefix}/imgsizer/a.png?")
+    assert url_for("static", filename="a.png") == f"{prefix}/static/a.png"
+    return url
+
+
 def test_with_host_matching_images_are_where_static_files_are(tmp_path: Path, draw: Any) -> None:
     draw("a.png")
     app = Flask("site", root_path=str(tmp_path), host_matching=True, static_host="static.example")
@@ -155,9 +163,7 @@ def test_with_host_matching_images_are_where_static_files_are(tmp_path: Path, dr
     Images(app)
     for host, prefix in (("static.example", ""), ("other.example", "http://static.example")):
         with app.test_request_context(base_url=f"http://{host}"):
-            url = resized_img_src("a.png", width=9)
-            assert url.startswith(f"{prefix}/imgsizer/a.png?")
-            assert url_for("static", filename="a.png") == f"{prefix}/static/a.png"
+            url = url_beside_static_files(prefix)
             external = resized_img_src("a.png", width=9, external=True, scheme="https")
             assert external.startswith("https://static.example/imgsizer/a.png?")
     for _ in range(2):
@@ -180,9 +186,7 @@ def test_with_subdomain_matching_images_are_where_static_files_are(tmp_path: Pat
     Images(app)
     for host, prefix in (("site.example", ""), ("api.site.example", "http://site.example")):
         with app.test_request_context(base_url=f"http://{host}"):
-            url = resized_img_src("a.png", width=9)
-            assert url.startswith(f"{prefix}/imgsizer/a.png?")
-            assert url_for("static", filename="a.png") == f"{prefix}/static/a.png"
+            url = url_beside_static_files(prefix)
         assert app.test_client().get(url.removeprefix(prefix), base_url="http://site.example").status_code == 200
 
 
