@@ -11,7 +11,7 @@ from itertools import accumulate, islice
 
 logger = logging.getLogger("flask_images_vips")
 
-_MAX_ENTRIES = 100_000  # files and folders to look at for links at the start, which takes about a tenth of a second
+_MAX_ENTRIES = 100_000  # files and folders to look at for links at the start, which takes some tenths of a second
 _MAX_WARNINGS = 100
 
 
