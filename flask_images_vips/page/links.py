@@ -15,7 +15,7 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..abilities import Abilities
-from ..errors import InvalidOption, InvalidPath, SourceError
+from ..errors import Busy, InvalidOption, InvalidPath, SourceError
 from ..formats import AUTO, Format
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
@@ -85,8 +85,12 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
 
 def find(ref: str) -> Source | None:
     """Return the source *ref*, or None if it is missing, or is remote and has not been fetched yet."""
-    with suppress(SourceError, InvalidPath):
+    try:
         return current_images().pipeline.sources.here(ref)
+    except Busy as error:
+        logger.warning("image %r in a template: %s", ref, error)
+    except (SourceError, InvalidPath):
+        pass
     return None
 
 

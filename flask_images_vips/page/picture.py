@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import urls
 from ..config.keys import Config
-from ..errors import ImagesError, InvalidOption, SourceNotFound
+from ..errors import ImagesError, InvalidOption
 from ..formats import Format
 from ..geometry import Size, plan
 from ..options.options import Options
@@ -72,10 +72,9 @@ class Picture:
             options = options_of(self.keywords)
             if self.source is None and urls.is_remote(self.ref):
                 return None
-            if self.source is None:
-                raise SourceNotFound(self.ref, "not found in IMAGES_PATH")
             pipeline = current_images().pipeline
-            header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
+            source = self.source or pipeline.sources.here(self.ref)  # raises the reason why there is none
+            header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
             return Known(header, options, ImageSize.planned(header.size, options, trimmed))
         except ImagesError as error:
             logger.warning("cannot tell the size of image %r in a template: %s", self.ref, error)
@@ -180,7 +179,8 @@ class ResponsivePicture(Picture):
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
-            pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
+            with suppress(ImagesError):  # the page does not depend on it
+                pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
         sides: Iterable[dict[str, Any]] = ({"width": each.width, "height": each.height} for each in found)
         if pipeline.presets.restricting:
             sides = map(pipeline.presets.expanded, sides)

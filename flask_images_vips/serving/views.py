@@ -25,6 +25,7 @@ from ..errors import (
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
+from ..system_errors import busy, is_passing
 from ..urls import ImageUrl
 from .fallback import stand_in
 from .headers import VARY, common_headers
@@ -48,6 +49,7 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     SourceChanged: (503, "no-store"),
     Busy: (503, "no-store"),
 }
+_ANSWERED: tuple[type[Exception], ...] = (*_STATUS, OSError)
 _REASONS = {
     400: "This image URL has an invalid option.",
     403: "You may not see this image.",
@@ -74,8 +76,16 @@ def serve(path: str) -> Response:
         if entry is None:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
-    except tuple(_STATUS) as error:
+    except _ANSWERED as failure:
+        error = failure if isinstance(failure, ImagesError) else _of_system(path, failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
+
+
+def _of_system(path: str, error: Exception) -> Busy:
+    """Return the error for an image that cannot be served because of *error*, or raise *error* if it does not pass."""
+    if isinstance(error, OSError) and is_passing(error):
+        return busy(path, error)
+    raise error
 
 
 def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, Entry, Privacy]:

@@ -16,6 +16,7 @@ from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedS
 from ...geometry import ORIENTATIONS, Turn
 from ...headers.coding import read_coding
 from ...headers.jpeg import is_jpeg, is_lossless
+from ...system_errors import is_passing
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -49,6 +50,7 @@ class Reader:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnreadableSource: If Pillow fails within the block, because the image is broken.
             LimitExceeded: If reading takes longer than the timeout, or takes too many steps.
+            OSError: If the file cannot be read at the moment.
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -68,6 +70,8 @@ class Reader:
             reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
             raise UnsupportedSource(ref, reason) from error
         except Exception as error:  # Pillow's parsers may raise any exception
+            if isinstance(error, OSError) and is_passing(error):
+                raise
             raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:

@@ -23,6 +23,7 @@ from . import shared_decode as once
 from .deadline import Deadline
 from .effects import turn
 from .fork_safety import note_pixels
+from .input import reading
 from .load import pyvips
 from .reader import ERRORS, Reader, apart, has, has_palette, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
@@ -75,21 +76,22 @@ class VipsEngine:
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
-        try:
-            format, image = self._reader.open(descriptor, ref, only_header=True)
-            return Header(
-                upright_size(image),
-                format,
-                frames=image.get("n-pages") if format in ("gif", "webp") and has(image, "n-pages") else 1,
-                alpha=bool(image.hasalpha()),
-                whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
-                palette=has_palette(image),
-            )
-        except FAILURES as error:
-            raise _failure(ref, error) from error
+        with reading(descriptor):
+            try:
+                format, image = self._reader.open(descriptor, ref, only_header=True)
+                return Header(
+                    upright_size(image),
+                    format,
+                    frames=image.get("n-pages") if format in ("gif", "webp") and has(image, "n-pages") else 1,
+                    alpha=bool(image.hasalpha()),
+                    whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
+                    palette=has_palette(image),
+                )
+            except FAILURES as error:
+                raise _failure(ref, error) from error
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
-        with self._pixels(ref) as deadline:
+        with self._pixels(descriptor, ref) as deadline:
             return trim_box(self._reader, descriptor, ref, region, threshold, deadline)
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
@@ -99,16 +101,16 @@ class VipsEngine:
         return self._render(once.reader_of_copies(self._reader), descriptor, rendition, geometry, 1)
 
     def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
-        with self._pixels(members[0][0].source.ref) as deadline:
+        with self._pixels(descriptor, members[0][0].source.ref) as deadline:
             return once.render_set(self._reader, descriptor, members, self.settings, deadline)
 
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
-        with self._pixels(rendition.source.ref) as deadline:
+        with self._pixels(descriptor, rendition.source.ref) as deadline:
             return once.reduced(self._reader, descriptor, rendition, sizes, format, deadline)
 
     def _render(self, reader: Reader, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int) -> bytes:
         ref = rendition.source.ref
-        with self._pixels(ref) as deadline:
+        with self._pixels(descriptor, ref) as deadline:
             spec = Spec(rendition.options, rendition.format, geometry)
             if frames > 1 and is_smart(spec):  # crop all frames to the same part
                 spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
@@ -133,7 +135,7 @@ class VipsEngine:
             return None
         plain = Spec(Options(), PNG, Geometry(box.size, box.size))
         try:
-            with source.open() as descriptor:
+            with source.open() as descriptor, reading(descriptor):
                 mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
                 return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
         except FAILURES as error:
@@ -147,17 +149,18 @@ class VipsEngine:
         return image.xoffset, image.yoffset
 
     @contextmanager
-    def _pixels(self, ref: str) -> Iterator[Deadline]:
-        """Let the block compute pixels for at most the timeout, and convert the errors of libvips.
+    def _pixels(self, descriptor: int, ref: str) -> Iterator[Deadline]:
+        """Let the block compute pixels of a file for at most the timeout, and convert the errors of libvips.
 
         Raises:
+            OSError: If the file cannot be read at the moment.
             UnsupportedHere: If this libvips lacks something.
             UnreadableSource: If it fails otherwise.
             LimitExceeded: If it takes longer than the timeout.
             Busy: If no thread can be started to enforce the timeout.
         """
         note_pixels()
-        with Deadline(self.timeout) as deadline:
+        with reading(descriptor), Deadline(self.timeout) as deadline:
             try:
                 yield deadline
             except FAILURES as error:
