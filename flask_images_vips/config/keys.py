@@ -288,7 +288,7 @@ class Config:
         "Maximum number of pixels of a source. A picture with more is refused. An animation with more in all its "
         "frames together becomes a still image of its first frame. A frame that must be decoded as a whole may have at "
         "most half of this number. This applies to AVIF, GIF and interlaced PNG, and with Pillow to all formats except "
-        "JPEG.",
+        "JPEG. A side may have at most 100,000 pixels, or a 500th of this number if that is more.",
     )
     max_frames: int = key(
         100,

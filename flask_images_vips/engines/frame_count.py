@@ -10,23 +10,17 @@ import struct
 from io import BufferedReader, FileIO, RawIOBase
 from typing import BinaryIO
 
-from ..errors import LimitExceeded, UnreadableSource
-
-MAX_FRAMES = 10_000
-MAX_BLOCKS = 1_000_000
-"""The maximum number of data blocks in a GIF. This many full blocks hold 256 MB.
-
-Walking over them in Python takes a fraction of a second.
-"""
+from ..errors import LimitExceeded
+from .gif_frames import MAX_FRAMES, check_sizes, frames_of
 
 _PIECE = 1 << 18
 
 
 def check_frames(descriptor: int) -> None:
-    """Refuse the file at *descriptor* if it has too many frames, pages or chunks.
+    """Refuse the file at *descriptor* if it has too many frames, pages or chunks, or a GIF with very large frames.
 
     Raises:
-        LimitExceeded: If there are more than `MAX_FRAMES`.
+        LimitExceeded: If there are more than `MAX_FRAMES`, or if its frames are too large.
     """
     # Read through a large buffer: if there are many chunks, they are small, so that one read covers many of them.
     with BufferedReader(FileIO(descriptor, closefd=False), _PIECE) as file:
@@ -45,44 +39,8 @@ def check_frames(descriptor: int) -> None:
         raise LimitExceeded(
             "the file seems to have {:,} or more frames, pages or chunks", count, MAX_FRAMES, set_by="this package"
         )
-
-
-def check_gif(descriptor: int, ref: str, frames: int) -> None:
-    """Refuse a GIF if one of its first *frames* frames is incomplete (GIF89a).
-
-    Without this check, libnsgif would silently fill the missing part of a frame with the frame before it.
-
-    Raises:
-        UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
-    """
-    blocks = 0
-    with open(descriptor, "rb", closefd=False) as file:
-        file.seek(0)
-        data = file.read()
-    try:
-        offset = 13 + _table_bytes(data[10])
-        while frames:
-            if data[offset] == 0x2C:  # a frame
-                offset += 11 + _table_bytes(data[offset + 9])
-                frames -= 1
-            elif data[offset] == 0x21:  # an extension
-                offset += 2
-            else:
-                raise UnreadableSource(ref, f"a GIF with an unknown block at byte {offset}")
-            blocks += 1
-            while data[offset] and blocks <= MAX_BLOCKS:
-                offset += data[offset] + 1
-                blocks += 1
-            if blocks > MAX_BLOCKS:
-                raise LimitExceeded("the GIF has at least {:,} data blocks", blocks, MAX_BLOCKS, set_by="this package")
-            offset += 1
-    except IndexError:
-        raise UnreadableSource(ref, "a GIF that ends within a frame") from None
-
-
-def _table_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+    if start.startswith(b"GIF8"):
+        check_sizes(frames_of(descriptor, MAX_FRAMES))
 
 
 def _gif_frames(file: BinaryIO) -> int:
