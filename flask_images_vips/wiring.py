@@ -8,7 +8,6 @@ import tempfile
 import time
 from dataclasses import replace
 from hashlib import blake2b
-from ipaddress import ip_network
 
 from flask import Flask, has_request_context
 
@@ -101,14 +100,8 @@ def _remote(config: Config, folder: str, private: str | None) -> RemoteSources |
     """Return the remote sources, cached in *folder*, or None if the configuration allows no remote host."""
     if config.remote_hosts == ():
         return None
-    guard = Guard(
-        config.remote_hosts,
-        config.remote_schemes,
-        config.remote_ports,
-        tuple(ip_network(network) for network in config.remote_allow_private),
-    )
     client = Client(
-        guard,
+        guard_of(config),
         timeout_seconds=config.remote_timeout,
         connect_timeout_seconds=config.remote_connect_timeout,
         max_bytes=config.remote_max_bytes,
@@ -120,6 +113,15 @@ def _remote(config: Config, folder: str, private: str | None) -> RemoteSources |
         max_age_seconds=config.remote_max_age,
         error_ttl_seconds=config.remote_error_ttl,
     )
+
+
+def guard_of(config: Config) -> Guard:
+    """Return the rules for remote hosts.
+
+    Raises:
+        ConfigError: If a host is invalid.
+    """
+    return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
 
 
 def _store(config: Config, share: float, folder: str, private: str | None) -> DiskCache:
