@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from ipaddress import ip_network
 
 from flask import Flask, has_request_context
 
@@ -106,14 +105,8 @@ def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteS
     """Return the remote sources, or None if the configuration allows no remote host. *store* makes a cache for them."""
     if config.remote_hosts == ():
         return None
-    guard = Guard(
-        config.remote_hosts,
-        config.remote_schemes,
-        config.remote_ports,
-        tuple(ip_network(network) for network in config.remote_allow_private),
-    )
     client = Client(
-        guard,
+        guard_of(config),
         timeout_seconds=config.remote_timeout,
         connect_timeout_seconds=config.remote_connect_timeout,
         max_bytes=config.remote_max_bytes,
@@ -125,6 +118,15 @@ def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteS
         max_age_seconds=config.remote_max_age,
         error_ttl_seconds=config.remote_error_ttl,
     )
+
+
+def guard_of(config: Config) -> Guard:
+    """Return the rules for remote hosts.
+
+    Raises:
+        ConfigError: If a host is invalid.
+    """
+    return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
 
 
 def _store(config: Config, folder: str, private: str | None, notices: Notices, name: str, share: float) -> DiskCache:
