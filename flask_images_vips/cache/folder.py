@@ -154,7 +154,7 @@ class Folder:
         if self._private is not None:
             _make_folder(self._private, self._folder_mode)
             _check_ours(self._private)
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        make_parents(self.path)
         _make_folder(self.path, self._folder_mode)
         for folder in (self._temporary, os.path.dirname(self.locks), self.locks):
             _make_folder(folder)
@@ -236,6 +236,15 @@ def _filled(descriptor: int, fill: Fill) -> tuple[int, int]:
     finally:
         with contextlib.suppress(OSError):  # closing fails again after a failed flush
             file.close()
+
+
+def make_parents(path: str, mode: int = 0o755) -> None:
+    """Create the missing folders above *path*. Whatever the umask is, only this user can write to them."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_parents(parent, mode)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(parent, mode)
 
 
 def _make_folder(path: str, mode: int = 0o700) -> None:
