@@ -13,6 +13,7 @@ from .access import PUBLIC, Authorizer, Callback
 from .compat import LegacyMethods
 from .config.keys import read_key
 from .errors import ConfigError, Faults
+from .exposure import warn_of_served_folders
 from .page import links
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
@@ -139,6 +140,10 @@ class Images(LegacyMethods):
         Register it before the first image is served or its URL is built. Otherwise, with ``IMAGES_FRONT_DOOR``, nginx
         may already serve images without asking the function.
 
+        Flask serves ``static/`` without asking the function. Keep the sources of private images in another folder, and
+        name it in ``IMAGES_PATH``. If ``IMAGES_PATH`` or the cache is in a folder that Flask serves, a warning is
+        logged.
+
         The function is called during the request, once for each source that the picture shows: the picture's own
         source, its watermark, and ``IMAGES_FALLBACK`` if that is sent instead. The strictest answer counts.
 
@@ -163,6 +168,9 @@ class Images(LegacyMethods):
                 "by itself. Register it before the first image is served or its URL is built."
             )
         self._authorizer = Authorizer(callback)
+        for images in self._applications:
+            if images.is_built:  # otherwise this is checked when the configuration is read
+                warn_of_served_folders(images.app, images.pipeline)
         return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:

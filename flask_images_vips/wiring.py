@@ -20,6 +20,7 @@ from .cache.eviction import Bound
 from .cache.notices import Notices
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
+from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
 from .formats import JPEG
 from .installed import outdated
@@ -86,7 +87,17 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _shared(config, cache, copies, settings),
     )
     front_door = _front_door(config, app, folder, settings)
+    _warn_of_open_folders(config, app, pipeline, front_door)
     return Parts(pipeline, front_door, _recompressor(config, app, pipeline))
+
+
+def _warn_of_open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> None:
+    if config.cache is not None:
+        warn_of_shared_folder("IMAGES_CACHE", pipeline.cache.folder)
+    if front_door is not None and config.front_door is not True:
+        warn_of_shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
+    if images_of(app).authorizer is not None:
+        warn_of_served_folders(app, pipeline)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:

@@ -154,7 +154,7 @@ class Folder:
         if self._private is not None:
             self._make_folder(self._private, self._folder_mode)
             _check_ours(self._private)
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        make_parents(self.path)
         self._make_folder(self.path, self._folder_mode)
         self._make_folder(self._temporary, 0o700)
         with self.notices.losing(Loss.LOCKS, Loss.COUNTS):  # which are stored beside the locks
@@ -254,6 +254,15 @@ def _filled(descriptor: int, fill: Fill) -> tuple[int, os.stat_result]:
         raise
     file.close()  # only now do some network file systems say that their disk is full
     return mtime_ns, status
+
+
+def make_parents(path: str, mode: int = 0o755) -> None:
+    """Create the missing folders above *path*. Whatever the umask is, only this user can write to them."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_parents(parent, mode)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(parent, mode)
 
 
 def _unlink(path: str) -> None:

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 
 from filelock import lock_descriptor, unlock_descriptor
 
+from .folder import make_parents
+
 logger = logging.getLogger("flask_images_vips")
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -44,7 +46,7 @@ def try_lock(path: str) -> int | None:
     try:
         descriptor = os.open(path, _FLAGS, 0o600)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_parents(path, 0o700)
         descriptor = os.open(path, _FLAGS, 0o600)
     _descriptors.add(descriptor)
     locked = False

@@ -14,14 +14,14 @@ from typing import TypeVar
 
 from ..errors import LimitExceeded, UnreadableSource
 from ..geometry import Box, Size
-from ..headers.gif_outline import CLEARED, RESTORED, Frame, Outline, TooManyBlocks, UnknownBlock, shows_through
+from ..headers.gif_outline import CLEARED, RESTORED, Frame, Outline, TooManySteps, UnknownBlock, shows_through
 
 MAX_FRAMES = 10_000
 """The maximum number of frames of a GIF or WebP, and of pages of a TIFF."""
-MAX_BLOCKS = 1_000_000
-"""The maximum number of data blocks in a GIF. This many full blocks hold 256 MB.
+MAX_STEPS = 60_000
+"""The number of frames, extensions, and series of blocks of one length that are walked over at most.
 
-Walking over them in Python takes a fraction of a second.
+Each takes half a microsecond. The 10,000 frames that a file may have take four or five each.
 """
 # Of the part of the screen that all frames need together. Decoders hold it, or decode all pixels of a frame although
 # most lie outside of the screen.
@@ -37,7 +37,7 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
 
     Raises:
         UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
+        LimitExceeded: If walking over it takes more than `MAX_STEPS`.
     """
     outline = _outline(descriptor)
     try:
@@ -49,15 +49,15 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
         raise UnreadableSource(ref, f"a GIF with an unknown block at byte {error.offset}") from None
     except IndexError:
         raise UnreadableSource(ref, "a GIF that ends within a frame") from None
-    except TooManyBlocks:
-        raise _too_many_blocks() from None
+    except TooManySteps:
+        raise _too_many_steps() from None
 
 
 def frames_of(descriptor: int, most: int) -> list[Frame]:
     """Return the first *most* frames of the GIF at *descriptor*, as far as it is not broken.
 
     Raises:
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
+        LimitExceeded: If walking over it takes more than `MAX_STEPS`.
     """
     found: list[Frame] = []
     try:
@@ -68,8 +68,8 @@ def frames_of(descriptor: int, most: int) -> list[Frame]:
                 outline.skip_blocks()
     except IndexError:
         pass  # the file ends there: the library reports that
-    except TooManyBlocks:
-        raise _too_many_blocks() from None
+    except TooManySteps:
+        raise _too_many_steps() from None
     return found
 
 
@@ -98,7 +98,7 @@ def is_clear_gif(descriptor: int, screen: Size) -> bool:
     """Return whether a part of *screen* may be clear under a frame of the GIF at *descriptor*.
 
     Raises:
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
+        LimitExceeded: If walking over it takes more than `MAX_STEPS`.
     """
     return is_clear(frames_of(descriptor, MAX_FRAMES), screen)
 
@@ -120,7 +120,7 @@ def masks(frames: Sequence[Frame], blank: Mask, paint: Callable[[Mask, Box, bool
 
 def _outline(descriptor: int) -> Outline:
     data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    return Outline(data, complete=True, max_blocks=MAX_BLOCKS)
+    return Outline(data, complete=True, max_steps=MAX_STEPS)
 
 
 def _next_frame(outline: Outline) -> Frame | None:
@@ -131,5 +131,6 @@ def _next_frame(outline: Outline) -> Frame | None:
         outline.skip_byte()
 
 
-def _too_many_blocks() -> LimitExceeded:
-    return LimitExceeded("the GIF has at least {:,} data blocks", MAX_BLOCKS + 1, MAX_BLOCKS, set_by="this package")
+def _too_many_steps() -> LimitExceeded:
+    what = "the GIF has at least {:,} frames, extensions and blocks of different lengths"
+    return LimitExceeded(what, MAX_STEPS + 1, MAX_STEPS, set_by="this package")

@@ -1,4 +1,9 @@
-"""Walk over the blocks of a GIF, without decoding any pixel."""
+"""Walk over the blocks of a GIF, without decoding any pixel.
+
+Encoders write the data of a frame in blocks of one length, only the last of which is shorter. Blocks of the same length
+are passed together, so even a GIF of 100 MB takes few steps. Only a hostile file has very many blocks of different
+lengths.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ CLEARED, RESTORED = 2, 3
 
 _FRAME, _EXTENSION, _END, _CONTROL = 0x2C, 0x21, 0x3B, 0xF9
 _START, _ENTRIES = 13, 10  # the blocks begin behind the screen; its flags say how large its table of colours is
-_BLOCKS_A_SERIES = 8  # a frame or an extension takes as long as so many blocks
+_TOGETHER = 64  # blocks of one length that are passed at once
 
 
 class UnknownBlock(NotKnown):
@@ -23,8 +28,8 @@ class UnknownBlock(NotKnown):
         self.offset = offset
 
 
-class TooManyBlocks(NotKnown):
-    """There are more blocks than allowed."""
+class TooManySteps(NotKnown):
+    """There are more frames, extensions and series of blocks than allowed."""
 
 
 class Frame(NamedTuple):
@@ -43,24 +48,24 @@ class Frame(NamedTuple):
 class Outline:
     """The blocks of a GIF that begins with *data*, and ends with it if *complete*.
 
-    At most *max_blocks* are walked over.
+    Each frame, each extension and each series of blocks of one length is a step. At most *max_steps* are made.
 
     Raises IndexError where *data* ends within a block.
     """
 
-    def __init__(self, data: bytes, *, complete: bool, max_blocks: int) -> None:
+    def __init__(self, data: bytes, *, complete: bool, max_steps: int) -> None:
         self._data = data
         self._complete = complete
-        self._max_blocks = max_blocks
+        self._max_steps = max_steps
         self._offset = _START + _table_bytes(data[_ENTRIES])
-        self._blocks = 0
+        self._steps = 0
         self.screen = Size(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"))
 
     def next_frame(self) -> Frame | None:
         """Return the next frame; None if there is no other. The frame's blocks come next.
 
         Raises:
-            UnknownBlock, TooManyBlocks: See there.
+            UnknownBlock, TooManySteps: See there.
         """
         data, disposal, clear = self._data, 0, False
         while self._offset < len(data) or not self._complete:
@@ -84,28 +89,29 @@ class Outline:
         """Skip the blocks that come next, up to the empty one that ends them.
 
         Raises:
-            TooManyBlocks: See there.
+            TooManySteps: See there.
         """
-        data, offset, blocks = self._data, self._offset, self._blocks + _BLOCKS_A_SERIES
+        data, offset = self._data, self._offset
+        self._step()
         while length := data[offset]:
-            offset += 1 + length
-            blocks += 1
-            if blocks > self._max_blocks:
-                break
-        if blocks > self._max_blocks:
-            raise TooManyBlocks
-        self._offset, self._blocks = offset + 1, blocks
+            self._step()
+            series = data[offset : offset + _TOGETHER * (length + 1) : length + 1]
+            offset += (length + 1) * (len(series) - len(series.lstrip(series[:1])))
+        self._offset = offset + 1
 
     def skip_byte(self) -> None:
         """Skip one byte of an unknown block.
 
         Raises:
-            TooManyBlocks: See there.
+            TooManySteps: See there.
         """
         self._offset += 1
-        self._blocks += 1
-        if self._blocks > self._max_blocks:
-            raise TooManyBlocks
+        self._step()
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > self._max_steps:
+            raise TooManySteps
 
 
 def shows_through(before: Frame | None, frame: Frame, screen: Size) -> bool:
