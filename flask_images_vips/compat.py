@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
 
+from .cache.folder import default_folder
+from .config.compat import Default
+from .config.keys import read_key
 from .errors import SourceNotFound
 from .formats import by_name
 from .geometry import Size, lay_out, region
@@ -17,7 +21,7 @@ from .page.size import ImageSize
 from .serving import views
 
 if TYPE_CHECKING:
-    from flask import Response
+    from flask import Flask, Response
     from PIL import Image
 
     from .pipeline import Pipeline
@@ -69,6 +73,15 @@ class Transform(list[Any]):
         from PIL import Image  # noqa: PLC0415  (slow to import)
 
         return image.transform(self.size, Image.Transform(self.flag), self[3:], Image.Resampling.BILINEAR)
+
+
+def put_defaults(app: Flask) -> None:
+    """Put the defaults of those keys that Flask-Images has into the configuration of *app*."""
+    for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
+        default = read_key(key, {})
+        app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
+    with suppress(FileNotFoundError):  # there is no writable temporary folder
+        app.config.setdefault("IMAGES_CACHE", Default(default_folder(app.root_path)))
 
 
 class LegacyMethods:
@@ -130,5 +143,9 @@ class LegacyMethods:
         return finish(image, options, by_name("png"), lay_out(Size(*image.size), options))
 
     def handle_request(self, path: str) -> Response:
-        """Return the response to the current request for the image at *path*."""
+        """Return the response to the current request for the image at *path*.
+
+        Raises:
+            HTTPException: If the image is refused, such as NotFound.
+        """
         return views.serve(path)

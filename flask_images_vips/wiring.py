@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import time
 from dataclasses import replace
-from hashlib import blake2b
 from ipaddress import ip_network
 
 from flask import Flask, has_request_context
@@ -16,6 +14,8 @@ from .abilities import Abilities
 from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
+from .cache.folder import default_folder
+from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .facts import Facts
@@ -53,6 +53,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
     for sentence in outdated():
         logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
+    if not is_set("IMAGES_CACHE", app.config):
+        app.config["IMAGES_CACHE"] = Default(folder)
     settings = _settings(config)
     remote = _remote(config, os.path.join(folder, "remote"), private)
     copies = _store(config, config.copies_share, os.path.join(folder, "copies"), private) if config.copies else None
@@ -202,9 +204,5 @@ def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
         # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
         # volume can be.
         return os.path.join(root_path, config.cache, "flask-images-vips"), None
-    user = os.geteuid() if hasattr(os, "geteuid") else "user"
-    # Use one folder per application, because two applications may each have a logo.png with the same size and
-    # modification time.
-    application = blake2b(root_path.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    parent = os.path.join(tempfile.gettempdir(), f"flask-images-{user}")
-    return os.path.join(parent, application), parent
+    folder = default_folder(root_path)
+    return folder, os.path.dirname(folder)

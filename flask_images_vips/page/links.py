@@ -25,6 +25,7 @@ from ..pipeline import Pipeline
 from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
+from .compat import without_effect
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -135,7 +136,7 @@ def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
     for name, value in keywords.items():
         if not (name in URL_KEYWORDS or name in _SHORT_NAMES or value is None or name.startswith("_")):
             _report_unknown(name)
-    return write_query(keywords)
+    return without_effect(write_query(keywords))
 
 
 def options_of(keywords: Mapping[str, Any]) -> Options:
