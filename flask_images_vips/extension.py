@@ -8,12 +8,12 @@ from typing import Any, Final, TypeVar
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
 
-from . import cli
+from . import cli, startup
 from .access import PUBLIC, Authorizer, Callback
 from .compat import LegacyMethods, put_defaults
 from .config.keys import read_key
-from .engines.choice import check_engine
-from .errors import ConfigError
+from .errors import ConfigError, Faults
+from .exposure import warn_of_served_folders
 from .page import links
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
@@ -47,7 +47,8 @@ class Images(LegacyMethods):
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``
     and ``IMAGES_NAME``. The secret keys are read at each use. All other configuration is read when the first image URL
-    is built or the first image is requested.
+    is built or the first image is requested. It is checked earlier: what is set by then in `init_app`, and the whole of
+    it before the first request is answered.
     """
 
     PUBLIC: Final = PUBLIC
@@ -67,9 +68,8 @@ class Images(LegacyMethods):
         If this object is already registered with *app*, nothing happens.
 
         Raises:
-            ConfigError: If another object is already registered with *app*, if ``IMAGES_URL`` or ``IMAGES_NAME`` is
-                invalid, if ``IMAGES_ENGINE`` is ``vips`` and libvips is not installed, or if the URL rules of *app*
-                name hosts, but none for static files.
+            ConfigError: If another object is already registered with *app*, if the keys that are set by now cannot
+                work, or if the URL rules of *app* name hosts, but none for static files. It lists all faults.
         """
         if EXTENSION in app.extensions:
             if app.extensions["images"] is self:  # Images(app), then init_app(app)
@@ -79,11 +79,16 @@ class Images(LegacyMethods):
                 "only one, by Images(app) or by Images() and init_app(app)."
             )
         put_defaults(app)
-        url, name, host = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config), _host(app)
-        check_engine(app.config.get("IMAGES_ENGINE"))
+        faults, host = Faults(), None
+        with faults.catch():
+            startup.check_values(app.config)
+        with faults.catch():
+            host = _host(app)
+        faults.check()
+        url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
         app.extensions["images"] = self  # the name that Flask-Images uses
-        images = app.extensions[EXTENSION] = AppImages(app, url, name, build, lambda: self._authorizer)
+        images = app.extensions[EXTENSION] = AppImages(app, url, name, startup.check, build, lambda: self._authorizer)
         self._applications.append(images)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
@@ -138,6 +143,10 @@ class Images(LegacyMethods):
         Register it before the first image is served or its URL is built. Otherwise, with ``IMAGES_FRONT_DOOR``, nginx
         may already serve images without asking the function.
 
+        Flask serves ``static/`` without asking the function. Keep the sources of private images in another folder, and
+        name it in ``IMAGES_PATH``. If ``IMAGES_PATH`` or the cache is in a folder that Flask serves, a warning is
+        logged.
+
         The function is called during the request, once for each source that the picture shows: the picture's own
         source, its watermark, and ``IMAGES_FALLBACK`` if that is sent instead. The strictest answer counts.
 
@@ -162,6 +171,9 @@ class Images(LegacyMethods):
                 "by itself. Register it before the first image is served or its URL is built."
             )
         self._authorizer = Authorizer(callback)
+        for images in self._applications:
+            if images.is_built:  # otherwise this is checked when the configuration is read
+                warn_of_served_folders(images.app, images.pipeline)
         return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:

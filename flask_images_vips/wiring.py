@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_network
+from functools import partial
 
 from flask import Flask, has_request_context
 
@@ -15,9 +16,11 @@ from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.folder import default_folder
+from .cache.notices import Notices
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
+from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
 from .formats import JPEG
 from .installed import outdated
@@ -55,9 +58,10 @@ def build(app: Flask, url: str, name: str) -> Parts:
     folder, private = _cache_folder(config, app.root_path)
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
-    settings = _settings(config)
-    remote = _remote(config, os.path.join(folder, "remote"), private)
-    copies = _store(config, config.copies_share, os.path.join(folder, "copies"), private) if config.copies else None
+    settings, notices = _settings(config), Notices(folder)
+    store = partial(_store, config, folder, private, notices)
+    remote = _remote(config, store)
+    copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
     cache = DiskCache(
         folder,
@@ -71,6 +75,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         temp_max_age=config.temp_max_age,
         private=private,
         readable=bool(config.front_door or config.accel_redirect),
+        notices=notices,
     )
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
@@ -84,7 +89,17 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _shared(config, cache, copies, settings),
     )
     front_door = _front_door(config, app, folder, settings)
+    _warn_of_open_folders(config, app, pipeline, front_door)
     return Parts(pipeline, front_door, _recompressor(config, app, pipeline))
+
+
+def _warn_of_open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> None:
+    if config.cache is not None:
+        warn_of_shared_folder("IMAGES_CACHE", pipeline.cache.folder)
+    if front_door is not None and config.front_door is not True:
+        warn_of_shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
+    if images_of(app).authorizer is not None:
+        warn_of_served_folders(app, pipeline)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
@@ -99,39 +114,44 @@ def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Fa
     return Sources(local, remote, facts.check_image)
 
 
-def _remote(config: Config, folder: str, private: str | None) -> RemoteSources | None:
-    """Return the remote sources, cached in *folder*, or None if the configuration allows no remote host."""
+def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteSources | None:
+    """Return the remote sources, or None if the configuration allows no remote host. *store* makes a cache for them."""
     if config.remote_hosts == ():
         return None
-    guard = Guard(
-        config.remote_hosts,
-        config.remote_schemes,
-        config.remote_ports,
-        tuple(ip_network(network) for network in config.remote_allow_private),
-    )
     client = Client(
-        guard,
+        guard_of(config),
         timeout_seconds=config.remote_timeout,
         connect_timeout_seconds=config.remote_connect_timeout,
         max_bytes=config.remote_max_bytes,
         max_redirects=config.remote_max_redirects,
     )
     return RemoteSources(
-        _store(config, config.remote_cache_share, folder, private),
+        store("remote", config.remote_cache_share),
         client,
         max_age_seconds=config.remote_max_age,
         error_ttl_seconds=config.remote_error_ttl,
     )
 
 
-def _store(config: Config, share: float, folder: str, private: str | None) -> DiskCache:
-    """Return a cache in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+def guard_of(config: Config) -> Guard:
+    """Return the rules for remote hosts.
+
+    Raises:
+        ConfigError: If a host is invalid.
+    """
+    return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
+
+
+def _store(config: Config, folder: str, private: str | None, notices: Notices, name: str, share: float) -> DiskCache:
+    """Return a cache called *name* in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+    own = os.path.join(folder, name)
     return DiskCache(
-        folder,
-        bound=Bound(folder, int(config.cache_max_size * share), config.cache_min_free),
+        own,
+        bound=Bound(own, int(config.cache_max_size * share), config.cache_min_free),
         lock_timeout=config.lock_timeout,
         temp_max_age=config.temp_max_age,
         private=private,
+        notices=notices,
     )
 
 

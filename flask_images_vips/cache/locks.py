@@ -6,13 +6,17 @@ create and lock a new file of the same name.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from filelock import lock_descriptor, unlock_descriptor
+
+from .folder import make_parents
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -25,6 +29,9 @@ _POLL_SECONDS = 0.005
 
 _descriptors: set[int] = set()
 """The descriptors of the locks that this process holds or is trying to take."""
+
+_lockable: set[str] = set()
+"""The folders whose file system is known to have locks."""
 
 
 def try_lock(path: str) -> int | None:
@@ -39,24 +46,43 @@ def try_lock(path: str) -> int | None:
     try:
         descriptor = os.open(path, _FLAGS, 0o600)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_parents(path, 0o700)
         descriptor = os.open(path, _FLAGS, 0o600)
     _descriptors.add(descriptor)
     locked = False
     try:
         locked = lock_descriptor(descriptor, blocking=False)
+        if not locked:
+            _check_lockable(os.path.dirname(path))
     finally:
         if not locked:
             _close(descriptor)
     return descriptor if locked else None
 
 
+def _check_lockable(folder: str) -> None:
+    """Check that files in *folder* can be locked at all.
+
+    The same error (EACCES) can mean that somebody else holds a lock, or that there are no locks. Nobody else can hold
+    the lock of a new file.
+
+    Raises:
+        OSError: If they cannot be locked.
+    """
+    if folder not in _lockable:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if not lock_descriptor(file.fileno(), blocking=False):
+                raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), folder)
+        _lockable.add(folder)
+
+
 def unlock(descriptor: int) -> None:
     """Release a lock by the descriptor that `try_lock` returned."""
-    try:
-        unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
-    finally:
-        _close(descriptor)
+    with suppress(OSError):  # such as of a file server that is gone: closing frees the lock, too
+        try:
+            unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
+        finally:
+            _close(descriptor)
 
 
 def _close(descriptor: int) -> None:

@@ -10,7 +10,7 @@ from ..errors import LimitExceeded
 MAX_SCANS = 200
 """An encoder writes ten, and the most thorough optimizers less than a hundred."""
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18  # other threads run between two pieces
 _LENGTH = 5
 # A marker, and the only length that decoders accept for this number of components. Within pixels, a zero follows each
 # byte of 255. Other data looks like this once in 2 ** 38 bytes.

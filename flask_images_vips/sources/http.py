@@ -34,6 +34,8 @@ _HEADERS = {
 }
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _PIECE_BYTES = 1 << 16
+# Each chunk takes some microseconds of Python. More chunks than _FREE_CHUNKS must have so many bytes on average.
+_FREE_CHUNKS, _SMALLEST_CHUNK = 1000, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +255,13 @@ def _as_remote_failure(target: Target, deadline: _Deadline) -> Iterator[None]:
 
 def _pieces(response: BaseHTTPResponse, target: Target, deadline: _Deadline) -> Iterator[bytes]:
     """Yield the body in pieces. Errors while reading become RemoteFailed. Errors while writing a piece do not."""
+    received = 0
     with _as_remote_failure(target, deadline):
-        for piece in response.stream(_PIECE_BYTES, decode_content=False):
-            deadline.seconds_left()  # many tiny chunks take long to parse, even if all of them have arrived
+        for number, piece in enumerate(response.stream(_PIECE_BYTES, decode_content=False)):
+            received += len(piece)
+            if number > _FREE_CHUNKS + received // _SMALLEST_CHUNK:
+                raise RemoteFailed(target.url, f"the first {received:,} bytes came in {number:,} chunks")
+            deadline.seconds_left()  # chunks take long to parse, even if all of them have arrived
             yield piece
 
 
