@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 
 from . import cli, startup
 from .access import PUBLIC, Authorizer, Callback
-from .compat import LegacyMethods, put_defaults
+from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
 from .errors import ConfigError, Faults
 from .exposure import warn_of_served_folders
@@ -87,6 +87,7 @@ class Images(LegacyMethods):
         faults.check()
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
+        self.warn_of_overriding()
         app.extensions["images"] = self  # the name that Flask-Images uses
         images = app.extensions[EXTENSION] = AppImages(app, url, name, startup.check, build, lambda: self._authorizer)
         self._applications.append(images)
@@ -182,4 +183,7 @@ class Images(LegacyMethods):
         Flask calls this if it cannot build the URL from a rule: ``images`` has a rule, but not one with ``filename``,
         and ``images.<mode>`` and ``images.<preset>`` have none. Returns None for other endpoints.
         """
-        return links.url_for(endpoint, values)
+        return links.url_for(endpoint, values, self.build_url)
+
+
+ORIGINALS["build_url"] = Images.build_url

@@ -198,6 +198,11 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
     """Return the front door (the links that nginx serves images from), or None if it is turned off."""
     if not config.front_door:
         return None
+    if images_of(app).has_own_view:
+        logger.warning(
+            "IMAGES_FRONT_DOOR does nothing: handle_request of Images is overridden, and nginx would not call it."
+        )
+        return None
     # Use a subfolder of the configured folder, because its content is deleted when the settings change.
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
     authorizer = images_of(app).authorizer

@@ -408,3 +408,72 @@ def test_a_command_images_of_the_site_is_kept(tmp_path: Path, later: bool) -> No
     assert runner.invoke(args=["images"]).output == "mine\n"
     assert "purge" in runner.invoke(args=["images-vips", "--help"]).output
     assert ("images-vips" in runner.invoke(args=["--help"]).output) is not later
+
+
+class Cdn(Images):
+    """Overrides what can be overridden."""
+
+    def build_url(self, local_path: str, **keywords: Any) -> str:
+        keywords.setdefault("quality", 33)
+        return "//cdn.example.com" + super().build_url(local_path or "none.png", **keywords)
+
+    def calculate_size(self, path: str, **keywords: Any) -> ImageSize:
+        return super().calculate_size(path or "none.png", **{"width": 20, **keywords})
+
+    def handle_request(self, path: str) -> Any:
+        return "none" if path == "none.png" else super().handle_request(path)
+
+
+def site_of(images: type[Images], root: Path, **config: Any) -> Flask:
+    app = Flask("site", root_path=str(root))
+    app.config.update(SECRET_KEY="k", IMAGES_CACHE=str(root / "cache"), **config, **IN_THREAD)
+    images(app)
+    return app
+
+
+def test_methods_that_a_site_overrides_are_called(tmp_path: Path, draw: Any, caplog: Any) -> None:
+    draw("a.png", (40, 20))
+    app = site_of(Cdn, tmp_path, IMAGES_FRONT_DOOR=True, IMAGES_EARLY_HITS=True)
+    with app.test_request_context():
+        urls = [
+            resized_img_src("a.png"),
+            resized_img_src(filename="a.png"),
+            resized_img_src(path="a.png"),
+            url_for("images.crop", filename="a.png"),
+            resized_img_attrs("a.png", 1)["src"],
+            *resized_img_tag("a.png", layout="fixed").partition('srcset="')[2].split(", "),
+        ]
+        assert {url.partition("/imgsizer")[0] for url in urls} == {"//cdn.example.com"}
+        assert ["q=33" in url for url in urls] == [True] * 4 + [False] + [True] * (len(urls) - 5)
+        assert resized_img_src("").startswith("//cdn.example.com/imgsizer/none.png?")
+        assert resized_img_size("a.png").width == resized_img_size(path="a.png").width == 20
+        assert resized_img_attrs("a.png")["height"] == 10
+        assert resized_img_attrs("missing.png").keys() == {"data-hidpi-scale", "src"}
+    client = app.test_client()
+    url = urls[0].removeprefix("//cdn.example.com")
+    assert [client.get(url).mimetype for _ in range(2)] == ["image/png"] * 2
+    assert client.get("/imgsizer/none.png").text == "none"
+    assert "IMAGES_FRONT_DOOR does nothing" in caplog.text
+    assert "overrides" not in caplog.text
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_methods_that_are_not_called_are_named_at_start(
+    tmp_path: Path, caplog: Any, monkeypatch: pytest.MonkeyPatch, patched: bool
+) -> None:
+    class Own(Images):
+        if not patched:
+
+            def find_img(self, local_path: str) -> str | None:
+                return None
+
+            def post_process(self, image: Any, sharpen: Any = None) -> Any:
+                return image
+
+    if patched:
+        monkeypatch.setattr(Images, "find_img", lambda self, path: None)
+        monkeypatch.setattr(Images, "post_process", lambda self, image, sharpen=None: image)
+    site_of(Own, tmp_path)
+    [message] = [message for message in caplog.messages if "overrides" in message]
+    assert "Own overrides find_img and post_process" in message
+    assert "Instead of find_img, add the folders to IMAGES_PATH; Instead of post_process" in message

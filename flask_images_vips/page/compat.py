@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from flask import current_app
+
 from ..geometry import Box, Size, transformed
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import ParseError
@@ -37,10 +39,17 @@ _OF_SOURCE = ("image_width", "image_height", "op_width", "op_height", "needs_enl
 """Attributes that depend on the size of the source."""
 
 
-def as_in_flask_images(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def overriding(name: str) -> Callable[..., Any] | None:
+    """Return the method called *name* of the application's `Images`, if the site has replaced it, otherwise None."""
+    method: Callable[..., Any] | None = current_app.extensions["images"].overriding(name)
+    return method
+
+
+def as_in_flask_images(*names: str, method: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a helper be called as in Flask-Images.
 
-    Its first argument may also be called ``path``, and the keywords *names* may follow it by position.
+    Its first argument may also be called ``path``, and the keywords *names* may follow it by position. If the site has
+    replaced *method* of `Images`, the helper only calls that.
     """
 
     def decorate(helper: Callable[P, R]) -> Callable[P, R]:
@@ -51,7 +60,10 @@ def as_in_flask_images(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]
             further = dict(zip(names, arguments[1:], strict=False))
             if further.keys() & keywords.keys() or len(arguments) > 1 + len(names):
                 return helper(*arguments, **keywords)  # raises a TypeError
-            return helper(*arguments[:1], **further, **keywords)
+            own = overriding(method) if method else None
+            if own is not None and "filename" in keywords:
+                arguments = (keywords.pop("filename"),)
+            return (own or helper)(*arguments[:1], **further, **keywords)
 
         return call
 

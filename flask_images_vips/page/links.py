@@ -60,10 +60,11 @@ def build_url(local_path: str, **keywords: Any) -> str:
     return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(keywords))()
 
 
-def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
+def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:
     """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not an image endpoint.
 
     If ``IMAGES_NAME`` is ``images``, the image endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``.
+    *build* builds the URL.
 
     Raises:
         ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
@@ -81,7 +82,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
         filename = keywords.pop("filename")
     except KeyError:
         raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
-    return build_url(filename, **keywords)
+    return build(filename, **keywords)
 
 
 def find(ref: str) -> Source | None:
