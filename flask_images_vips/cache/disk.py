@@ -164,6 +164,10 @@ class DiskCache:
         """
         return self._once.run(key, work)
 
+    def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
+        """Run *work* and return its result, or return None at once if `once` or this runs for *key* on this host."""
+        return self._once.attempt(key, work)
+
     def put(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
         """Store the content that *fill* writes into an open file. Returns the path of the entry.
 

@@ -6,10 +6,12 @@ import contextlib
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Callable
 from typing import BinaryIO
 
+from ..hashing import digest
 from .eviction import CLOCK_MARGIN_NS
 from .notices import Loss, Notices
 
@@ -154,7 +156,7 @@ class Folder:
         if self._private is not None:
             self._make_folder(self._private, self._folder_mode)
             _check_ours(self._private)
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        make_parents(self.path)
         self._make_folder(self.path, self._folder_mode)
         self._make_folder(self._temporary, 0o700)
         with self.notices.losing(Loss.LOCKS, Loss.COUNTS):  # which are stored beside the locks
@@ -256,6 +258,27 @@ def _filled(descriptor: int, fill: Fill) -> tuple[int, os.stat_result]:
     return mtime_ns, status
 
 
+def make_parents(path: str, mode: int = 0o755) -> None:
+    """Create the missing folders above *path*. Whatever the umask is, only this user can write to them."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_parents(parent, mode)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(parent, mode)
+
+
 def _unlink(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def default_folder(root_path: str) -> str:
+    """Return a folder below the system's temporary folder, for this user and the application at *root_path*.
+
+    Raises:
+        FileNotFoundError: If no temporary folder is writable.
+    """
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    # Use one folder per application, because two applications may each have a logo.png with the same size and
+    # modification time.
+    return os.path.join(tempfile.gettempdir(), f"flask-images-{user}", digest(root_path, 8))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from werkzeug.exceptions import NotFound
 
 from .. import urls
 from ..config.keys import Config
@@ -19,14 +20,14 @@ from ..sources.source import Source
 from ..state import current_images
 from . import responsive
 from .arguments import LayoutRequest
-from .links import find, options_of, url_builder
+from .calls import warn
+from .compat import overriding
+from .links import find, options_of, ref_of, url_builder
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
 
 if TYPE_CHECKING:
     from ..engines.engine import Header
-
-logger = logging.getLogger("flask_images_vips")
 
 _HIDPI_QUALITY = 60
 _MAX_DPR = 4.0
@@ -46,43 +47,51 @@ class Picture:
     """A source with the options of one rendition, as given in a template call.
 
     *keywords* must come from `Presets.expanded`. The source is looked up once. If the picture *same* has the same path,
-    its source is reused.
-
-    Raises:
-        InvalidPath: As `urls.checked_path`.
+    its source is reused. *filename* may be anything, see `ref_of`.
     """
 
-    def __init__(self, filename: str, keywords: dict[str, Any], same: Picture | None = None) -> None:
-        self.ref = urls.checked_path(filename)
+    def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
+        self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
         self.keywords = keywords
 
     @cached_property
     def url(self) -> Callable[..., str]:
         """A function that builds the URL of the rendition, or of one with other options: see `url_builder`."""
+        build = overriding("build_url")
+        if build is not None:
+            return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
         return url_builder(self.ref, self.source, self.keywords)
 
     @cached_property
     def known(self) -> Known | None:
         """The header, options and size of the picture, or None if they are unknown.
 
-        A failure is logged, unless the source is a remote image that has not been fetched yet.
+        A failure is logged, unless it was logged before or the source is a remote image that has not been fetched yet.
         """
         try:
             options = options_of(self.keywords)
-            if self.source is None and urls.is_remote(self.ref):
+            if self.source is None and (urls.is_remote(self.ref) or self.ref == urls.NO_PICTURE):
                 return None
             pipeline = current_images().pipeline
             source = self.source or pipeline.sources.here(self.ref)  # raises the reason why there is none
             header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
-            return Known(header, options, ImageSize.planned(header.size, options, trimmed))
+            size = ImageSize.planned(header.size, options, trimmed)
+            size.describe(source.path, self.keywords)
+            return Known(header, options, size)
         except ImagesError as error:
-            logger.warning("cannot tell the size of image %r in a template: %s", self.ref, error)
+            warn("cannot tell the size of image %r: %s", self.ref, error)
             return None
 
     @property
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if it is unknown."""
+        calculate = overriding("calculate_size")
+        if calculate is not None:
+            with suppress(NotFound):
+                size: ImageSize = calculate(self.ref, **{"enlarge": False, **self.keywords})
+                return size
+            return None
         return None if self.known is None else self.known.size
 
     @property
@@ -123,7 +132,7 @@ class Picture:
         try:
             return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
-            logger.warning("no placeholder for image %r in a template: %s", self.ref, error)
+            warn("no placeholder for image %r: %s", self.ref, error)
             return None
 
 
@@ -133,7 +142,7 @@ class ResponsivePicture(Picture):
     ``dpr`` is ignored, because the browser chooses by the density of its screen.
     """
 
-    def __init__(self, filename: str, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
+    def __init__(self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
         super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
         self.options = Options()
         self.start: Size | None = None

@@ -31,6 +31,15 @@ class LinkedFolders:
         with suppress(OSError):  # it is tried again when the first link is met
             self._targets()
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All folders that links may lead into, without links.
+
+        Raises:
+            OSError: If they cannot be read at the moment.
+        """
+        return (*self._real_roots(), *self._targets())
+
     def folder_of(self, root: str, ref: str, real: str) -> str | None:
         """Return the folder that the file *ref* of *root* lies in, without links, or None if it may not be used.
 
@@ -39,7 +48,7 @@ class LinkedFolders:
         Raises:
             OSError: If the folders cannot be read at the moment.
         """
-        folders = (*self._real_roots(), *self._targets())
+        folders = self.folders
         folder = _containing(real, folders)
         if folder is None:
             paths = accumulate(ref.split("/"), os.path.join, initial=root)
@@ -100,10 +109,11 @@ def real_path(path: str) -> str:
 
 
 def _containing(real: str, folders: Sequence[str]) -> str | None:
-    return next((folder for folder in folders if _is_inside(real, folder)), None)
+    return next((folder for folder in folders if is_inside(real, folder)), None)
 
 
-def _is_inside(real: str, folder: str) -> bool:
+def is_inside(real: str, folder: str) -> bool:
+    """Return whether the path *real* is *folder* or in it. Both must be without links."""
     with suppress(ValueError):  # on another drive of Windows
         return os.path.commonpath((real, folder)) == folder
     return False
@@ -125,7 +135,7 @@ def _linked_folders(roots: Sequence[str]) -> tuple[str, ...]:
                 waiting.append(entry.path)
             elif entry.is_symlink() and entry.is_dir():
                 real = os.path.realpath(entry.path)
-                if _containing(real, (*roots, *found)) is None and not any(_is_inside(root, real) for root in roots):
+                if _containing(real, (*roots, *found)) is None and not any(is_inside(root, real) for root in roots):
                     found.append(real)
                     waiting.append(real)
     if waiting:
