@@ -1,7 +1,8 @@
-"""Keep the names that only users of Flask-Images need: `modes`, and methods of `Images`."""
+"""Keep the names that only users of Flask-Images need: `modes`, `Transform`, and methods of `Images`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
@@ -9,6 +10,7 @@ from werkzeug.exceptions import NotFound
 from .errors import SourceNotFound
 from .formats import by_name
 from .geometry import Size, lay_out, region
+from .options import transforms
 from .options.options import Options, write_query
 from .options.values import Mode
 from .page.size import ImageSize
@@ -29,6 +31,44 @@ class modes:  # noqa: N801  (a module in Flask-Images)
     PAD = Mode.PAD.value
     RESHAPE = Mode.RESHAPE.value
     ALL = (FIT, CROP, PAD, RESHAPE)
+
+
+class Transform(list[Any]):
+    """A PIL transform of a picture of one size: the kind, the output size and the coefficients, in pixels."""
+
+    parse = staticmethod(transforms.Transform.parse)
+
+    def __init__(self, spec: Iterable[Any], image_size: tuple[int, int] | None = None) -> None:
+        """Convert *spec*, such as ``['EXTENT', 0, 0, 0, 0, '50%', '50%']``, for a picture of *image_size* in pixels.
+
+        Raises:
+            InvalidOption: If *spec* is invalid. This is a ValueError.
+            ValueError: If *spec* is relative to the size of the picture, and that is not given.
+        """
+        kind, *_ = given = list(spec)
+        parsed = self.parse(transforms.Transform.write(given) or "")
+        if image_size is None and parsed.relative:
+            raise ValueError(f"Transform({given!r}): expected image_size too, because the values are relative to it")
+        size = image_size or (1, 1)
+        super().__init__([kind, *parsed.size(size), *parsed.data(size)])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The (width, height) of the transformed picture in pixels."""
+        return self[1], self[2]
+
+    @property
+    def flag(self) -> int:
+        """PIL's number of the kind."""
+        from PIL import Image  # noqa: PLC0415  (slow to import)
+
+        return Image.Transform[str(self[0]).upper()]
+
+    def apply(self, image: Image.Image) -> Image.Image:
+        """Return the PIL *image*, transformed."""
+        from PIL import Image  # noqa: PLC0415  (slow to import)
+
+        return image.transform(self.size, Image.Transform(self.flag), self[3:], Image.Resampling.BILINEAR)
 
 
 class LegacyMethods:
@@ -56,10 +96,11 @@ class LegacyMethods:
         """
         pipeline = self.pipeline
         try:
-            own = pipeline.facts.header(pipeline.sources.local.find(path.strip("/"))).size
+            source = pipeline.sources.local.find(path.strip("/"))
+            own = pipeline.facts.header(source).size
         except SourceNotFound:
             raise NotFound from None
-        return ImageSize(image_width=own.width, image_height=own.height, **keywords)
+        return ImageSize(source.path, image_width=own.width, image_height=own.height, **keywords)
 
     def resize(self, image: Image.Image, background: str | None = None, **keywords: Any) -> Image.Image:
         """Return a PIL *image* rendered with the options *keywords*. ``enlarge`` is True by default.

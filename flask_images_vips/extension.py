@@ -8,12 +8,11 @@ from typing import Any, Final, TypeVar
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
 
-from . import cli
+from . import cli, startup
 from .access import PUBLIC, Authorizer, Callback
 from .compat import LegacyMethods
 from .config.keys import read_key
-from .engines.choice import check_engine
-from .errors import ConfigError
+from .errors import ConfigError, Faults
 from .exposure import warn_of_served_folders
 from .page import links
 from .page.helpers import HELPERS
@@ -48,7 +47,8 @@ class Images(LegacyMethods):
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``
     and ``IMAGES_NAME``. The secret keys are read at each use. All other configuration is read when the first image URL
-    is built or the first image is requested.
+    is built or the first image is requested. It is checked earlier: what is set by then in `init_app`, and the whole of
+    it before the first request is answered.
     """
 
     PUBLIC: Final = PUBLIC
@@ -66,9 +66,8 @@ class Images(LegacyMethods):
         """Register the image URLs, ``url_for('images.<mode>', …)`` and the template helpers with *app*.
 
         Raises:
-            ConfigError: If the extension is already registered with *app*, if ``IMAGES_URL`` or ``IMAGES_NAME`` is
-                invalid, if ``IMAGES_ENGINE`` is ``vips`` and libvips is not installed, or if the URL rules of *app*
-                name hosts, but none for static files.
+            ConfigError: If the extension is already registered with *app*, if the keys that are set by now cannot work,
+                or if the URL rules of *app* name hosts, but none for static files. It lists all faults.
         """
         if EXTENSION in app.extensions:
             raise ConfigError(
@@ -78,11 +77,16 @@ class Images(LegacyMethods):
         for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
             default = read_key(key, {})
             app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
-        url, name, host = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config), _host(app)
-        check_engine(app.config.get("IMAGES_ENGINE"))
+        faults, host = Faults(), None
+        with faults.catch():
+            startup.check_values(app.config)
+        with faults.catch():
+            host = _host(app)
+        faults.check()
+        url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
         app.extensions["images"] = self  # the name that Flask-Images uses
-        images = app.extensions[EXTENSION] = AppImages(app, url, name, build, lambda: self._authorizer)
+        images = app.extensions[EXTENSION] = AppImages(app, url, name, startup.check, build, lambda: self._authorizer)
         self._applications.append(images)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 

@@ -182,14 +182,11 @@ class Pipeline:
             self.shared.offer(source, options, sides, self.producer)
 
     def purge(self, ref: str) -> int:
-        """Remove everything that is stored for the source *ref*, a path or a URL.
-
-        Returns the number of files removed, not counting copies and fetched sources, which are removed too.
-        """
-        self.sources.purge(ref)
+        """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files."""
+        removed = self.sources.purge(ref)
         if self.shared is not None:
-            self.shared.purge(ref)
-        return self.cache.purge(source_folder(ref))
+            removed += self.shared.purge(ref)
+        return removed + self.cache.purge(source_folder(ref))
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
         """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.

@@ -6,9 +6,10 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
-from ipaddress import ip_network
 
 from flask import Flask, has_request_context
 
@@ -16,6 +17,7 @@ from .abilities import Abilities
 from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
+from .cache.notices import Notices
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import warn_of_served_folders, warn_of_shared_folder
@@ -54,9 +56,10 @@ def build(app: Flask, url: str, name: str) -> Parts:
     for sentence in outdated():
         logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
-    settings = _settings(config)
-    remote = _remote(config, os.path.join(folder, "remote"), private)
-    copies = _store(config, config.copies_share, os.path.join(folder, "copies"), private) if config.copies else None
+    settings, notices = _settings(config), Notices(folder)
+    store = partial(_store, config, folder, private, notices)
+    remote = _remote(config, store)
+    copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
     cache = DiskCache(
         folder,
@@ -70,6 +73,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         temp_max_age=config.temp_max_age,
         private=private,
         readable=bool(config.front_door or config.accel_redirect),
+        notices=notices,
     )
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
@@ -108,39 +112,44 @@ def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Fa
     return Sources(local, remote, facts.check_image)
 
 
-def _remote(config: Config, folder: str, private: str | None) -> RemoteSources | None:
-    """Return the remote sources, cached in *folder*, or None if the configuration allows no remote host."""
+def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteSources | None:
+    """Return the remote sources, or None if the configuration allows no remote host. *store* makes a cache for them."""
     if config.remote_hosts == ():
         return None
-    guard = Guard(
-        config.remote_hosts,
-        config.remote_schemes,
-        config.remote_ports,
-        tuple(ip_network(network) for network in config.remote_allow_private),
-    )
     client = Client(
-        guard,
+        guard_of(config),
         timeout_seconds=config.remote_timeout,
         connect_timeout_seconds=config.remote_connect_timeout,
         max_bytes=config.remote_max_bytes,
         max_redirects=config.remote_max_redirects,
     )
     return RemoteSources(
-        _store(config, config.remote_cache_share, folder, private),
+        store("remote", config.remote_cache_share),
         client,
         max_age_seconds=config.remote_max_age,
         error_ttl_seconds=config.remote_error_ttl,
     )
 
 
-def _store(config: Config, share: float, folder: str, private: str | None) -> DiskCache:
-    """Return a cache in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+def guard_of(config: Config) -> Guard:
+    """Return the rules for remote hosts.
+
+    Raises:
+        ConfigError: If a host is invalid.
+    """
+    return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
+
+
+def _store(config: Config, folder: str, private: str | None, notices: Notices, name: str, share: float) -> DiskCache:
+    """Return a cache called *name* in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+    own = os.path.join(folder, name)
     return DiskCache(
-        folder,
-        bound=Bound(folder, int(config.cache_max_size * share), config.cache_min_free),
+        own,
+        bound=Bound(own, int(config.cache_max_size * share), config.cache_min_free),
         lock_timeout=config.lock_timeout,
         temp_max_age=config.temp_max_age,
         private=private,
+        notices=notices,
     )
 
 

@@ -169,3 +169,114 @@ def test_handle_request_answers_the_current_request(app: Flask, draw: Any) -> No
         url = app.extensions["images"].build_url("a.png", width=10)
     with app.test_request_context(url):
         assert app.extensions["images"].handle_request("a.png").status_code == 200
+
+
+SIZE = "resized_img_size('i640x427.png', width=50, height=40, mode='crop', enlarge=True, sharpen='1,2,3', quality=90)"
+EXTENT = "transform=['EXTENT', 100, 80, 0, 0, 100, 100]"
+SHORTCUT = "ImageSize(width=50, height=40, _shortcut=True)"
+
+OF_SIZE = {
+    "width": 50,
+    "height": 40,
+    "image_width": 640,
+    "image_height": 427,
+    "op_width": 59,
+    "op_height": 40,
+    "req_width": 50,
+    "req_height": 40,
+    "needs_enlarge": False,
+    "enlarge": True,
+    "mode": "crop",
+    "transform": None,
+    "sharpen": "1,2,3",
+    "quality": 90,
+    "image.copy().size": (640, 427),
+}
+OF_SHORTCUT = {
+    "width": 50,
+    "height": 40,
+    "image_width": None,
+    "image_height": None,
+    "needs_enlarge": None,
+    "op_width": None,
+}
+
+# What Flask-Images gives for the same expressions.
+TABLE: list[tuple[str, object]] = [
+    # The names of arguments, and their order.
+    ("resized_img_src(path='i1x1.png') == resized_img_src('i1x1.png')", True),
+    ("resized_img_size(path='i640x427.png', width=64).height", 42),
+    ("resized_img_attrs(path='i640x427.png', width=64)['height']", 42),
+    ("resized_img_tag(path='i640x427.png') == resized_img_tag('i640x427.png')", True),
+    ("resized_img_attrs('i640x427.png', 2, 100, 50)['data-hidpi-scale']", 2),
+    ("'h=100&q=60' in resized_img_attrs('i640x427.png', 2, 100, 50)['src']", True),
+    ("resized_img_attrs('i100x100.png', None, 200, None, True)['width']", 200),
+    ("resized_img_attrs('i640x427.png', hidpi=True, width=100)['data-hidpi-scale'] == True", True),
+    ("'q=60' in resized_img_attrs('i640x427.png', hidpi=True, width=100)['src']", True),
+    ("resized_img_attrs('i640x427.png', hidpi=True, width=100)['height']", 66),
+    ("'w=133&' in resized_img_attrs('i640x427.png', width=133.2)['src']", True),
+    ("'w=133&' in resized_img_attrs('i640x427.png', width=133.0)['src']", True),
+    ("'w=266&' in resized_img_attrs('i640x427.png', width=133.2, hidpi=2)['src']", True),
+    ("images.build_url(local_path='i1x1.png') == resized_img_src('i1x1.png')", True),
+    ("images.find_img(local_path='/i1x1.png') == images.find_img('i1x1.png') != None", True),
+    ("images.find_img('missing.png')", None),
+    ("images.calculate_size('i640x427.png', width=64, quality=90).height", 42),
+    ("images.calculate_size(path='i640x427.png', width=700, unknown=[1]).unknown", [1]),
+    ("images.resize(picture, 'red', width=20, height=20, mode='pad').size", (20, 20)),
+    ("images.resize(image=picture, background='red', width=20).size", (20, 10)),
+    ("images.post_process(picture, ('1', '50', '2')).size", (40, 20)),
+    ("images.post_process(image=picture, sharpen=None) is not None", True),
+    ("images.build_error_handler(error=None, endpoint='other', values={})", None),
+    ("images.build_error_handler(None, 'images', {'filename': 'i1x1.png'}) == resized_img_src('i1x1.png')", True),
+    ("(modes.FIT, modes.CROP, modes.PAD, modes.RESHAPE) == modes.ALL", True),
+    ("app.extensions['images'] is images", True),
+    ("set(helpers) <= set(app.jinja_env.globals)", True),
+    # The attributes of a size.
+    *((f"{SIZE}.{name}", value) for name, value in OF_SIZE.items()),
+    (f"{SIZE}.path == images.find_img('i640x427.png')", True),
+    ("isinstance(resized_img_size('i1x1.png'), ImageSize)", True),
+    ("resized_img_size('i1x1.png').mode", None),
+    ("resized_img_size('i1x1.png').req_width", None),
+    # The class: what it takes as a source, its defaults, and the order of its arguments.
+    ("ImageSize(images.find_img('i640x427.png'), None, 64).height", 42),
+    ("ImageSize(None, picture, 10, 10, False, 'crop', None, '1,2,3').sharpen", "1,2,3"),
+    ("ImageSize(None, picture, 80).width", 80),
+    ("ImageSize(None, picture, 80, None, False).width", 40),
+    ("ImageSize(image=picture, width=20, unknown=1).unknown", 1),
+    ("ImageSize(image=picture, width=20).image is picture", True),
+    ("ImageSize(images.find_img('i640x427.png')).image.copy().size", (640, 427)),
+    (f"ImageSize({EXTENT}, width=50).height", 40),
+    (f"ImageSize({EXTENT}, width=50).image_width", 100),
+    (f"ImageSize({EXTENT}, width=50).path", None),
+    (f"ImageSize({EXTENT}, width=50).image", None),
+    (f"ImageSize({EXTENT}, width=50).transform[1:3]", [100, 80]),
+    (f"ImageSize({EXTENT}, width=200, enlarge=False).needs_enlarge", True),
+    ("ImageSize(transform=['EXTENT', '50%', 0, 0, 0, 9, 9], width=50, height=40).image_width", 25),
+    *((f"{SHORTCUT}.{name}", value) for name, value in OF_SHORTCUT.items()),
+    # A transform is a list, whose numbers are pixels.
+    ("Transform(['extent', '50%', 0, 0, 0, '50p', 20], (40, 20))", ["extent", 20, 20, 0, 0, 20, 20]),
+    ("Transform(['EXTENT', 10, 5, 0, 0, 20, 10]).size", (10, 5)),
+    ("Transform(spec=['EXTENT', 0, 0, 0, 0, 20, 10], image_size=(40, 20)).size", (40, 20)),
+    ("Transform(['EXTENT', 10, 5, 0, 0, 20, 10]).flag == PIL.Transform.EXTENT", True),
+    ("Transform(['EXTENT', 10, 5, 0, 0, 20, 10]).apply(picture).size", (10, 5)),
+    ("raised(Transform, ['EXTENT', 1])", True),
+    ("raised(Transform, ['MESH', 0, 0, 1], (40, 20))", True),
+    ("raised(Transform, ['EXTENT', '50%', 0, 0, 0, 1, 1])", True),
+    ("raised(Transform, ['AFFINE', 1, 1, '5%', 0, 0, 1, 0, 0], (40, 20))", True),
+]
+
+
+@pytest.mark.parametrize(("expression", "value"), TABLE)
+def test_names_arguments_defaults_and_attributes_are_those_of_flask_images(
+    site: Flask, expression: str, value: object
+) -> None:
+    names = vars(package) | {name: getattr(package, name) for name in package.__all__}
+    helpers = ("resized_img_src", "resized_img_size", "resized_img_attrs", "resized_img_tag")
+    names |= {"app": site, "images": site.extensions["images"], "picture": gradient((40, 20)), "PIL": Image}
+    assert eval(expression, names | {"raised": raises_value_error, "helpers": helpers}) == value
+
+
+def raises_value_error(call: Any, *arguments: Any) -> bool:
+    with pytest.raises(ValueError, match=r"expect"):
+        call(*arguments)
+    return True

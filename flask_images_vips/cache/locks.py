@@ -6,8 +6,10 @@ create and lock a new file of the same name.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +32,9 @@ _POLL_SECONDS = 0.005
 _descriptors: set[int] = set()
 """The descriptors of the locks that this process holds or is trying to take."""
 
+_lockable: set[str] = set()
+"""The folders whose file system is known to have locks."""
+
 
 def try_lock(path: str) -> int | None:
     """Lock the file *path*, which is created if missing.
@@ -49,18 +54,37 @@ def try_lock(path: str) -> int | None:
     locked = False
     try:
         locked = lock_descriptor(descriptor, blocking=False)
+        if not locked:
+            _check_lockable(os.path.dirname(path))
     finally:
         if not locked:
             _close(descriptor)
     return descriptor if locked else None
 
 
+def _check_lockable(folder: str) -> None:
+    """Check that files in *folder* can be locked at all.
+
+    The same error (EACCES) can mean that somebody else holds a lock, or that there are no locks. Nobody else can hold
+    the lock of a new file.
+
+    Raises:
+        OSError: If they cannot be locked.
+    """
+    if folder not in _lockable:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if not lock_descriptor(file.fileno(), blocking=False):
+                raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), folder)
+        _lockable.add(folder)
+
+
 def unlock(descriptor: int) -> None:
     """Release a lock by the descriptor that `try_lock` returned."""
-    try:
-        unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
-    finally:
-        _close(descriptor)
+    with suppress(OSError):  # such as of a file server that is gone: closing frees the lock, too
+        try:
+            unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
+        finally:
+            _close(descriptor)
 
 
 def _close(descriptor: int) -> None:

@@ -16,6 +16,7 @@ from .entry import Key
 from .flights import Flights
 from .folder import Folder
 from .locks import FileLocks
+from .notices import Loss
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class Once:
         self._folder = folder
         self._timeout = timeout
         self._flights: Flights[Any] = Flights()
-        self._locks = FileLocks(folder.locks, timeout, partial(folder.warn, "locked"))
+        self._locks = FileLocks(folder.locks, timeout, partial(folder.notices.lose, Loss.LOCKS))
 
     def run(
         self,

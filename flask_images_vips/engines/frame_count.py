@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import suppress
 from io import BufferedReader, FileIO
 
-from ..errors import LimitExceeded, UnreadableSource
-from .gif_blocks import Blocks, OtherBlock
-
-MAX_FRAMES = 10_000
+from ..errors import LimitExceeded
+from .gif_frames import MAX_FRAMES, check_sizes, frames_of
 
 _PIECE = 1 << 18
 
 
 def check_frames(descriptor: int) -> None:
-    """Refuse the file at *descriptor* if it has too many frames, pages or chunks.
+    """Refuse the file at *descriptor* if it has too many frames, pages or chunks, or a GIF with very large frames.
 
     Raises:
-        LimitExceeded: If there are more than `MAX_FRAMES`.
+        LimitExceeded: If there are more than `MAX_FRAMES`, or if its frames are too large.
     """
     start = os.pread(descriptor, 16, 0)
     if start.startswith(b"GIF8"):
-        count = _gif_frames(descriptor)
+        frames = frames_of(descriptor, MAX_FRAMES + 1)
+        check_sizes(frames)
+        count = len(frames)
     elif start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         count = _webp_chunks(descriptor)
     elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -38,35 +37,6 @@ def check_frames(descriptor: int) -> None:
         raise LimitExceeded(
             "the file seems to have {:,} or more frames, pages or chunks", count, MAX_FRAMES, set_by="this package"
         )
-
-
-def check_gif(descriptor: int, ref: str, frames: int) -> None:
-    """Refuse a GIF if one of its first *frames* frames is incomplete.
-
-    Without this check, libnsgif would silently fill the missing part of a frame with the frame before it.
-
-    Raises:
-        UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
-        LimitExceeded: See `gif_blocks`.
-    """
-    blocks = Blocks(descriptor)
-    try:
-        for _ in range(frames):
-            blocks.skip_frame()
-    except OtherBlock as other:
-        raise UnreadableSource(ref, f"a GIF with an unknown block at byte {other.offset}") from None
-    except EOFError:
-        raise UnreadableSource(ref, "a GIF that ends within a frame") from None
-
-
-def _gif_frames(descriptor: int) -> int:
-    """Return the number of frames up to the first unknown block. Most decoders read no further."""
-    blocks, count = Blocks(descriptor), 0
-    with suppress(OtherBlock, EOFError):
-        while count <= MAX_FRAMES:
-            blocks.skip_frame()
-            count += 1
-    return count
 
 
 def _webp_chunks(descriptor: int) -> int:

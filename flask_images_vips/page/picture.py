@@ -76,7 +76,9 @@ class Picture:
                 raise SourceNotFound(self.ref, "not found in IMAGES_PATH")
             pipeline = current_images().pipeline
             header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
-            return Known(header, options, ImageSize.planned(header.size, options, trimmed))
+            size = ImageSize.planned(header.size, options, trimmed)
+            size.describe(self.source.path, self.keywords)
+            return Known(header, options, size)
         except ImagesError as error:
             logger.warning("cannot tell the size of image %r in a template: %s", self.ref, error)
             return None

@@ -13,7 +13,8 @@ from PIL import Image
 from engines.test_animation import CANVAS, composed, gif, render, scattered, shown
 from engines.test_engine import psnr
 from flask_images_vips.engines.engine import Engine
-from flask_images_vips.engines.frame_count import MAX_FRAMES, check_frames, check_gif
+from flask_images_vips.engines.frame_count import MAX_FRAMES, check_frames
+from flask_images_vips.engines.gif_frames import check_gif
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 
 

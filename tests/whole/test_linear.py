@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 import flask_images_vips
 from flask_images_vips import urls
-from flask_images_vips.engines import frame_count
+from flask_images_vips.engines import frame_count, gif_frames
 from flask_images_vips.engines.copyright import rights_of_tiff
 from flask_images_vips.engines.pillow import reader
 from flask_images_vips.engines.pillow.engine import PillowEngine
@@ -374,7 +374,7 @@ def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(reader, "_MAX_READS", 2000)
     engine = PillowEngine()
     with opened(tmp_path / "some.gif", gif(900)) as descriptor:
-        frame_count.check_gif(descriptor, "some.gif", 2)
+        gif_frames.check_gif(descriptor, "some.gif", 2)
         assert engine.header(descriptor, "some.gif").frames == 2
     with opened(tmp_path / "many.gif", gif(3000)) as descriptor, pytest.raises(LimitExceeded):
         engine.header(descriptor, "many.gif")

@@ -18,6 +18,7 @@ from ...rendition import Rendition
 from ..encoder_settings import settings_of
 from ..engine import Header, Paletted, Spec, overtime
 from ..frame_count import check_frames
+from ..gif_frames import is_clear_gif
 from . import abilities
 from . import shared_decode as once
 from .deadline import Deadline
@@ -81,7 +82,7 @@ class VipsEngine:
                 upright_size(image),
                 format,
                 frames=image.get("n-pages") if format in ("gif", "webp") and has(image, "n-pages") else 1,
-                alpha=bool(image.hasalpha()),
+                alpha=bool(image.hasalpha()) or (format == "gif" and is_clear_gif(descriptor, upright_size(image))),
                 whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
                 palette=has_palette(image),
             )

@@ -20,8 +20,9 @@ from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ...headers import jpeg, tiff
 from ...headers.coding import read_coding
 from ..coded_colour import profile_of
-from ..frame_count import check_gif
+from ..gif_frames import check_gif
 from . import abilities
+from .gif import with_clear_parts
 from .input import hold, input_of
 from .load import pyvips
 
@@ -104,6 +105,8 @@ class Reader:
         hold(image, source)
         if format in ("png", "avif") and not only_header:
             image = _with_stated_profile(image, descriptor, format)
+        if format == "gif":
+            image = with_clear_parts(image, descriptor, options.get("n", 1))
         if format == "tiff":
             image = _without_extra_samples(image, descriptor, ref)
         if not self.auto_orient and has(image, "orientation"):
