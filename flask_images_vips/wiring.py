@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from hashlib import blake2b
 
 from flask import Flask, has_request_context
 
@@ -17,7 +15,9 @@ from .abilities import Abilities
 from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
+from .cache.folder import default_folder
 from .cache.notices import Notices
+from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import warn_of_served_folders, warn_of_shared_folder
@@ -56,6 +56,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
     for sentence in outdated():
         logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
+    if not is_set("IMAGES_CACHE", app.config):
+        app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
     store = partial(_store, config, folder, private, notices)
     remote = _remote(config, store)
@@ -196,6 +198,11 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
     """Return the front door (the links that nginx serves images from), or None if it is turned off."""
     if not config.front_door:
         return None
+    if images_of(app).has_own_view:
+        logger.warning(
+            "IMAGES_FRONT_DOOR does nothing: handle_request of Images is overridden, and nginx would not call it."
+        )
+        return None
     # Use a subfolder of the configured folder, because its content is deleted when the settings change.
     own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
     authorizer = images_of(app).authorizer
@@ -222,9 +229,5 @@ def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
         # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
         # volume can be.
         return os.path.join(root_path, config.cache, "flask-images-vips"), None
-    user = os.geteuid() if hasattr(os, "geteuid") else "user"
-    # Use one folder per application, because two applications may each have a logo.png with the same size and
-    # modification time.
-    application = blake2b(root_path.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    parent = os.path.join(tempfile.gettempdir(), f"flask-images-{user}")
-    return os.path.join(parent, application), parent
+    folder = default_folder(root_path)
+    return folder, os.path.dirname(folder)

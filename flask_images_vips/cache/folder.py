@@ -6,10 +6,12 @@ import contextlib
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Callable
 from typing import BinaryIO
 
+from ..hashing import digest
 from .eviction import CLOCK_MARGIN_NS
 from .notices import Loss, Notices
 
@@ -268,3 +270,15 @@ def make_parents(path: str, mode: int = 0o755) -> None:
 def _unlink(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def default_folder(root_path: str) -> str:
+    """Return a folder below the system's temporary folder, for this user and the application at *root_path*.
+
+    Raises:
+        FileNotFoundError: If no temporary folder is writable.
+    """
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    # Use one folder per application, because two applications may each have a logo.png with the same size and
+    # modification time.
+    return os.path.join(tempfile.gettempdir(), f"flask-images-{user}", digest(root_path, 8))

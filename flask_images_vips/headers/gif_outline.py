@@ -1,4 +1,9 @@
-"""Walk over the blocks of a GIF, without decoding any pixel."""
+"""Walk over the blocks of a GIF, without decoding any pixel.
+
+Encoders write the data of a frame in blocks of one length, only the last of which is shorter. Blocks of the same length
+are passed together, so even a GIF of 100 MB takes few steps. Only a hostile file has very many blocks of different
+lengths.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +52,8 @@ class Frame(NamedTuple):
 class Outline:
     """The blocks of a GIF that begins with *data*, and ends with it if *complete*.
 
-    At most *max_steps* are taken. A step passes a frame, an extension, or up to 64 blocks of one length: encoders write
-    blocks of one length, only the last of which is shorter. If it *searches*, other data between the blocks is passed
-    over.
+    At most *max_steps* are taken. A step passes a frame, an extension, or some blocks of one length. If it *searches*,
+    other data between the blocks is passed over.
 
     Raises IndexError where *data* ends within a block.
     """

@@ -1,17 +1,23 @@
-"""Accept what only templates and code written for Flask-Images pass to the helpers and to `ImageSize`."""
+"""Accept what templates and code written for Flask-Images pass to the helpers and to `ImageSize`."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from flask import current_app
+
 from ..geometry import Box, Size, transformed
-from ..options.options import Options, write_query
+from ..options.options import DECLARED, Options, write_query
+from ..options.parsing import ParseError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+logger = logging.getLogger("flask_images_vips")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,14 +25,31 @@ R = TypeVar("R")
 _WITHOUT_SIZE = frozenset({"background", "cache", "format", "quality", "sharpen"})
 """Options of Flask-Images that do not affect the size. `ImageSize` does not check them."""
 
+_APPEARANCE = {
+    DECLARED[name].short: name
+    for name in "rotate flip trim aspect gravity focal dpr padding border radius brightness contrast saturation".split()  # noqa: SIM905
+}
+"""The long names of options that Flask-Images did not have, and that only change the look of a picture.
+
+Options that may hide something, such as ``region``, ``blur`` and ``expires``, are not among them: they are not ignored.
+"""
+_REMEMBERED_VALUES = 1024
+
 _OF_SOURCE = ("image_width", "image_height", "op_width", "op_height", "needs_enlarge")
 """Attributes that depend on the size of the source."""
 
 
-def as_in_flask_images(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def overriding(name: str) -> Callable[..., Any] | None:
+    """Return the method called *name* of the application's `Images`, if the site has replaced it, otherwise None."""
+    method: Callable[..., Any] | None = current_app.extensions["images"].overriding(name)
+    return method
+
+
+def as_in_flask_images(*names: str, method: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a helper be called as in Flask-Images.
 
-    Its first argument may also be called ``path``, and the keywords *names* may follow it by position.
+    Its first argument may also be called ``path``, and the keywords *names* may follow it by position. If the site has
+    replaced *method* of `Images`, the helper only calls that.
     """
 
     def decorate(helper: Callable[P, R]) -> Callable[P, R]:
@@ -37,11 +60,38 @@ def as_in_flask_images(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]
             further = dict(zip(names, arguments[1:], strict=False))
             if further.keys() & keywords.keys() or len(arguments) > 1 + len(names):
                 return helper(*arguments, **keywords)  # raises a TypeError
-            return helper(*arguments[:1], **further, **keywords)
+            own = overriding(method) if method else None
+            if own is not None and "filename" in keywords:
+                arguments = (keywords.pop("filename"),)
+            return (own or helper)(*arguments[:1], **further, **keywords)
 
         return call
 
     return decorate
+
+
+def without_effect(query: dict[str, str]) -> dict[str, str]:
+    """Rename those options of `_APPEARANCE` in *query* that have an invalid value to their long names, and return it.
+
+    Long names have no effect. So a page shows its pictures as before if it passes on, for example, ``rotate='auto'``,
+    which Flask-Images put into the URL and ignored.
+    """
+    names = {short: name for short, name in _APPEARANCE.items() if short in query}
+    for short, name in names.items():
+        if query[short] and not _is_valid(name, query[short]):
+            query[name] = query.pop(short)
+    return query
+
+
+@lru_cache(_REMEMBERED_VALUES)
+def _is_valid(name: str, value: str) -> bool:
+    """Return whether *value* is valid for the option *name*. If not, log the reason, once in each process."""
+    try:
+        DECLARED[name].parse(value)
+    except ParseError as error:
+        logger.warning("%s=%r has no effect on an image: expected %s", name, value, error.expected)
+        return False
+    return True
 
 
 def whole_sides(options: Mapping[str, Any]) -> dict[str, int]:

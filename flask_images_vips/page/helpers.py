@@ -35,13 +35,13 @@ logger = logging.getLogger("flask_images_vips")
 _OF_SOURCE = ("media", "path", "sizes")
 
 
-@as_in_flask_images()
+@as_in_flask_images(method="build_url")
 def resized_img_src(filename: str, **keywords: Any) -> str:
     """Return the URL of *filename*, rendered with the options *keywords*."""
     return Picture(filename, Keywords.sort(keywords).options).url()
 
 
-@as_in_flask_images()
+@as_in_flask_images(method="calculate_size")
 def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
     """Return the size at which *filename* is rendered, or None if it is unknown."""
     options = Keywords.sort(keywords).options
