@@ -95,6 +95,11 @@ class AppImages:
         return self._parts
 
     @property
+    def is_configured(self) -> bool:
+        """Whether the configuration has been read, and is valid."""
+        return self._parts is not None
+
+    @property
     def has_open_door(self) -> bool:
         """Whether nginx may already serve images by itself. False until the configuration is read."""
         return self._parts is not None and self._parts.front_door is not None

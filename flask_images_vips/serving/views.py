@@ -8,9 +8,11 @@ from flask import Response, request
 
 from ..access import Privacy
 from ..cache.entry import Entry
+from ..cache.per_process import PerProcess
 from ..errors import (
     BadSignature,
     Busy,
+    ConfigError,
     Expired,
     ImagesError,
     InvalidOption,
@@ -47,6 +49,8 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     UnreadableSource: (422, "no-store"),
     SourceChanged: (503, "no-store"),
     Busy: (503, "no-store"),
+    # What cannot be checked at start, such as whether pyvips can be imported.
+    ConfigError: (500, "no-store"),
 }
 _REASONS = {
     400: "This image URL has an invalid option.",
@@ -54,6 +58,7 @@ _REASONS = {
     404: "There is no such image.",
     410: "This link has expired.",
     422: "This image cannot be rendered.",
+    500: "The images of this site are not configured correctly.",
     502: "The source of this image cannot be fetched.",
     503: "This image cannot be rendered right now. Try again.",
 }
@@ -75,6 +80,8 @@ def serve(path: str) -> Response:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
     except tuple(_STATUS) as error:
+        if not images.is_configured:  # a wrong value, which is an error of the application
+            raise
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
 
 
@@ -102,7 +109,7 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
     """Return the response to *error*. *url* is None if the URL itself is invalid."""
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    logger.warning("image %r: %d, %s", path, status, error)
+    _log(path, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     data = (f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")).encode()
@@ -118,3 +125,17 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     response = ImageResponse(data, status, headers=headers, content_type=media_type)
     response.content_length = len(data)
     return response
+
+
+def _log(path: str, status: int, error: ImagesError) -> None:
+    """Log why the image at *path* is refused. What is wrong with all images is logged once in each process."""
+    if not isinstance(error, ConfigError):
+        logger.warning("image %r: %d, %s", path, status, error)
+        return
+    said, message = _said.get(), str(error)
+    if message not in said:
+        said.add(message)
+        logger.error("%s", message)
+
+
+_said = PerProcess[set[str]](set)
