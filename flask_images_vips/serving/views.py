@@ -11,9 +11,11 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..access import Privacy
 from ..cache.entry import Entry
+from ..cache.per_process import PerProcess
 from ..errors import (
     BadSignature,
     Busy,
+    ConfigError,
     Expired,
     ImagesError,
     InvalidOption,
@@ -51,6 +53,8 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     UnreadableSource: (422, "no-store"),
     SourceChanged: (503, "no-store"),
     Busy: (503, "no-store"),
+    # What cannot be checked at start, such as whether pyvips can be imported.
+    ConfigError: (500, "no-store"),
 }
 _ANSWERED: tuple[type[Exception], ...] = (*_STATUS, OSError)
 _REASONS = {
@@ -59,6 +63,7 @@ _REASONS = {
     404: "There is no such image.",
     410: "This link has expired.",
     422: "This image cannot be rendered.",
+    500: "The images of this site are not configured correctly.",
     502: "The source of this image cannot be fetched.",
     503: "This image cannot be rendered right now. Try again.",
 }
@@ -102,6 +107,10 @@ def serve(path: str) -> Response:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
     except _ANSWERED as failure:
+        if (
+            isinstance(failure, ConfigError) and not images.is_built
+        ):  # a wrong value, which is an error of the application
+            raise
         error = failure if isinstance(failure, ImagesError) else _of_system(path, failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
 
@@ -141,7 +150,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         HTTPException: If there is no such picture.
     """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    logger.warning("image %r: %d, %s", path, status, error)
+    _log(path, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
@@ -160,3 +169,17 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     if instead is None:
         raise default_exceptions[status](reason, response)
     return response
+
+
+def _log(path: str, status: int, error: ImagesError) -> None:
+    """Log why the image at *path* is refused. What is wrong with all images is logged once in each process."""
+    if not isinstance(error, ConfigError):
+        logger.warning("image %r: %d, %s", path, status, error)
+        return
+    said, message = _said.get(), str(error)
+    if message not in said:
+        said.add(message)
+        logger.error("%s", message)
+
+
+_said = PerProcess[set[str]](set)
