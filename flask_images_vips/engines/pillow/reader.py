@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
 from ...headers.coding import read_coding
+from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
 from ..coded_colour import profile_of
 from ..engine import overtime
@@ -52,11 +53,15 @@ class Reader:
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
+            icon = largest_picture(descriptor, ref) if "ico" in self.inputs and is_icon(descriptor) else None
+            # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
+            formats = [name.upper() for name in self.inputs] if icon is None else ["ICO", "PNG"]
             with (
-                self._file(descriptor, only_header) as file,
-                # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
-                Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
+                self._file(descriptor, only_header) if icon is None else io.BytesIO(icon) as file,
+                Image.open(file, formats=formats) as image,
             ):
+                if icon is not None:
+                    image.format = "ICO"
                 correct_info(image)
                 image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
@@ -65,7 +70,8 @@ class Reader:
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
+            names = ", ".join(self.inputs)
+            reason = f"Pillow does not recognise it as one of IMAGES_INPUT_FORMATS ({names}); SVG needs libvips"
             raise UnsupportedSource(ref, reason) from error
         except Exception as error:  # Pillow's parsers may raise any exception
             raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
