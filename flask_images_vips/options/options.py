@@ -133,7 +133,8 @@ class Options:
         None,
         "x",
         Transform,
-        "Apply a PIL transform before scaling: kind, output size, coefficients.",
+        "Apply a PIL transform before scaling: kind, output size, coefficients. What it takes from outside of the "
+        "picture is transparent, but black if the source is RGB without transparency.",
         values="`EXTENT`, `AFFINE`, `QUAD`, `PERSPECTIVE`",
         example="transform='EXTENT,0,0,10%,10%,90%,90%'",
     )
