@@ -152,7 +152,7 @@ class LegacyMethods:
         Raises:
             InvalidOption: If an option has an invalid value.
         """
-        from .engines.pillow.steps import finish, resized  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.steps import finish, leaves_clear, resized  # noqa: PLC0415  (slow to import)
         from .engines.pillow.trim import trim_box  # noqa: PLC0415
 
         query = write_query({"enlarge": True, **keywords, "background": background})
@@ -160,7 +160,7 @@ class LegacyMethods:
         own = Size(*image.size)
         trimmed = trim_box(image, region(own, options), options.trim) if options.trim else None
         geometry = lay_out(own, options, trimmed=trimmed)
-        return finish(resized(image, options, geometry), options, by_name("png"), geometry)
+        return finish(resized(image, options, geometry, clear=leaves_clear(image)), options, by_name("png"), geometry)
 
     def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
         """Return a PIL *image*, sharpened if *sharpen* (radius in pixels, percent, threshold) is given.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError, Faults, did_you_mean
-from ..formats import INPUTS, NEGOTIABLE, OUTPUTS
+from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS
 from . import checks, compat
 from .checks import Secret
 
@@ -299,10 +299,12 @@ class Config:
     )
     max_source_bytes: int = key(100_000_000, "IMAGES_MAX_SOURCE_BYTES", checks.size, "Maximum file size of a source.")
     input_formats: tuple[str, ...] = key(
-        INPUTS,
+        DEFAULT_INPUTS,
         "IMAGES_INPUT_FORMATS",
-        checks.some_formats(INPUTS),
-        "Formats that sources may have, judged by their content. The default lists all supported ones.",
+        checks.some_formats(ALL_INPUTS),
+        "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`. Only "
+        "Pillow loads these four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
+        "largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(
         OUTPUTS,
