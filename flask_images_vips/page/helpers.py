@@ -62,8 +62,10 @@ def resized_img_attrs(filename: Name, **keywords: Any) -> dict[str, Any]:
 
 
 @helper
-def resized_img_tag(filename: Name, **keywords: Any) -> Markup:
-    """Return the ``<img>`` of *filename*. Attributes with the value None or False are omitted.
+def resized_img_tag(filename: Name, **keywords: Any) -> str:
+    """Return the ``<img>`` of *filename*, as `Markup` unless ``IMAGES_MARKUP`` is false.
+
+    Attributes with the value None or False are omitted.
 
     ``hidpi=2`` requests twice the width and height, if the source is large enough or ``enlarge`` is true. Keywords that
     begin with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. The ``width`` and
@@ -87,7 +89,8 @@ def resized_img_tag(filename: Name, **keywords: Any) -> Markup:
         ValueError: If there is no such layout or placeholder, or if widths or densities are not positive numbers.
     """
     image = _image(filename, keywords)
-    return image.style + element("img", image.attributes)
+    tag = image.style + element("img", image.attributes)
+    return tag if current_images().pipeline.config.markup else str(tag)
 
 
 @helper
