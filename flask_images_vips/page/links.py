@@ -30,6 +30,7 @@ from .calls import URL_KEYWORDS, advise, defined, given, warn
 
 logger = logging.getLogger("flask_images_vips")
 
+_OWN_VALUES = URL_KEYWORDS | {"filename"}
 _FORMAT = DECLARED["format"].short
 _REPORTED_NAMES = 1024
 _REMEMBERED_QUERIES = 1024
@@ -61,6 +62,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
     """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not an image endpoint.
 
     If ``IMAGES_NAME`` is ``images``, the image endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``.
+    *values* include those of the site's ``url_defaults``.
 
     Raises:
         ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
@@ -74,11 +76,24 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
         if keywords.get(kind):
             raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")  # the message of Flask-Images
         keywords[kind] = name
+    keywords = _without_defaults(endpoint, keywords)
     try:
         filename = keywords.pop("filename")
     except KeyError:
         raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
     return build_url(filename, **keywords)
+
+
+def _without_defaults(endpoint: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *values* without those that only ``url_defaults`` of the site add, such as a language.
+
+    They would be signed, so one picture would have a URL for each language. Options are kept: a site may have defaults
+    for images.
+    """
+    defaults: dict[str, Any] = {}
+    current_app.inject_url_defaults(endpoint, defaults)
+    added = {name for name in defaults.keys() - _OWN_VALUES if values.get(name) == defaults[name]}
+    return {name: value for name, value in values.items() if name not in added}
 
 
 def ref_of(filename: object) -> str:
