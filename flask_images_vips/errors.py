@@ -6,7 +6,8 @@ error to an HTTP status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -15,7 +16,43 @@ class ImagesError(Exception):
 
 
 class ConfigError(ImagesError, RuntimeError):
-    """The application's configuration is invalid. Its developer must change it."""
+    """The application's configuration cannot work. Its developer must change it.
+
+    *faults* are sentences, one for each thing to change. *hint* is a sentence about all of them.
+    """
+
+    def __init__(self, *faults: str, hint: str = "") -> None:
+        super().__init__(*faults)
+        self.faults = faults
+        self.hint = hint
+
+    def __str__(self) -> str:
+        if len(self.faults) == 1:
+            return f"{self.faults[0]} {self.hint}".rstrip()
+        head = f"The configuration of flask_images_vips has {len(self.faults)} faults:"
+        return "\n".join(filter(None, (head, *(f"- {fault}" for fault in self.faults), self.hint)))
+
+
+class Faults:
+    """Collects the errors of several checks of the configuration, so that one error lists them all."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, None] = {}
+        self._hint = ""
+
+    @contextmanager
+    def catch(self) -> Iterator[None]:
+        """Collect a `ConfigError` of the block."""
+        try:
+            yield
+        except ConfigError as error:
+            self._found.update(dict.fromkeys(error.faults))
+            self._hint = self._hint or error.hint
+
+    def check(self) -> None:
+        """Raise a `ConfigError` of everything collected, if there is anything."""
+        if self._found:
+            raise ConfigError(*self._found, hint=self._hint)
 
 
 class InvalidPath(ImagesError, ValueError):

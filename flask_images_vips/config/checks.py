@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -23,8 +24,16 @@ MIN_RENDER_MEMORY = 100_000_000
 """With less memory in bytes, a renderer cannot load its libraries and start their threads."""
 
 
+_LONGEST_VALUE = 100  # characters of a value in a message
+
+
 def _wrong(name: str, value: object, expected: str) -> ConfigError:
-    return ConfigError(f"{name} = {value!r}: expected {expected}.")
+    shown = repr(value)
+    shown = shown if len(shown) <= _LONGEST_VALUE else f"{shown[:_LONGEST_VALUE]}…"
+    return ConfigError(
+        f"{name} = {shown}: expected {expected}.",
+        hint="If this is a key of your own, rename it: names that begin with IMAGES_ belong to flask_images_vips.",
+    )
 
 
 # Strings and words
@@ -34,10 +43,6 @@ def text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise _wrong(name, value, "a string that is not empty")
     return value
-
-
-def optional_text(name: str, value: Any) -> str | None:
-    return None if value is None else text(name, value)
 
 
 def texts(name: str, value: Any) -> tuple[str, ...]:
@@ -64,6 +69,12 @@ def one_of(*words: str) -> Callable[[str, Any], str]:
     return check
 
 
+def optionally_one_of(*words: str) -> Callable[[str, Any], str | None]:
+    """Return a check that accepts only *words*, and None."""
+    check = one_of(*words)
+    return lambda name, value: None if value is None else check(name, value)
+
+
 def copies(name: str, value: Any) -> str | None:
     """Return the format of copies, or None for no copies."""
     if value in (False, None):
@@ -84,12 +95,20 @@ def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     if not value:
         return ()
     given = (value,) if isinstance(value, (str, bytes)) else tuple(value) if isinstance(value, Iterable) else (None,)
-    if not all(isinstance(secret, (str, bytes)) for secret in given):
-        raise ConfigError(f"{name}: expected a string, bytes, or a list of them.")
+    try:
+        for secret in given:
+            if not isinstance(secret, bytes):
+                secret.encode()
+    except (AttributeError, ValueError):  # ValueError: a lone surrogate
+        raise ConfigError(f"{name}: expected a string, bytes, or a list of them.") from None
     return tuple(secret for secret in given if secret)
 
 
 # Folders, URLs and networks
+
+
+_BASE_URL = re.compile(r"(?:https?://[^\s/?#\\]+|/)[^\s?#\\]*", re.IGNORECASE)
+_LOCATION = re.compile(r"(?:/[\w.-]+)+/?", re.ASCII)
 
 
 def url_prefix(name: str, value: Any) -> str:
@@ -99,18 +118,26 @@ def url_prefix(name: str, value: Any) -> str:
 
 def paths(name: str, value: Any) -> tuple[str, ...]:
     """Accept a list of folders, or one folder."""
-    if isinstance(value, (str, os.PathLike)):
-        value = [value]
+    given = [value] if isinstance(value, (str, os.PathLike)) else value
     try:
-        return tuple(os.fspath(path) for path in value)
-    except TypeError:
+        return tuple(map(_path, given))
+    except (TypeError, ValueError):
         raise _wrong(name, value, "a list of folders, such as ['static']") from None
 
 
 def optional_path(name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, (str, os.PathLike)):
-        raise _wrong(name, value, "a folder, or None")
-    return None if value is None else os.fspath(value)
+    try:
+        return None if value is None else _path(value)
+    except (TypeError, ValueError):
+        raise _wrong(name, value, "a folder, or None") from None
+
+
+def _path(value: str | os.PathLike[str]) -> str:
+    """Return *value* as a string. Raises TypeError or ValueError if no file system takes it."""
+    path = os.fspath(value)
+    if "\0" in path or os.fsdecode(os.fsencode(path)) != path:
+        raise ValueError(path)
+    return path
 
 
 def front_door(name: str, value: Any) -> bool | str:
@@ -143,6 +170,37 @@ def schemes(name: str, value: Any) -> tuple[str, ...]:
     return given
 
 
+def base_url(name: str, value: Any) -> str | None:
+    """Accept the beginning of an absolute URL, or of its path."""
+    if value is not None and not (isinstance(value, str) and _BASE_URL.fullmatch(value)):
+        raise _wrong(name, value, "the beginning of a URL, such as 'https://cdn.example.com', or None")
+    return value
+
+
+def location(name: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and _LOCATION.fullmatch(value)):
+        raise _wrong(name, value, "an internal location of nginx, such as '/_images/', or None")
+    return value
+
+
+def local_path(name: str, value: Any) -> str | None:
+    """Accept a path below ``IMAGES_PATH``."""
+    if value is not None and not (isinstance(value, str) and _is_inside(value)):
+        raise _wrong(name, value, "a path in IMAGES_PATH, such as 'missing.png', or None")
+    return value
+
+
+def _is_inside(path: str) -> bool:
+    """Return whether *path* is relative, normalised, and neither a URL nor outside of its folder."""
+    return posixpath.normpath(path) == path and not f"{path}/".startswith(("/", "./", "../"))
+
+
+def header_value(name: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and value.isascii() and value.strip() and value.isprintable()):
+        raise _wrong(name, value, "the value of an HTTP header, such as '*', or None")
+    return value
+
+
 # Numbers
 
 
@@ -164,9 +222,12 @@ def optional_count_from_zero(name: str, value: Any) -> int | None:
 
 def widths(name: str, value: Any) -> tuple[int, ...]:
     """Return widths in pixels, in ascending order. None allows all widths, and gives an empty tuple."""
-    if value is not None and not isinstance(value, (list, tuple, set, frozenset, range)):
-        raise _wrong(name, value, "a list of widths in pixels")
-    return tuple(sorted(count(name, width) for width in value or ()))
+    if value is None:
+        return ()
+    is_list = isinstance(value, (list, tuple, set, frozenset, range))
+    if not is_list or not all(type(width) is int and width > 0 for width in value):
+        raise _wrong(name, value, "a list of widths in pixels, such as [320, 640], or None")
+    return tuple(sorted(value))
 
 
 def seconds(name: str, value: Any) -> float:
@@ -187,7 +248,7 @@ def whole_seconds(name: str, value: Any) -> int:
     return int(seconds(name, value))
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMGT])(i?))?B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*(?:([kMGT])(i?))?B?", re.IGNORECASE)
 
 
 def size(name: str, value: Any) -> int:
@@ -196,7 +257,7 @@ def size(name: str, value: Any) -> int:
         power = " kmgt".index(match[2].lower()) if match[2] else 0
         value = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _wrong(name, value, "bytes, or a string such as '2GB'")
+        raise _wrong(name, value, "a whole number of bytes, or a string such as '2GB'")
     return value
 
 
@@ -213,7 +274,7 @@ def optional_render_memory(name: str, value: Any) -> int | None:
 
 def share(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise _wrong(name, value, "a share, from 0 to less than 1")
+        raise _wrong(name, value, "a share such as 0.25, from 0 to less than 1")
     return float(value)
 
 
@@ -245,7 +306,7 @@ def negotiable(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or any(
         value.count(format) > 1 or format not in NEGOTIABLE for format in value
     ):
-        raise _wrong(name, value, f"a list of some of {', '.join(NEGOTIABLE)}, the best first")
+        raise _wrong(name, value, f"a list of some of {', '.join(NEGOTIABLE)}, the best first, such as ['webp']")
     return tuple(value)
 
 

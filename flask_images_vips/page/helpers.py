@@ -19,14 +19,14 @@ from markupsafe import Markup
 from .. import urls
 from ..errors import InvalidOption
 from ..formats import Format, by_name
-from ..options.options import write_query
 from ..rendering.placeholders import KINDS
 from ..state import current_images
 from .arguments import Keywords, LayoutRequest, asks_for_layout
 from .calls import given, helper, warn
+from .compat import as_in_flask_images
 from .hints import link_header, preload_attributes, send_early
 from .html import element
-from .links import ref_of, report
+from .links import query_of, ref_of, report
 from .picture import Picture, ResponsivePicture
 from .size import ImageSize
 from .tags import Image, plain_attributes, responsive_image
@@ -39,20 +39,23 @@ _FORMATS = ("avif", "webp")
 _OF_SOURCE = ("media", "path", "sizes")
 
 
+@as_in_flask_images(method="build_url")
 @helper
 def resized_img_src(filename: Name, **keywords: Any) -> str:
     """Return the URL of *filename*, rendered with the options *keywords*."""
     return Picture(filename, Keywords.sort(keywords).options).url()
 
 
+@as_in_flask_images(method="calculate_size")
 @helper
 def resized_img_size(filename: Name, **keywords: Any) -> ImageSize | None:
     """Return the size at which *filename* is rendered, or None if it is unknown."""
     options = Keywords.sort(keywords).options
-    report(write_query(options))
+    report(query_of(options))
     return Picture(filename, options).size
 
 
+@as_in_flask_images("hidpi", "width", "height", "enlarge")
 @helper
 def resized_img_attrs(filename: Name, **keywords: Any) -> dict[str, Any]:
     """Return the attributes of the ``<img>`` of `resized_img_tag`."""
@@ -61,6 +64,7 @@ def resized_img_attrs(filename: Name, **keywords: Any) -> dict[str, Any]:
     return _image(filename, keywords).attributes
 
 
+@as_in_flask_images()
 @helper
 def resized_img_tag(filename: Name, **keywords: Any) -> str:
     """Return the ``<img>`` of *filename*, as `Markup` unless ``IMAGES_MARKUP`` is false.

@@ -27,9 +27,11 @@ from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
 from .calls import URL_KEYWORDS, advise, defined, given, warn
+from .compat import without_effect
 
 logger = logging.getLogger("flask_images_vips")
 
+_NOT_IN_QUERY = URL_KEYWORDS - DECLARED.keys()
 _OWN_VALUES = URL_KEYWORDS | {"filename"}
 _FORMAT = DECLARED["format"].short
 _REPORTED_NAMES = 1024
@@ -58,11 +60,11 @@ def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(given(keywords)))()
 
 
-def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
+def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:
     """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not an image endpoint.
 
     If ``IMAGES_NAME`` is ``images``, the image endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``.
-    *values* include those of the site's ``url_defaults``.
+    *values* include those of the site's ``url_defaults``. *build* builds the URL.
 
     Raises:
         ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
@@ -81,7 +83,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
         filename = keywords.pop("filename")
     except KeyError:
         raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
-    return build_url(filename, **keywords)
+    return build(filename, **keywords)
 
 
 def _without_defaults(endpoint: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
         options["focal"] = [round(part, 4) for part in point]
     version = _version(pipeline, ref, source, options)
-    query = write_query(options)
+    query = query_of(options)
     report(query)
 
     def build(**replaced: Any) -> str:
@@ -158,13 +160,18 @@ def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str,
     return replaced
 
 
+def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
+    """Return the query of a URL: short names and their values. Unknown keywords are kept."""
+    return without_effect(write_query(keywords))
+
+
 def options_of(keywords: Mapping[str, Any]) -> Options:
     """Return the parsed options of a URL with *keywords*.
 
     Raises:
         InvalidOption: If an option has an invalid value.
     """
-    return _parsed(tuple(write_query(keywords).items()))
+    return _parsed(tuple(query_of(keywords).items()))
 
 
 @lru_cache(_REMEMBERED_QUERIES)
@@ -174,8 +181,8 @@ def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
 
 def report(query: Mapping[str, str]) -> None:
     """Log the parameters of *query* that have no effect, see `advise`."""
-    for error in ineffective({name: value for name, value in query.items() if name not in URL_KEYWORDS}):
-        advise(error.name, str(error))
+    for error in ineffective({name: value for name, value in query.items() if name not in _NOT_IN_QUERY}):
+        advise(error.name, f"{error.name}={error.value!r} has no effect: expected {error.expected}")
 
 
 def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> None:

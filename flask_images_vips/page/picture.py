@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from werkzeug.exceptions import NotFound
+
 from .. import urls
 from ..config.keys import Config
 from ..errors import ImagesError, InvalidOption, SourceNotFound
@@ -19,6 +21,7 @@ from ..state import current_images
 from . import responsive
 from .arguments import LayoutRequest
 from .calls import warn
+from .compat import overriding
 from .links import find, options_of, ref_of, url_builder
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
@@ -55,6 +58,9 @@ class Picture:
     @cached_property
     def url(self) -> Callable[..., str]:
         """A function that builds the URL of the rendition, or of one with other options: see `url_builder`."""
+        build = overriding("build_url")
+        if build is not None:
+            return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
         return url_builder(self.ref, self.source, self.keywords)
 
     @cached_property
@@ -71,7 +77,9 @@ class Picture:
                 raise SourceNotFound(self.ref, "not found in IMAGES_PATH")
             pipeline = current_images().pipeline
             header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
-            return Known(header, options, ImageSize.planned(header.size, options, trimmed))
+            size = ImageSize.planned(header.size, options, trimmed)
+            size.describe(self.source.path, self.keywords)
+            return Known(header, options, size)
         except ImagesError as error:
             warn("cannot tell the size of image %r: %s", self.ref, error)
             return None
@@ -79,6 +87,12 @@ class Picture:
     @property
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if it is unknown."""
+        calculate = overriding("calculate_size")
+        if calculate is not None:
+            with suppress(NotFound):
+                size: ImageSize = calculate(self.ref, **{"enlarge": False, **self.keywords})
+                return size
+            return None
         return None if self.known is None else self.known.size
 
     @property

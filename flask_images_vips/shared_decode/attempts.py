@@ -60,10 +60,10 @@ class SharedDecodes:
         """See `Sets.offer`."""
         self.sets.offer(source, options, sides, partial(producer.facts.header, source))
 
-    def purge(self, ref: str) -> None:
-        """Remove copies and announced sets of the source *ref*."""
-        self.copies.purge(ref)
+    def purge(self, ref: str) -> int:
+        """Remove copies and announced sets of the source *ref*. Returns the number of copies removed."""
         self.sets.forget()
+        return self.copies.purge(ref)
 
 
 @dataclass(frozen=True, slots=True)

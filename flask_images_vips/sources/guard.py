@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from ..errors import ConfigError, RemoteFailed
+from ..errors import ConfigError, Faults, RemoteFailed
 
 Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 """The family of a socket, and the address it connects to."""
@@ -131,12 +131,16 @@ class Guard:
     getaddrinfo: Callable[..., Iterable[tuple[Any, ...]]] = field(default_factory=lambda: socket.getaddrinfo)
 
     def __post_init__(self) -> None:
-        try:
-            if self.hosts is not None:
-                object.__setattr__(self, "hosts", tuple(map(_pattern, self.hosts)))
-            object.__setattr__(self, "allow_private", tuple(map(ipaddress.ip_network, self.allow_private)))
-        except ValueError as error:
-            raise ConfigError(f"Remote sources: {error}") from None
+        faults = Faults()
+        if self.hosts is not None:
+            hosts = []
+            for host in self.hosts:
+                with faults.catch():
+                    hosts.append(_pattern(host))
+            object.__setattr__(self, "hosts", tuple(hosts))
+        with faults.catch():
+            object.__setattr__(self, "allow_private", tuple(map(_network, self.allow_private)))
+        faults.check()
 
     def check(self, url: str, base: str = "") -> Target:
         """Parse *url*, which may be relative to *base*, and check it.
@@ -237,7 +241,20 @@ def _pattern(text: str) -> str:
     if address is not None:
         return str(_plain(address))
     below = text.startswith("*.")
-    return ("*." if below else "") + _host(text.removeprefix("*."))
+    try:
+        return ("*." if below else "") + _host(text.removeprefix("*."))
+    except ValueError:
+        raise ConfigError(
+            f"IMAGES_REMOTE_HOSTS contains {text!r}: expected a host such as 'img.example.com' or '*.example.org', "
+            "without scheme, port and path."
+        ) from None
+
+
+def _network(network: str | IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    try:
+        return ipaddress.ip_network(network)
+    except ValueError as error:
+        raise ConfigError(f"IMAGES_REMOTE_ALLOW_PRIVATE: {error}. Expected a network such as '10.0.0.0/8'.") from None
 
 
 def _matches(host: str, pattern: str) -> bool:

@@ -82,7 +82,7 @@ def test_a_name_that_stands_twice_is_404(app: Flask, draw: Any) -> None:
     [
         {"width": "abc"},
         {"width": -5},
-        {"height": 50.7},
+        {"height": "50.7"},
         {"mode": "bogus"},
         {"background": "no colour"},
         {"transform": "MESH,1,2"},

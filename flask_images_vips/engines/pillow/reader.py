@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
+from ...headers import png
 from ...headers.coding import read_coding
 from ...headers.jpeg import is_jpeg, is_lossless
+from ...headers.read import SNIFFED, sniff
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -65,10 +68,17 @@ class Reader:
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
-            raise UnsupportedSource(ref, reason) from error
+            raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
-            raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
+            raise UnreadableSource(ref, _reason(error, descriptor)) from error
+
+    def _unidentified(self, descriptor: int) -> str:
+        """Return why Pillow does not open the file."""
+        format = sniff(os.pread(descriptor, SNIFFED, 0))
+        if format is None or format not in self.inputs:
+            return f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
+        fault = png.fault(descriptor) or "its header is broken, or of a kind that Pillow does not read"
+        return f"Pillow cannot open the {format.upper()}: {fault}"
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
         if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):
@@ -85,6 +95,15 @@ class Reader:
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def _reason(error: Exception, descriptor: int) -> str:
+    text = str(error).strip()
+    if not text:  # such as of a failed assertion
+        frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
+        text = f"in {frame.f_code.co_name}()"
+    fault = png.fault(descriptor)
+    return f"{type(error).__name__}: {text}"[:300] + (f" ({fault})" if fault else "")
 
 
 def _add_profile(image: Image.Image, descriptor: int) -> None:
