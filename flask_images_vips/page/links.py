@@ -20,7 +20,6 @@ from ..formats import AUTO, Format
 from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
-from ..options.presets import Presets
 from ..options.values import MODES, Mode
 from ..pipeline import Pipeline
 from ..sources.finder import current_version
@@ -142,8 +141,8 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
 
     def build(**replaced: Any) -> str:
         wanted = _replaced(query, replaced) if replaced else query
-        if pipeline.presets.restricting:
-            _report_refusal(pipeline.presets, ref, wanted)
+        if (refusal := refusal_of(wanted)) is not None:
+            warn("the URL of %r will not be served: %s", ref, refusal)
         if asked := wanted.get(_FORMAT):
             _report_format(pipeline.abilities, ref, asked)
         return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
@@ -185,12 +184,15 @@ def report(query: Mapping[str, str]) -> None:
         advise(error.name, f"{error.name}={error.value!r} has no effect: expected {error.expected}")
 
 
-def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> None:
-    """Log a warning if the URL will be refused, because the application restricts widths or presets."""
-    try:
-        presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
-    except InvalidOption as error:
-        warn("the URL of %r will not be served: %s", ref, error)
+def refusal_of(query: Mapping[str, str]) -> InvalidOption | None:
+    """Return why the application refuses the URL of *query*, because it restricts widths or presets, or None."""
+    presets = current_images().pipeline.presets
+    if presets.restricting:
+        try:
+            presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
+        except InvalidOption as error:
+            return error
+    return None
 
 
 def _report_format(abilities: Abilities, ref: str, name: str) -> None:
