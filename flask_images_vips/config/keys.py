@@ -156,7 +156,8 @@ class Config:
         True,
         "IMAGES_PLACEHOLDER_MISSING",
         checks.flag,
-        "In debug mode, replace a missing picture with a drawing of its path and requested size.",
+        "In debug mode, replace a missing picture in a page with a drawing of its path and requested size. If an "
+        "option in its URL is invalid, unknown or without effect, the drawing names it.",
     )
     cache_max_size: int = key(
         10 * 10**9,
