@@ -16,6 +16,7 @@ from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedS
 from ...geometry import ORIENTATIONS, Turn
 from ...headers.coding import read_coding
 from ...headers.jpeg import is_jpeg, is_lossless
+from ...headers.kinds import SVG, kind_of, refusal
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -65,10 +66,17 @@ class Reader:
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
-            raise UnsupportedSource(ref, reason) from error
+            raise UnsupportedSource(ref, self._refusal(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
-            raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
+            message = f"{type(error).__name__}: {error}".removesuffix(": ")[:300]
+            raise UnreadableSource(ref, f"Pillow cannot decode it ({message})") from error
+
+    def _refusal(self, descriptor: int) -> str:
+        """Return why the file cannot be loaded."""
+        kind = kind_of(descriptor)
+        if kind == SVG:
+            return f"the file is {kind}. SVG needs libvips, and no option that only Pillow renders"
+        return refusal(kind, self.inputs, "Pillow")
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
         if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):

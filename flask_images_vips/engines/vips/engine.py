@@ -175,4 +175,5 @@ def _failure(ref: str, error: Exception, use: str = "") -> Exception:
     if not isinstance(error, ERRORS):
         return error
     why = reason(error)
-    return (UnsupportedHere if abilities.is_beyond(why) else UnreadableSource)(ref, use + why)
+    kind = UnsupportedHere if abilities.is_beyond(why) else UnreadableSource
+    return kind(ref, f"{use}libvips cannot decode it ({why})")
