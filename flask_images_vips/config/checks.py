@@ -32,7 +32,7 @@ def _wrong(name: str, value: object, expected: str) -> ConfigError:
     shown = shown if len(shown) <= _LONGEST_VALUE else f"{shown[:_LONGEST_VALUE]}…"
     return ConfigError(
         f"{name} = {shown}: expected {expected}.",
-        hint="If this is a key of your own, rename it: names that begin with IMAGES_ belong to flask_images_vips.",
+        hint="If such a key is your application's own, rename it.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..errors import Busy, LimitExceeded, SourceChanged, UnreadableSource
+from ..errors import Busy, LimitExceeded, SourceChanged, UnreadableSource, shown
 
 MAX_BYTES = 64_000
 """The number of bytes that are read of a file at most, in all reads together."""
@@ -71,7 +71,7 @@ class BoundedFile:
         return data
 
     def _busy(self, error: OSError) -> Busy:
-        return Busy(f"{self.ref!r} cannot be read now: {error.strerror}")
+        return Busy(f"{shown(self.ref)} cannot be read now: {error.strerror}")
 
 
 def too_many(what: str, count: int, limit: int = MAX_PARTS) -> LimitExceeded:

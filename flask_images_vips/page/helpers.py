@@ -17,7 +17,7 @@ from flask import Response, after_this_request
 from markupsafe import Markup
 
 from .. import urls
-from ..errors import InvalidOption, InvalidPath
+from ..errors import InvalidOption, InvalidPath, shown
 from ..formats import Format, by_name
 from ..rendering.placeholders import KINDS
 from ..state import current_images
@@ -45,7 +45,7 @@ def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
     try:
         return Picture(filename, options).size
     except InvalidPath as error:
-        logger.warning("cannot tell the size of image %r in a template: %s", filename, error)
+        logger.warning("cannot tell the size of image %s in a template: %s", shown(str(filename)), error)
         return None
 
 
@@ -180,7 +180,7 @@ def resized_img_placeholder(filename: str, kind: str = "lqip") -> str | None:
     picture = Picture(filename, {})
     if picture.source is None:
         logger.warning(
-            "no placeholder for image %r in a template: the image is missing, or not fetched yet", picture.ref
+            "no placeholder for image %s in a template: the image is missing, or not fetched yet", shown(picture.ref)
         )
     return picture.placeholder(kind)
 

@@ -15,7 +15,7 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..abilities import Abilities
-from ..errors import InvalidOption, InvalidPath, SourceError
+from ..errors import Busy, InvalidOption, InvalidPath, SourceError, shown
 from ..formats import AUTO, Format
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
@@ -85,7 +85,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
 
 def find(ref: str) -> Source | None:
     """Return the source *ref*, or None if it is missing, or is remote and has not been fetched yet."""
-    with suppress(SourceError, InvalidPath):
+    with suppress(SourceError, InvalidPath, Busy):
         return current_images().pipeline.sources.here(ref)
     return None
 
@@ -103,7 +103,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     prefix = _prefix(options, pipeline.config.base_url) + urls.quoted_prefix(images.url)
     for name in ("_anchor", "_method"):
         if options.get(name):
-            raise ValueError(f"{name} is not supported for image URLs")
+            raise ValueError(f"{name} is not supported for image URLs: leave it out")
     find_focal_point = images.app.extensions["images"].find_focal_point
     if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
         options["focal"] = [round(part, 4) for part in point]
@@ -165,7 +165,7 @@ def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> Non
     try:
         presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
     except InvalidOption as error:
-        logger.warning("the URL of %r will not be served: %s", ref, error)
+        logger.warning("the URL of %s will not be served: %s", shown(ref), error)
 
 
 def _report_format(abilities: Abilities, ref: str, name: str) -> None:
@@ -179,7 +179,7 @@ def _report_format(abilities: Abilities, ref: str, name: str) -> None:
 
 @lru_cache(_REPORTED_NAMES)
 def _log_format(name: str, expected: str, ref: str) -> None:
-    url = f"The URL of {ref!r}" if ref else "A URL"
+    url = f"The URL of {shown(ref)}" if ref else "A URL"
     logger.warning("%s with format=%r will not be served. Expected %s", url, name, expected)
 
 
@@ -241,5 +241,7 @@ def _origin(scheme: str | None, *, external: bool) -> str:
         return f"{scheme or request.scheme}://{request.host}"
     host = current_app.config["SERVER_NAME"]
     if not host:
-        raise RuntimeError("An external image URL outside of a request needs SERVER_NAME in the configuration.")
+        raise RuntimeError(
+            "An external image URL outside of a request needs SERVER_NAME or IMAGES_BASE_URL in the configuration."
+        )
     return f"{scheme or current_app.config['PREFERRED_URL_SCHEME']}://{host}"

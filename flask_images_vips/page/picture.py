@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import urls
 from ..config.keys import Config
-from ..errors import ImagesError, InvalidOption, SourceNotFound
+from ..errors import ImagesError, InvalidOption, reason_of, shown
 from ..formats import Format
 from ..geometry import Size, plan
 from ..options.options import Options
@@ -72,13 +72,13 @@ class Picture:
             options = options_of(self.keywords)
             if self.source is None and urls.is_remote(self.ref):
                 return None
-            if self.source is None:
-                raise SourceNotFound(self.ref, "not found in IMAGES_PATH")
             pipeline = current_images().pipeline
-            header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
+            source = self.source or pipeline.sources.here(self.ref)  # this raises the reason why there is no source
+            header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
             return Known(header, options, ImageSize.planned(header.size, options, trimmed))
         except ImagesError as error:
-            logger.warning("cannot tell the size of image %r in a template: %s", self.ref, error)
+            reason = reason_of(error, self.ref)
+            logger.warning("cannot tell the size of image %s in a template: %s", shown(self.ref), reason)
             return None
 
     @property
@@ -124,7 +124,8 @@ class Picture:
         try:
             return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
-            logger.warning("no placeholder for image %r in a template: %s", self.ref, error)
+            reason = reason_of(error, self.ref)
+            logger.warning("no placeholder for image %s in a template: %s", shown(self.ref), reason)
             return None
 
 

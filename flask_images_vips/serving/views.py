@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 from flask import Response, request
 
@@ -21,11 +22,14 @@ from ..errors import (
     SourceChanged,
     SourceNotFound,
     UnreadableSource,
+    WrongSignature,
+    reason_of,
+    shown,
 )
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
-from ..urls import ImageUrl
+from ..urls import ImageUrl, claimed_ref
 from .fallback import stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
@@ -99,10 +103,24 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     return hit, entry, privacy
 
 
+@cache
+def _explain_signatures() -> None:
+    """Log the usual cause of wrong signatures, once in each process."""
+    logger.warning(
+        "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
+        "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after "
+        "each restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in "
+        "SECRET_KEY_FALLBACKS. This is logged once."
+    )
+
+
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
     """Return the response to *error*. *url* is None if the URL itself is invalid."""
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    logger.warning("image %r: %d, %s", path, status, error)
+    ref = claimed_ref(path, request.args) if url is None else url.ref
+    logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+    if isinstance(error, WrongSignature):
+        _explain_signatures()
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     data = (f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")).encode()

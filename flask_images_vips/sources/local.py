@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ..errors import SourceChanged, SourceNotFound
+from ..errors import Busy, SourceChanged, SourceNotFound
 from .links import LinkedFolders
-from .source import Source
+from .source import Source, hides_files, unreadable
 
 _MAX_REMEMBERED = 4096
 
@@ -48,7 +48,9 @@ class LocalSources:
         If it was found in the first folder before, this costs a single ``stat``.
 
         Raises:
-            SourceNotFound: If there is no regular file of that name, or the name leads out of the folders.
+            SourceNotFound: If there is no regular file of that name, or it may not be read, or the name leads out of
+                the folders.
+            Busy: If the system cannot look it up now.
         """
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
@@ -73,14 +75,37 @@ class LocalSources:
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
+        refusal: Busy | SourceNotFound | None = None
         for root in self.roots:
-            with suppress(OSError, ValueError):  # ValueError: not a valid file name
-                found = self._status_in(root, ref)
-                if found is not None and stat.S_ISREG(found[1].st_mode):
-                    inside, status = found
-                    path = os.path.join(root, ref)
-                    return Source(ref, inside, path, status.st_size, status.st_mtime_ns, inode=status.st_ino)
-        raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+            try:
+                found = self._file_in(root, ref)
+            except (OSError, ValueError) as error:  # ValueError: not a valid file name
+                if hides_files(error):
+                    refusal = refusal or unreadable(ref, os.path.dirname(error.filename or root), error)
+                continue
+            if found is not None:
+                return found
+        if refusal is not None:
+            raise refusal
+        roots = ", ".join(self.roots) or "which is empty"
+        raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({roots}){self._hint(ref)}")
+
+    def _hint(self, ref: str) -> str:
+        """Return a suffix for a message about the missing *ref*, if it names a folder of ``IMAGES_PATH`` itself."""
+        folder, _, rest = ref.partition("/")
+        for root in self.roots:
+            with suppress(OSError, ValueError):
+                if folder == os.path.basename(root) and rest and self._file_in(root, rest) is not None:
+                    return f"; did you mean {rest!r}?"
+        return ""
+
+    def _file_in(self, root: str, ref: str) -> Source | None:
+        """Return the source *ref* in *root*, or None if it is no regular file, or a link leads out of all folders."""
+        found = self._status_in(root, ref)
+        if found is None or not stat.S_ISREG(found[1].st_mode):
+            return None
+        inside, status = found
+        return Source(ref, inside, os.path.join(root, ref), status.st_size, status.st_mtime_ns, inode=status.st_ino)
 
     def _status_in(self, root: str, ref: str) -> tuple[str, os.stat_result] | None:
         """Return the folder that the file *ref* of *root* lies in, without links, and the file's status.
@@ -136,7 +161,7 @@ class HashedSources(LocalSources):
         try:
             change_time = os.stat(source.path).st_ctime_ns
         except OSError as error:
-            raise SourceChanged(ref, error.strerror or str(error)) from None
+            raise SourceChanged(ref, f"{source.path} has gone since it was found: {error.strerror}") from None
         if len(self._change_times) >= _MAX_REMEMBERED:
             self._change_times.clear()
         self._change_times[ref] = change_time

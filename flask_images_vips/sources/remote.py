@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
-from ..errors import ImagesError, RemoteFailed, SourceNotFound
+from ..errors import ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
 from .http import Client, Reply
 from .source import Source
@@ -153,7 +153,7 @@ class RemoteSources:
             record = _Record(url, self._retry_at, missing=True, failure=error.reason)
         except (ImagesError, OSError) as error:
             reason = error.reason if isinstance(error, RemoteFailed) else str(error)
-            logger.warning("fetching the remote source %r failed: %s", url, reason)
+            logger.warning("fetching the remote source %s failed: %s", shown(url), reason)
             # The last version, if there is one, stays in use.
             record = replace(last or _Record(url, 0), until=self._retry_at, failure=reason)
         self._remembered[url] = record

@@ -8,8 +8,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
-from ..errors import Busy, SourceChanged, SourceNotFound
+from ..errors import Busy, SourceChanged, SourceNotFound, shown
 
 # Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
 _OPEN_FLAGS = (
@@ -113,9 +114,7 @@ class Source:
         except OSError as error:
             if error.errno in _REPLACED:
                 raise SourceChanged(self.ref, "gone since it was found") from None
-            if error.errno in _PASSING:
-                raise Busy(f"{self.ref!r} cannot be opened now: {error.strerror}") from None
-            raise SourceNotFound(self.ref, error.strerror or str(error)) from None
+            raise unreadable(self.ref, self.path, error) from None
 
     def _checked(self, descriptor: int) -> os.stat_result:
         status = os.fstat(descriptor)
@@ -124,6 +123,21 @@ class Source:
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
             raise SourceChanged(self.ref, "not the version that was asked for")
         return status
+
+
+def hides_files(error: OSError | ValueError) -> TypeGuard[OSError]:
+    """Return whether *error*, of looking for a file, leaves open if the file exists."""
+    return isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in _PASSING)
+
+
+def unreadable(ref: str, path: str, error: OSError) -> Busy | SourceNotFound:
+    """Return the error for *path*, the file of the source *ref* or a folder above it, which *error* keeps us from."""
+    if error.errno in _PASSING:
+        return Busy(f"{shown(ref)} cannot be opened now: {error.strerror}")
+    if not isinstance(error, PermissionError):
+        return SourceNotFound(ref, f"{path} cannot be read: {error.strerror or error}")
+    user = f"runs as user {os.geteuid()}, who" if hasattr(os, "geteuid") else "runs as a user who"
+    return SourceNotFound(ref, f"this process {user} may not read {path}. Change its owner or its mode")
 
 
 def _open_below(root: str, path: str) -> int:

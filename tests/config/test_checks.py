@@ -106,7 +106,7 @@ def test_an_error_names_the_key_and_the_value_and_what_was_expected(check: Check
     with pytest.raises(ConfigError) as caught:
         check("IMAGES_KEY", value)
     assert caught.value.faults == (f"IMAGES_KEY = {value!r}: expected {expected}.",)
-    assert str(caught.value).endswith("rename it: names that begin with IMAGES_ belong to flask_images_vips.")
+    assert str(caught.value).endswith("If such a key is your application's own, rename it.")
 
 
 def test_a_long_value_is_shortened_in_the_error() -> None:
