@@ -87,7 +87,7 @@ def test_what_is_set_later_fails_before_the_first_page(tmp_path: Path) -> None:
             {"IMAGES_PRESETS": {"a": {"format": "webp"}}, "IMAGES_OUTPUT_FORMATS": ["jpeg"]},
             r"IMAGES_PRESETS\['a'\]: IMAGES_OUTPUT_FORMATS does not contain webp",
         ),
-        ({"IMAGES_REMOTE_HOSTS": ["img.example.com"]}, r"pip install 'flask-images-vips\[remote\]'"),
+        ({"IMAGES_REMOTE_HOSTS": ["img.example.com"]}, "pip install 'urllib3>=2.0.2'"),
     ],
 )
 def test_keys_that_contradict_each_other_or_the_host_fail(

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stand-ins a
 
 WHEEL = Path(sysconfig.get_path("platlib"), "pyvips_binary.libs")
 SLOWER = "so images are rendered by Pillow, which is slower and needs more memory. "
-INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+INSTALL = "Install it with: pip install --upgrade pyvips pyvips-binary"
 TOO_OLD = "version = lambda part: (8, 12, 2)[part]"
 # pyvips-binary 8.15 to 8.17, whose module is older than pyvips.
 PINNED = """
