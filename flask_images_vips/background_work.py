@@ -18,7 +18,6 @@ from collections.abc import Callable
 from queue import Full, Queue
 
 from .cache.disk import DiskCache
-from .cache.locks import try_lock, unlock
 from .cache.per_process import PerProcess
 from .engines.encoder_settings import formats_changed_by
 from .errors import Busy, ImagesError, SourceChanged, SourceNotFound, shown
@@ -97,13 +96,10 @@ class Recompressor:
     def _is_done(self, rendition: Rendition) -> bool:
         """Try to make *rendition* smaller. Return False if that cannot be done now, True if the attempt is over."""
         try:
-            lock = try_lock(self._cache.background_lock)
-            if lock is None:  # another process of the host does this work
-                return False
-            try:
-                self._make_small(rendition)
-            finally:
-                unlock(lock)
+            with self._cache.background_turn() as free:
+                if free:  # otherwise another process of the host does this work
+                    self._make_small(rendition)
+                return free
         except Busy:
             return False
         except Exception:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import click
+from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from .errors import ImagesError
@@ -29,6 +30,17 @@ class _Images(AppGroup):
 
 
 images = _Images("images", help="Manage the images of this application.")
+
+
+def add_commands(app: Flask) -> None:
+    """Add the commands to *app* as ``flask images``, unless that is taken, and as ``flask images-vips``.
+
+    The second name is there for applications that have a command ``images`` of their own, or add one later.
+    """
+    is_taken = images.name in app.cli.commands
+    if not is_taken:
+        app.cli.add_command(images)
+    app.cli.add_command(AppGroup("images-vips", images.commands, help=images.help, hidden=not is_taken))
 
 
 @images.command()

@@ -10,9 +10,10 @@ from flask.blueprints import BlueprintSetupState
 
 from . import cli, startup
 from .access import PUBLIC, Authorizer, Callback
-from .compat import LegacyMethods
+from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
 from .errors import ConfigError, Faults
+from .exposure import warn_of_served_folders
 from .page import links
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
@@ -64,18 +65,20 @@ class Images(LegacyMethods):
     def init_app(self, app: Flask) -> None:
         """Register the image URLs, ``url_for('images.<mode>', …)`` and the template helpers with *app*.
 
+        If this object is already registered with *app*, nothing happens.
+
         Raises:
-            ConfigError: If the extension is already registered with *app*, if the keys that are set by now cannot work,
-                or if the URL rules of *app* name hosts, but none for static files. It lists all faults.
+            ConfigError: If another object is already registered with *app*, if the keys that are set by now cannot
+                work, or if the URL rules of *app* name hosts, but none for static files. It lists all faults.
         """
         if EXTENSION in app.extensions:
+            if app.extensions["images"] is self:  # Images(app), then init_app(app)
+                return
             raise ConfigError(
-                "Flask-Images-VIPS is already initialised for this application. Call Images(app) or init_app(app) only "
-                "once."
+                "Flask-Images-VIPS is already initialised for this application, with another Images object. Create "
+                "only one, by Images(app) or by Images() and init_app(app)."
             )
-        for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
-            default = read_key(key, {})
-            app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
+        put_defaults(app)
         faults, host = Faults(), None
         with faults.catch():
             startup.check_values(app.config)
@@ -84,6 +87,7 @@ class Images(LegacyMethods):
         faults.check()
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
+        self.warn_of_overriding()
         app.extensions["images"] = self  # the name that Flask-Images uses
         images = app.extensions[EXTENSION] = AppImages(app, url, name, startup.check, build, lambda: self._authorizer)
         self._applications.append(images)
@@ -91,12 +95,13 @@ class Images(LegacyMethods):
 
         def add_rule(state: BlueprintSetupState) -> None:
             # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
-            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=views.serve, host=host)
+            view = views.view_of(self.handle_request)
+            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=view, host=host)
 
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
-        app.cli.add_command(cli.images)
+        cli.add_commands(app)
         app.register_blueprint(blueprint)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
@@ -139,6 +144,10 @@ class Images(LegacyMethods):
         Register it before the first image is served or its URL is built. Otherwise, with ``IMAGES_FRONT_DOOR``, nginx
         may already serve images without asking the function.
 
+        Flask serves ``static/`` without asking the function. Keep the sources of private images in another folder, and
+        name it in ``IMAGES_PATH``. If ``IMAGES_PATH`` or the cache is in a folder that Flask serves, a warning is
+        logged.
+
         The function is called during the request, once for each source that the picture shows: the picture's own
         source, its watermark, and ``IMAGES_FALLBACK`` if that is sent instead. The strictest answer counts.
 
@@ -163,6 +172,9 @@ class Images(LegacyMethods):
                 "by itself. Register it before the first image is served or its URL is built."
             )
         self._authorizer = Authorizer(callback)
+        for images in self._applications:
+            if images.is_built:  # otherwise this is checked when the configuration is read
+                warn_of_served_folders(images.app, images.pipeline)
         return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:
@@ -171,4 +183,7 @@ class Images(LegacyMethods):
         Flask calls this if it cannot build the URL from a rule: ``images`` has a rule, but not one with ``filename``,
         and ``images.<mode>`` and ``images.<preset>`` have none. Returns None for other endpoints.
         """
-        return links.url_for(endpoint, values)
+        return links.url_for(endpoint, values, self.build_url)
+
+
+ORIGINALS["build_url"] = Images.build_url

@@ -71,6 +71,8 @@ AUTO = Format("auto", "", "", by_extension=False)
 NEGOTIABLE = ("avif", "webp")
 """The formats that only some clients can read. These clients list them in the Accept header."""
 
+_LONGEST_ACCEPT = 16_384  # characters; nginx and gunicorn refuse a header of more than 8192
+
 _BY_NAME = {name: format for format in FORMATS for name in (format.name, *format.aliases)}
 _BY_EXTENSION = {name: format for name, format in _BY_NAME.items() if format.by_extension}
 
@@ -103,11 +105,12 @@ def choose(ref: str, asked: Format | None) -> Format:
 def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
     """Return the format to render *ref* in for one client: the first of *preferred* listed in its *accept* header.
 
-    If none is listed, return the same format as `choose`. ``image/*`` and ``*/*`` are ignored, because clients that
-    cannot read AVIF send them too. A format that can be animated is replaced only by another that can be animated.
+    If none is listed, or if *accept* is too long, return the same format as `choose`. ``image/*`` and ``*/*`` are
+    ignored, because clients that cannot read AVIF send them too. A format that can be animated is replaced only by
+    another that can be animated.
     """
     own = choose(ref, None)
-    for format in preferred:
+    for format in preferred if len(accept) <= _LONGEST_ACCEPT else ():
         if (format.animated or not own.animated) and _ACCEPTED[format.name].search(accept):
             return format
     return own

@@ -37,6 +37,7 @@ logger = logging.getLogger("flask_images_vips")
 
 _TRIES = 3  # attempts, if the source changes during the render
 _FAILURE_SECONDS = 10.0  # how long to remember that a rendition cannot be made
+_MOST_COMPARED = 256  # cached sizes of one picture, whose headers are read while the host is busy
 
 
 class Pipeline:
@@ -138,13 +139,13 @@ class Pipeline:
         """Return a cached rendition of the same picture in a smaller size or another quality, or None.
 
         The largest that is not larger than asked for. It is used as a substitute when the host is too busy to render
-        the requested size. A larger one could show more than the URL allows.
+        the requested size. A larger one could show more than the URL allows. If there are very many, some are ignored.
         """
         folder, _ = rendition.key
         wanted = lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
         kept = [
             (size.pixels, key)
-            for key in self.cache.siblings(folder, rendition.family)
+            for key in self.cache.siblings(folder, rendition.family)[:_MOST_COMPARED]
             if (size := self._kept_size(key, rendition.source.ref)) is not None
             and size.width <= wanted.width
             and size.height <= wanted.height

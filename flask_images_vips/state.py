@@ -89,10 +89,17 @@ class AppImages:
     def early_hits(self) -> bool:
         """Whether cached images are served by the WSGI middleware, without Flask.
 
-        False if only Flask's routing knows which hosts serve images. Also false until the configuration is read, which
-        happens when the first image URL is built or the first image is requested.
+        False if only Flask's routing knows which hosts serve images, or if the site has a view of its own. Also false
+        until the configuration is read, which happens when the first image URL is built or the first image is
+        requested.
         """
-        return self._parts is not None and self._parts.pipeline.config.early_hits and not self.of_one_host
+        wanted = self._parts is not None and self._parts.pipeline.config.early_hits
+        return wanted and not self.of_one_host and not self.has_own_view
+
+    @property
+    def has_own_view(self) -> bool:
+        """Whether the site has replaced ``Images.handle_request``, which may refuse visitors or change responses."""
+        return self.app.extensions["images"].overriding("handle_request") is not None
 
     @property
     def of_one_host(self) -> bool:
@@ -118,6 +125,11 @@ class AppImages:
             if self._parts is None:
                 self._parts = self._build(self.app, self.url, self.name)
         return self._parts
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the configuration has been read."""
+        return self._parts is not None
 
     @property
     def has_open_door(self) -> bool:

@@ -37,6 +37,7 @@ Secret = str | bytes
 _SOURCE_URL, _VERSION, _SIGNATURE = "u", "v", "s"
 _PATH_SAFE = "/$-_.+!*'(),"
 _MAX_FIELDS = 64
+_LONGEST_QUERY = 32_768  # characters; a remote source may have 8000, each of which may be quoted as three
 _REMEMBERED = 8192
 
 
@@ -95,8 +96,8 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
     A signature with any of *secrets* is valid. *legacy* accepts the two older forms of signatures too.
 
     Raises:
-        BadSignature: If the URL was not signed with one of *secrets*, was changed afterwards, or repeats a query
-            parameter.
+        BadSignature: If the URL was not signed with one of *secrets*, was changed afterwards, repeats a query
+            parameter, or is too long.
         InvalidOption: If the URL is signed, but an option has an invalid value.
     """
     query, exact, canonical = _verified(path, query_string, secrets, legacy=legacy)
@@ -185,6 +186,8 @@ def _verified(
 ) -> tuple[dict[str, str], bool, str | None]:
     """Verify a URL. Return its query without the signature, `ImageUrl.exact` and `ImageUrl.canonical`."""
     came = query_string.decode("utf-8", "replace")
+    if len(came) > _LONGEST_QUERY:
+        raise BadSignature(f"{path!r}: the query has {len(came):,} characters, over the limit of {_LONGEST_QUERY:,}")
     try:
         pairs = parse_qsl(came, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:

@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import re
+import shutil
 import struct
 import tempfile
 import zlib
@@ -181,7 +182,8 @@ def linked(site: Site) -> None:
 
 
 def forgotten_return(site: Site) -> None:
-    app = site.app()
+    shutil.copytree(site.static, site.folder / "pictures")  # not served by Flask itself
+    app = site.app(IMAGES_PATH=["pictures"])
     images = Images(app)
 
     @images.authorize

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import INPUTS, NEGOTIABLE, OUTPUTS
-from . import checks
+from . import checks, compat
 from .checks import Secret
 
 logger = logging.getLogger("flask_images_vips")
@@ -43,7 +43,7 @@ class Config:
     """The checked configuration of one application."""
 
     url: str = key(
-        "/imgsizer", "IMAGES_URL", checks.url_prefix, "Prefix of the path of all image URLs. Read in `init_app`."
+        "/imgsizer", "IMAGES_URL", compat.url_prefix, "Prefix of the path of all image URLs. Read in `init_app`."
     )
     name: str = key(
         "images", "IMAGES_NAME", checks.text, "Endpoint of image URLs, for `url_for('images', …)`. Read in `init_app`."
@@ -72,8 +72,9 @@ class Config:
     max_age: int = key(
         3600,
         "IMAGES_MAX_AGE",
-        checks.whole_seconds,
-        "Seconds for which browsers and other caches may keep an image whose URL has no version.",
+        compat.max_age,
+        "Seconds for which browsers and other caches may keep an image whose URL has no version. With 0 or None, they "
+        "ask each time.",
     )
     secret_key: tuple[Secret, ...] = key(
         (),
@@ -201,7 +202,7 @@ class Config:
         "IMAGES_STALE_WHILE_REVALIDATE",
         checks.whole_seconds,
         "Seconds for which caches may serve an expired image while they revalidate it. Applies to URLs without a "
-        "version.",
+        "version, unless `IMAGES_MAX_AGE` is 0.",
     )
     base_url: str | None = key(
         None,
@@ -288,7 +289,7 @@ class Config:
         "Maximum number of pixels of a source. A picture with more is refused. An animation with more in all its "
         "frames together becomes a still image of its first frame. A frame that must be decoded as a whole may have at "
         "most half of this number. This applies to AVIF, GIF and interlaced PNG, and with Pillow to all formats except "
-        "JPEG.",
+        "JPEG. A side may have at most 100,000 pixels, or a 500th of this number if that is more.",
     )
     max_frames: int = key(
         100,
@@ -430,7 +431,7 @@ def read_key(name: str, settings: Mapping[str, Any]) -> Any:
         ConfigError: If the value is invalid.
     """
     declared = _FIELDS[name]
-    return declared.metadata["key"].read(name, settings[name]) if name in settings else declared.default
+    return declared.metadata["key"].read(name, settings[name]) if compat.is_set(name, settings) else declared.default
 
 
 def report_odd_keys(settings: Mapping[str, Any]) -> None:

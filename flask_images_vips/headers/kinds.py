@@ -44,7 +44,7 @@ def kind_of(descriptor: int) -> str:
 def refusal(kind: str, inputs: Sequence[str], reader: str) -> str:
     """Return why *reader* does not load a file of *kind*, where *inputs* are the formats that sources may have."""
     if kind in map(image_of, inputs):
-        return f"{reader} cannot read the file, which begins like {kind}"
+        return f"the file begins like {kind}, but its header is broken, or of a kind that {reader} does not read"
     return f"the file is {kind}; expected {', '.join(inputs).upper()} (IMAGES_INPUT_FORMATS)"
 
 

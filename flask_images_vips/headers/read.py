@@ -27,7 +27,7 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "avif": heif.read,
     "tiff": tiff.read,
 }
-_SNIFFED = 12
+_SNIFFED = 12  # bytes that `_sniff` needs
 
 
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:

@@ -177,6 +177,6 @@ def _side(value: object) -> int | None:
 
     Invalid values are refused when the URL is requested.
     """
-    with suppress(ParseError):
-        return None if value is None else Side.parse(str(value))
+    with suppress(ParseError, ValueError, OverflowError):
+        return None if value is None else Side.parse(Side.write(value))
     return None

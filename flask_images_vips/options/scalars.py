@@ -11,9 +11,10 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
-from .parsing import ParseError, integer, number, pixels
+from .parsing import ParseError, integer, number, pixels, written
 
 _FALSE = frozenset({"", "0", "false", "no"})
 _THRESHOLDS = {"true": 10, "yes": 10, "false": 0, "no": 0}
@@ -76,6 +77,13 @@ class Side:
     @staticmethod
     def parse(text: str) -> int | None:
         return integer(text, expected="a whole number of pixels, such as 400") or None
+
+    @staticmethod
+    def write(value: object) -> str:
+        """Convert *value* to a string. Of a number that is not whole, the fraction is cut off: 133.3 gives 133."""
+        if isinstance(value, (float, Decimal)) and value > 0 and value % 1:
+            value = max(1, int(value))
+        return written(value)
 
 
 class Rotation:

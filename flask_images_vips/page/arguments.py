@@ -44,7 +44,8 @@ class Keywords(NamedTuple):
         Raises:
             InvalidOption: If there is no such preset.
         """
-        call = cls({}, {}, {}, keywords.get("hidpi", keywords.get("hi_dpi")))
+        scale = keywords.get("hidpi", keywords.get("hi_dpi"))
+        call = cls({}, {}, {}, 1 if scale is True else scale)
         for name, value in current_images().pipeline.presets.expanded(keywords).items():
             plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
             if name in ("hidpi", "hi_dpi"):

@@ -22,6 +22,7 @@ from ..formats import Format, by_name
 from ..rendering.placeholders import KINDS
 from ..state import current_images
 from .arguments import Keywords, LayoutRequest, asks_for_layout
+from .compat import as_in_flask_images
 from .hints import link_header, preload_attributes, send_early
 from .html import element
 from .picture import Picture, ResponsivePicture
@@ -34,11 +35,13 @@ logger = logging.getLogger("flask_images_vips")
 _OF_SOURCE = ("media", "path", "sizes")
 
 
+@as_in_flask_images(method="build_url")
 def resized_img_src(filename: str, **keywords: Any) -> str:
     """Return the URL of *filename*, rendered with the options *keywords*."""
     return Picture(filename, Keywords.sort(keywords).options).url()
 
 
+@as_in_flask_images(method="calculate_size")
 def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
     """Return the size at which *filename* is rendered, or None if it is unknown."""
     options = Keywords.sort(keywords).options
@@ -49,6 +52,7 @@ def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
         return None
 
 
+@as_in_flask_images("hidpi", "width", "height", "enlarge")
 def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
     """Return the attributes of the ``<img>`` of `resized_img_tag`."""
     if asks_for_layout(keywords):
@@ -56,6 +60,7 @@ def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
     return _image(filename, keywords).attributes
 
 
+@as_in_flask_images()
 def resized_img_tag(filename: str, **keywords: Any) -> Markup:
     """Return the ``<img>`` of *filename*. Attributes with the value None or False are omitted.
 

@@ -25,6 +25,7 @@ from ..pipeline import Pipeline
 from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
+from .compat import without_effect
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -59,10 +60,11 @@ def build_url(local_path: str, **keywords: Any) -> str:
     return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(keywords))()
 
 
-def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
+def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:
     """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not an image endpoint.
 
     If ``IMAGES_NAME`` is ``images``, the image endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``.
+    *build* builds the URL.
 
     Raises:
         ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
@@ -80,7 +82,7 @@ def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
         filename = keywords.pop("filename")
     except KeyError:
         raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
-    return build_url(filename, **keywords)
+    return build(filename, **keywords)
 
 
 def find(ref: str) -> Source | None:
@@ -135,7 +137,7 @@ def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
     for name, value in keywords.items():
         if not (name in URL_KEYWORDS or name in _SHORT_NAMES or value is None or name.startswith("_")):
             _report_unknown(name)
-    return write_query(keywords)
+    return without_effect(write_query(keywords))
 
 
 def options_of(keywords: Mapping[str, Any]) -> Options:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from werkzeug.exceptions import NotFound
+
 from .. import urls
 from ..config.keys import Config
 from ..errors import ImagesError, InvalidOption, reason_of, shown
@@ -19,6 +21,7 @@ from ..sources.source import Source
 from ..state import current_images
 from . import responsive
 from .arguments import LayoutRequest
+from .compat import overriding
 from .links import find, options_of, url_builder
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
@@ -60,6 +63,9 @@ class Picture:
     @cached_property
     def url(self) -> Callable[..., str]:
         """A function that builds the URL of the rendition, or of one with other options: see `url_builder`."""
+        build = overriding("build_url")
+        if build is not None:
+            return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
         return url_builder(self.ref, self.source, self.keywords)
 
     @cached_property
@@ -75,7 +81,9 @@ class Picture:
             pipeline = current_images().pipeline
             source = self.source or pipeline.sources.here(self.ref)  # this raises the reason why there is no source
             header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
-            return Known(header, options, ImageSize.planned(header.size, options, trimmed))
+            size = ImageSize.planned(header.size, options, trimmed)
+            size.describe(source.path, self.keywords)
+            return Known(header, options, size)
         except ImagesError as error:
             reason = reason_of(error, self.ref)
             logger.warning("cannot tell the size of image %s in a template: %s", shown(self.ref), reason)
@@ -84,6 +92,12 @@ class Picture:
     @property
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if it is unknown."""
+        calculate = overriding("calculate_size")
+        if calculate is not None:
+            with suppress(NotFound):
+                size: ImageSize = calculate(self.ref, **{"enlarge": False, **self.keywords})
+                return size
+            return None
         return None if self.known is None else self.known.size
 
     @property

@@ -12,6 +12,7 @@ from ..formats import Format
 from ..options.options import DEFAULTS
 from ..options.values import Mode
 from .arguments import Keywords, LayoutRequest
+from .compat import whole_sides
 from .html import element
 from .picture import Picture, ResponsivePicture
 from .responsive import Layout
@@ -61,7 +62,7 @@ def plain_attributes(picture: Picture, keywords: Keywords) -> dict[str, Any]:
         attributes["width"], attributes["height"] = size.width, size.height
     elif (expected := picture.expected_size) is not None:
         attributes["width"], attributes["height"] = expected
-    attributes["src"] = (dense or picture).url()
+    attributes["src"] = dense.url() if dense else picture.url(**whole_sides(options))
     return attributes
 
 

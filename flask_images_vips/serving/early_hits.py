@@ -51,6 +51,6 @@ class EarlyHits:
                 return None
             hit = verified.hit()
             entry = hit.entry()
+            return None if entry is None else respond(hit, entry, "public", environ)
         except ImagesError:
             return None  # the view will run into the same error and log it
-        return None if entry is None else respond(hit, entry, "public", environ)

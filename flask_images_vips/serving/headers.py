@@ -71,7 +71,7 @@ def _lifetime(url: ImageUrl, config: Config, *, current: bool) -> tuple[str, int
     if url.version is not None:
         return (IMMUTABLE, _YEAR_SECONDS) if current and url.exact else outdated()
     cache_control = f"public, max-age={config.max_age}"
-    if config.stale_while_revalidate:
+    if config.max_age and config.stale_while_revalidate:
         cache_control += f", stale-while-revalidate={config.stale_while_revalidate}"
     return cache_control, config.max_age
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..access import Privacy
 from ..cache.entry import Entry
@@ -63,10 +66,32 @@ _REASONS = {
 }
 
 
+def view_of(serve: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the view that calls *serve*, which is the function below, or what a site has put in its place.
+
+    An image that is refused is answered by the application's error handler for that status, if it has one.
+    """
+
+    def view(path: str) -> Any:
+        try:
+            return serve(path)
+        except HTTPException as error:
+            if not isinstance(error.response, ImageResponse):
+                raise
+            answer = current_app.handle_http_exception(error)
+            # Flask would turn the exception into a response that carries the session cookie.
+            return error.response if answer is error else answer
+
+    return view
+
+
 def serve(path: str) -> Response:
     """Return the response to the current request for the image at *path*.
 
     The URL is verified, the visitor's permission is checked, and the picture is looked up or rendered.
+
+    Raises:
+        HTTPException: If the image is refused. Its ``response`` is the response to send.
     """
     images, verified = current_images(), None
     privacy: Privacy = "public"
@@ -115,7 +140,11 @@ def _explain_signatures() -> None:
 
 
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
-    """Return the response to *error*. *url* is None if the URL itself is invalid."""
+    """Return the picture to send in spite of *error*. *url* is None if the URL itself is invalid.
+
+    Raises:
+        HTTPException: If there is no such picture.
+    """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     ref = claimed_ref(path, request.args) if url is None else url.ref
     logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
@@ -123,7 +152,8 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         _explain_signatures()
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
-    data = (f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")).encode()
+    reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
+    data = f"{reason}\n".encode()
     media_type = "text/plain; charset=utf-8"
     instead = None if url is None else stand_in(url, error, images, request, privacy)
     if instead is not None:
@@ -135,4 +165,6 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         headers.append(("Retry-After", str(error.retry_after if isinstance(error, Busy) else 1)))
     response = ImageResponse(data, status, headers=headers, content_type=media_type)
     response.content_length = len(data)
+    if instead is None:
+        raise default_exceptions[status](reason, response)
     return response

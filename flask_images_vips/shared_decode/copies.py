@@ -9,9 +9,7 @@ the source itself.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
@@ -99,8 +97,7 @@ class Copies:
         """Remove a broken copy."""
         if entry.path is not None:
             logger.warning("removing the broken copy %s; it is made again when it is needed", entry.path)
-            with suppress(OSError):
-                os.unlink(entry.path)
+            entry.discard()
 
     def missing(self, source: Source, header: Header, scaled: Size) -> list[tuple[Key, Size]]:
         """Return the copies to make for a picture of the size *scaled*, largest first, if making them is worthwhile.

@@ -33,7 +33,12 @@ _HEADERS = {
     "Connection": "close",
 }
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+LONGEST_VALIDATOR = 1024
+"""The longest ``ETag`` and ``Last-Modified`` that are kept, in characters."""
+
 _PIECE_BYTES = 1 << 16
+# Each chunk takes some microseconds of Python. More chunks than _FREE_CHUNKS must have so many bytes on average.
+_FREE_CHUNKS, _SMALLEST_CHUNK = 1000, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class Reply:
     """A successful response, with the status 200 or 304, after all redirects.
 
     *size_bytes* is the number of bytes that were written. *age* is in seconds. The other fields are headers, or None
-    for those that the server did not send.
+    for those that the server did not send. A validator, *etag* or *last_modified*, is also None if it is longer than
+    `LONGEST_VALIDATOR`.
     """
 
     status: int
@@ -155,8 +161,8 @@ class Client:
         age = response.headers.get("Age", "")
         return Reply(
             status=response.status,
-            etag=response.headers.get("ETag"),
-            last_modified=response.headers.get("Last-Modified"),
+            etag=_validator(response.headers.get("ETag")),
+            last_modified=_validator(response.headers.get("Last-Modified")),
             date=response.headers.get("Date"),
             age=int(age) if _LENGTH.fullmatch(age) else None,
             cache_control=response.headers.get("Cache-Control"),
@@ -258,10 +264,18 @@ def _as_remote_failure(target: Target, deadline: _Deadline) -> Iterator[None]:
 
 def _pieces(response: BaseHTTPResponse, target: Target, deadline: _Deadline) -> Iterator[bytes]:
     """Yield the body in pieces. Errors while reading become RemoteFailed. Errors while writing a piece do not."""
+    received = 0
     with _as_remote_failure(target, deadline):
-        for piece in response.stream(_PIECE_BYTES, decode_content=False):
-            deadline.seconds_left()  # many tiny chunks take long to parse, even if all of them have arrived
+        for number, piece in enumerate(response.stream(_PIECE_BYTES, decode_content=False)):
+            received += len(piece)
+            if number > _FREE_CHUNKS + received // _SMALLEST_CHUNK:
+                raise RemoteFailed(target.url, f"the first {received:,} bytes came in {number:,} chunks")
+            deadline.seconds_left()  # chunks take long to parse, even if all of them have arrived
             yield piece
+
+
+def _validator(header: str | None) -> str | None:
+    return None if header is None or len(header) > LONGEST_VALIDATOR else header
 
 
 def _utf8(header: str) -> str:

@@ -27,12 +27,17 @@ class LinkedFolders:
         self._targets = _linked_folders(self._real_roots()) if follow else ()
         self._warned: set[str] = set()
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All folders that links may lead into, without links."""
+        return (*self._real_roots(), *self._targets)
+
     def folder_of(self, root: str, ref: str) -> str | None:
         """Return the folder that the file *ref* of *root* lies in, without links, or None if it may not be used.
 
         If a link leads out of all folders, this is logged once.
         """
-        folders = (*self._real_roots(), *self._targets)
+        folders = self.folders
         folder = _containing(os.path.realpath(os.path.join(root, ref)), folders)
         if folder is None:
             paths = accumulate(ref.split("/"), os.path.join, initial=root)
@@ -71,10 +76,11 @@ class LinkedFolders:
 
 
 def _containing(real: str, folders: Sequence[str]) -> str | None:
-    return next((folder for folder in folders if _is_inside(real, folder)), None)
+    return next((folder for folder in folders if is_inside(real, folder)), None)
 
 
-def _is_inside(real: str, folder: str) -> bool:
+def is_inside(real: str, folder: str) -> bool:
+    """Return whether the path *real* is *folder* or in it. Both must be without links."""
     with suppress(ValueError):  # on another drive of Windows
         return os.path.commonpath((real, folder)) == folder
     return False
@@ -93,7 +99,7 @@ def _linked_folders(roots: Sequence[str]) -> tuple[str, ...]:
                 waiting.append(entry.path)
             elif entry.is_symlink() and entry.is_dir():
                 real = os.path.realpath(entry.path)
-                if _containing(real, (*roots, *found)) is None and not any(_is_inside(root, real) for root in roots):
+                if _containing(real, (*roots, *found)) is None and not any(is_inside(root, real) for root in roots):
                     found.append(real)
                     waiting.append(real)
     if waiting:

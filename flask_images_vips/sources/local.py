@@ -29,6 +29,11 @@ class LocalSources:
         self._links = LinkedFolders(self.roots, follow=follow_links)
         self._found: dict[str, Source] = {}
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that sources lie in, without links."""
+        return self._links.folders
+
     def again(self, source: Source) -> Source:
         """Find the current version of *source*. Returns *source* itself if nothing has changed.
 

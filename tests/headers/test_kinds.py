@@ -39,5 +39,5 @@ def test_a_refusal_says_what_was_expected_or_that_the_file_is_broken() -> None:
         "the file is a BMP image; expected JPEG, PNG (IMAGES_INPUT_FORMATS)"
     )
     assert refusal("a PNG image", ["jpeg", "png"], "libvips") == (
-        "libvips cannot read the file, which begins like a PNG image"
+        "the file begins like a PNG image, but its header is broken, or of a kind that libvips does not read"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
+from ...headers import png
 from ...headers.coding import read_coding
 from ...headers.jpeg import is_jpeg, is_lossless
 from ...headers.kinds import SVG, kind_of, refusal
@@ -66,17 +68,17 @@ class Reader:
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            raise UnsupportedSource(ref, self._refusal(descriptor)) from error
+            raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
-            message = f"{type(error).__name__}: {error}".removesuffix(": ")[:300]
-            raise UnreadableSource(ref, f"Pillow cannot decode it ({message})") from error
+            raise UnreadableSource(ref, f"Pillow cannot decode it: {_reason(error, descriptor)}") from error
 
-    def _refusal(self, descriptor: int) -> str:
-        """Return why the file cannot be loaded."""
+    def _unidentified(self, descriptor: int) -> str:
+        """Return why Pillow does not open the file."""
         kind = kind_of(descriptor)
         if kind == SVG:
             return f"the file is {kind}. SVG needs libvips, and no option that only Pillow renders"
-        return refusal(kind, self.inputs, "Pillow")
+        fault = png.fault(descriptor)
+        return f"Pillow cannot open it: {fault}" if fault else refusal(kind, self.inputs, "Pillow")
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
         if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):
@@ -93,6 +95,15 @@ class Reader:
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def _reason(error: Exception, descriptor: int) -> str:
+    text = str(error).strip()
+    if not text:  # such as of a failed assertion
+        frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
+        text = f"in {frame.f_code.co_name}()"
+    fault = png.fault(descriptor)
+    return f"{type(error).__name__}: {text}"[:300] + (f" ({fault})" if fault else "")
 
 
 def _add_profile(image: Image.Image, descriptor: int) -> None:

@@ -18,6 +18,7 @@ from ...options.values import Mode
 from ..colour import is_srgb, keeps_profile
 from ..engine import Spec
 from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
+from .gif import with_clear_parts
 from .reader import DECODED_WHOLE
 from .samples import from_16_bits
 
@@ -113,6 +114,7 @@ def expanded(image: Image.Image) -> Image.Image:
     """Convert *image* to 8 bits per band without a palette, in the mode L, LA, RGB, RGBA or CMYK."""
     if image.mode.startswith("I"):  # 16 bits or more
         return from_16_bits(image)
+    image = with_clear_parts(image)
     mode = _expanded_mode(image)
     return image if image.mode == mode else image.convert(mode)
 

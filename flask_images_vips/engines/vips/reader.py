@@ -22,8 +22,9 @@ from ...headers import jpeg, tiff
 from ...headers.coding import read_coding
 from ...headers.kinds import SVG, kind_of, refusal
 from ..coded_colour import profile_of
-from ..frame_count import check_gif
+from ..gif_frames import check_gif
 from . import abilities
+from .gif import with_clear_parts
 from .input import hold, input_of
 from .load import pyvips
 
@@ -41,6 +42,7 @@ _LOADERS = {
 _LOADED_AS = {"VipsForeignLoadUhdrSource": "VipsForeignLoadJpegSource"}
 _MAX_SVG_BYTES = 1_000_000
 _CALL = re.compile(r"^unable to call \w+ (?=\S)")  # pyvips says this before libvips' own message
+_MAX_SVG_ELEMENTS = 50_000
 # Units such as inches have 96 dpi, as in CSS. libvips also enlarges the whole drawing by the ratio to its own 72 dpi.
 _SVG_DPI, _SVG_OWN_DPI = 96, 72
 
@@ -81,7 +83,7 @@ class Reader:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnsupportedHere: If it is unknown, and this libvips lacks a loader for one of *inputs*.
             UnreadableSource: If the file is an SVG that is refused.
-            LimitExceeded: If an SVG has too many bytes.
+            LimitExceeded: If an SVG has too many bytes or elements.
             pyvips.Error, UnicodeDecodeError: If libvips cannot read the file.
         """
         source = input_of(descriptor, maps_files=self.maps_files)
@@ -106,6 +108,8 @@ class Reader:
         hold(image, source)
         if format in ("png", "avif") and not only_header:
             image = _with_stated_profile(image, descriptor, format)
+        if format == "gif":
+            image = with_clear_parts(image, descriptor, options.get("n", 1))
         if format == "tiff":
             image = _without_extra_samples(image, descriptor, ref)
         if not self.auto_orient and has(image, "orientation"):
@@ -229,9 +233,17 @@ def _check_drawing(data: bytes, ref: str) -> None:
 
     Raises:
         UnreadableSource: If the drawing is refused, or is not XML.
+        LimitExceeded: If it has too many elements.
     """
+    elements = 0
 
     def start(name: str, attributes: object) -> None:
+        nonlocal elements
+        elements += 1
+        if elements > _MAX_SVG_ELEMENTS:
+            raise LimitExceeded(
+                "the SVG has at least {:,} elements", elements, _MAX_SVG_ELEMENTS, set_by="this package"
+            )
         if name.rpartition(" ")[2] in ("image", "feImage"):
             raise UnreadableSource(ref, "an SVG with embedded pictures")
 
@@ -332,5 +344,10 @@ def reason(error: Exception) -> str:
         # Empty libvips' message buffer, or the messages of all later errors would include this one.
         pyvips.vips_lib.vips_error_clear()
         text = error.object.decode("utf-8", "replace")
-    line = " ".join(text.split())
-    return _CALL.sub("", line)[:300]
+    lines = dict.fromkeys(" ".join(line.split()) for line in text.splitlines())  # libvips repeats some of them
+    return _CALL.sub("", " ".join(filter(None, lines)))[:300]
+
+
+def has_detail(error: Exception) -> bool:
+    """Return whether *error*, one of `ERRORS`, says more than which call has failed."""
+    return not isinstance(error, pyvips.Error) or bool(error.detail.strip())
