@@ -146,7 +146,7 @@ class Busy(ImagesError):
         self.retry_after = retry_after
 
 
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*:/*|//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
+_URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
 _LONGEST_SHOWN = 300  # characters
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -128,7 +129,7 @@ class Images(LegacyMethods):
         self.find_focal_point = find
         return find
 
-    def build_url(self, local_path: str, **keywords: Any) -> str:
+    def build_url(self, local_path: str | os.PathLike[str], **keywords: Any) -> str:
         """Build the signed URL of a picture.
 
         *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition.

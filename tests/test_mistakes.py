@@ -21,12 +21,12 @@ from unittest.mock import patch
 
 import pytest
 from conftest import PHOTOGRAPHS, ROOT
-from flask import Flask, render_template_string, url_for
+from flask import Flask, render_template, url_for
 from PIL import Image
 from servers import IN_THREAD
 
 from flask_images_vips import Images, resized_img_src
-from flask_images_vips.page import links
+from flask_images_vips.page import calls
 from flask_images_vips.serving import views
 from flask_images_vips.sources import connection
 
@@ -87,8 +87,10 @@ def config(**keys: Any) -> Mistake:
 
 def template(code: str, **keys: Any) -> Mistake:
     def make(site: Site) -> None:
+        (site.folder / "templates").mkdir()
+        (site.folder / "templates" / "index.html").write_text(code)
         with site.started(**keys).test_request_context():
-            render_template_string(code)
+            render_template("index.html")
 
     return Mistake(f"{_set(keys)}`{code}`", make)
 
@@ -235,6 +237,8 @@ SECTIONS: dict[str, list[Mistake]] = {
     "In templates and views": [
         template("{{ resized_img_tag('photos/cat.jpg', widht=200) }}"),
         template("{{ resized_img_tag('static/photos/cat.jpg', width=200) }}"),
+        template("{{ resized_img_tag(None, width=200) }}"),
+        template("{{ resized_img_src('photos/cat.jpg', width=0) }}"),
         template("{{ resized_img_src('../photos/cat.jpg') }}"),
         template("{{ resized_img_src('file:///srv/site/static/photos/cat.jpg') }}"),
         template("{{ resized_img_src('photos/cat.jpg', preset='avatr') }}", IMAGES_PRESETS={"avatar": {"width": 96}}),
@@ -280,8 +284,8 @@ def message_of(mistake: Mistake, folder: Path) -> str:
     (site.static / "photos").mkdir(parents=True)
     with Image.open(PHOTOGRAPHS / "cat.jpg") as image:
         image.resize((400, 300)).save(site.static / "photos" / "cat.jpg")
-    for function in (views._explain_signatures, links._report_unknown):
-        function.cache_clear()
+    views._explain_signatures.cache_clear()
+    calls._advised.clear()
     said = Said()
     with ExitStack() as stack:
         stack.enter_context(patch.object(logger, "handlers", [said]))

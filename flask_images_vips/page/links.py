@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from .. import urls
 from ..abilities import Abilities
 from ..errors import Busy, InvalidOption, InvalidPath, SourceError, shown
 from ..formats import AUTO, Format
+from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
 from ..options.presets import Presets
@@ -25,20 +26,17 @@ from ..pipeline import Pipeline
 from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
+from .calls import URL_KEYWORDS, advise, defined, given, warn
 from .compat import without_effect
 
 logger = logging.getLogger("flask_images_vips")
 
-URL_KEYWORDS = frozenset({"external", "_external", "scheme", "_scheme", "version", "preset", *DECLARED})
-"""Keywords that belong to the URL, and never become attributes of a tag."""
-
-_SHORT_NAMES = frozenset(declared.short for declared in DECLARED.values())
 _FORMAT = DECLARED["format"].short
 _REPORTED_NAMES = 1024
 _REMEMBERED_QUERIES = 1024
 
 
-def build_url(local_path: str, **keywords: Any) -> str:
+def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     """Return the signed URL of an image.
 
     *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition, and:
@@ -49,15 +47,15 @@ def build_url(local_path: str, **keywords: Any) -> str:
     The values of options are checked when the image is requested, not here.
 
     Raises:
-        InvalidPath: If the path is not normalised or not valid UTF-8, or if the URL is invalid or has a scheme other
-            than http, https or ftp.
+        InvalidPath: If *local_path* is neither a string nor a path object, if the path is not normalised or not valid
+            UTF-8, or if the URL is invalid or has a scheme other than http, https or ftp.
         InvalidOption: If there is no such preset.
         ValueError: If ``scheme`` is given without ``external``, or if ``_anchor`` or ``_method`` is given.
         RuntimeError: If ``external`` is given outside of a request, and ``SERVER_NAME`` and ``IMAGES_BASE_URL`` are not
             set.
     """
     ref = urls.checked_path(local_path)
-    return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(keywords))()
+    return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(given(keywords)))()
 
 
 def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:
@@ -71,18 +69,32 @@ def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] 
     """
     images, keywords = current_images(), dict(values)
     if endpoint != images.name:
-        base, _, given = endpoint.rpartition(".")
-        if base != images.name or not (given in MODES or given in images.pipeline.presets):
+        base, _, name = endpoint.rpartition(".")
+        if base != images.name or not (name in MODES or name in images.pipeline.presets):
             return None
-        kind = "mode" if given in MODES else "preset"
+        kind = "mode" if name in MODES else "preset"
         if keywords.get(kind):
             raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")  # the message of Flask-Images
-        keywords[kind] = given
+        keywords[kind] = name
     try:
         filename = keywords.pop("filename")
     except KeyError:
         raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
     return build(filename, **keywords)
+
+
+def ref_of(filename: object) -> str:
+    """Return the ref of *filename*, as a template names it. One that no picture can have is logged, see `NO_PICTURE`.
+
+    Raises:
+        UndefinedError: As `defined`.
+    """
+    defined(filename)
+    try:
+        return urls.checked_path(filename)
+    except InvalidPath as error:
+        warn("%s", error)
+        return urls.NO_PICTURE
 
 
 def find(ref: str) -> Source | None:
@@ -110,7 +122,8 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
         options["focal"] = [round(part, 4) for part in point]
     version = _version(pipeline, ref, source, options)
-    query = query_of(options)
+    query = without_effect(write_query(options))
+    report(query)
 
     def build(**replaced: Any) -> str:
         wanted = _replaced(query, replaced) if replaced else query
@@ -132,21 +145,13 @@ def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str,
     return replaced
 
 
-def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
-    """Return the query of a URL: short names and their values. Unknown keywords are logged and kept."""
-    for name, value in keywords.items():
-        if not (name in URL_KEYWORDS or name in _SHORT_NAMES or value is None or name.startswith("_")):
-            _report_unknown(name)
-    return without_effect(write_query(keywords))
-
-
 def options_of(keywords: Mapping[str, Any]) -> Options:
     """Return the parsed options of a URL with *keywords*.
 
     Raises:
         InvalidOption: If an option has an invalid value.
     """
-    return _parsed(tuple(query_of(keywords).items()))
+    return _parsed(tuple(without_effect(write_query(keywords)).items()))
 
 
 @lru_cache(_REMEMBERED_QUERIES)
@@ -154,12 +159,10 @@ def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
     return Options.parse(dict(query))
 
 
-@lru_cache(_REPORTED_NAMES)
-def _report_unknown(name: str) -> None:
-    """Log an unknown *name*, once in each process."""
-    near = get_close_matches(name, sorted(URL_KEYWORDS), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    logger.warning("unknown image option %s is put into the URL unchanged%s", name, hint)
+def report(query: Mapping[str, str]) -> None:
+    """Log the parameters of *query* that have no effect, see `advise`."""
+    for error in ineffective({name: value for name, value in query.items() if name not in URL_KEYWORDS}):
+        advise(error.name, str(error))
 
 
 def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> None:
@@ -167,7 +170,7 @@ def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> Non
     try:
         presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
     except InvalidOption as error:
-        logger.warning("the URL of %s will not be served: %s", shown(ref), error)
+        warn("the URL of %s will not be served: %s", shown(ref), error)
 
 
 def _report_format(abilities: Abilities, ref: str, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -21,15 +20,14 @@ from ..sources.source import Source
 from ..state import current_images
 from . import responsive
 from .arguments import LayoutRequest
+from .calls import warn
 from .compat import overriding
-from .links import find, options_of, url_builder
+from .links import find, options_of, ref_of, url_builder
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
 
 if TYPE_CHECKING:
     from ..engines.engine import Header
-
-logger = logging.getLogger("flask_images_vips")
 
 _HIDPI_QUALITY = 60
 _MAX_DPR = 4.0
@@ -49,14 +47,11 @@ class Picture:
     """A source with the options of one rendition, as given in a template call.
 
     *keywords* must come from `Presets.expanded`. The source is looked up once. If the picture *same* has the same path,
-    its source is reused.
-
-    Raises:
-        InvalidPath: As `urls.checked_path`.
+    its source is reused. *filename* may be anything, see `ref_of`.
     """
 
-    def __init__(self, filename: str, keywords: dict[str, Any], same: Picture | None = None) -> None:
-        self.ref = urls.checked_path(filename)
+    def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
+        self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
         self.keywords = keywords
 
@@ -72,11 +67,11 @@ class Picture:
     def known(self) -> Known | None:
         """The header, options and size of the picture, or None if they are unknown.
 
-        A failure is logged, unless the source is a remote image that has not been fetched yet.
+        A failure is logged, unless it was logged before or the source is a remote image that has not been fetched yet.
         """
         try:
             options = options_of(self.keywords)
-            if self.source is None and urls.is_remote(self.ref):
+            if self.source is None and (urls.is_remote(self.ref) or self.ref == urls.NO_PICTURE):
                 return None
             pipeline = current_images().pipeline
             source = self.source or pipeline.sources.here(self.ref)  # this raises the reason why there is no source
@@ -85,8 +80,7 @@ class Picture:
             size.describe(source.path, self.keywords)
             return Known(header, options, size)
         except ImagesError as error:
-            reason = reason_of(error, self.ref)
-            logger.warning("cannot tell the size of image %s in a template: %s", shown(self.ref), reason)
+            warn("cannot tell the size of image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
     @property
@@ -138,8 +132,7 @@ class Picture:
         try:
             return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
-            reason = reason_of(error, self.ref)
-            logger.warning("no placeholder for image %s in a template: %s", shown(self.ref), reason)
+            warn("no placeholder for image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
 
@@ -149,7 +142,7 @@ class ResponsivePicture(Picture):
     ``dpr`` is ignored, because the browser chooses by the density of its screen.
     """
 
-    def __init__(self, filename: str, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
+    def __init__(self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
         super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
         self.options = Options()
         self.start: Size | None = None

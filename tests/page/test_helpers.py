@@ -61,6 +61,7 @@ def test_a_missing_picture_leaves_a_valid_tag_and_one_line(page: Flask, helper: 
         "{{ resized_img_src('a.png', watermark='http://[x') }}",
         "{{ resized_img_src('a.png', background=(1.0, 2.5, 3)) }}",
         "{{ resized_img_src('a.png', border=()) }}",
+        "{{ resized_img_src('a.png', download=bytes_of_latin_1) }}",
         "{{ resized_img_src('a.png', expires=infinite) }}",
         "{{ resized_img_tag('a.png', layout='fixed', width=10, sizes=400) }}",
     ],
@@ -68,7 +69,9 @@ def test_a_missing_picture_leaves_a_valid_tag_and_one_line(page: Flask, helper: 
 def test_no_value_of_an_option_ends_a_page(app: Flask, draw: Any, template: str) -> None:
     draw("a.png")
     with app.test_request_context():
-        assert "/imgsizer/a.png" in render_template_string(template, infinite=float("inf"))
+        assert "/imgsizer/a.png" in render_template_string(
+            template, infinite=float("inf"), bytes_of_latin_1="\udce9.png"
+        )
 
 
 @pytest.mark.usefixtures("page")
