@@ -222,6 +222,7 @@ SECTIONS: dict[str, list[Mistake]] = {
         config(IMAGES_PRESETS={"avatar": {"widht": 96}}),
         config(IMAGES_PRESETS={"crop": {"width": 96}}),
         config(IMAGES_ONLY_PRESETS=True),
+        config(IMAGES_URL="https://cdn.example.com/images"),
         config(IMAGES_BASE_URL="cdn.example.com"),
         config(IMAGES_FALLBACK="/static/missing.png"),
         config(IMAGES_REMOTE_HOSTS=["https://img.example.com"]),
