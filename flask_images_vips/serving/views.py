@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from flask import Response, current_app, request
@@ -11,9 +12,11 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..access import Privacy
 from ..cache.entry import Entry
+from ..cache.per_process import PerProcess
 from ..errors import (
     BadSignature,
     Busy,
+    ConfigError,
     Expired,
     ImagesError,
     InvalidOption,
@@ -24,13 +27,16 @@ from ..errors import (
     SourceChanged,
     SourceNotFound,
     UnreadableSource,
+    WrongSignature,
+    reason_of,
+    shown,
 )
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
 from ..system_errors import busy, is_passing
-from ..urls import ImageUrl
-from .fallback import stand_in
+from ..urls import ImageUrl, claimed_ref
+from .fallback import refuse_ineffective, stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
 from .responses import ImageResponse, respond
@@ -51,6 +57,8 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     UnreadableSource: (422, "no-store"),
     SourceChanged: (503, "no-store"),
     Busy: (503, "no-store"),
+    # What cannot be checked at start, such as whether pyvips can be imported.
+    ConfigError: (500, "no-store"),
 }
 _ANSWERED: tuple[type[Exception], ...] = (*_STATUS, OSError)
 _REASONS = {
@@ -59,6 +67,7 @@ _REASONS = {
     404: "There is no such image.",
     410: "This link has expired.",
     422: "This image cannot be rendered.",
+    500: "The images of this site are not configured correctly.",
     502: "The source of this image cannot be fetched.",
     503: "This image cannot be rendered right now. Try again.",
 }
@@ -96,12 +105,17 @@ def serve(path: str) -> Response:
     try:
         verified = verify(images, path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
         privacy = images.permit(verified.url)
+        refuse_ineffective(images, request)
         hit = verified.hit()
         entry = hit.entry()
         if entry is None:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
     except _ANSWERED as failure:
+        if (
+            isinstance(failure, ConfigError) and not images.is_built
+        ):  # a wrong value, which is an error of the application
+            raise
         error = failure if isinstance(failure, ImagesError) else _of_system(path, failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
 
@@ -134,6 +148,17 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     return hit, entry, privacy
 
 
+@cache
+def _explain_signatures() -> None:
+    """Log the usual cause of wrong signatures, once in each process."""
+    logger.warning(
+        "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
+        "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after "
+        "each restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in "
+        "SECRET_KEY_FALLBACKS. This is logged once."
+    )
+
+
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
     """Return the picture to send in spite of *error*. *url* is None if the URL itself is invalid.
 
@@ -141,13 +166,13 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         HTTPException: If there is no such picture.
     """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    logger.warning("image %r: %d, %s", path, status, error)
+    _log(claimed_ref(path, request.args) if url is None else url.ref, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
     data = f"{reason}\n".encode()
     media_type = "text/plain; charset=utf-8"
-    instead = None if url is None else stand_in(url, error, images, request, privacy)
+    instead = stand_in(path, url, error, images, request, privacy)
     if instead is not None:
         data, media_type, cache_control = instead.data, instead.media_type, instead.cache_control
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
@@ -160,3 +185,19 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     if instead is None:
         raise default_exceptions[status](reason, response)
     return response
+
+
+def _log(ref: str, status: int, error: ImagesError) -> None:
+    """Log why the image *ref* is refused. What is wrong with all images is logged once in each process."""
+    if not isinstance(error, ConfigError):
+        logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+        if isinstance(error, WrongSignature):
+            _explain_signatures()
+        return
+    said, message = _said.get(), str(error)
+    if message not in said:
+        said.add(message)
+        logger.error("%s", message)
+
+
+_said = PerProcess[set[str]](set)
