@@ -184,8 +184,15 @@ def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
 
 def report(query: Mapping[str, str]) -> None:
     """Log the parameters of *query* that have no effect, see `advise`."""
-    for error in ineffective({name: value for name, value in query.items() if name not in _NOT_IN_QUERY}):
-        advise(error.name, f"{error.name}={error.value!r} has no effect: expected {error.expected}")
+    for name, reason in _ineffective(tuple(query.items())):
+        advise(name, reason)
+
+
+@lru_cache(_REMEMBERED_QUERIES)
+def _ineffective(query: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Return the name of each parameter of *query* that has no effect, and the reason."""
+    errors = ineffective({name: value for name, value in query if name not in _NOT_IN_QUERY})
+    return [(each.name, f"{each.name}={each.value!r} has no effect: expected {each.expected}") for each in errors]
 
 
 def refusal_of(query: Mapping[str, str]) -> InvalidOption | None:

@@ -123,7 +123,7 @@ class Picture:
         dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
         refusal = refusal_of(query_of(dense))
         if refusal is not None:
-            advise("hidpi", f"hidpi={scale} has no effect on {self.ref!r}: {refusal}")
+            advise("denser picture", f"hidpi={scale} has no effect on {self.ref!r}: {refusal}")
             return None
         return Picture(self.ref, dense, same=self)
 
