@@ -136,7 +136,7 @@ class Config:
         "IMAGES_MARKUP",
         checks.flag,
         "What `resized_img_tag` returns. True: `Markup`, which is not escaped, but escapes strings that are joined to "
-        "it. False: `str`, as in Flask-Images, for templates that join or change the tag and apply `safe` to the result.",
+        "it. False: `str`, as in Flask-Images, for templates that join or change the tag and then apply `safe`.",
     )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", checks.flag, "Turn pictures upright by their EXIF orientation.")
     version: str = key(
