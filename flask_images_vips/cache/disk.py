@@ -111,6 +111,11 @@ class DiskCache:
         self._folder.share(path, status)
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
 
+    def open_up(self, path: str) -> None:
+        """Let other users of this host read the entry at *path*, such as the one that nginx runs as."""
+        with contextlib.suppress(OSError):  # evicted meanwhile
+            self._folder.open_up(path, os.stat(path))
+
     def has(self, key: Key) -> bool:
         """Return whether there is an entry of *key*. This counts as reading it."""
         entry = self.get(key)
@@ -163,6 +168,10 @@ class DiskCache:
         Threads of this process that ask meanwhile get the same result or error. Nothing is stored.
         """
         return self._once.run(key, work)
+
+    def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
+        """Run *work* and return its result, or return None at once if `once` or this runs for *key* on this host."""
+        return self._once.attempt(key, work)
 
     def put(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
         """Store the content that *fill* writes into an open file. Returns the path of the entry.

@@ -22,6 +22,8 @@ logger = logging.getLogger("flask_images_vips")
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _STRIPE_DIGITS = 3  # 3 hexadecimal digits make 4096 locks, so that unrelated names rarely share one
+_STRIPES = 3  # files that a name may use, so that it need not wait if another name uses the first
+_LONGEST_NAME = 64
 # Dozens of threads may poll at the same time. Each poll takes 20 µs of CPU time, mostly for waking up. This time is
 # taken from the renders that the threads are waiting for. Blocking in the kernel allows no timeout, so each waiting
 # thread would need a helper thread, which costs even more.
@@ -123,23 +125,36 @@ class FileLocks:
         somebody else has done the work meanwhile. Without the lock, work may be done twice, but its result is still
         right.
         """
-        path = os.path.join(self.folder, f"{name[:_STRIPE_DIGITS]}.lock")
-        lock = self._acquired(path, time.monotonic() if since is None else since, needless)
+        lock = self._acquired(name, time.monotonic() if since is None else since, needless)
         try:
             yield lock is not None
         finally:
             if lock is not None:
-                unlock(lock)
+                _release(lock)
 
-    def _acquired(self, path: str, since: float, needless: Callable[[], bool]) -> int | None:
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[bool]:
+        """Hold the lock *name* for the block, unless somebody else holds it now. Yields whether nobody else does."""
+        lock, free = None, True
         try:
-            while (lock := try_lock(path)) is None:
+            lock = self._taken(name)
+            free = lock is not None
+        except OSError as error:
+            self._warn(error)
+        try:
+            yield free
+        finally:
+            if lock is not None:
+                _release(lock)
+
+    def _acquired(self, name: str, since: float, needless: Callable[[], bool]) -> int | None:
+        try:
+            while (lock := self._taken(name)) is None:
                 left = since + self.timeout - time.monotonic()
                 if left <= 0:
                     logger.warning(
-                        "Waited %s s for the lock %s, whose holder may hang. Continuing without the lock.",
-                        self.timeout,
-                        path,
+                        "Waited %s s for the lock %s in %s, whose holder may hang. Continuing without the lock.",
+                        *(self.timeout, name, self.folder),
                     )
                     return None
                 time.sleep(min(_POLL_SECONDS, left))
@@ -150,5 +165,65 @@ class FileLocks:
             self._warn(error)
         return None
 
+    def _taken(self, name: str) -> int | None:
+        """Return the descriptor of a lock for *name*, or None if somebody else holds one.
+
+        Names share files. A file that is locked for another name is passed over, so that unrelated work does not wait.
+        """
+        paths = self._paths(name)
+        for path in paths:
+            lock = try_lock(path)
+            if lock is not None:
+                if any(_is_held_for(name, other) for other in paths if other != path):
+                    unlock(lock)
+                    return None
+                _note_holder(lock, name)
+                return lock
+            if _holder(path) in ("", name):
+                return None
+        return None
+
+    def _paths(self, name: str) -> list[str]:
+        """Return the paths of the files that may be locked for *name*, the preferred one first."""
+        starts = range(0, _STRIPES * _STRIPE_DIGITS, _STRIPE_DIGITS)
+        parts = [part for start in starts if len(part := name[start : start + _STRIPE_DIGITS]) == _STRIPE_DIGITS]
+        return [os.path.join(self.folder, f"{part}.lock") for part in parts]
+
     def _log(self, error: OSError) -> None:
         logger.warning("Locks in %s cannot be used (%s). Continuing without them.", self.folder, error)
+
+
+def _release(lock: int) -> None:
+    _note_holder(lock, "")
+    unlock(lock)
+
+
+def _note_holder(lock: int, name: str) -> None:
+    """Write into the file of *lock* for which name it is locked. A process that was killed leaves the last one."""
+    with suppress(OSError):  # if the disk is full, names that share the file wait for each other
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, name.encode(), 0)
+
+
+def _holder(path: str) -> str:
+    """Return the name that the file *path* is, or was last, locked for. Empty if it is not known."""
+    try:
+        descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
+    except OSError:
+        return ""
+    try:
+        return os.pread(descriptor, _LONGEST_NAME, 0).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def _is_held_for(name: str, path: str) -> bool:
+    """Return whether the file *path* is locked for *name* now."""
+    if _holder(path) != name:
+        return False
+    lock = try_lock(path)
+    if lock is not None:
+        _release(lock)  # its holder was killed
+    return lock is None

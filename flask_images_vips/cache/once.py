@@ -76,6 +76,18 @@ class Once:
         made: T = self._flights.join(key, alone, left)
         return made
 
+    def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
+        """Return the result of *work*, or None at once if work for *key* is already running, in any process."""
+
+        def alone() -> T | None:
+            if not self._folder.usable():
+                return work()
+            with self._locks.attempt(_lock_name(key)) as free:
+                return work() if free else None
+
+        made: T | None = self._flights.lead(key, alone)
+        return made
+
 
 def _lock_name(key: Key) -> str:
     """Return the name of the lock for *key*.

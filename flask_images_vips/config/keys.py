@@ -131,6 +131,13 @@ class Config:
         "Widths that are served, besides those of presets. Others are refused with status 400. When a URL is built, "
         "other widths are replaced by the next larger allowed one, or the largest. None or an empty list: all widths.",
     )
+    markup: bool = key(
+        True,
+        "IMAGES_MARKUP",
+        checks.flag,
+        "What `resized_img_tag` returns. True: `Markup`, which is not escaped, but escapes strings that are joined to "
+        "it. False: `str`, as in Flask-Images, for templates that join or change the tag and end with `|safe`.",
+    )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", checks.flag, "Turn pictures upright by their EXIF orientation.")
     version: str = key(
         "mtime",
@@ -149,7 +156,8 @@ class Config:
         True,
         "IMAGES_PLACEHOLDER_MISSING",
         checks.flag,
-        "In debug mode, replace a missing picture with a drawing of its path and requested size.",
+        "In debug mode, replace a missing picture in a page with a drawing of its path and requested size. If an "
+        "option in its URL is invalid, unknown or without effect, the drawing names it.",
     )
     cache_max_size: int = key(
         10 * 10**9,

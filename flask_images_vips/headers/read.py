@@ -26,7 +26,8 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "avif": heif.read,
     "tiff": tiff.read,
 }
-_SNIFFED = 12
+SNIFFED = 12
+"""The number of bytes that `sniff` needs."""
 
 
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
@@ -46,7 +47,7 @@ def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequenc
         file = BoundedFile(descriptor, ref)
         if not file.size:
             raise file.broken("the file is empty")
-        format = _sniff(file.read(0, min(_SNIFFED, file.size)))
+        format = sniff(file.read(0, min(SNIFFED, file.size)))
         if format is None:
             return None
         if format not in inputs:
@@ -71,7 +72,7 @@ def check_parts(descriptor: int, ref: str) -> None:
         read_header(descriptor, ref, auto_orient=False)
 
 
-def _sniff(start: bytes) -> str | None:
+def sniff(start: bytes) -> str | None:
     """Return the format of a file that begins with *start*, or None if it is not known."""
     if start[4:8] == b"ftyp":  # `heif` tells which kind of file this is
         return "avif"

@@ -114,6 +114,15 @@ def misread_by_libvips(descriptor: int) -> str | None:
     return None
 
 
+def pixels_of_jpeg_tile(descriptor: int) -> int:
+    """Return how many pixels each tile of the TIFF at *descriptor* has, if tiles are JPEGs; 0 for other files."""
+    with suppress(NotKnown, ImagesError):
+        directory = _Directory(BoundedFile(descriptor, ""))
+        if directory.one(_COMPRESSION, 1) == _JPEG:
+            return directory.one(_TILE_WIDTH, 0) * directory.one(_TILE_HEIGHT, 0)
+    return 0
+
+
 class _Directory:
     """The tags of the first page of *file*."""
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..errors import ConfigError, ImagesError, RemoteFailed, SourceNotFound
+from ..system_errors import busy, is_shortage
 from .connection import connection_to, dial, urllib3_problem
 from .guard import Guard, Target
 
@@ -33,6 +34,9 @@ _HEADERS = {
     "Connection": "close",
 }
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+LONGEST_VALIDATOR = 1024
+"""The longest ``ETag`` and ``Last-Modified`` that are kept, in characters."""
+
 _PIECE_BYTES = 1 << 16
 # Each chunk takes some microseconds of Python. More chunks than _FREE_CHUNKS must have so many bytes on average.
 _FREE_CHUNKS, _SMALLEST_CHUNK = 1000, 256
@@ -43,7 +47,8 @@ class Reply:
     """A successful response, with the status 200 or 304, after all redirects.
 
     *size_bytes* is the number of bytes that were written. *age* is in seconds. The other fields are headers, or None
-    for those that the server did not send.
+    for those that the server did not send. A validator, *etag* or *last_modified*, is also None if it is longer than
+    `LONGEST_VALIDATOR`.
     """
 
     status: int
@@ -81,6 +86,7 @@ class Client:
         Raises:
             SourceNotFound: If the server answers with 404 or 410.
             RemoteFailed: If *url* cannot be fetched for any other reason.
+            Busy: If this process or the host has no descriptors, threads or memory left.
             ConfigError: If urllib3 is missing or bypasses the guard.
             OSError: If *file* cannot be written.
         """
@@ -153,8 +159,8 @@ class Client:
         age = response.headers.get("Age", "")
         return Reply(
             status=response.status,
-            etag=response.headers.get("ETag"),
-            last_modified=response.headers.get("Last-Modified"),
+            etag=_validator(response.headers.get("ETag")),
+            last_modified=_validator(response.headers.get("Last-Modified")),
             date=response.headers.get("Date"),
             age=int(age) if _LENGTH.fullmatch(age) else None,
             cache_control=response.headers.get("Cache-Control"),
@@ -249,6 +255,8 @@ def _as_remote_failure(target: Target, deadline: _Deadline) -> Iterator[None]:
     # Malformed responses make http.client, email, ssl and urllib3 raise undocumented errors. OSError, HTTPException,
     # HTTPError and ValueError have been seen.
     except Exception as error:
+        if isinstance(error, OSError) and is_shortage(error):
+            raise busy(target.url, error) from error
         deadline.seconds_left()
         raise RemoteFailed(target.url, f"{type(error).__name__}: {error}") from error
 
@@ -263,6 +271,10 @@ def _pieces(response: BaseHTTPResponse, target: Target, deadline: _Deadline) -> 
                 raise RemoteFailed(target.url, f"the first {received:,} bytes came in {number:,} chunks")
             deadline.seconds_left()  # chunks take long to parse, even if all of them have arrived
             yield piece
+
+
+def _validator(header: str | None) -> str | None:
+    return None if header is None or len(header) > LONGEST_VALIDATOR else header
 
 
 def _utf8(header: str) -> str:

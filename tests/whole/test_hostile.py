@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -103,6 +104,24 @@ def test_no_python_runs_inside_of_a_warning_of_libvips(make_app: MakeApp, static
     caplog.set_level(0)
     assert fetch(make_app(IMAGES_ENGINE="vips"), "a.png").size
     assert [record for record in caplog.records if record.name == "pyvips" and "warning" in record.getMessage()] == []
+
+
+@pytest.mark.parametrize("engine", ["vips", "pillow"])
+def test_the_log_says_why_a_file_is_refused(engine: str, make_app: MakeApp, static: Path, caplog: Any) -> None:
+    png = seeds()["palette.png"]
+    tif = seeds()["tif"]
+    cases = {
+        "a.png": (png.replace(b"PLTE", b"PLTX"), r"the checksum of its chunk PLTX at byte 33 is wrong"),
+        "b.png": (png[:-30], r"the file ends within its chunk IDAT"),
+        "c.tif": (tif[:4] + b"\x08\0\0\0\0\0" + tif[10:], r"TIFF: its header is broken|has no loader"),
+        "d.gif": (b"\0" * 50, r"does not recognise it as JPEG|has no loader for this file"),
+    }
+    app = make_app(IMAGES_ENGINE=engine)
+    for name, (data, _) in cases.items():
+        (static / name).write_bytes(data)
+        assert app.test_client().get(url_of(app, name, format="jpeg")).status_code == 422
+    for record, (_, why) in zip(caplog.records, cases.values(), strict=True):
+        assert re.search(why, record.getMessage()), record.getMessage()
 
 
 def _polyglots() -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
+from ...headers import png
 from ...headers.coding import read_coding
 from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
+from ...headers.read import SNIFFED, sniff
+from ...system_errors import is_passing
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -50,6 +54,7 @@ class Reader:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnreadableSource: If Pillow fails within the block, because the image is broken.
             LimitExceeded: If reading takes longer than the timeout, or takes too many steps.
+            OSError: If the file cannot be read at the moment.
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -70,11 +75,20 @@ class Reader:
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            names = ", ".join(self.inputs)
-            reason = f"Pillow does not recognise it as one of IMAGES_INPUT_FORMATS ({names}); SVG needs libvips"
-            raise UnsupportedSource(ref, reason) from error
+            raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
-            raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
+            if isinstance(error, OSError) and is_passing(error):
+                raise
+            raise UnreadableSource(ref, _reason(error, descriptor)) from error
+
+    def _unidentified(self, descriptor: int) -> str:
+        """Return why Pillow does not open the file."""
+        format = sniff(os.pread(descriptor, SNIFFED, 0))
+        if format is None or format not in self.inputs:
+            names = ", ".join(self.inputs)
+            return f"Pillow does not recognise it as one of IMAGES_INPUT_FORMATS ({names}); SVG needs libvips"
+        fault = png.fault(descriptor) or "its header is broken, or of a kind that Pillow does not read"
+        return f"Pillow cannot open the {format.upper()}: {fault}"
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
         if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):
@@ -91,6 +105,15 @@ class Reader:
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def _reason(error: Exception, descriptor: int) -> str:
+    text = str(error).strip()
+    if not text:  # such as of a failed assertion
+        frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
+        text = f"in {frame.f_code.co_name}()"
+    fault = png.fault(descriptor)
+    return f"{type(error).__name__}: {text}"[:300] + (f" ({fault})" if fault else "")
 
 
 def _add_profile(image: Image.Image, descriptor: int) -> None:

@@ -326,10 +326,16 @@ def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Imag
 
 
 def reason(error: Exception) -> str:
-    """Return the message of *error*, one of `ERRORS`, on one line."""
+    """Return the message of *error*, one of `ERRORS`, in one line."""
     text = str(error)
     if isinstance(error, UnicodeDecodeError):
         # Empty libvips' message buffer, or the messages of all later errors would include this one.
         pyvips.vips_lib.vips_error_clear()
         text = error.object.decode("utf-8", "replace")
-    return " ".join(text.split())[:300]
+    lines = dict.fromkeys(" ".join(line.split()) for line in text.splitlines())  # libvips repeats some of them
+    return " ".join(filter(None, lines))[:300]
+
+
+def has_detail(error: Exception) -> bool:
+    """Return whether *error*, one of `ERRORS`, says more than which call has failed."""
+    return not isinstance(error, pyvips.Error) or bool(error.detail.strip())

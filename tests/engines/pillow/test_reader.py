@@ -51,13 +51,12 @@ def test_only_the_formats_in_use_are_opened(tmp_path: Path) -> None:
     ("error", "raised"),
     [
         (ValueError("odd"), UnreadableSource("a.png", "ValueError: odd")),
+        (AssertionError(), UnreadableSource("a.png", "AssertionError: in test_a_failure_means_a_broken_file()")),
         (MemoryError(), MemoryError()),
         (LimitExceeded("{} pixels", 2, 1, set_by="a test"), LimitExceeded("{} pixels", 2, 1, set_by="a test")),
     ],
 )
-def test_whatever_goes_wrong_within_means_that_the_file_is_broken(
-    error: Exception, raised: Exception, tmp_path: Path
-) -> None:
+def test_a_failure_means_a_broken_file(error: Exception, raised: Exception, tmp_path: Path) -> None:
     gradient((40, 30)).save(tmp_path / "a.png")
     reader = Reader(INPUTS, auto_orient=True, timeout=10)
     with (tmp_path / "a.png").open("rb") as file:

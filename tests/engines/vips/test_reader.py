@@ -99,5 +99,5 @@ def test_frames_are_taken_apart(tmp_path: Path) -> None:
 
 
 def test_a_message_is_one_line_in_any_encoding() -> None:
-    assert reason(pyvips.Error("a\n  b\n")) == "a b"
+    assert reason(pyvips.Error("a\n  b\n", "c\nc\nd")) == "a b c d"
     assert reason(UnicodeDecodeError("utf-8", b"a \xff\nb", 2, 3, "invalid")) == "a \ufffd b"
