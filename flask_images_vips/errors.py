@@ -6,6 +6,7 @@ error to an HTTP status.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -73,6 +74,10 @@ class BadSignature(ImagesError):
     """A URL was not signed by this application, or was changed after signing."""
 
 
+class WrongSignature(BadSignature):
+    """A URL has a signature, but none of the application's keys made it for this URL."""
+
+
 class Expired(ImagesError):
     """A URL was signed with an expiry time that has passed."""
 
@@ -85,7 +90,7 @@ class SourceError(ImagesError):
     """A source cannot be used. *ref* is its path or URL, as written in the image URL."""
 
     def __init__(self, ref: str, reason: str) -> None:
-        super().__init__(f"{ref!r}: {reason}")
+        super().__init__(f"{shown(ref)}: {reason}")
         self.ref = ref
         self.reason = reason
 
@@ -139,6 +144,29 @@ class Busy(ImagesError):
     def __init__(self, reason: str, *, retry_after: int = 1) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+_URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
+_LONGEST_SHOWN = 300  # characters
+
+
+def shown(ref: str) -> str:
+    """Return *ref*, a path or a URL, quoted for a message.
+
+    The user name, the password and the values in the query of a URL are left out, because logs are no place for them.
+    """
+    url = _URL.match(ref)
+    if url is not None:
+        ref = url["scheme"] + url["rest"]
+        if url["query"]:
+            names = [part.partition("=")[:2] for part in url["query"][:_LONGEST_SHOWN].split("&")]
+            ref += "?" + "&".join(f"{name}=…" if equals else "…" for name, equals in names)
+    return repr(ref if len(ref) <= _LONGEST_SHOWN else f"{ref[:_LONGEST_SHOWN]}…")
+
+
+def reason_of(error: ImagesError, ref: str) -> str:
+    """Return the message of *error* for a line that names *ref* already."""
+    return error.reason if isinstance(error, SourceError) and error.ref == ref else str(error)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from .abilities import Abilities
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
-from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
+from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource, shown
 from .facts import Facts
 from .formats import AUTO, JPEG, Format, by_name, choose, negotiate
 from .geometry import Size, lay_out
@@ -242,12 +242,12 @@ class Pipeline:
         milliseconds = 1000 * (time.perf_counter() - begin)
         ref, name = rendition.source.ref, rendition.format.name
         logger.info(
-            "rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", ref, made.by, *size, name, len(data), milliseconds
+            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms", shown(ref), made.by, *size, name, len(data), milliseconds
         )
         if made.exceeds is not None:
             logger.warning(
-                "a rendition of %r has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
-                ref,
+                "a rendition of %s has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
+                shown(ref),
                 len(data),
                 name,
                 made.exceeds,

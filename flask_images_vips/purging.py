@@ -10,7 +10,7 @@ from itertools import islice
 from posixpath import basename
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .errors import ImagesError, InvalidPath
+from .errors import ImagesError, InvalidPath, shown
 from .pipeline import Pipeline
 from .rendition import source_folder
 from .urls import REMOTE, checked_path
@@ -22,7 +22,7 @@ _MAX_SUGGESTIONS = 5
 def nothing_cached(ref: str, pipeline: Pipeline, prefix: str) -> str:
     """Return why nothing was removed for *ref*, and what to try. *prefix* is that of the application's image URLs."""
     roots = ", ".join(pipeline.sources.local.roots)
-    message = f"Nothing is cached for {ref!r} in {pipeline.cache.folder}. "
+    message = f"Nothing is cached for {shown(ref)} in {pipeline.cache.folder}. "
     if _exists(ref, pipeline):
         return f"{message}The picture exists, but it was not requested, or its files are removed already."
     similar = [repr(other) for other in _similar(ref, pipeline, prefix)]

@@ -10,7 +10,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import Busy
+from .errors import Busy, shown
 
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 # Of disks and of file systems that are mounted over a network. Windows lacks some of them.
@@ -42,4 +42,4 @@ def passing_errors_are_busy(ref: str) -> Iterator[None]:
 
 def busy(ref: str, error: OSError) -> Busy:
     """Return the error for the file *ref*, which cannot be read because of *error*."""
-    return Busy(f"{ref!r} cannot be read now: {error.strerror or error}")
+    return Busy(f"{shown(ref)} cannot be read now: {error.strerror or error}")

@@ -23,7 +23,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from .errors import BadSignature, InvalidPath
+from .errors import BadSignature, InvalidPath, WrongSignature, shown
 from .options.options import DECLARED, Options
 
 if TYPE_CHECKING:
@@ -122,6 +122,11 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
     )
 
 
+def claimed_ref(path: str, query: Mapping[str, str]) -> str:
+    """Return the ref that a URL claims to show, given as its *path* and *query*. It may be invalid."""
+    return query.get(_SOURCE_URL, path) if path == REMOTE else path
+
+
 def quoted(path: str) -> str:
     """Return *path* quoted as in Flask-Images, byte for byte."""
     return quote(path, safe=_PATH_SAFE)
@@ -147,15 +152,15 @@ def checked_path(local_path: object) -> str:
     try:
         ref.encode()
     except UnicodeEncodeError:  # surrogate escapes: the file name contains bytes that are not UTF-8
-        raise InvalidPath(f"{path!r} is not valid UTF-8, which URLs need: rename the file") from None
+        raise InvalidPath(f"{shown(path)} is not valid UTF-8, which URLs need: rename the file") from None
     # The query of a URL may contain any slashes and dots. In a path, "?" and "#" are characters of a file name.
     whole = (_QUERY.split(ref, 1)[0] if remote else ref).removesuffix("/")
     normal = posixpath.normpath(whole)
     if whole.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
         # The message begins as in Flask-Images, with its spelling of "normalized".
-        raise InvalidPath(f"path is not normalized: {path!r} (expected a path such as 'photos/cat.jpg')")
+        raise InvalidPath(f"path is not normalized: {shown(path)} (expected a path such as 'photos/cat.jpg')")
     if remote and (scheme := urlsplit(ref).scheme) not in REMOTE_SCHEMES:
-        raise InvalidPath(f"scheme {scheme!r} is not allowed in {path!r} (expected http, https or ftp)")
+        raise InvalidPath(f"scheme {scheme!r} is not allowed in {shown(path)} (expected http, https or ftp)")
     return ref
 
 
@@ -170,7 +175,7 @@ def is_remote(ref: str) -> bool:
     try:
         urlsplit(ref)
     except ValueError as error:
-        raise InvalidPath(f"{ref!r} is not a valid URL: {error}") from None
+        raise InvalidPath(f"{shown(ref)} is not a valid URL: {error}") from None
     return True
 
 
@@ -212,15 +217,15 @@ def _verified(
         raise BadSignature(f"{path!r}: the query has {len(came):,} characters, over the limit of {_LONGEST_QUERY:,}")
     try:
         pairs = parse_qsl(came, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
-    except ValueError as error:
-        raise BadSignature(f"{path!r}: {error}") from None
+    except ValueError:
+        raise BadSignature(f"the query has more than {_MAX_FIELDS} parameters") from None
     query = dict(pairs)
     # A repeated parameter would not be covered by the signature, so one picture could have any number of valid URLs.
     if len(query) != len(pairs):
-        raise BadSignature(f"{path!r}: a query parameter is repeated")
+        raise BadSignature("a parameter is repeated in the query")
     given = query.pop(_SIGNATURE, None)
     if given is None:
-        raise BadSignature(f"{path!r}: the URL is not signed (build it with resized_img_src or url_for)")
+        raise BadSignature("the URL is not signed; build it with resized_img_src or url_for")
     text = _query_text(query)
     value = f"{path}?{text}"
     # Compare the strings, because itsdangerous accepts many spellings of one signature.
@@ -229,7 +234,7 @@ def _verified(
         for secret in secrets
         for expected in _accepted(secret, value, legacy=legacy)
     ):
-        raise BadSignature(f"{path!r}: the signature is wrong: the URL was changed, or signed with another key")
+        raise WrongSignature("the signature is wrong: the URL was changed, or signed with another key")
     exact = came in (f"{text}&{_SIGNATURE}={given}", f"{text}&{_SIGNATURE}={quote(given)}")
     current = exact and came.endswith(f"={_signature(secrets[0], value)}")
     return query, exact, f"{quoted(path)}?{came}" if current else None

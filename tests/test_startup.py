@@ -21,7 +21,6 @@ JUNK: list[Any] = [
     *([], ["x"], [1], [None], [b"x"], [[]], ["\0"], ["*."], ["0.0.0.0/0"], {}, {"x": 1}, {1: 2}, {"a": {1: 2}}),
     {"a": {"format": "jxl"}},
 ]
-LATE = {"IMAGES_URL", "IMAGES_NAME"}  # read in `init_app`, and part of every URL of this test
 
 
 def site(tmp_path: Path, **config: Any) -> Flask:
@@ -87,7 +86,7 @@ def test_what_is_set_later_fails_before_the_first_page(tmp_path: Path) -> None:
             {"IMAGES_PRESETS": {"a": {"format": "webp"}}, "IMAGES_OUTPUT_FORMATS": ["jpeg"]},
             r"IMAGES_PRESETS\['a'\]: IMAGES_OUTPUT_FORMATS does not contain webp",
         ),
-        ({"IMAGES_REMOTE_HOSTS": ["img.example.com"]}, r"pip install 'flask-images-vips\[remote\]'"),
+        ({"IMAGES_REMOTE_HOSTS": ["img.example.com"]}, "pip install 'urllib3>=2.0.2'"),
     ],
 )
 def test_keys_that_contradict_each_other_or_the_host_fail(
@@ -101,7 +100,7 @@ def test_keys_that_contradict_each_other_or_the_host_fail(
 
 def test_no_value_of_a_key_lets_the_application_start_and_then_breaks_its_pages(make_app: Any, draw: Any) -> None:
     draw("a.png", (8, 8))
-    for name, value in sample(((name, value) for name in KEYS.keys() - LATE for value in JUNK), 20):
+    for name, value in sample(((name, value) for name in sorted(KEYS) for value in JUNK), 20):
         try:
             app = make_app(**{name: value})
         except ConfigError:

@@ -6,7 +6,6 @@ value in the form that the package uses, or raises `ConfigError`. This module do
 
 from __future__ import annotations
 
-import math
 import os
 import posixpath
 import re
@@ -32,7 +31,7 @@ def _wrong(name: str, value: object, expected: str) -> ConfigError:
     shown = shown if len(shown) <= _LONGEST_VALUE else f"{shown[:_LONGEST_VALUE]}…"
     return ConfigError(
         f"{name} = {shown}: expected {expected}.",
-        hint="If this is a key of your own, rename it: names that begin with IMAGES_ belong to flask_images_vips.",
+        hint="If such a key is your application's own, rename it.",
     )
 
 
@@ -108,11 +107,14 @@ def secrets(name: str, value: Any) -> tuple[Secret, ...]:
 
 
 _BASE_URL = re.compile(r"(?:https?://[^\s/?#\\]+|/)[^\s?#\\]*", re.IGNORECASE)
+_NO_PATH = re.compile(r"://|[<>?#\\\x00-\x1f\x7f\ud800-\udfff]")  # a URL, or characters that no rule of Flask takes
 _LOCATION = re.compile(r"(?:/[\w.-]+)+/?", re.ASCII)
 
 
 def url_prefix(name: str, value: Any) -> str:
     """Return the prefix with a leading slash and without a trailing slash."""
+    if isinstance(value, str) and _NO_PATH.search(value):
+        raise _wrong(name, value, "a path, such as '/images'. A host belongs into IMAGES_BASE_URL")
     return "/" + text(name, value).strip("/") if value != "/" else ""
 
 
@@ -230,10 +232,13 @@ def widths(name: str, value: Any) -> tuple[int, ...]:
     return tuple(sorted(value))
 
 
+_FOREVER = 1e15  # seconds; more than any timedelta, and less than the largest float
+
+
 def seconds(name: str, value: Any) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _FOREVER:
         raise _wrong(name, value, "seconds (0 and up) or a timedelta")
     return float(value)
 

@@ -106,14 +106,15 @@ class Engines:
         could do, but not the libvips that is installed here.
 
         Raises:
-            UnsupportedSource: If no engine can load it.
+            UnsupportedSource: If no engine can load it. The reason is that of the first engine that lacks nothing here.
         """
         unsupported: UnsupportedSource | None = None
         for engine in chain(self, self._substitute()) if among is None else among:
             try:
                 return work(engine)
             except UnsupportedSource as error:
-                unsupported = error
+                if unsupported is None or isinstance(unsupported, UnsupportedHere):
+                    unsupported = error
                 if self._config.engine == "vips" and not isinstance(error, UnsupportedHere):
                     break
         assert unsupported is not None

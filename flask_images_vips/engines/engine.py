@@ -148,5 +148,6 @@ def overtime(seconds: float, limit: float) -> LimitExceeded:
 
 
 def out_of_memory(limit: int) -> LimitExceeded:
-    """Return the error for a render that needs more than *limit* bytes of memory."""
-    return LimitExceeded("the render needs more than {:,} bytes of memory", limit, limit, set_by="IMAGES_RENDER_MEMORY")
+    """Return the error for a render that needs more than *limit* bytes of memory. How much it needs is not known."""
+    what = "the render needs more bytes of memory than a renderer may use"
+    return LimitExceeded(what, limit, limit, set_by="IMAGES_RENDER_MEMORY")

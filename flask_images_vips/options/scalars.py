@@ -48,7 +48,8 @@ class Integer:
     clamped: bool = False
 
     def parse(self, text: str) -> int:
-        expected = f"{self.least} to {self.most}" if self.most else f"a whole number, at least {self.least}"
+        limits = f"from {self.least} to {self.most}" if self.most else f"of at least {self.least}"
+        expected = f"a whole number {limits}"
         value = integer(text, least=self.least, most=None if self.clamped else self.most, expected=expected)
         return min(value, self.most) if self.most else value
 
@@ -62,8 +63,8 @@ class Number:
     or_zero: bool = False
 
     def parse(self, text: str) -> float:
-        limits = f"{self.least} to {self.most}"
-        expected = f"0, or {limits}" if self.or_zero else f"a number from {limits}"
+        limits = f"a number from {self.least} to {self.most}"
+        expected = f"0, or {limits}" if self.or_zero else limits
         value = number(text, most=self.most, expected=expected)
         if value < self.least and not (self.or_zero and value == 0):
             raise ParseError(expected)
@@ -75,7 +76,7 @@ class Side:
 
     @staticmethod
     def parse(text: str) -> int | None:
-        return integer(text, expected="a whole number of pixels") or None
+        return integer(text, expected="a whole number of pixels, such as 400") or None
 
     @staticmethod
     def write(value: object) -> str:

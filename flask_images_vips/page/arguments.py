@@ -89,4 +89,4 @@ def asks_for_layout(keywords: Mapping[str, Any]) -> bool:
 def _check_numbers(name: str, given: object) -> None:
     numbers = given if isinstance(given, (list, tuple, range)) else ["not a list"]
     if given and not all(isinstance(number, (int, float)) and 0 < number < 100_000 for number in numbers):
-        raise ValueError(f"{name}={given!r}: expected a list of numbers above 0")
+        raise ValueError(f"{name}={given!r}: expected a list of numbers above 0, such as [1, 2]")

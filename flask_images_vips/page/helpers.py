@@ -17,7 +17,7 @@ from flask import Response, after_this_request
 from markupsafe import Markup
 
 from .. import urls
-from ..errors import InvalidOption
+from ..errors import InvalidOption, shown
 from ..formats import Format, by_name
 from ..rendering.placeholders import KINDS
 from ..state import current_images
@@ -198,7 +198,7 @@ def resized_img_placeholder(filename: Name, kind: str = "lqip") -> str | None:
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
     picture = Picture(filename, {})
     if picture.source is None and picture.ref != urls.NO_PICTURE:
-        warn("no placeholder for image %r: it is missing, or not fetched yet", picture.ref)
+        warn("no placeholder for image %s: it is missing, or not fetched yet", shown(picture.ref))
     return picture.placeholder(kind)
 
 

@@ -15,7 +15,7 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..abilities import Abilities
-from ..errors import Busy, InvalidOption, InvalidPath, SourceError
+from ..errors import Busy, InvalidOption, InvalidPath, SourceError, shown
 from ..formats import AUTO, Format
 from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options, write_query
@@ -116,7 +116,7 @@ def find(ref: str) -> Source | None:
     try:
         return current_images().pipeline.sources.here(ref)
     except Busy as error:
-        logger.warning("image %r in a template: %s", ref, error)
+        logger.warning("image %s in a template: %s", shown(ref), error)
     except (SourceError, InvalidPath):
         pass
     return None
@@ -135,7 +135,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     prefix = _prefix(options, pipeline.config.base_url) + urls.quoted_prefix(images.url)
     for name in ("_anchor", "_method"):
         if options.get(name):
-            raise ValueError(f"{name} is not supported for image URLs")
+            raise ValueError(f"{name} is not supported for image URLs: leave it out")
     find_focal_point = images.app.extensions["images"].find_focal_point
     if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
         options["focal"] = [round(part, 4) for part in point]
@@ -210,7 +210,7 @@ def _report_format(abilities: Abilities, ref: str, name: str) -> None:
 
 @lru_cache(_REPORTED_NAMES)
 def _log_format(name: str, expected: str, ref: str) -> None:
-    url = f"The URL of {ref!r}" if ref else "A URL"
+    url = f"The URL of {shown(ref)}" if ref else "A URL"
     logger.warning("%s with format=%r will not be served. Expected %s", url, name, expected)
 
 
@@ -272,5 +272,7 @@ def _origin(scheme: str | None, *, external: bool) -> str:
         return f"{scheme or request.scheme}://{request.host}"
     host = current_app.config["SERVER_NAME"]
     if not host:
-        raise RuntimeError("An external image URL outside of a request needs SERVER_NAME in the configuration.")
+        raise RuntimeError(
+            "An external image URL outside of a request needs SERVER_NAME or IMAGES_BASE_URL in the configuration."
+        )
     return f"{scheme or current_app.config['PREFERRED_URL_SCHEME']}://{host}"

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from .. import urls
 from ..config.keys import Config
-from ..errors import ImagesError, InvalidOption
+from ..errors import ImagesError, InvalidOption, reason_of, shown
 from ..formats import Format
 from ..geometry import Size, plan
 from ..options.options import Options
@@ -80,7 +80,7 @@ class Picture:
             size.describe(source.path, self.keywords)
             return Known(header, options, size)
         except ImagesError as error:
-            warn("cannot tell the size of image %r: %s", self.ref, error)
+            warn("cannot tell the size of image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
     @cached_property
@@ -137,7 +137,7 @@ class Picture:
         try:
             return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
-            warn("no placeholder for image %r: %s", self.ref, error)
+            warn("no placeholder for image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
 

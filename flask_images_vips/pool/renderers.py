@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..config.keys import Config
-from ..errors import Busy, CrashedDecoder, LimitExceeded, SourceError, UnreadableSource
+from ..errors import Busy, CrashedDecoder, LimitExceeded, SourceError, UnreadableSource, shown
 from ..rendering.request import SOURCE, WATERMARK, Request, Work
 from ..system_errors import passing_errors_are_busy
 from ..urls import is_remote
@@ -130,7 +130,10 @@ def excused_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[Non
             for descriptor in descriptors:
                 _read_all(descriptor)
         if not is_remote(ref) and any(_is_young(descriptor) for descriptor in descriptors):
-            raise Busy(f"{ref!r} cannot be read, and is so young that it may still be written") from None
+            reason = error.reason if isinstance(error, UnreadableSource) else error
+            raise Busy(
+                f"{shown(ref)} was written moments ago, maybe not to its end. It cannot be read: {reason}"
+            ) from None
         raise
 
 

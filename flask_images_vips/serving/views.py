@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from flask import Response, current_app, request
@@ -26,12 +27,15 @@ from ..errors import (
     SourceChanged,
     SourceNotFound,
     UnreadableSource,
+    WrongSignature,
+    reason_of,
+    shown,
 )
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
 from ..system_errors import busy, is_passing
-from ..urls import ImageUrl
+from ..urls import ImageUrl, claimed_ref
 from .fallback import refuse_ineffective, stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
@@ -144,6 +148,17 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     return hit, entry, privacy
 
 
+@cache
+def _explain_signatures() -> None:
+    """Log the usual cause of wrong signatures, once in each process."""
+    logger.warning(
+        "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
+        "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after "
+        "each restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in "
+        "SECRET_KEY_FALLBACKS. This is logged once."
+    )
+
+
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
     """Return the picture to send in spite of *error*. *url* is None if the URL itself is invalid.
 
@@ -151,7 +166,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         HTTPException: If there is no such picture.
     """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    _log(path, status, error)
+    _log(claimed_ref(path, request.args) if url is None else url.ref, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
@@ -172,10 +187,12 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     return response
 
 
-def _log(path: str, status: int, error: ImagesError) -> None:
-    """Log why the image at *path* is refused. What is wrong with all images is logged once in each process."""
+def _log(ref: str, status: int, error: ImagesError) -> None:
+    """Log why the image *ref* is refused. What is wrong with all images is logged once in each process."""
     if not isinstance(error, ConfigError):
-        logger.warning("image %r: %d, %s", path, status, error)
+        logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+        if isinstance(error, WrongSignature):
+            _explain_signatures()
         return
     said, message = _said.get(), str(error)
     if message not in said:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
 from ..engines.engine import Header
+from ..errors import shown
 from ..geometry import Size
 from ..hashing import digest
 from ..options.options import DEFAULTS, Options
@@ -126,7 +127,7 @@ class Copies:
             if not self.store.has(largest):  # another process may have made them meanwhile
                 for (key, _), data in zip(copies, reduce(), strict=True):
                     self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
-                logger.info("stored %d copies of %r", len(copies), source.ref)
+                logger.info("stored %d copies of %s", len(copies), shown(source.ref))
             return True
 
         self.store.once(largest, make)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 _LONGEST_LINE = 1 << 16
-_MISSING = "Remote sources need urllib3. Install it with: pip install 'flask-images-vips[remote]'"
+_REQUIRED = "'urllib3>=2.0.2'"
+_MISSING = f"Remote sources need urllib3. Install it with: pip install {_REQUIRED}"
 
 # A name lookup cannot be cancelled. So each one runs in its own thread, and at most this many may run or hang at once.
 _LOOKUPS = threading.BoundedSemaphore(32)
@@ -116,7 +117,7 @@ def urllib3_problem() -> str:
         return ""
     return (
         f"This urllib3 ({version}) bypasses the check for private addresses, so remote sources are off. Run: "
-        "pip uninstall urllib3-future, then pip install --force-reinstall 'urllib3>=2.0.2'"
+        f"pip uninstall urllib3-future, then pip install --force-reinstall {_REQUIRED}"
     )
 
 
@@ -172,7 +173,8 @@ def _resolved(guard: Guard, target: Target, seconds: float) -> tuple[Endpoint, .
     try:
         return found.result(seconds)
     except TimeoutError:
-        raise RemoteFailed(target.url, f"the name lookup took longer than {seconds:g} s") from None
+        reason = f"the name lookup took longer than {seconds:g} s (IMAGES_REMOTE_CONNECT_TIMEOUT)"
+        raise RemoteFailed(target.url, reason) from None
 
 
 def _ignore(connection: socket.socket) -> None:

@@ -167,12 +167,12 @@ class Guard:
             host = str(_plain(IPv6Address(in_brackets))) if in_brackets else _host(name)
             port = int(port_text) if port_text else DEFAULT_PORTS[parts.scheme]
             if port not in self.ports:
-                raise ValueError(f"port {port} is not allowed")
+                raise ValueError(f"IMAGES_REMOTE_PORTS does not contain its port {port}")
             if self.hosts is not None and not any(_matches(host, pattern) for pattern in self.hosts):
-                raise ValueError(f"the host {host} is not allowed")
+                raise ValueError(f"IMAGES_REMOTE_HOSTS does not contain its host {host}")
             address = as_address(host)
             if address is not None and not self.permits(address):
-                raise ValueError(f"{address} is not a public address")
+                raise ValueError(_private(str(address)))
             path = quote(parts.path or "/", safe=_PRINTABLE)
             query = f"?{quote(parts.query, safe=_PRINTABLE)}" if parts.query else ""
         except ValueError as error:  # raised above or by the parser; a UnicodeError is a ValueError, too
@@ -203,7 +203,7 @@ class Guard:
             # One forbidden address is enough to refuse the name, which is then either an attack or an internal name.
             address = as_address(str(sockaddr[0]))
             if address is None or any(sockaddr[3:]) or not self.permits(address):
-                raise RemoteFailed(host, f"{sockaddr[0]} is not a public address")
+                raise RemoteFailed(host, _private(str(sockaddr[0])))
             if isinstance(address, IPv4Address):
                 endpoints[socket.AF_INET, (str(address), port)] = None
             else:
@@ -211,6 +211,10 @@ class Guard:
         if not endpoints:
             raise RemoteFailed(host, "the name has no address")
         return tuple(endpoints)
+
+
+def _private(address: str) -> str:
+    return f"{address} is not a public address, and not in a network of IMAGES_REMOTE_ALLOW_PRIVATE"
 
 
 def as_address(host: str) -> IPv4Address | IPv6Address | None:

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceChanged, SourceNotFound
-from ..system_errors import is_passing, passing_errors_are_busy
+from ..system_errors import passing_errors_are_busy
 from .links import LinkedFolders, real_path
-from .source import Source
+from .source import Source, unreadable
 
 _MAX_REMEMBERED = 4096
 
@@ -54,7 +54,8 @@ class LocalSources:
         If it was found in the first folder before, this costs a single ``stat``.
 
         Raises:
-            SourceNotFound: If there is no regular file of that name, or the name leads out of the folders.
+            SourceNotFound: If there is no regular file of that name, or it may not be read, or the name leads out of
+                the folders.
             Busy: If that cannot be told at the moment, for example because a file server does not answer.
         """
         last = self._found.get(ref)
@@ -80,27 +81,35 @@ class LocalSources:
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
+        refusal: SourceNotFound | None = None
         for root in self.roots:
-            with passing_errors_are_busy(ref):
-                found = self._found_in(root, ref)
+            try:
+                with passing_errors_are_busy(ref):
+                    found = self._file_in(root, ref)
+            except PermissionError as error:  # the file may exist
+                refusal = refusal or unreadable(ref, os.path.dirname(error.filename or root), error)
+                continue
+            except (OSError, ValueError):  # ValueError: not a valid file name
+                continue
             if found is not None:
                 return found
-        raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+        if refusal is not None:
+            raise refusal
+        roots = ", ".join(self.roots) or "which is empty"
+        raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({roots}){self._hint(ref)}")
 
-    def _found_in(self, root: str, ref: str) -> Source | None:
-        """Return the file *ref* of the folder *root*, or None if there is none.
+    def _hint(self, ref: str) -> str:
+        """Return a suffix for a message about the missing *ref*, if it names a folder of ``IMAGES_PATH`` itself."""
+        folder, _, rest = ref.partition("/")
+        for root in self.roots:
+            with suppress(OSError, ValueError):
+                if folder == os.path.basename(root) and rest and self._file_in(root, rest) is not None:
+                    return f"; did you mean {rest!r}?"
+        return ""
 
-        Raises:
-            OSError: If that cannot be told at the moment.
-        """
-        try:
-            found = self._status_in(root, ref)
-        except ValueError:  # not a valid file name
-            return None
-        except OSError as error:
-            if is_passing(error):
-                raise
-            return None
+    def _file_in(self, root: str, ref: str) -> Source | None:
+        """Return the source *ref* in *root*, or None if it is no regular file, or a link leads out of all folders."""
+        found = self._status_in(root, ref)
         if found is None or not stat.S_ISREG(found[1].st_mode):
             return None
         inside, status = found
@@ -162,7 +171,7 @@ class HashedSources(LocalSources):
             with passing_errors_are_busy(ref):
                 change_time = os.stat(source.path).st_ctime_ns
         except OSError as error:
-            raise SourceChanged(ref, error.strerror or str(error)) from None
+            raise SourceChanged(ref, f"{source.path} has gone since it was found: {error.strerror}") from None
         if len(self._change_times) >= _MAX_REMEMBERED:
             self._change_times.clear()
         self._change_times[ref] = change_time

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
-from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound
+from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
 from ..system_errors import busy, is_shortage
 from .http import Client, Reply
@@ -143,7 +143,7 @@ class RemoteSources:
                     raise error from None
                 return last
             reason = (error.reason if isinstance(error, RemoteFailed) else str(error))[:_LONGEST_REASON]
-            logger.warning("fetching the remote source %r failed: %s", url, reason)
+            logger.warning("fetching the remote source %s failed: %s", shown(url), reason)
             # The last version, if there is one, stays in use.
             record = replace(last or Record(url, 0), until=self._retry_at, failure=reason)
         self._remembered[url] = record

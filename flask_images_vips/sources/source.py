@@ -114,7 +114,7 @@ class Source:
                 raise SourceChanged(self.ref, "gone since it was found") from None
             if is_passing(error):
                 raise
-            raise SourceNotFound(self.ref, error.strerror or str(error)) from None
+            raise unreadable(self.ref, self.path, error) from None
 
     def _checked(self, descriptor: int) -> os.stat_result:
         status = os.fstat(descriptor)
@@ -123,6 +123,14 @@ class Source:
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
             raise SourceChanged(self.ref, "not the version that was asked for")
         return status
+
+
+def unreadable(ref: str, path: str, error: OSError) -> SourceNotFound:
+    """Return the error for *path*, the file of the source *ref* or a folder above it, which *error* keeps us from."""
+    if not isinstance(error, PermissionError):
+        return SourceNotFound(ref, f"{path} cannot be read: {error.strerror or error}")
+    user = f"runs as user {os.geteuid()}, who" if hasattr(os, "geteuid") else "runs as a user who"
+    return SourceNotFound(ref, f"this process {user} may not read {path}. Change its owner or its mode")
 
 
 def _open_below(root: str, path: str) -> int:

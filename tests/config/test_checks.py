@@ -74,6 +74,8 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
         (checks.one_of("auto", "vips", "pillow"), "gd", "'auto', 'vips' or 'pillow'"),
         (checks.one_of("mtime", "hash"), "size", "'mtime' or 'hash'"),
         (checks.copies, "png", "'tiff', 'jpeg' or False"),
+        (checks.url_prefix, "https://a.example/img", "a path, such as '/images'. A host belongs into IMAGES_BASE_URL"),
+        (checks.url_prefix, "/<lang>/img", "a path, such as '/images'. A host belongs into IMAGES_BASE_URL"),
         (checks.flag, 1, "True or False"),
         (checks.base_url, "cdn.example.com", "the beginning of a URL, such as 'https://cdn.example.com', or None"),
         (checks.location, True, "an internal location of nginx, such as '/_images/', or None"),
@@ -106,7 +108,7 @@ def test_an_error_names_the_key_and_the_value_and_what_was_expected(check: Check
     with pytest.raises(ConfigError) as caught:
         check("IMAGES_KEY", value)
     assert caught.value.faults == (f"IMAGES_KEY = {value!r}: expected {expected}.",)
-    assert str(caught.value).endswith("rename it: names that begin with IMAGES_ belong to flask_images_vips.")
+    assert str(caught.value).endswith("If such a key is your application's own, rename it.")
 
 
 def test_a_long_value_is_shortened_in_the_error() -> None:

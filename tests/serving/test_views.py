@@ -16,7 +16,7 @@ from conftest import all_renderers_taken, cached_files, fetch, signed, url_of
 from flask import Flask
 from PIL import Image
 
-from flask_images_vips import Images
+from flask_images_vips import Images, resized_img_size
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.per_process import PerProcess
 from flask_images_vips.errors import ConfigError
@@ -192,6 +192,29 @@ def test_a_remote_source_of_the_inside_is_502_with_a_log_line(app: Flask, caplog
     url = url_of(app, "http://10.0.0.1/a.jpg", width=10)
     assert app.test_client().get(url).status_code == 502
     assert "10.0.0.1 is not a public address" in caplog.text
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_the_log_names_a_remote_source_but_no_secret_of_its_url(app: Flask, caplog: Any, is_signed: bool) -> None:
+    url = url_of(app, "http://me:password@10.0.0.1/a.jpg?token=hidden", width=10)
+    app.test_client().get(url if is_signed else url.replace("w=10", "w=11"))
+    with app.test_request_context():
+        resized_img_size("http://10.0.0.1/a.jpg?token=hidden", width="wide")
+    assert caplog.text.count("image 'http://10.0.0.1/a.jpg?token=…'") == 2
+    assert "hidden" not in caplog.text
+    assert "password" not in caplog.text.replace("a user name or password", "")
+
+
+def test_the_usual_cause_of_wrong_signatures_is_logged_once(make_app: Any, draw: Any, caplog: Any) -> None:
+    views._explain_signatures.cache_clear()
+    draw("a.png")
+    one, other = make_app(SECRET_KEY=os.urandom(24)), make_app(SECRET_KEY=os.urandom(24))
+    assert one.test_client().get("/imgsizer/a.png").status_code == 404  # not signed: another cause
+    assert "SECRET_KEY" not in caplog.text
+    for width in (1, 2):
+        assert one.test_client().get(url_of(other, "a.png", width=width)).status_code == 404
+    assert caplog.text.count("The usual cause is a random SECRET_KEY") == 1
+    assert caplog.text.count("image 'a.png': 404, the signature is wrong") == 2
 
 
 def test_a_link_that_leads_out_of_the_folder_is_404(app: Flask, draw: Any, static: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ WHEEL = Path(sysconfig.get_path("platlib"), "pyvips_binary.libs")
 SLOWER = "so images are rendered by Pillow, which is slower and needs more memory. "
 IN_SYSTEM = any(Path(folder, "libvips.so.42").exists() for folder in FOLDERS)
 NOT_LOADED = "libvips.so.42: " + ("file too short" if IN_SYSTEM else "cannot open shared object file: No such file")
-INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+INSTALL = "Install it with: pip install --upgrade pyvips pyvips-binary"
 TOO_OLD = "version = lambda part: (8, 12, 2)[part]"
 # pyvips-binary 8.15 to 8.17, whose module is older than pyvips.
 PINNED = """

@@ -19,7 +19,7 @@ from ...headers import png
 from ...headers.coding import read_coding
 from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
-from ...headers.read import SNIFFED, sniff
+from ...headers.kinds import SVG, kind_of, refusal
 from ...system_errors import is_passing
 from ..coded_colour import profile_of
 from ..engine import overtime
@@ -79,16 +79,15 @@ class Reader:
         except Exception as error:  # Pillow's parsers may raise any exception
             if isinstance(error, OSError) and is_passing(error):
                 raise
-            raise UnreadableSource(ref, _reason(error, descriptor)) from error
+            raise UnreadableSource(ref, f"Pillow cannot decode it: {_reason(error, descriptor)}") from error
 
     def _unidentified(self, descriptor: int) -> str:
         """Return why Pillow does not open the file."""
-        format = sniff(os.pread(descriptor, SNIFFED, 0))
-        if format is None or format not in self.inputs:
-            names = ", ".join(self.inputs)
-            return f"Pillow does not recognise it as one of IMAGES_INPUT_FORMATS ({names}); SVG needs libvips"
-        fault = png.fault(descriptor) or "its header is broken, or of a kind that Pillow does not read"
-        return f"Pillow cannot open the {format.upper()}: {fault}"
+        kind = kind_of(descriptor)
+        if kind == SVG:
+            return f"the file is {kind}. SVG needs libvips, and no option that only Pillow renders"
+        fault = png.fault(descriptor)
+        return f"Pillow cannot open it: {fault}" if fault else refusal(kind, self.inputs, "Pillow")
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
         if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):

@@ -192,4 +192,4 @@ def _failure(ref: str, error: Exception, descriptor: int, use: str = "") -> Exce
     why = reason(error)
     kind = UnsupportedHere if abilities.is_beyond(why) else UnreadableSource
     fault = png.fault(descriptor) or ("" if has_detail(error) else "libvips gives no reason")
-    return kind(ref, f"{use}{why} ({fault})" if fault else use + why)
+    return kind(ref, f"{use}libvips cannot decode it: {why}" + (f" ({fault})" if fault else ""))

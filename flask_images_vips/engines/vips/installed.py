@@ -20,7 +20,7 @@ LIBRARY = {"darwin": "libvips.42.dylib", "win32": "libvips-42.dll"}.get(sys.plat
 
 
 REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
-INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+INSTALL = "Install it with: pip install --upgrade pyvips pyvips-binary"
 
 
 class Problem(NamedTuple):
