@@ -246,6 +246,7 @@ TABLE: list[tuple[str, object]] = [
     ("ImageSize(None, picture, 80).width", 80),
     ("ImageSize(None, picture, 80, None, False).width", 40),
     ("ImageSize(image=picture, width=20, unknown=1).unknown", 1),
+    ("ImageSize(image=picture, width=20, quality='best', rotate='auto').height", 10),
     ("ImageSize(image=picture, width=20).image is picture", True),
     ("ImageSize(images.find_img('i640x427.png')).image.copy().size", (640, 427)),
     (f"ImageSize({EXTENT}, width=50).height", 40),

@@ -142,7 +142,7 @@ class FlaskImagesSize:
         wanted = {"width": width, "height": height, "enlarge": enlarge, "mode": mode, "transform": transform}
         self.describe(path, others | wanted | {"sharpen": sharpen}, image)
         given = {name: value for name, value in others.items() if name not in _WITHOUT_SIZE}
-        options = Options.parse(write_query(given | wanted))
+        options = Options.parse(without_effect(write_query(given | wanted)))
         if _shortcut and width and height and enlarge and mode in (None, "reshape", "crop"):
             self.plan(Size(int(width), int(height)), options)
             vars(self).update(dict.fromkeys(_OF_SOURCE))
