@@ -83,7 +83,7 @@ class Picture:
             warn("cannot tell the size of image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
-    @property
+    @cached_property
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if it is unknown."""
         calculate = overriding("calculate_size")
