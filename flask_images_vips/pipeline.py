@@ -32,6 +32,7 @@ from .shared_decode.sets import Sides
 from .sources.finder import Sources
 from .sources.source import Source
 from .urls import ImageUrl
+from .waiting import waiting_since
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -171,7 +172,7 @@ class Pipeline:
 
     def _draw_placeholder(self, source: Source, kind: str) -> str:
         def render(options: Options, format: Format) -> bytes:
-            with self._entry(self._rendition(source, options, format), time.monotonic()) as entry:
+            with self._entry(self._rendition(source, options, format), waiting_since()) as entry:
                 return entry.read()
 
         return placeholders.draw(kind, render, rgba)

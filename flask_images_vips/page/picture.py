@@ -23,6 +23,7 @@ from . import responsive
 from .arguments import LayoutRequest
 from .compat import overriding
 from .links import find, options_of, url_builder
+from .patience import one_wait
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
 
@@ -81,7 +82,8 @@ class Picture:
             if self.source is None:
                 raise SourceNotFound(self.ref, "not found in IMAGES_PATH")
             pipeline = current_images().pipeline
-            header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
+            with one_wait():
+                header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
             size = ImageSize.planned(header.size, options, trimmed)
             size.describe(self.source.path, self.keywords)
             return Known(header, options, size)
@@ -136,7 +138,8 @@ class Picture:
         if self.source is None:
             return None
         try:
-            return current_images().pipeline.placeholder(self.source, kind)
+            with one_wait():
+                return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
             logger.warning("no placeholder for image %r in a template: %s", self.ref, error)
             return None
@@ -194,7 +197,8 @@ class ResponsivePicture(Picture):
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
-            pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
+            with one_wait():
+                pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
         sides: Iterable[dict[str, Any]] = ({"width": each.width, "height": each.height} for each in found)
         if pipeline.presets.restricting:
             sides = map(pipeline.presets.expanded, sides)
