@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import posixpath
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,12 +32,17 @@ if TYPE_CHECKING:
 REMOTE = "_"
 """The path of all image URLs with a remote source. The URL of the source is in the query."""
 
+NO_PICTURE = "no-picture"
+"""The ref in a page for a name that no picture can have, such as None. Its URL answers as that of a missing picture."""
+
 REMOTE_SCHEMES = frozenset({"http", "https", "ftp"})
 
 Secret = str | bytes
 
 _SOURCE_URL, _VERSION, _SIGNATURE = "u", "v", "s"
 _PATH_SAFE = "/$-_.+!*'(),"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://|data:image/", re.IGNORECASE)
+_QUERY = re.compile(r"[?#]")
 _MAX_FIELDS = 64
 _LONGEST_QUERY = 32_768  # characters; a remote source may have 8000, each of which may be quoted as three
 _REMEMBERED = 8192
@@ -125,41 +132,46 @@ def quoted_prefix(path: str) -> str:
     return quote(path, safe=f"{_PATH_SAFE}:;@&=")
 
 
-def checked_path(local_path: str) -> str:
+def checked_path(local_path: object) -> str:
     """Return *local_path*, a path or URL, without leading slashes. A path gets no trailing slashes either.
 
     Raises:
-        InvalidPath: If the path is not normalised (a sign of unchecked input) or not valid UTF-8, or if the URL is
-            invalid or has a scheme other than http, https or ftp.
+        InvalidPath: If it is neither a string nor a path object, or is not valid UTF-8. If the path is not normalised
+            (a sign of unchecked input). If the URL is invalid or has a scheme other than http, https or ftp.
     """
-    ref = local_path.strip("/")
-    if is_remote(ref):
-        ref = local_path.lstrip("/")
+    path = _text(local_path)
+    ref = path.strip("/")
+    remote = is_remote(ref)
+    if remote:
+        ref = path.lstrip("/")
     try:
         ref.encode()
     except UnicodeEncodeError:  # surrogate escapes: the file name contains bytes that are not UTF-8
-        raise InvalidPath(f"{local_path!r} is not valid UTF-8, which URLs need: rename the file") from None
-    whole = ref.removesuffix("/")
+        raise InvalidPath(f"{path!r} is not valid UTF-8, which URLs need: rename the file") from None
+    # The query of a URL may contain any slashes and dots. In a path, "?" and "#" are characters of a file name.
+    whole = (_QUERY.split(ref, 1)[0] if remote else ref).removesuffix("/")
     normal = posixpath.normpath(whole)
     if whole.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
         # The message begins as in Flask-Images, with its spelling of "normalized".
-        raise InvalidPath(f"path is not normalized: {local_path!r} (expected a path such as 'photos/cat.jpg')")
-    if is_remote(ref) and (scheme := urlsplit(ref).scheme) not in REMOTE_SCHEMES:
-        raise InvalidPath(f"scheme {scheme!r} is not allowed in {local_path!r} (expected http, https or ftp)")
+        raise InvalidPath(f"path is not normalized: {path!r} (expected a path such as 'photos/cat.jpg')")
+    if remote and (scheme := urlsplit(ref).scheme) not in REMOTE_SCHEMES:
+        raise InvalidPath(f"scheme {scheme!r} is not allowed in {path!r} (expected http, https or ftp)")
     return ref
 
 
 def is_remote(ref: str) -> bool:
-    """Return whether *ref* is a URL rather than a path.
+    """Return whether *ref* is a URL rather than a path, which may contain a colon too.
 
     Raises:
         InvalidPath: If *ref* looks like a URL but is invalid.
     """
+    if _URL.match(ref) is None:
+        return False
     try:
-        parts = urlsplit(ref)
+        urlsplit(ref)
     except ValueError as error:
         raise InvalidPath(f"{ref!r} is not a valid URL: {error}") from None
-    return bool(parts.scheme or parts.netloc)
+    return True
 
 
 def file_name(ref: str, *, remote: bool) -> str:
@@ -169,6 +181,19 @@ def file_name(ref: str, *, remote: bool) -> str:
         with suppress(ValueError):  # an invalid URL is reported when it is fetched
             path = urlsplit(ref).path
     return path.rstrip("/").rpartition("/")[2]
+
+
+def _text(path: object) -> str:
+    """Return *path* as a string, with slashes.
+
+    Raises:
+        InvalidPath: If it is neither a string nor a path object.
+    """
+    if isinstance(path, str):
+        return str(path)  # a plain string: Markup would escape what is joined to it
+    if isinstance(path, os.PathLike):
+        return os.fsdecode(path).replace(os.sep, "/")
+    raise InvalidPath(f"{path!r} is not a path (expected a string such as 'photos/cat.jpg', or a pathlib.Path)")
 
 
 def version_of(mtime: float) -> str:
@@ -232,4 +257,4 @@ def _signer(secret: Secret) -> Signer:
 
 
 def _query_text(query: Mapping[str, str]) -> str:
-    return urlencode(sorted(query.items()))
+    return urlencode(sorted(query.items()), errors="replace")  # a lone surrogate becomes a question mark

@@ -138,6 +138,8 @@ def test_names_that_mean_nothing_are_signed_and_passed_over() -> None:
         "a/..",
         "http://example.com/../photo.jpg",
         "http://example.com/photo.jpg//",
+        "http://example.com/a//b.jpg?c",
+        "what?//cat.jpg",
         "file:///etc/passwd",
     ],
 )
@@ -154,6 +156,11 @@ def test_paths_that_are_not_normal_are_refused(path: str) -> None:
         ("/http://example.com/cat.jpg", "http://example.com/cat.jpg", "cat.jpg"),
         ("http://example.com/", "http://example.com/", ""),
         ("http://example.com/cat.jpg?folder=a/", "http://example.com/cat.jpg?folder=a/", "cat.jpg"),
+        ("http://example.com/cat.jpg?of=http://a//../b", "http://example.com/cat.jpg?of=http://a//../b", "cat.jpg"),
+        ("HTTP://example.com/cat.jpg#a//b", "HTTP://example.com/cat.jpg#a//b", "cat.jpg"),
+        ("foto: cat.jpg", "foto: cat.jpg", "foto: cat.jpg"),
+        ("http:cat.jpg", "http:cat.jpg", "http:cat.jpg"),
+        ("what?/cat#1.jpg", "what?/cat#1.jpg", "cat#1.jpg"),
     ],
 )
 def test_a_slash_at_the_end_is_a_part_of_urls_only(given: str, ref: str, name: str) -> None:

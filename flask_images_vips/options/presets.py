@@ -65,7 +65,7 @@ class Presets:
         """
         given = dict(keywords)
         name = given.pop("preset", None)
-        if name is not None and name not in self._named:
+        if name is not None and not (isinstance(name, str) and name in self._named):
             expected = f"one of IMAGES_PRESETS ({self._names()}){did_you_mean(name, self._named)}"
             raise InvalidOption("preset", name, expected=expected)
         given = {**self._of(name, given), **given} if name is not None else given

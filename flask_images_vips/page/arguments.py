@@ -7,12 +7,9 @@ from typing import Any, NamedTuple
 
 from ..rendering.placeholders import KINDS
 from ..state import current_images
+from .calls import HIDPI_PREFIX, LAYOUT_KEYWORDS, URL_KEYWORDS
 from .html import well_named
-from .links import URL_KEYWORDS
 from .responsive import Layout
-
-LAYOUT_KEYWORDS = ("layout", "priority", "placeholder", "widths", "densities")
-"""Keywords that make a tag offer the browser several renditions."""
 
 _HTML_ATTRIBUTES = frozenset(
     """
@@ -22,7 +19,6 @@ _HTML_ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905  (split() is more readable than forty quoted names)
 )
 _HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
-_HIDPI_PREFIX = "hidpi_"
 
 
 class Keywords(NamedTuple):
@@ -50,8 +46,8 @@ class Keywords(NamedTuple):
             plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
             if name in ("hidpi", "hi_dpi"):
                 continue
-            if name.startswith(_HIDPI_PREFIX):
-                call.hidpi[name.removeprefix(_HIDPI_PREFIX)] = value
+            if name.startswith(HIDPI_PREFIX):
+                call.hidpi[name.removeprefix(HIDPI_PREFIX)] = value
             elif name not in URL_KEYWORDS and (plain in _HTML_ATTRIBUTES or plain.startswith(_HTML_PREFIXES)):
                 call.attributes[plain.replace("_", "-")] = value
             else:

@@ -11,9 +11,11 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..access import Privacy
 from ..cache.entry import Entry
+from ..cache.per_process import PerProcess
 from ..errors import (
     BadSignature,
     Busy,
+    ConfigError,
     Expired,
     ImagesError,
     InvalidOption,
@@ -28,8 +30,9 @@ from ..errors import (
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
+from ..system_errors import busy, is_passing
 from ..urls import ImageUrl
-from .fallback import stand_in
+from .fallback import refuse_ineffective, stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
 from .responses import ImageResponse, respond
@@ -50,13 +53,17 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     UnreadableSource: (422, "no-store"),
     SourceChanged: (503, "no-store"),
     Busy: (503, "no-store"),
+    # What cannot be checked at start, such as whether pyvips can be imported.
+    ConfigError: (500, "no-store"),
 }
+_ANSWERED: tuple[type[Exception], ...] = (*_STATUS, OSError)
 _REASONS = {
     400: "This image URL has an invalid option.",
     403: "You may not see this image.",
     404: "There is no such image.",
     410: "This link has expired.",
     422: "This image cannot be rendered.",
+    500: "The images of this site are not configured correctly.",
     502: "The source of this image cannot be fetched.",
     503: "This image cannot be rendered right now. Try again.",
 }
@@ -94,13 +101,26 @@ def serve(path: str) -> Response:
     try:
         verified = verify(images, path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
         privacy = images.permit(verified.url)
+        refuse_ineffective(images, request)
         hit = verified.hit()
         entry = hit.entry()
         if entry is None:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
-    except tuple(_STATUS) as error:
+    except _ANSWERED as failure:
+        if (
+            isinstance(failure, ConfigError) and not images.is_built
+        ):  # a wrong value, which is an error of the application
+            raise
+        error = failure if isinstance(failure, ImagesError) else _of_system(path, failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
+
+
+def _of_system(path: str, error: Exception) -> Busy:
+    """Return the error for an image that cannot be served because of *error*, or raise *error* if it does not pass."""
+    if isinstance(error, OSError) and is_passing(error):
+        return busy(path, error)
+    raise error
 
 
 def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, Entry, Privacy]:
@@ -131,13 +151,13 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         HTTPException: If there is no such picture.
     """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    logger.warning("image %r: %d, %s", path, status, error)
+    _log(path, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
     data = f"{reason}\n".encode()
     media_type = "text/plain; charset=utf-8"
-    instead = None if url is None else stand_in(url, error, images, request, privacy)
+    instead = stand_in(path, url, error, images, request, privacy)
     if instead is not None:
         data, media_type, cache_control = instead.data, instead.media_type, instead.cache_control
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
@@ -150,3 +170,17 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     if instead is None:
         raise default_exceptions[status](reason, response)
     return response
+
+
+def _log(path: str, status: int, error: ImagesError) -> None:
+    """Log why the image at *path* is refused. What is wrong with all images is logged once in each process."""
+    if not isinstance(error, ConfigError):
+        logger.warning("image %r: %d, %s", path, status, error)
+        return
+    said, message = _said.get(), str(error)
+    if message not in said:
+        said.add(message)
+        logger.error("%s", message)
+
+
+_said = PerProcess[set[str]](set)

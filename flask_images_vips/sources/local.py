@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceChanged, SourceNotFound
-from .links import LinkedFolders
+from ..system_errors import is_passing, passing_errors_are_busy
+from .links import LinkedFolders, real_path
 from .source import Source
 
 _MAX_REMEMBERED = 4096
@@ -38,7 +39,7 @@ class LocalSources:
         """Find the current version of *source*. Returns *source* itself if nothing has changed.
 
         Raises:
-            SourceNotFound: As in `find`.
+            SourceNotFound, Busy: As in `find`.
         """
         if source.path == os.path.join(self.roots[0], source.ref):
             with suppress(OSError):
@@ -54,6 +55,7 @@ class LocalSources:
 
         Raises:
             SourceNotFound: If there is no regular file of that name, or the name leads out of the folders.
+            Busy: If that cannot be told at the moment, for example because a file server does not answer.
         """
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
@@ -79,13 +81,30 @@ class LocalSources:
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
         for root in self.roots:
-            with suppress(OSError, ValueError):  # ValueError: not a valid file name
-                found = self._status_in(root, ref)
-                if found is not None and stat.S_ISREG(found[1].st_mode):
-                    inside, status = found
-                    path = os.path.join(root, ref)
-                    return Source(ref, inside, path, status.st_size, status.st_mtime_ns, inode=status.st_ino)
+            with passing_errors_are_busy(ref):
+                found = self._found_in(root, ref)
+            if found is not None:
+                return found
         raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+
+    def _found_in(self, root: str, ref: str) -> Source | None:
+        """Return the file *ref* of the folder *root*, or None if there is none.
+
+        Raises:
+            OSError: If that cannot be told at the moment.
+        """
+        try:
+            found = self._status_in(root, ref)
+        except ValueError:  # not a valid file name
+            return None
+        except OSError as error:
+            if is_passing(error):
+                raise
+            return None
+        if found is None or not stat.S_ISREG(found[1].st_mode):
+            return None
+        inside, status = found
+        return Source(ref, inside, os.path.join(root, ref), status.st_size, status.st_mtime_ns, inode=status.st_ino)
 
     def _status_in(self, root: str, ref: str) -> tuple[str, os.stat_result] | None:
         """Return the folder that the file *ref* of *root* lies in, without links, and the file's status.
@@ -97,8 +116,9 @@ class LocalSources:
             path = os.path.join(path, part)
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):
-                inside = self._links.folder_of(root, ref)
-                return None if inside is None else (inside, os.lstat(os.path.realpath(os.path.join(root, ref))))
+                real = real_path(os.path.join(root, ref))
+                inside = self._links.folder_of(root, ref, real)
+                return None if inside is None else (inside, os.lstat(real))
         return self._links.real(root), status
 
 
@@ -139,7 +159,8 @@ class HashedSources(LocalSources):
     def _look_up(self, ref: str) -> Source:
         source = super()._look_up(ref)
         try:
-            change_time = os.stat(source.path).st_ctime_ns
+            with passing_errors_are_busy(ref):
+                change_time = os.stat(source.path).st_ctime_ns
         except OSError as error:
             raise SourceChanged(ref, error.strerror or str(error)) from None
         if len(self._change_times) >= _MAX_REMEMBERED:

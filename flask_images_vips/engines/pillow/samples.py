@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PIL import Image, ImageChops
 
 _BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284
@@ -30,7 +32,7 @@ def correct_info(image: Image.Image) -> None:
 
 
 def _correct_planes(image: Image.Image) -> None:
-    tags = getattr(image, "tag_v2", {})
+    tags: Any = getattr(image, "tag_v2", {})
     if tags.get(_PLANES) == _APART and max(tags.get(_BITS, (8,))) == 16:
         depth = ";16L" if tags.prefix == b"II" else ";16B"
         tiles = getattr(image, "tile", [])

@@ -43,7 +43,7 @@ def test_only_the_formats_in_use_are_opened(tmp_path: Path) -> None:
         with Reader(("png",), auto_orient=True, timeout=10).open(file.fileno(), "a.jpg") as (image, _):
             assert image.format == "PNG"
         others = Reader(("jpeg", "webp"), auto_orient=True, timeout=10)
-        with pytest.raises(UnsupportedSource, match=r"'a\.jpg': Pillow does not recognise it as JPEG, WEBP;"):
+        with pytest.raises(UnsupportedSource, match=r"'a\.jpg': Pillow .* IMAGES_INPUT_FORMATS \(jpeg, webp\)"):
             others.open(file.fileno(), "a.jpg").__enter__()
 
 
