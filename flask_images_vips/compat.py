@@ -54,12 +54,12 @@ class Transform(list[Any]):
             InvalidOption: If *spec* is invalid. This is a ValueError.
             ValueError: If *spec* is relative to the size of the picture, and that is not given.
         """
-        kind, *_ = given = list(spec)
+        given = list(spec)
         parsed = self.parse(transforms.Transform.write(given) or "")
         if image_size is None and parsed.relative:
             raise ValueError(f"Transform({given!r}): expected image_size too, because the values are relative to it")
         size = image_size or (1, 1)
-        super().__init__([kind, *parsed.size(size), *parsed.data(size)])
+        super().__init__([given[0], *parsed.size(size), *parsed.data(size)])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -182,5 +182,4 @@ class LegacyMethods:
         return views.serve(path)
 
 
-for name in ("calculate_size", "handle_request", *_NOT_CALLED):
-    ORIGINALS[name] = getattr(LegacyMethods, name)
+ORIGINALS.update((name, getattr(LegacyMethods, name)) for name in ("calculate_size", "handle_request", *_NOT_CALLED))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -39,6 +38,7 @@ from .rendering.placeholders import form_of
 from .rendering.request import Request, Work, header_from_json, settings_of
 from .rendition import source_folder
 from .sources.source import Source
+from .waiting import waiting_since
 
 REVISION = 1
 """Increment this when the stored form of any fact changes."""
@@ -250,7 +250,7 @@ class Facts:
         return box
 
     def _run(self, request: Request, descriptor: int, ref: str, seconds: float) -> Result:
-        return self._renderers.run(request, [descriptor], [ref], since=time.monotonic(), budget=Budget(seconds)).result
+        return self._renderers.run(request, [descriptor], [ref], since=waiting_since(), budget=Budget(seconds)).result
 
     def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
         key, parse = self._key(source, kind), partial(text, form=form_of(kind))
@@ -285,7 +285,7 @@ class Facts:
     def _stored(self, key: Key, source: Source, make: Callable[[], bytes], parse: Callable[[bytes], T]) -> T:
         """Return the fact of *key*, which *parse* reads. If it is not stored, or damaged, *make* it."""
         for _ in range(_TRIES):
-            with self._cache.get_or_create(key, source.mtime_ns, make) as entry:
+            with self._cache.get_or_create(key, source.mtime_ns, make, since=waiting_since()) as entry:
                 fact = parsed(entry, parse)
             if fact is not None:
                 return fact
