@@ -70,9 +70,9 @@ class Notices:
 
     def stored(self) -> None:
         """Log the losses, now that something has been stored."""
-        while self._lost:
-            loss, reason = self._lost.popitem()
+        for loss in tuple(self._lost):
             what, consequence = loss.value
+            reason = self._lost[loss]
             self.say(
                 f"{what} in the image cache at {self._folder} ({reason}). Images are still cached, but {consequence}.",
                 loss,

@@ -29,13 +29,13 @@ class SmallerFiles:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._unmarked: set[tuple[str, int]] = set()
+        self._unmarked: set[tuple[str, int, int]] = set()
 
     def is_final(self, path: str) -> bool | None:
         """Return whether the file at *path* is final; None if there is no file."""
         with contextlib.suppress(OSError):
             status = os.stat(path)
-            return not status.st_mode & stat.S_IWUSR or (path, status.st_ino) in self._unmarked
+            return not status.st_mode & stat.S_IWUSR or (path, status.st_ino, status.st_size) in self._unmarked
         return None
 
     def replace(self, path: str, data: bytes | None, admits: Callable[[int], bool]) -> int:
@@ -61,7 +61,8 @@ class SmallerFiles:
                 return os.stat(path).st_mtime_ns  # fails if the entry was evicted meanwhile
 
             stored = self._folder.write(path, fill, admits=admits, in_use=True, read_only=True)
-            self._remember(path)
+            if stored:
+                self._remember(path)
         except FileNotFoundError:
             return 0
         except OSError as error:
@@ -75,7 +76,7 @@ class SmallerFiles:
         if status.st_mode & stat.S_IWUSR:
             if len(self._unmarked) >= _MAX_REMEMBERED:
                 self._unmarked.clear()
-            self._unmarked.add((path, status.st_ino))
+            self._unmarked.add((path, status.st_ino, status.st_size))
 
     def _sync(self, file: BinaryIO) -> None:
         """Write *file* to the disk: nginx may send it through a link, without checking that it is complete.
