@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import json
@@ -294,6 +295,28 @@ def test_a_failure_is_remembered_for_a_while(remote_app: Callable[..., Flask], o
     origin.status = 200
     expire(app, origin.url)
     assert pixels(get(app, url_of(app, origin.url, width=40))) == (40, 30)
+
+
+def test_a_lack_of_descriptors_is_busy_and_not_remembered(
+    remote_app: Callable[..., Flask], origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    app = remote_app()
+    url = url_of(app, origin.url, width=40)
+    with monkeypatch.context() as patch:
+        patch.setattr("flask_images_vips.sources.connection.socket.socket", refuse)
+        response = get(app, url)
+        assert (response.status_code, response.headers["Cache-Control"]) == (503, "no-store")
+    assert pixels(get(app, url)) == (40, 30)
+    expire(app, origin.url)
+    with monkeypatch.context() as patch:
+        patch.setattr("flask_images_vips.sources.connection.socket.socket", refuse)
+        assert pixels(get(app, url)) == (40, 30)  # as it was
+    asked = len(origin.asked)
+    assert pixels(get(app, url)) == (40, 30)
+    assert len(origin.asked) == asked + 1
 
 
 def test_all_failures_have_one_answer(remote_app: Callable[..., Flask], origin: Origin) -> None:
