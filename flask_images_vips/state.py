@@ -128,7 +128,7 @@ class AppImages:
 
     @property
     def is_built(self) -> bool:
-        """Whether the configuration has been read."""
+        """Whether the configuration has been read, and is valid."""
         return self._parts is not None
 
     @property

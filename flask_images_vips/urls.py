@@ -83,7 +83,8 @@ class ImageUrl:
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
     """Return the signed URL of *ref*, without the prefix that all image URLs share.
 
-    *ref* must come from `checked_path`. *query* maps short names to strings.
+    *ref* must come from `checked_path`. *query* maps short names to strings. The names for the URL of a source and for
+    the signature are left out: with a keyword ``u``, a path would become a URL.
     """
     return _encoded(ref, tuple(query.items()), version, secret)
 
@@ -93,7 +94,8 @@ def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, 
     extra = {_VERSION: version} if version is not None else {}
     if is_remote(ref):
         ref, extra[_SOURCE_URL] = REMOTE, ref
-    text = _query_text({**dict(query), **extra})
+    own = {name: value for name, value in query if name not in (_SOURCE_URL, _SIGNATURE)}
+    text = _query_text({**own, **extra})
     return f"{quoted(ref)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}')}"
 
 

@@ -74,7 +74,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         lock_timeout=config.lock_timeout,
         temp_max_age=config.temp_max_age,
         private=private,
-        readable=bool(config.front_door or config.accel_redirect),
+        readable=_is_readable(config, app),
         notices=notices,
     )
     renderers = make_renderers(config)
@@ -91,6 +91,15 @@ def build(app: Flask, url: str, name: str) -> Parts:
     front_door = _front_door(config, app, folder, settings)
     _warn_of_open_folders(config, app, pipeline, front_door)
     return Parts(pipeline, front_door, _recompressor(config, app, pipeline))
+
+
+def _is_readable(config: Config, app: Flask) -> bool:
+    """Return whether nginx, which is another user, must be able to read every rendition.
+
+    If there is a callback, the front door has links to the public ones only. They are opened up when the link is made.
+    """
+    has_callback = images_of(app).authorizer is not None
+    return config.accel_redirect is not None or bool(config.front_door and not has_callback)
 
 
 def _warn_of_open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> None:

@@ -16,6 +16,14 @@ from flask_images_vips.urls import ImageUrl, checked_path, decode, encode, file_
 SECRETS = ("new secret", "old secret")
 
 
+@pytest.mark.parametrize("reserved", [{"u": "http://10.0.0.1/a.png"}, {"s": "signature"}])
+def test_no_keyword_makes_a_url_of_a_path(reserved: dict[str, str]) -> None:
+    plain, given = (encode("_", {"w": "9", **more}, None, "k") for more in ({}, reserved))
+    assert given == plain
+    url = decode("_", given.partition("?")[2].encode(), ["k"], legacy=True)
+    assert (url.ref, url.remote) == ("_", False)
+
+
 def split(url: str) -> tuple[str, bytes]:
     path, _, query = url.partition("?")
     return path, query.encode()

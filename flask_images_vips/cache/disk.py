@@ -111,6 +111,11 @@ class DiskCache:
         self._folder.share(path, status)
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
 
+    def open_up(self, path: str) -> None:
+        """Let other users of this host read the entry at *path*, such as the one that nginx runs as."""
+        with contextlib.suppress(OSError):  # evicted meanwhile
+            self._folder.open_up(path, os.stat(path))
+
     def has(self, key: Key) -> bool:
         """Return whether there is an entry of *key*. This counts as reading it."""
         entry = self.get(key)

@@ -20,6 +20,7 @@ Fill = Callable[[BinaryIO], int]
 
 _SWEEP_EVERY = 256  # the number of writes from one sweep of temporary files to the next
 _PUBLISH_TRIES = 5
+_OPEN_FOLDER, _OPEN_FILE = 0o711, 0o644  # others may read a file if they know its name
 _WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
@@ -49,7 +50,7 @@ class Folder:
         self._temp_max_age = temp_max_age
         self._private = private
         self._readable = readable
-        self._folder_mode, self._file_mode = (0o711, 0o644) if readable else (0o700, 0o600)
+        self._folder_mode, self._file_mode = (_OPEN_FOLDER, _OPEN_FILE) if readable else (0o700, 0o600)
         self._loss = Loss.OPEN_MODES if readable else Loss.PRIVATE_MODES
         self._usable: bool | None = None
         self._writes = 0
@@ -83,10 +84,15 @@ class Folder:
 
     def share(self, path: str, status: os.stat_result) -> None:
         """Let other users read a file that was written before the folder became *readable*."""
-        if self._readable and not status.st_mode & 0o004:
+        if self._readable:
+            self.open_up(path, status)
+
+    def open_up(self, path: str, status: os.stat_result) -> None:
+        """Let other users read the file at *path*, also in a folder that is not *readable*."""
+        if not status.st_mode & 0o004:
             self._open_parents(path)
             with contextlib.suppress(OSError):  # it may belong to another user
-                os.chmod(path, self._file_mode & (status.st_mode | ~stat.S_IWUSR))  # read-only files stay read-only
+                os.chmod(path, _OPEN_FILE & (status.st_mode | ~stat.S_IWUSR))  # read-only files stay read-only
 
     def write(
         self,
@@ -206,7 +212,8 @@ class Folder:
         for _ in range(_PUBLISH_TRIES):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(temporary, path)
-                self._open_parents(path)
+                if self._readable:
+                    self._open_parents(path)
                 return
             for each in (os.path.dirname(folder), folder):
                 self._make_folder(each, self._folder_mode)
@@ -214,11 +221,10 @@ class Folder:
 
     def _open_parents(self, path: str) -> None:
         """Let other users enter the folders above *path*, which may have been created when *readable* was off."""
-        if self._readable:
-            folder = os.path.dirname(path)
-            for each in (folder, os.path.dirname(folder), self.path, self._private):
-                if each is not None:
-                    self._set_mode(each, self._folder_mode)
+        folder = os.path.dirname(path)
+        for each in (folder, os.path.dirname(folder), self.path, self._private):
+            if each is not None:
+                self._set_mode(each, _OPEN_FOLDER)
 
 
 class _NotOurs(OSError):

@@ -21,13 +21,12 @@ from ..options.options import Options
 from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
-from .vips.installed import missing, unusable
+from .vips.installed import INSTALL, missing, unusable
 
 logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
-_INSTALL = "Install it with: pip install --upgrade pyvips pyvips-binary"
 _SLOWER = "so images are rendered by Pillow, which is slower and needs more memory"
 
 
@@ -135,7 +134,7 @@ class Engines:
             from .vips import abilities  # noqa: PLC0415
             from .vips.engine import VipsEngine  # noqa: PLC0415
         except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
-            self._go_without(unusable(error), _INSTALL, error)
+            self._go_without(unusable(error), INSTALL, error)
             return None
         problem = abilities.problem()
         if problem is not None:
@@ -175,7 +174,7 @@ def check_engine(engine: object) -> None:
     """
     problem = missing() if engine == "vips" else None
     if problem is not None:
-        raise _unusable(problem, _INSTALL)
+        raise _unusable(*problem)
 
 
 def _unusable(problem: str, cure: str) -> ConfigError:

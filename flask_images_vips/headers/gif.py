@@ -9,7 +9,7 @@ from .header import FileHeader
 
 _START = 13  # the bytes of the screen
 _MAX_BYTES = 60_000
-_MAX_STEPS = 2000
+_MAX_STEPS = 1000
 
 # libvips takes these for the size of the screen that the GIF was drawn on, and the first frame for the size.
 _SCREENS = {(640, 480), (640, 512), (800, 600), (1024, 768), (1280, 1024), (1600, 1200)}

@@ -7,6 +7,7 @@ lengths.
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 from ..geometry import Box, Size
@@ -16,8 +17,11 @@ CLEARED, RESTORED = 2, 3
 """Disposals: what becomes of the part of the screen that a frame has covered, before the next frame is drawn."""
 
 _FRAME, _EXTENSION, _END, _CONTROL = 0x2C, 0x21, 0x3B, 0xF9
+_KINDS = (b",", b"!", b";")
+_BOX = struct.Struct("<4H")
 _START, _ENTRIES = 13, 10  # the blocks begin behind the screen; its flags say how large its table of colours is
-_TOGETHER = 64  # blocks of one length that are passed at once
+_TOGETHER = 64  # blocks of one length that are passed in one step
+_SEARCHED = 1 << 12  # bytes of other data that are passed in one step
 
 
 class UnknownBlock(NotKnown):
@@ -29,7 +33,7 @@ class UnknownBlock(NotKnown):
 
 
 class TooManySteps(NotKnown):
-    """There are more frames, extensions and series of blocks than allowed."""
+    """Walking over the blocks takes more steps than allowed."""
 
 
 class Frame(NamedTuple):
@@ -48,17 +52,18 @@ class Frame(NamedTuple):
 class Outline:
     """The blocks of a GIF that begins with *data*, and ends with it if *complete*.
 
-    Each frame, each extension and each series of blocks of one length is a step. At most *max_steps* are made.
+    At most *max_steps* are taken. A step passes a frame, an extension, or some blocks of one length. If it *searches*,
+    other data between the blocks is passed over.
 
     Raises IndexError where *data* ends within a block.
     """
 
-    def __init__(self, data: bytes, *, complete: bool, max_steps: int) -> None:
+    def __init__(self, data: bytes, *, complete: bool, max_steps: int, searches: bool = False) -> None:
         self._data = data
         self._complete = complete
-        self._max_steps = max_steps
+        self._searches = searches
+        self._steps_left = max_steps
         self._offset = _START + _table_bytes(data[_ENTRIES])
-        self._steps = 0
         self.screen = Size(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"))
 
     def next_frame(self) -> Frame | None:
@@ -71,14 +76,15 @@ class Outline:
         while self._offset < len(data) or not self._complete:
             offset = self._offset
             kind = data[offset]
+            self._step()
             if kind == _END:
                 return None
             if kind == _FRAME:
                 self._offset += 11 + _table_bytes(data[offset + 9])
-                box = Box(*(int.from_bytes(data[at : at + 2], "little") for at in range(offset + 1, offset + 9, 2)))
-                return Frame(box, disposal, clear)
+                return Frame(Box(*_BOX.unpack_from(data, offset + 1)), disposal, clear)
             if kind != _EXTENSION:
-                raise UnknownBlock(offset)
+                self._skip_unknown()
+                continue
             if data[offset + 1] == _CONTROL and data[offset + 2]:
                 disposal, clear = data[offset + 3] >> 2 & 7, bool(data[offset + 3] & 1)
             self._offset += 2
@@ -92,25 +98,27 @@ class Outline:
             TooManySteps: See there.
         """
         data, offset = self._data, self._offset
-        self._step()
         while length := data[offset]:
             self._step()
-            series = data[offset : offset + _TOGETHER * (length + 1) : length + 1]
-            offset += (length + 1) * (len(series) - len(series.lstrip(series[:1])))
+            step = length + 1
+            lengths = data[offset : offset + _TOGETHER * step : step]
+            offset += step * (len(lengths) - len(lengths.lstrip(lengths[:1])))
         self._offset = offset + 1
 
-    def skip_byte(self) -> None:
-        """Skip one byte of an unknown block.
-
-        Raises:
-            TooManySteps: See there.
-        """
-        self._offset += 1
-        self._step()
+    def _skip_unknown(self) -> None:
+        """Skip a byte of an unknown block, and others that begin no block either."""
+        if not self._searches:
+            raise UnknownBlock(self._offset)
+        start = self._offset + 1
+        end = min(start + _SEARCHED, len(self._data))
+        for kind in _KINDS:
+            found = self._data.find(kind, start, end)
+            end = end if found < 0 else found
+        self._offset = end
 
     def _step(self) -> None:
-        self._steps += 1
-        if self._steps > self._max_steps:
+        self._steps_left -= 1
+        if self._steps_left < 0:
             raise TooManySteps
 
 

@@ -99,8 +99,12 @@ def ref_of(filename: object) -> str:
 
 def find(ref: str) -> Source | None:
     """Return the source *ref*, or None if it is missing, or is remote and has not been fetched yet."""
-    with suppress(SourceError, InvalidPath, Busy):
+    try:
         return current_images().pipeline.sources.here(ref)
+    except Busy as error:
+        logger.warning("image %s in a template: %s", shown(ref), error)
+    except (SourceError, InvalidPath):
+        pass
     return None
 
 

@@ -74,7 +74,7 @@ class Picture:
             if self.source is None and (urls.is_remote(self.ref) or self.ref == urls.NO_PICTURE):
                 return None
             pipeline = current_images().pipeline
-            source = self.source or pipeline.sources.here(self.ref)  # this raises the reason why there is no source
+            source = self.source or pipeline.sources.here(self.ref)  # raises the reason why there is none
             header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
             size = ImageSize.planned(header.size, options, trimmed)
             size.describe(source.path, self.keywords)
@@ -188,7 +188,8 @@ class ResponsivePicture(Picture):
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
-            pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
+            with suppress(ImagesError):  # the page does not depend on it
+                pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
         sides: Iterable[dict[str, Any]] = ({"width": each.width, "height": each.height} for each in found)
         if pipeline.presets.restricting:
             sides = map(pipeline.presets.expanded, sides)

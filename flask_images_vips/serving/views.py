@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from flask import Response, current_app, request
@@ -12,9 +11,11 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..access import Privacy
 from ..cache.entry import Entry
+from ..cache.per_process import PerProcess
 from ..errors import (
     BadSignature,
     Busy,
+    ConfigError,
     Expired,
     ImagesError,
     InvalidOption,
@@ -32,6 +33,7 @@ from ..errors import (
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
+from ..system_errors import busy, is_passing
 from ..urls import ImageUrl, claimed_ref
 from .fallback import stand_in
 from .headers import VARY, common_headers
@@ -54,16 +56,28 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     UnreadableSource: (422, "no-store"),
     SourceChanged: (503, "no-store"),
     Busy: (503, "no-store"),
+    # What cannot be checked at start, such as whether pyvips can be imported.
+    ConfigError: (500, "no-store"),
 }
+_ANSWERED: tuple[type[Exception], ...] = (*_STATUS, OSError)
 _REASONS = {
     400: "This image URL has an invalid option.",
     403: "You may not see this image.",
     404: "There is no such image.",
     410: "This link has expired.",
     422: "This image cannot be rendered.",
+    500: "The images of this site are not configured correctly.",
     502: "The source of this image cannot be fetched.",
     503: "This image cannot be rendered right now. Try again.",
 }
+
+
+_USUAL_CAUSE = (
+    "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
+    "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after each "
+    "restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in SECRET_KEY_FALLBACKS. "
+    "This is logged once."
+)
 
 
 def view_of(serve: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -103,8 +117,20 @@ def serve(path: str) -> Response:
         if entry is None:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
-    except tuple(_STATUS) as error:
+    except _ANSWERED as failure:
+        if (
+            isinstance(failure, ConfigError) and not images.is_built
+        ):  # a wrong value, which is an error of the application
+            raise
+        error = failure if isinstance(failure, ImagesError) else _of_system(claimed_ref(path, request.args), failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
+
+
+def _of_system(ref: str, error: Exception) -> Busy:
+    """Return the error for the image of *ref*, which *error* keeps from being served. Raise *error* if it stays."""
+    if isinstance(error, OSError) and is_passing(error):
+        return busy(ref, error)
+    raise error
 
 
 def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, Entry, Privacy]:
@@ -128,17 +154,6 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     return hit, entry, privacy
 
 
-@cache
-def _explain_signatures() -> None:
-    """Log the usual cause of wrong signatures, once in each process."""
-    logger.warning(
-        "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
-        "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after "
-        "each restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in "
-        "SECRET_KEY_FALLBACKS. This is logged once."
-    )
-
-
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
     """Return the picture to send in spite of *error*. *url* is None if the URL itself is invalid.
 
@@ -146,10 +161,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         HTTPException: If there is no such picture.
     """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    ref = claimed_ref(path, request.args) if url is None else url.ref
-    logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
-    if isinstance(error, WrongSignature):
-        _explain_signatures()
+    _log(claimed_ref(path, request.args) if url is None else url.ref, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
@@ -168,3 +180,23 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     if instead is None:
         raise default_exceptions[status](reason, response)
     return response
+
+
+def _log(ref: str, status: int, error: ImagesError) -> None:
+    """Log why the image of *ref* is refused. What is wrong with all images is logged once in each process."""
+    if isinstance(error, ConfigError):
+        _log_once(logging.ERROR, str(error))
+        return
+    logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+    if isinstance(error, WrongSignature):
+        _log_once(logging.WARNING, _USUAL_CAUSE)
+
+
+def _log_once(level: int, message: str) -> None:
+    said = _said.get()
+    if message not in said:
+        said.add(message)
+        logger.log(level, "%s", message)
+
+
+_said = PerProcess[set[str]](set)

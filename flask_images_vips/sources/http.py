@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..errors import ConfigError, ImagesError, RemoteFailed, SourceNotFound, shown
+from ..system_errors import busy, is_shortage
 from .connection import connection_to, dial, urllib3_problem
 from .guard import Guard, Target
 
@@ -85,6 +86,7 @@ class Client:
         Raises:
             SourceNotFound: If the server answers with 404 or 410.
             RemoteFailed: If *url* cannot be fetched for any other reason.
+            Busy: If this process or the host has no descriptors, threads or memory left.
             ConfigError: If urllib3 is missing or bypasses the guard.
             OSError: If *file* cannot be written.
         """
@@ -258,6 +260,8 @@ def _as_remote_failure(target: Target, deadline: _Deadline) -> Iterator[None]:
     # Malformed responses make http.client, email, ssl and urllib3 raise undocumented errors. OSError, HTTPException,
     # HTTPError and ValueError have been seen.
     except Exception as error:
+        if isinstance(error, OSError) and is_shortage(error):
+            raise busy(target.url, error) from error
         deadline.seconds_left()
         raise RemoteFailed(target.url, f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 

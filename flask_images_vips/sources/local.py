@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ..errors import Busy, SourceChanged, SourceNotFound
-from .links import LinkedFolders
-from .source import Source, hides_files, unreadable
+from ..errors import SourceChanged, SourceNotFound
+from ..system_errors import is_passing, passing_errors_are_busy
+from .links import LinkedFolders, real_path
+from .source import Source, unreadable
 
 _MAX_REMEMBERED = 4096
 
@@ -38,7 +39,7 @@ class LocalSources:
         """Find the current version of *source*. Returns *source* itself if nothing has changed.
 
         Raises:
-            SourceNotFound: As in `find`.
+            SourceNotFound, Busy: As in `find`.
         """
         if source.path == os.path.join(self.roots[0], source.ref):
             with suppress(OSError):
@@ -55,7 +56,7 @@ class LocalSources:
         Raises:
             SourceNotFound: If there is no regular file of that name, or it may not be read, or the name leads out of
                 the folders.
-            Busy: If the system cannot look it up now.
+            Busy: If that cannot be told at the moment, for example because a file server does not answer.
         """
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
@@ -80,18 +81,18 @@ class LocalSources:
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
-        refusal: Busy | SourceNotFound | None = None
+        denied: SourceNotFound | None = None
         for root in self.roots:
             try:
-                found = self._file_in(root, ref)
-            except (OSError, ValueError) as error:  # ValueError: not a valid file name
-                if hides_files(error):
-                    refusal = refusal or unreadable(ref, os.path.dirname(error.filename or root), error)
+                with passing_errors_are_busy(ref):
+                    found = self._found_in(root, ref)
+            except PermissionError as error:
+                denied = denied or unreadable(ref, os.path.dirname(error.filename or root), error)
                 continue
             if found is not None:
                 return found
-        if refusal is not None:
-            raise refusal
+        if denied is not None:
+            raise denied
         roots = ", ".join(self.roots) or "which is empty"
         raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({roots}){self._hint(ref)}")
 
@@ -99,14 +100,26 @@ class LocalSources:
         """Return a suffix for a message about the missing *ref*, if it names a folder of ``IMAGES_PATH`` itself."""
         folder, _, rest = ref.partition("/")
         for root in self.roots:
-            with suppress(OSError, ValueError):
-                if folder == os.path.basename(root) and rest and self._file_in(root, rest) is not None:
+            with suppress(OSError):
+                if folder == os.path.basename(root) and rest and self._found_in(root, rest) is not None:
                     return f"; did you mean {rest!r}?"
         return ""
 
-    def _file_in(self, root: str, ref: str) -> Source | None:
-        """Return the source *ref* in *root*, or None if it is no regular file, or a link leads out of all folders."""
-        found = self._status_in(root, ref)
+    def _found_in(self, root: str, ref: str) -> Source | None:
+        """Return the file *ref* of the folder *root*, or None if there is none.
+
+        Raises:
+            OSError: If that cannot be told at the moment.
+            PermissionError: If a folder may not be entered.
+        """
+        try:
+            found = self._status_in(root, ref)
+        except ValueError:  # not a valid file name
+            return None
+        except OSError as error:
+            if is_passing(error) or isinstance(error, PermissionError):
+                raise
+            return None
         if found is None or not stat.S_ISREG(found[1].st_mode):
             return None
         inside, status = found
@@ -122,8 +135,9 @@ class LocalSources:
             path = os.path.join(path, part)
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):
-                inside = self._links.folder_of(root, ref)
-                return None if inside is None else (inside, os.lstat(os.path.realpath(os.path.join(root, ref))))
+                real = real_path(os.path.join(root, ref))
+                inside = self._links.folder_of(root, ref, real)
+                return None if inside is None else (inside, os.lstat(real))
         return self._links.real(root), status
 
 
@@ -164,7 +178,8 @@ class HashedSources(LocalSources):
     def _look_up(self, ref: str) -> Source:
         source = super()._look_up(ref)
         try:
-            change_time = os.stat(source.path).st_ctime_ns
+            with passing_errors_are_busy(ref):
+                change_time = os.stat(source.path).st_ctime_ns
         except OSError as error:
             raise SourceChanged(ref, f"{source.path} has gone since it was found: {error.strerror}") from None
         if len(self._change_times) >= _MAX_REMEMBERED:

@@ -20,8 +20,9 @@ from typing import Any, BinaryIO
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
-from ..errors import ImagesError, RemoteFailed, SourceNotFound, shown
+from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
+from ..system_errors import busy, is_shortage
 from .http import Client, Reply
 from .record import Record, new_file_name
 from .source import Source
@@ -61,6 +62,7 @@ class RemoteSources:
         Raises:
             SourceNotFound: If the server answers that it does not exist.
             RemoteFailed: If it cannot be fetched for any other reason.
+            Busy: If this host lacks something at the moment. That is not remembered.
         """
         # Check even if the source is stored: its host may have been removed from the configuration.
         self.client.guard.check(url)
@@ -75,7 +77,7 @@ class RemoteSources:
         """Find the current version of *source*. Returns *source* itself if it is still current.
 
         Raises:
-            SourceNotFound, RemoteFailed: As in `find`.
+            SourceNotFound, RemoteFailed, Busy: As in `find`.
         """
         record = self._remembered.get(source.ref)
         if record is not None and self._is_fresh(record) and record.mtime_ns == source.mtime_ns:
@@ -134,6 +136,12 @@ class RemoteSources:
         except SourceNotFound as error:
             record = Record(url, self._retry_at, missing=True, failure=error.reason)
         except (ImagesError, OSError) as error:
+            if isinstance(error, OSError) and is_shortage(error):
+                error = busy(url, error)
+            if isinstance(error, Busy):  # it says nothing about the source
+                if last is None or last.file is None:
+                    raise error from None
+                return last
             reason = (error.reason if isinstance(error, RemoteFailed) else str(error))[:_LONGEST_REASON]
             logger.warning("fetching the remote source %s failed: %s", shown(url), reason)
             # The last version, if there is one, stays in use.

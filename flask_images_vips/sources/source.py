@@ -8,9 +8,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeGuard
 
-from ..errors import Busy, SourceChanged, SourceNotFound, shown
+from ..errors import SourceChanged, SourceNotFound
+from ..system_errors import is_passing, passing_errors_are_busy
 
 # Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
 _OPEN_FLAGS = (
@@ -30,9 +30,6 @@ _FOLDER_FLAGS = (
 )
 # A part of the path is gone, has become a link, or is no link any more.
 _REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL}
-
-# Errors that say nothing about the file. ESTALE does not exist on Windows.
-_PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", None)}
 
 # What older versions of this package rendered wrongly, by the extension of the source. The words are part of the cache
 # keys, so that everything made of such sources is made again. The others keep their keys.
@@ -85,24 +82,25 @@ class Source:
 
         Raises:
             SourceNotFound: If the file may not be read, or is not a regular file.
-            Busy: If it cannot be opened at the moment, for example because this process has no descriptors left.
+            Busy: If it cannot be opened or read now, for example because this process has no descriptors left.
             SourceChanged: If the file is gone, is another version, changes during the block, or if a link on its path
                 leads out of *root* since it was found. This error replaces an error of the block.
         """
-        descriptor = self._opened()
-        try:
-            before = self._checked(descriptor)
+        with passing_errors_are_busy(self.ref):
+            descriptor = self._opened()
             try:
-                yield descriptor
+                before = self._checked(descriptor)
+                try:
+                    yield descriptor
+                finally:
+                    # Check after an error, too: the file may only look broken because it is being written. Removing or
+                    # replacing the file also sets its change time, but then the descriptor still reads the old version,
+                    # which has no name any more.
+                    after = self._checked(descriptor)
+                    if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
+                        raise SourceChanged(self.ref, "changed while it was read")
             finally:
-                # Check after an error, too: the file may only look broken because it is being written. Removing or
-                # replacing the file also sets its change time, but then the descriptor still reads the old version,
-                # which has no name any more.
-                after = self._checked(descriptor)
-                if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
-                    raise SourceChanged(self.ref, "changed while it was read")
-        finally:
-            os.close(descriptor)
+                os.close(descriptor)
 
     def _opened(self) -> int:
         try:
@@ -114,6 +112,8 @@ class Source:
         except OSError as error:
             if error.errno in _REPLACED:
                 raise SourceChanged(self.ref, "gone since it was found") from None
+            if is_passing(error):
+                raise
             raise unreadable(self.ref, self.path, error) from None
 
     def _checked(self, descriptor: int) -> os.stat_result:
@@ -125,15 +125,8 @@ class Source:
         return status
 
 
-def hides_files(error: OSError | ValueError) -> TypeGuard[OSError]:
-    """Return whether *error*, of looking for a file, leaves open if the file exists."""
-    return isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in _PASSING)
-
-
-def unreadable(ref: str, path: str, error: OSError) -> Busy | SourceNotFound:
+def unreadable(ref: str, path: str, error: OSError) -> SourceNotFound:
     """Return the error for *path*, the file of the source *ref* or a folder above it, which *error* keeps us from."""
-    if error.errno in _PASSING:
-        return Busy(f"{shown(ref)} cannot be opened now: {error.strerror}")
     if not isinstance(error, PermissionError):
         return SourceNotFound(ref, f"{path} cannot be read: {error.strerror or error}")
     user = f"runs as user {os.geteuid()}, who" if hasattr(os, "geteuid") else "runs as a user who"

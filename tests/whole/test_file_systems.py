@@ -15,6 +15,8 @@ from conftest import cached_files, sample, url_of
 from flask import Flask
 from PIL import Image
 
+from flask_images_vips import resized_img_src, resized_img_tag
+
 fcntl = pytest.importorskip("fcntl")
 
 # What mounted file systems answer: CIFS, NFS, FUSE, FAT, overlays, and those of another user, full or out of order.
@@ -86,6 +88,8 @@ class Refusing:
 
     def __call__(self, first: Any, *rest: Any, **keywords: Any) -> Any:
         path = os.fsdecode(os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) else first)
+        if keywords.get("dir_fd") is not None:
+            path = os.path.join(os.readlink(f"/proc/self/fd/{keywords['dir_fd']}"), path)
         if path.startswith(self.folder) and (self.wanted is None or self.wanted(path, (first, *rest))):
             raise OSError(self.error, os.strerror(self.error))
         return self.call(first, *rest, **keywords)
@@ -145,3 +149,33 @@ def test_a_refused_call_costs_no_more_than_it_was_made_for(site: Any, caplog: An
                 assert sorted(map(kind, caplog.messages)) == sorted(losses), os.strerror(error)
     finally:
         os.umask(umask)
+
+
+# Errors of a source that say nothing about it.
+
+PASSING = (errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.ETIMEDOUT)
+ALWAYS_CALLED = ("lstat", "open", "fstat", "pread")
+
+
+@pytest.mark.parametrize("config", [("vips", "mtime"), ("pillow", "hash")], ids="-".join)
+@pytest.mark.parametrize("name", [*ALWAYS_CALLED, "preadv", "dup", "lseek"])
+def test_a_source_that_cannot_be_read_now_is_busy_and_nothing_is_remembered(
+    site: Any, static: Path, name: str, config: tuple[str, str]
+) -> None:
+    (static / "link.png").symlink_to("a.png")
+    refs = "a.png", "link.png"
+    for error in sample(PASSING, 6):
+        app = site(IMAGES_ENGINE=config[0], IMAGES_VERSION=config[1])
+        client = app.test_client()
+        with refusing(static, name, error, None):
+            with app.test_request_context():
+                urls = [resized_img_src(ref, width=10) for ref in refs]
+                for ref in refs:
+                    assert "<img" in resized_img_tag(ref, width=10, layout="constrained", placeholder="color")
+            for response in map(client.get, urls):
+                assert response.status_code == (503 if name in ALWAYS_CALLED else response.status_code)
+                assert response.status_code == 200 or response.headers["Cache-Control"] == "no-store"
+        assert [client.get(url).status_code for url in urls] == [200] * 2
+        with app.test_request_context():
+            for ref in refs:
+                assert 'height="7"' in resized_img_tag(ref, width=10)

@@ -19,6 +19,7 @@ from ...headers import png
 from ...headers.coding import read_coding
 from ...headers.jpeg import is_jpeg, is_lossless
 from ...headers.kinds import SVG, kind_of, refusal
+from ...system_errors import is_passing
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -52,6 +53,7 @@ class Reader:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnreadableSource: If Pillow fails within the block, because the image is broken.
             LimitExceeded: If reading takes longer than the timeout, or takes too many steps.
+            OSError: If the file cannot be read at the moment.
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -70,6 +72,8 @@ class Reader:
         except UnidentifiedImageError as error:
             raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
+            if isinstance(error, OSError) and is_passing(error):
+                raise
             raise UnreadableSource(ref, f"Pillow cannot decode it: {_reason(error, descriptor)}") from error
 
     def _unidentified(self, descriptor: int) -> str:
