@@ -138,7 +138,7 @@ def without_urllib3(site: Site) -> None:
 
 
 def without_pyvips(site: Site) -> None:
-    with patch("flask_images_vips.engines.vips.installed._file_of", lambda name: False):
+    with patch("flask_images_vips.engines.vips.installed._file_of", lambda name: None):
         site.started(IMAGES_ENGINE="vips")
 
 
