@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from werkzeug.exceptions import NotFound
 from .cache.folder import default_folder
 from .config.compat import Default
 from .config.keys import read_key
-from .errors import SourceNotFound
+from .errors import InvalidPath, SourceNotFound
 from .formats import by_name
 from .geometry import Size, lay_out, region
 from .options import transforms
@@ -20,6 +21,7 @@ from .options.options import Options, write_query
 from .options.values import Mode
 from .page.size import ImageSize
 from .serving import views
+from .urls import checked_path
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -123,14 +125,14 @@ class LegacyMethods:
         @property
         def pipeline(self) -> Pipeline: ...
 
-    def find_img(self, local_path: str) -> str | None:
+    def find_img(self, local_path: str | os.PathLike[str]) -> str | None:
         """Return the absolute path of the source *local_path*, or None if it does not exist."""
         try:
-            return self.pipeline.sources.local.find(local_path.strip("/")).path
-        except SourceNotFound:
+            return self.pipeline.sources.local.find(checked_path(local_path)).path
+        except (SourceNotFound, InvalidPath):
             return None
 
-    def calculate_size(self, path: str, **keywords: Any) -> ImageSize:
+    def calculate_size(self, path: str | os.PathLike[str], **keywords: Any) -> ImageSize:
         """Return the size at which the source *path*, below ``IMAGES_PATH``, is rendered.
 
         *keywords* are passed to `ImageSize`, so ``enlarge`` is True by default.
@@ -140,9 +142,9 @@ class LegacyMethods:
         """
         pipeline = self.pipeline
         try:
-            source = pipeline.sources.local.find(path.strip("/"))
+            source = pipeline.sources.local.find(checked_path(path))
             own = pipeline.facts.header(source).size
-        except SourceNotFound:
+        except (SourceNotFound, InvalidPath):
             raise NotFound from None
         return ImageSize(source.path, image_width=own.width, image_height=own.height, **keywords)
 
@@ -152,7 +154,7 @@ class LegacyMethods:
         Raises:
             InvalidOption: If an option has an invalid value.
         """
-        from .engines.pillow.steps import finish, resized  # noqa: PLC0415  (slow to import)
+        from .engines.pillow.steps import finish, leaves_clear, resized  # noqa: PLC0415  (slow to import)
         from .engines.pillow.trim import trim_box  # noqa: PLC0415
 
         query = write_query({"enlarge": True, **keywords, "background": background})
@@ -160,7 +162,7 @@ class LegacyMethods:
         own = Size(*image.size)
         trimmed = trim_box(image, region(own, options), options.trim) if options.trim else None
         geometry = lay_out(own, options, trimmed=trimmed)
-        return finish(resized(image, options, geometry), options, by_name("png"), geometry)
+        return finish(resized(image, options, geometry, clear=leaves_clear(image)), options, by_name("png"), geometry)
 
     def post_process(self, image: Image.Image, sharpen: Any = None) -> Image.Image:
         """Return a PIL *image*, sharpened if *sharpen* (radius in pixels, percent, threshold) is given.

@@ -16,6 +16,7 @@ from .config.keys import read_key
 from .errors import ConfigError, Faults
 from .exposure import warn_of_served_folders
 from .page import links
+from .page.endpoints import add_endpoints
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
 from .serving import views
@@ -104,6 +105,7 @@ class Images(LegacyMethods):
         blueprint.record(add_rule)
         cli.add_commands(app)
         app.register_blueprint(blueprint)
+        add_endpoints(app, url, name, host)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
 
@@ -181,8 +183,8 @@ class Images(LegacyMethods):
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:
         """Build the URLs for ``url_for('images', filename=…)``, ``url_for('images.<mode>', …)`` and so on.
 
-        Flask calls this if it cannot build the URL from a rule: ``images`` has a rule, but not one with ``filename``,
-        and ``images.<mode>`` and ``images.<preset>`` have none. Returns None for other endpoints.
+        Flask calls this if it cannot build the URL from a rule: that of ``images`` has no ``filename``, and those of
+        ``images.<mode>`` and ``images.<preset>`` build nothing. Returns None for other endpoints.
         """
         return links.url_for(endpoint, values, self.build_url)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import cached_files, gradient, signed, url_of
+from conftest import cached_files, fetch, gradient, signed, url_of
 from flask import Flask, request, session, url_for
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 from servers import IN_THREAD
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -30,7 +30,6 @@ from flask_images_vips import (
     resized_img_src,
     resized_img_tag,
 )
-from flask_images_vips.page import compat as page_compat
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "flask_images_3_0_2.json").read_text("utf-8"))
 META = RECORDED["_meta"]
@@ -347,7 +346,6 @@ def test_keywords_that_flask_images_ignored_or_cut_do_not_break_pictures(
     app: Flask, draw: Any, caplog: Any, keywords: dict[str, Any], query: str
 ) -> None:
     draw("a.png", (200, 100))
-    page_compat._is_valid.cache_clear()
     url = url_of(app, "a.png", **keywords)
     assert {*query.split("&")} < {*url.partition("?")[2].split("&")}
     response = app.test_client().get(url)
@@ -477,3 +475,47 @@ def test_methods_that_are_not_called_are_named_at_start(
     [message] = [message for message in caplog.messages if "overrides" in message]
     assert "Own overrides find_img and post_process" in message
     assert "Instead of find_img, add the folders to IMAGES_PATH; Instead of post_process" in message
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".ico", ".ppm", ".tga", ".pcx", ".jp2"])
+def test_sources_in_other_formats_of_pillow(make_app: Any, draw: Any, suffix: str) -> None:
+    draw(f"a{suffix}", (60, 30))
+    default = make_app()
+    url = url_of(default, f"a{suffix}", width=20, format="png")
+    assert default.test_client().get(url).status_code == (200 if suffix in (".bmp", ".ico") else 422)
+    app = make_app(IMAGES_INPUT_FORMATS=["ppm", "tga", "pcx", "JP2", "bmp", "ico"])
+    response = app.test_client().get(url_of(app, f"a{suffix}", width=20))
+    assert response.mimetype == ("image/vnd.microsoft.icon" if suffix == ".ico" else "image/jpeg")
+    picture = Image.open(io.BytesIO(response.data))
+    with app.test_request_context():
+        size = resized_img_size(f"a{suffix}", width=20)
+    assert picture.size == (size.width, size.height)
+    expected = gradient((60, 30)).resize(picture.size)
+    difference = ImageChops.difference(picture.convert("RGB"), expected)
+    assert max(high for _, high in difference.getextrema()) < 40
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "outside"),
+    [
+        ("a.png", "L", (0, 0, 0, 0)),
+        ("a.png", "1", (0, 0, 0, 0)),
+        ("a.png", "P", (0, 0, 0, 0)),
+        ("a.gif", "P", (0, 0, 0, 0)),
+        ("a.jpg", "CMYK", (0, 0, 0, 0)),
+        ("a.png", "RGBA", (0, 0, 0, 0)),
+        ("a.png", "RGB", (0, 0, 0, 255)),
+        ("a.jpg", "RGB", (0, 0, 0, 255)),
+    ],
+)
+def test_what_a_transform_takes_from_outside_of_a_picture(
+    app: Flask, draw: Any, name: str, mode: str, outside: tuple[int, ...]
+) -> None:
+    draw(name, (40, 20), mode)
+    inside = fetch(app, name, transform="EXTENT,40,20,0,0,40,20", format="png").convert("RGBA")
+    assert inside.getextrema()[3] == (255, 255)
+    wide = fetch(app, name, transform="EXTENT,60,20,0,0,60,20", format="png").convert("RGBA")
+    assert wide.getpixel((50, 10)) == outside
+    assert wide.crop((0, 0, 40, 20)).tobytes() == inside.tobytes()
+    jpeg = fetch(app, name, transform="EXTENT,60,20,0,0,60,20", format="jpeg", background="red")
+    assert abs(jpeg.convert("RGB").getpixel((55, 10))[0] - (0 if outside[3] else 255)) < 30

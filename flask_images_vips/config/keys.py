@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError, Faults, did_you_mean
-from ..formats import INPUTS, NEGOTIABLE, OUTPUTS
+from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS
 from . import checks, compat
 from .checks import Secret
 
@@ -131,6 +131,13 @@ class Config:
         "Widths that are served, besides those of presets. Others are refused with status 400. When a URL is built, "
         "other widths are replaced by the next larger allowed one, or the largest. None or an empty list: all widths.",
     )
+    markup: bool = key(
+        True,
+        "IMAGES_MARKUP",
+        checks.flag,
+        "What `resized_img_tag` returns. True: `Markup`, which is not escaped, but escapes strings that are joined to "
+        "it. False: `str`, as in Flask-Images, for templates that join or change the tag and end with `|safe`.",
+    )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", checks.flag, "Turn pictures upright by their EXIF orientation.")
     version: str = key(
         "mtime",
@@ -149,7 +156,8 @@ class Config:
         True,
         "IMAGES_PLACEHOLDER_MISSING",
         checks.flag,
-        "In debug mode, replace a missing picture with a drawing of its path and requested size.",
+        "In debug mode, replace a missing picture in a page with a drawing of its path and requested size. If an "
+        "option in its URL is invalid, unknown or without effect, the drawing names it.",
     )
     cache_max_size: int = key(
         10 * 10**9,
@@ -299,10 +307,12 @@ class Config:
     )
     max_source_bytes: int = key(100_000_000, "IMAGES_MAX_SOURCE_BYTES", checks.size, "Maximum file size of a source.")
     input_formats: tuple[str, ...] = key(
-        INPUTS,
+        DEFAULT_INPUTS,
         "IMAGES_INPUT_FORMATS",
-        checks.some_formats(INPUTS),
-        "Formats that sources may have, judged by their content. The default lists all supported ones.",
+        checks.some_formats(ALL_INPUTS),
+        "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`. Only "
+        "Pillow loads these four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
+        "largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(
         OUTPUTS,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..cache.per_process import PerProcess
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
-from ..formats import Format
+from ..formats import INPUTS, Format
 from ..options.options import Options
 from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
@@ -142,7 +142,7 @@ class Engines:
             return None
         if abilities.is_overwritten():
             _warn_once(abilities.overwritten())
-        inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
+        inputs = [name for name in config.input_formats if name in INPUTS] + ["svg"] * config.svg
         return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
 
     def _go_without(self, problem: str, cure: str, error: Exception | None = None) -> None:

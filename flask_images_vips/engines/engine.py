@@ -21,9 +21,9 @@ class Header:
     """The properties of a source that are known before any pixel is decoded.
 
     *size* is in pixels. If the engine applies the EXIF orientation, it is the size after that: orientations 5 to 8 swap
-    the sides. *format* is one of `formats.INPUTS` or ``svg``. *frames* is the number of frames of an animated GIF or
-    WebP, and 1 for other formats, even if they have several pages. *whole* is true if the decoder holds all pixels of a
-    frame in memory, rather than a few lines. *palette* is true for a PNG with a palette.
+    the sides. *format* is ``svg`` or one of `formats.ALL_INPUTS`. *frames* is the number of frames of an animated GIF
+    or WebP, and 1 for other formats, even if they have several pages. *whole* is true if the decoder holds all pixels
+    of a frame in memory, rather than a few lines. *palette* is true for a PNG with a palette.
     """
 
     size: Size

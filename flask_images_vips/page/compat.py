@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask import current_app
 
+from ..errors import InvalidPath
 from ..geometry import Box, Size, transformed
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import ParseError
 
 if TYPE_CHECKING:
     from PIL import Image
-
-logger = logging.getLogger("flask_images_vips")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,9 +60,13 @@ def as_in_flask_images(*names: str, method: str | None = None) -> Callable[[Call
             if further.keys() & keywords.keys() or len(arguments) > 1 + len(names):
                 return helper(*arguments, **keywords)  # raises a TypeError
             own = overriding(method) if method else None
-            if own is not None and "filename" in keywords:
-                arguments = (keywords.pop("filename"),)
-            return (own or helper)(*arguments[:1], **further, **keywords)
+            if own is not None and (arguments or "filename" in keywords):
+                with suppress(InvalidPath):  # reported by the helper
+                    name = arguments[0] if arguments else keywords["filename"]
+                    others = {key: value for key, value in keywords.items() if key != "filename"}
+                    answer: R = own(name, **further, **others)
+                    return answer
+            return helper(*arguments[:1], **further, **keywords)
 
         return call
 
@@ -85,13 +88,10 @@ def without_effect(query: dict[str, str]) -> dict[str, str]:
 
 @lru_cache(_REMEMBERED_VALUES)
 def _is_valid(name: str, value: str) -> bool:
-    """Return whether *value* is valid for the option *name*. If not, log the reason, once in each process."""
-    try:
+    with suppress(ParseError):
         DECLARED[name].parse(value)
-    except ParseError as error:
-        logger.warning("%s=%r has no effect on an image: expected %s", name, value, error.expected)
-        return False
-    return True
+        return True
+    return False
 
 
 def whole_sides(options: Mapping[str, Any]) -> dict[str, int]:

@@ -19,7 +19,6 @@ from markupsafe import Markup
 from .. import urls
 from ..errors import InvalidOption, shown
 from ..formats import Format, by_name
-from ..options.options import write_query
 from ..rendering.placeholders import KINDS
 from ..state import current_images
 from .arguments import Keywords, LayoutRequest, asks_for_layout
@@ -27,7 +26,7 @@ from .calls import given, helper, warn
 from .compat import as_in_flask_images
 from .hints import link_header, preload_attributes, send_early
 from .html import element
-from .links import ref_of, report
+from .links import query_of, ref_of, report
 from .picture import Picture, ResponsivePicture
 from .size import ImageSize
 from .tags import Image, plain_attributes, responsive_image
@@ -52,7 +51,7 @@ def resized_img_src(filename: Name, **keywords: Any) -> str:
 def resized_img_size(filename: Name, **keywords: Any) -> ImageSize | None:
     """Return the size at which *filename* is rendered, or None if it is unknown."""
     options = Keywords.sort(keywords).options
-    report(write_query(options))
+    report(query_of(options))
     return Picture(filename, options).size
 
 
@@ -67,8 +66,10 @@ def resized_img_attrs(filename: Name, **keywords: Any) -> dict[str, Any]:
 
 @as_in_flask_images()
 @helper
-def resized_img_tag(filename: Name, **keywords: Any) -> Markup:
-    """Return the ``<img>`` of *filename*. Attributes with the value None or False are omitted.
+def resized_img_tag(filename: Name, **keywords: Any) -> str:
+    """Return the ``<img>`` of *filename*, as `Markup` unless ``IMAGES_MARKUP`` is false.
+
+    Attributes with the value None or False are omitted.
 
     ``hidpi=2`` requests twice the width and height, if the source is large enough or ``enlarge`` is true. Keywords that
     begin with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. The ``width`` and
@@ -92,7 +93,8 @@ def resized_img_tag(filename: Name, **keywords: Any) -> Markup:
         ValueError: If there is no such layout or placeholder, or if widths or densities are not positive numbers.
     """
     image = _image(filename, keywords)
-    return image.style + element("img", image.attributes)
+    tag = image.style + element("img", image.attributes)
+    return tag if current_images().pipeline.config.markup else str(tag)
 
 
 @helper

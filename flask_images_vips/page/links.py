@@ -20,7 +20,6 @@ from ..formats import AUTO, Format
 from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
-from ..options.presets import Presets
 from ..options.values import MODES, Mode
 from ..pipeline import Pipeline
 from ..sources.finder import current_version
@@ -31,6 +30,8 @@ from .compat import without_effect
 
 logger = logging.getLogger("flask_images_vips")
 
+_NOT_IN_QUERY = URL_KEYWORDS - DECLARED.keys()
+_OWN_VALUES = URL_KEYWORDS | {"filename"}
 _FORMAT = DECLARED["format"].short
 _REPORTED_NAMES = 1024
 _REMEMBERED_QUERIES = 1024
@@ -62,7 +63,7 @@ def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] 
     """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not an image endpoint.
 
     If ``IMAGES_NAME`` is ``images``, the image endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``.
-    *build* builds the URL.
+    *values* include those of the site's ``url_defaults``. *build* builds the URL.
 
     Raises:
         ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
@@ -76,11 +77,24 @@ def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] 
         if keywords.get(kind):
             raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")  # the message of Flask-Images
         keywords[kind] = name
+    keywords = _without_defaults(endpoint, keywords)
     try:
         filename = keywords.pop("filename")
     except KeyError:
         raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
     return build(filename, **keywords)
+
+
+def _without_defaults(endpoint: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *values* without those that only ``url_defaults`` of the site add, such as a language.
+
+    They would be signed, so one picture would have a URL for each language. Options are kept: a site may have defaults
+    for images.
+    """
+    defaults: dict[str, Any] = {}
+    current_app.inject_url_defaults(endpoint, defaults)
+    added = {name for name in defaults.keys() - _OWN_VALUES if values.get(name) == defaults[name]}
+    return {name: value for name, value in values.items() if name not in added}
 
 
 def ref_of(filename: object) -> str:
@@ -126,13 +140,13 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
         options["focal"] = [round(part, 4) for part in point]
     version = _version(pipeline, ref, source, options)
-    query = without_effect(write_query(options))
+    query = query_of(options)
     report(query)
 
     def build(**replaced: Any) -> str:
         wanted = _replaced(query, replaced) if replaced else query
-        if pipeline.presets.restricting:
-            _report_refusal(pipeline.presets, ref, wanted)
+        if (refusal := refusal_of(wanted)) is not None:
+            warn("the URL of %r will not be served: %s", ref, refusal)
         if asked := wanted.get(_FORMAT):
             _report_format(pipeline.abilities, ref, asked)
         return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
@@ -149,13 +163,18 @@ def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str,
     return replaced
 
 
+def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
+    """Return the query of a URL: short names and their values. Unknown keywords are kept."""
+    return without_effect(write_query(keywords))
+
+
 def options_of(keywords: Mapping[str, Any]) -> Options:
     """Return the parsed options of a URL with *keywords*.
 
     Raises:
         InvalidOption: If an option has an invalid value.
     """
-    return _parsed(tuple(without_effect(write_query(keywords)).items()))
+    return _parsed(tuple(query_of(keywords).items()))
 
 
 @lru_cache(_REMEMBERED_QUERIES)
@@ -165,16 +184,19 @@ def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
 
 def report(query: Mapping[str, str]) -> None:
     """Log the parameters of *query* that have no effect, see `advise`."""
-    for error in ineffective({name: value for name, value in query.items() if name not in URL_KEYWORDS}):
-        advise(error.name, str(error))
+    for error in ineffective({name: value for name, value in query.items() if name not in _NOT_IN_QUERY}):
+        advise(error.name, f"{error.name}={error.value!r} has no effect: expected {error.expected}")
 
 
-def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> None:
-    """Log a warning if the URL will be refused, because the application restricts widths or presets."""
-    try:
-        presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
-    except InvalidOption as error:
-        warn("the URL of %s will not be served: %s", shown(ref), error)
+def refusal_of(query: Mapping[str, str]) -> InvalidOption | None:
+    """Return why the application refuses the URL of *query*, because it restricts widths or presets, or None."""
+    presets = current_images().pipeline.presets
+    if presets.restricting:
+        try:
+            presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
+        except InvalidOption as error:
+            return error
+    return None
 
 
 def _report_format(abilities: Abilities, ref: str, name: str) -> None:

@@ -20,9 +20,9 @@ from ..sources.source import Source
 from ..state import current_images
 from . import responsive
 from .arguments import LayoutRequest
-from .calls import warn
+from .calls import advise, warn
 from .compat import overriding
-from .links import find, options_of, ref_of, url_builder
+from .links import find, options_of, query_of, ref_of, refusal_of, url_builder
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
 
@@ -109,8 +109,8 @@ class Picture:
     def at_density(self, scale: Any, overrides: Mapping[str, Any]) -> Picture | None:
         """Return this picture with *scale* times the width and height, or None if its source is too small for that.
 
-        Returns None also if the size is unknown. With ``enlarge``, the size does not matter. *overrides* are
-        options that replace those of this picture.
+        Returns None also if the size is unknown, or if the application does not allow the options. With ``enlarge``,
+        the size does not matter. *overrides* are options that replace those of this picture.
         """
         expanded = current_images().pipeline.presets.expanded
         keywords = self.keywords | _scaled(self.keywords, scale)
@@ -120,7 +120,12 @@ class Picture:
             larger = Picture(self.ref, expanded(keywords), same=self).size
             if larger is None or larger.needs_enlarge:
                 return None
-        return Picture(self.ref, expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides}), same=self)
+        dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
+        refusal = refusal_of(query_of(dense))
+        if refusal is not None:
+            advise("hidpi", f"hidpi={scale} has no effect on {self.ref!r}: {refusal}")
+            return None
+        return Picture(self.ref, dense, same=self)
 
     def placeholder(self, kind: str) -> str | None:
         """Return a placeholder of the picture, or None if it cannot be made.

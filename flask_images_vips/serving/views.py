@@ -35,7 +35,7 @@ from ..options.options import DECLARED
 from ..state import AppImages, current_images
 from ..system_errors import busy, is_passing
 from ..urls import ImageUrl, claimed_ref
-from .fallback import stand_in
+from .fallback import refuse_ineffective, stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
 from .responses import ImageResponse, respond
@@ -112,6 +112,7 @@ def serve(path: str) -> Response:
     try:
         verified = verify(images, path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
         privacy = images.permit(verified.url)
+        refuse_ineffective(images, request)
         hit = verified.hit()
         entry = hit.entry()
         if entry is None:
@@ -167,7 +168,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
     data = f"{reason}\n".encode()
     media_type = "text/plain; charset=utf-8"
-    instead = None if url is None else stand_in(url, error, images, request, privacy)
+    instead = stand_in(path, url, error, images, request, privacy)
     if instead is not None:
         data, media_type, cache_control = instead.data, instead.media_type, instead.cache_control
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]

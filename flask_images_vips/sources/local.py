@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceChanged, SourceNotFound
-from ..system_errors import is_passing, passing_errors_are_busy
+from ..system_errors import passing_errors_are_busy
 from .links import LinkedFolders, real_path
 from .source import Source, unreadable
 
@@ -81,18 +81,20 @@ class LocalSources:
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
-        denied: SourceNotFound | None = None
+        refusal: SourceNotFound | None = None
         for root in self.roots:
             try:
                 with passing_errors_are_busy(ref):
-                    found = self._found_in(root, ref)
-            except PermissionError as error:
-                denied = denied or unreadable(ref, os.path.dirname(error.filename or root), error)
+                    found = self._file_in(root, ref)
+            except PermissionError as error:  # the file may exist
+                refusal = refusal or unreadable(ref, os.path.dirname(error.filename or root), error)
+                continue
+            except (OSError, ValueError):  # ValueError: not a valid file name
                 continue
             if found is not None:
                 return found
-        if denied is not None:
-            raise denied
+        if refusal is not None:
+            raise refusal
         roots = ", ".join(self.roots) or "which is empty"
         raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({roots}){self._hint(ref)}")
 
@@ -100,26 +102,14 @@ class LocalSources:
         """Return a suffix for a message about the missing *ref*, if it names a folder of ``IMAGES_PATH`` itself."""
         folder, _, rest = ref.partition("/")
         for root in self.roots:
-            with suppress(OSError):
-                if folder == os.path.basename(root) and rest and self._found_in(root, rest) is not None:
+            with suppress(OSError, ValueError):
+                if folder == os.path.basename(root) and rest and self._file_in(root, rest) is not None:
                     return f"; did you mean {rest!r}?"
         return ""
 
-    def _found_in(self, root: str, ref: str) -> Source | None:
-        """Return the file *ref* of the folder *root*, or None if there is none.
-
-        Raises:
-            OSError: If that cannot be told at the moment.
-            PermissionError: If a folder may not be entered.
-        """
-        try:
-            found = self._status_in(root, ref)
-        except ValueError:  # not a valid file name
-            return None
-        except OSError as error:
-            if is_passing(error) or isinstance(error, PermissionError):
-                raise
-            return None
+    def _file_in(self, root: str, ref: str) -> Source | None:
+        """Return the source *ref* in *root*, or None if it is no regular file, or a link leads out of all folders."""
+        found = self._status_in(root, ref)
         if found is None or not stat.S_ISREG(found[1].st_mode):
             return None
         inside, status = found

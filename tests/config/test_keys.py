@@ -42,7 +42,7 @@ def test_values_are_checked_and_named_in_the_error() -> None:
         "IMAGES_LOCK_TIMEOUT": -1,
         "IMAGES_MAX_SOURCE_PIXELS": 0,
         "IMAGES_MAX_SOURCE_BYTES": "much",
-        "IMAGES_INPUT_FORMATS": ["jpeg", "bmp"],
+        "IMAGES_INPUT_FORMATS": ["jpeg", "exe"],
         "IMAGES_OUTPUT_FORMATS": [],
         "IMAGES_SVG": "yes",
         "IMAGES_FAIL_ON": "everything",

@@ -14,7 +14,7 @@ from flask_images_vips.engines.abilities import abilities_of
 from flask_images_vips.engines.encoder_settings import settings_of
 from flask_images_vips.engines.vips import abilities as vips
 from flask_images_vips.engines.vips.installed import REINSTALL
-from flask_images_vips.formats import INPUTS
+from flask_images_vips.formats import ALL_INPUTS
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_each_library_is_named_with_its_version_and_its_formats() -> None:
     assert libraries["pillow"]["version"] == PIL.__version__
     for engine, library in libraries.items():
         assert {*library["outputs"]} <= {*settings_of(engine)}
-        assert {*library["inputs"]} <= {*INPUTS, "svg"}
+        assert {*library["inputs"]} <= {*ALL_INPUTS, "svg"}
         assert {"jpeg", "png", "gif", "webp"} <= {*library["outputs"]} & {*library["inputs"]}
 
 

@@ -25,7 +25,6 @@ from flask_images_vips import (
     resized_picture_tag,
 )
 from flask_images_vips.errors import InvalidPath
-from flask_images_vips.page.calls import _advised
 from page.markup import parsed
 
 HELPERS: tuple[Any, ...] = (
@@ -115,8 +114,3 @@ def test_an_undefined_name_still_ends_a_strict_template(page: Flask) -> None:
     for call in ("resized_img_src(cover)", "resized_img_src('a.png', width=wide)", "resized_img_tag('a.png', nonce=n)"):
         with pytest.raises(UndefinedError):
             render_template_string(f"{{{{ {call} }}}}")
-
-
-@pytest.fixture(autouse=True)
-def no_advice() -> None:
-    _advised.clear()

@@ -17,6 +17,7 @@ from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedS
 from ...geometry import ORIENTATIONS, Turn
 from ...headers import png
 from ...headers.coding import read_coding
+from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
 from ...headers.kinds import SVG, kind_of, refusal
 from ...system_errors import is_passing
@@ -57,11 +58,15 @@ class Reader:
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
+            icon = largest_picture(descriptor, ref) if "ico" in self.inputs and is_icon(descriptor) else None
+            # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
+            formats = [name.upper() for name in self.inputs] if icon is None else ["ICO", "PNG"]
             with (
-                self._file(descriptor, only_header) as file,
-                # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
-                Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
+                self._file(descriptor, only_header) if icon is None else io.BytesIO(icon) as file,
+                Image.open(file, formats=formats) as image,
             ):
+                if icon is not None:
+                    image.format = "ICO"
                 correct_info(image)
                 image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
