@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
@@ -86,8 +85,7 @@ def put_defaults(app: Flask) -> None:
     for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
         default = read_key(key, {})
         app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
-    with suppress(FileNotFoundError):  # there is no writable temporary folder
-        app.config.setdefault("IMAGES_CACHE", Default(default_folder(app.root_path)))
+    app.config.setdefault("IMAGES_CACHE", Default(default_folder(app.root_path)))
 
 
 ORIGINALS: dict[str, Any] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import NotFound
@@ -14,6 +13,7 @@ from ..config.keys import Config
 from ..errors import ImagesError, InvalidOption, reason_of, shown
 from ..formats import Format
 from ..geometry import Size, lay_out, plan
+from ..lazy import Lazy
 from ..options.options import Options
 from ..options.values import Mode
 from ..sources.source import Source
@@ -56,7 +56,7 @@ class Picture:
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
         self.keywords = with_allowed_width(self.ref, self.source, keywords)
 
-    @cached_property
+    @Lazy
     def url(self) -> Callable[..., str]:
         """A function that builds the URL of the rendition, or of one with other options: see `url_builder`."""
         build = overriding("build_url")
@@ -64,7 +64,7 @@ class Picture:
             return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
         return url_builder(self.ref, self.source, self.keywords)
 
-    @cached_property
+    @Lazy
     def known(self) -> Known | None:
         """The header, options and size of the picture, or None if they are unknown.
 
@@ -85,7 +85,7 @@ class Picture:
             warn("cannot tell the size of image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
-    @cached_property
+    @Lazy
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if it is unknown."""
         calculate = overriding("calculate_size")
