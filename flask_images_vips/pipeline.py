@@ -249,7 +249,9 @@ class Pipeline:
         milliseconds = 1000 * (time.perf_counter() - begin)
         ref, name = rendition.source.ref, rendition.format.name
         logger.info(
-            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms", shown(ref), made.by, *size, name, len(data), milliseconds
+            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
+            *(shown(ref), made.by, *size, name, len(data), milliseconds),
+            f"; the source is damaged: {made.complaint}" if made.complaint else "",
         )
         if made.exceeds is not None:
             logger.warning(
