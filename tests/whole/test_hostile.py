@@ -37,6 +37,7 @@ from servers import IN_THREAD
 
 from flask_images_vips import resized_img_size, resized_img_src, urls
 from flask_images_vips.errors import BadSignature, InvalidPath, SourceChanged, UnreadableSource
+from flask_images_vips.facts import Facts
 
 MakeApp = Callable[..., Flask]
 
@@ -209,6 +210,17 @@ def test_a_failure_is_remembered_for_a_while(app: Flask, static: Path, monkeypat
     monkeypatch.setattr("flask_images_vips.pipeline._FAILURE_SECONDS", 0.0)
     (static / "a.png").write_bytes(seeds()["png"])
     assert client.get(url).status_code == 200  # another version, another rendition
+
+
+def test_a_header_that_failed_in_a_render_is_not_read_again_for_a_page(
+    make_app: MakeApp, static: Path, monkeypatch: Any
+) -> None:
+    app = make_app(IMAGES_ENGINE="pillow")
+    (static / "a.gif").write_bytes(_gif(20_000))
+    assert app.test_client().get(url_of(app, "a.gif", format="png")).status_code == 422
+    monkeypatch.setattr(Facts, "_decoded_header", None)
+    with app.test_request_context():
+        assert resized_img_size("a.gif", width=10) is None
 
 
 def test_many_failures_take_bounded_memory(app: Flask, static: Path, monkeypatch: Any) -> None:
