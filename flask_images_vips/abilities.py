@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from .cache.disk import DiskCache
 from .cache.entry import Key
+from .cache.stored import json_object, parsed
 from .config.keys import Config
 from .engines.encoder_settings import settings_of
 from .engines.vips.fork_safety import forked_after_pixels
@@ -180,7 +181,7 @@ class Abilities:
         if time.monotonic() >= self._valid_until:
             try:
                 self._find()
-            except (ImagesError, *_NOT_AN_ANSWER) as error:
+            except (ImagesError, OSError, *_NOT_AN_ANSWER) as error:
                 logger.info("It is not known which formats can be written: %s", error)
                 self._keep(None, _BUSY_SECONDS if isinstance(error, Busy) else _REST_SECONDS)
         return self._libraries
@@ -214,9 +215,8 @@ class Abilities:
         entry = self._cache.get(key)
         if entry is None:
             return None
-        with entry, suppress(*_NOT_AN_ANSWER):
-            return _Answer.parse(json.loads(entry.read()))
-        return None
+        with entry:
+            return parsed(entry, lambda data: _Answer.parse(json_object(data)))
 
     def _ask(self, patience: float) -> _Answer:
         request = Request(work=Work.ABILITIES, settings={"engine": self._engine})

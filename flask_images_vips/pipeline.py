@@ -16,7 +16,7 @@ from .abilities import Abilities
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
-from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
+from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource, shown
 from .facts import Facts
 from .formats import AUTO, JPEG, Format, by_name, choose, negotiate
 from .geometry import Size, lay_out
@@ -32,11 +32,14 @@ from .shared_decode.sets import Sides
 from .sources.finder import Sources
 from .sources.source import Source
 from .urls import ImageUrl
+from .waiting import waiting_since
+from .widths import Widths
 
 logger = logging.getLogger("flask_images_vips")
 
 _TRIES = 3  # attempts, if the source changes during the render
 _FAILURE_SECONDS = 10.0  # how long to remember that a rendition cannot be made
+_MOST_COMPARED = 256  # cached sizes of one picture, whose headers are read while the host is busy
 
 
 class Pipeline:
@@ -54,6 +57,7 @@ class Pipeline:
     ) -> None:
         self.config = config
         self.presets = Presets(config, self._writes)
+        self.widths = Widths(config.allowed_widths, self.presets)
         self.sources = sources
         self.cache = cache
         self.facts = facts
@@ -95,13 +99,17 @@ class Pipeline:
         """Return the rendition of *source* that *url* asks for.
 
         Raises:
-            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format.
+            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format, or if the width is not allowed.
             SourceNotFound: If the watermark is missing.
+            UnreadableSource, LimitExceeded, SourceChanged, Busy: If widths are limited, and the source cannot be read.
         """
         config, options, format = self.config, url.options, self.format_of(url.file_name, url.options)
         if format.name not in config.output_formats:
             expected = f"one of IMAGES_OUTPUT_FORMATS ({', '.join(config.output_formats)})"
             raise InvalidOption("format", format.name, expected=expected)
+        if self.widths.restricting:
+            image, trimmed = self.facts.header(source).size, self.facts.trimmed(source, options)
+            self.widths.check(image, options, trimmed, default_quality=url.default_quality)
         if url.default_quality and format.lossy:
             options = replace(options, quality=config.quality_of(format.name))
         return self._rendition(source, options, format)
@@ -138,13 +146,13 @@ class Pipeline:
         """Return a cached rendition of the same picture in a smaller size or another quality, or None.
 
         The largest that is not larger than asked for. It is used as a substitute when the host is too busy to render
-        the requested size. A larger one could show more than the URL allows.
+        the requested size. A larger one could show more than the URL allows. If there are very many, some are ignored.
         """
         folder, _ = rendition.key
         wanted = lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
         kept = [
             (size.pixels, key)
-            for key in self.cache.siblings(folder, rendition.family)
+            for key in self.cache.siblings(folder, rendition.family)[:_MOST_COMPARED]
             if (size := self._kept_size(key, rendition.source.ref)) is not None
             and size.width <= wanted.width
             and size.height <= wanted.height
@@ -170,7 +178,7 @@ class Pipeline:
 
     def _draw_placeholder(self, source: Source, kind: str) -> str:
         def render(options: Options, format: Format) -> bytes:
-            with self._entry(self._rendition(source, options, format), time.monotonic()) as entry:
+            with self._entry(self._rendition(source, options, format), waiting_since()) as entry:
                 return entry.read()
 
         return placeholders.draw(kind, render, rgba)
@@ -181,14 +189,11 @@ class Pipeline:
             self.shared.offer(source, options, sides, self.producer)
 
     def purge(self, ref: str) -> int:
-        """Remove everything that is stored for the source *ref*, a path or a URL.
-
-        Returns the number of files removed, not counting copies and fetched sources, which are removed too.
-        """
-        self.sources.purge(ref)
+        """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files."""
+        removed = self.sources.purge(ref)
         if self.shared is not None:
-            self.shared.purge(ref)
-        return self.cache.purge(source_folder(ref))
+            removed += self.shared.purge(ref)
+        return removed + self.cache.purge(source_folder(ref))
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
         """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.
@@ -244,12 +249,12 @@ class Pipeline:
         milliseconds = 1000 * (time.perf_counter() - begin)
         ref, name = rendition.source.ref, rendition.format.name
         logger.info(
-            "rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", ref, made.by, *size, name, len(data), milliseconds
+            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms", shown(ref), made.by, *size, name, len(data), milliseconds
         )
         if made.exceeds is not None:
             logger.warning(
-                "a rendition of %r has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
-                ref,
+                "a rendition of %s has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
+                shown(ref),
                 len(data),
                 name,
                 made.exceeds,

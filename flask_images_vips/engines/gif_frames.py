@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import pairwise
 from typing import TypeVar
 
 from ..errors import LimitExceeded, UnreadableSource
 from ..geometry import Box, Size
-from ..headers.gif_outline import CLEARED, RESTORED, Frame, Outline, TooManyBlocks, UnknownBlock, shows_through
+from ..headers.gif_outline import CLEARED, RESTORED, Frame, Outline, TooManySteps, UnknownBlock, shows_through
 
 MAX_FRAMES = 10_000
 """The maximum number of frames of a GIF or WebP, and of pages of a TIFF."""
-MAX_BLOCKS = 1_000_000
-"""The maximum number of data blocks in a GIF. This many full blocks hold 256 MB.
+MAX_STEPS = 60_000
+"""The maximum number of steps to walk over a GIF, see `Outline`. Each takes half a microsecond.
 
-Walking over them in Python takes a fraction of a second.
+A file of 100 MB takes less than 10,000, and a frame takes four or five.
 """
 # Of the part of the screen that all frames need together. Decoders hold it, or decode all pixels of a frame although
 # most lie outside of the screen.
@@ -37,7 +36,7 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
 
     Raises:
         UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
+        LimitExceeded: If it takes more than `MAX_STEPS`.
     """
     outline = _outline(descriptor)
     try:
@@ -49,27 +48,27 @@ def check_gif(descriptor: int, ref: str, frames: int) -> None:
         raise UnreadableSource(ref, f"a GIF with an unknown block at byte {error.offset}") from None
     except IndexError:
         raise UnreadableSource(ref, "a GIF that ends within a frame") from None
-    except TooManyBlocks:
-        raise _too_many_blocks() from None
+    except TooManySteps:
+        raise _too_many_steps() from None
 
 
 def frames_of(descriptor: int, most: int) -> list[Frame]:
     """Return the first *most* frames of the GIF at *descriptor*, as far as it is not broken.
 
     Raises:
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
+        LimitExceeded: If it takes more than `MAX_STEPS`.
     """
     found: list[Frame] = []
     try:
-        outline = _outline(descriptor)
-        while len(found) < most and (frame := _next_frame(outline)) is not None:
+        outline = _outline(descriptor, searches=True)  # Pillow looks for frames behind other data, too
+        while len(found) < most and (frame := outline.next_frame()) is not None:
             found.append(frame)
             if len(found) < most:
                 outline.skip_blocks()
     except IndexError:
         pass  # the file ends there: the library reports that
-    except TooManyBlocks:
-        raise _too_many_blocks() from None
+    except TooManySteps:
+        raise _too_many_steps() from None
     return found
 
 
@@ -81,7 +80,8 @@ def check_sizes(frames: Sequence[Frame]) -> None:
     """
     if frames:
         first = frames[0].corner.pixels  # the limits of sources count it
-        needed = Size(max(each.corner.width for each in frames), max(each.corner.height for each in frames)).pixels
+        right = max(frame.box.left + frame.box.width for frame in frames)
+        needed = right * max(frame.box.top + frame.box.height for frame in frames)
         if needed > max(first, _MAX_PIXELS):
             what = "the frames of the GIF cover {:,} pixels"
             raise LimitExceeded(what, needed, _MAX_PIXELS, set_by="this package")
@@ -98,7 +98,7 @@ def is_clear_gif(descriptor: int, screen: Size) -> bool:
     """Return whether a part of *screen* may be clear under a frame of the GIF at *descriptor*.
 
     Raises:
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
+        LimitExceeded: If it takes more than `MAX_STEPS`.
     """
     return is_clear(frames_of(descriptor, MAX_FRAMES), screen)
 
@@ -118,18 +118,11 @@ def masks(frames: Sequence[Frame], blank: Mask, paint: Callable[[Mask, Box, bool
             mask = before
 
 
-def _outline(descriptor: int) -> Outline:
+def _outline(descriptor: int, *, searches: bool = False) -> Outline:
     data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    return Outline(data, complete=True, max_blocks=MAX_BLOCKS)
+    return Outline(data, complete=True, max_steps=MAX_STEPS, searches=searches)
 
 
-def _next_frame(outline: Outline) -> Frame | None:
-    """Return the next frame. Pillow looks for it behind unknown blocks, too."""
-    while True:
-        with suppress(UnknownBlock):
-            return outline.next_frame()
-        outline.skip_byte()
-
-
-def _too_many_blocks() -> LimitExceeded:
-    return LimitExceeded("the GIF has at least {:,} data blocks", MAX_BLOCKS + 1, MAX_BLOCKS, set_by="this package")
+def _too_many_steps() -> LimitExceeded:
+    what = "the GIF has {:,} or more frames, extensions and series of blocks of one length"
+    return LimitExceeded(what, MAX_STEPS + 1, MAX_STEPS, set_by="this package")

@@ -9,7 +9,7 @@ from .header import FileHeader
 
 _START = 13  # the bytes of the screen
 _MAX_BYTES = 60_000
-_MAX_BLOCKS = 4000
+_MAX_STEPS = 1000
 
 # libvips takes these for the size of the screen that the GIF was drawn on, and the first frame for the size.
 _SCREENS = {(640, 480), (640, 512), (800, 600), (1024, 768), (1280, 1024), (1600, 1200)}
@@ -29,7 +29,7 @@ def read(file: BoundedFile) -> FileHeader:
     # A block has at most 255 bytes, so the end of a large file cannot be reached without reading most of it.
     data = file.read(0, max(_START, min(file.size, _MAX_BYTES)))
     complete = len(data) == file.size
-    outline = Outline(data, complete=complete, max_blocks=_MAX_BLOCKS)
+    outline = Outline(data, complete=complete, max_steps=_MAX_STEPS)
     try:
         first = outline.next_frame()
     except IndexError:

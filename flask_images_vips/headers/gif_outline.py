@@ -1,7 +1,13 @@
-"""Walk over the blocks of a GIF, without decoding any pixel."""
+"""Walk over the blocks of a GIF, without decoding any pixel.
+
+Encoders write the data of a frame in blocks of one length, only the last of which is shorter. Blocks of the same length
+are passed together, so even a GIF of 100 MB takes few steps. Only a hostile file has very many blocks of different
+lengths.
+"""
 
 from __future__ import annotations
 
+import struct
 from typing import NamedTuple
 
 from ..geometry import Box, Size
@@ -11,8 +17,11 @@ CLEARED, RESTORED = 2, 3
 """Disposals: what becomes of the part of the screen that a frame has covered, before the next frame is drawn."""
 
 _FRAME, _EXTENSION, _END, _CONTROL = 0x2C, 0x21, 0x3B, 0xF9
+_KINDS = (b",", b"!", b";")
+_BOX = struct.Struct("<4H")
 _START, _ENTRIES = 13, 10  # the blocks begin behind the screen; its flags say how large its table of colours is
-_BLOCKS_A_SERIES = 8  # a frame or an extension takes as long as so many blocks
+_TOGETHER = 64  # blocks of one length that are passed in one step
+_SEARCHED = 1 << 12  # bytes of other data that are passed in one step
 
 
 class UnknownBlock(NotKnown):
@@ -23,8 +32,8 @@ class UnknownBlock(NotKnown):
         self.offset = offset
 
 
-class TooManyBlocks(NotKnown):
-    """There are more blocks than allowed."""
+class TooManySteps(NotKnown):
+    """Walking over the blocks takes more steps than allowed."""
 
 
 class Frame(NamedTuple):
@@ -43,37 +52,39 @@ class Frame(NamedTuple):
 class Outline:
     """The blocks of a GIF that begins with *data*, and ends with it if *complete*.
 
-    At most *max_blocks* are walked over.
+    At most *max_steps* are taken. A step passes a frame, an extension, or some blocks of one length. If it *searches*,
+    other data between the blocks is passed over.
 
     Raises IndexError where *data* ends within a block.
     """
 
-    def __init__(self, data: bytes, *, complete: bool, max_blocks: int) -> None:
+    def __init__(self, data: bytes, *, complete: bool, max_steps: int, searches: bool = False) -> None:
         self._data = data
         self._complete = complete
-        self._max_blocks = max_blocks
+        self._searches = searches
+        self._steps_left = max_steps
         self._offset = _START + _table_bytes(data[_ENTRIES])
-        self._blocks = 0
         self.screen = Size(int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little"))
 
     def next_frame(self) -> Frame | None:
         """Return the next frame; None if there is no other. The frame's blocks come next.
 
         Raises:
-            UnknownBlock, TooManyBlocks: See there.
+            UnknownBlock, TooManySteps: See there.
         """
         data, disposal, clear = self._data, 0, False
         while self._offset < len(data) or not self._complete:
             offset = self._offset
             kind = data[offset]
+            self._step()
             if kind == _END:
                 return None
             if kind == _FRAME:
                 self._offset += 11 + _table_bytes(data[offset + 9])
-                box = Box(*(int.from_bytes(data[at : at + 2], "little") for at in range(offset + 1, offset + 9, 2)))
-                return Frame(box, disposal, clear)
+                return Frame(Box(*_BOX.unpack_from(data, offset + 1)), disposal, clear)
             if kind != _EXTENSION:
-                raise UnknownBlock(offset)
+                self._skip_unknown()
+                continue
             if data[offset + 1] == _CONTROL and data[offset + 2]:
                 disposal, clear = data[offset + 3] >> 2 & 7, bool(data[offset + 3] & 1)
             self._offset += 2
@@ -84,28 +95,31 @@ class Outline:
         """Skip the blocks that come next, up to the empty one that ends them.
 
         Raises:
-            TooManyBlocks: See there.
+            TooManySteps: See there.
         """
-        data, offset, blocks = self._data, self._offset, self._blocks + _BLOCKS_A_SERIES
+        data, offset = self._data, self._offset
         while length := data[offset]:
-            offset += 1 + length
-            blocks += 1
-            if blocks > self._max_blocks:
-                break
-        if blocks > self._max_blocks:
-            raise TooManyBlocks
-        self._offset, self._blocks = offset + 1, blocks
+            self._step()
+            step = length + 1
+            lengths = data[offset : offset + _TOGETHER * step : step]
+            offset += step * (len(lengths) - len(lengths.lstrip(lengths[:1])))
+        self._offset = offset + 1
 
-    def skip_byte(self) -> None:
-        """Skip one byte of an unknown block.
+    def _skip_unknown(self) -> None:
+        """Skip a byte of an unknown block, and others that begin no block either."""
+        if not self._searches:
+            raise UnknownBlock(self._offset)
+        start = self._offset + 1
+        end = min(start + _SEARCHED, len(self._data))
+        for kind in _KINDS:
+            found = self._data.find(kind, start, end)
+            end = end if found < 0 else found
+        self._offset = end
 
-        Raises:
-            TooManyBlocks: See there.
-        """
-        self._offset += 1
-        self._blocks += 1
-        if self._blocks > self._max_blocks:
-            raise TooManyBlocks
+    def _step(self) -> None:
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise TooManySteps
 
 
 def shows_through(before: Frame | None, frame: Frame, screen: Size) -> bool:

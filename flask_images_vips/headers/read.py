@@ -17,6 +17,7 @@ from ..geometry import ORIENTATIONS
 from . import gif, heif, jpeg, png, tiff, webp
 from .bounded import BoundedFile, NotKnown
 from .header import FileHeader
+from .kinds import image_of, refusal
 
 _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "jpeg": jpeg.read,
@@ -26,8 +27,7 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "avif": heif.read,
     "tiff": tiff.read,
 }
-SNIFFED = 12
-"""The number of bytes that `sniff` needs."""
+_SNIFFED = 12  # bytes that `_sniff` needs
 
 
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
@@ -47,11 +47,11 @@ def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequenc
         file = BoundedFile(descriptor, ref)
         if not file.size:
             raise file.broken("the file is empty")
-        format = sniff(file.read(0, min(SNIFFED, file.size)))
+        format = _sniff(file.read(0, min(_SNIFFED, file.size)))
         if format is None:
             return None
         if format not in inputs:
-            raise UnsupportedSource(ref, f"{format} is not among the formats in use")
+            raise UnsupportedSource(ref, refusal(image_of(format), inputs, "this package"))
         header = _READERS[format](file)
     except NotKnown:
         return None
@@ -72,7 +72,7 @@ def check_parts(descriptor: int, ref: str) -> None:
         read_header(descriptor, ref, auto_orient=False)
 
 
-def sniff(start: bytes) -> str | None:
+def _sniff(start: bytes) -> str | None:
     """Return the format of a file that begins with *start*, or None if it is not known."""
     if start[4:8] == b"ftyp":  # `heif` tells which kind of file this is
         return "avif"

@@ -13,7 +13,7 @@ MAX_SCANS = 200
 
 _MAX_PIXELS = 2**31  # of all scans, if all were in one tile; in a strip, libtiff stops after 100 scans
 _TIFF = b"II", b"MM"
-_PIECE = 1 << 20
+_PIECE = 1 << 18  # other threads run between two pieces
 _LENGTH = 5
 # A marker, and the only length that decoders accept for this number of components. Within pixels, a zero follows each
 # byte of 255. Other data looks like this once in 2 ** 38 bytes.

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ..cache.folder import make_parents
 from ..config.checks import Secret
 from ..config.keys import Config
 from ..rendition import REVISION
@@ -185,7 +186,7 @@ class FrontDoor:
 
     def _take_over(self) -> None:
         """Create the folder, or remove the links in it, and store the stamp."""
-        os.makedirs(os.path.dirname(self.folder), exist_ok=True)
+        make_parents(self.folder)
         with contextlib.suppress(FileExistsError):
             _make_folder(self.folder)
         self.empty()

@@ -1,4 +1,4 @@
-"""Expand presets, and refuse options and widths that the application does not allow.
+"""Expand presets, and refuse options that the application does not allow.
 
 This module does no I/O.
 """
@@ -6,23 +6,21 @@ This module does no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..config.keys import Config
-from ..errors import ConfigError, InvalidOption, did_you_mean
+from ..errors import ConfigError, Faults, InvalidOption, did_you_mean
+from ..formats import AUTO, Format
 from .options import DECLARED, Options, write_query
-from .parsing import ParseError
-from .scalars import Side
 from .values import MODES
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Presets:
-    """The presets and the allowed widths of one application. *writes* returns whether its formats can be written here.
+    """The presets of one application. *writes* returns whether its formats can be written here.
 
     Raises:
         ConfigError: If a preset has an invalid name or option, or ``IMAGES_ONLY_PRESETS`` is set without presets.
@@ -32,28 +30,34 @@ class Presets:
         self._named = dict(config.presets or {})
         self.only = config.only_presets
         self._writes = writes
-        self._options = {name: _checked(name, options) for name, options in self._named.items()}
+        self._options = _checked(self._named, config.output_formats)
         self._allowed = list(self._options.values())
         # A URL may omit the format of a preset, see `expanded`.
         self._allowed += [(replace(options, format=None), default) for options, default in self._allowed]
-        own = {options.width for options, _ in self._allowed if options.width is not None}
-        self._widths = sorted({*config.allowed_widths, *own}) if config.allowed_widths else []
         if self.only and not self._named:
-            raise ConfigError("IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: every image would be refused.")
+            raise ConfigError(
+                "IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: every image would be refused. Add your presets to "
+                "IMAGES_PRESETS, such as {'avatar': {'width': 96, 'height': 96}}."
+            )
 
     def __contains__(self, name: object) -> bool:
         return name in self._named
 
     @property
-    def restricting(self) -> bool:
-        """Whether `check` can refuse anything."""
-        return self.only or bool(self._widths)
+    def widths(self) -> set[int]:
+        """The widths of the pictures of those presets that say one, in pixels."""
+        return {_outer_width(options.settled()) for options, _ in self._allowed} - {0}
+
+    def include(self, options: Options, *, default_quality: bool) -> bool:
+        """Return whether *options* are those of a preset. *default_quality* is true if the URL has no quality."""
+        asked = _rendered(options)
+        # The focal point depends on the picture, so a URL may add one to a preset.
+        return any((each, default_quality) in self._allowed for each in (asked, replace(asked, focal=None)))
 
     def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """Return *keywords* with the options of their preset added, and with an allowed width.
+        """Return *keywords* with the options of their preset added.
 
-        *keywords* override the preset. A width that is not allowed becomes the next larger one, or the largest, and
-        the height is scaled with it. A format that cannot be written here is omitted, so that the picture has the
+        *keywords* override the preset. A format that cannot be written here is omitted, so that the picture has the
         format of its path.
 
         Raises:
@@ -61,16 +65,10 @@ class Presets:
         """
         given = dict(keywords)
         name = given.pop("preset", None)
-        if name is not None and name not in self._named:
+        if name is not None and not (isinstance(name, str) and name in self._named):
             expected = f"one of IMAGES_PRESETS ({self._names()}){did_you_mean(name, self._named)}"
             raise InvalidOption("preset", name, expected=expected)
-        given = {**self._of(name, given), **given} if name is not None else given
-        width = _side(given.get("width")) if self._widths else None
-        if width is not None and width not in self._widths:
-            given["width"] = next((wide for wide in self._widths if wide > width), self._widths[-1])
-            if (height := _side(given.get("height"))) is not None:
-                given["height"] = max(1, round(height * given["width"] / width))
-        return given
+        return {**self._of(name, given), **given} if name is not None else given
 
     def _of(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of the preset *name*, for a picture whose other options are *given*."""
@@ -79,28 +77,13 @@ class Presets:
             del options["format"]
         return options
 
-    def allowed(self, widths: Iterable[int]) -> list[int]:
-        """Return the allowed width for each of *widths*, in pixels, chosen as in `expanded`."""
-        return [self.expanded({"width": width})["width"] for width in widths] if self._widths else list(widths)
-
     def check(self, options: Options, *, default_quality: bool) -> None:
         """Refuse *options* that the application does not allow. *default_quality* is true if the URL has no quality.
 
         Raises:
-            InvalidOption: If the width is not allowed, or if ``IMAGES_ONLY_PRESETS`` is set and no preset has these
-                options.
+            InvalidOption: If ``IMAGES_ONLY_PRESETS`` is set and no preset has these options.
         """
-        if self._widths and options.width is not None and options.width not in self._widths:
-            widths = ", ".join(map(str, self._widths))
-            raise InvalidOption(
-                "width", options.width, expected=f"a width of IMAGES_ALLOWED_WIDTHS or of a preset ({widths})"
-            )
-        if not self.only:
-            return
-        asked = _rendered(options)
-        # The focal point depends on the picture, so a URL may add one to a preset.
-        alike = asked, replace(asked, focal=None)
-        if not any((each, default_quality) in self._allowed for each in alike):
+        if self.only and not self.include(options, default_quality=default_quality):
             expected = f"the options of one of IMAGES_PRESETS ({self._names()}), because IMAGES_ONLY_PRESETS is set"
             raise InvalidOption("options", options.canonical(), expected=expected)
 
@@ -108,26 +91,59 @@ class Presets:
         return ", ".join(self._named) or "which is empty"
 
 
-def _checked(name: Any, keywords: Mapping[str, Any]) -> tuple[Options, bool]:
-    """Return the options of a preset, and whether it has no quality.
+def _checked(presets: Mapping[Any, Mapping[str, Any]], formats: Sequence[str]) -> dict[str, tuple[Options, bool]]:
+    """Return the options of each preset, and whether it has no quality. *formats* may be served.
 
     Raises:
-        ConfigError: If the name or an option of the preset is invalid.
+        ConfigError: If names or options are invalid. It lists them all.
     """
-    what = f"IMAGES_PRESETS[{name!r}]"
+    faults, found = Faults(), {}
+    for name, keywords in presets.items():
+        what = f"IMAGES_PRESETS[{name!r}]"
+        with faults.catch():
+            _check_name(what, name)
+        with faults.catch():
+            query = _query(what, keywords)
+            options = _options(what, query)
+            _check_format(what, options.format, formats)
+            found[name] = _rendered(options), not query.get(DECLARED["quality"].short)
+    faults.check()
+    return found
+
+
+def _check_name(what: str, name: Any) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(f"{what}: expected a name of letters, digits, - and _.")
     if name in MODES:
         raise ConfigError(f"{what} is named like a mode: url_for('images.{name}', …) already has a meaning. Rename it.")
-    for keyword in keywords:
-        if keyword not in DECLARED:
-            raise ConfigError(f"{what}: {keyword!r} is not an option{did_you_mean(keyword, DECLARED)}")
-    query = write_query(keywords)
+
+
+def _check_format(what: str, format: Format | None, formats: Sequence[str]) -> None:
+    if format is not None and format is not AUTO and format.name not in formats:
+        raise ConfigError(f"{what}: IMAGES_OUTPUT_FORMATS does not contain {format.name}. Add it there.")
+
+
+def _query(what: str, keywords: Mapping[str, Any]) -> dict[str, str]:
+    unknown = [keyword for keyword in keywords if keyword not in DECLARED]
+    if unknown:
+        raise ConfigError(*(f"{what}: {name!r} is not an option{did_you_mean(name, DECLARED)}" for name in unknown))
+    return write_query(keywords)
+
+
+def _options(what: str, query: Mapping[str, str]) -> Options:
+    faults = Faults()
+    for short, value in query.items():  # one by one, because the parser stops at the first invalid value
+        with faults.catch():
+            _parsed(what, {short: value})
+    faults.check()
+    return _parsed(what, query)
+
+
+def _parsed(what: str, query: Mapping[str, str]) -> Options:
     try:
-        options = Options.parse(query)
+        return Options.parse(query)
     except InvalidOption as error:
         raise ConfigError(f"{what}: {error}.") from None
-    return _rendered(options), not query.get(DECLARED["quality"].short)
 
 
 def _rendered(options: Options) -> Options:
@@ -135,11 +151,9 @@ def _rendered(options: Options) -> Options:
     return replace(options, download=None, expires=None)
 
 
-def _side(value: object) -> int | None:
-    """Return *value* in pixels, or None if it is missing or invalid.
-
-    Invalid values are refused when the URL is requested.
-    """
-    with suppress(ParseError):
-        return None if value is None else Side.parse(str(value))
-    return None
+def _outer_width(settled: Options) -> int:
+    """Return how wide a picture with these options is with its padding and border; 0 if the source decides that."""
+    if settled.width is None:
+        return 0
+    _, right, _, left = settled.padding
+    return left + settled.width + right + 2 * (settled.border.width if settled.border else 0)

@@ -20,7 +20,7 @@ from enum import Enum, auto
 
 from ..cache.per_process import PerProcess
 from ..engines.engine import out_of_memory, overtime
-from ..errors import Busy
+from ..errors import Busy, shown
 from ..formats import is_file_of
 from ..rendering.job import Result
 from ..rendering.request import Request, Work
@@ -37,6 +37,7 @@ _LOST = 5  # connections that closed before a renderer had begun, because the po
 _MAX_ANSWER = 1 << 28  # bytes, more than any rendition or set of copies has
 _TRIES = 2  # attempts, if the renderer dies before the deadline
 _LONGEST_WAIT = 3600.0
+_AT_ONCE_SECONDS = 0.02  # a free renderer begins within this time, so a request that has waited enough waits as long
 _MOST_SAID = 1000  # messages of renderers that a process logs
 _PAUSE_SECONDS = 0.02  # before another connection, longer each time
 _GLANCE_SECONDS, _FROZEN_SECONDS = 0.25, 1.0  # a wait of 0.25 s that takes more than 1 s means that it was frozen
@@ -117,8 +118,8 @@ class Pool:
         if causes[-1] is _Cause.MEMORY:
             raise out_of_memory(self.memory)
         if _Cause.CRASH not in causes:
-            raise Busy(f"two renderers of {ref!r} were killed")
-        raise Crashed(f"a renderer died twice over {ref!r}")
+            raise Busy(f"two renderers of {shown(ref)} were killed")
+        raise Crashed(f"a renderer died twice over {shown(ref)}")
 
     @contextmanager
     def _under_way(self, yields: bool) -> Iterator[None]:
@@ -144,7 +145,7 @@ class Pool:
                 try:
                     pid = self._begin(connection, request, descriptors, until, budget.left)
                 except TimeoutError:
-                    raise Busy(f"waited {self.patience:g} s for a renderer") from None
+                    raise Busy(f"waited {self.patience:g} s for a renderer (IMAGES_LOCK_TIMEOUT)") from None
                 except OSError as error:  # the renderer or the pool ended just before it read the request
                     reason = error
                     continue
@@ -155,7 +156,7 @@ class Pool:
         self, connection: socket.socket, request: Request, descriptors: Sequence[int], until: float, seconds: float
     ) -> int:
         """Send *request*, wait until a renderer begins with it, and return the renderer's process ID."""
-        connection.settimeout(min(max(0.001, self.place.grace(), until - time.monotonic()), _LONGEST_WAIT))
+        connection.settimeout(min(max(_AT_ONCE_SECONDS, self.place.grace(), until - time.monotonic()), _LONGEST_WAIT))
         fields = {"request": request.to_json(), "seconds": seconds, "memory": self.memory}
         wire.send(connection, fields, descriptors=descriptors)
         self._process.get().lease.hold()
@@ -212,8 +213,8 @@ class Pool:
         ending = "killed" if killed else signal.Signals(-number).name if number < 0 else f"exit code {number}"
         megabytes = int(note.get("peak_bytes", 0)) // 1_000_000
         logger.warning(
-            "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB",
-            ref,
+            "A renderer ended while it rendered %s (%s): %.2f s of %.2f s, %d MB",
+            shown(ref),
             ending,
             death.seconds,
             budget.limit,

@@ -127,7 +127,7 @@ def test_the_size_is_upright_where_pictures_are_turned(tmp_path: Path) -> None:
 def test_only_the_formats_in_use_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     path.write_bytes(seeds()["gif"])
-    with path.open("rb") as file, pytest.raises(UnsupportedSource, match="gif is not among the formats in use"):
+    with path.open("rb") as file, pytest.raises(UnsupportedSource, match="the file is a GIF image; expected"):
         read_header(file.fileno(), "a.gif", auto_orient=True, inputs=["jpeg", "png"])
 
 

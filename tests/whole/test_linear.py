@@ -371,17 +371,14 @@ def opened(path: Path, data: bytes) -> Iterator[int]:
 
 
 def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gif_frames, "MAX_BLOCKS", 1000)
+    monkeypatch.setattr(gif_frames, "MAX_STEPS", 1000)
     monkeypatch.setattr(reader, "_MAX_READS", 2000)
     engine = PillowEngine()
     with opened(tmp_path / "some.gif", gif(900)) as descriptor:
         gif_frames.check_gif(descriptor, "some.gif", 2)
         assert engine.header(descriptor, "some.gif").frames == 2
-    with opened(tmp_path / "many.gif", gif(3000)) as descriptor:
-        with pytest.raises(LimitExceeded):
-            gif_frames.check_gif(descriptor, "many.gif", 2)
-        with pytest.raises(LimitExceeded):
-            engine.header(descriptor, "many.gif")
+    with opened(tmp_path / "many.gif", gif(3000)) as descriptor, pytest.raises(LimitExceeded):
+        engine.header(descriptor, "many.gif")
     extensions = gif(1)[:19] + b"\x21\xfe\0" * 3000 + gif(1)[19:]
     with opened(tmp_path / "extensions.gif", extensions) as descriptor, pytest.raises(LimitExceeded):
         gif_frames.check_gif(descriptor, "extensions.gif", 2)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from PIL import Image
 
 from ...errors import InvalidOption
-from ...formats import INPUTS, PNG, Format
+from ...formats import DEFAULT_INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
@@ -49,7 +49,7 @@ class PillowEngine:
         self,
         *,
         auto_orient: bool = True,
-        inputs: Sequence[str] = INPUTS,
+        inputs: Sequence[str] = DEFAULT_INPUTS,
         timeout: float = 10.0,
         effort: str = "balanced",
         maps_files: bool = False,

@@ -17,8 +17,10 @@ from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedS
 from ...geometry import ORIENTATIONS, Turn
 from ...headers import png
 from ...headers.coding import read_coding
+from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
-from ...headers.read import SNIFFED, sniff
+from ...headers.kinds import SVG, kind_of, refusal
+from ...system_errors import is_passing
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -52,14 +54,19 @@ class Reader:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnreadableSource: If Pillow fails within the block, because the image is broken.
             LimitExceeded: If reading takes longer than the timeout, or takes too many steps.
+            OSError: If the file cannot be read at the moment.
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
+            icon = largest_picture(descriptor, ref) if "ico" in self.inputs and is_icon(descriptor) else None
+            # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
+            formats = [name.upper() for name in self.inputs] if icon is None else ["ICO", "PNG"]
             with (
-                self._file(descriptor, only_header) as file,
-                # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
-                Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
+                self._file(descriptor, only_header) if icon is None else io.BytesIO(icon) as file,
+                Image.open(file, formats=formats) as image,
             ):
+                if icon is not None:
+                    image.format = "ICO"
                 correct_info(image)
                 image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
@@ -70,15 +77,17 @@ class Reader:
         except UnidentifiedImageError as error:
             raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
-            raise UnreadableSource(ref, _reason(error, descriptor)) from error
+            if isinstance(error, OSError) and is_passing(error):
+                raise
+            raise UnreadableSource(ref, f"Pillow cannot decode it: {_reason(error, descriptor)}") from error
 
     def _unidentified(self, descriptor: int) -> str:
         """Return why Pillow does not open the file."""
-        format = sniff(os.pread(descriptor, SNIFFED, 0))
-        if format is None or format not in self.inputs:
-            return f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
-        fault = png.fault(descriptor) or "its header is broken, or of a kind that Pillow does not read"
-        return f"Pillow cannot open the {format.upper()}: {fault}"
+        kind = kind_of(descriptor)
+        if kind == SVG:
+            return f"the file is {kind}. SVG needs libvips, and no option that only Pillow renders"
+        fault = png.fault(descriptor)
+        return f"Pillow cannot open it: {fault}" if fault else refusal(kind, self.inputs, "Pillow")
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
         if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):

@@ -25,6 +25,7 @@ from . import shared_decode as once
 from .deadline import Deadline
 from .effects import turn
 from .fork_safety import note_pixels
+from .input import reading
 from .load import pyvips
 from .reader import ERRORS, Reader, apart, has, has_detail, has_palette, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
@@ -77,7 +78,7 @@ class VipsEngine:
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
-        try:
+        with _failing(ref, descriptor):
             format, image = self._reader.open(descriptor, ref, only_header=True)
             return Header(
                 upright_size(image),
@@ -87,8 +88,6 @@ class VipsEngine:
                 whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
                 palette=has_palette(image),
             )
-        except FAILURES as error:
-            raise _failure(ref, error, descriptor) from error
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
         with self._pixels(ref, descriptor) as deadline:
@@ -134,12 +133,9 @@ class VipsEngine:
         if source is None or box is None:
             return None
         plain = Spec(Options(), PNG, Geometry(box.size, box.size))
-        with source.open() as descriptor:
-            try:
-                mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
-                return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
-            except FAILURES as error:
-                raise _failure(source.ref, error, descriptor, "as a watermark: ") from error
+        with source.open() as descriptor, _failing(source.ref, descriptor, "as a watermark: "):
+            mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
+            return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
 
     def _smart_position(self, descriptor: int, ref: str, spec: Spec) -> tuple[int, int]:
         """Return where a smart crop puts the top left corner of the first frame on the canvas, in pixels."""
@@ -157,15 +153,32 @@ class VipsEngine:
             UnreadableSource: If it fails otherwise.
             LimitExceeded: If it takes longer than the timeout.
             Busy: If no thread can be started to enforce the timeout.
+            OSError: If the file cannot be read at the moment.
         """
         note_pixels()
-        with Deadline(self.timeout) as deadline:
+        with Deadline(self.timeout) as deadline, _failing(ref, descriptor):
             try:
                 yield deadline
             except FAILURES as error:
                 if deadline.over:
                     raise overtime(deadline.seconds, self.timeout) from error
-                raise _failure(ref, error, descriptor) from error
+                raise
+
+
+@contextmanager
+def _failing(ref: str, descriptor: int, use: str = "") -> Iterator[None]:
+    """Convert the errors of libvips while the block reads or renders the file *ref*, open at *descriptor*.
+
+    *use* says what the file is used for, if it is not the source.
+
+    Raises:
+        UnsupportedHere, UnreadableSource, OSError: See `VipsEngine._pixels`.
+    """
+    with reading(descriptor):
+        try:
+            yield
+        except FAILURES as error:
+            raise _failure(ref, error, descriptor, use) from error
 
 
 def _failure(ref: str, error: Exception, descriptor: int, use: str = "") -> Exception:
@@ -179,4 +192,4 @@ def _failure(ref: str, error: Exception, descriptor: int, use: str = "") -> Exce
     why = reason(error)
     kind = UnsupportedHere if abilities.is_beyond(why) else UnreadableSource
     fault = png.fault(descriptor) or ("" if has_detail(error) else "libvips gives no reason")
-    return kind(ref, f"{use}{why} ({fault})" if fault else use + why)
+    return kind(ref, f"{use}libvips cannot decode it: {why}" + (f" ({fault})" if fault else ""))
