@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -36,6 +35,7 @@ from .rendering.limits import Limits
 from .rendering.request import Request, Work, settings_of
 from .rendition import source_folder
 from .sources.source import Source
+from .waiting import waiting_since
 
 REVISION = 1
 """Increment this when the stored form of any fact changes."""
@@ -281,7 +281,7 @@ class Facts:
         return box
 
     def _run(self, request: Request, descriptor: int, ref: str, seconds: float) -> Result:
-        return self._renderers.run(request, [descriptor], [ref], since=time.monotonic(), budget=Budget(seconds)).result
+        return self._renderers.run(request, [descriptor], [ref], since=waiting_since(), budget=Budget(seconds)).result
 
     def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
         key = self._key(source, kind)
@@ -313,7 +313,7 @@ class Facts:
         return _key(source, kind, f"{self.settings}\n{source.identity}")
 
     def _stored(self, key: Key, source: Source, make: Callable[[], bytes]) -> bytes:
-        with self._cache.get_or_create(key, source.mtime_ns, make) as entry:
+        with self._cache.get_or_create(key, source.mtime_ns, make, since=waiting_since()) as entry:
             return entry.read()
 
 
