@@ -38,6 +38,7 @@ from servers import IN_THREAD
 from flask_images_vips import resized_img_size, resized_img_src, urls
 from flask_images_vips.errors import BadSignature, InvalidPath, SourceChanged, UnreadableSource
 from flask_images_vips.facts import Facts
+from flask_images_vips.formats import INPUTS
 
 MakeApp = Callable[..., Flask]
 
@@ -163,7 +164,7 @@ def test_what_is_no_picture_of_the_formats_in_use_is_422_and_starts_no_program(
     engine: str, name: str, make_app: MakeApp, static: Path, events: list[tuple[str, str]]
 ) -> None:
     (static / name).write_bytes(_polyglots()[name])
-    app = make_app(IMAGES_ENGINE=engine)
+    app = make_app(IMAGES_ENGINE=engine, IMAGES_INPUT_FORMATS=INPUTS)
     app.testing = True
     assert app.test_client().get(url_of(app, name, width=20, format="png")).status_code == 422
     assert {event for event, _ in events} == {"open"}
