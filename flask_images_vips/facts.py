@@ -203,12 +203,14 @@ class Facts:
     def add_failure(self, source: Source, mark: Source | None, error: ImagesError, made: Size) -> None:
         """Remember that *source* with the watermark *mark* cannot be decoded, if *error* means that.
 
-        *made* is the size of the rendition that failed. If this were not remembered, each other rendition would crash a
-        decoder again, or take as long again.
+        *made* is the size of the rendition that failed, no pixels if the source does not state its size. If this were
+        not remembered, each other rendition would crash a decoder again, or take as long again.
         """
         limits = isinstance(error, LimitExceeded) and error.set_by in ("IMAGES_RENDER_TIMEOUT", "IMAGES_RENDER_MEMORY")
         if isinstance(error, CrashedDecoder) or (limits and made.pixels <= _SMALL_PIXELS):
             self.failures.add(("decoding", source, mark), error, _LIMIT_SECONDS)
+        if not made.pixels and isinstance(error, LimitExceeded) and error.set_by == "this package":
+            self.failures.add(("header", source, ()), error, _LIMIT_SECONDS)  # the render has failed at its header
 
     def _find(self, fact: str, source: Source, *details: Any) -> Any:
         find: dict[str, Callable[..., Any]] = {

@@ -24,7 +24,7 @@ from flask_images_vips.errors import ConfigError
 
 MakeApp = Callable[..., Flask]
 
-INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+INSTALL = "Install it with: pip install --upgrade pyvips pyvips-binary"
 REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
 USE_WHEEL = f"To use the libvips of pyvips-binary instead, run: {REINSTALL}"
 UPGRADE = "Install a newer libvips with: pip install --upgrade pyvips-binary"
