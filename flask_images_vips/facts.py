@@ -207,10 +207,13 @@ class Facts:
         not remembered, each other rendition would crash a decoder again, or take as long again.
         """
         limits = isinstance(error, LimitExceeded) and error.set_by in ("IMAGES_RENDER_TIMEOUT", "IMAGES_RENDER_MEMORY")
-        if isinstance(error, CrashedDecoder) or (limits and made.pixels <= _SMALL_PIXELS):
+        decoding = isinstance(error, CrashedDecoder) or (limits and made.pixels <= _SMALL_PIXELS)
+        if decoding:
             self.failures.add(("decoding", source, mark), error, _LIMIT_SECONDS)
-        if not made.pixels and isinstance(error, LimitExceeded) and error.set_by == "this package":
-            self.failures.add(("header", source, ()), error, _LIMIT_SECONDS)  # the render has failed at its header
+        own = isinstance(error, LimitExceeded) and error.set_by == "this package"
+        if mark is None and not made.pixels and (decoding or own):
+            # Perhaps its header has failed. A page would wait for it, and its picture is not shown meanwhile anyway.
+            self.failures.add(("header", source, ()), error, _LIMIT_SECONDS)
 
     def _find(self, fact: str, source: Source, *details: Any) -> Any:
         find: dict[str, Callable[..., Any]] = {

@@ -33,6 +33,7 @@ from engines.test_engine import furthest
 from flask import Flask
 from fuzz_route import Route, mutants, png, png_chunk, seeds, varied_seeds
 from PIL import Image
+from pool import many_pngs, many_tiffs
 from servers import IN_THREAD
 
 from flask_images_vips import resized_img_size, resized_img_src, urls
@@ -43,6 +44,7 @@ from flask_images_vips.formats import INPUTS
 MakeApp = Callable[..., Flask]
 
 MUTANTS = 50_000
+ATTACKERS = {**many_pngs.ATTACKERS, **many_tiffs.ATTACKERS}
 REFUSED = (0x04, 0x17, 0x99)  # the colour of what may not be seen
 
 _events: list[tuple[str, str]] = []
@@ -354,6 +356,19 @@ def test_bombs_are_refused_by_their_headers(engine: str, tmp_path: Path) -> None
             assert (status, renders) == (422, 0), name
         assert milliseconds < 10_000, name
         assert megabytes < 20, name
+
+
+@pytest.mark.parametrize(
+    "name", ["later frames of 65535.gif", "cross.gif", "one tile 4.tif", "header.png", "header.tif"]
+)
+def test_an_application_that_lifts_the_limit_of_pillow_does_not_lift_ours(
+    name: str, make_app: MakeApp, static: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    (static / name).write_bytes(_bombs()[name] if name.startswith("header") else ATTACKERS[name]())
+    app = make_app(IMAGES_ENGINE="pillow", IMAGES_MAX_RENDERS=0)
+    assert app.test_client().get(url_of(app, name, width=20, format="webp")).status_code == 422
+    assert "; the limit is" in caplog.text
 
 
 def test_a_drawing_is_drawn_only_where_that_is_configured(make_app: MakeApp, static: Path) -> None:
