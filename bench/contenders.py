@@ -21,16 +21,6 @@ from bench.workload import Case
 
 Render = Callable[[Path, Case], bytes]
 
-# The settings of this package's libvips engine, so that bare pyvips and the limit write the same files.
-_SAVE: dict[str, dict[str, Any]] = {
-    "jpeg": {"optimize_coding": True},
-    "png": {"compression": 3, "filter": "sub"},
-    "webp": {"effort": 2},
-    "avif": {"effort": 2},
-    "gif": {"effort": 4, "dither": 0.5},
-}
-_WITH_QUALITY = {"jpeg", "webp", "avif"}
-
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -180,8 +170,13 @@ def no_metadata() -> dict[str, Any]:
 
 
 def _saved(picture: Any, case: Case) -> bytes:
-    quality = {"Q": case.quality} if case.output in _WITH_QUALITY else {}
-    data: bytes = picture.write_to_buffer(f".{case.output}", **no_metadata(), **_SAVE[case.output], **quality)
+    """Encode *picture* with the settings of this package for photographs, so that the files are the same."""
+    from flask_images_vips.engines.encoder_settings import arguments_of
+    from flask_images_vips.formats import by_name
+    from flask_images_vips.options.options import Options
+
+    settings = arguments_of("vips", "balanced", by_name(case.output), Options(quality=case.quality), flat=False)
+    data: bytes = picture.write_to_buffer(f".{case.output}", **no_metadata(), **settings)
     return data
 
 

@@ -242,6 +242,27 @@ def quality(results: Results, theme: dict[str, str]) -> Figure | None:
     return figure
 
 
+def scale(results: Results, theme: dict[str, str]) -> Figure | None:
+    curves = [point for point in results.get("quality", {}).get("curves", []) if "ssimulacra2" in point]
+    if not curves:
+        return None
+    figure, axes = plt.subplots(figsize=(7.2, 3.6))
+    for format, colour in (("jpeg", "slow"), ("webp", "third"), ("avif", "ours")):
+        of_curve = [point for point in curves if (point["format"], point["contender"]) == (format, OURS)]
+        qualities = sorted({point["quality"] for point in of_curve})
+        means = [
+            np.mean([point["ssimulacra2"] for point in of_curve if point["quality"] == quality])
+            for quality in qualities
+        ]
+        axes.plot(qualities, means, marker="o", ms=3, color=theme[colour], label=format)
+    axes.set_xlabel("quality")
+    axes.set_ylabel("SSIMULACRA2")
+    axes.set_title("What a quality looks like: 400×300, mean of the photographs")
+    axes.grid()
+    axes.legend()
+    return figure
+
+
 PLOTS: dict[str, tuple[Draw, str]] = {
     "engines": (engines, "CPU of one rendition by each engine, with its spread; shorter is better."),
     "densities": (
@@ -257,4 +278,5 @@ PLOTS: dict[str, tuple[Draw, str]] = {
     "stampede": (stampede, "Many clients that request one new picture at once; shorter is better."),
     "memory": (memory, "Peak memory of all the server's processes, and the growth of one process; shorter is better."),
     "quality": (quality, "Nearness to the reference and bytes; up and to the left is better."),
+    "scale": (scale, "How good a quality looks in each format; the nearer the lines are, the better."),
 }

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .access import PUBLIC, Public
     from .compat import Transform, modes
     from .extension import Images
+    from .formats import raw
     from .page.helpers import (
         resized_img_attrs,
         resized_img_hint,
@@ -29,6 +30,7 @@ _MODULES = {
     "Public": ".access",
     "Transform": ".compat",
     "modes": ".compat",
+    "raw": ".formats",
     "resized_img_attrs": ".page.helpers",
     "resized_img_hint": ".page.helpers",
     "resized_img_placeholder": ".page.helpers",
@@ -47,6 +49,7 @@ __all__ = [
     "Public",
     "Transform",
     "modes",
+    "raw",
     "resized_img_attrs",
     "resized_img_hint",
     "resized_img_placeholder",

@@ -20,7 +20,9 @@ class Format:
     *max_side* is the longest side that a file can have, in pixels. *lossy* is true if the encoders take a quality,
     *animated* if a file can hold several frames, and *metadata* if it can hold EXIF and an ICC profile. *by_extension*
     is true if a path with one of the format's extensions is rendered in this format by default. If it is false, such a
-    path becomes JPEG, unless the URL asks for the format.
+    path becomes JPEG, unless the URL asks for the format. *max_quality* is the highest
+    quality of which a file can look as good as a JPEG. *revision* is part of the cache keys of the format. It is
+    incremented when the same options are encoded otherwise, so that older cache entries are not served.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Format:
     animated: bool = False
     metadata: bool = True
     by_extension: bool = True
+    max_quality: int = 100
+    revision: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Format:
@@ -44,11 +48,26 @@ class Format:
         return AUTO if text.lower() == AUTO.name else by_name(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A quality as the *number* of the format's encoder, instead of on the scale that all formats share."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"raw{self.number}"
+
+
+def raw(number: int) -> Raw:
+    """Return a quality, 1 to 100, as the number of the encoder. Use it as an option or in ``IMAGES_QUALITY``."""
+    return Raw(number)
+
+
 FORMATS = (
     Format("jpeg", "image/jpeg", ".jpg", aliases=("jpg", "jpe", "jfif"), alpha=False, lossy=True),
     Format("png", "image/png", ".png", max_side=2**31 - 1),
-    Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True),
-    Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True),
+    Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True, max_quality=89, revision=1),
+    Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True, revision=1),
     Format("gif", "image/gif", ".gif", animated=True, metadata=False),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),
     Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, by_extension=False),

@@ -18,7 +18,7 @@ from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource, shown
 from .facts import Facts
-from .formats import AUTO, JPEG, Format, by_name, choose, negotiate
+from .formats import AUTO, JPEG, Format, Raw, by_name, choose, negotiate
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
@@ -74,7 +74,7 @@ class Pipeline:
 
     def format_for(self, url: ImageUrl, accept: str) -> Format:
         """Return the format for a *url* with ``format=auto``, negotiated with *accept*, the client's Accept header."""
-        preferred, options = self._negotiable, url.options
+        preferred, options = tuple(other for other in self._negotiable if self._looks_as_asked(other, url)), url.options
         while True:
             format = negotiate(url.file_name, accept, preferred)
             if self.abilities.writes(format, options):
@@ -90,6 +90,15 @@ class Pipeline:
         """
         format = choose(file_name, options.format)
         return format if options.format is not None or self.abilities.writes(format, options) else JPEG
+
+    def _quality(self, url: ImageUrl, format: Format) -> int | Raw:
+        return self.config.quality_of(format.name) if url.default_quality else url.options.quality
+
+    def _looks_as_asked(self, format: Format, url: ImageUrl) -> bool:
+        """Return whether *format* can look as good as *url* asks for. If it cannot, it may be larger and look worse."""
+        quality = self._quality(url, format)
+        animated = choose(url.file_name, None).animated  # a GIF never looks better
+        return isinstance(quality, Raw) or quality <= format.max_quality or url.options.lossless or animated
 
     def _writes(self, options: Options) -> bool:
         format = options.format
@@ -110,8 +119,8 @@ class Pipeline:
         if self.widths.restricting:
             image, trimmed = self.facts.header(source).size, self.facts.trimmed(source, options)
             self.widths.check(image, options, trimmed, default_quality=url.default_quality)
-        if url.default_quality and format.lossy:
-            options = replace(options, quality=config.quality_of(format.name))
+        if format.lossy:
+            options = replace(options, quality=self._quality(url, format))
         return self._rendition(source, options, format)
 
     def _rendition(self, source: Source, options: Options, format: Format) -> Rendition:

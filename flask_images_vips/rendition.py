@@ -70,6 +70,8 @@ class Rendition:
 
     def _digest_of(self, wanted: str, size_bytes: int = _DIGEST_BYTES) -> str:
         parts = [str(REVISION), self.settings, self.source.identity, wanted, self.format.name]
+        if self.format.revision:
+            parts.append(f"revision {self.format.revision}")
         if self.watermark is not None:
             parts.append(self.watermark.identity)
         return digest("\n".join(parts), size_bytes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -20,9 +20,10 @@ from .cache.notices import Notices
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
+from .engines.encoder_settings import number_of
 from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
-from .formats import JPEG
+from .formats import JPEG, NEGOTIABLE
 from .installed import outdated
 from .nginx.front_door import FrontDoor, LinkConditions
 from .pipeline import Pipeline
@@ -53,7 +54,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     """
     config = replace(Config.read(app.config), url=url, name=name)
     check_engine(config.engine)
-    for sentence in outdated():
+    for sentence in (*outdated(), *_own_numbers(config)):
         logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
     if not is_set("IMAGES_CACHE", app.config):
@@ -196,6 +197,18 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return pipeline.render(rendition, time.monotonic(), producer)
 
     return Recompressor(config.recompress_after, pipeline.cache, render)
+
+
+def _own_numbers(config: Config) -> Iterator[str]:
+    """Say for each number in ``IMAGES_QUALITY`` that used to be the number of an encoder what it means now."""
+    numbers = {} if isinstance(config.quality, int) else config.quality
+    for name in NEGOTIABLE:
+        if isinstance(number := numbers.get(name), int):
+            yield (
+                f"IMAGES_QUALITY: the {number} for {name} is on the scale of JPEG now, so the encoder gets "
+                f"{number_of(name, number)}. If it was chosen for the encoder, write raw({number}); otherwise, one "
+                "number for all formats does the same."
+            )
 
 
 def _settings(config: Config) -> str:

@@ -1,5 +1,7 @@
 """Measure how near renditions are to the reference, by SSIM and PSNR, and how the quality option trades it for bytes.
 
+Then find which numbers of the encoders look the same: see `bench.scale`.
+
 The reference is the source, fully decoded, scaled by Pillow's LANCZOS and not encoded.
 """
 
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench import scale, workload
 from bench.contenders import BARE, CONTENDERS, FULL, OURS, PILLOW, Worker, scaled
 from bench.measure import Run
 from bench.tables import Table
@@ -130,16 +133,26 @@ def measure(run: Run) -> dict[str, Any]:
                 case = Case(_of_photograph(photo), FIT, format, quality)
                 of_case = {"photograph": photo, "format": format, "quality": quality}
                 curves += [
-                    {"contender": worker.contender, **of_case, **_compared_by(worker, case)}
-                    for worker in (ours, pillow)
+                    {"contender": worker.contender, **of_case, **_scored_by(worker, case)} for worker in (ours, pillow)
                 ]
             run.on_step(photo)
-    return {"cases": rows, "curves": curves}
+    photographs = [file for file in sorted(workload.PHOTOGRAPHS.iterdir()) if file.suffix in (".jpg", ".png")]
+    return {"cases": rows, "curves": curves, "scale": scale.measure(run, photographs)}
 
 
 def _compared_by(worker: Worker, case: Case) -> dict[str, float]:
     path = write([case.picture])[case.picture.name]
     return compared(worker.render(path, case).data, path, case)
+
+
+def _scored_by(worker: Worker, case: Case) -> dict[str, float]:
+    path = write([case.picture])[case.picture.name]
+    data = worker.render(path, case).data
+    with Image.open(io.BytesIO(data)) as file:
+        made = file.convert("RGB")
+    with Image.open(io.BytesIO(reference(path, case, made.size))) as wanted:
+        score = scale.ssimulacra2(wanted.convert("RGB"), made)
+    return {**compared(data, path, case), "ssimulacra2": round(score, 2)}
 
 
 def tables(data: dict[str, Any]) -> list[Table]:
@@ -159,4 +172,4 @@ def tables(data: dict[str, Any]) -> list[Table]:
         "SSIM, PSNR and bytes of the rendition. The reference is the source, fully decoded, scaled by LANCZOS and not "
         "encoded, so most of the distance is the encoder's. The figures never change, so they have no spread."
     )
-    return [Table(("case", *names), rows, note)]
+    return [Table(("case", *names), rows, note), *scale.tables(data.get("scale", []))]

@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from ..errors import ConfigError, InvalidOption
-from ..formats import ALIASES, NEGOTIABLE, by_name
+from ..formats import ALIASES, NEGOTIABLE, Raw, by_name
 
 Secret = str | bytes
 
@@ -312,11 +312,14 @@ def negotiable(name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def quality(name: str, value: Any) -> int | dict[str, int]:
-    """Accept one number for all formats, or numbers by format."""
-    numbers = list(value.values()) if isinstance(value, Mapping) else [value]
+def quality(name: str, value: Any) -> int | dict[str, int | Raw]:
+    """Accept one number for all formats, or numbers by format, which may be `Raw`."""
+    given = list(value.values()) if isinstance(value, Mapping) else [value]
+    numbers = [each.number if isinstance(each, Raw) and isinstance(value, Mapping) else each for each in given]
     if not all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 100 for number in numbers):
-        raise _wrong(name, value, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}")
+        raise _wrong(
+            name, value, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 80, 'avif': raw(60)}"
+        )
     if isinstance(value, int):
         return value
     try:

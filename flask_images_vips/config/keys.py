@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError, Faults, did_you_mean
-from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS
+from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
 from . import checks, compat
 from .checks import Secret
 
@@ -105,12 +105,12 @@ class Config:
         checks.negotiable,
         "Formats for `format='auto'`, best first. The first one that the browser lists in `Accept` is used.",
     )
-    quality: int | dict[str, int] = key(
+    quality: int | dict[str, int | Raw] = key(
         75,
         "IMAGES_QUALITY",
         checks.quality,
-        "Encoder quality of URLs without `quality`: a number, or numbers by format, such as "
-        "`{'jpeg': 75, 'webp': 75, 'avif': 55}`.",
+        "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': 70}`. The "
+        "same number looks the same in every format; `raw(60)` is the encoder's own number.",
     )
     presets: Mapping[str, Mapping[str, Any]] | None = key(
         None,
@@ -408,7 +408,7 @@ class Config:
         "Share of `IMAGES_CACHE_MAX_SIZE` that remote sources may use.",
     )
 
-    def quality_of(self, format: str) -> int:
+    def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""
         return self.quality if isinstance(self.quality, int) else self.quality.get(format, 75)
 

@@ -1,38 +1,49 @@
-"""Define the encoder settings of both engines, for each format and ``IMAGES_EFFORT``.
+"""Define the arguments of the encoders of both engines, for each format, ``IMAGES_EFFORT`` and quality.
 
-The quality is not part of the settings, because every rendition has its own. This module does no I/O.
+``quality`` is on one scale for all formats: at the same number, they look the same. JPEG is the scale. The other
+encoders have numbers of their own, which `_SCALES` maps it to. This module does no I/O.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
-from ..formats import Format
+from ..formats import Format, Raw
 from ..options.options import Options
 
 Settings = dict[str, dict[str, Any]]
 """The keyword arguments of the engine's encoder (libvips or Pillow), by format name."""
 
+FLAT = 0.5
+"""A picture is flat (a drawing, a screen or text) if this share of its pixels has the colour of the pixel to the right.
+
+Photographs have up to 0.47, most drawings more. One of `FLAT_ROWS` rows is enough to tell. Pictures of more than
+`MOST_FLAT_PIXELS` count as photographs, because an encoder that reads them row by row takes less memory.
+"""
+FLAT_ROWS = 8
+MOST_FLAT_PIXELS = 8_000_000
+
 # The settings at the balanced effort, by engine. Formats that are missing here cannot be written by the engine.
 #
-# The libvips settings were chosen by measuring. AVIF: effort 4, the default, takes ten times as long as effort 2 and
-# saves a tenth of the bytes. WebP: effort 4 takes twice as long as effort 2 and saves a twentieth. PNG: a filter saves
-# a quarter of the bytes of a photograph; trying all filters on each line, at compression 6, takes two to three times
-# the CPU time and saves another 6 %. GIF: effort 7, the default of libvips, takes two to four times as long as effort
-# 4. With half the dither, effort 4 comes as close to the source as effort 7.
+# The libvips settings were chosen by measuring CPU time and bytes at equal SSIMULACRA2. AVIF: effort 1 takes 3.2 to 4
+# times as long as effort 0 and saves 6 to 10 % of the bytes of photographs, but 36 % of flat pictures. WebP: effort 4
+# takes twice as long as effort 2 and saves 3 %; alpha at quality 70 takes half the time and saves 27 to 37 %. PNG: the
+# Paeth filter saves 6 % of photographs; flat pictures are smaller without a filter. GIF: effort 7, the default of
+# libvips, takes two to four times as long as effort 4. With half the dither, effort 4 comes as close to the source.
 _BALANCED: dict[str, Settings] = {
     "vips": {
         "jpeg": {"optimize_coding": True},
-        "png": {"compression": 3, "filter": "sub"},
-        "webp": {"effort": 2},
-        "avif": {"effort": 2},
+        "png": {"compression": 3, "filter": "paeth"},
+        "webp": {"effort": 2, "alpha_q": 70},
+        "avif": {"effort": 0},
         "gif": {"effort": 4, "dither": 0.5},
     },
     "pillow": {
         "jpeg": {"optimize": True},
         "png": {"compress_level": 6},
-        "webp": {"method": 2},
-        "avif": {"speed": 7},
+        "webp": {"method": 2, "alpha_quality": 70},
+        "avif": {"speed": 9},
         "gif": {},
         "tiff": {"compression": "tiff_lzw"},
         "bmp": {},
@@ -45,34 +56,145 @@ _CHANGES: dict[str, dict[str, Settings]] = {
         "balanced": {},
         "fast": {
             "jpeg": {"optimize_coding": False},
-            "png": {"compression": 2},
-            "webp": {"effort": 0},
-            "avif": {"effort": 0},
+            "png": {"compression": 2, "filter": "sub"},
+            "webp": {"effort": 1},
             "gif": {"effort": 1},
         },
         "small": {
-            "jpeg": {"interlace": True, "quant_table": 3},
+            "jpeg": {"interlace": True, "trellis_quant": True, "overshoot_deringing": True, "quant_table": 3},
             "png": {"compression": 9, "filter": "all"},
-            "webp": {"effort": 4},
-            "avif": {"effort": 3},
+            "webp": {"effort": 4, "smart_subsample": True},
+            "avif": {"effort": 2},
         },
     },
     "pillow": {
         "balanced": {},
-        "fast": {
-            "jpeg": {"optimize": False},
-            "png": {"compress_level": 2},
-            "webp": {"method": 0},
-            "avif": {"speed": 9},
-        },
+        "fast": {"jpeg": {"optimize": False}, "png": {"compress_level": 2}, "webp": {"method": 1}},
         "small": {
             "jpeg": {"progressive": True},
             "png": {"compress_level": 9},
             "webp": {"method": 4},
-            "avif": {"speed": 6},
+            "avif": {"speed": 7},
         },
     },
 }
+# The further changes for flat pictures.
+_FLAT_CHANGES: dict[str, dict[str, Settings]] = {
+    "vips": {"balanced": {"avif": {"effort": 1}, "png": {"compression": 6, "filter": "none"}}},
+    "pillow": {"balanced": {"avif": {"speed": 8}}},
+}
+
+_QUALITY = {"vips": "Q", "pillow": "quality"}
+_CHROMA = {"vips": ("subsample_mode", "on", "off"), "pillow": ("subsampling", "4:2:0", "4:4:4")}
+_PROGRESSIVE: dict[str, Settings] = {
+    "vips": {"jpeg": {"interlace": True}, "png": {"interlace": True}},
+    "pillow": {"jpeg": {"progressive": True}},  # Pillow cannot write interlaced PNGs
+}
+# Pillow cannot write lossless AVIF. At the best quality and with full chroma, values differ by a few levels at most.
+_LOSSLESS: dict[str, Settings] = {
+    "vips": {"webp": {"lossless": True}, "avif": {"lossless": True}},
+    "pillow": {"webp": {"lossless": True}, "avif": {"quality": 100, "subsampling": "4:4:4"}},
+}
+
+# What is appended to the name of a scale for AVIF, by the effort.
+_SLOWER = {"fast": "", "balanced": ", effort 1", "small": ", effort 2"}
+# For each quality, the number of the encoder for photographs and for flat pictures: where it has the SSIMULACRA2 of a
+# JPEG of that quality (libvips, optimized coding), by the median. "webp", "avif 4:2:0" and "avif 4:4:4": 157 cases from
+# 51 pictures at 200 to 1600 px, from quality 30 on. Below that, and for the other rows: their difference from these in
+# 10 photographs and 4 drawings at 300 and 400 px (`python -m bench quality`), of flat pictures half the difference.
+_SCALES: dict[str, tuple[tuple[int, float, float], ...]] = {
+    "jpeg small": (
+        (1, 1, 1), (50, 51, 52), (60, 61, 61), (70, 72, 74), (75, 77, 80), (80, 82, 84), (85, 86, 87), (90, 91, 92),
+        (95, 95, 96), (100, 100, 100),
+    ),
+    "webp": (
+        (1, 1, 1), (10, 4, 3), (20, 13, 6), (30, 26.1, 14), (40, 38.9, 21.6), (50, 49.2, 27.1), (60, 60.1, 29.8),
+        (70, 73.1, 44.7), (75, 77, 57.7), (80, 81.6, 69.6), (85, 85.8, 78.6), (90, 98.1, 100), (95, 100, 100),
+        (100, 100, 100),
+    ),
+    "webp small": (
+        (1, 1, 1), (10, 4, 3), (20, 13, 6), (30, 25.3, 14), (40, 37, 21.2), (50, 45.1, 26.5), (60, 54.9, 28.9),
+        (70, 67.4, 44), (75, 69, 54), (80, 75.5, 65.6), (85, 79.8, 73.1), (90, 97, 99), (95, 100, 100),
+        (100, 100, 100),
+    ),
+    "avif 4:2:0": (
+        (1, 3, 3), (10, 12, 17), (20, 32, 31), (30, 40.7, 37.4), (40, 46.3, 42), (50, 50.5, 44.8), (60, 54.2, 48.6),
+        (70, 60.2, 54.6), (75, 63.7, 57.2), (80, 67.8, 62.4), (85, 72.8, 67.4), (90, 77.8, 72.4),
+    ),
+    "avif 4:2:0, effort 1": (
+        (1, 3, 3), (10, 11, 12), (20, 31, 26), (30, 39, 33), (40, 44.7, 38), (50, 48.6, 40.5), (60, 51.7, 44),
+        (70, 57.8, 49), (75, 61.2, 51), (80, 64.7, 55.7), (85, 69.5, 60), (90, 74.5, 65),
+    ),
+    "avif 4:4:4": ((85, 70.1, 61.5), (90, 86.3, 83), (95, 93.6, 92.3), (100, 99, 99)),
+    "avif 4:4:4, effort 1": ((85, 64.1, 54), (90, 84.3, 77.5), (95, 93.1, 89.5), (100, 99, 99)),
+    "avif 4:4:4, effort 2": (
+        (1, 3, 3), (10, 9, 10), (20, 26, 21), (30, 35.3, 27), (40, 41.8, 31.5), (50, 45.3, 35), (60, 48.5, 38.5),
+        (70, 53.6, 44.3), (75, 57.2, 46.5), (80, 60, 50.8), (85, 64.3, 55.4), (90, 82.9, 70), (95, 92.4, 87.5),
+        (100, 99, 99),
+    ),
+}  # fmt: skip
+
+FULL_CHROMA = 90
+"""The quality from which JPEGs of libvips, and AVIFs, keep all colour detail (4:4:4)."""
+
+
+def arguments_of(engine: str, effort: str, format: Format, options: Options, *, flat: bool) -> dict[str, Any]:
+    """Return the keyword arguments of the encoder of *engine* for *format*, at *effort*.
+
+    *flat* is whether the picture is flat, see `FLAT`. It matters only if `depends_on_flatness`.
+    """
+    arguments = dict(settings_of(engine, effort)[format.name])
+    if flat:
+        arguments |= _FLAT_CHANGES[engine].get(effort, {}).get(format.name, {})
+    if format.lossy:
+        arguments |= _quality_of(engine, effort, format.name, options.quality, flat)
+    if options.progressive:
+        arguments |= _PROGRESSIVE[engine].get(format.name, {})
+    if options.lossless:
+        arguments |= _LOSSLESS[engine].get(format.name, {})
+    return arguments
+
+
+def depends_on_flatness(engine: str, effort: str, format: Format, options: Options) -> bool:
+    """Return whether a flat picture is encoded with other arguments."""
+    plain, flat = (arguments_of(engine, effort, format, options, flat=flat) for flat in (False, True))
+    return plain != flat
+
+
+def _quality_of(engine: str, effort: str, format: str, quality: int | Raw, flat: bool) -> dict[str, Any]:
+    name = _QUALITY[engine]
+    if isinstance(quality, Raw):
+        return {name: quality.number}
+    if format != "avif":
+        scale = f"{format} small" if effort == "small" and engine == "vips" else format
+        return {name: encoder_quality(scale, quality, flat=flat)}
+    full = quality >= FULL_CHROMA or effort == "small"
+    chroma, half, whole = _CHROMA[engine]
+    slower = _SLOWER[effort] if flat or effort == "small" else ""
+    scale = f"avif {'4:4:4' if full else '4:2:0'}{slower}"
+    return {name: encoder_quality(scale, quality, flat=flat), chroma: whole if full else half}
+
+
+def number_of(format: str, quality: int) -> int:
+    """Return the number that the encoder of libvips gets for photographs of *quality*, at the balanced effort."""
+    arguments = _quality_of("vips", "balanced", format, quality, flat=False)
+    return int(arguments[_QUALITY["vips"]])
+
+
+def encoder_quality(scale: str, quality: int, *, flat: bool) -> int:
+    """Return the number on *scale*, a key of `_SCALES`, that looks like a JPEG of *quality*."""
+    rows = _SCALES.get(scale)
+    if rows is None:
+        return quality
+    points = [(row[0], row[2 if flat else 1]) for row in rows]
+    above = min(max(1, bisect_left(points, (quality, 0))), len(points) - 1)
+    (low, first), (high, last) = points[above - 1 : above + 1]
+    return int(first + 0.5 + (last - first) * (quality - low) / (high - low))
+
+
+def formats_of(engine: str) -> list[str]:
+    """Return the names of the formats that *engine*, ``vips`` or ``pillow``, can write."""
+    return list(_BALANCED[engine])
 
 
 def settings_of(engine: str, effort: str = "balanced") -> Settings:

@@ -23,6 +23,7 @@ from typing import Literal
 from ..cache.folder import make_parents
 from ..config.checks import Secret
 from ..config.keys import Config
+from ..formats import Raw
 from ..rendition import REVISION
 from ..urls import ImageUrl
 
@@ -53,7 +54,7 @@ class LinkConditions:
     settings: str
     formats: tuple[str, ...]
     output_formats: tuple[str, ...]
-    quality: int | Mapping[str, int]
+    quality: int | Mapping[str, int | Raw]
     max_frames: int
     max_source_pixels: int
     only_presets: object  # the presets, if URLs may use nothing else; otherwise False

@@ -15,7 +15,7 @@ from .. import formats
 from ..errors import InvalidOption
 from ..formats import Format
 from .parsing import ParseError, written
-from .scalars import ROUND, Aspect, FileName, Flag, Integer, Moment, Number, Radius, Rotation, Side, Threshold
+from .scalars import ROUND, Aspect, FileName, Flag, Integer, Moment, Number, Quality, Radius, Rotation, Side, Threshold
 from .transforms import Transform
 from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Region, Sharpen, Watermark
 
@@ -97,12 +97,13 @@ class Options:
         keyed=False,  # the key holds the chosen format
         example="format='webp'",
     )
-    quality: int = option(
+    quality: int | formats.Raw = option(
         75,
         "q",
-        Integer(1, 100, clamped=True),
-        "Encoder quality, for formats that have one. The default is `IMAGES_QUALITY`.",
-        values="1 to 100",
+        Quality,
+        "Quality, for formats that have one. The same number looks the same in every format. With `raw`, it is the "
+        "encoder's own number. The default is `IMAGES_QUALITY`.",
+        values="1 to 100, or `raw1` to `raw100`",
         example="quality=40",
     )
     max_bytes: int | None = option(

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from ..formats import Raw
 from .parsing import ParseError, integer, number, pixels, written
 
 _FALSE = frozenset({"", "0", "false", "no"})
@@ -41,17 +42,25 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number from *least* to *most*. If *clamped*, larger numbers are replaced by *most*."""
+    """A whole number from *least* to *most*."""
 
     least: int
     most: int | None = None
-    clamped: bool = False
 
     def parse(self, text: str) -> int:
         limits = f"from {self.least} to {self.most}" if self.most else f"of at least {self.least}"
-        expected = f"a whole number {limits}"
-        value = integer(text, least=self.least, most=None if self.clamped else self.most, expected=expected)
-        return min(value, self.most) if self.most else value
+        return integer(text, least=self.least, most=self.most, expected=f"a whole number {limits}")
+
+
+class Quality:
+    """A quality from 1 to 100, on the scale of JPEG; larger numbers are 100. ``raw40`` is the encoder's own 40."""
+
+    @staticmethod
+    def parse(text: str) -> int | Raw:
+        own = text.removeprefix("raw")
+        expected = "a whole number from 1 to 100, or one after raw, such as raw40"
+        value = min(integer(own, least=1, expected=expected), 100)
+        return value if own == text else Raw(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 
 from ..errors import InvalidOption
-from ..formats import Format, by_name
+from ..formats import Format, Raw, by_name
 from ..geometry import Size
 from ..options.options import Options
 from ..options.values import Mode
@@ -54,7 +54,7 @@ def form_of(kind: str) -> re.Pattern[str]:
 
 def lqip(render: Render) -> str:
     """Return a data URL of a tiny WebP, a "low-quality image placeholder"."""
-    tiny = Options(width=_LQIP_SIDE, height=_LQIP_SIDE, mode=Mode.FIT, quality=_LQIP_QUALITY, animated=False)
+    tiny = Options(width=_LQIP_SIDE, height=_LQIP_SIDE, mode=Mode.FIT, quality=Raw(_LQIP_QUALITY), animated=False)
     return "data:image/webp;base64," + b64encode(render(tiny, by_name("webp"))).decode("ascii")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..engines.engine import overtime
-from ..formats import choose
+from ..formats import Raw, choose
 from ..geometry import Geometry, Size
 from ..options.options import DEFAULTS, Options
 from ..rendition import Rendition
@@ -68,11 +68,14 @@ def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition]
         LimitExceeded: If the search passes the *deadline*.
     """
 
-    def at(quality: int) -> bytes:
+    highest = rendition.options.quality
+
+    def at(number: int) -> bytes:
         deadline.check()
+        quality = Raw(number) if isinstance(highest, Raw) else number
         return render(replace(rendition, options=replace(rendition.options, quality=quality)))
 
-    low, high = _LOWEST_QUALITY, rendition.options.quality
+    low, high = _LOWEST_QUALITY, highest.number if isinstance(highest, Raw) else highest
     data = render(rendition)
     if limit is None or len(data) <= limit:
         return data

@@ -16,7 +16,7 @@ from ..cache.entry import Key
 from ..cache.stored import parsed, text
 from ..engines.engine import Header
 from ..expiring import Expiring
-from ..formats import JPEG
+from ..formats import JPEG, Raw
 from ..geometry import lay_out
 from ..hashing import digest
 from ..options.options import Options
@@ -46,7 +46,7 @@ class Sets:
     *default_quality* is the quality of URLs that name none.
     """
 
-    def __init__(self, store: DiskCache, default_quality: int) -> None:
+    def __init__(self, store: DiskCache, default_quality: int | Raw) -> None:
         self.store = store
         self.default_quality = default_quality
         self._announced: Expiring[bool] = Expiring()

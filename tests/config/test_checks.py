@@ -99,7 +99,7 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
         (checks.some_formats(("jpeg", "png")), ["gif"], "a list of some of jpeg, png"),
         (checks.some_formats(("jpeg", "png")), [], "a list of some of jpeg, png"),
         (checks.negotiable, ["avif", "avif"], "a list of some of avif, webp, the best first, such as ['webp']"),
-        (checks.quality, 101, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}"),
+        (checks.quality, 101, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 80, 'avif': raw(60)}"),
         (checks.quality, {"png": 75}, "only formats that have a quality; png has none"),
         (checks.presets, {"a": 5}, "options by name, as in {'avatar': {'width': 96, 'height': 96, 'mode': 'crop'}}"),
     ],

@@ -61,7 +61,7 @@ def picture(tmp_path: Path) -> Path:
         (
             {"w": "80", "h": "80", "m": "pad", "b": "#fa780a"},
             "avif",
-            "79c0ef69db51-8344494496b480fa1281a21015cf7f7e.avif",
+            "f06329caa4c9-7d6bff4637ae01a1971ba1c211eb4ffb.avif",
         ),
         (
             {"x": "EXTENT_0_0_10p_10p_90p_90p", "h": "90"},

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flask_images_vips.formats import Raw
 from flask_images_vips.options import scalars
 from flask_images_vips.options.parsing import ParseError
 from flask_images_vips.options.scalars import (
@@ -18,6 +19,7 @@ from flask_images_vips.options.scalars import (
     Integer,
     Moment,
     Number,
+    Quality,
     Radius,
     Rotation,
     Side,
@@ -30,7 +32,7 @@ from flask_images_vips.options.scalars import (
     [
         (Flag(), {"1": True, "yes": True, "anything": True, "": False, "0": False, "False": False, "NO": False}),
         (Integer(1), {"1": 1, "9999999999": 9_999_999_999}),
-        (Integer(1, 100, clamped=True), {"1": 1, "100": 100, "250": 100}),
+        (Quality, {"1": 1, "100": 100, "250": 100, "raw1": Raw(1), "raw250": Raw(100)}),
         (Integer(2, 5), {"2": 2, "5": 5}),
         (Number(1, 4), {"1": 1, "1.5": 1.5, "4.0": 4}),
         (Number(0.3, 100, or_zero=True), {"0": 0, "0.0": 0, "0.3": 0.3, "100": 100}),
@@ -51,7 +53,7 @@ def test_texts_are_read(kind: Any, texts: dict[str, object]) -> None:
     ("kind", "texts", "expected"),
     [
         (Integer(1), ["0", "x"], "a whole number of at least 1"),
-        (Integer(1, 100, clamped=True), ["0", "1.5"], "a whole number from 1 to 100"),
+        (Quality, ["0", "1.5", "raw0", "raw"], "a whole number from 1 to 100, or one after raw, such as raw40"),
         (Integer(2, 5), ["1", "6"], "a whole number from 2 to 5"),
         (Number(0.01, 1), ["0", "1.1", "x"], "a number from 0.01 to 1"),
         (Number(0.3, 100, or_zero=True), ["0.2", "101", "inf"], "0, or a number from 0.3 to 100"),

@@ -18,7 +18,7 @@ from ...formats import DEFAULT_INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
-from ..encoder_settings import settings_of
+from ..encoder_settings import formats_of
 from ..engine import Header, Paletted, Spec, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
@@ -57,11 +57,11 @@ class PillowEngine:
     ) -> None:
         self.timeout = timeout
         self._reader = Reader(inputs, auto_orient, timeout, maps_files)
-        self.settings = settings_of("pillow", effort)
+        self.effort = effort
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
-        if format.name not in self.settings:
-            return InvalidOption("format", format.name, expected=f"one of {', '.join(self.settings)} (Pillow)")
+        if format.name not in (known := formats_of("pillow")):
+            return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (Pillow)")
         gravity = options.settled().gravity
         if gravity.smart:
             return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart gravity)")
@@ -104,7 +104,7 @@ class PillowEngine:
                 durations.append(image.info.get("duration", 0))  # for WebP, it is known only after the frame is decoded
             if frames > 1:
                 metadata |= movement_of(image, pictures, durations, format)
-            return encode(pictures, spec, self.settings, metadata, timely)
+            return encode(pictures, spec, self.effort, metadata, timely)
 
     def _mark(self, rendition: Rendition, geometry: Geometry) -> Image.Image | None:
         """Return the watermark, scaled to the size at which it is drawn, or None if there is none."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ...formats import PNG, Format
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
+from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness
 from ..engine import Paletted, Spec
 from .effects import has_alpha
 
@@ -25,14 +27,6 @@ _MODES: dict[str, tuple[str, ...]] = {
     "bmp": ("L", "RGB"),
     "ico": ("RGBA",),
 }
-_PROGRESSIVE = {"jpeg": {"progressive": True}}  # Pillow cannot write interlaced PNGs
-# Pillow cannot write lossless AVIF. At the best quality and with full chroma, values differ by a few levels at most.
-_LOSSLESS: dict[str, dict[str, Any]] = {
-    "webp": {"lossless": True},
-    "avif": {"quality": 100, "subsampling": "4:4:4"},
-}
-
-
 # How many colours the palette of a shrunk picture has. The next number is for files that are larger than the source.
 # With alpha, Pillow finds poor palettes, so it needs all colours.
 _COLOURS = {"RGB": (256, 64, 32), "RGBA": (256,)}
@@ -66,11 +60,11 @@ def movement_of(
 def encode(
     pictures: Sequence[Image.Image],
     spec: Spec,
-    settings: Mapping[str, Mapping[str, Any]],
+    effort: str,
     metadata: Mapping[str, Any],
     timely: Callable[[Iterable[Image.Image]], Iterator[Image.Image]],
 ) -> bytes:
-    """Encode *pictures*, the frames of the rendition, with the *settings* of its format.
+    """Encode *pictures*, the frames of the rendition, at *effort*.
 
     *metadata* holds further arguments of Pillow's ``save``. Metadata that the pictures themselves carry is dropped.
     *timely* wraps all frames but the first. It may raise an error between two frames, so that a slow encoder stops: the
@@ -78,15 +72,14 @@ def encode(
     """
     format, options = spec.format, spec.options
     first, *others = (_for_encoder(picture, format) for picture in _alike(pictures, format))
-    parameters = dict(settings[format.name])
-    if format.lossy:
-        parameters["quality"] = options.quality
+    flat = (
+        depends_on_flatness("pillow", effort, format, options)
+        and first.width * first.height <= MOST_FLAT_PIXELS
+        and is_flat(first)
+    )
+    parameters = arguments_of("pillow", effort, format, options, flat=flat)
     if format.name == "ico":
         parameters["sizes"] = [first.size]
-    if options.progressive:
-        parameters |= _PROGRESSIVE.get(format.name, {})
-    if options.lossless:
-        parameters |= _LOSSLESS.get(format.name, {})
     if others:
         parameters["append_images"] = timely(others)
     parameters |= metadata
@@ -109,6 +102,16 @@ def _with_palette(
         if len(best) <= source.size_bytes:
             break
     return best
+
+
+def is_flat(picture: Image.Image) -> bool:
+    """Return whether *picture* is a drawing, a screen or text, rather than a photograph. See `FLAT`."""
+    rows = picture.resize((picture.width, -(-picture.height // FLAT_ROWS)), Image.Resampling.NEAREST)
+    if rows.width < 2:
+        return False
+    differences = ImageChops.difference(rows.crop((0, 0, rows.width - 1, rows.height)), rows.crop((1, 0, *rows.size)))
+    largest = reduce(ImageChops.lighter, differences.split())
+    return largest.histogram()[0] >= FLAT * largest.width * largest.height
 
 
 def _saved(picture: Image.Image, format: Format, parameters: Mapping[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ from ...geometry import Box, Geometry, Size
 from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
-from ..encoder_settings import settings_of
+from ..encoder_settings import formats_of
 from ..engine import Header, Paletted, Spec, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
@@ -62,7 +62,7 @@ class VipsEngine:
     ) -> None:
         self.timeout = timeout
         self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files)
-        self.settings = settings_of("vips", effort)
+        self.effort = effort
         self.complaint = ""
         abilities.set_up()
         silence()
@@ -72,8 +72,8 @@ class VipsEngine:
             return InvalidOption(
                 "transform", str(options.transform), expected="no transform (libvips does not support it)"
             )
-        if format.name not in self.settings:
-            return InvalidOption("format", format.name, expected=f"one of {', '.join(self.settings)} (libvips)")
+        if format.name not in (known := formats_of("vips")):
+            return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (libvips)")
         if abilities.is_unwritable(format.name):
             abilities.report(f"an encoder for {format.name}")
             return InvalidOption("format", format.name, expected="a format that this libvips can write")
@@ -104,7 +104,7 @@ class VipsEngine:
 
     def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
         with self._pixels(members[0][0].source.ref, descriptor) as deadline:
-            return once.render_set(self._reader, descriptor, members, self.settings, deadline)
+            return once.render_set(self._reader, descriptor, members, self.effort, deadline)
 
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
         with self._pixels(rendition.source.ref, descriptor) as deadline:
@@ -128,7 +128,7 @@ class VipsEngine:
                     image = image.copy_memory()
                     deadline.watch_only(source)
                 made.append(image)
-            return encode(deadline.watch(together(made)), spec, self.settings, exif_of(source, descriptor, spec))
+            return encode(deadline.watch(together(made)), spec, self.effort, exif_of(source, descriptor, spec))
 
     def _mark(self, rendition: Rendition, geometry: Geometry) -> pyvips.Image | None:
         """Return the watermark, scaled to the size at which it is drawn, or None if there is none."""

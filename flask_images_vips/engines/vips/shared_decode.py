@@ -7,7 +7,7 @@ source, from which later renditions are made.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,7 @@ def render_set(
     reader: Reader,
     descriptor: int,
     members: Sequence[tuple[Rendition, Geometry]],
-    settings: Mapping[str, Mapping[str, Any]],
+    effort: str,
     deadline: Deadline,
 ) -> list[bytes]:
     """Implement `DecodesOnce.render_set`. The smaller members are made from the scaled picture of the largest one.
@@ -52,12 +52,12 @@ def render_set(
     else:
         whole = deadline.watch(reader.load(descriptor, ref, largest, 1))
     scaled = deadline.watch(scale(whole, spec)).copy_memory()
-    made = [_finished(scaled, spec, settings, deadline)]
+    made = [_finished(scaled, spec, effort, deadline)]
     for rendition, geometry in others:
         deadline.watch_only(scaled)
         spec = Spec(rendition.options, rendition.format, geometry)
         image = deadline.watch(scale(whole if geometry in near else scaled, spec))
-        made.append(_finished(image, spec, settings, deadline))
+        made.append(_finished(image, spec, effort, deadline))
     return made
 
 
@@ -88,13 +88,13 @@ def reader_of_copies(reader: Reader) -> Reader:
 def _finished(
     image: pyvips.Image,
     spec: Spec,
-    settings: Mapping[str, Mapping[str, Any]],
+    effort: str,
     deadline: Deadline,
 ) -> bytes:
     """Apply the steps that follow after `scale` to *image*, and encode the result."""
     for step in (turn, *FINISH):
         image = deadline.watch(step(image, spec))
-    return encode(image, spec, settings)
+    return encode(image, spec, effort)
 
 
 def _whole(reader: Reader, descriptor: int, ref: str, spec: Spec, deadline: Deadline) -> pyvips.Image:

@@ -10,13 +10,12 @@ from typing import Any
 from ...formats import PNG
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
+from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness
 from ..engine import Paletted, Spec
 from . import abilities
 from .load import pyvips
 from .reader import ERRORS, has
 
-_PROGRESSIVE = {"jpeg": {"interlace": True}, "png": {"interlace": True}}
-_LOSSLESS = {"webp": {"lossless": True}, "avif": {"lossless": True}}
 _INDEXED = {"compression": 9, "filter": "none", "palette": True}
 _SAME_PALETTE = {"dither": 0, "effort": 7}  # with less effort, its colours would be off by a level or two
 # For shrunk pictures, the best palette first. The next one is for files that are larger than the source.
@@ -55,25 +54,23 @@ def exif_of(source: pyvips.Image, descriptor: int, spec: Spec) -> bytes | None:
 def encode(
     image: pyvips.Image,
     spec: Spec,
-    settings: Mapping[str, Mapping[str, Any]],
+    effort: str,
     exif: bytes | None = None,
 ) -> bytes:
-    """Encode *image* with the *settings* of its format and the block *exif*.
+    """Encode *image* at *effort*, with the block *exif*.
 
     Raises:
         Lacking: If libvips has no encoder for the format or these options, or cannot write *exif*.
         pyvips.Error, UnicodeDecodeError: If it fails.
     """
     format, options = spec.format, spec.options
-    parameters = dict(settings[format.name])
-    if format.lossy:
-        parameters["Q"] = options.quality
-    if options.progressive:
-        parameters |= _PROGRESSIVE.get(format.name, {})
-    if options.lossless:
-        parameters |= _LOSSLESS.get(format.name, {})
-        if format.name == "avif" and not abilities.writes_lossless_avif():
-            raise abilities.Lacking("an encoder for lossless AVIF")
+    if options.lossless and format.name == "avif" and not abilities.writes_lossless_avif():
+        raise abilities.Lacking("an encoder for lossless AVIF")
+    flat = False
+    if depends_on_flatness("vips", effort, format, options) and image.width * image.height <= MOST_FLAT_PIXELS:
+        image = image.copy_memory()  # it is read twice
+        flat = is_flat(image)
+    parameters = arguments_of("vips", effort, format, options, flat=flat)
     # The step `scale` has removed a profile that is not kept.
     keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0
     if exif is not None:
@@ -100,6 +97,15 @@ def _with_alpha_flag(webp: bytes) -> bytes:
     if webp[12:16] != b"VP8X" or not webp[_WEBP_FLAGS] & _ANIMATION:
         return webp
     return webp[:_WEBP_FLAGS] + bytes([webp[_WEBP_FLAGS] | _ALPHA]) + webp[_WEBP_FLAGS + 1 :]
+
+
+def is_flat(image: pyvips.Image) -> bool:
+    """Return whether *image* is a drawing, a screen or text, rather than a photograph. See `FLAT`."""
+    if image.width < 2:
+        return False
+    rows = image.subsample(1, min(FLAT_ROWS, image.height))
+    left, right = (rows.crop(x, 0, rows.width - 1, rows.height) for x in (0, 1))
+    return bool((left == right).bandand().avg() >= 255 * FLAT)
 
 
 def _write_png(

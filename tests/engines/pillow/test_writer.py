@@ -12,7 +12,7 @@ from PIL import Image
 
 from engines.test_colour import display_p3_profile
 from engines.test_engine import decoded
-from flask_images_vips.engines.encoder_settings import settings_of
+from flask_images_vips.engines.encoder_settings import formats_of
 from flask_images_vips.engines.engine import Spec
 from flask_images_vips.engines.pillow.writer import encode, metadata_of, movement_of
 from flask_images_vips.formats import FORMATS, by_name
@@ -21,7 +21,7 @@ from flask_images_vips.options.options import Options
 
 SIDES = Size(40, 30)
 
-BALANCED = settings_of("pillow")
+NAMES = formats_of("pillow")
 
 
 def spec(format: str, profile: bytes | None = None, **options: Any) -> Spec:
@@ -29,15 +29,15 @@ def spec(format: str, profile: bytes | None = None, **options: Any) -> Spec:
 
 
 def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
-    return encode([picture], spec(format, **options), BALANCED, {}, iter)
+    return encode([picture], spec(format, **options), "balanced", {}, iter)
 
 
 def test_every_format_is_written() -> None:
-    assert set(BALANCED) == {format.name for format in FORMATS}
+    assert set(NAMES) == {format.name for format in FORMATS}
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-@pytest.mark.parametrize("format", BALANCED)
+@pytest.mark.parametrize("format", NAMES)
 def test_each_format_is_written_in_a_mode_that_it_has(format: str, mode: str) -> None:
     if not by_name(format).alpha:
         mode = mode.removesuffix("A")  # by the step `flatten`
@@ -47,7 +47,7 @@ def test_each_format_is_written_in_a_mode_that_it_has(format: str, mode: str) ->
 
 def test_what_a_picture_carries_is_not_written() -> None:
     picture = gradient(SIDES)
-    for format in BALANCED:
+    for format in NAMES:
         picture.info = {"icc_profile": display_p3_profile(), "comment": b"secret", "exif": b"Exif\0\0secret"}
         data = encoded(picture, format)
         assert b"secret" not in data, format
@@ -98,6 +98,6 @@ def test_frames_get_one_mode_and_come_through_the_clock() -> None:
 
     frames = [gradient(SIDES).convert("L"), gradient(SIDES).convert("RGBA")]
     movement = movement_of(Image.new("RGB", SIDES), frames, [50, 50], by_name("webp"))
-    data = encode(frames, spec("webp"), BALANCED, movement, timely)
+    data = encode(frames, spec("webp"), "balanced", movement, timely)
     assert decoded(data).n_frames == 2  # type: ignore[attr-defined]
     assert asked == ["RGBA"]

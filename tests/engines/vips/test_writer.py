@@ -11,14 +11,14 @@ from conftest import gradient
 
 from engines.conftest import ENGINES
 from engines.test_engine import decoded, render
-from flask_images_vips.engines.encoder_settings import settings_of
+from flask_images_vips.engines.encoder_settings import formats_of
 from flask_images_vips.engines.engine import Spec
 from flask_images_vips.engines.vips.writer import encode, together
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Geometry, Size
 from flask_images_vips.options.options import Options
 
-BALANCED = settings_of("vips")
+NAMES = formats_of("vips")
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def test_a_progressive_png_is_interlaced_by_libvips(picture: Path) -> None:
 
 def encoded(image: pyvips.Image, format: str, **options: Any) -> bytes:
     size = Size(image.width, image.height)
-    return encode(image, Spec(Options(**options), by_name(format), Geometry(size, size)), BALANCED)
+    return encode(image, Spec(Options(**options), by_name(format), Geometry(size, size)), "balanced")
 
 
-@pytest.mark.parametrize("format", BALANCED)
+@pytest.mark.parametrize("format", NAMES)
 def test_each_format_is_written_as_itself(format: str) -> None:
     made = decoded(encoded(pyvips.Image.black(40, 30, bands=3).copy(interpretation="srgb"), format))
     assert (made.format, made.size) == (format.upper(), (40, 30))

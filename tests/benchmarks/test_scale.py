@@ -1,0 +1,25 @@
+"""Equal looks are found by interpolation, and the drawings count as flat."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import scale
+from flask_images_vips.engines.pillow.writer import is_flat
+
+
+def test_the_number_with_the_same_score_is_interpolated() -> None:
+    curve = [(10.0 * index, index / 10) for index in range(len(scale.NUMBERS))]
+    first, second = scale.NUMBERS[2:4]
+    assert scale._numbers_at((25, 0.2), curve) == [pytest.approx((first + second) / 2), pytest.approx(first)]
+    assert scale._numbers_at((1000, 0.1), curve)[0] == 101  # none reaches it
+
+
+def test_drawings_are_flat() -> None:
+    assert all(is_flat(draw()) for draw in scale.DRAWINGS)
+
+
+def test_each_content_has_a_table() -> None:
+    row = {"encoder": "webp", "quality": 75, "number": 77, "p10": 71, "p90": 83, "by_ssim": 82, "of_pictures": [77]}
+    tables = scale.tables([{**row, "content": content} for content in ("photographs", "flat")])
+    assert [table.rows for table in tables] == [[(75, "77 (71–83)")]] * 2
