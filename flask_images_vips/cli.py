@@ -11,6 +11,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from .errors import ImagesError
 from .nginx.configuration import nginx_configuration
+from .rendition import source_folder
 from .report import report
 from .serving.headers import front_headers
 from .state import current_images
@@ -85,10 +86,14 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
             f"There is no cache in {cache.folder}. Run this command as the same user as the site."
         )
     if path:
+        if here.front_door:
+            here.front_door.purge(source_folder(path.strip("/")))
         click.echo(f"{here.pipeline.purge(path.strip('/'))} files of {path} removed from {cache.folder}")
     if everything:
         if shared is not None:
             shared.copies.store.purge_all()
+        if here.front_door:
+            here.front_door.empty()
         click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
     if front and here.front_door:
         here.front_door.empty()

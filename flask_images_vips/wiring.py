@@ -10,7 +10,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from ipaddress import ip_network
 
-from flask import Flask, has_request_context
+from flask import Flask
 
 from .abilities import Abilities
 from .background_work import Recompressor, threads_run
@@ -21,12 +21,14 @@ from .engines.choice import check_engine
 from .facts import Facts
 from .formats import JPEG
 from .installed import outdated
-from .nginx.front_door import FrontDoor, LinkConditions
+from .nginx.front_door import FrontDoor
+from .nginx.stamp import stamp_of
+from .nginx.switch import CLOSED, FOLDER_NAME
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
 from .rendering.limits import Limits
-from .rendition import Rendition
+from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
@@ -82,7 +84,10 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _shared(config, cache, copies, settings),
     )
     front_door = _front_door(config, app, folder, settings)
-    return Parts(pipeline, front_door, _recompressor(config, app, pipeline))
+    if not config.front_door:
+        return Parts(pipeline, None, _recompressor(config, app, pipeline), front_door.open)
+    pipeline.sources.local.on_same_version = lambda source: front_door.purge(source_folder(source.ref))
+    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), front_door.open)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
@@ -172,24 +177,23 @@ def _settings(config: Config) -> str:
     return repr((config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom))
 
 
-def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor | None:
-    """Return the front door (the links that nginx serves images from), or None if it is turned off."""
+def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor:
+    """Return the front door: the links that nginx serves images from. If it is turned off, it is one without links."""
+    images = images_of(app)
+    own = os.path.join(cache, "front")
+    lock = os.path.join(cache, "locks", "front.lock")
+
+    def stamp() -> str:
+        authorizer = images.authorizer
+        decides = authorizer.fingerprint if authorizer else None
+        return stamp_of(config, secret_keys(app.config), settings, app.root_path, decides)
+
     if not config.front_door:
-        return None
+        return FrontDoor(own, lambda: CLOSED, started_ns=images.started_ns, lock=lock)
     # Use a subfolder of the configured folder, because its content is deleted when the settings change.
-    own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
-    authorizer = images_of(app).authorizer
-    conditions = LinkConditions.of(
-        config,
-        secret_keys(app.config)[0],
-        # Links are named after URLs, which do not say whose they are.
-        repr((settings, app.import_name, app.root_path, config.path)),
-        authorizer=authorizer.name if authorizer else False,
-    )
-    door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, conditions.stamp())
-    if has_request_context():  # not in CLI commands, which may run as another user
-        door.open()
-    return door
+    configured = os.path.join(app.root_path, str(config.front_door), FOLDER_NAME)
+    folder = own if config.front_door is True else configured
+    return FrontDoor(folder, stamp, started_ns=images.started_ns, lock=lock, record=own)
 
 
 def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:

@@ -1,29 +1,26 @@
 """Manage the front door: a folder of links by which nginx sends cached images without asking the application.
 
 A link is a symbolic link to a file of the cache. Its name is a whole canonical URL, including the signature, so that no
-other URL leads to it. If the file is evicted, the link can stay: it leads nowhere, so nginx asks the application, which
-makes the link anew. The pattern of the URLs that can have a link is defined only in this module, for nginx and for the
-application.
+other URL leads to it. If the file is evicted, the link can stay: it leads nowhere, so nginx asks the application. The
+pattern of the URLs that can have a link is defined only in this module, for nginx and for the application.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import random
 import re
 import secrets
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+import threading
+import time
+from collections.abc import Callable, Iterator
 
-from ..config.checks import Secret
-from ..config.keys import Config
-from ..rendition import REVISION
+from ..cache.locks import try_lock, unlock
+from ..options.options import DECLARED
 from ..urls import ImageUrl
+from .switch import CLOSED, Switch, opened_folder
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -35,84 +32,67 @@ _SIGNATURE = r"(?P<shard>[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{24}[AEIMQUYcgkosw048]"
 _PATH = rf"(?P<path>{_SEGMENT}(?:/{_SEGMENT}){{0,{_SEGMENTS - 1}}})"
 _LINKED = re.compile(rf"{_PATH}\?{_VERSION}{_QUERY}s={_SIGNATURE}\Z", re.ASCII)
 _LONGEST_NAME_BYTES = 250
+_WATERMARK = re.compile(rf"[?&]{DECLARED['watermark'].short}=", re.ASCII)
 _SWEEP_ONE_IN = 8
-_STAMP = ".stamp"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkConditions:
-    """The settings that affect what a link shows and whether everyone may see it. The URL and its source affect this
-    too.
-
-    nginx follows a link without asking the application, so all links must be removed when one of the settings changes.
-    """
-
-    secret: Secret
-    url: str
-    settings: str
-    formats: tuple[str, ...]
-    output_formats: tuple[str, ...]
-    quality: int | Mapping[str, int]
-    max_frames: int
-    max_source_pixels: int
-    only_presets: object  # the presets, if URLs may use nothing else; otherwise False
-    allowed_widths: tuple[int, ...]
-    authorizer: str | Literal[False]  # the name of the callback that decides who may see an image
-
-    @classmethod
-    def of(cls, config: Config, secret: Secret, settings: str, *, authorizer: str | Literal[False]) -> LinkConditions:
-        """Return the conditions under *config*.
-
-        *secret* signs the URLs. *settings* names the application, its folders and what affects the pixels. *authorizer*
-        names the callback that decides who may see an image, or is False if there is none.
-        """
-        return cls(
-            secret=secret,
-            url=config.url,
-            settings=settings,
-            formats=config.formats,
-            output_formats=config.output_formats,
-            quality=config.quality,
-            max_frames=config.max_frames,
-            max_source_pixels=config.max_source_pixels,
-            only_presets=config.only_presets and config.presets,
-            allowed_widths=config.allowed_widths,
-            authorizer=authorizer,
-        )
-
-    def stamp(self) -> str:
-        """Return a digest that changes whenever one of the conditions does, but not merely because of a new release."""
-        limits = self.only_presets, self.allowed_widths
-        served = self.formats, self.output_formats, self.quality, self.max_frames, self.max_source_pixels, limits
-        text = repr((self.secret, self.url, REVISION, self.settings, served, self.authorizer))
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+_MOST_LINKS = 64  # in each of the 64² folders that the first two letters of a signature choose
+_LINK_SECONDS = 1.0  # how long to wait for the lock to make a link, which can as well be made later
+_PATIENCE_SECONDS = 10.0  # how long to wait for the lock to take links away
+_POLL_SECONDS = 0.002
 
 
 class FrontDoor:
-    """The links of one application in *folder*. *stamp* is the result of `LinkConditions.stamp`.
+    """The links of one application, in a folder that nginx reaches as *folder*.
 
-    The folder belongs to the configuration whose stamp is stored in it. A process that finds another stamp there takes
-    over the folder: it removes all links and stores its own stamp. It does so only once. If the stamp has changed again
-    after that, a process with another configuration was started later, and the folder is left to that process.
+    A link promises that nginx sends what the application would send for the URL that the link is named after. These
+    rules keep the promise:
+
+    - A link is made for a URL that every visitor may see, that can have only one response, and whose source has been
+      unchanged for so long that its version identifies it: see `link_path` and `link`.
+    - *stamp* returns a digest of everything else that decides about a response: see `stamp_of`. Each stamp has a folder
+      of its own. nginx is switched to another folder by the first request that a process with another stamp handles
+      (`open`), in one step: see `switch`. A process that was started before, at *started_ns* (in nanoseconds since
+      1970), leaves the switch alone and makes no more links.
+    - Making a link excludes taking links away, here and in all other processes, by the lock file *lock*. Under the
+      lock, all that a link depends on is checked once more. So a render that ends after its source was taken down, or
+      after links were removed, makes no link.
+
+    *record* is a path whose symbolic link holds the folder in use, if that is another path. So the next configuration
+    finds the links that it must take away, also if it has none or has them elsewhere.
     """
 
-    def __init__(self, folder: str, stamp: str) -> None:
+    def __init__(
+        self,
+        folder: str,
+        stamp: Callable[[], str],
+        *,
+        started_ns: int | None = None,
+        lock: str | None = None,
+        record: str | None = None,
+    ) -> None:
         self.folder = folder
-        self._stamp = stamp
-        self._stamp_path = os.path.join(folder, _STAMP)
-        self._claimed = self._warned = False
+        self._make_stamp = stamp
+        self._stamp = stamp()
+        self._started_ns = time.time_ns() if started_ns is None else started_ns
+        self._lock = f"{folder}.lock" if lock is None else lock
+        self._switch = Switch(folder)
+        self._record = Switch(folder if record is None else record)
+        self._lost = False
+        self._held_by: int | None = None
 
     def link_path(self, url: ImageUrl, suffix: str, *, current: bool) -> str | None:
         """Return the path of the link for *url*, whose rendition has the file name suffix *suffix*.
 
         Returns None if *url* must not have a link. A link lasts much longer than the request, so the URL must be
         canonical, every request for it must get the same response, and it must name the current version of its source.
-        *current* tells whether it names the current version.
+        *current* tells whether it names the current version. URLs with options that have no effect have no links,
+        because one picture has any number of them.
         """
-        options = url.options
+        options, settled = url.options, url.options.settled()
         if not current or url.canonical is None:
             return None
         if not options.cache or options.download is not None or options.expires is not None:
+            return None
+        if (options.gravity, options.focal) != (settled.gravity, settled.focal):
             return None
         return self._path(url.canonical, suffix)
 
@@ -125,100 +105,199 @@ class FrontDoor:
         name = joined + canonical[match.end("path") :] + suffix
         if len(name) > _LONGEST_NAME_BYTES:
             return None
-        return os.path.join(self.folder, match["shard"], name)
+        return os.path.join(self._switch.folder(self._stamp), match["shard"], name)
 
-    def link(self, path: str, entry: str | None, *, public: bool, settled: bool) -> None:
+    def link(
+        self,
+        path: str,
+        entry: str | None,
+        *,
+        public: bool,
+        settled: bool,
+        confirm: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Make a link at *path*, which `link_path` returned, to *entry*, the path of the response's file.
 
         Does nothing if the response is not *public* or has no file, or if *settled* is false: the source is then so new
-        that it may still change without getting another version. Errors are swallowed, because without the link nginx
-        asks the application.
+        that it may still change without getting another version. If there is no such link yet, *confirm* is called
+        under the lock. It looks once more whether the response is still the right one, and the link is made only if it
+        returns True. Errors of files are swallowed, because without the link nginx asks the application.
         """
-        if entry is None or not (public and settled):
+        if entry is None or not (public and settled) or _leads_to(path, entry):
+            return
+        folder = self._switch.folder(self._stamp)
+        if not path.startswith(folder + os.sep) or (self._lost and self._is_lost()):
             return
         with contextlib.suppress(OSError):
-            if os.path.exists(path) or not self._claim():
-                return
             with open(entry, "rb") as file:
                 os.fsync(file.fileno())  # or nginx might send an entry that a crash of the host has emptied
-            shard = os.path.dirname(path)
-            with contextlib.suppress(FileExistsError):
-                _make_folder(shard)
-            temporary = os.path.join(shard, f".tmp-{secrets.token_hex(8)}")
-            # Compute the target from real paths, because a `..` in a link starts from the real folder.
-            os.symlink(os.path.relpath(os.path.realpath(entry), os.path.realpath(shard)), temporary)
-            os.replace(temporary, path)
-            if not random.randrange(_SWEEP_ONE_IN):  # noqa: S311 (a chance, not a secret)
-                _sweep(shard)
+            with self._locked(_LINK_SECONDS) as locked:
+                if locked and self._take_over() and confirm():
+                    _make_link(folder, path, entry)
+
+    def open(self) -> None:
+        """Let nginx follow no links of another configuration, unless that configuration is newer."""
+        if os.path.lexists(self.folder) or os.path.lexists(self._record.path):
+            self._guarded(self._take_over)
+
+    def renew(self) -> None:
+        """Do what a new process would do, because the conditions of this process may have changed."""
+        self._started_ns, self._stamp = time.time_ns(), self._make_stamp()
+        self.open()
 
     def empty(self) -> None:
         """Remove all links."""
-        with contextlib.suppress(OSError):
-            for name in os.listdir(self.folder):
-                if len(name) == 2:  # a folder of links; other files are not ours
-                    shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
+        self._guarded(self._switch.remove_links, lambda *_: True)
 
-    def open(self) -> None:
-        """Take over the folder if it exists, so that nginx follows no links of another configuration."""
-        with contextlib.suppress(OSError):
-            if os.path.isdir(self.folder):
-                self._claim()
+    def purge(self, entries: str) -> None:
+        """Remove the links to files in folders named *entries*, and to all pictures with a watermark.
 
-    def _claim(self) -> bool:
-        """Take over the folder, unless another process has taken it from this one. Returns whether it may be used."""
-        found = None
-        with contextlib.suppress(FileNotFoundError), open(self._stamp_path, encoding="ascii") as file:
-            found = file.read()
-        if found == self._stamp:
-            self._claimed = True
-        elif found is not None and self._claimed:
-            if not self._warned:
-                self._warned = True
-                logger.warning(
-                    "The front door in %s is used with another configuration now. This process adds no more links.",
-                    self.folder,
-                )
+        A picture may show the purged one as its watermark.
+        """
+        self._guarded(
+            self._switch.remove_links,
+            lambda name, target: f"/{entries}/" in target or bool(_WATERMARK.search(name)),
+        )
+
+    def _guarded(self, change: Callable[..., object], *arguments: object) -> None:
+        """Call *change* with the lock, or without it if it cannot be taken. Log errors."""
+        try:
+            with self._locked(_PATIENCE_SECONDS):
+                change(*arguments)
+        except OSError as error:
+            logger.error(
+                "The links in %s cannot be removed (%s), so nginx may send images that this application would not. "
+                "Remove this folder.",
+                *(self.folder, error),
+            )
+
+    @contextlib.contextmanager
+    def _locked(self, seconds: float) -> Iterator[bool]:
+        """Hold the lock for the block. Yields False, without the lock, if it cannot be taken within *seconds*."""
+        if self._held_by == threading.get_ident():  # *confirm* has found a reason to take links away
+            yield True
+            return
+        end, descriptor = time.monotonic() + seconds, None
+        with contextlib.suppress(OSError):
+            os.stat(os.path.dirname(self._lock))  # the cache creates it, with the right modes
+            while (descriptor := try_lock(self._lock)) is None and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+        if descriptor is None:
+            yield False
+            return
+        self._held_by = threading.get_ident()
+        try:
+            yield True
+        finally:
+            self._held_by = None
+            unlock(descriptor)
+
+    def _take_over(self) -> bool:
+        """Switch nginx to the links of this process. Returns False if a newer configuration is in force."""
+        switch, record, wanted = self._switch, self._record, self._switch.target(self._stamp)
+        owner = switch.owner()
+        if owner is not None and owner.target == wanted and owner.started_ns >= self._started_ns:
+            return True
+        if self._is_lost():
             return False
-        else:
-            self._take_over()
+        _close_elsewhere(record, self._started_ns, but=self.folder)
+        if owner is None or owner.target != wanted:
+            switch.clear()  # before, so that no link of an earlier time is found, and after, so that no other is kept
+        os.makedirs(os.path.dirname(self.folder), exist_ok=True)
+        switch.turn(wanted, self._started_ns)
+        switch.clear(but=self._stamp)
+        if record.path != self.folder and os.path.isdir(os.path.dirname(record.path)):
+            record.turn(self.folder, self._started_ns)
+            record.clear()
         return True
 
-    def _take_over(self) -> None:
-        """Create the folder, or remove the links in it, and store the stamp."""
-        os.makedirs(os.path.dirname(self.folder), exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            _make_folder(self.folder)
-        self.empty()
-        descriptor = os.open(self._stamp_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(self._stamp)
-        self._claimed = True
+    def _is_lost(self) -> bool:
+        """Return whether a newer configuration is in force. Logs a warning the first time."""
+        owner = self._switch.owner()
+        if owner is not None and owner.target == self._switch.target(self._stamp):
+            return False
+        lost = self._switch.is_newer(self._started_ns) or self._record.is_newer(self._started_ns)
+        if lost and not self._lost:
+            self._lost = True
+            logger.warning(
+                "The front door in %s is used with another configuration now. This process adds no more links.",
+                self.folder,
+            )
+        return lost
 
 
-def _sweep(shard: str) -> None:
-    """Remove the links in the folder *shard* that lead nowhere."""
-    with os.scandir(shard) as links:
-        for link in links:
-            if not os.path.exists(link.path):
-                with contextlib.suppress(OSError):
-                    os.unlink(link.path)
+def _close_elsewhere(record: Switch, started_ns: int, *, but: str | None = None) -> None:
+    """Close the door that *record* names, if it names one other than *but*."""
+    owner = record.owner()
+    if owner is not None and os.path.isabs(owner.target) and owner.target != but:
+        other = Switch(owner.target)
+        if other.owner() is not None and not other.is_newer(started_ns):
+            other.turn(other.target(CLOSED), started_ns)
+            other.clear()
 
 
-def _make_folder(path: str) -> None:
-    os.mkdir(path, 0o711)
-    os.chmod(path, 0o711)  # noqa: S103 (mkdir heeds the umask; nginx is another user)
+def _leads_to(path: str, entry: str) -> bool:
+    """Return whether *path* is a link to *entry*. The file name of an entry tells it from all others."""
+    with contextlib.suppress(OSError):
+        return os.path.basename(os.readlink(path)) == os.path.basename(entry)
+    return False
 
 
-def nginx_map(prefix: str) -> str:
+def _make_link(folder: str, path: str, entry: str) -> None:
+    """Make the link *path*, in a folder in *folder*, to *entry*.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    parent, name = os.path.split(path)
+    # Compute the target from real paths, because a `..` in a link starts from the real folder.
+    target = os.path.relpath(os.path.realpath(entry), os.path.join(os.path.realpath(folder), os.path.basename(parent)))
+    with opened_folder(folder, os.path.basename(parent), make=True) as shard:
+        _make_room(shard)
+        temporary = f".tmp-{secrets.token_hex(8)}"
+        os.symlink(target, temporary, dir_fd=shard)
+        os.replace(temporary, name, src_dir_fd=shard, dst_dir_fd=shard)
+
+
+def _make_room(shard: int) -> None:
+    """Remove links from the folder with the descriptor *shard*, if it is full or by chance.
+
+    Those that lead nowhere are removed first.
+    """
+    names = os.listdir(shard)
+    if len(names) < _MOST_LINKS and random.randrange(_SWEEP_ONE_IN):  # noqa: S311 (a chance, not a secret)
+        return
+    kept = []
+    for name in names:
+        with contextlib.suppress(OSError):  # EINVAL if it is no link: a foreign file
+            os.readlink(name, dir_fd=shard)
+            if _exists(name, shard):
+                kept.append(name)
+            else:
+                os.unlink(name, dir_fd=shard)
+    for name in random.sample(kept, max(0, len(kept) - _MOST_LINKS + 1)):
+        os.unlink(name, dir_fd=shard)
+
+
+def _exists(name: str, folder: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        os.stat(name, dir_fd=folder)
+        return True
+    return False
+
+
+def nginx_map(prefix: str, name: str = "images") -> str:
     """Return the lines of an nginx ``map`` from ``$request_uri`` to the name of its link, without the suffix.
 
-    The names are the same as those of `FrontDoor.link_path`. *prefix* is the prefix of all image URLs.
+    The names are the same as those of `FrontDoor.link_path`. *prefix* is the prefix of all image URLs. The variables
+    begin with *name*.
     """
-    names = [f"i{letter}" for letter in "abcdef"]
+    names = [f"{name}_{letter}" for letter in "abcdef"]
     path = ""
-    for name in reversed(names):  # nest the optional groups, so that segments are always assigned to the names in order
-        path = f"(?<{name}>{_SEGMENT})" + (f"(?:/{path})?" if path else "")
-    query = f"{_VERSION}(?<iq>{_QUERY})s=(?<is>{_SIGNATURE.replace('?P<', '?<')})"
-    joined = "@".join(f"${name}" for name in names)
+    for group in reversed(names):  # nest the optional groups, so that segments are always assigned to names in order
+        path = f"(?<{group}>{_SEGMENT})" + (f"(?:/{path})?" if path else "")
+    signature = _SIGNATURE.replace("?P<shard>", f"?<{name}_shard>")
+    query = f"{_VERSION}(?<{name}_q>{_QUERY})s=(?<{name}_s>{signature})"
+    joined = "@".join(f"${group}" for group in names)
     return f"""    "~^{re.escape(prefix)}/{path}\\?{query}$"
-        "$shard/{joined}?${{iq}}s=$is";"""
+        "${name}_shard/{joined}?${{{name}_q}}s=${name}_s";"""
