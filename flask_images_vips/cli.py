@@ -86,15 +86,15 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
             f"There is no cache in {cache.folder}. Run this command as the same user as the site."
         )
     if path:
-        if here.front_door:
-            here.front_door.purge(source_folder(path.strip("/")))
+        if here.links:
+            here.links.purge(source_folder(path.strip("/")))
         click.echo(f"{here.pipeline.purge(path.strip('/'))} files of {path} removed from {cache.folder}")
     if everything:
         if shared is not None:
             shared.copies.store.purge_all()
-        if here.front_door:
-            here.front_door.empty()
+        if here.links:
+            here.links.empty()
         click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
-    if front and here.front_door:
-        here.front_door.empty()
-        click.echo(f"links removed from {here.front_door.folder}")
+    if front and here.links:
+        here.links.empty()
+        click.echo(f"links removed from {here.links.folder}")

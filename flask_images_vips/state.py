@@ -32,13 +32,20 @@ class Parts:
     """The objects that serve one application's images, built from its configuration.
 
     *front_door* and *background* are None if the configuration turns them off. *background* is also None if the
-    environment does not support it. *open* is called by the first request that uses the parts.
+    environment does not support it. *links* is the front door too, or one that has no links if it is turned off.
     """
 
     pipeline: Pipeline
     front_door: FrontDoor | None = None
     background: Recompressor | None = None
-    open: Callable[[], None] = lambda: None
+    links: FrontDoor | None = None
+
+    def open(self) -> None:
+        """Let nginx follow no links of another configuration. Call this once, in a request."""
+        if self.front_door is not None:
+            self.pipeline.cache.usable()  # creates its folder, with the right modes
+        if self.links is not None:
+            self.links.open()
 
 
 Builder = Callable[[Flask, str, str], Parts]
@@ -74,6 +81,11 @@ class AppImages:
     @property
     def front_door(self) -> FrontDoor | None:
         return (self._opened or self._built()).front_door
+
+    @property
+    def links(self) -> FrontDoor | None:
+        """The front door, or one that has no links if it is turned off. It removes links in both cases."""
+        return (self._opened or self._built()).links
 
     @property
     def recompressor(self) -> Recompressor | None:

@@ -85,9 +85,9 @@ def build(app: Flask, url: str, name: str) -> Parts:
     )
     front_door = _front_door(config, app, folder, settings)
     if not config.front_door:
-        return Parts(pipeline, None, _recompressor(config, app, pipeline), front_door.open)
+        return Parts(pipeline, None, _recompressor(config, app, pipeline), front_door)
     pipeline.sources.local.on_same_version = lambda source: front_door.purge(source_folder(source.ref))
-    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), front_door.open)
+    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), front_door)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:

@@ -136,8 +136,12 @@ class FrontDoor:
                     _make_link(folder, path, entry)
 
     def open(self) -> None:
-        """Let nginx follow no links of another configuration, unless that configuration is newer."""
-        if os.path.lexists(self.folder) or os.path.lexists(self._record.path):
+        """Let nginx follow no links of another configuration, unless that configuration is newer.
+
+        If there is no folder yet, it is created, so that older processes find out. The exception is a door without
+        links.
+        """
+        if self._stamp != CLOSED or self._is_in_use():
             self._guarded(self._take_over)
 
     def renew(self) -> None:
@@ -147,7 +151,7 @@ class FrontDoor:
 
     def empty(self) -> None:
         """Remove all links."""
-        self._guarded(self._switch.remove_links, lambda *_: True)
+        self._guarded(self._remove, lambda *_: True)
 
     def purge(self, entries: str) -> None:
         """Remove the links to files in folders named *entries*, and to all pictures with a watermark.
@@ -159,13 +163,28 @@ class FrontDoor:
             lambda name, target: f"/{entries}/" in target or bool(_WATERMARK.search(name)),
         )
 
+    def _remove(self, unwanted: Callable[[str, str], bool]) -> None:
+        """Remove links here, and where another configuration may still have them."""
+        for switch in (self._switch, *self._others()):
+            switch.remove_links(unwanted)
+
+    def _is_in_use(self) -> bool:
+        return os.path.lexists(self.folder) or os.path.lexists(self._record.path)
+
+    def _others(self) -> list[Switch]:
+        """Return the switches of other configurations: the record, if this is not it, and the one that it names."""
+        owner = self._record.owner()
+        others = [self._record.path, *([owner.target] if owner is not None and os.path.isabs(owner.target) else [])]
+        return [Switch(path) for path in others if path != self.folder]
+
     def _guarded(self, change: Callable[..., object], *arguments: object) -> None:
         """Call *change* with the lock, or without it if it cannot be taken. Log errors."""
         try:
             with self._locked(_PATIENCE_SECONDS):
                 change(*arguments)
         except OSError as error:
-            logger.error(
+            log = logger.error if self._is_in_use() else logger.debug
+            log(
                 "The links in %s cannot be removed (%s), so nginx may send images that this application would not. "
                 "Remove this folder.",
                 *(self.folder, error),
@@ -200,7 +219,10 @@ class FrontDoor:
             return True
         if self._is_lost():
             return False
-        _close_elsewhere(record, self._started_ns, but=self.folder)
+        for other in self._others():
+            if other.path != record.path and other.owner() is not None and not other.is_newer(self._started_ns):
+                other.turn(other.target(CLOSED), self._started_ns)
+                other.clear()
         if owner is None or owner.target != wanted:
             switch.clear()  # before, so that no link of an earlier time is found, and after, so that no other is kept
         os.makedirs(os.path.dirname(self.folder), exist_ok=True)
@@ -224,16 +246,6 @@ class FrontDoor:
                 self.folder,
             )
         return lost
-
-
-def _close_elsewhere(record: Switch, started_ns: int, *, but: str | None = None) -> None:
-    """Close the door that *record* names, if it names one other than *but*."""
-    owner = record.owner()
-    if owner is not None and os.path.isabs(owner.target) and owner.target != but:
-        other = Switch(owner.target)
-        if other.owner() is not None and not other.is_newer(started_ns):
-            other.turn(other.target(CLOSED), started_ns)
-            other.clear()
 
 
 def _leads_to(path: str, entry: str) -> bool:

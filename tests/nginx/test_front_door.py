@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis.stateful import run_state_machine_as_test
 
 from flask_images_vips.hashing import digest
 from flask_images_vips.nginx.front_door import FrontDoor, nginx_map
@@ -20,6 +21,7 @@ from flask_images_vips.nginx.switch import CLOSED, FOLDER_NAME
 from flask_images_vips.options.options import DECLARED, Options
 from flask_images_vips.options.values import Focal, Mode
 from flask_images_vips.urls import ImageUrl
+from nginx.orders import Orders
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: links, modes")
 
@@ -168,9 +170,12 @@ def test_errors_cost_only_the_link(folder: Path, entry: str) -> None:
 # When links go.
 
 
-def test_opening_creates_nothing(folder: Path) -> None:
-    door_of(folder).open()
-    assert not folder.exists()
+def test_opening_tells_older_processes_and_closing_creates_nothing(folder: Path, entry: str) -> None:
+    FrontDoor(str(folder), lambda: CLOSED).open()
+    assert not folder.is_symlink()
+    door_of(folder, "new").open()
+    link(door_of(folder, "old"), entry)
+    assert links(folder) == []
 
 
 def test_opening_keeps_the_links_of_the_same_stamp_and_removes_those_of_another(folder: Path, entry: str) -> None:
@@ -392,3 +397,10 @@ def test_a_door_that_cannot_be_emptied_is_an_error_in_the_log(folder: Path, entr
     finally:
         folder.parent.chmod(0o700)
     assert f"The links in {folder} cannot be removed" in caplog.text
+
+
+# Every order of events, see `orders`.
+
+
+def test_in_every_order_of_events_nginx_sends_what_the_application_would_send() -> None:
+    run_state_machine_as_test(Orders)  # type: ignore[no-untyped-call]
