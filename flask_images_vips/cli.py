@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 import click
+from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
 from .errors import ImagesError
-from .nginx.configuration import nginx_configuration
+from .nginx.configuration import Server, nginx_configuration
 from .rendition import source_folder
 from .report import report
 from .serving.headers import front_headers
@@ -21,9 +22,22 @@ images = AppGroup("images", help="Manage the images of this application.")
 
 @images.command()
 @click.option("--upstream", default="127.0.0.1:8000", show_default=True, help="Address of the application.")
-@click.option("--listen", default="80", show_default=True, help="Address or port that nginx listens on.")
+@click.option(
+    "--listen",
+    default=["80"],
+    show_default=True,
+    multiple=True,
+    help="Address or port that nginx listens on. May be repeated, as in --listen 80 --listen '[::]:80'.",
+)
+@click.option(
+    "--server-name",
+    "names",
+    multiple=True,
+    help="Host of the site. May be repeated. The default is SERVER_NAME, or else every host that no other server of "
+    "nginx names.",
+)
 @with_appcontext
-def nginx(upstream: str, listen: str) -> None:
+def nginx(upstream: str, listen: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Print an nginx configuration for this application.
 
     With IMAGES_FRONT_DOOR, nginx serves images that have been requested before, without asking the application. With
@@ -38,7 +52,11 @@ def nginx(upstream: str, listen: str) -> None:
     # nginx looks for links in these formats only.
     config = replace(config, formats=tuple(format.name for format in here.pipeline.negotiable))
     cache, front = here.pipeline.cache.folder, door.folder if door else None
-    click.echo(nginx_configuration(config, cache, front, front_headers(config), upstream, listen), nl=False)
+    settings = current_app.config
+    if not names and settings["SERVER_NAME"]:
+        names = (settings["SERVER_NAME"].partition(":")[0],)
+    server = Server(upstream, listen, names, settings["MAX_CONTENT_LENGTH"] or 0)
+    click.echo(nginx_configuration(config, cache, front, front_headers(config), server), nl=False)
 
 
 @images.command()

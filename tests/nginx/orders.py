@@ -115,8 +115,8 @@ class Orders(RuleBasedStateMachine):
         self.workers.append(Worker(door, setting, started))
 
     def worker(self, index: int) -> Worker:
-        """A worker that handles a request, which may be its first one."""
-        worker = self.workers[index % len(self.workers)]
+        """A worker that handles a request, which may be its first one. Every other time, it is the newest."""
+        worker = self.workers[-1 if index % 2 else index % len(self.workers)]
         if not worker.opened:
             worker.opened = True
             worker.door.open()
@@ -138,8 +138,10 @@ class Orders(RuleBasedStateMachine):
     @rule(index=ANY, name=SOURCES, shard=st.sampled_from(SHARDS))
     def begin_render(self, index: int, name: str, shard: str) -> None:
         source, worker = self.sources[name], self.worker(index)
+        if source.content is None or source.private:
+            self.replace(name, same_second=False)
         self.look(index, name)
-        if source.content is not None and not source.private and worker.setting != "off":
+        if source.content is not None and worker.setting != "off":
             del self.renders[:-2]
             self.renders.append(Render(worker, source, source.content, source.version, shard))
 
@@ -181,18 +183,17 @@ class Orders(RuleBasedStateMachine):
         source = self.sources[name]
         if not same_second or source.content is None:
             source.version += 1
-        source.content = next(self.contents)
-        if not source.private:
-            source.sent.setdefault(source.version, set()).add(source.content)
+        source.content, source.private = next(self.contents), False
+        source.sent.setdefault(source.version, set()).add(source.content)
 
     @rule(index=ANY, name=SOURCES)
     def take_down(self, index: int, name: str) -> None:
         self.sources[name].content = None
         self.purge(index, name)
 
-    @rule(index=ANY, name=SOURCES, private=st.booleans())
-    def permit(self, index: int, name: str, private: bool) -> None:
-        self.sources[name].private = private
+    @rule(index=ANY, name=SOURCES)
+    def forbid(self, index: int, name: str) -> None:
+        self.sources[name].private = True
         self.purge(index, name)
 
     @rule(index=ANY, name=SOURCES)
