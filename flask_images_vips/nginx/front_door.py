@@ -159,8 +159,7 @@ class FrontDoor:
         A picture may show the purged one as its watermark.
         """
         self._guarded(
-            self._switch.remove_links,
-            lambda name, target: f"/{entries}/" in target or bool(_WATERMARK.search(name)),
+            self._remove, lambda name, target: f"/{entries}/" in target or bool(_WATERMARK.search(name))
         )
 
     def _remove(self, unwanted: Callable[[str, str], bool]) -> None:

@@ -229,7 +229,7 @@ class Orders(RuleBasedStateMachine):
                 with suppress(FileExistsError):
                     (folder / "aa").symlink_to(self.foreign)
             elif what == "link":
-                for path in folder.glob("??/*"):
+                for path in filter(Path.is_symlink, folder.glob("??/*")):
                     path.unlink()
                     path.mkdir()
                     break
