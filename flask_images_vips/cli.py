@@ -12,7 +12,6 @@ from flask.cli import AppGroup, with_appcontext
 
 from .errors import ImagesError
 from .nginx.configuration import Server, nginx_configuration
-from .rendition import source_folder
 from .report import report
 from .serving.headers import front_headers
 from .state import current_images
@@ -104,15 +103,17 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
             f"There is no cache in {cache.folder}. Run this command as the same user as the site."
         )
     if path:
+        removed = here.pipeline.purge(path.strip("/"))
         if here.links:
-            here.links.purge(source_folder(path.strip("/")))
-        click.echo(f"{here.pipeline.purge(path.strip('/'))} files of {path} removed from {cache.folder}")
+            here.links.purge(path.strip("/"))
+        click.echo(f"{removed} files of {path} removed from {cache.folder}")
     if everything:
         if shared is not None:
             shared.copies.store.purge_all()
+        removed = cache.purge_all()
         if here.links:
             here.links.empty()
-        click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
+        click.echo(f"{removed} files removed from {cache.folder}")
     if front and here.links:
         here.links.empty()
         click.echo(f"links removed from {here.links.folder}")

@@ -28,7 +28,7 @@ from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
 from .rendering.limits import Limits
-from .rendition import Rendition, source_folder
+from .rendition import Rendition
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
@@ -86,7 +86,9 @@ def build(app: Flask, url: str, name: str) -> Parts:
     front_door = _front_door(config, app, folder, settings)
     if not config.front_door:
         return Parts(pipeline, None, _recompressor(config, app, pipeline), front_door)
-    pipeline.sources.local.on_same_version = lambda source: front_door.purge(source_folder(source.ref))
+    for sources in (pipeline.sources.local, pipeline.sources.remote):
+        if sources is not None:
+            sources.on_lookup = front_door.notice
     return Parts(pipeline, front_door, _recompressor(config, app, pipeline), front_door)
 
 

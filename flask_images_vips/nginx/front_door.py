@@ -10,17 +10,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import random
 import re
-import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ..cache.locks import try_lock, unlock
-from ..options.options import DECLARED
+from ..sources.source import Source
 from ..urls import ImageUrl
-from .switch import CLOSED, Switch, opened_folder
+from . import gates
+from .links import leads_to, make_link
+from .switch import CLOSED, Switch, empty
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -32,11 +31,7 @@ _SIGNATURE = r"(?P<shard>[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{24}[AEIMQUYcgkosw048]"
 _PATH = rf"(?P<path>{_SEGMENT}(?:/{_SEGMENT}){{0,{_SEGMENTS - 1}}})"
 _LINKED = re.compile(rf"{_PATH}\?{_VERSION}{_QUERY}s={_SIGNATURE}\Z", re.ASCII)
 _LONGEST_NAME_BYTES = 250
-_WATERMARK = re.compile(rf"[?&]{DECLARED['watermark'].short}=", re.ASCII)
-_SWEEP_ONE_IN = 8
-_MOST_LINKS = 64  # in each of the 64² folders that the first two letters of a signature choose
-_LINK_SECONDS = 1.0  # how long to wait for the lock to make a link, which can as well be made later
-_PATIENCE_SECONDS = 10.0  # how long to wait for the lock to take links away
+_LOCK_SECONDS = 2.0
 _POLL_SECONDS = 0.002
 
 
@@ -52,12 +47,15 @@ class FrontDoor:
       of its own. nginx is switched to another folder by the first request that a process with another stamp handles
       (`open`), in one step: see `switch`. A process that was started before, at *started_ns* (in nanoseconds since
       1970), leaves the switch alone and makes no more links.
-    - Making a link excludes taking links away, here and in all other processes, by the lock file *lock*. Under the
-      lock, all that a link depends on is checked once more. So a render that ends after its source was taken down, or
-      after links were removed, makes no link.
+    - A link leads through a gate of each source that its picture shows: see `gates`. The gates are removed when the
+      source is purged, and when a process finds that it is gone or has changed (`notice`).
+    - The gates of a link are made first. Then everything that a link depends on is checked once more, and only then
+      the link is made. So whatever happens in between removes a gate or is found by the check, in every process. A
+      render that ends after its source was taken down, or after links were removed, makes no link.
 
     *record* is a path whose symbolic link holds the folder in use, if that is another path. So the next configuration
-    finds the links that it must take away, also if it has none or has them elsewhere.
+    finds the links that it must take away, also if it has none or has them elsewhere. *lock* is a lock file: processes
+    that take over the folder at the same time do so one after the other.
     """
 
     def __init__(
@@ -77,7 +75,6 @@ class FrontDoor:
         self._switch = Switch(folder)
         self._record = Switch(folder if record is None else record)
         self._lost = False
-        self._held_by: int | None = None
 
     def link_path(self, url: ImageUrl, suffix: str, *, current: bool) -> str | None:
         """Return the path of the link for *url*, whose rendition has the file name suffix *suffix*.
@@ -111,29 +108,41 @@ class FrontDoor:
         self,
         path: str,
         entry: str | None,
+        sources: Sequence[Source],
         *,
         public: bool,
         settled: bool,
-        confirm: Callable[[], bool] = lambda: True,
+        confirm: Callable[[], bool],
     ) -> None:
         """Make a link at *path*, which `link_path` returned, to *entry*, the path of the response's file.
 
-        Does nothing if the response is not *public* or has no file, or if *settled* is false: the source is then so new
-        that it may still change without getting another version. If there is no such link yet, *confirm* is called
-        under the lock. It looks once more whether the response is still the right one, and the link is made only if it
-        returns True. Errors of files are swallowed, because without the link nginx asks the application.
+        *sources* are those that the picture shows. Does nothing if the response is not *public* or has no file, or if
+        *settled* is false: the source is then so new that it may still change without getting another version. If there
+        is no such link yet, *confirm* is called. It looks once more whether the response is still the right one, and
+        the link is made only if it returns True. Errors of files are swallowed, because without the link nginx asks the
+        application.
         """
-        if entry is None or not (public and settled) or _leads_to(path, entry):
+        if entry is None or not (public and settled) or leads_to(path, entry):
             return
-        folder = self._switch.folder(self._stamp)
+        stamp = self._stamp
+        folder = self._switch.folder(stamp)
         if not path.startswith(folder + os.sep) or (self._lost and self._is_lost()):
             return
         with contextlib.suppress(OSError):
             with open(entry, "rb") as file:
                 os.fsync(file.fileno())  # or nginx might send an entry that a crash of the host has emptied
-            with self._locked(_LINK_SECONDS) as locked:
-                if locked and self._take_over() and confirm():
-                    _make_link(folder, path, entry)
+            if not self._take_over():
+                return
+            ways = [gates.gate(folder, source) for source in sources]
+            if self._switch.leads_to(stamp) and confirm():
+                make_link(folder, path, entry, ways)
+
+    def notice(self, ref: str, source: Source | None) -> None:
+        """Take away the links to pictures of the source *ref* that show another version than *source*.
+
+        *source* is what is there now, or None if there is no such file.
+        """
+        self._guarded(gates.cut, self._switch.folder(self._stamp), ref, source)
 
     def open(self) -> None:
         """Let nginx follow no links of another configuration, unless that configuration is newer.
@@ -150,22 +159,17 @@ class FrontDoor:
         self.open()
 
     def empty(self) -> None:
-        """Remove all links."""
-        self._guarded(self._remove, lambda *_: True)
+        """Remove all links, also where another configuration may still have them."""
+        for folder in self._folders():
+            self._guarded(empty, folder)
 
-    def purge(self, entries: str) -> None:
-        """Remove the links to files in folders named *entries*, and to all pictures with a watermark.
+    def purge(self, ref: str) -> None:
+        """Remove the links to all pictures that show the source *ref*, also those of other configurations."""
+        for folder in self._folders():
+            self._guarded(gates.cut, folder, ref)
 
-        A picture may show the purged one as its watermark.
-        """
-        self._guarded(
-            self._remove, lambda name, target: f"/{entries}/" in target or bool(_WATERMARK.search(name))
-        )
-
-    def _remove(self, unwanted: Callable[[str, str], bool]) -> None:
-        """Remove links here, and where another configuration may still have them."""
-        for switch in (self._switch, *self._others()):
-            switch.remove_links(unwanted)
+    def _folders(self) -> list[str]:
+        return [folder for switch in (self._switch, *self._others()) for folder in switch.folders()]
 
     def _is_in_use(self) -> bool:
         return os.path.lexists(self.folder) or os.path.lexists(self._record.path)
@@ -177,10 +181,9 @@ class FrontDoor:
         return [Switch(path) for path in others if path != self.folder]
 
     def _guarded(self, change: Callable[..., object], *arguments: object) -> None:
-        """Call *change* with the lock, or without it if it cannot be taken. Log errors."""
+        """Call *change*, and log errors."""
         try:
-            with self._locked(_PATIENCE_SECONDS):
-                change(*arguments)
+            change(*arguments)
         except OSError as error:
             log = logger.error if self._is_in_use() else logger.debug
             log(
@@ -190,52 +193,57 @@ class FrontDoor:
             )
 
     @contextlib.contextmanager
-    def _locked(self, seconds: float) -> Iterator[bool]:
-        """Hold the lock for the block. Yields False, without the lock, if it cannot be taken within *seconds*."""
-        if self._held_by == threading.get_ident():  # *confirm* has found a reason to take links away
-            yield True
-            return
-        end, descriptor = time.monotonic() + seconds, None
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock for the block, unless it cannot be taken soon."""
+        end, descriptor = time.monotonic() + _LOCK_SECONDS, None
         with contextlib.suppress(OSError):
             os.stat(os.path.dirname(self._lock))  # the cache creates it, with the right modes
             while (descriptor := try_lock(self._lock)) is None and time.monotonic() < end:
                 time.sleep(_POLL_SECONDS)
-        if descriptor is None:
-            yield False
-            return
-        self._held_by = threading.get_ident()
         try:
-            yield True
+            yield
         finally:
-            self._held_by = None
-            unlock(descriptor)
+            if descriptor is not None:
+                unlock(descriptor)
 
     def _take_over(self) -> bool:
-        """Switch nginx to the links of this process. Returns False if a newer configuration is in force."""
-        switch, record, wanted = self._switch, self._record, self._switch.target(self._stamp)
-        owner = switch.owner()
-        if owner is not None and owner.target == wanted and owner.started_ns >= self._started_ns:
+        """Switch nginx to the links of this process. Returns False if a newer configuration is in force.
+
+        Raises:
+            OSError: If that is not possible, or if links of another configuration cannot be removed.
+        """
+        if self._has_taken_over():
             return True
-        if self._is_lost():
-            return False
+        with self._locked():
+            if self._has_taken_over():
+                return True
+            if self._is_lost():
+                return False
+            self._turn()
+        return True
+
+    def _has_taken_over(self) -> bool:
+        owner = self._switch.owner()
+        return self._switch.leads_to(self._stamp) and owner is not None and owner.started_ns >= self._started_ns
+
+    def _turn(self) -> None:
+        switch, record = self._switch, self._record
         for other in self._others():
             if other.path != record.path and other.owner() is not None and not other.is_newer(self._started_ns):
                 other.turn(other.target(CLOSED), self._started_ns)
                 other.clear()
-        if owner is None or owner.target != wanted:
-            switch.clear()  # before, so that no link of an earlier time is found, and after, so that no other is kept
         os.makedirs(os.path.dirname(self.folder), exist_ok=True)
-        switch.turn(wanted, self._started_ns)
-        switch.clear(but=self._stamp)
+        if not switch.leads_to(self._stamp):
+            switch.turn(switch.target(CLOSED), self._started_ns)  # it stays so if a link cannot be removed
+            switch.clear()
+        switch.turn(switch.target(self._stamp), self._started_ns)
         if record.path != self.folder and os.path.isdir(os.path.dirname(record.path)):
             record.turn(self.folder, self._started_ns)
             record.clear()
-        return True
 
     def _is_lost(self) -> bool:
         """Return whether a newer configuration is in force. Logs a warning the first time."""
-        owner = self._switch.owner()
-        if owner is not None and owner.target == self._switch.target(self._stamp):
+        if self._switch.leads_to(self._stamp):
             return False
         lost = self._switch.is_newer(self._started_ns) or self._record.is_newer(self._started_ns)
         if lost and not self._lost:
@@ -245,56 +253,6 @@ class FrontDoor:
                 self.folder,
             )
         return lost
-
-
-def _leads_to(path: str, entry: str) -> bool:
-    """Return whether *path* is a link to *entry*. The file name of an entry tells it from all others."""
-    with contextlib.suppress(OSError):
-        return os.path.basename(os.readlink(path)) == os.path.basename(entry)
-    return False
-
-
-def _make_link(folder: str, path: str, entry: str) -> None:
-    """Make the link *path*, in a folder in *folder*, to *entry*.
-
-    Raises:
-        OSError: If that is not possible.
-    """
-    parent, name = os.path.split(path)
-    # Compute the target from real paths, because a `..` in a link starts from the real folder.
-    target = os.path.relpath(os.path.realpath(entry), os.path.join(os.path.realpath(folder), os.path.basename(parent)))
-    with opened_folder(folder, os.path.basename(parent), make=True) as shard:
-        _make_room(shard)
-        temporary = f".tmp-{secrets.token_hex(8)}"
-        os.symlink(target, temporary, dir_fd=shard)
-        os.replace(temporary, name, src_dir_fd=shard, dst_dir_fd=shard)
-
-
-def _make_room(shard: int) -> None:
-    """Remove links from the folder with the descriptor *shard*, if it is full or by chance.
-
-    Those that lead nowhere are removed first.
-    """
-    names = os.listdir(shard)
-    if len(names) < _MOST_LINKS and random.randrange(_SWEEP_ONE_IN):  # noqa: S311 (a chance, not a secret)
-        return
-    kept = []
-    for name in names:
-        with contextlib.suppress(OSError):  # EINVAL if it is no link: a foreign file
-            os.readlink(name, dir_fd=shard)
-            if _exists(name, shard):
-                kept.append(name)
-            else:
-                os.unlink(name, dir_fd=shard)
-    for name in random.sample(kept, max(0, len(kept) - _MOST_LINKS + 1)):
-        os.unlink(name, dir_fd=shard)
-
-
-def _exists(name: str, folder: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        os.stat(name, dir_fd=folder)
-        return True
-    return False
 
 
 def nginx_map(prefix: str, name: str = "images") -> str:

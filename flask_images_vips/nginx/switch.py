@@ -17,8 +17,10 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from . import gates
+from .folders import names_in, remove_links
 
 CLOSED = "closed"
 """A stamp that no configuration has. nginx is switched to it if there shall be no links. There is no such folder."""
@@ -29,7 +31,6 @@ FOLDER_NAME = "flask-images-vips"
 _STAMP = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SHARD = re.compile(r"[A-Za-z0-9_-]{2}", re.ASCII)
 _FORMER = "former"  # in place of a stamp: a real folder that was found at the path
-_FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class Switch:
             return None
         return Owner(target, started_ns) if self._is_ours(target) else None
 
+    def leads_to(self, stamp: str) -> bool:
+        """Return whether *stamp* is in force."""
+        owner = self.owner()
+        return owner is not None and owner.target == self.target(stamp)
+
     def is_newer(self, started_ns: int) -> bool:
         """Return whether a process that was started after *started_ns* has set the switch.
 
@@ -91,42 +97,31 @@ class Switch:
             os.unlink(temporary)
             raise
 
-    def clear(self, *, but: str | None = None) -> None:
-        """Remove the links of all configurations, except for the stamp *but*, and the folders that become empty."""
-        for name in _names(self._parent):
-            if name.startswith(f"{self._name}.") and name != f"{self._name}.{but}":
-                kind = name[len(self._name) + 1 :].partition("-")[0]
-                if kind == _FORMER or _STAMP.fullmatch(kind):
-                    self._clear_folder(os.path.join(self._parent, name))
-                elif kind == "tmp":
-                    with contextlib.suppress(OSError):
-                        os.unlink(os.path.join(self._parent, name))
+    def clear(self) -> None:
+        """Remove the links of all configurations, and the folders that become empty.
 
-    def remove_links(self, unwanted: Callable[[str, str], bool]) -> None:
-        """Remove the links that *unwanted* returns true for, of all configurations.
-
-        It receives the name of the link and what it holds.
+        Raises:
+            OSError: If a link cannot be removed.
         """
-        for name in _names(self._parent):
-            if name.startswith(f"{self._name}.") and _STAMP.fullmatch(name[len(self._name) + 1 :]):
-                self._remove_links(os.path.join(self._parent, name), unwanted)
+        for name in names_in(self._parent):
+            kind = name.removeprefix(f"{self._name}.").partition("-")[0] if name.startswith(f"{self._name}.") else ""
+            if kind == _FORMER or _STAMP.fullmatch(kind):
+                self._remove_folder(os.path.join(self._parent, name))
+            elif kind == "tmp":
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self._parent, name))
 
-    def _clear_folder(self, folder: str) -> None:
-        self._remove_links(folder, lambda *_: True)
+    def folders(self) -> list[str]:
+        """Return the paths of the folders of links of all configurations."""
+        names = (name for name in names_in(self._parent) if name.startswith(f"{self._name}."))
+        return [os.path.join(self._parent, name) for name in names if _STAMP.fullmatch(name[len(self._name) + 1 :])]
+
+    def _remove_folder(self, folder: str) -> None:
+        empty(folder)
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(folder, ".stamp"))  # of earlier versions of this package
         with contextlib.suppress(OSError):  # foreign files stay where they are
             os.rmdir(folder)
-
-    def _remove_links(self, folder: str, unwanted: Callable[[str, str], bool]) -> None:
-        for shard in filter(_SHARD.fullmatch, _names(folder)):
-            with contextlib.suppress(OSError):
-                with opened_folder(folder, shard) as descriptor:
-                    for name in os.listdir(descriptor):
-                        with contextlib.suppress(OSError):  # EINVAL if it is not a link: a foreign file
-                            if unwanted(name, os.readlink(name, dir_fd=descriptor)):
-                                os.unlink(name, dir_fd=descriptor)
-                os.rmdir(os.path.join(folder, shard))  # fails unless it is empty
 
     def _is_ours(self, target: str) -> bool:
         if os.path.isabs(target):  # a record of a switch elsewhere
@@ -135,38 +130,12 @@ class Switch:
         return name == self._name and (stamp == CLOSED or bool(_STAMP.fullmatch(stamp)))
 
 
-@contextlib.contextmanager
-def opened_folder(folder: str, name: str, *, make: bool = False) -> Iterator[int]:
-    """Open the folder *name* in *folder*, and yield its descriptor. Neither of them may be a symbolic link.
-
-    If *make* is set, missing folders are created, so that other users may enter them, but not list their files.
+def empty(folder: str) -> None:
+    """Remove all links in the folder of links *folder*. None of them leads anywhere once the gates are removed.
 
     Raises:
-        OSError: If that is not possible.
+        OSError: If a link cannot be removed.
     """
-    if make:
-        _make(folder)
-    outer = os.open(folder, _FOLDER_FLAGS)
-    try:
-        if make:
-            _make(name, outer)
-        inner = os.open(name, _FOLDER_FLAGS, dir_fd=outer)
-    finally:
-        os.close(outer)
-    try:
-        yield inner
-    finally:
-        os.close(inner)
-
-
-def _make(folder: str, parent: int | None = None) -> None:
-    """Create *folder*, which may be relative to the descriptor *parent*, unless it exists."""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o711, dir_fd=parent)
-        os.chmod(folder, 0o711, dir_fd=parent)  # noqa: S103 (mkdir heeds the umask; nginx is another user)
-
-
-def _names(folder: str) -> list[str]:
-    with contextlib.suppress(OSError):
-        return os.listdir(folder)
-    return []
+    names = names_in(folder)
+    for name in (*filter(gates.FOLDER.fullmatch, names), *filter(_SHARD.fullmatch, names)):
+        remove_links(folder, name)

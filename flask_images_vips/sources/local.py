@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceChanged, SourceNotFound
 from .links import LinkedFolders
-from .source import SETTLED_SECONDS, Source
+from .source import Source
 
 _MAX_REMEMBERED = 4096
 
@@ -22,14 +21,15 @@ _MAX_REMEMBERED = 4096
 class LocalSources:
     """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used.
 
-    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*. *on_same_version* is
-    called with a source that was replaced by another that has the same version in URLs, although it was settled.
+    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*. *on_lookup* is
+    called with each name that is looked up because it is new or has changed, and with its source, or None if there is
+    none.
     """
 
     def __init__(self, roots: Sequence[str], *, follow_links: bool = True) -> None:
         self.roots = tuple(roots)
         self._links = LinkedFolders(self.roots, follow=follow_links)
-        self.on_same_version: Callable[[Source], None] = lambda source: None
+        self.on_lookup: Callable[[str, Source | None], None] = lambda ref, source: None
         self._found: dict[str, Source] = {}
 
     def again(self, source: Source) -> Source:
@@ -64,10 +64,12 @@ class LocalSources:
     def _looked_up(self, ref: str) -> Source:
         if len(self._found) >= _MAX_REMEMBERED:
             self._found.clear()
-        last = self._found.pop(ref, None)
-        source = self._found[ref] = self._look_up(ref)
-        if last is not None and _has_same_version(last, source) and time.time() > source.mtime + SETTLED_SECONDS:
-            self.on_same_version(source)
+        self._found.pop(ref, None)
+        source = None
+        try:
+            source = self._found[ref] = self._look_up(ref)
+        finally:
+            self.on_lookup(ref, source)
         return source
 
     def _look_up(self, ref: str) -> Source:
@@ -100,11 +102,6 @@ class LocalSources:
                 inside = self._links.folder_of(root, ref)
                 return None if inside is None else (inside, os.lstat(os.path.realpath(os.path.join(root, ref))))
         return self._links.real(root), status
-
-
-def _has_same_version(last: Source, source: Source) -> bool:
-    """Return whether two different sources have the same version in URLs."""
-    return last != source and (last.content, last.mtime) == (source.content, source.mtime)
 
 
 def _climbs(ref: str) -> bool:

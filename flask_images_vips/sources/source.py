@@ -11,13 +11,6 @@ from dataclasses import dataclass, field
 
 from ..errors import Busy, SourceChanged, SourceNotFound
 
-SETTLED_SECONDS = 2
-"""The age at which a source is called settled.
-
-A version in a URL is a modification time in whole seconds, so a newer file may still change without getting another
-version.
-"""
-
 # Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
 _OPEN_FLAGS = (
     os.O_RDONLY

@@ -6,27 +6,27 @@ import contextlib
 import os
 import re
 import shutil
-import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis.stateful import run_state_machine_as_test
 
 from flask_images_vips.hashing import digest
 from flask_images_vips.nginx.front_door import FrontDoor, nginx_map
 from flask_images_vips.nginx.switch import CLOSED, FOLDER_NAME
-from flask_images_vips.options.options import DECLARED, Options
+from flask_images_vips.options.options import Options
 from flask_images_vips.options.values import Focal, Mode
+from flask_images_vips.sources.source import Source
 from flask_images_vips.urls import ImageUrl
-from nginx.orders import Orders
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: links, modes")
 
 SIGNATURE = "abcdefghijklmnopqrstuvwxyzA"
 CANONICAL = f"a.png?v=abc&w=10&s={SIGNATURE}"
+SOURCE = Source("a.png", "/static", "/static/a.png", 100, 0)
 URL = ImageUrl("a.png", Options(width=10), "abc", canonical=CANONICAL)
 STAMPS = {name: digest(name, 16) for name in ("stamp", "another", "old", "new", "")}
 STARTS = {name: number for number, name in enumerate(STAMPS, 1)}  # the new one was started after the old one
@@ -46,7 +46,8 @@ def entry(tmp_path: Path) -> str:
 
 
 def links(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*/*") if path.is_symlink())
+    """The links that lead somewhere."""
+    return sorted(path for path in folder.glob("??/*") if path.is_symlink() and path.exists())
 
 
 def door_of(folder: str | Path, name: str = "stamp") -> FrontDoor:
@@ -59,8 +60,14 @@ def path_of(door: FrontDoor, url: ImageUrl = URL) -> str:
     return path
 
 
-def link(door: FrontDoor, entry: str, url: ImageUrl = URL) -> None:
-    door.link(path_of(door, url), entry, public=True, settled=True)
+def link(
+    door: FrontDoor,
+    entry: str,
+    url: ImageUrl = URL,
+    sources: tuple[Source, ...] = (SOURCE,),
+    confirm: Callable[[], bool] = lambda: True,
+) -> None:
+    door.link(path_of(door, url), entry, sources, public=True, settled=True, confirm=confirm)
 
 
 # Which URLs have a link.
@@ -134,7 +141,8 @@ def test_a_response_that_may_not_be_repeated_to_everyone_is_not_linked(
     folder: Path, entry: str, facts: dict[str, Any]
 ) -> None:
     door = door_of(folder)
-    door.link(path_of(door), **{"entry": entry, "public": True, "settled": True, **facts})
+    values = {"entry": entry, "sources": (SOURCE,), "confirm": lambda: True, "public": True, "settled": True, **facts}
+    door.link(path_of(door), **values)
     assert not folder.exists()
 
 
@@ -250,7 +258,7 @@ def test_conditions_that_change_while_the_process_runs_take_the_links_away(folde
     secret[0] = "new"
     door.renew()
     assert links(folder) == []
-    door.link(before, entry, public=True, settled=True)  # of a request that began before
+    door.link(before, entry, (SOURCE,), public=True, settled=True, confirm=lambda: True)  # of a request that began before
     assert links(folder) == []
     link(door, entry)
     assert len(links(folder)) == 1
@@ -286,22 +294,49 @@ def test_a_door_that_was_moved_or_closed_leaves_no_links_behind(tmp_path: Path, 
 
 def test_a_link_is_not_made_if_the_response_is_not_confirmed(folder: Path, entry: str) -> None:
     door = door_of(folder)
-    door.link(path_of(door), entry, public=True, settled=True, confirm=lambda: False)
+    link(door, entry, confirm=lambda: False)
     assert links(folder) == []
 
 
-def test_confirming_excludes_taking_links_away_and_may_take_some_away_itself(folder: Path, entry: str) -> None:
-    door = door_of(folder)
-    purging = threading.Thread(target=door_of(folder).empty)
+@pytest.mark.parametrize("change", ["empty", "purge", "notice", "another configuration"])
+def test_a_link_that_is_still_being_made_goes_too(folder: Path, entry: str, change: str) -> None:
+    door, other = door_of(folder, "old"), door_of(folder, "old")
+    changed = replace(SOURCE, mtime_ns=1)
+    changes = {
+        "empty": other.empty,
+        "purge": lambda: other.purge("a.png"),
+        "notice": lambda: other.notice("a.png", changed),
+        "another configuration": door_of(folder, "new").open,
+    }
 
     def confirm() -> bool:
-        purging.start()
-        door.purge("anything")
+        changes[change]()
         return True
 
-    door.link(path_of(door), entry, public=True, settled=True, confirm=confirm)
-    purging.join()
+    link(door, entry, confirm=confirm)
     assert links(folder) == []
+    if change != "another configuration":
+        link(door, entry)
+        assert len(links(folder)) == 1
+
+
+def test_a_source_that_was_not_changed_keeps_its_links(folder: Path, entry: str) -> None:
+    door = door_of(folder)
+    link(door, entry)
+    door.notice("a.png", SOURCE)
+    door.notice("b.png", None)
+    door.purge("b.png")
+    assert len(links(folder)) == 1
+    door.notice("a.png", None)
+    assert links(folder) == []
+
+
+def test_a_link_does_not_come_back_with_its_source(folder: Path, entry: str) -> None:
+    door, other = door_of(folder), replace(URL, canonical=CANONICAL.replace("w=10", "w=20"))
+    link(door, entry)
+    door.purge("a.png")
+    link(door, entry, other)
+    assert [found.name for found in links(folder)] == [Path(path_of(door, other)).name]
 
 
 def test_a_link_to_another_entry_is_replaced(folder: Path, entry: str) -> None:
@@ -313,15 +348,13 @@ def test_a_link_to_another_entry_is_replaced(folder: Path, entry: str) -> None:
     assert found.read_bytes() == b"another picture"
 
 
-def test_purging_takes_the_links_to_one_source_and_to_watermarked_pictures(folder: Path, tmp_path: Path) -> None:
-    door = door_of(folder)
-    for name, query in (("aa", "w=1"), ("bb", "w=2"), ("cc", f"{DECLARED['watermark'].short}=b.png&w=3")):
-        picture = tmp_path / name / "picture.png"
-        picture.parent.mkdir()
-        picture.write_bytes(name.encode())
-        link(door, str(picture), replace(URL, canonical=f"a.png?v=abc&{query}&s={SIGNATURE}"))
-    door.purge("aa")
-    assert [found.read_bytes() for found in links(folder)] == [b"bb"]
+def test_purging_takes_the_links_to_one_source_and_to_pictures_that_show_it(folder: Path, entry: str) -> None:
+    door, other = door_of(folder), replace(SOURCE, ref="b.png")
+    for query, sources in (("w=1", (SOURCE,)), ("w=2", (other,)), ("w=3", (other, SOURCE))):
+        link(door, entry, replace(URL, canonical=f"a.png?v=abc&{query}&s={SIGNATURE}"), sources)
+    assert len(links(folder)) == 3
+    door.purge("a.png")
+    assert ["w=2" in found.name for found in links(folder)] == [True]
 
 
 # The number of links.
@@ -329,7 +362,7 @@ def test_purging_takes_the_links_to_one_source_and_to_watermarked_pictures(folde
 
 def test_a_folder_of_links_is_bounded(folder: Path, entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda _: None)
-    monkeypatch.setattr("flask_images_vips.nginx.front_door._MOST_LINKS", 8)
+    monkeypatch.setattr("flask_images_vips.nginx.links._MOST_LINKS", 8)
     door = door_of(folder)
     for width in range(40):
         link(door, entry, replace(URL, canonical=CANONICAL.replace("w=10", f"w={width}")))
@@ -397,10 +430,3 @@ def test_a_door_that_cannot_be_emptied_is_an_error_in_the_log(folder: Path, entr
     finally:
         folder.parent.chmod(0o700)
     assert f"The links in {folder} cannot be removed" in caplog.text
-
-
-# Every order of events, see `orders`.
-
-
-def test_in_every_order_of_events_nginx_sends_what_the_application_would_send() -> None:
-    run_state_machine_as_test(Orders)  # type: ignore[no-untyped-call]

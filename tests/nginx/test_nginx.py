@@ -133,7 +133,7 @@ def cache_folder(folder: Path) -> Path:
 
 def links(folder: Path) -> set[str]:
     """The names of the links of a front door."""
-    return {path.name for path in cache_folder(folder).glob("front/*/*")}
+    return {path.name for path in cache_folder(folder).glob("front/??/*")}
 
 
 def entries(folder: Path) -> list[Path]:
@@ -1064,7 +1064,7 @@ def test_x_sendfile_names_the_entry_on_a_hit() -> None:
 def modes(folder: Path) -> set[tuple[str, int]]:
     """The modes of all entries and links, and of the folders that lead to them."""
     ways = {cache_folder(folder)}
-    for path in (*entries(folder), *cache_folder(folder).glob("front/*/*")):
+    for path in (*entries(folder), *cache_folder(folder).glob("front/??/*")):
         ways |= {path, path.parent, path.parent.parent}
     return {
         ("folder" if path.is_dir() else "file", stat.S_IMODE(path.stat().st_mode))
