@@ -172,9 +172,16 @@ def _limit() -> Render:
     return render
 
 
+def no_metadata() -> dict[str, Any]:
+    """Return the option with which pyvips writes no metadata. libvips has renamed it."""
+    import pyvips
+
+    return {"keep": "none"} if "keep" in pyvips.Introspect.get("pngsave_buffer").optional_input else {"strip": True}
+
+
 def _saved(picture: Any, case: Case) -> bytes:
     quality = {"Q": case.quality} if case.output in _WITH_QUALITY else {}
-    data: bytes = picture.write_to_buffer(f".{case.output}", keep="none", **_SAVE[case.output], **quality)
+    data: bytes = picture.write_to_buffer(f".{case.output}", **no_metadata(), **_SAVE[case.output], **quality)
     return data
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .access import PUBLIC, Public
-    from .compat import modes
+    from .compat import Transform, modes
     from .extension import Images
-    from .options.transforms import Transform
     from .page.helpers import (
         resized_img_attrs,
         resized_img_hint,
@@ -28,7 +27,7 @@ _MODULES = {
     "ImageSize": ".page.size",
     "Images": ".extension",
     "Public": ".access",
-    "Transform": ".options.transforms",
+    "Transform": ".compat",
     "modes": ".compat",
     "resized_img_attrs": ".page.helpers",
     "resized_img_hint": ".page.helpers",

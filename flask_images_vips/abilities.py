@@ -180,7 +180,7 @@ class Abilities:
         if time.monotonic() >= self._valid_until:
             try:
                 self._find()
-            except (ImagesError, *_NOT_AN_ANSWER) as error:
+            except (ImagesError, OSError, *_NOT_AN_ANSWER) as error:
                 logger.info("It is not known which formats can be written: %s", error)
                 self._keep(None, _BUSY_SECONDS if isinstance(error, Busy) else _REST_SECONDS)
         return self._libraries

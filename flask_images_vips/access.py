@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from .errors import NotAuthorized
+from .errors import NotAuthorized, shown
 from .options.options import Options
 from .urls import ImageUrl
 
@@ -98,7 +98,7 @@ class Authorizer:
                 return True
         elif answer is None or answer is NotImplemented or answer:
             self._warn(ref, answer)
-        raise NotAuthorized(f"{ref!r}: refused by the application")
+        raise NotAuthorized(f"the authorize callback {self.name} refused {shown(ref)}")
 
     def _warn(self, ref: str, answer: object) -> None:
         if isinstance(answer, Coroutine):
@@ -108,9 +108,9 @@ class Authorizer:
         self._warned = True
         returned = "None" if answer is None else f"a {type(answer).__name__}"
         logger.warning(
-            "The authorize callback %s returned %s for %r, so the image is refused. It must return True (this visitor "
+            "The authorize callback %s returned %s for %s, so the image is refused. It must return True (this visitor "
             "may see it), False (refuse) or Images.PUBLIC (everybody may see it). This is logged once.",
-            *(self.name, returned, ref),
+            *(self.name, returned, shown(ref)),
         )
 
 

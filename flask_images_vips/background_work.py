@@ -18,10 +18,9 @@ from collections.abc import Callable
 from queue import Full, Queue
 
 from .cache.disk import DiskCache
-from .cache.locks import try_lock, unlock
 from .cache.per_process import PerProcess
 from .engines.encoder_settings import formats_changed_by
-from .errors import Busy, ImagesError, SourceChanged, SourceNotFound
+from .errors import Busy, ImagesError, SourceChanged, SourceNotFound, shown
 from .rendition import Rendition
 
 logger = logging.getLogger("flask_images_vips")
@@ -97,17 +96,14 @@ class Recompressor:
     def _is_done(self, rendition: Rendition) -> bool:
         """Try to make *rendition* smaller. Return False if that cannot be done now, True if the attempt is over."""
         try:
-            lock = try_lock(self._cache.background_lock)
-            if lock is None:  # another process of the host does this work
-                return False
-            try:
-                self._make_small(rendition)
-            finally:
-                unlock(lock)
+            with self._cache.background_turn() as free:
+                if free:  # otherwise another process of the host does this work
+                    self._make_small(rendition)
+                return free
         except Busy:
             return False
         except Exception:
-            logger.exception("cannot re-encode a rendition of %r", rendition.source.ref)
+            logger.exception("cannot re-encode a rendition of %s", shown(rendition.source.ref))
         return True
 
     def _make_small(self, rendition: Rendition) -> None:
@@ -122,10 +118,10 @@ class Recompressor:
         except (SourceChanged, SourceNotFound):
             return  # the source has changed, so this rendition is outdated
         except ImagesError as error:  # a higher effort may exceed the timeout
-            logger.info("cannot re-encode a rendition of %r: %s", rendition.source.ref, error)
+            logger.info("cannot re-encode a rendition of %s: %s", shown(rendition.source.ref), error)
         saved = self._cache.replace_with_smaller(key, data)
         if saved:
-            logger.info("re-encoded a rendition of %r, which saved %d bytes", rendition.source.ref, saved)
+            logger.info("re-encoded a rendition of %s, which saved %d bytes", shown(rendition.source.ref), saved)
 
 
 def threads_run() -> bool:

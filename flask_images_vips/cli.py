@@ -7,16 +7,40 @@ from contextlib import suppress
 from dataclasses import replace
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from .errors import ImagesError
 from .nginx.configuration import Server, nginx_configuration
+from .purging import nothing_cached
 from .report import report
 from .serving.headers import front_headers
 from .state import current_images
+from .urls import checked_path
 
-images = AppGroup("images", help="Manage the images of this application.")
+
+class _Images(AppGroup):
+    """Commands whose errors are one message, without a traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except ImagesError as error:
+            raise click.ClickException(str(error)) from None
+
+
+images = _Images("images", help="Manage the images of this application.")
+
+
+def add_commands(app: Flask) -> None:
+    """Add the commands to *app* as ``flask images``, unless that is taken, and as ``flask images-vips``.
+
+    The second name is there for applications that have a command ``images`` of their own, or add one later.
+    """
+    is_taken = images.name in app.cli.commands
+    if not is_taken:
+        app.cli.add_command(images)
+    app.cli.add_command(AppGroup("images-vips", images.commands, help=images.help, hidden=not is_taken))
 
 
 @images.command()
@@ -92,28 +116,33 @@ def check() -> None:
 def purge(path: str | None, everything: bool, front: bool) -> None:
     """Remove everything that is cached for the source PATH: renditions, placeholders and so on.
 
-    Browsers and CDNs keep their copies.
+    PATH is that of the picture in IMAGES_PATH, as templates name it, or the URL of a remote picture. If nothing is
+    cached for it, the exit code is 1, and similar paths are listed. Browsers and CDNs keep their copies.
     """
     here = current_images()
     if not (path or everything or front):
         raise click.UsageError("Give a PATH, --all or --front.")
-    cache, shared = here.pipeline.cache, here.pipeline.shared
+    pipeline, links = here.pipeline, here.links
+    cache, shared = pipeline.cache, pipeline.shared
     if not os.path.isdir(cache.folder):
         raise click.ClickException(
             f"There is no cache in {cache.folder}. Run this command as the same user as the site."
         )
-    if path:
-        removed = here.pipeline.purge(path.strip("/"))
-        if here.links:
-            here.links.purge(path.strip("/"))
-        click.echo(f"{removed} files of {path} removed from {cache.folder}")
+    if front and here.front_door is None:
+        raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
     if everything:
         if shared is not None:
             shared.copies.store.purge_all()
-        removed = cache.purge_all()
-        if here.links:
-            here.links.empty()
-        click.echo(f"{removed} files removed from {cache.folder}")
-    if front and here.links:
-        here.links.empty()
-        click.echo(f"links removed from {here.links.folder}")
+        click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
+    if (everything or front) and links is not None:
+        links.empty()
+    if front:
+        click.echo(f"links removed from {links.folder}")
+    if path:
+        ref = checked_path(path)
+        removed = pipeline.purge(ref)
+        if links is not None:
+            links.purge(ref)
+        if not removed and not everything:
+            raise click.ClickException(nothing_cached(ref, pipeline, here.url))
+        click.echo(f"{removed} files of {path} removed from {cache.folder}")

@@ -6,7 +6,9 @@ error to an HTTP status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -15,7 +17,43 @@ class ImagesError(Exception):
 
 
 class ConfigError(ImagesError, RuntimeError):
-    """The application's configuration is invalid. Its developer must change it."""
+    """The application's configuration cannot work. Its developer must change it.
+
+    *faults* are sentences, one for each thing to change. *hint* is a sentence about all of them.
+    """
+
+    def __init__(self, *faults: str, hint: str = "") -> None:
+        super().__init__(*faults)
+        self.faults = faults
+        self.hint = hint
+
+    def __str__(self) -> str:
+        if len(self.faults) == 1:
+            return f"{self.faults[0]} {self.hint}".rstrip()
+        head = f"The configuration of flask_images_vips has {len(self.faults)} faults:"
+        return "\n".join(filter(None, (head, *(f"- {fault}" for fault in self.faults), self.hint)))
+
+
+class Faults:
+    """Collects the errors of several checks of the configuration, so that one error lists them all."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, None] = {}
+        self._hint = ""
+
+    @contextmanager
+    def catch(self) -> Iterator[None]:
+        """Collect a `ConfigError` of the block."""
+        try:
+            yield
+        except ConfigError as error:
+            self._found.update(dict.fromkeys(error.faults))
+            self._hint = self._hint or error.hint
+
+    def check(self) -> None:
+        """Raise a `ConfigError` of everything collected, if there is anything."""
+        if self._found:
+            raise ConfigError(*self._found, hint=self._hint)
 
 
 class InvalidPath(ImagesError, ValueError):
@@ -36,6 +74,10 @@ class BadSignature(ImagesError):
     """A URL was not signed by this application, or was changed after signing."""
 
 
+class WrongSignature(BadSignature):
+    """A URL has a signature, but none of the application's keys made it for this URL."""
+
+
 class Expired(ImagesError):
     """A URL was signed with an expiry time that has passed."""
 
@@ -48,7 +90,7 @@ class SourceError(ImagesError):
     """A source cannot be used. *ref* is its path or URL, as written in the image URL."""
 
     def __init__(self, ref: str, reason: str) -> None:
-        super().__init__(f"{ref!r}: {reason}")
+        super().__init__(f"{shown(ref)}: {reason}")
         self.ref = ref
         self.reason = reason
 
@@ -102,6 +144,29 @@ class Busy(ImagesError):
     def __init__(self, reason: str, *, retry_after: int = 1) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+_URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
+_LONGEST_SHOWN = 300  # characters
+
+
+def shown(ref: str) -> str:
+    """Return *ref*, a path or a URL, quoted for a message.
+
+    The user name, the password and the values in the query of a URL are left out, because logs are no place for them.
+    """
+    url = _URL.match(ref)
+    if url is not None:
+        ref = url["scheme"] + url["rest"]
+        if url["query"]:
+            names = [part.partition("=")[:2] for part in url["query"][:_LONGEST_SHOWN].split("&")]
+            ref += "?" + "&".join(f"{name}=…" if equals else "…" for name, equals in names)
+    return repr(ref if len(ref) <= _LONGEST_SHOWN else f"{ref[:_LONGEST_SHOWN]}…")
+
+
+def reason_of(error: ImagesError, ref: str) -> str:
+    """Return the message of *error* for a line that names *ref* already."""
+    return error.reason if isinstance(error, SourceError) and error.ref == ref else str(error)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
 
-from . import cli
+from . import cli, startup
 from .access import PUBLIC, Authorizer, Callback
-from .compat import LegacyMethods
+from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
-from .engines.choice import check_engine
-from .errors import ConfigError
+from .errors import ConfigError, Faults
+from .exposure import warn_of_served_folders
 from .page import links
+from .page.endpoints import add_endpoints
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
 from .serving import views
@@ -47,7 +49,8 @@ class Images(LegacyMethods):
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``
     and ``IMAGES_NAME``. The secret keys are read at each use. All other configuration is read when the first image URL
-    is built or the first image is requested.
+    is built or the first image is requested. It is checked earlier: what is set by then in `init_app`, and the whole of
+    it before the first request is answered.
     """
 
     PUBLIC: Final = PUBLIC
@@ -64,36 +67,45 @@ class Images(LegacyMethods):
     def init_app(self, app: Flask) -> None:
         """Register the image URLs, ``url_for('images.<mode>', …)`` and the template helpers with *app*.
 
+        If this object is already registered with *app*, nothing happens.
+
         Raises:
-            ConfigError: If the extension is already registered with *app*, if ``IMAGES_URL`` or ``IMAGES_NAME`` is
-                invalid, if ``IMAGES_ENGINE`` is ``vips`` and libvips is not installed, or if the URL rules of *app*
-                name hosts, but none for static files.
+            ConfigError: If another object is already registered with *app*, if the keys that are set by now cannot
+                work, or if the URL rules of *app* name hosts, but none for static files. It lists all faults.
         """
         if EXTENSION in app.extensions:
+            if app.extensions["images"] is self:  # Images(app), then init_app(app)
+                return
             raise ConfigError(
-                "Flask-Images-VIPS is already initialised for this application. Call Images(app) or init_app(app) only "
-                "once."
+                "Flask-Images-VIPS is already initialised for this application, with another Images object. Create "
+                "only one, by Images(app) or by Images() and init_app(app)."
             )
-        for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
-            default = read_key(key, {})
-            app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
-        url, name, host = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config), _host(app)
-        check_engine(app.config.get("IMAGES_ENGINE"))
+        put_defaults(app)
+        faults, host = Faults(), None
+        with faults.catch():
+            startup.check_values(app.config)
+        with faults.catch():
+            host = _host(app)
+        faults.check()
+        url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
 
+        self.warn_of_overriding()
         app.extensions["images"] = self  # the name that Flask-Images uses
-        images = app.extensions[EXTENSION] = AppImages(app, url, name, build, lambda: self._authorizer)
+        images = app.extensions[EXTENSION] = AppImages(app, url, name, startup.check, build, lambda: self._authorizer)
         self._applications.append(images)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
         def add_rule(state: BlueprintSetupState) -> None:
             # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
-            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=views.serve, host=host)
+            view = views.view_of(self.handle_request)
+            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=view, host=host)
 
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
-        app.cli.add_command(cli.images)
+        cli.add_commands(app)
         app.register_blueprint(blueprint)
+        add_endpoints(app, url, name, host)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
 
@@ -119,7 +131,7 @@ class Images(LegacyMethods):
         self.find_focal_point = find
         return find
 
-    def build_url(self, local_path: str, **keywords: Any) -> str:
+    def build_url(self, local_path: str | os.PathLike[str], **keywords: Any) -> str:
         """Build the signed URL of a picture.
 
         *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition.
@@ -134,6 +146,10 @@ class Images(LegacyMethods):
 
         Register it before the first image is served or its URL is built. Otherwise, with ``IMAGES_FRONT_DOOR``, nginx
         may already serve images without asking the function.
+
+        Flask serves ``static/`` without asking the function. Keep the sources of private images in another folder, and
+        name it in ``IMAGES_PATH``. If ``IMAGES_PATH`` or the cache is in a folder that Flask serves, a warning is
+        logged.
 
         The function is called during the request, once for each source that the picture shows: the picture's own
         source, its watermark, and ``IMAGES_FALLBACK`` if that is sent instead. The strictest answer counts.
@@ -159,12 +175,18 @@ class Images(LegacyMethods):
                 "by itself. Register it before the first image is served or its URL is built."
             )
         self._authorizer = Authorizer(callback)
+        for images in self._applications:
+            if images.is_built:  # otherwise this is checked when the configuration is read
+                warn_of_served_folders(images.app, images.pipeline)
         return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:
         """Build the URLs for ``url_for('images', filename=…)``, ``url_for('images.<mode>', …)`` and so on.
 
-        Flask calls this if it cannot build the URL from a rule: ``images`` has a rule, but not one with ``filename``,
-        and ``images.<mode>`` and ``images.<preset>`` have none. Returns None for other endpoints.
+        Flask calls this if it cannot build the URL from a rule: that of ``images`` has no ``filename``, and those of
+        ``images.<mode>`` and ``images.<preset>`` build nothing. Returns None for other endpoints.
         """
-        return links.url_for(endpoint, values)
+        return links.url_for(endpoint, values, self.build_url)
+
+
+ORIGINALS["build_url"] = Images.build_url

@@ -30,7 +30,7 @@ from .hashing import digest
 from .headers.read import read_header
 from .options.options import Options
 from .pool.outcome import Budget
-from .pool.renderers import Renderers, young_files_are_busy
+from .pool.renderers import Renderers, excused_files_are_busy
 from .rendering.job import Result
 from .rendering.limits import Limits
 from .rendering.request import Request, Work, settings_of
@@ -148,7 +148,7 @@ class Facts:
     def _stated_header(self, descriptor: int, ref: str) -> Header | None:
         """Return the header that the file itself states, or None if only an engine can tell."""
         config = self.limits.config
-        with young_files_are_busy(ref, [descriptor]):
+        with excused_files_are_busy(ref, [descriptor]):
             stated = read_header(descriptor, ref, auto_orient=config.auto_orient, inputs=config.input_formats)
         if stated is None or stated.frames is None or stated.alpha is None:
             return None

@@ -52,11 +52,17 @@ FORMATS = (
     Format("gif", "image/gif", ".gif", animated=True, metadata=False),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),
     Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, by_extension=False),
-    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False, by_extension=False),
+    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False),
 )
 
 INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
-"""The formats that sources may have, besides SVG, which has its own configuration key."""
+"""The formats of sources that both engines load."""
+
+DEFAULT_INPUTS = (*INPUTS, "bmp", "ico")
+"""The formats that sources may have if the configuration lists none. SVG has its own configuration key."""
+
+ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000")
+"""All formats that sources may have, besides SVG. Pillow alone loads those that are not among `INPUTS`."""
 
 JPEG, PNG = FORMATS[:2]
 
@@ -70,6 +76,8 @@ AUTO = Format("auto", "", "", by_extension=False)
 
 NEGOTIABLE = ("avif", "webp")
 """The formats that only some clients can read. These clients list them in the Accept header."""
+
+_LONGEST_ACCEPT = 16_384  # characters; nginx and gunicorn refuse a header of more than 8192
 
 _BY_NAME = {name: format for format in FORMATS for name in (format.name, *format.aliases)}
 _BY_EXTENSION = {name: format for name, format in _BY_NAME.items() if format.by_extension}
@@ -103,11 +111,12 @@ def choose(ref: str, asked: Format | None) -> Format:
 def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
     """Return the format to render *ref* in for one client: the first of *preferred* listed in its *accept* header.
 
-    If none is listed, return the same format as `choose`. ``image/*`` and ``*/*`` are ignored, because clients that
-    cannot read AVIF send them too. A format that can be animated is replaced only by another that can be animated.
+    If none is listed, or if *accept* is too long, return the same format as `choose`. ``image/*`` and ``*/*`` are
+    ignored, because clients that cannot read AVIF send them too. A format that can be animated is replaced only by
+    another that can be animated.
     """
     own = choose(ref, None)
-    for format in preferred:
+    for format in preferred if len(accept) <= _LONGEST_ACCEPT else ():
         if (format.animated or not own.animated) and _ACCEPTED[format.name].search(accept):
             return format
     return own
@@ -130,7 +139,10 @@ def accept_pattern(format: Format) -> str:
 # headers without them.
 _ACCEPTED = {name: re.compile(accept_pattern(by_name(name)).replace("*+", "*"), re.IGNORECASE) for name in NEGOTIABLE}
 
-EXTENSIONS = frozenset((*_BY_NAME, "svg", "heic", "heif", "jxl"))
+ALIASES = {name: format.name for name, format in _BY_NAME.items()} | {"jp2": "jpeg2000", "pgm": "ppm", "pbm": "ppm"}
+"""The names of formats by all names that the configuration may use for them."""
+
+EXTENSIONS = frozenset((*ALIASES, *ALL_INPUTS, "svg", "heic", "heif", "jxl"))
 """The extensions of image files, in lower case and without a dot."""
 
 _SIGNATURES = {

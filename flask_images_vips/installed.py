@@ -54,7 +54,7 @@ def outdated() -> list[str]:
     pip does not install such a version, but other programs may, and pip does if it is told to ignore dependencies.
     """
     sentences = []
-    with suppress(PackageNotFoundError):
+    with suppress(PackageNotFoundError, OSError):
         for requirement in requires(_OWN) or ():
             # Such as "Pillow>=11.3", "pyvips-binary>=8.18.7; extra == 'binary'" or "pyvips[binary] (>=3)".
             required, found, floors = requirement.partition(";")[0].partition(">=")

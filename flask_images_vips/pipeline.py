@@ -16,7 +16,7 @@ from .abilities import Abilities
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
-from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
+from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource, shown
 from .facts import Facts
 from .formats import AUTO, JPEG, Format, by_name, choose, negotiate
 from .geometry import Size, lay_out
@@ -37,6 +37,7 @@ logger = logging.getLogger("flask_images_vips")
 
 _TRIES = 3  # attempts, if the source changes during the render
 _FAILURE_SECONDS = 10.0  # how long to remember that a rendition cannot be made
+_MOST_COMPARED = 256  # cached sizes of one picture, whose headers are read while the host is busy
 
 
 class Pipeline:
@@ -138,13 +139,13 @@ class Pipeline:
         """Return a cached rendition of the same picture in a smaller size or another quality, or None.
 
         The largest that is not larger than asked for. It is used as a substitute when the host is too busy to render
-        the requested size. A larger one could show more than the URL allows.
+        the requested size. A larger one could show more than the URL allows. If there are very many, some are ignored.
         """
         folder, _ = rendition.key
         wanted = lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
         kept = [
             (size.pixels, key)
-            for key in self.cache.siblings(folder, rendition.family)
+            for key in self.cache.siblings(folder, rendition.family)[:_MOST_COMPARED]
             if (size := self._kept_size(key, rendition.source.ref)) is not None
             and size.width <= wanted.width
             and size.height <= wanted.height
@@ -181,14 +182,11 @@ class Pipeline:
             self.shared.offer(source, options, sides, self.producer)
 
     def purge(self, ref: str) -> int:
-        """Remove everything that is stored for the source *ref*, a path or a URL.
-
-        Returns the number of files removed, not counting copies and fetched sources, which are removed too.
-        """
-        self.sources.purge(ref)
+        """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files."""
+        removed = self.sources.purge(ref)
         if self.shared is not None:
-            self.shared.purge(ref)
-        return self.cache.purge(source_folder(ref))
+            removed += self.shared.purge(ref)
+        return removed + self.cache.purge(source_folder(ref))
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
         """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.
@@ -244,12 +242,12 @@ class Pipeline:
         milliseconds = 1000 * (time.perf_counter() - begin)
         ref, name = rendition.source.ref, rendition.format.name
         logger.info(
-            "rendered %r by %s: %d×%d %s, %d bytes, %.0f ms", ref, made.by, *size, name, len(data), milliseconds
+            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms", shown(ref), made.by, *size, name, len(data), milliseconds
         )
         if made.exceeds is not None:
             logger.warning(
-                "a rendition of %r has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
-                ref,
+                "a rendition of %s has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
+                shown(ref),
                 len(data),
                 name,
                 made.exceeds,

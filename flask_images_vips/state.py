@@ -51,21 +51,32 @@ class Parts:
 Builder = Callable[[Flask, str, str], Parts]
 """Builds `Parts` from an application, `AppImages.url` and `AppImages.name`."""
 
+Check = Callable[[Flask], None]
+"""Checks the complete configuration of an application, and raises a `ConfigError` if it cannot work."""
+
 
 class AppImages:
     """The state of one application. *url* is the prefix of the image URLs, *name* their endpoint.
 
-    *build* is called at first use, because the configuration is complete only then. *authorizer* returns the callback
-    that `Images.authorize` registered, or None. *started_ns* is when the state was created, in nanoseconds since
-    1970: a later one has a newer configuration.
+    *check* and *build* are called at first use, because the configuration is complete only then. *authorizer* returns
+    the callback that `Images.authorize` registered, or None. *started_ns* is when the state was created, in nanoseconds
+    since 1970: a later one has a newer configuration.
     """
 
     def __init__(
-        self, app: Flask, url: str, name: str, build: Builder, authorizer: Callable[[], Authorizer | None]
+        self,
+        app: Flask,
+        url: str,
+        name: str,
+        check: Check,
+        build: Builder,
+        authorizer: Callable[[], Authorizer | None],
     ) -> None:
         self.app = app
         self.url = url
         self.name = name
+        self._check = check
+        self._checked = False
         self._build = build
         self._authorizer = authorizer
         self.started_ns = time.time_ns()
@@ -95,17 +106,38 @@ class AppImages:
     def early_hits(self) -> bool:
         """Whether cached images are served by the WSGI middleware, without Flask.
 
-        False if only Flask's routing knows which hosts serve images. Also false until the configuration is read, which
-        happens when the first image URL is built or the first image is requested.
+        False if only Flask's routing knows which hosts serve images, or if the site has a view of its own. Also false
+        until the configuration is read, which happens when the first image URL is built or the first image is
+        requested.
         """
-        return self._parts is not None and self._parts.pipeline.config.early_hits and not self.of_one_host
+        wanted = self._parts is not None and self._parts.pipeline.config.early_hits
+        return wanted and not self.of_one_host and not self.has_own_view
+
+    @property
+    def has_own_view(self) -> bool:
+        """Whether the site has replaced ``Images.handle_request``, which may refuse visitors or change responses."""
+        return self.app.extensions["images"].overriding("handle_request") is not None
 
     @property
     def of_one_host(self) -> bool:
         """Whether the host or the subdomain of a request decides if a URL is that of an image."""
         return self.app.url_map.host_matching or self.app.subdomain_matching
 
+    def check_configuration(self) -> None:
+        """Check the configuration, which must be complete now. Once it is found to be valid, later calls do nothing.
+
+        Raises:
+            ConfigError: It lists all faults.
+        """
+        if self._checked:
+            return
+        with self._lock:
+            if not self._checked:
+                self._check(self.app)
+                self._checked = True
+
     def _built(self) -> Parts:
+        self.check_configuration()
         with self._lock:
             if self._parts is None:
                 self._parts = self._build(self.app, self.url, self.name)
@@ -114,6 +146,11 @@ class AppImages:
                 self._parts.open()
                 self._opened = self._parts
             return self._parts
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the configuration has been read, and is valid."""
+        return self._parts is not None
 
     @property
     def has_open_door(self) -> bool:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import posixpath
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +23,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from .errors import BadSignature, InvalidPath
+from .errors import BadSignature, InvalidPath, WrongSignature, shown
 from .options.options import DECLARED, Options
 
 if TYPE_CHECKING:
@@ -30,13 +32,19 @@ if TYPE_CHECKING:
 REMOTE = "_"
 """The path of all image URLs with a remote source. The URL of the source is in the query."""
 
+NO_PICTURE = "no-picture"
+"""The ref in a page for a name that no picture can have, such as None. Its URL answers as that of a missing picture."""
+
 REMOTE_SCHEMES = frozenset({"http", "https", "ftp"})
 
 Secret = str | bytes
 
 _SOURCE_URL, _VERSION, _SIGNATURE = "u", "v", "s"
 _PATH_SAFE = "/$-_.+!*'(),"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://|data:image/", re.IGNORECASE)
+_QUERY = re.compile(r"[?#]")
 _MAX_FIELDS = 64
+_LONGEST_QUERY = 32_768  # characters; a remote source may have 8000, each of which may be quoted as three
 _REMEMBERED = 8192
 
 
@@ -75,7 +83,8 @@ class ImageUrl:
 def encode(ref: str, query: Mapping[str, str], version: str | None, secret: Secret) -> str:
     """Return the signed URL of *ref*, without the prefix that all image URLs share.
 
-    *ref* must come from `checked_path`. *query* maps short names to strings.
+    *ref* must come from `checked_path`. *query* maps short names to strings. The names for the URL of a source and for
+    the signature are left out: with a keyword ``u``, a path would become a URL.
     """
     return _encoded(ref, tuple(query.items()), version, secret)
 
@@ -85,7 +94,8 @@ def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, 
     extra = {_VERSION: version} if version is not None else {}
     if is_remote(ref):
         ref, extra[_SOURCE_URL] = REMOTE, ref
-    text = _query_text({**dict(query), **extra})
+    own = {name: value for name, value in query if name not in (_SOURCE_URL, _SIGNATURE)}
+    text = _query_text({**own, **extra})
     return f"{quoted(ref)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}')}"
 
 
@@ -95,8 +105,8 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
     A signature with any of *secrets* is valid. *legacy* accepts the two older forms of signatures too.
 
     Raises:
-        BadSignature: If the URL was not signed with one of *secrets*, was changed afterwards, or repeats a query
-            parameter.
+        BadSignature: If the URL was not signed with one of *secrets*, was changed afterwards, repeats a query
+            parameter, or is too long.
         InvalidOption: If the URL is signed, but an option has an invalid value.
     """
     query, exact, canonical = _verified(path, query_string, secrets, legacy=legacy)
@@ -112,6 +122,11 @@ def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy:
     )
 
 
+def claimed_ref(path: str, query: Mapping[str, str]) -> str:
+    """Return the ref that a URL claims to show, given as its *path* and *query*. It may be invalid."""
+    return query.get(_SOURCE_URL, path) if path == REMOTE else path
+
+
 def quoted(path: str) -> str:
     """Return *path* quoted as in Flask-Images, byte for byte."""
     return quote(path, safe=_PATH_SAFE)
@@ -122,41 +137,46 @@ def quoted_prefix(path: str) -> str:
     return quote(path, safe=f"{_PATH_SAFE}:;@&=")
 
 
-def checked_path(local_path: str) -> str:
+def checked_path(local_path: object) -> str:
     """Return *local_path*, a path or URL, without leading slashes. A path gets no trailing slashes either.
 
     Raises:
-        InvalidPath: If the path is not normalised (a sign of unchecked input) or not valid UTF-8, or if the URL is
-            invalid or has a scheme other than http, https or ftp.
+        InvalidPath: If it is neither a string nor a path object, or is not valid UTF-8. If the path is not normalised
+            (a sign of unchecked input). If the URL is invalid or has a scheme other than http, https or ftp.
     """
-    ref = local_path.strip("/")
-    if is_remote(ref):
-        ref = local_path.lstrip("/")
+    path = _text(local_path)
+    ref = path.strip("/")
+    remote = is_remote(ref)
+    if remote:
+        ref = path.lstrip("/")
     try:
         ref.encode()
     except UnicodeEncodeError:  # surrogate escapes: the file name contains bytes that are not UTF-8
-        raise InvalidPath(f"{local_path!r} is not valid UTF-8, which URLs need: rename the file") from None
-    whole = ref.removesuffix("/")
+        raise InvalidPath(f"{shown(path)} is not valid UTF-8, which URLs need: rename the file") from None
+    # The query of a URL may contain any slashes and dots. In a path, "?" and "#" are characters of a file name.
+    whole = (_QUERY.split(ref, 1)[0] if remote else ref).removesuffix("/")
     normal = posixpath.normpath(whole)
     if whole.replace("://", ":/") != normal or normal in (".", "..") or normal.startswith("../"):
         # The message begins as in Flask-Images, with its spelling of "normalized".
-        raise InvalidPath(f"path is not normalized: {local_path!r} (expected a path such as 'photos/cat.jpg')")
-    if is_remote(ref) and (scheme := urlsplit(ref).scheme) not in REMOTE_SCHEMES:
-        raise InvalidPath(f"scheme {scheme!r} is not allowed in {local_path!r} (expected http, https or ftp)")
+        raise InvalidPath(f"path is not normalized: {shown(path)} (expected a path such as 'photos/cat.jpg')")
+    if remote and (scheme := urlsplit(ref).scheme) not in REMOTE_SCHEMES:
+        raise InvalidPath(f"scheme {scheme!r} is not allowed in {shown(path)} (expected http, https or ftp)")
     return ref
 
 
 def is_remote(ref: str) -> bool:
-    """Return whether *ref* is a URL rather than a path.
+    """Return whether *ref* is a URL rather than a path, which may contain a colon too.
 
     Raises:
         InvalidPath: If *ref* looks like a URL but is invalid.
     """
+    if _URL.match(ref) is None:
+        return False
     try:
-        parts = urlsplit(ref)
+        urlsplit(ref)
     except ValueError as error:
-        raise InvalidPath(f"{ref!r} is not a valid URL: {error}") from None
-    return bool(parts.scheme or parts.netloc)
+        raise InvalidPath(f"{shown(ref)} is not a valid URL: {error}") from None
+    return True
 
 
 def file_name(ref: str, *, remote: bool) -> str:
@@ -166,6 +186,19 @@ def file_name(ref: str, *, remote: bool) -> str:
         with suppress(ValueError):  # an invalid URL is reported when it is fetched
             path = urlsplit(ref).path
     return path.rstrip("/").rpartition("/")[2]
+
+
+def _text(path: object) -> str:
+    """Return *path* as a string, with slashes.
+
+    Raises:
+        InvalidPath: If it is neither a string nor a path object.
+    """
+    if isinstance(path, str):
+        return str(path)  # a plain string: Markup would escape what is joined to it
+    if isinstance(path, os.PathLike):
+        return os.fsdecode(path).replace(os.sep, "/")
+    raise InvalidPath(f"{path!r} is not a path (expected a string such as 'photos/cat.jpg', or a pathlib.Path)")
 
 
 def version_of(mtime: float) -> str:
@@ -180,17 +213,19 @@ def _verified(
 ) -> tuple[dict[str, str], bool, str | None]:
     """Verify a URL. Return its query without the signature, `ImageUrl.exact` and `ImageUrl.canonical`."""
     came = query_string.decode("utf-8", "replace")
+    if len(came) > _LONGEST_QUERY:
+        raise BadSignature(f"{path!r}: the query has {len(came):,} characters, over the limit of {_LONGEST_QUERY:,}")
     try:
         pairs = parse_qsl(came, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
-    except ValueError as error:
-        raise BadSignature(f"{path!r}: {error}") from None
+    except ValueError:
+        raise BadSignature(f"the query has more than {_MAX_FIELDS} parameters") from None
     query = dict(pairs)
     # A repeated parameter would not be covered by the signature, so one picture could have any number of valid URLs.
     if len(query) != len(pairs):
-        raise BadSignature(f"{path!r}: a query parameter is repeated")
+        raise BadSignature("a parameter is repeated in the query")
     given = query.pop(_SIGNATURE, None)
     if given is None:
-        raise BadSignature(f"{path!r}: the URL is not signed (build it with resized_img_src or url_for)")
+        raise BadSignature("the URL is not signed; build it with resized_img_src or url_for")
     text = _query_text(query)
     value = f"{path}?{text}"
     # Compare the strings, because itsdangerous accepts many spellings of one signature.
@@ -199,7 +234,7 @@ def _verified(
         for secret in secrets
         for expected in _accepted(secret, value, legacy=legacy)
     ):
-        raise BadSignature(f"{path!r}: the signature is wrong: the URL was changed, or signed with another key")
+        raise WrongSignature("the signature is wrong: the URL was changed, or signed with another key")
     exact = came in (f"{text}&{_SIGNATURE}={given}", f"{text}&{_SIGNATURE}={quote(given)}")
     current = exact and came.endswith(f"={_signature(secrets[0], value)}")
     return query, exact, f"{quoted(path)}?{came}" if current else None
@@ -227,4 +262,4 @@ def _signer(secret: Secret) -> Signer:
 
 
 def _query_text(query: Mapping[str, str]) -> str:
-    return urlencode(sorted(query.items()))
+    return urlencode(sorted(query.items()), errors="replace")  # a lone surrogate becomes a question mark

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from hashlib import blake2b
-from ipaddress import ip_network
+from functools import partial
 
 from flask import Flask
 
@@ -16,8 +15,12 @@ from .abilities import Abilities
 from .background_work import Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
+from .cache.folder import default_folder
+from .cache.notices import Notices
+from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
+from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
 from .formats import JPEG
 from .installed import outdated
@@ -55,9 +58,12 @@ def build(app: Flask, url: str, name: str) -> Parts:
     for sentence in outdated():
         logger.warning(sentence)
     folder, private = _cache_folder(config, app.root_path)
-    settings = _settings(config)
-    remote = _remote(config, os.path.join(folder, "remote"), private)
-    copies = _store(config, config.copies_share, os.path.join(folder, "copies"), private) if config.copies else None
+    if not is_set("IMAGES_CACHE", app.config):
+        app.config["IMAGES_CACHE"] = Default(folder)
+    settings, notices = _settings(config), Notices(folder)
+    store = partial(_store, config, folder, private, notices)
+    remote = _remote(config, store)
+    copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
     cache = DiskCache(
         folder,
@@ -70,7 +76,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
         lock_timeout=config.lock_timeout,
         temp_max_age=config.temp_max_age,
         private=private,
-        readable=bool(config.front_door or config.accel_redirect),
+        readable=_is_readable(config, app),
+        notices=notices,
     )
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
@@ -83,13 +90,32 @@ def build(app: Flask, url: str, name: str) -> Parts:
         Producer(facts, renderers, config),
         _shared(config, cache, copies, settings),
     )
-    front_door = _front_door(config, app, folder, settings)
-    if not config.front_door:
-        return Parts(pipeline, None, _recompressor(config, app, pipeline), front_door)
-    for sources in (pipeline.sources.local, pipeline.sources.remote):
-        if sources is not None:
-            sources.on_lookup = front_door.notice
-    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), front_door)
+    links = _front_door(config, app, folder, settings)
+    front_door = None if links.is_closed else links
+    if front_door is not None:
+        for sources in (pipeline.sources.local, remote):
+            if sources is not None:
+                sources.on_lookup = front_door.notice
+    _warn_of_open_folders(config, app, pipeline, front_door)
+    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), links)
+
+
+def _is_readable(config: Config, app: Flask) -> bool:
+    """Return whether nginx, which is another user, must be able to read every rendition.
+
+    If there is a callback, the front door has links to the public ones only. They are opened up when the link is made.
+    """
+    has_callback = images_of(app).authorizer is not None
+    return config.accel_redirect is not None or bool(config.front_door and not has_callback)
+
+
+def _warn_of_open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> None:
+    if config.cache is not None:
+        warn_of_shared_folder("IMAGES_CACHE", pipeline.cache.folder)
+    if front_door is not None and config.front_door is not True:
+        warn_of_shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
+    if images_of(app).authorizer is not None:
+        warn_of_served_folders(app, pipeline)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
@@ -104,39 +130,44 @@ def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Fa
     return Sources(local, remote, facts.check_image)
 
 
-def _remote(config: Config, folder: str, private: str | None) -> RemoteSources | None:
-    """Return the remote sources, cached in *folder*, or None if the configuration allows no remote host."""
+def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteSources | None:
+    """Return the remote sources, or None if the configuration allows no remote host. *store* makes a cache for them."""
     if config.remote_hosts == ():
         return None
-    guard = Guard(
-        config.remote_hosts,
-        config.remote_schemes,
-        config.remote_ports,
-        tuple(ip_network(network) for network in config.remote_allow_private),
-    )
     client = Client(
-        guard,
+        guard_of(config),
         timeout_seconds=config.remote_timeout,
         connect_timeout_seconds=config.remote_connect_timeout,
         max_bytes=config.remote_max_bytes,
         max_redirects=config.remote_max_redirects,
     )
     return RemoteSources(
-        _store(config, config.remote_cache_share, folder, private),
+        store("remote", config.remote_cache_share),
         client,
         max_age_seconds=config.remote_max_age,
         error_ttl_seconds=config.remote_error_ttl,
     )
 
 
-def _store(config: Config, share: float, folder: str, private: str | None) -> DiskCache:
-    """Return a cache in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+def guard_of(config: Config) -> Guard:
+    """Return the rules for remote hosts.
+
+    Raises:
+        ConfigError: If a host is invalid.
+    """
+    return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
+
+
+def _store(config: Config, folder: str, private: str | None, notices: Notices, name: str, share: float) -> DiskCache:
+    """Return a cache called *name* in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+    own = os.path.join(folder, name)
     return DiskCache(
-        folder,
-        bound=Bound(folder, int(config.cache_max_size * share), config.cache_min_free),
+        own,
+        bound=Bound(own, int(config.cache_max_size * share), config.cache_min_free),
         lock_timeout=config.lock_timeout,
         temp_max_age=config.temp_max_age,
         private=private,
+        notices=notices,
     )
 
 
@@ -190,7 +221,11 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
         decides = authorizer.fingerprint if authorizer else None
         return stamp_of(config, secret_keys(app.config), settings, app.root_path, decides)
 
-    if not config.front_door:
+    if config.front_door and images.has_own_view:
+        logger.warning(
+            "IMAGES_FRONT_DOOR does nothing: handle_request of Images is overridden, and nginx would not call it."
+        )
+    if not config.front_door or images.has_own_view:
         return FrontDoor(own, lambda: CLOSED, started_ns=images.started_ns, lock=lock)
     # Use a subfolder of the configured folder, because its content is deleted when the settings change.
     configured = os.path.join(app.root_path, str(config.front_door), FOLDER_NAME)
@@ -208,9 +243,5 @@ def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
         # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
         # volume can be.
         return os.path.join(root_path, config.cache, "flask-images-vips"), None
-    user = os.geteuid() if hasattr(os, "geteuid") else "user"
-    # Use one folder per application, because two applications may each have a logo.png with the same size and
-    # modification time.
-    application = blake2b(root_path.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    parent = os.path.join(tempfile.gettempdir(), f"flask-images-{user}")
-    return os.path.join(parent, application), parent
+    folder = default_folder(root_path)
+    return folder, os.path.dirname(folder)

@@ -157,6 +157,12 @@ def no_file_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flask_images_vips.pool.renderers.YOUNG_SECONDS", 0)
 
 
+@pytest.fixture(autouse=True)
+def no_advice_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is logged once per process is logged once per test."""
+    monkeypatch.setattr("flask_images_vips.page.calls._advised", set())
+
+
 @pytest.fixture
 def static(tmp_path: Path) -> Path:
     """The folder with the sources of the applications that `make_app` creates."""

@@ -226,6 +226,28 @@ def test_only_what_is_for_everybody_enters_the_front_door(make_app: Any, old: An
     assert link.name.startswith("a.png@")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX: modes")
+@pytest.mark.parametrize("answers", [{"a.png": PUBLIC, "members/a.png": True}, None])
+def test_other_users_read_public_images_only(
+    make_app: Any, old: Any, tmp_path: Path, answers: dict[str, bool | Public] | None
+) -> None:
+    app = make_app(IMAGES_FRONT_DOOR=True)
+    if answers:
+        app.extensions["images"].authorize(lambda ref, options: answers[ref])
+    modes = []
+    for name in ("members/a.png", "a.png"):
+        old(name)
+        for _ in range(2):
+            assert app.test_client().get(url_of(app, name, width=10)).status_code == 200
+            files = [path for path in cached_files(tmp_path / "cache") if path.suffix == ".png"]
+            modes.append(sorted(path.stat().st_mode & 0o777 for path in files if not path.is_symlink()))
+    assert modes[:2] == [[0o600 if answers else 0o644]] * 2
+    assert modes[2:] == [[0o600 if answers else 0o644, 0o644]] * 2
+    link = next(path for path in (tmp_path / "cache").rglob("front/**/a.png@*") if path.is_symlink())
+    folders = [*link.resolve().parents][:3]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o711] * 3
+
+
 def test_the_callback_is_told_what_is_asked_for_and_may_answer_itself(app: Flask, old: Any) -> None:
     old("a.png")
     asked: list[tuple[str, int | None, str | None]] = []

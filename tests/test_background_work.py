@@ -63,6 +63,7 @@ MakeApp = Callable[..., Flask]
 Lay = Callable[[str], Path]
 
 SLOW = {"width": 1600, "format": "png"}  # half a second
+WIDTH = 800  # so large that each libvips makes a smaller file: a progressive JPEG has a longer header
 
 
 class Hot:
@@ -146,7 +147,7 @@ def test_nothing_is_made_again_where_it_would_be_useless_or_wrong(make_app: Make
 def test_it_is_made_again_after_as_many_answers(make_app: MakeApp, photograph: Lay, early: bool) -> None:
     photograph("coffee.jpg")
     app = make_app(IMAGES_RECOMPRESS_AFTER=5, IMAGES_EARLY_HITS=early)
-    hot, marker = Hot(app, "coffee.jpg", width=300), Hot(app, "coffee.jpg", width=301)
+    hot, marker = Hot(app, "coffee.jpg", width=WIDTH), Hot(app, "coffee.jpg", width=WIDTH + 1)
     hot.ask(3)
     marker.ask(4)
     marker.wait()  # they are worked off in turn, so the first would have been before it
@@ -156,12 +157,15 @@ def test_it_is_made_again_after_as_many_answers(make_app: MakeApp, photograph: L
     assert hot.file.stat().st_size < len(hot.first.data)
 
 
-@pytest.mark.parametrize("format", ["jpeg", "webp", "avif", "png"])
+# The libaom of Debian 12 makes few AVIFs smaller with more effort. That of the cat is one of them.
+@pytest.mark.parametrize(
+    ("format", "name"), [("jpeg", "coffee"), ("webp", "coffee"), ("avif", "cat"), ("png", "coffee")]
+)
 def test_it_becomes_smaller_and_stays_the_same_picture(
-    make_app: MakeApp, photograph: Lay, format: str, psnr: Callable[..., float]
+    make_app: MakeApp, photograph: Lay, format: str, name: str, psnr: Callable[..., float]
 ) -> None:
-    photograph("coffee.jpg")
-    hot = Hot(make_app(IMAGES_RECOMPRESS_AFTER=2), "coffee.jpg", width=300, format=format)
+    photograph(f"{name}.jpg")
+    hot = Hot(make_app(IMAGES_RECOMPRESS_AFTER=2), f"{name}.jpg", width=WIDTH, format=format)
     before = hot.file.stat()
     hot.ask(1)
     hot.wait()
@@ -233,14 +237,14 @@ def test_what_was_made_again_is_not_after_a_restart(
 ) -> None:
     photograph("coffee.jpg")
     caplog.set_level(logging.INFO, logger="flask_images_vips")
-    hot = Hot(make_app(IMAGES_RECOMPRESS_AFTER=1), "coffee.jpg", width=300)
+    hot = Hot(make_app(IMAGES_RECOMPRESS_AFTER=1), "coffee.jpg", width=WIDTH)
     hot.wait()
     status = hot.file.stat()
     restarted = make_app(IMAGES_RECOMPRESS_AFTER=1)
-    Hot(restarted, "coffee.jpg", width=300).ask(2)
-    Hot(restarted, "coffee.jpg", width=301).wait()
+    Hot(restarted, "coffee.jpg", width=WIDTH).ask(2)
+    Hot(restarted, "coffee.jpg", width=WIDTH + 1).wait()
     until(lambda: len(made(caplog)) == 2, "both are logged")
-    Hot(restarted, "coffee.jpg", width=302).wait()
+    Hot(restarted, "coffee.jpg", width=WIDTH + 2).wait()
     until(lambda: len(made(caplog)) == 3, "nothing but the third one")
     assert (hot.file.stat().st_ino, hot.file.stat().st_mtime_ns) == (status.st_ino, status.st_mtime_ns)
 

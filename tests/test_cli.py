@@ -49,6 +49,51 @@ def test_purge_removes_the_renditions_of_one_source_or_of_all(app: Flask, draw: 
     assert cached_files(tmp_path / "cache") == []
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("p99.jpg", "Nothing is cached for 'p99.jpg'"),
+        ("p99.jpg", "Expected a path as templates name it, relative to IMAGES_PATH"),
+        ("a.png", "Did you mean 'photos/a.png'?"),
+        ("photos/b.png", "Did you mean 'photos/a.png'?"),
+        ("static/photos/a.png", "Did you mean 'photos/a.png'?"),
+        ("{static}/photos/a.png", "Did you mean 'photos/a.png'?"),
+        ("/imgsizer/photos/a.png?w=10&s=x", "Did you mean 'photos/a.png'?"),
+        ("http://localhost/imgsizer/photos/a.png?w=10", "Did you mean 'photos/a.png'?"),
+        ("http://localhost/imgsizer/_?u=https%3A%2F%2Fexample.com%2Fgone.png", "or a picture's URL"),
+        ("other.png", "The picture exists"),
+        ("../a.png", "path is not normalized"),
+    ],
+)
+def test_purge_of_nothing_fails_and_names_what_would_match(
+    app: Flask, draw: Any, static: Path, path: str, said: str
+) -> None:
+    draw("photos/a.png")
+    fetch(app, "photos/a.png", width=10)
+    if path == "other.png":
+        draw(path)
+    result = run(app, "purge", path.format(static=static))
+    assert result.exit_code == 1
+    assert said in result.output
+    assert run(app, "purge", "photos/a.png").exit_code == 0
+
+
+def test_purge_of_links_fails_if_there_are_none(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    fetch(app, "a.png", width=10)
+    result = run(app, "purge", "--front")
+    assert result.exit_code == 1
+    assert "IMAGES_FRONT_DOOR is not set" in result.output
+
+
+def test_a_command_lists_the_faults_of_the_configuration_without_a_traceback(app: Flask) -> None:
+    app.config.update(IMAGES_FORMATS="JPEG", IMAGES_QUALITY=101, SECRET_KEY=None)
+    result = run(app, "check")
+    assert result.exit_code == 1
+    assert "has 3 faults:" in result.output
+    assert "Traceback" not in result.output
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX: links")
 def test_purge_removes_the_links_of_the_front_door_and_keeps_the_renditions(
     make_app: Any, draw: Any, tmp_path: Path

@@ -10,6 +10,7 @@ from flask_images_vips import errors
 from flask_images_vips.errors import (
     Busy,
     ConfigError,
+    Faults,
     ImagesError,
     InvalidOption,
     InvalidPath,
@@ -18,6 +19,8 @@ from flask_images_vips.errors import (
     UnreadableSource,
     UnsupportedSource,
     did_you_mean,
+    reason_of,
+    shown,
 )
 
 
@@ -63,3 +66,45 @@ def test_busy_says_when_to_ask_again() -> None:
 @pytest.mark.parametrize(("name", "hint"), [("widht", "; did you mean width?"), ("zzz", ""), (5, "")])
 def test_an_unknown_name_hints_at_the_nearest(name: object, hint: str) -> None:
     assert did_you_mean(name, {"width": 1, "height": 2}) == hint
+
+
+@pytest.mark.parametrize(
+    ("ref", "text"),
+    [
+        ("photos/a b.jpg", "'photos/a b.jpg'"),
+        ("photos/what?=a.jpg", "'photos/what?=a.jpg'"),
+        ("https://a.example/b.jpg", "'https://a.example/b.jpg'"),
+        ("https://me:password@a.example:8443/b.jpg", "'https://a.example:8443/b.jpg'"),
+        ("https://a.example/b?id=5&Signature=abc%3D#top", "'https://a.example/b?id=…&Signature=…'"),
+        ("//a.example/b?secret", "'//a.example/b?…'"),
+        ("a\nb\x1b[0m", r"'a\nb\x1b[0m'"),
+        ("a" * 10_000, f"'{'a' * 300}…'"),
+        (f"http://a.example/?{'b=c&' * 10_000}", None),
+    ],
+)
+def test_a_ref_is_shown_without_its_secrets_and_not_at_any_length(ref: str, text: str | None) -> None:
+    assert shown(ref) == text or (text is None and len(shown(ref)) < 320)
+    assert str(SourceNotFound(ref, "gone")) == f"{shown(ref)}: gone"
+
+
+def test_a_reason_does_not_repeat_what_its_line_names() -> None:
+    assert reason_of(SourceNotFound("a.jpg", "gone"), "a.jpg") == "gone"
+    assert reason_of(SourceNotFound("mark.png", "gone"), "a.jpg") == "'mark.png': gone"
+    assert reason_of(Busy("full"), "a.jpg") == "full"
+
+
+def test_faults_are_collected_and_raised_as_one() -> None:
+    faults = Faults()
+    faults.check()
+    for number in (1, 2, 1):
+        with faults.catch():
+            raise ConfigError(f"fault {number}", hint="Change it.")
+    with pytest.raises(ConfigError) as caught:
+        faults.check()
+    assert str(caught.value).splitlines() == [
+        "The configuration of flask_images_vips has 2 faults:",
+        "- fault 1",
+        "- fault 2",
+        "Change it.",
+    ]
+    assert str(ConfigError("fault 1.", hint="Change it.")) == "fault 1. Change it."

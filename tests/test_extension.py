@@ -25,7 +25,7 @@ def test_one_object_serves_several_applications(tmp_path: Path, draw: Any) -> No
 
 
 def test_a_second_init_app_is_refused_with_the_reason(app: Flask) -> None:
-    with pytest.raises(ConfigError, match="Call Images"):
+    with pytest.raises(ConfigError, match="Create only one"):
         Images(app)
 
 

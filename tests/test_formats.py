@@ -45,7 +45,7 @@ def test_a_format_follows_from_the_extension_alone() -> None:
         "a.GIF": "gif",
         "a.tif": "jpeg",
         "a.bmp": "jpeg",
-        "a.ico": "jpeg",
+        "a.ico": "ico",
         "a.svg": "jpeg",
         "png": "jpeg",
         "dir.png/file": "jpeg",

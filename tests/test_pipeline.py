@@ -78,3 +78,23 @@ def test_the_limits_are_those_of_what_a_file_holds_now(make_app: Any, static: An
     assert status_of((160, 120), 10) == 200
     assert status_of((161, 120), 20) == 422
     assert status_of((160, 120), 30) == 200
+
+
+@pytest.mark.parametrize("role", ["watermark", "source"])
+def test_a_larger_picture_of_the_same_size_and_time_is_checked_against_the_limits(
+    make_app: Any, draw: Any, static: Any, role: str
+) -> None:
+    draw("a.png", (640, 480))
+    small, large = draw("mark.png", (60, 60)), draw("large.png", (2000, 2000), "1")
+    most = max(small.stat().st_size, large.stat().st_size)
+    for path in (small, large):
+        path.write_bytes(path.read_bytes().ljust(most, b"\0"))  # decoders ignore what is behind the end
+        os.utime(path, (1_700_000_000,) * 2)
+    app = make_app(IMAGES_MAX_SOURCE_PIXELS=1_000_000, IMAGES_COPIES=False)
+    client = app.test_client()
+    name, options = ("a.png", {"watermark": "mark.png"}) if role == "watermark" else ("mark.png", {})
+    first, second = (url_of(app, name, width=width, **options) for width in (32, 48))
+    assert client.get(first).status_code == 200
+    os.replace(large, small)
+    assert client.get(second).status_code == 422
+    assert client.get(first).status_code == 200  # it is the same version, for all that can be known

@@ -197,9 +197,9 @@ def test_the_presets_and_the_callback_serve_what_they_say(tmp_path: Path) -> Non
     Images(app)
     for code in (presets, authorize):
         exec(code, {"app": app})
-    (tmp_path / "static" / "members").mkdir(parents=True)
+    (tmp_path / "pictures" / "members").mkdir(parents=True)
     for folder in ("", "members"):
-        shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static" / folder / "me.jpg")
+        shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "pictures" / folder / "me.jpg")
     assert fetch(app, "me.jpg", preset="avatar").size == (96, 96)
     assert app.test_client().get(url_of(app, "members/me.jpg", preset="avatar")).status_code == 403
 

@@ -19,7 +19,7 @@ def images(app: Flask, built: list[tuple[Flask, str, str]]) -> AppImages:
         time.sleep(0.05)
         return Parts(cast(Pipeline, object()))
 
-    return AppImages(app, "/imgsizer", "images", build, lambda: None)
+    return AppImages(app, "/imgsizer", "images", lambda app: None, build, lambda: None)
 
 
 def test_the_parts_are_built_at_first_use_and_once(app: Flask) -> None:
@@ -42,7 +42,7 @@ def test_building_that_failed_is_tried_again(app: Flask) -> None:
     def build(*_: Any) -> Parts:
         raise RuntimeError("not configured yet")
 
-    here = AppImages(app, "/imgsizer", "images", build, lambda: None)
+    here = AppImages(app, "/imgsizer", "images", lambda app: None, build, lambda: None)
     for _ in range(2):
         with pytest.raises(RuntimeError):
             _ = here.pipeline

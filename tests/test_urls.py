@@ -16,6 +16,14 @@ from flask_images_vips.urls import ImageUrl, checked_path, decode, encode, file_
 SECRETS = ("new secret", "old secret")
 
 
+@pytest.mark.parametrize("reserved", [{"u": "http://10.0.0.1/a.png"}, {"s": "signature"}])
+def test_no_keyword_makes_a_url_of_a_path(reserved: dict[str, str]) -> None:
+    plain, given = (encode("_", {"w": "9", **more}, None, "k") for more in ({}, reserved))
+    assert given == plain
+    url = decode("_", given.partition("?")[2].encode(), ["k"], legacy=True)
+    assert (url.ref, url.remote) == ("_", False)
+
+
 def split(url: str) -> tuple[str, bytes]:
     path, _, query = url.partition("?")
     return path, query.encode()
@@ -130,6 +138,8 @@ def test_names_that_mean_nothing_are_signed_and_passed_over() -> None:
         "a/..",
         "http://example.com/../photo.jpg",
         "http://example.com/photo.jpg//",
+        "http://example.com/a//b.jpg?c",
+        "what?//cat.jpg",
         "file:///etc/passwd",
     ],
 )
@@ -146,6 +156,11 @@ def test_paths_that_are_not_normal_are_refused(path: str) -> None:
         ("/http://example.com/cat.jpg", "http://example.com/cat.jpg", "cat.jpg"),
         ("http://example.com/", "http://example.com/", ""),
         ("http://example.com/cat.jpg?folder=a/", "http://example.com/cat.jpg?folder=a/", "cat.jpg"),
+        ("http://example.com/cat.jpg?of=http://a//../b", "http://example.com/cat.jpg?of=http://a//../b", "cat.jpg"),
+        ("HTTP://example.com/cat.jpg#a//b", "HTTP://example.com/cat.jpg#a//b", "cat.jpg"),
+        ("foto: cat.jpg", "foto: cat.jpg", "foto: cat.jpg"),
+        ("http:cat.jpg", "http:cat.jpg", "http:cat.jpg"),
+        ("what?/cat#1.jpg", "what?/cat#1.jpg", "cat#1.jpg"),
     ],
 )
 def test_a_slash_at_the_end_is_a_part_of_urls_only(given: str, ref: str, name: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench import sites
-from bench.contenders import BARE, CONTENDERS, FULL
+from bench.contenders import BARE, CONTENDERS, FULL, no_metadata
 from bench.measure import Run, cpu_ms, interleaved, ratio, rounded, spread
 from bench.parts.quality import Pixels, compared, ssim
 from bench.tables import Table
@@ -172,7 +172,7 @@ def decode_once(path: Path, format: str) -> None:
     whole = pyvips.Image.thumbnail(str(path), 2048).copy_memory()
     save: dict[str, Any] = {"optimize_coding": True} if format == "jpeg" else {"effort": 2}
     for width in WIDTHS:
-        whole.thumbnail_image(width).write_to_buffer(f".{format}", Q=75, keep="none", **save)
+        whole.thumbnail_image(width).write_to_buffer(f".{format}", Q=75, **no_metadata(), **save)
 
 
 # Efforts.
@@ -195,7 +195,7 @@ def efforts(path: Path, rounds: int, widths: tuple[int, ...]) -> list[dict[str, 
 
             def encode(own: dict[str, Any], quality: int = 75, format: str = format, picture: Any = picture) -> bytes:
                 options = own if format == "png" else {**own, "Q": quality}
-                return bytes(picture.write_to_buffer(f".{format}", keep="none", **options))
+                return bytes(picture.write_to_buffer(f".{format}", **no_metadata(), **options))
 
             cost = measured({effort: partial(encode, own) for effort, own in settings.items()}, rounds)
             wanted = ssim(decoded(encode(settings["balanced"])), exact)

@@ -11,26 +11,30 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, TypeVar
 
 from .entry import Entry, Key, unstored
 from .eviction import SHARDS, Bound
 from .folder import Fill, Folder
+from .locks import try_lock, unlock
+from .notices import Loss, Notices
 from .once import Once
 from .recompressed import SmallerFiles
+from .room import Room
 
 T = TypeVar("T")
 
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# O_NONBLOCK: opening a FIFO would wait for a writer.
+_READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
 class DiskCache:
     """Stores entries in *folder*, which is created when it is first used.
 
-    *bound* limits the total size of the entries. *temp_max_age*, *private* and *readable* are described in `Folder`. A
-    thread waits for the work of another thread or process for at most *lock_timeout* seconds.
+    *bound* limits the total size of the entries. *temp_max_age*, *private*, *readable* and *notices* are described in
+    `Folder`. A thread waits for the work of another thread or process for at most *lock_timeout* seconds.
     """
 
     def __init__(
@@ -42,19 +46,39 @@ class DiskCache:
         bound: Bound | None = None,
         private: str | None = None,
         readable: bool = False,
+        notices: Notices | None = None,
     ) -> None:
         self.folder = folder
         self.bound = bound
         self.lock_timeout = lock_timeout
-        self._folder = Folder(folder, temp_max_age=temp_max_age, private=private, readable=readable)
-        self._room = _Room(bound, self._folder.warn)
+        self._folder = Folder(folder, temp_max_age=temp_max_age, private=private, readable=readable, notices=notices)
+        self._room = Room(bound, self._folder.notices)
         self._once = Once(self._folder, lock_timeout)
         self._smaller = SmallerFiles(self._folder)
 
     @property
     def background_lock(self) -> str:
-        """The path of a lock file for work that one process of the host does at a time."""
+        """The path of the lock file of `background_turn`."""
         return self._folder.background_lock
+
+    @contextlib.contextmanager
+    def background_turn(self) -> Iterator[bool]:
+        """Yield whether this process may do work that only one process of the host does at a time.
+
+        If the file system has no locks, every process may.
+        """
+        lock = None
+        try:
+            lock = try_lock(self.background_lock)
+            free = lock is not None
+        except OSError as error:
+            self._folder.notices.lose(Loss.LOCKS, error)
+            free = True
+        try:
+            yield free
+        finally:
+            if lock is not None:
+                unlock(lock)
 
     def usable(self) -> bool:
         """Return whether entries may be stored. A missing folder is created."""
@@ -74,10 +98,9 @@ class DiskCache:
         if not self._folder.may_read():
             return None
         try:
-            descriptor = os.open(path, _READ_FLAGS)
+            descriptor, status = _opened(path)
         except OSError:
             return None
-        status = os.fstat(descriptor)
         # An empty file is left by a crash of the host, and an untrusted one may come from another user. Treat both as
         # missing, so that they are made again.
         if not status.st_size or not self._folder.trusts(status):
@@ -87,6 +110,11 @@ class DiskCache:
             self.bound.hit(path, status)
         self._folder.share(path, status)
         return Entry(status.st_size, status.st_mtime_ns // 1_000_000_000, path, descriptor=descriptor)
+
+    def open_up(self, path: str) -> None:
+        """Let other users of this host read the entry at *path*, such as the one that nginx runs as."""
+        with contextlib.suppress(OSError):  # evicted meanwhile
+            self._folder.open_up(path, os.stat(path))
 
     def has(self, key: Key) -> bool:
         """Return whether there is an entry of *key*. This counts as reading it."""
@@ -141,6 +169,10 @@ class DiskCache:
         """
         return self._once.run(key, work)
 
+    def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
+        """Run *work* and return its result, or return None at once if `once` or this runs for *key* on this host."""
+        return self._once.attempt(key, work)
+
     def put(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
         """Store the content that *fill* writes into an open file. Returns the path of the entry.
 
@@ -156,7 +188,7 @@ class DiskCache:
             raise OSError(f"{self.folder} cannot be used")
         path = self._store(key, fill, in_use=in_use)
         if path is not None:
-            with contextlib.suppress(FileNotFoundError):  # evicted meanwhile
+            with contextlib.suppress(OSError):  # such as evicted meanwhile
                 self._room.take(key, os.stat(path).st_size)
         return path
 
@@ -225,31 +257,18 @@ class DiskCache:
         return path if self._folder.write(path, fill, admits=self._room.admits, in_use=in_use) else None
 
 
-class _Room:
-    """The disk space that *bound* allows for entries, or unlimited space if it is None.
+def _opened(path: str) -> tuple[int, os.stat_result]:
+    """Open a file for reading. Returns its descriptor and its status.
 
-    *warn* is called if the counts of *bound* cannot be read or written.
+    Raises:
+        OSError: If there is no such file, or it cannot be opened.
     """
-
-    def __init__(self, bound: Bound | None, warn: Callable[[str, OSError], None]) -> None:
-        self._bound = bound
-        self._warn = warn
-
-    def admits(self, size: int) -> bool:
-        """Return whether an entry of *size* bytes may be stored."""
-        return self._bound is None or self._bound.admits(size)
-
-    def take(self, key: Key, size: int) -> None:
-        """Count *size* bytes (may be negative) for the entry of *key*, and evict entries to stay within the limit."""
-        if self._bound is not None:
-            try:
-                self._bound.added(key[0][:2], size)
-            except OSError as error:
-                self._warn("counted", error)
-
-    def recount(self, shard: str) -> None:
-        if self._bound is not None:
-            self._bound.recount(shard)
+    descriptor = os.open(path, _READ_FLAGS)
+    try:
+        return descriptor, os.fstat(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
 
 
 def _remove_files(folder: str) -> int:

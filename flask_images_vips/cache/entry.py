@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from ..errors import Busy
 
 Key = tuple[str, str]
 """The folder and the file of an entry, both safe file names. Entries that belong together share a folder.
@@ -29,13 +32,30 @@ class Entry:
     descriptor: int | None = None
 
     def read(self) -> bytes:
-        """Return the whole content. The content stays in memory, so you can call this again."""
+        """Return the whole content. The content stays in memory, so you can call this again.
+
+        Raises:
+            Busy: If the file cannot be read. It is removed, so that it is made again.
+        """
         if self.data is None:
-            data = os.read(self.fileno(), self.size_bytes)
-            while len(data) < self.size_bytes and (more := os.read(self.fileno(), self.size_bytes - len(data))):
-                data += more
-            self.data = data
+            try:
+                self.data = self._read()
+            except OSError as error:
+                self.discard()
+                raise Busy(f"{self.path} cannot be read, and is removed: {error.strerror}") from error
         return self.data
+
+    def _read(self) -> bytes:
+        data = os.read(self.fileno(), self.size_bytes)
+        while len(data) < self.size_bytes and (more := os.read(self.fileno(), self.size_bytes - len(data))):
+            data += more
+        return data
+
+    def discard(self) -> None:
+        """Remove the file, because its content is damaged. It is made again when it is needed."""
+        if self.path is not None:
+            with suppress(OSError):
+                os.unlink(self.path)
 
     def fileno(self) -> int:
         """Return the descriptor of the open file."""

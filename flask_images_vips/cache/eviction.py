@@ -220,7 +220,7 @@ class Bound:
     @contextlib.contextmanager
     def _open(self) -> Iterator[_Counts]:
         # Opened each time, because another process may have deleted and recreated the file.
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(os.path.join(self.folder, "locks", "sizes"), flags, 0o600)
         try:
             yield _Counts(descriptor)

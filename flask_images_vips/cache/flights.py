@@ -47,19 +47,19 @@ class Flights(Generic[T]):
         An error of *make* is raised in all threads that wait for it. A thread that has waited for *timeout* seconds
         calls *make* itself.
         """
-        here = self._under_way.get()
-        with here.lock:
-            flight = here.flights.get(key)
-            first = flight is None
-            if flight is None:
-                flight = here.flights[key] = _Flight()
+        flight, first = self._joined(key)
         if first:
-            return self._lead(here, key, flight, make)
+            return self._lead(key, flight, make)
         if not flight.done.wait(timeout):
             return make()
         if flight.error is not None:
             raise flight.error
         return flight.result if flight.result is not None else make()
+
+    def lead(self, key: Hashable, make: Callable[[], T]) -> T | None:
+        """Return the result of *make*, or None at once if another thread is already making it."""
+        flight, first = self._joined(key)
+        return self._lead(key, flight, make) if first else None
 
     def land(self, key: Hashable, result: T) -> None:
         """Pass *result* to the threads that wait for *key*, before *make* has returned it.
@@ -71,7 +71,18 @@ class Flights(Generic[T]):
             flight.result = result
             flight.done.set()
 
-    def _lead(self, here: _UnderWay[T], key: Hashable, flight: _Flight[T], make: Callable[[], T]) -> T:
+    def _joined(self, key: Hashable) -> tuple[_Flight[T], bool]:
+        """Return the flight for *key*, and whether it begins now."""
+        here = self._under_way.get()
+        with here.lock:
+            flight = here.flights.get(key)
+            if flight is not None:
+                return flight, False
+            flight = here.flights[key] = _Flight()
+            return flight, True
+
+    def _lead(self, key: Hashable, flight: _Flight[T], make: Callable[[], T]) -> T:
+        here = self._under_way.get()
         try:
             flight.result = make()
             return flight.result

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Callable
 from typing import BinaryIO
 
+from ..hashing import digest
 from .eviction import CLOCK_MARGIN_NS
-
-logger = logging.getLogger("flask_images_vips")
+from .notices import Loss, Notices
 
 Fill = Callable[[BinaryIO], int]
 """A function that writes content into a file. It returns the modification time to set, in nanoseconds since 1970."""
 
 _SWEEP_EVERY = 256  # the number of writes from one sweep of temporary files to the next
 _PUBLISH_TRIES = 5
+_OPEN_FOLDER, _OPEN_FILE = 0o711, 0o644  # others may read a file if they know its name
 _WRITE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
@@ -28,21 +29,31 @@ class Folder:
 
     *private* is this folder or a folder above it. If given, it must belong to this user alone, or the cache is not
     used. Pass it if other users can write to the parent of *private*, such as ``/tmp``. *readable* lets other users
-    read files whose names they know. Temporary files older than *temp_max_age* seconds are removed.
+    read files whose names they know. Temporary files older than *temp_max_age* seconds are removed. What the file
+    system refuses is logged by *notices*.
     """
 
-    def __init__(self, path: str, *, temp_max_age: float, private: str | None = None, readable: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        temp_max_age: float,
+        private: str | None = None,
+        readable: bool = False,
+        notices: Notices | None = None,
+    ) -> None:
         self.path = path
+        self.notices = notices or Notices(path)
         self.locks = os.path.join(path, "locks", "renditions")
         self.background_lock = os.path.join(path, "locks", "background.lock")
         self._temporary = os.path.join(path, "tmp")
         self._temp_max_age = temp_max_age
         self._private = private
         self._readable = readable
-        self._folder_mode, self._file_mode = (0o711, 0o644) if readable else (0o700, 0o600)
+        self._folder_mode, self._file_mode = (_OPEN_FOLDER, _OPEN_FILE) if readable else (0o700, 0o600)
+        self._loss = Loss.OPEN_MODES if readable else Loss.PRIVATE_MODES
         self._usable: bool | None = None
         self._writes = 0
-        self._warned: dict[str, object] = {}
 
     def may_read(self) -> bool:
         """Return whether files of the folder may be read.
@@ -73,10 +84,15 @@ class Folder:
 
     def share(self, path: str, status: os.stat_result) -> None:
         """Let other users read a file that was written before the folder became *readable*."""
-        if self._readable and not status.st_mode & 0o004:
-            with contextlib.suppress(OSError):
-                self._open_parents(path)
-                os.chmod(path, self._file_mode & (status.st_mode | ~stat.S_IWUSR))  # read-only files stay read-only
+        if self._readable:
+            self.open_up(path, status)
+
+    def open_up(self, path: str, status: os.stat_result) -> None:
+        """Let other users read the file at *path*, also in a folder that is not *readable*."""
+        if not status.st_mode & 0o004:
+            self._open_parents(path)
+            with contextlib.suppress(OSError):  # it may belong to another user
+                os.chmod(path, _OPEN_FILE & (status.st_mode | ~stat.S_IWUSR))  # read-only files stay read-only
 
     def write(
         self,
@@ -91,7 +107,8 @@ class Folder:
 
         *path* is a file in a folder two levels below this one. *admits* is called with the size in bytes; if it returns
         False, nothing is stored. If *in_use* is set, the file looks as if it had just been read, so that it is not
-        evicted at once. If *read_only* is set, it gets no write permission.
+        evicted at once. If *read_only* is set, it gets no write permission. A file whose mode or times the system
+        refuses to set is stored nevertheless.
 
         Raises:
             OSError: If the file cannot be written. Nothing is stored after this error, or after any error that *fill*
@@ -101,16 +118,17 @@ class Folder:
         descriptor, temporary = self._open_temporary()
         stored = False
         try:
-            mtime_ns, size = _filled(descriptor, fill)
-            if not admits(size):
+            mtime_ns, status = _filled(descriptor, fill)
+            if not admits(status.st_size):
                 return False
-            mode = self._file_mode & ~stat.S_IWUSR if read_only else self._file_mode
-            if mode != 0o600:
-                os.chmod(temporary, mode)
+            self._set_mode(temporary, self._file_mode, status)
+            if read_only:
+                self.make_read_only(temporary)
             # Eviction compares the access time with the change time, which the file system's own clock sets. So keep a
             # margin.
             atime_ns = time.time_ns() + (CLOCK_MARGIN_NS if in_use else -CLOCK_MARGIN_NS)
-            os.utime(temporary, ns=(atime_ns, mtime_ns))
+            with self.notices.losing(Loss.TIMES):
+                os.utime(temporary, ns=(atime_ns, mtime_ns))
             self._publish(temporary, path)
             stored = True
         finally:
@@ -119,23 +137,13 @@ class Folder:
         return stored
 
     def make_read_only(self, path: str) -> None:
-        os.chmod(path, self._file_mode & ~stat.S_IWUSR)
+        """Take the write permission from a file, unless the system refuses that."""
+        with self.notices.losing(Loss.READ_ONLY):
+            os.chmod(path, self._file_mode & ~stat.S_IWUSR)
 
     def warn(self, participle: str, error: OSError) -> None:
-        """Log that the cache cannot be used because of *error*.
-
-        *participle*, for example "written", completes "The image cache cannot be …". Each kind of error is logged only
-        once, because a full disk would cause it at every write.
-        """
-        reason = error.strerror or str(error)
-        self._warn_once(
-            f"The image cache in {self.path} cannot be {participle} ({reason}). Continuing without it.", reason
-        )
-
-    def _warn_once(self, message: str, reason: str = "") -> None:
-        mine = object()
-        if self._warned.setdefault(reason, mine) is mine:
-            logger.warning(message)
+        """Log that nothing can be stored because of *error*. See `Notices.warn`."""
+        self.notices.warn(participle, error)
 
     def _prepare(self) -> None:
         """Create the folder and decide whether it may be used."""
@@ -144,7 +152,7 @@ class Folder:
             self._usable = True
         except _NotOurs as error:
             self._usable = False
-            self._warn_once(str(error))
+            self.notices.say(str(error))
         except OSError as error:
             # A folder that cannot be written can still be read, and may become writable.
             self._usable = self._private is None
@@ -152,12 +160,27 @@ class Folder:
 
     def _make_folders(self) -> None:
         if self._private is not None:
-            _make_folder(self._private, self._folder_mode)
+            self._make_folder(self._private, self._folder_mode)
             _check_ours(self._private)
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        _make_folder(self.path, self._folder_mode)
-        for folder in (self._temporary, os.path.dirname(self.locks), self.locks):
-            _make_folder(folder)
+        make_parents(self.path)
+        self._make_folder(self.path, self._folder_mode)
+        self._make_folder(self._temporary, 0o700)
+        with self.notices.losing(Loss.LOCKS, Loss.COUNTS):  # which are stored beside the locks
+            for folder in (os.path.dirname(self.locks), self.locks):
+                self._make_folder(folder, 0o700)
+
+    def _make_folder(self, path: str, mode: int) -> None:
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            return
+        self._set_mode(path, mode)  # mkdir applies the umask
+
+    def _set_mode(self, path: str, mode: int, status: os.stat_result | None = None) -> None:
+        """Set the *mode* of a file or folder, unless it has it or the system refuses that. *status* is its status."""
+        with self.notices.losing(self._loss):
+            if stat.S_IMODE((status or os.stat(path)).st_mode) != mode:
+                os.chmod(path, mode)
 
     def _open_temporary(self) -> tuple[int, str]:
         if self._writes % _SWEEP_EVERY == 0:
@@ -189,19 +212,19 @@ class Folder:
         for _ in range(_PUBLISH_TRIES):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(temporary, path)
-                self._open_parents(path)
+                if self._readable:
+                    self._open_parents(path)
                 return
             for each in (os.path.dirname(folder), folder):
-                _make_folder(each, self._folder_mode)
+                self._make_folder(each, self._folder_mode)
         os.replace(temporary, path)
 
     def _open_parents(self, path: str) -> None:
         """Let other users enter the folders above *path*, which may have been created when *readable* was off."""
-        if self._readable:
-            folder = os.path.dirname(path)
-            for each in (folder, os.path.dirname(folder), self.path, self._private):
-                if each is not None:
-                    os.chmod(each, self._folder_mode)
+        folder = os.path.dirname(path)
+        for each in (folder, os.path.dirname(folder), self.path, self._private):
+            if each is not None:
+                self._set_mode(each, _OPEN_FOLDER)
 
 
 class _NotOurs(OSError):
@@ -226,24 +249,42 @@ def _is_mine(status: os.stat_result) -> bool:
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
-def _filled(descriptor: int, fill: Fill) -> tuple[int, int]:
-    """Fill the open file and close it. Returns the result of *fill*, and the size in bytes."""
+def _filled(descriptor: int, fill: Fill) -> tuple[int, os.stat_result]:
+    """Fill the open file and close it. Returns the result of *fill*, and the status of the file."""
     file = os.fdopen(descriptor, "w+b")
     try:
         mtime_ns = fill(file)
         file.flush()
-        return mtime_ns, os.fstat(descriptor).st_size
-    finally:
+        status = os.fstat(descriptor)
+    except BaseException:
         with contextlib.suppress(OSError):  # closing fails again after a failed flush
             file.close()
+        raise
+    file.close()  # only now do some network file systems say that their disk is full
+    return mtime_ns, status
 
 
-def _make_folder(path: str, mode: int = 0o700) -> None:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(path, mode)
-        os.chmod(path, mode)  # mkdir applies the umask
+def make_parents(path: str, mode: int = 0o755) -> None:
+    """Create the missing folders above *path*. Whatever the umask is, only this user can write to them."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_parents(parent, mode)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(parent, mode)
 
 
 def _unlink(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def default_folder(root_path: str) -> str:
+    """Return a folder below the system's temporary folder, for this user and the application at *root_path*.
+
+    Raises:
+        FileNotFoundError: If no temporary folder is writable.
+    """
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    # Use one folder per application, because two applications may each have a logo.png with the same size and
+    # modification time.
+    return os.path.join(tempfile.gettempdir(), f"flask-images-{user}", digest(root_path, 8))

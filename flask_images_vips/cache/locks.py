@@ -6,18 +6,24 @@ create and lock a new file of the same name.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from filelock import lock_descriptor, unlock_descriptor
 
+from .folder import make_parents
+
 logger = logging.getLogger("flask_images_vips")
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _STRIPE_DIGITS = 3  # 3 hexadecimal digits make 4096 locks, so that unrelated names rarely share one
+_STRIPES = 3  # files that a name may use, so that it need not wait if another name uses the first
+_LONGEST_NAME = 64
 # Dozens of threads may poll at the same time. Each poll takes 20 µs of CPU time, mostly for waking up. This time is
 # taken from the renders that the threads are waiting for. Blocking in the kernel allows no timeout, so each waiting
 # thread would need a helper thread, which costs even more.
@@ -25,6 +31,9 @@ _POLL_SECONDS = 0.005
 
 _descriptors: set[int] = set()
 """The descriptors of the locks that this process holds or is trying to take."""
+
+_lockable: set[str] = set()
+"""The folders whose file system is known to have locks."""
 
 
 def try_lock(path: str) -> int | None:
@@ -39,24 +48,43 @@ def try_lock(path: str) -> int | None:
     try:
         descriptor = os.open(path, _FLAGS, 0o600)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_parents(path, 0o700)
         descriptor = os.open(path, _FLAGS, 0o600)
     _descriptors.add(descriptor)
     locked = False
     try:
         locked = lock_descriptor(descriptor, blocking=False)
+        if not locked:
+            _check_lockable(os.path.dirname(path))
     finally:
         if not locked:
             _close(descriptor)
     return descriptor if locked else None
 
 
+def _check_lockable(folder: str) -> None:
+    """Check that files in *folder* can be locked at all.
+
+    The same error (EACCES) can mean that somebody else holds a lock, or that there are no locks. Nobody else can hold
+    the lock of a new file.
+
+    Raises:
+        OSError: If they cannot be locked.
+    """
+    if folder not in _lockable:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if not lock_descriptor(file.fileno(), blocking=False):
+                raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), folder)
+        _lockable.add(folder)
+
+
 def unlock(descriptor: int) -> None:
     """Release a lock by the descriptor that `try_lock` returned."""
-    try:
-        unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
-    finally:
-        _close(descriptor)
+    with suppress(OSError):  # such as of a file server that is gone: closing frees the lock, too
+        try:
+            unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
+        finally:
+            _close(descriptor)
 
 
 def _close(descriptor: int) -> None:
@@ -97,23 +125,36 @@ class FileLocks:
         somebody else has done the work meanwhile. Without the lock, work may be done twice, but its result is still
         right.
         """
-        path = os.path.join(self.folder, f"{name[:_STRIPE_DIGITS]}.lock")
-        lock = self._acquired(path, time.monotonic() if since is None else since, needless)
+        lock = self._acquired(name, time.monotonic() if since is None else since, needless)
         try:
             yield lock is not None
         finally:
             if lock is not None:
-                unlock(lock)
+                _release(lock)
 
-    def _acquired(self, path: str, since: float, needless: Callable[[], bool]) -> int | None:
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[bool]:
+        """Hold the lock *name* for the block, unless somebody else holds it now. Yields whether nobody else does."""
+        lock, free = None, True
         try:
-            while (lock := try_lock(path)) is None:
+            lock = self._taken(name)
+            free = lock is not None
+        except OSError as error:
+            self._warn(error)
+        try:
+            yield free
+        finally:
+            if lock is not None:
+                _release(lock)
+
+    def _acquired(self, name: str, since: float, needless: Callable[[], bool]) -> int | None:
+        try:
+            while (lock := self._taken(name)) is None:
                 left = since + self.timeout - time.monotonic()
                 if left <= 0:
                     logger.warning(
-                        "Waited %s s for the lock %s, whose holder may hang. Continuing without the lock.",
-                        self.timeout,
-                        path,
+                        "Waited %s s for the lock %s in %s, whose holder may hang. Continuing without the lock.",
+                        *(self.timeout, name, self.folder),
                     )
                     return None
                 time.sleep(min(_POLL_SECONDS, left))
@@ -124,5 +165,65 @@ class FileLocks:
             self._warn(error)
         return None
 
+    def _taken(self, name: str) -> int | None:
+        """Return the descriptor of a lock for *name*, or None if somebody else holds one.
+
+        Names share files. A file that is locked for another name is passed over, so that unrelated work does not wait.
+        """
+        paths = self._paths(name)
+        for path in paths:
+            lock = try_lock(path)
+            if lock is not None:
+                if any(_is_held_for(name, other) for other in paths if other != path):
+                    unlock(lock)
+                    return None
+                _note_holder(lock, name)
+                return lock
+            if _holder(path) in ("", name):
+                return None
+        return None
+
+    def _paths(self, name: str) -> list[str]:
+        """Return the paths of the files that may be locked for *name*, the preferred one first."""
+        starts = range(0, _STRIPES * _STRIPE_DIGITS, _STRIPE_DIGITS)
+        parts = [part for start in starts if len(part := name[start : start + _STRIPE_DIGITS]) == _STRIPE_DIGITS]
+        return [os.path.join(self.folder, f"{part}.lock") for part in parts]
+
     def _log(self, error: OSError) -> None:
         logger.warning("Locks in %s cannot be used (%s). Continuing without them.", self.folder, error)
+
+
+def _release(lock: int) -> None:
+    _note_holder(lock, "")
+    unlock(lock)
+
+
+def _note_holder(lock: int, name: str) -> None:
+    """Write into the file of *lock* for which name it is locked. A process that was killed leaves the last one."""
+    with suppress(OSError):  # if the disk is full, names that share the file wait for each other
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, name.encode(), 0)
+
+
+def _holder(path: str) -> str:
+    """Return the name that the file *path* is, or was last, locked for. Empty if it is not known."""
+    try:
+        descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
+    except OSError:
+        return ""
+    try:
+        return os.pread(descriptor, _LONGEST_NAME, 0).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def _is_held_for(name: str, path: str) -> bool:
+    """Return whether the file *path* is locked for *name* now."""
+    if _holder(path) != name:
+        return False
+    lock = try_lock(path)
+    if lock is not None:
+        _release(lock)  # its holder was killed
+    return lock is None

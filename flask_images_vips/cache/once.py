@@ -16,6 +16,7 @@ from .entry import Key
 from .flights import Flights
 from .folder import Folder
 from .locks import FileLocks
+from .notices import Loss
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class Once:
         self._folder = folder
         self._timeout = timeout
         self._flights: Flights[Any] = Flights()
-        self._locks = FileLocks(folder.locks, timeout, partial(folder.warn, "locked"))
+        self._locks = FileLocks(folder.locks, timeout, partial(folder.notices.lose, Loss.LOCKS))
 
     def run(
         self,
@@ -73,6 +74,18 @@ class Once:
 
         left = self._timeout if since is None else since + self._timeout - time.monotonic()
         made: T = self._flights.join(key, alone, left)
+        return made
+
+    def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
+        """Return the result of *work*, or None at once if work for *key* is already running, in any process."""
+
+        def alone() -> T | None:
+            if not self._folder.usable():
+                return work()
+            with self._locks.attempt(_lock_name(key)) as free:
+                return work() if free else None
+
+        made: T | None = self._flights.lead(key, alone)
         return made
 
 

@@ -6,8 +6,8 @@ value in the form that the package uses, or raises `ConfigError`. This module do
 
 from __future__ import annotations
 
-import math
 import os
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from ..errors import ConfigError, InvalidOption
-from ..formats import NEGOTIABLE, by_name
+from ..formats import ALIASES, NEGOTIABLE, by_name
 
 Secret = str | bytes
 
@@ -23,8 +23,16 @@ MIN_RENDER_MEMORY = 100_000_000
 """With less memory in bytes, a renderer cannot load its libraries and start their threads."""
 
 
+_LONGEST_VALUE = 100  # characters of a value in a message
+
+
 def _wrong(name: str, value: object, expected: str) -> ConfigError:
-    return ConfigError(f"{name} = {value!r}: expected {expected}.")
+    shown = repr(value)
+    shown = shown if len(shown) <= _LONGEST_VALUE else f"{shown[:_LONGEST_VALUE]}…"
+    return ConfigError(
+        f"{name} = {shown}: expected {expected}.",
+        hint="If such a key is your application's own, rename it.",
+    )
 
 
 # Strings and words
@@ -34,10 +42,6 @@ def text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise _wrong(name, value, "a string that is not empty")
     return value
-
-
-def optional_text(name: str, value: Any) -> str | None:
-    return None if value is None else text(name, value)
 
 
 def texts(name: str, value: Any) -> tuple[str, ...]:
@@ -64,6 +68,12 @@ def one_of(*words: str) -> Callable[[str, Any], str]:
     return check
 
 
+def optionally_one_of(*words: str) -> Callable[[str, Any], str | None]:
+    """Return a check that accepts only *words*, and None."""
+    check = one_of(*words)
+    return lambda name, value: None if value is None else check(name, value)
+
+
 def copies(name: str, value: Any) -> str | None:
     """Return the format of copies, or None for no copies."""
     if value in (False, None):
@@ -84,33 +94,52 @@ def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     if not value:
         return ()
     given = (value,) if isinstance(value, (str, bytes)) else tuple(value) if isinstance(value, Iterable) else (None,)
-    if not all(isinstance(secret, (str, bytes)) for secret in given):
-        raise ConfigError(f"{name}: expected a string, bytes, or a list of them.")
+    try:
+        for secret in given:
+            if not isinstance(secret, bytes):
+                secret.encode()
+    except (AttributeError, ValueError):  # ValueError: a lone surrogate
+        raise ConfigError(f"{name}: expected a string, bytes, or a list of them.") from None
     return tuple(secret for secret in given if secret)
 
 
 # Folders, URLs and networks
 
 
+_BASE_URL = re.compile(r"(?:https?://[^\s/?#\\]+|/)[^\s?#\\]*", re.IGNORECASE)
+_NO_PATH = re.compile(r"://|[<>?#\\\x00-\x1f\x7f\ud800-\udfff]")  # a URL, or characters that no rule of Flask takes
+_LOCATION = re.compile(r"(?:/[\w.-]+)+/?", re.ASCII)
+
+
 def url_prefix(name: str, value: Any) -> str:
     """Return the prefix with a leading slash and without a trailing slash."""
+    if isinstance(value, str) and _NO_PATH.search(value):
+        raise _wrong(name, value, "a path, such as '/images'. A host belongs into IMAGES_BASE_URL")
     return "/" + text(name, value).strip("/") if value != "/" else ""
 
 
 def paths(name: str, value: Any) -> tuple[str, ...]:
     """Accept a list of folders, or one folder."""
-    if isinstance(value, (str, os.PathLike)):
-        value = [value]
+    given = [value] if isinstance(value, (str, os.PathLike)) else value
     try:
-        return tuple(os.fspath(path) for path in value)
-    except TypeError:
+        return tuple(map(_path, given))
+    except (TypeError, ValueError):
         raise _wrong(name, value, "a list of folders, such as ['static']") from None
 
 
 def optional_path(name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, (str, os.PathLike)):
-        raise _wrong(name, value, "a folder, or None")
-    return None if value is None else os.fspath(value)
+    try:
+        return None if value is None else _path(value)
+    except (TypeError, ValueError):
+        raise _wrong(name, value, "a folder, or None") from None
+
+
+def _path(value: str | os.PathLike[str]) -> str:
+    """Return *value* as a string. Raises TypeError or ValueError if no file system takes it."""
+    path = os.fspath(value)
+    if "\0" in path or os.fsdecode(os.fsencode(path)) != path:
+        raise ValueError(path)
+    return path
 
 
 def front_door(name: str, value: Any) -> bool | str:
@@ -143,6 +172,37 @@ def schemes(name: str, value: Any) -> tuple[str, ...]:
     return given
 
 
+def base_url(name: str, value: Any) -> str | None:
+    """Accept the beginning of an absolute URL, or of its path."""
+    if value is not None and not (isinstance(value, str) and _BASE_URL.fullmatch(value)):
+        raise _wrong(name, value, "the beginning of a URL, such as 'https://cdn.example.com', or None")
+    return value
+
+
+def location(name: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and _LOCATION.fullmatch(value)):
+        raise _wrong(name, value, "an internal location of nginx, such as '/_images/', or None")
+    return value
+
+
+def local_path(name: str, value: Any) -> str | None:
+    """Accept a path below ``IMAGES_PATH``."""
+    if value is not None and not (isinstance(value, str) and _is_inside(value)):
+        raise _wrong(name, value, "a path in IMAGES_PATH, such as 'missing.png', or None")
+    return value
+
+
+def _is_inside(path: str) -> bool:
+    """Return whether *path* is relative, normalised, and neither a URL nor outside of its folder."""
+    return posixpath.normpath(path) == path and not f"{path}/".startswith(("/", "./", "../"))
+
+
+def header_value(name: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and value.isascii() and value.strip() and value.isprintable()):
+        raise _wrong(name, value, "the value of an HTTP header, such as '*', or None")
+    return value
+
+
 # Numbers
 
 
@@ -164,15 +224,21 @@ def optional_count_from_zero(name: str, value: Any) -> int | None:
 
 def widths(name: str, value: Any) -> tuple[int, ...]:
     """Return widths in pixels, in ascending order. None allows all widths, and gives an empty tuple."""
-    if value is not None and not isinstance(value, (list, tuple, set, frozenset, range)):
-        raise _wrong(name, value, "a list of widths in pixels")
-    return tuple(sorted(count(name, width) for width in value or ()))
+    if value is None:
+        return ()
+    is_list = isinstance(value, (list, tuple, set, frozenset, range))
+    if not is_list or not all(type(width) is int and width > 0 for width in value):
+        raise _wrong(name, value, "a list of widths in pixels, such as [320, 640], or None")
+    return tuple(sorted(value))
+
+
+_FOREVER = 1e15  # seconds; more than any timedelta, and less than the largest float
 
 
 def seconds(name: str, value: Any) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _FOREVER:
         raise _wrong(name, value, "seconds (0 and up) or a timedelta")
     return float(value)
 
@@ -187,7 +253,7 @@ def whole_seconds(name: str, value: Any) -> int:
     return int(seconds(name, value))
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMGT])(i?))?B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*(?:([kMGT])(i?))?B?", re.IGNORECASE)
 
 
 def size(name: str, value: Any) -> int:
@@ -196,7 +262,7 @@ def size(name: str, value: Any) -> int:
         power = " kmgt".index(match[2].lower()) if match[2] else 0
         value = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _wrong(name, value, "bytes, or a string such as '2GB'")
+        raise _wrong(name, value, "a whole number of bytes, or a string such as '2GB'")
     return value
 
 
@@ -213,7 +279,7 @@ def optional_render_memory(name: str, value: Any) -> int | None:
 
 def share(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise _wrong(name, value, "a share, from 0 to less than 1")
+        raise _wrong(name, value, "a share such as 0.25, from 0 to less than 1")
     return float(value)
 
 
@@ -230,10 +296,7 @@ def some_formats(known: tuple[str, ...]) -> Callable[[str, Any], tuple[str, ...]
     """Return a check that accepts some of the formats *known*, by their names or aliases."""
 
     def check(name: str, value: Any) -> tuple[str, ...]:
-        try:
-            given = tuple(by_name(each).name for each in texts(name, value))
-        except InvalidOption:
-            given = ()
+        given = tuple(ALIASES.get(each.lower(), each.lower()) for each in texts(name, value))
         if not given or not {*given} <= {*known}:
             raise _wrong(name, value, f"a list of some of {', '.join(known)}")
         return given
@@ -245,7 +308,7 @@ def negotiable(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or any(
         value.count(format) > 1 or format not in NEGOTIABLE for format in value
     ):
-        raise _wrong(name, value, f"a list of some of {', '.join(NEGOTIABLE)}, the best first")
+        raise _wrong(name, value, f"a list of some of {', '.join(NEGOTIABLE)}, the best first, such as ['webp']")
     return tuple(value)
 
 

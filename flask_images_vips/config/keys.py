@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
-from ..errors import ConfigError, did_you_mean
-from ..formats import INPUTS, NEGOTIABLE, OUTPUTS
-from . import checks
+from ..errors import ConfigError, Faults, did_you_mean
+from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS
+from . import checks, compat
 from .checks import Secret
 
 logger = logging.getLogger("flask_images_vips")
@@ -43,7 +43,7 @@ class Config:
     """The checked configuration of one application."""
 
     url: str = key(
-        "/imgsizer", "IMAGES_URL", checks.url_prefix, "Prefix of the path of all image URLs. Read in `init_app`."
+        "/imgsizer", "IMAGES_URL", compat.url_prefix, "Prefix of the path of all image URLs. Read in `init_app`."
     )
     name: str = key(
         "images", "IMAGES_NAME", checks.text, "Endpoint of image URLs, for `url_for('images', …)`. Read in `init_app`."
@@ -72,8 +72,9 @@ class Config:
     max_age: int = key(
         3600,
         "IMAGES_MAX_AGE",
-        checks.whole_seconds,
-        "Seconds for which browsers and other caches may keep an image whose URL has no version.",
+        compat.max_age,
+        "Seconds for which browsers and other caches may keep an image whose URL has no version. With 0 or None, they "
+        "ask each time.",
     )
     secret_key: tuple[Secret, ...] = key(
         (),
@@ -130,6 +131,13 @@ class Config:
         "Widths that are served, besides those of presets. Others are refused with status 400. When a URL is built, "
         "other widths are replaced by the next larger allowed one, or the largest. None or an empty list: all widths.",
     )
+    markup: bool = key(
+        True,
+        "IMAGES_MARKUP",
+        checks.flag,
+        "What `resized_img_tag` returns. True: `Markup`, which is not escaped, but escapes strings that are joined to "
+        "it. False: `str`, as in Flask-Images, for templates that join or change the tag and end with `|safe`.",
+    )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", checks.flag, "Turn pictures upright by their EXIF orientation.")
     version: str = key(
         "mtime",
@@ -141,14 +149,15 @@ class Config:
     fallback: str | None = key(
         None,
         "IMAGES_FALLBACK",
-        checks.optional_text,
-        "Path of the picture to send in place of a missing or unreadable one.",
+        checks.local_path,
+        "Path in `IMAGES_PATH` of the picture to send in place of a missing or unreadable one.",
     )
     placeholder_missing: bool = key(
         True,
         "IMAGES_PLACEHOLDER_MISSING",
         checks.flag,
-        "In debug mode, replace a missing picture with a drawing of its path and requested size.",
+        "In debug mode, replace a missing picture in a page with a drawing of its path and requested size. If an "
+        "option in its URL is invalid, unknown or without effect, the drawing names it.",
     )
     cache_max_size: int = key(
         10 * 10**9,
@@ -201,30 +210,30 @@ class Config:
         "IMAGES_STALE_WHILE_REVALIDATE",
         checks.whole_seconds,
         "Seconds for which caches may serve an expired image while they revalidate it. Applies to URLs without a "
-        "version.",
+        "version, unless `IMAGES_MAX_AGE` is 0.",
     )
     base_url: str | None = key(
         None,
         "IMAGES_BASE_URL",
-        checks.optional_text,
+        checks.base_url,
         "URL to put before the path of all image URLs, such as `'https://cdn.example.com'`.",
     )
     allow_origin: str | None = key(
         None,
         "IMAGES_ALLOW_ORIGIN",
-        checks.optional_text,
+        checks.header_value,
         "Value of the `Access-Control-Allow-Origin` header of images, such as `'*'`.",
     )
     resource_policy: str | None = key(
         None,
         "IMAGES_RESOURCE_POLICY",
-        checks.optional_text,
-        "Value of the `Cross-Origin-Resource-Policy` header of images.",
+        checks.optionally_one_of("same-site", "same-origin", "cross-origin"),
+        "Value of the `Cross-Origin-Resource-Policy` header of images: `same-site`, `same-origin` or `cross-origin`.",
     )
     accel_redirect: str | None = key(
         None,
         "IMAGES_ACCEL_REDIRECT",
-        checks.optional_text,
+        checks.location,
         "Internal location of nginx for the cache folder, such as `'/_images/'`. nginx then sends the files. "
         "`flask images nginx` prints the configuration for nginx.",
     )
@@ -288,7 +297,7 @@ class Config:
         "Maximum number of pixels of a source. A picture with more is refused. An animation with more in all its "
         "frames together becomes a still image of its first frame. A frame that must be decoded as a whole may have at "
         "most half of this number. This applies to AVIF, GIF and interlaced PNG, and with Pillow to all formats except "
-        "JPEG.",
+        "JPEG. A side may have at most 100,000 pixels, or a 500th of this number if that is more.",
     )
     max_frames: int = key(
         100,
@@ -298,10 +307,12 @@ class Config:
     )
     max_source_bytes: int = key(100_000_000, "IMAGES_MAX_SOURCE_BYTES", checks.size, "Maximum file size of a source.")
     input_formats: tuple[str, ...] = key(
-        INPUTS,
+        DEFAULT_INPUTS,
         "IMAGES_INPUT_FORMATS",
-        checks.some_formats(INPUTS),
-        "Formats that sources may have, judged by their content. The default lists all supported ones.",
+        checks.some_formats(ALL_INPUTS),
+        "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`. Only "
+        "Pillow loads these four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
+        "largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(
         OUTPUTS,
@@ -401,24 +412,22 @@ class Config:
         return self.quality if isinstance(self.quality, int) else self.quality.get(format, 75)
 
     @classmethod
-    def read(cls, settings: Mapping[str, Any]) -> Config:
-        """Read the keys from the configuration of an application. Unknown keys are logged and ignored.
+    def read(cls, settings: Mapping[str, Any], faults: Faults | None = None) -> Config:
+        """Read the keys from the configuration of an application. Unknown keys are ignored, see `report_odd_keys`.
+
+        If *faults* is given, it collects the errors of invalid values, and their keys get their defaults.
 
         Raises:
-            ConfigError: If a value is invalid.
+            ConfigError: If values are invalid and *faults* is not given. It lists them all.
         """
-        ignored = [name for name in _IGNORED if name in settings]
-        if ignored:
-            logger.warning(
-                "%s: ignored. How many requests may wait is derived from IMAGES_MAX_RENDERS, and IMAGES_RENDER_MEMORY "
-                "limits the memory of renders.",
-                " and ".join(ignored),
-            )
-        for name in settings:
-            if name.startswith("IMAGES_") and name not in KEYS and name not in _IGNORED:
-                hint = did_you_mean(name, KEYS)
-                logger.warning("%s is not a configuration key of flask_images_vips%s", name, hint)
-        return cls(**{KEYS[name]: read_key(name, settings) for name in KEYS if name in settings})
+        found, values = faults or Faults(), {}
+        for name, attribute in KEYS.items():
+            if name in settings:
+                with found.catch():
+                    values[attribute] = read_key(name, settings)
+        if faults is None:
+            found.check()
+        return cls(**values)
 
 
 _FIELDS = {item.metadata["key"].name: item for item in fields(Config)}
@@ -432,7 +441,22 @@ def read_key(name: str, settings: Mapping[str, Any]) -> Any:
         ConfigError: If the value is invalid.
     """
     declared = _FIELDS[name]
-    return declared.metadata["key"].read(name, settings[name]) if name in settings else declared.default
+    return declared.metadata["key"].read(name, settings[name]) if compat.is_set(name, settings) else declared.default
+
+
+def report_odd_keys(settings: Mapping[str, Any]) -> None:
+    """Log the keys that have no effect: those of earlier versions, and unknown ones that begin with ``IMAGES_``."""
+    ignored = [name for name in _IGNORED if name in settings]
+    if ignored:
+        logger.warning(
+            "%s: ignored. How many requests may wait is derived from IMAGES_MAX_RENDERS, and IMAGES_RENDER_MEMORY "
+            "limits the memory of renders.",
+            " and ".join(ignored),
+        )
+    for name in settings:
+        if name.startswith("IMAGES_") and name not in KEYS and name not in _IGNORED:
+            hint = did_you_mean(name, KEYS)
+            logger.warning("%s is not a configuration key of flask_images_vips%s", name, hint)
 
 
 def secret_keys(settings: Mapping[str, Any]) -> tuple[Secret, ...]:

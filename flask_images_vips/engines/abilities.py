@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..formats import INPUTS
+from ..formats import ALL_INPUTS, INPUTS
 from .encoder_settings import settings_of
 from .vips.fork_safety import forked_after_pixels
 from .vips.installed import unusable
@@ -62,7 +62,7 @@ def _pillow() -> dict[str, Any]:
     return {
         "name": "Pillow",
         "version": found["pillow"],
-        "inputs": _among(INPUTS, found["pillow_reads"]),
+        "inputs": _among(ALL_INPUTS, found["pillow_reads"]),
         "outputs": _among(settings_of("pillow"), found["pillow_writes"]),
     }
 

@@ -16,18 +16,17 @@ from typing import Any, TypeVar
 from ..cache.per_process import PerProcess
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
-from ..formats import Format
+from ..formats import INPUTS, Format
 from ..options.options import Options
 from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
-from .vips.installed import missing, unusable
+from .vips.installed import INSTALL, missing, unusable
 
 logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
-_INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
 _SLOWER = "so images are rendered by Pillow, which is slower and needs more memory"
 
 
@@ -107,14 +106,15 @@ class Engines:
         could do, but not the libvips that is installed here.
 
         Raises:
-            UnsupportedSource: If no engine can load it.
+            UnsupportedSource: If no engine can load it. The reason is that of the first engine that lacks nothing here.
         """
         unsupported: UnsupportedSource | None = None
         for engine in chain(self, self._substitute()) if among is None else among:
             try:
                 return work(engine)
             except UnsupportedSource as error:
-                unsupported = error
+                if unsupported is None or isinstance(unsupported, UnsupportedHere):
+                    unsupported = error
                 if self._config.engine == "vips" and not isinstance(error, UnsupportedHere):
                     break
         assert unsupported is not None
@@ -134,7 +134,7 @@ class Engines:
             from .vips import abilities  # noqa: PLC0415
             from .vips.engine import VipsEngine  # noqa: PLC0415
         except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
-            self._go_without(unusable(error), _INSTALL, error)
+            self._go_without(unusable(error), INSTALL, error)
             return None
         problem = abilities.problem()
         if problem is not None:
@@ -142,7 +142,7 @@ class Engines:
             return None
         if abilities.is_overwritten():
             _warn_once(abilities.overwritten())
-        inputs = (*config.input_formats, "svg") if config.svg else config.input_formats
+        inputs = [name for name in config.input_formats if name in INPUTS] + ["svg"] * config.svg
         return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
 
     def _go_without(self, problem: str, cure: str, error: Exception | None = None) -> None:
@@ -174,7 +174,7 @@ def check_engine(engine: object) -> None:
     """
     problem = missing() if engine == "vips" else None
     if problem is not None:
-        raise _unusable(problem, _INSTALL)
+        raise _unusable(*problem)
 
 
 def _unusable(problem: str, cure: str) -> ConfigError:

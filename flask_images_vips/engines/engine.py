@@ -21,9 +21,9 @@ class Header:
     """The properties of a source that are known before any pixel is decoded.
 
     *size* is in pixels. If the engine applies the EXIF orientation, it is the size after that: orientations 5 to 8 swap
-    the sides. *format* is one of `formats.INPUTS` or ``svg``. *frames* is the number of frames of an animated GIF or
-    WebP, and 1 for other formats, even if they have several pages. *whole* is true if the decoder holds all pixels of a
-    frame in memory, rather than a few lines. *palette* is true for a PNG with a palette.
+    the sides. *format* is ``svg`` or one of `formats.ALL_INPUTS`. *frames* is the number of frames of an animated GIF
+    or WebP, and 1 for other formats, even if they have several pages. *whole* is true if the decoder holds all pixels
+    of a frame in memory, rather than a few lines. *palette* is true for a PNG with a palette.
     """
 
     size: Size
@@ -148,5 +148,6 @@ def overtime(seconds: float, limit: float) -> LimitExceeded:
 
 
 def out_of_memory(limit: int) -> LimitExceeded:
-    """Return the error for a render that needs more than *limit* bytes of memory."""
-    return LimitExceeded("the render needs more than {:,} bytes of memory", limit, limit, set_by="IMAGES_RENDER_MEMORY")
+    """Return the error for a render that needs more than *limit* bytes of memory. How much it needs is not known."""
+    what = "the render needs more bytes of memory than a renderer may use"
+    return LimitExceeded(what, limit, limit, set_by="IMAGES_RENDER_MEMORY")

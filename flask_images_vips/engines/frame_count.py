@@ -6,122 +6,68 @@ Even reading a header can be expensive. libwebp's time grows with the square of 
 
 from __future__ import annotations
 
+import os
 import struct
-from io import BufferedReader, FileIO, RawIOBase
-from typing import BinaryIO
+from io import BufferedReader, FileIO
 
-from ..errors import LimitExceeded, UnreadableSource
-
-MAX_FRAMES = 10_000
-MAX_BLOCKS = 1_000_000
-"""The maximum number of data blocks in a GIF. This many full blocks hold 256 MB.
-
-Walking over them in Python takes a fraction of a second.
-"""
+from ..errors import LimitExceeded
+from .gif_frames import MAX_FRAMES, check_sizes, frames_of
 
 _PIECE = 1 << 18
 
 
 def check_frames(descriptor: int) -> None:
-    """Refuse the file at *descriptor* if it has too many frames, pages or chunks.
+    """Refuse the file at *descriptor* if it has too many frames, pages or chunks, or a GIF with very large frames.
 
     Raises:
-        LimitExceeded: If there are more than `MAX_FRAMES`.
+        LimitExceeded: If there are more than `MAX_FRAMES`, or if its frames are too large.
     """
-    # Read through a large buffer: if there are many chunks, they are small, so that one read covers many of them.
-    with BufferedReader(FileIO(descriptor, closefd=False), _PIECE) as file:
-        file.seek(0)
-        start = file.read(16)
-        if start.startswith(b"GIF8"):
-            count = _gif_frames(file)
-        elif start.startswith(b"RIFF") and start[8:12] == b"WEBP":
-            count = _webp_chunks(file)
-        elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            # Without a buffer, because pages may lie far apart, and reading each of them would fill the buffer anew.
-            count = _tiff_pages(file.raw, start)
-        else:
-            return
+    start = os.pread(descriptor, 16, 0)
+    if start.startswith(b"GIF8"):
+        frames = frames_of(descriptor, MAX_FRAMES + 1)
+        check_sizes(frames)
+        count = len(frames)
+    elif start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        count = _webp_chunks(descriptor)
+    elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        count = _tiff_pages(descriptor, start)
+    else:
+        return
     if count > MAX_FRAMES:
         raise LimitExceeded(
             "the file seems to have {:,} or more frames, pages or chunks", count, MAX_FRAMES, set_by="this package"
         )
 
 
-def check_gif(descriptor: int, ref: str, frames: int) -> None:
-    """Refuse a GIF if one of its first *frames* frames is incomplete (GIF89a).
-
-    Without this check, libnsgif would silently fill the missing part of a frame with the frame before it.
-
-    Raises:
-        UnreadableSource: If the file ends too early, or has unknown blocks between the frames.
-        LimitExceeded: If it has more than `MAX_BLOCKS` blocks.
-    """
-    blocks = 0
-    with open(descriptor, "rb", closefd=False) as file:
-        file.seek(0)
-        data = file.read()
-    try:
-        offset = 13 + _table_bytes(data[10])
-        while frames:
-            if data[offset] == 0x2C:  # a frame
-                offset += 11 + _table_bytes(data[offset + 9])
-                frames -= 1
-            elif data[offset] == 0x21:  # an extension
-                offset += 2
-            else:
-                raise UnreadableSource(ref, f"a GIF with an unknown block at byte {offset}")
-            blocks += 1
-            while data[offset] and blocks <= MAX_BLOCKS:
-                offset += data[offset] + 1
-                blocks += 1
-            if blocks > MAX_BLOCKS:
-                raise LimitExceeded("the GIF has at least {:,} data blocks", blocks, MAX_BLOCKS, set_by="this package")
-            offset += 1
-    except IndexError:
-        raise UnreadableSource(ref, "a GIF that ends within a frame") from None
-
-
-def _table_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
-
-
-def _gif_frames(file: BinaryIO) -> int:
-    """Estimate the number of frames. It is usually exact or too high.
-
-    Each frame starts with a comma after a zero byte, but this pair of bytes may also occur within image data.
-    """
-    file.seek(0)
-    return sum(piece.count(b"\0,") for piece in iter(lambda: file.read(_PIECE), b""))
-
-
-def _webp_chunks(file: BinaryIO) -> int:
-    offset, count = 12, 0
-    while count <= MAX_FRAMES:
-        file.seek(offset)
-        head = file.read(8)
-        if len(head) < 8:
-            break
-        (size,) = struct.unpack_from("<I", head, 4)
-        offset, count = offset + 8 + size + size % 2, count + 1
+def _webp_chunks(descriptor: int) -> int:
+    # Read through a large buffer: if there are many chunks, they are small, so that one read covers many of them.
+    with BufferedReader(FileIO(descriptor, closefd=False), _PIECE) as file:
+        offset, count = 12, 0
+        while count <= MAX_FRAMES:
+            file.seek(offset)
+            head = file.read(8)
+            if len(head) < 8:
+                break
+            (size,) = struct.unpack_from("<I", head, 4)
+            offset, count = offset + 8 + size + size % 2, count + 1
     return count
 
 
-def _tiff_pages(file: RawIOBase, start: bytes) -> int:
+def _tiff_pages(descriptor: int, start: bytes) -> int:
     """Return the number of pages of a TIFF or BigTIFF. If the chain of pages has a loop, return more than the limit."""
     order = "<" if start[:2] == b"II" else ">"
     big = 43 in start[2:4]
-    (entries, size, next_page, first), entry = (("Q", 8, "Q", 8), 20) if big else (("H", 2, "I", 4), 12)
+    counting, address, first, entry = ("Q", "Q", 8, 20) if big else ("H", "I", 4, 12)
+    counted, linked = struct.Struct(order + counting), struct.Struct(order + address)
     seen: set[int] = set()
     try:
-        (offset,) = struct.unpack_from(order + next_page, start, first)
+        (offset,) = linked.unpack_from(start, first)
         while offset and len(seen) <= MAX_FRAMES:
             if offset in seen:
                 return MAX_FRAMES + 1
             seen.add(offset)
-            file.seek(offset)
-            (tags,) = struct.unpack(order + entries, file.read(size) or b"")
-            file.seek(offset + size + entry * tags)
-            (offset,) = struct.unpack(order + next_page, file.read(struct.calcsize(order + next_page)) or b"")
+            (tags,) = counted.unpack(os.pread(descriptor, counted.size, offset))
+            (offset,) = linked.unpack(os.pread(descriptor, linked.size, offset + counted.size + entry * tags))
     except (OSError, OverflowError, ValueError, struct.error):
         pass  # the file is truncated or an offset lies outside of it: the library will report that
     return len(seen)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..errors import Busy, LimitExceeded, SourceChanged, UnreadableSource
+from ..errors import LimitExceeded, SourceChanged, UnreadableSource
+from ..system_errors import busy
 
 MAX_BYTES = 64_000
 """The number of bytes that are read of a file at most, in all reads together."""
@@ -34,7 +35,7 @@ class BoundedFile:
         try:
             self.size = os.fstat(descriptor).st_size
         except OSError as error:
-            raise self._busy(error) from error
+            raise busy(ref, error) from error
         self._window = self._read(0, min(_FIRST, self.size))
 
     def read(self, offset: int, count: int) -> bytes:
@@ -65,13 +66,10 @@ class BoundedFile:
         try:
             data = os.pread(self._descriptor, count, offset)
         except OSError as error:
-            raise self._busy(error) from error
+            raise busy(self.ref, error) from error
         if len(data) < count:
             raise SourceChanged(self.ref, "the file became shorter while its header was read")
         return data
-
-    def _busy(self, error: OSError) -> Busy:
-        return Busy(f"{self.ref!r} cannot be read now: {error.strerror}")
 
 
 def too_many(what: str, count: int, limit: int = MAX_PARTS) -> LimitExceeded:

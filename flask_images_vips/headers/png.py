@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import zlib
+
 from ..geometry import Size
 from . import exif
 from .bounded import MAX_PARTS, BoundedFile, NotKnown, too_many
@@ -12,6 +15,8 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _WITH_PALETTE = 3
 _WITH_ALPHA = (4, 6)
 _MAX = 2**31 - 1  # of a side, and of a chunk's bytes
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_CHUNKS = 10_000
 
 
 def read(file: BoundedFile) -> FileHeader:
@@ -43,6 +48,32 @@ def read(file: BoundedFile) -> FileHeader:
             orientation = exif.orientation(file, offset + 8, offset + 8 + length)
         offset += 12 + length
     raise too_many("the PNG has at least {:,} chunks before its pixels", MAX_PARTS + 1)
+
+
+def fault(descriptor: int) -> str | None:
+    """Return what is wrong with the chunks of the PNG at *descriptor*; None if nothing is, or if it is no PNG.
+
+    Reads the file up to the fault. Decoders often do not say what it is.
+    """
+    offset, size = len(_SIGNATURE), os.fstat(descriptor).st_size
+    if os.pread(descriptor, offset, 0) != _SIGNATURE:
+        return None
+    for _ in range(_MAX_CHUNKS):
+        head = os.pread(descriptor, 8, offset)
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        end = offset + 12 + length
+        if len(head) == 8 and not name.isalpha():
+            return f"there is no chunk at byte {offset}"
+        shown = f"chunk {name.decode('latin-1')} at byte {offset}"
+        if len(head) < 8 or end > size:
+            return f"the file ends within its {shown}" if len(head) == 8 else "the file ends before its last chunk"
+        data = os.pread(descriptor, length + 8, offset + 4)
+        if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "big"):
+            return f"the checksum of its {shown} is wrong"
+        if name == b"IEND":
+            break
+        offset = end
+    return None
 
 
 def _first_chunk(chunk: bytes, file: BoundedFile) -> tuple[Size, bool, bool]:

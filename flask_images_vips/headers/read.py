@@ -17,6 +17,7 @@ from ..geometry import ORIENTATIONS
 from . import gif, heif, jpeg, png, tiff, webp
 from .bounded import BoundedFile, NotKnown
 from .header import FileHeader
+from .kinds import image_of, refusal
 
 _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "jpeg": jpeg.read,
@@ -26,7 +27,7 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "avif": heif.read,
     "tiff": tiff.read,
 }
-_SNIFFED = 12
+_SNIFFED = 12  # bytes that `_sniff` needs
 
 
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
@@ -50,7 +51,7 @@ def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequenc
         if format is None:
             return None
         if format not in inputs:
-            raise UnsupportedSource(ref, f"{format} is not among the formats in use")
+            raise UnsupportedSource(ref, refusal(image_of(format), inputs, "this package"))
         header = _READERS[format](file)
     except NotKnown:
         return None

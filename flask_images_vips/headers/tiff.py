@@ -11,24 +11,29 @@ from . import exif
 from .bounded import BoundedFile, NotKnown, too_many
 from .header import FileHeader
 
-_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 259, 262, 273, 277
-_TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES, _SUBSAMPLING = 322, 323, 324, 338, 530
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIPS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
+_ROWS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES, _SUBSAMPLING = 278, 284, 322, 323, 324, 338, 530
 
-_USED = {_COMPRESSION, _SUBSAMPLING}
+_USED = {_BITS, _COMPRESSION, _ROWS, _PLANES, _SUBSAMPLING}
 _USED |= {_WIDTH, _HEIGHT, _PHOTOMETRIC, _STRIPS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _EXTRA_SAMPLES}
 _USED.add(exif.ORIENTATION)
-_BYTES = {1: 1, 3: 2, 4: 4, 16: 8}  # of the kinds of whole numbers: BYTE, SHORT, LONG, LONG8
+# Of the kinds of whole numbers: BYTE, SHORT, LONG, LONG8, and their signed kinds, which libtiff also takes.
+_BYTES = {1: 1, 3: 2, 4: 4, 16: 8, 6: 1, 8: 2, 9: 4, 17: 8}
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}  # samples of a colour by photometric interpretation; 1 for the others
 _ALPHA = {1, 2, 999}  # kinds of extra samples: alpha, premultiplied or not, and what Corel Draw writes for it
 
 _PALETTE, _YCBCR = 3, 6  # photometric interpretations
 _OLD_JPEG, _JPEG = 6, 7  # compressions
+_APART = 2  # each sample is in strips of its own
 
 _MAX_TAGS = 600
 _MAX_SIDE = 2**31 - 1
-_MAX_SAMPLES = 32  # each takes memory for each pixel, which limits of pixels do not see
+# Each sample takes memory for each pixel, which limits of pixels do not see.
+_MAX_SAMPLES = 32
+_MAX_PIXEL_BYTES = 32  # of four colours in 64 bits each
 _MAX_STRIPS = 200_000  # libtiff and Pillow take time and memory for each
-_MAX_TILE_PIXELS = 2**26  # a tile is decoded as a whole, however small the image
+_MAX_TILE_BYTES = 2**28  # a tile is decoded as a whole, however small the image
+_MAX_STRIP_BYTES = 2**29  # so is a strip, if each sample has its own
 
 
 class _Tag(NamedTuple):
@@ -52,22 +57,31 @@ def read(file: BoundedFile) -> FileHeader:
     if not size.pixels or max(size) > _MAX_SIDE:
         raise file.broken("a TIFF of an impossible size")
     samples, photometric = directory.one(_SAMPLES, 1), directory.one(_PHOTOMETRIC)
-    for what, count, limit in (
-        ("the TIFF has {:,} samples per pixel", samples, _MAX_SAMPLES),
-        ("the TIFF has {:,} strips or tiles", max(directory.count(_STRIPS), directory.count(_TILES)), _MAX_STRIPS),
-        (
-            "a tile of the TIFF has {:,} pixels",
-            directory.one(_TILE_WIDTH, 0) * directory.one(_TILE_HEIGHT, 0),
-            _MAX_TILE_PIXELS,
-        ),
-    ):
-        if count > limit:
-            raise too_many(what, count, limit)
+    _check_costs(directory, size, samples)
     alpha = False
     if samples > _COLOURS.get(photometric, 1):
         extra = directory.all(_EXTRA_SAMPLES, _MAX_SAMPLES)
         alpha = not extra or not _ALPHA.isdisjoint(extra)
     return FileHeader(size, "tiff", exif.valid(directory.one(exif.ORIENTATION, 1)), alpha=alpha)
+
+
+def _check_costs(directory: _Directory, size: Size, samples: int) -> None:
+    """Refuse what costs more than the number of pixels tells."""
+    bits = directory.all(_BITS, _MAX_SAMPLES)
+    pixel = -(-samples * max(bits, default=1) // 8)
+    tile = directory.one(_TILE_WIDTH, 0) * directory.one(_TILE_HEIGHT, 0)
+    strip = size.width * min(directory.one(_ROWS, size.height), size.height)
+    apart = directory.one(_PLANES, 1) == _APART
+    strips = max(directory.count(_STRIPS), directory.count(_TILES))
+    for what, count, limit in (
+        ("the TIFF has {:,} samples per pixel", samples, _MAX_SAMPLES),
+        ("the TIFF has {:,} bytes per pixel", pixel, _MAX_PIXEL_BYTES),
+        ("the TIFF has {:,} strips or tiles", strips, _MAX_STRIPS),
+        ("a tile of the TIFF has {:,} bytes", tile * pixel, _MAX_TILE_BYTES),
+        ("the strips of the TIFF's samples have {:,} bytes", apart * strip * pixel, _MAX_STRIP_BYTES),
+    ):
+        if count > limit:
+            raise too_many(what, count, limit)
 
 
 def bands_in_use(descriptor: int) -> int | None:
@@ -98,6 +112,15 @@ def misread_by_libvips(descriptor: int) -> str | None:
         ):
             return "YCbCr without subsampling"
     return None
+
+
+def pixels_of_jpeg_tile(descriptor: int) -> int:
+    """Return how many pixels each tile of the TIFF at *descriptor* has, if tiles are JPEGs; 0 for other files."""
+    with suppress(NotKnown, ImagesError):
+        directory = _Directory(BoundedFile(descriptor, ""))
+        if directory.one(_COMPRESSION, 1) == _JPEG:
+            return directory.one(_TILE_WIDTH, 0) * directory.one(_TILE_HEIGHT, 0)
+    return 0
 
 
 class _Directory:

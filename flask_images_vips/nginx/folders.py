@@ -36,9 +36,9 @@ def opened_folder(folder: str, name: str, *, make: bool = False) -> Iterator[int
 
 
 def remove_links(folder: str, name: str, unwanted: Callable[[str], bool] = lambda link: True) -> None:
-    """Remove the links in the folder *name* in *folder* that *unwanted* returns true for, and that folder if it is empty.
+    """Remove the links in the folder *name* in *folder* that *unwanted* returns true for.
 
-    Missing and foreign files are no errors: they stay as they are.
+    If the folder is empty then, it is removed too. Missing and foreign files are no errors: they stay as they are.
 
     Raises:
         OSError: If a link cannot be removed.

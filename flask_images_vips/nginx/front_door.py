@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from ..cache.folder import make_parents
 from ..cache.locks import try_lock, unlock
 from ..sources.source import Source
 from ..urls import ImageUrl
@@ -75,6 +76,11 @@ class FrontDoor:
         self._switch = Switch(folder)
         self._record = Switch(folder if record is None else record)
         self._lost = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there are no links, because the door is turned off."""
+        return self._stamp == CLOSED
 
     def link_path(self, url: ImageUrl, suffix: str, *, current: bool) -> str | None:
         """Return the path of the link for *url*, whose rendition has the file name suffix *suffix*.
@@ -150,7 +156,7 @@ class FrontDoor:
         If there is no folder yet, it is created, so that older processes find out. The exception is a door without
         links.
         """
-        if self._stamp != CLOSED or self._is_in_use():
+        if not self.is_closed or self._is_in_use():
             self._guarded(self._take_over)
 
     def renew(self) -> None:
@@ -232,7 +238,7 @@ class FrontDoor:
             if other.path != record.path and other.owner() is not None and not other.is_newer(self._started_ns):
                 other.turn(other.target(CLOSED), self._started_ns)
                 other.clear()
-        os.makedirs(os.path.dirname(self.folder), exist_ok=True)
+        make_parents(self.folder)
         if not switch.leads_to(self._stamp):
             switch.turn(switch.target(CLOSED), self._started_ns)  # it stays so if a link cannot be removed
             switch.clear()

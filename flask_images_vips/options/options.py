@@ -90,8 +90,9 @@ class Options:
         None,
         "f",
         Format,
-        "Output format. By default, JPEG, PNG, WebP, AVIF and GIF keep their format, judged by the extension of the "
-        "path; all other paths become JPEG. `auto` chooses the first of `IMAGES_FORMATS` that the browser accepts.",
+        "Output format. By default, JPEG, PNG, WebP, AVIF, GIF and ICO keep their format, judged by the extension of "
+        "the path; all other paths, such as `.tiff` and `.bmp`, become JPEG. `auto` chooses the first of "
+        "`IMAGES_FORMATS` that the browser accepts.",
         values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
         keyed=False,  # the key holds the chosen format
         example="format='webp'",
@@ -132,7 +133,8 @@ class Options:
         None,
         "x",
         Transform,
-        "Apply a PIL transform before scaling: kind, output size, coefficients.",
+        "Apply a PIL transform before scaling: kind, output size, coefficients. What it takes from outside of the "
+        "picture is transparent, but black if the source is RGB without transparency.",
         values="`EXTENT`, `AFFINE`, `QUAD`, `PERSPECTIVE`",
         example="transform='EXTENT,0,0,10%,10%,90%,90%'",
     )

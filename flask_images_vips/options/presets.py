@@ -6,13 +6,14 @@ This module does no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from ..config.keys import Config
-from ..errors import ConfigError, InvalidOption, did_you_mean
+from ..errors import ConfigError, Faults, InvalidOption, did_you_mean
+from ..formats import AUTO, Format
 from .options import DECLARED, Options, write_query
 from .parsing import ParseError
 from .scalars import Side
@@ -32,14 +33,17 @@ class Presets:
         self._named = dict(config.presets or {})
         self.only = config.only_presets
         self._writes = writes
-        self._options = {name: _checked(name, options) for name, options in self._named.items()}
+        self._options = _checked(self._named, config.output_formats)
         self._allowed = list(self._options.values())
         # A URL may omit the format of a preset, see `expanded`.
         self._allowed += [(replace(options, format=None), default) for options, default in self._allowed]
         own = {options.width for options, _ in self._allowed if options.width is not None}
         self._widths = sorted({*config.allowed_widths, *own}) if config.allowed_widths else []
         if self.only and not self._named:
-            raise ConfigError("IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: every image would be refused.")
+            raise ConfigError(
+                "IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: every image would be refused. Add your presets to "
+                "IMAGES_PRESETS, such as {'avatar': {'width': 96, 'height': 96}}."
+            )
 
     def __contains__(self, name: object) -> bool:
         return name in self._named
@@ -61,7 +65,7 @@ class Presets:
         """
         given = dict(keywords)
         name = given.pop("preset", None)
-        if name is not None and name not in self._named:
+        if name is not None and not (isinstance(name, str) and name in self._named):
             expected = f"one of IMAGES_PRESETS ({self._names()}){did_you_mean(name, self._named)}"
             raise InvalidOption("preset", name, expected=expected)
         given = {**self._of(name, given), **given} if name is not None else given
@@ -108,26 +112,59 @@ class Presets:
         return ", ".join(self._named) or "which is empty"
 
 
-def _checked(name: Any, keywords: Mapping[str, Any]) -> tuple[Options, bool]:
-    """Return the options of a preset, and whether it has no quality.
+def _checked(presets: Mapping[Any, Mapping[str, Any]], formats: Sequence[str]) -> dict[str, tuple[Options, bool]]:
+    """Return the options of each preset, and whether it has no quality. *formats* may be served.
 
     Raises:
-        ConfigError: If the name or an option of the preset is invalid.
+        ConfigError: If names or options are invalid. It lists them all.
     """
-    what = f"IMAGES_PRESETS[{name!r}]"
+    faults, found = Faults(), {}
+    for name, keywords in presets.items():
+        what = f"IMAGES_PRESETS[{name!r}]"
+        with faults.catch():
+            _check_name(what, name)
+        with faults.catch():
+            query = _query(what, keywords)
+            options = _options(what, query)
+            _check_format(what, options.format, formats)
+            found[name] = _rendered(options), not query.get(DECLARED["quality"].short)
+    faults.check()
+    return found
+
+
+def _check_name(what: str, name: Any) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigError(f"{what}: expected a name of letters, digits, - and _.")
     if name in MODES:
         raise ConfigError(f"{what} is named like a mode: url_for('images.{name}', …) already has a meaning. Rename it.")
-    for keyword in keywords:
-        if keyword not in DECLARED:
-            raise ConfigError(f"{what}: {keyword!r} is not an option{did_you_mean(keyword, DECLARED)}")
-    query = write_query(keywords)
+
+
+def _check_format(what: str, format: Format | None, formats: Sequence[str]) -> None:
+    if format is not None and format is not AUTO and format.name not in formats:
+        raise ConfigError(f"{what}: IMAGES_OUTPUT_FORMATS does not contain {format.name}. Add it there.")
+
+
+def _query(what: str, keywords: Mapping[str, Any]) -> dict[str, str]:
+    unknown = [keyword for keyword in keywords if keyword not in DECLARED]
+    if unknown:
+        raise ConfigError(*(f"{what}: {name!r} is not an option{did_you_mean(name, DECLARED)}" for name in unknown))
+    return write_query(keywords)
+
+
+def _options(what: str, query: Mapping[str, str]) -> Options:
+    faults = Faults()
+    for short, value in query.items():  # one by one, because the parser stops at the first invalid value
+        with faults.catch():
+            _parsed(what, {short: value})
+    faults.check()
+    return _parsed(what, query)
+
+
+def _parsed(what: str, query: Mapping[str, str]) -> Options:
     try:
-        options = Options.parse(query)
+        return Options.parse(query)
     except InvalidOption as error:
         raise ConfigError(f"{what}: {error}.") from None
-    return _rendered(options), not query.get(DECLARED["quality"].short)
 
 
 def _rendered(options: Options) -> Options:
@@ -140,6 +177,6 @@ def _side(value: object) -> int | None:
 
     Invalid values are refused when the URL is requested.
     """
-    with suppress(ParseError):
-        return None if value is None else Side.parse(str(value))
+    with suppress(ParseError, ValueError, OverflowError):
+        return None if value is None else Side.parse(Side.write(value))
     return None

@@ -11,9 +11,10 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
-from .parsing import ParseError, integer, number, pixels
+from .parsing import ParseError, integer, number, pixels, written
 
 _FALSE = frozenset({"", "0", "false", "no"})
 _THRESHOLDS = {"true": 10, "yes": 10, "false": 0, "no": 0}
@@ -47,7 +48,8 @@ class Integer:
     clamped: bool = False
 
     def parse(self, text: str) -> int:
-        expected = f"{self.least} to {self.most}" if self.most else f"a whole number, at least {self.least}"
+        limits = f"from {self.least} to {self.most}" if self.most else f"of at least {self.least}"
+        expected = f"a whole number {limits}"
         value = integer(text, least=self.least, most=None if self.clamped else self.most, expected=expected)
         return min(value, self.most) if self.most else value
 
@@ -61,8 +63,8 @@ class Number:
     or_zero: bool = False
 
     def parse(self, text: str) -> float:
-        limits = f"{self.least} to {self.most}"
-        expected = f"0, or {limits}" if self.or_zero else f"a number from {limits}"
+        limits = f"a number from {self.least} to {self.most}"
+        expected = f"0, or {limits}" if self.or_zero else limits
         value = number(text, most=self.most, expected=expected)
         if value < self.least and not (self.or_zero and value == 0):
             raise ParseError(expected)
@@ -74,7 +76,14 @@ class Side:
 
     @staticmethod
     def parse(text: str) -> int | None:
-        return integer(text, expected="a whole number of pixels") or None
+        return integer(text, expected="a whole number of pixels, such as 400") or None
+
+    @staticmethod
+    def write(value: object) -> str:
+        """Convert *value* to a string. Of a number that is not whole, the fraction is cut off: 133.3 gives 133."""
+        if isinstance(value, (float, Decimal)) and value > 0 and value % 1:
+            value = max(1, int(value))
+        return written(value)
 
 
 class Rotation:

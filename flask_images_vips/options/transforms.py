@@ -96,6 +96,12 @@ class Transform:
             parts = (value,)
         return "_".join(str(part).replace("%", "p") for part in parts)
 
+    @property
+    def relative(self) -> bool:
+        """Whether the result in pixels depends on the size of the image."""
+        sides_given = self.width.number and self.height.number
+        return not sides_given or any(each.percent for each in (self.width, self.height, *self.coefficients))
+
     def size(self, image: tuple[int, int]) -> tuple[int, int]:
         """Return the (width, height) in pixels of an image of size *image* after this transform."""
         return _side(self.width, image[_WIDTH]), _side(self.height, image[_HEIGHT])

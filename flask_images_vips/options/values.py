@@ -203,9 +203,10 @@ class Edges(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Edges:
         expected = "pixels (0 to 10000): one value, or top,right,bottom,left"
-        values = [pixels(value, expected=expected) for value in re.split(r"[, ]", text)]
-        if len(values) not in (1, 4):
+        parts = re.split(r"[, ]", text)
+        if len(parts) not in (1, 4):
             raise ParseError(expected)
+        values = [pixels(part, expected=expected) for part in parts]
         return cls(*(values * 4)[:4])
 
     def __str__(self) -> str:

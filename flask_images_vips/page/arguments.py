@@ -7,12 +7,9 @@ from typing import Any, NamedTuple
 
 from ..rendering.placeholders import KINDS
 from ..state import current_images
+from .calls import HIDPI_PREFIX, LAYOUT_KEYWORDS, URL_KEYWORDS
 from .html import well_named
-from .links import URL_KEYWORDS
 from .responsive import Layout
-
-LAYOUT_KEYWORDS = ("layout", "priority", "placeholder", "widths", "densities")
-"""Keywords that make a tag offer the browser several renditions."""
 
 _HTML_ATTRIBUTES = frozenset(
     """
@@ -22,7 +19,6 @@ _HTML_ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905  (split() is more readable than forty quoted names)
 )
 _HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
-_HIDPI_PREFIX = "hidpi_"
 
 
 class Keywords(NamedTuple):
@@ -44,13 +40,14 @@ class Keywords(NamedTuple):
         Raises:
             InvalidOption: If there is no such preset.
         """
-        call = cls({}, {}, {}, keywords.get("hidpi", keywords.get("hi_dpi")))
+        scale = keywords.get("hidpi", keywords.get("hi_dpi"))
+        call = cls({}, {}, {}, 1 if scale is True else scale)
         for name, value in current_images().pipeline.presets.expanded(keywords).items():
             plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
             if name in ("hidpi", "hi_dpi"):
                 continue
-            if name.startswith(_HIDPI_PREFIX):
-                call.hidpi[name.removeprefix(_HIDPI_PREFIX)] = value
+            if name.startswith(HIDPI_PREFIX):
+                call.hidpi[name.removeprefix(HIDPI_PREFIX)] = value
             elif name not in URL_KEYWORDS and (plain in _HTML_ATTRIBUTES or plain.startswith(_HTML_PREFIXES)):
                 call.attributes[plain.replace("_", "-")] = value
             else:
@@ -92,4 +89,4 @@ def asks_for_layout(keywords: Mapping[str, Any]) -> bool:
 def _check_numbers(name: str, given: object) -> None:
     numbers = given if isinstance(given, (list, tuple, range)) else ["not a list"]
     if given and not all(isinstance(number, (int, float)) and 0 < number < 100_000 for number in numbers):
-        raise ValueError(f"{name}={given!r}: expected a list of numbers above 0")
+        raise ValueError(f"{name}={given!r}: expected a list of numbers above 0, such as [1, 2]")

@@ -2,14 +2,14 @@
 
 The sizes in the HTML are computed by the same code that lays out the renditions, so they always match.
 
-A missing picture or an invalid option never breaks a page: the helpers omit the attributes that depend on it, and log
-one line. They raise errors for programming mistakes, such as a path that is not normalised, an unknown preset, layout,
-placeholder or format, or contradictory keywords. Only `resized_img_size` logs an invalid path and returns None.
+A missing picture, a name that no picture can have or an invalid option never breaks a page: the helpers omit the
+attributes that depend on it, and log one line. They raise errors for programming mistakes, such as an unknown preset,
+layout, placeholder or format, or contradictory keywords.
 """
 
 from __future__ import annotations
 
-import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,47 +17,59 @@ from flask import Response, after_this_request
 from markupsafe import Markup
 
 from .. import urls
-from ..errors import InvalidOption, InvalidPath
+from ..errors import InvalidOption, shown
 from ..formats import Format, by_name
 from ..rendering.placeholders import KINDS
 from ..state import current_images
 from .arguments import Keywords, LayoutRequest, asks_for_layout
+from .calls import given, helper, warn
+from .compat import as_in_flask_images
 from .hints import link_header, preload_attributes, send_early
 from .html import element
+from .links import query_of, ref_of, report
 from .picture import Picture, ResponsivePicture
 from .size import ImageSize
 from .tags import Image, plain_attributes, responsive_image
 from .tags import sources as source_elements
 
-logger = logging.getLogger("flask_images_vips")
+Name = str | os.PathLike[str]
+"""The path of a picture below ``IMAGES_PATH``, or a URL."""
 
+_FORMATS = ("avif", "webp")
 _OF_SOURCE = ("media", "path", "sizes")
 
 
-def resized_img_src(filename: str, **keywords: Any) -> str:
+@as_in_flask_images(method="build_url")
+@helper
+def resized_img_src(filename: Name, **keywords: Any) -> str:
     """Return the URL of *filename*, rendered with the options *keywords*."""
     return Picture(filename, Keywords.sort(keywords).options).url()
 
 
-def resized_img_size(filename: str, **keywords: Any) -> ImageSize | None:
+@as_in_flask_images(method="calculate_size")
+@helper
+def resized_img_size(filename: Name, **keywords: Any) -> ImageSize | None:
     """Return the size at which *filename* is rendered, or None if it is unknown."""
     options = Keywords.sort(keywords).options
-    try:
-        return Picture(filename, options).size
-    except InvalidPath as error:
-        logger.warning("cannot tell the size of image %r in a template: %s", filename, error)
-        return None
+    report(query_of(options))
+    return Picture(filename, options).size
 
 
-def resized_img_attrs(filename: str, **keywords: Any) -> dict[str, Any]:
+@as_in_flask_images("hidpi", "width", "height", "enlarge")
+@helper
+def resized_img_attrs(filename: Name, **keywords: Any) -> dict[str, Any]:
     """Return the attributes of the ``<img>`` of `resized_img_tag`."""
     if asks_for_layout(keywords):
         keywords["nonce"] = None  # write the style as an attribute, because only attributes are returned
     return _image(filename, keywords).attributes
 
 
-def resized_img_tag(filename: str, **keywords: Any) -> Markup:
-    """Return the ``<img>`` of *filename*. Attributes with the value None or False are omitted.
+@as_in_flask_images()
+@helper
+def resized_img_tag(filename: Name, **keywords: Any) -> str:
+    """Return the ``<img>`` of *filename*, as `Markup` unless ``IMAGES_MARKUP`` is false.
+
+    Attributes with the value None or False are omitted.
 
     ``hidpi=2`` requests twice the width and height, if the source is large enough or ``enlarge`` is true. Keywords that
     begin with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. The ``width`` and
@@ -81,25 +93,28 @@ def resized_img_tag(filename: str, **keywords: Any) -> Markup:
         ValueError: If there is no such layout or placeholder, or if widths or densities are not positive numbers.
     """
     image = _image(filename, keywords)
-    return image.style + element("img", image.attributes)
+    tag = image.style + element("img", image.attributes)
+    return tag if current_images().pipeline.config.markup else str(tag)
 
 
+@helper
 def resized_picture_tag(
-    filename: str,
-    formats: str | Sequence[str] = ("avif", "webp"),
-    sources: Sequence[Mapping[str, Any]] = (),
+    filename: Name,
+    formats: str | Sequence[str] | None = None,
+    sources: Sequence[Mapping[str, Any]] | None = None,
     **keywords: Any,
 ) -> Markup:
     """Return a ``<picture>``: the ``<img>`` of `resized_img_tag`, after a ``<source>`` for each alternative.
 
-    *formats* are names of formats, best first; the browser uses the first one that it supports. Formats that cannot be
-    written here are omitted. *sources* are alternatives for other screens: mappings with a ``media`` query, and with
-    the ``path``, options and layout that differ from the ``<img>``.
+    *formats* are names of formats, best first, by default AVIF and WebP. The browser uses the first one that it
+    supports. Formats that cannot be written here are omitted. *sources* are alternatives for other screens: mappings
+    with a ``media`` query, and with the ``path``, options and layout that differ from the ``<img>``.
 
     Raises:
         ValueError: As `resized_img_tag`, or if there is no such format.
     """
-    named = [_format(name) for name in ((formats,) if isinstance(formats, str) else formats)]
+    names = _FORMATS if formats is None else (formats,) if isinstance(formats, str) else formats
+    named = [_format(name) for name in names]
     if current_images().pipeline.presets.only:
         named = []  # URLs with an added format match no preset, so they would be refused
     call = Keywords.sort(keywords)
@@ -108,9 +123,9 @@ def resized_picture_tag(
     image = responsive_image(picture, request, call.attributes, named)
     lazy, sizes = image.attributes.get("loading") == "lazy", keywords.get("sizes")
     parts: list[Markup] = []
-    for source in sources:
+    for source in sources or ():
         media, own_sizes = source.get("media"), source.get("sizes", sizes)
-        other = _directed(filename, picture, request, source)
+        other = _directed(picture, request, given(source))
         if other is not None:
             parts += source_elements(*other, [*named, None], lazy=lazy, sizes=own_sizes, media=media)
     parts += source_elements(picture, request, named, lazy=lazy, sizes=sizes, media=None)
@@ -118,8 +133,9 @@ def resized_picture_tag(
     return image.style + Markup("<picture>{}</picture>").format(inside)
 
 
+@helper
 def resized_img_srcset(
-    filename: str, widths: Sequence[int] | None = None, densities: Sequence[float] | None = None, **keywords: Any
+    filename: Name, widths: Sequence[int] | None = None, densities: Sequence[float] | None = None, **keywords: Any
 ) -> Markup:
     """Return the value of a ``srcset`` attribute: *filename* at *widths* in pixels, or at *densities* times its size.
 
@@ -132,7 +148,8 @@ def resized_img_srcset(
     return Markup.escape(offer.srcset or offer.src)
 
 
-def resized_img_preload(filename: str, **keywords: Any) -> Markup:
+@helper
+def resized_img_preload(filename: Name, **keywords: Any) -> Markup:
     """Return a ``<link rel="preload">`` for the ``<img>`` that `resized_img_tag` writes for the same keywords.
 
     For a ``<picture>``, pass its first format as ``format``: browsers that do not support it ignore the link. ``media``
@@ -144,7 +161,8 @@ def resized_img_preload(filename: str, **keywords: Any) -> Markup:
     return element("link", {"rel": "preload", "as": "image", **preload_attributes(filename, keywords)})
 
 
-def resized_img_hint(filename: str, **keywords: Any) -> None:
+@helper
+def resized_img_hint(filename: Name, **keywords: Any) -> None:
     """Add the link of `resized_img_preload` to the ``Link`` header of the current response.
 
     With ``IMAGES_EARLY_HINTS``, and a server that supports ``wsgi.early_hints`` (such as gunicorn 25), the link is also
@@ -165,7 +183,8 @@ def resized_img_hint(filename: str, **keywords: Any) -> None:
         send_early(link)
 
 
-def resized_img_placeholder(filename: str, kind: str = "lqip") -> str | None:
+@helper
+def resized_img_placeholder(filename: Name, kind: str = "lqip") -> str | None:
     """Return a placeholder to show until *filename* has been loaded, or None if it cannot be made.
 
     ``lqip`` is a tiny picture as a data URL, and ``color`` is the mean colour as ``#rrggbb``. ``blurhash``, and
@@ -178,10 +197,8 @@ def resized_img_placeholder(filename: str, kind: str = "lqip") -> str | None:
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
     picture = Picture(filename, {})
-    if picture.source is None:
-        logger.warning(
-            "no placeholder for image %r in a template: the image is missing, or not fetched yet", picture.ref
-        )
+    if picture.source is None and picture.ref != urls.NO_PICTURE:
+        warn("no placeholder for image %s: it is missing, or not fetched yet", shown(picture.ref))
     return picture.placeholder(kind)
 
 
@@ -198,7 +215,7 @@ HELPERS: tuple[Callable[..., Any], ...] = (
 """The helpers that templates can call by name. `resized_img_hint` is for views."""
 
 
-def _image(filename: str, keywords: Mapping[str, Any]) -> Image:
+def _image(filename: Name, keywords: Mapping[str, Any]) -> Image:
     call = Keywords.sort(keywords)
     if not asks_for_layout(keywords):
         return Image(plain_attributes(Picture(filename, call.options), call))
@@ -207,7 +224,7 @@ def _image(filename: str, keywords: Mapping[str, Any]) -> Image:
 
 
 def _directed(
-    filename: str, picture: ResponsivePicture, request: LayoutRequest, source: Mapping[str, Any]
+    picture: ResponsivePicture, request: LayoutRequest, source: Mapping[str, Any]
 ) -> tuple[ResponsivePicture, LayoutRequest] | None:
     """Return the picture and the layout of *source*, an element of ``sources`` in `resized_picture_tag`.
 
@@ -217,11 +234,11 @@ def _directed(
     layout = {"layout": request.layout, "widths": request.widths}
     options = picture.keywords | layout | {name: value for name, value in source.items() if name not in _OF_SOURCE}
     own_request = LayoutRequest.take_from(options)
-    path = source.get("path", filename)
-    if picture.source is None and urls.checked_path(path) == picture.ref:
+    ref = ref_of(source["path"]) if "path" in source else picture.ref
+    if picture.source is None and ref == picture.ref:
         return None
     options = current_images().pipeline.presets.expanded(options)
-    return ResponsivePicture(path, options, same=picture), own_request
+    return ResponsivePicture(ref, options, same=picture), own_request
 
 
 def _format(name: str) -> Format:

@@ -11,7 +11,7 @@ from .arguments import Keywords, LayoutRequest
 from .picture import ResponsivePicture
 
 
-def preload_attributes(filename: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
+def preload_attributes(filename: object, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of a preload link for the ``<img>`` that `resized_img_tag` writes for *keywords*."""
     options, attributes, _, _ = Keywords.sort(keywords)
     media = options.pop("media", None)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,29 +15,29 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..abilities import Abilities
-from ..errors import InvalidOption, InvalidPath, SourceError
+from ..errors import Busy, InvalidOption, InvalidPath, SourceError, shown
 from ..formats import AUTO, Format
+from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
-from ..options.presets import Presets
 from ..options.values import MODES, Mode
 from ..pipeline import Pipeline
 from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import current_images
+from .calls import URL_KEYWORDS, advise, defined, given, warn
+from .compat import without_effect
 
 logger = logging.getLogger("flask_images_vips")
 
-URL_KEYWORDS = frozenset({"external", "_external", "scheme", "_scheme", "version", "preset", *DECLARED})
-"""Keywords that belong to the URL, and never become attributes of a tag."""
-
-_SHORT_NAMES = frozenset(declared.short for declared in DECLARED.values())
+_NOT_IN_QUERY = URL_KEYWORDS - DECLARED.keys()
+_OWN_VALUES = URL_KEYWORDS | {"filename"}
 _FORMAT = DECLARED["format"].short
 _REPORTED_NAMES = 1024
 _REMEMBERED_QUERIES = 1024
 
 
-def build_url(local_path: str, **keywords: Any) -> str:
+def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     """Return the signed URL of an image.
 
     *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition, and:
@@ -48,45 +48,77 @@ def build_url(local_path: str, **keywords: Any) -> str:
     The values of options are checked when the image is requested, not here.
 
     Raises:
-        InvalidPath: If the path is not normalised or not valid UTF-8, or if the URL is invalid or has a scheme other
-            than http, https or ftp.
+        InvalidPath: If *local_path* is neither a string nor a path object, if the path is not normalised or not valid
+            UTF-8, or if the URL is invalid or has a scheme other than http, https or ftp.
         InvalidOption: If there is no such preset.
         ValueError: If ``scheme`` is given without ``external``, or if ``_anchor`` or ``_method`` is given.
         RuntimeError: If ``external`` is given outside of a request, and ``SERVER_NAME`` and ``IMAGES_BASE_URL`` are not
             set.
     """
     ref = urls.checked_path(local_path)
-    return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(keywords))()
+    return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(given(keywords)))()
 
 
-def url_for(endpoint: str, values: Mapping[str, Any]) -> str | None:
+def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:
     """Return the URL for Flask's ``url_for(endpoint, filename=…)``, or None if *endpoint* is not an image endpoint.
 
     If ``IMAGES_NAME`` is ``images``, the image endpoints are ``images``, ``images.<mode>`` and ``images.<preset>``.
+    *values* include those of the site's ``url_defaults``. *build* builds the URL.
 
     Raises:
         ValueError: If the mode or the preset is given twice, or if there is no ``filename``.
     """
     images, keywords = current_images(), dict(values)
     if endpoint != images.name:
-        base, _, given = endpoint.rpartition(".")
-        if base != images.name or not (given in MODES or given in images.pipeline.presets):
+        base, _, name = endpoint.rpartition(".")
+        if base != images.name or not (name in MODES or name in images.pipeline.presets):
             return None
-        kind = "mode" if given in MODES else "preset"
+        kind = "mode" if name in MODES else "preset"
         if keywords.get(kind):
             raise ValueError(f"`{kind}` is specified in endpoint and kwargs.")  # the message of Flask-Images
-        keywords[kind] = given
+        keywords[kind] = name
+    keywords = _without_defaults(endpoint, keywords)
     try:
         filename = keywords.pop("filename")
     except KeyError:
         raise ValueError(f"url_for({endpoint!r}) needs filename='photos/cat.jpg', or another path or URL.") from None
-    return build_url(filename, **keywords)
+    return build(filename, **keywords)
+
+
+def _without_defaults(endpoint: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *values* without those that only ``url_defaults`` of the site add, such as a language.
+
+    They would be signed, so one picture would have a URL for each language. Options are kept: a site may have defaults
+    for images.
+    """
+    defaults: dict[str, Any] = {}
+    current_app.inject_url_defaults(endpoint, defaults)
+    added = {name for name in defaults.keys() - _OWN_VALUES if values.get(name) == defaults[name]}
+    return {name: value for name, value in values.items() if name not in added}
+
+
+def ref_of(filename: object) -> str:
+    """Return the ref of *filename*, as a template names it. One that no picture can have is logged, see `NO_PICTURE`.
+
+    Raises:
+        UndefinedError: As `defined`.
+    """
+    defined(filename)
+    try:
+        return urls.checked_path(filename)
+    except InvalidPath as error:
+        warn("%s", error)
+        return urls.NO_PICTURE
 
 
 def find(ref: str) -> Source | None:
     """Return the source *ref*, or None if it is missing, or is remote and has not been fetched yet."""
-    with suppress(SourceError, InvalidPath):
+    try:
         return current_images().pipeline.sources.here(ref)
+    except Busy as error:
+        logger.warning("image %s in a template: %s", shown(ref), error)
+    except (SourceError, InvalidPath):
+        pass
     return None
 
 
@@ -103,17 +135,18 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     prefix = _prefix(options, pipeline.config.base_url) + urls.quoted_prefix(images.url)
     for name in ("_anchor", "_method"):
         if options.get(name):
-            raise ValueError(f"{name} is not supported for image URLs")
+            raise ValueError(f"{name} is not supported for image URLs: leave it out")
     find_focal_point = images.app.extensions["images"].find_focal_point
     if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
         options["focal"] = [round(part, 4) for part in point]
     version = _version(pipeline, ref, source, options)
     query = query_of(options)
+    report(query)
 
     def build(**replaced: Any) -> str:
         wanted = _replaced(query, replaced) if replaced else query
-        if pipeline.presets.restricting:
-            _report_refusal(pipeline.presets, ref, wanted)
+        if (refusal := refusal_of(wanted)) is not None:
+            warn("the URL of %r will not be served: %s", ref, refusal)
         if asked := wanted.get(_FORMAT):
             _report_format(pipeline.abilities, ref, asked)
         return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
@@ -131,11 +164,8 @@ def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str,
 
 
 def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
-    """Return the query of a URL: short names and their values. Unknown keywords are logged and kept."""
-    for name, value in keywords.items():
-        if not (name in URL_KEYWORDS or name in _SHORT_NAMES or value is None or name.startswith("_")):
-            _report_unknown(name)
-    return write_query(keywords)
+    """Return the query of a URL: short names and their values. Unknown keywords are kept."""
+    return without_effect(write_query(keywords))
 
 
 def options_of(keywords: Mapping[str, Any]) -> Options:
@@ -152,20 +182,21 @@ def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
     return Options.parse(dict(query))
 
 
-@lru_cache(_REPORTED_NAMES)
-def _report_unknown(name: str) -> None:
-    """Log an unknown *name*, once in each process."""
-    near = get_close_matches(name, sorted(URL_KEYWORDS), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    logger.warning("unknown image option %s is put into the URL unchanged%s", name, hint)
+def report(query: Mapping[str, str]) -> None:
+    """Log the parameters of *query* that have no effect, see `advise`."""
+    for error in ineffective({name: value for name, value in query.items() if name not in _NOT_IN_QUERY}):
+        advise(error.name, f"{error.name}={error.value!r} has no effect: expected {error.expected}")
 
 
-def _report_refusal(presets: Presets, ref: str, query: Mapping[str, str]) -> None:
-    """Log a warning if the URL will be refused, because the application restricts widths or presets."""
-    try:
-        presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
-    except InvalidOption as error:
-        logger.warning("the URL of %r will not be served: %s", ref, error)
+def refusal_of(query: Mapping[str, str]) -> InvalidOption | None:
+    """Return why the application refuses the URL of *query*, because it restricts widths or presets, or None."""
+    presets = current_images().pipeline.presets
+    if presets.restricting:
+        try:
+            presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
+        except InvalidOption as error:
+            return error
+    return None
 
 
 def _report_format(abilities: Abilities, ref: str, name: str) -> None:
@@ -179,7 +210,7 @@ def _report_format(abilities: Abilities, ref: str, name: str) -> None:
 
 @lru_cache(_REPORTED_NAMES)
 def _log_format(name: str, expected: str, ref: str) -> None:
-    url = f"The URL of {ref!r}" if ref else "A URL"
+    url = f"The URL of {shown(ref)}" if ref else "A URL"
     logger.warning("%s with format=%r will not be served. Expected %s", url, name, expected)
 
 
@@ -241,5 +272,7 @@ def _origin(scheme: str | None, *, external: bool) -> str:
         return f"{scheme or request.scheme}://{request.host}"
     host = current_app.config["SERVER_NAME"]
     if not host:
-        raise RuntimeError("An external image URL outside of a request needs SERVER_NAME in the configuration.")
+        raise RuntimeError(
+            "An external image URL outside of a request needs SERVER_NAME or IMAGES_BASE_URL in the configuration."
+        )
     return f"{scheme or current_app.config['PREFERRED_URL_SCHEME']}://{host}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from werkzeug.exceptions import NotFound
+
 from .. import urls
 from ..config.keys import Config
-from ..errors import ImagesError, InvalidOption, SourceNotFound
+from ..errors import ImagesError, InvalidOption, reason_of, shown
 from ..formats import Format
 from ..geometry import Size, plan
 from ..options.options import Options
@@ -19,14 +20,14 @@ from ..sources.source import Source
 from ..state import current_images
 from . import responsive
 from .arguments import LayoutRequest
-from .links import find, options_of, url_builder
+from .calls import advise, warn
+from .compat import overriding
+from .links import find, options_of, query_of, ref_of, refusal_of, url_builder
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
 
 if TYPE_CHECKING:
     from ..engines.engine import Header
-
-logger = logging.getLogger("flask_images_vips")
 
 _HIDPI_QUALITY = 60
 _MAX_DPR = 4.0
@@ -46,44 +47,51 @@ class Picture:
     """A source with the options of one rendition, as given in a template call.
 
     *keywords* must come from `Presets.expanded`. The source is looked up once. If the picture *same* has the same path,
-    its source is reused.
-
-    Raises:
-        InvalidPath: As `urls.checked_path`.
+    its source is reused. *filename* may be anything, see `ref_of`.
     """
 
-    def __init__(self, filename: str, keywords: dict[str, Any], same: Picture | None = None) -> None:
-        self.ref = urls.checked_path(filename)
+    def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
+        self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
         self.keywords = keywords
 
     @cached_property
     def url(self) -> Callable[..., str]:
         """A function that builds the URL of the rendition, or of one with other options: see `url_builder`."""
+        build = overriding("build_url")
+        if build is not None:
+            return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
         return url_builder(self.ref, self.source, self.keywords)
 
     @cached_property
     def known(self) -> Known | None:
         """The header, options and size of the picture, or None if they are unknown.
 
-        A failure is logged, unless the source is a remote image that has not been fetched yet.
+        A failure is logged, unless it was logged before or the source is a remote image that has not been fetched yet.
         """
         try:
             options = options_of(self.keywords)
-            if self.source is None and urls.is_remote(self.ref):
+            if self.source is None and (urls.is_remote(self.ref) or self.ref == urls.NO_PICTURE):
                 return None
-            if self.source is None:
-                raise SourceNotFound(self.ref, "not found in IMAGES_PATH")
             pipeline = current_images().pipeline
-            header, trimmed = pipeline.facts.header(self.source), pipeline.facts.trimmed(self.source, options)
-            return Known(header, options, ImageSize.planned(header.size, options, trimmed))
+            source = self.source or pipeline.sources.here(self.ref)  # raises the reason why there is none
+            header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
+            size = ImageSize.planned(header.size, options, trimmed)
+            size.describe(source.path, self.keywords)
+            return Known(header, options, size)
         except ImagesError as error:
-            logger.warning("cannot tell the size of image %r in a template: %s", self.ref, error)
+            warn("cannot tell the size of image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
     @property
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if it is unknown."""
+        calculate = overriding("calculate_size")
+        if calculate is not None:
+            with suppress(NotFound):
+                size: ImageSize = calculate(self.ref, **{"enlarge": False, **self.keywords})
+                return size
+            return None
         return None if self.known is None else self.known.size
 
     @property
@@ -101,8 +109,8 @@ class Picture:
     def at_density(self, scale: Any, overrides: Mapping[str, Any]) -> Picture | None:
         """Return this picture with *scale* times the width and height, or None if its source is too small for that.
 
-        Returns None also if the size is unknown. With ``enlarge``, the size does not matter. *overrides* are
-        options that replace those of this picture.
+        Returns None also if the size is unknown, or if the application does not allow the options. With ``enlarge``,
+        the size does not matter. *overrides* are options that replace those of this picture.
         """
         expanded = current_images().pipeline.presets.expanded
         keywords = self.keywords | _scaled(self.keywords, scale)
@@ -112,7 +120,12 @@ class Picture:
             larger = Picture(self.ref, expanded(keywords), same=self).size
             if larger is None or larger.needs_enlarge:
                 return None
-        return Picture(self.ref, expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides}), same=self)
+        dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
+        refusal = refusal_of(query_of(dense))
+        if refusal is not None:
+            advise("hidpi", f"hidpi={scale} has no effect on {self.ref!r}: {refusal}")
+            return None
+        return Picture(self.ref, dense, same=self)
 
     def placeholder(self, kind: str) -> str | None:
         """Return a placeholder of the picture, or None if it cannot be made.
@@ -124,7 +137,7 @@ class Picture:
         try:
             return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
-            logger.warning("no placeholder for image %r in a template: %s", self.ref, error)
+            warn("no placeholder for image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
 
@@ -134,7 +147,7 @@ class ResponsivePicture(Picture):
     ``dpr`` is ignored, because the browser chooses by the density of its screen.
     """
 
-    def __init__(self, filename: str, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
+    def __init__(self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
         super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
         self.options = Options()
         self.start: Size | None = None
@@ -180,7 +193,8 @@ class ResponsivePicture(Picture):
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
-            pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
+            with suppress(ImagesError):  # the page does not depend on it
+                pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
         sides: Iterable[dict[str, Any]] = ({"width": each.width, "height": each.height} for each in found)
         if pipeline.presets.restricting:
             sides = map(pipeline.presets.expanded, sides)

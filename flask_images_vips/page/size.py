@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
 from ..geometry import Box, Geometry, Size, lay_out, needs_enlarging, transformed
-from ..options.options import Options, write_query
+from ..options.options import Options
 from ..options.values import Mode
-
-if TYPE_CHECKING:
-    from PIL import Image
+from .compat import FlaskImagesSize
 
 _REMEMBERED_PLANS = 1024
 
 
-class ImageSize:
+class ImageSize(FlaskImagesSize):
     """The size at which an image is rendered, in pixels.
 
     ``width`` and ``height`` are the size of the result. ``image_width`` and ``image_height`` are the size of the source
@@ -33,37 +29,6 @@ class ImageSize:
     op_height: int | None = None
     needs_enlarge: bool | None = None
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str] | None = None,
-        image: Image.Image | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        enlarge: bool = True,
-        mode: str | None = None,
-        transform: Any = None,
-        image_width: int | None = None,
-        image_height: int | None = None,
-    ) -> None:
-        """Compute the size for the file at *path*, a PIL *image*, or an image of *image_width* × *image_height* pixels.
-
-        Raises:
-            InvalidOption: If an option has an invalid value.
-            UnreadableSource: If the file at *path* is not an image.
-            TypeError: If no source is given.
-        """
-        self.path, self.image = path, image
-        if image is not None:
-            own = Size(*image.size)
-        elif image_width and image_height:
-            own = Size(image_width, image_height)
-        elif path is not None:
-            own = _file_size(path)
-        else:
-            raise TypeError("ImageSize needs a path, an image, or image_width and image_height")
-        wanted = {"width": width, "height": height, "enlarge": enlarge, "mode": mode, "transform": transform}
-        self._plan(own, Options.parse(write_query(wanted)))
-
     @classmethod
     def planned(cls, own: Size, options: Options, trimmed: Box | None = None) -> ImageSize:
         """Return the size of a source rendered with *options*.
@@ -71,14 +36,12 @@ class ImageSize:
         *own* is the size of the upright source, and *trimmed* is the box that remains after trimming it.
         """
         size = cls.__new__(cls)
-        size.path = size.image = None
-        size._plan(own, options, trimmed)
+        size.plan(own, options, trimmed)
         return size
 
-    def _plan(self, own: Size, options: Options, trimmed: Box | None = None) -> None:
+    def plan(self, own: Size, options: Options, trimmed: Box | None = None) -> None:
+        """Set the size, as `planned`."""
         start, geometry, needs_enlarge, boxed = _planned(own, options, trimmed)
-        self.mode, self.transform, self.enlarge = options.mode, options.transform, options.enlarge
-        self.req_width, self.req_height = options.width, options.height
         self.image_width, self.image_height = start
         self.width, self.height = geometry.final
         if options.width or options.height:
@@ -100,10 +63,3 @@ def _planned(own: Size, options: Options, trimmed: Box | None) -> tuple[Size, Ge
     start, settled = transformed(own, options, trimmed), options.settled()
     boxed = bool(settled.width and settled.height) and options.mode is not Mode.RESHAPE
     return start, lay_out(own, options, trimmed=trimmed), needs_enlarging(start, options), boxed
-
-
-def _file_size(path: str | os.PathLike[str]) -> Size:
-    from ..engines.pillow.engine import PillowEngine  # noqa: PLC0415  (slow to import)
-
-    with open(path, "rb") as file:
-        return PillowEngine().header(file.fileno(), os.fspath(path)).size

@@ -12,6 +12,8 @@ from ..formats import Format
 from ..options.options import DEFAULTS
 from ..options.values import Mode
 from .arguments import Keywords, LayoutRequest
+from .calls import advise
+from .compat import whole_sides
 from .html import element
 from .picture import Picture, ResponsivePicture
 from .responsive import Layout
@@ -61,7 +63,7 @@ def plain_attributes(picture: Picture, keywords: Keywords) -> dict[str, Any]:
         attributes["width"], attributes["height"] = size.width, size.height
     elif (expected := picture.expected_size) is not None:
         attributes["width"], attributes["height"] = expected
-    attributes["src"] = (dense or picture).url()
+    attributes["src"] = dense.url() if dense else picture.url(**whole_sides(options))
     return attributes
 
 
@@ -73,6 +75,7 @@ def responsive_image(
     The attributes *given* by the template override the attributes of the layout. *offered* are further formats that the
     browser may choose.
     """
+    _report_full_size(picture, request)
     offer = picture.offer(request)
     attributes: dict[str, Any] = {
         "decoding": "async",
@@ -125,6 +128,18 @@ def sources(
         }
         elements.append(element("source", attributes))
     return elements
+
+
+def _report_full_size(picture: ResponsivePicture, request: LayoutRequest) -> None:
+    """Log what to do if the ``src`` is as large as the source, only because no size was given."""
+    if request.layout is Layout.FULL or request.widths or any(map(picture.keywords.get, ("width", "height"))):
+        return
+    size = "" if picture.shown is None else f", {picture.shown.width}×{picture.shown.height} pixels"
+    advise(
+        "layout",
+        f"layout={str(request.layout)!r} without width shows {picture.ref!r} in its full size{size}: pass its width in "
+        "the page, such as width=400, or layout='full'",
+    )
 
 
 def _styled(attributes: dict[str, Any], style: str, nonce: object) -> Image:

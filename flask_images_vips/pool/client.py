@@ -20,7 +20,7 @@ from enum import Enum, auto
 
 from ..cache.per_process import PerProcess
 from ..engines.engine import out_of_memory, overtime
-from ..errors import Busy
+from ..errors import Busy, shown
 from ..formats import is_file_of
 from ..rendering.job import Result
 from ..rendering.request import Request, Work
@@ -117,8 +117,8 @@ class Pool:
         if causes[-1] is _Cause.MEMORY:
             raise out_of_memory(self.memory)
         if _Cause.CRASH not in causes:
-            raise Busy(f"two renderers of {ref!r} were killed")
-        raise Crashed(f"a renderer died twice over {ref!r}")
+            raise Busy(f"two renderers of {shown(ref)} were killed")
+        raise Crashed(f"a renderer died twice over {shown(ref)}")
 
     @contextmanager
     def _under_way(self, yields: bool) -> Iterator[None]:
@@ -144,7 +144,7 @@ class Pool:
                 try:
                     pid = self._begin(connection, request, descriptors, until, budget.left)
                 except TimeoutError:
-                    raise Busy(f"waited {self.patience:g} s for a renderer") from None
+                    raise Busy(f"waited {self.patience:g} s for a renderer (IMAGES_LOCK_TIMEOUT)") from None
                 except OSError as error:  # the renderer or the pool ended just before it read the request
                     reason = error
                     continue
@@ -212,8 +212,8 @@ class Pool:
         ending = "killed" if killed else signal.Signals(-number).name if number < 0 else f"exit code {number}"
         megabytes = int(note.get("peak_bytes", 0)) // 1_000_000
         logger.warning(
-            "A renderer ended while it rendered %r (%s): %.2f s of %.2f s, %d MB",
-            ref,
+            "A renderer ended while it rendered %s (%s): %.2f s of %.2f s, %d MB",
+            shown(ref),
             ending,
             death.seconds,
             budget.limit,

@@ -12,8 +12,9 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ..config.keys import Config
-from ..errors import Busy, CrashedDecoder, LimitExceeded, SourceError, UnreadableSource
+from ..errors import Busy, CrashedDecoder, LimitExceeded, SourceError, UnreadableSource, shown
 from ..rendering.request import SOURCE, WATERMARK, Request, Work
+from ..system_errors import passing_errors_are_busy
 from ..urls import is_remote
 from . import resources
 from .outcome import Budget, Crashed, Done, NoPool
@@ -29,6 +30,7 @@ _REST_SECONDS = 60.0  # from a failure of the pool to the next attempt
 # The number of requests of one process that may wait, per renderer and at least. Further ones fail at once with `Busy`,
 # so that some threads stay free for cached images.
 _WAITING_EACH, _MIN_WAITING = 4, 8
+_PIECE = 1 << 20
 YOUNG_SECONDS = 2.0  # a file that was written more recently may be incomplete
 
 
@@ -78,9 +80,9 @@ class Renderers:
             ImagesError: See `Job.run`.
         """
         # Copies of sources are written elsewhere and moved to their places.
-        young = nullcontext() if request.work is Work.COPY else young_files_are_busy(refs[0], descriptors)
+        excused = nullcontext() if request.work is Work.COPY else excused_files_are_busy(refs[0], descriptors)
         try:
-            with young:
+            with excused:
                 return self._run(request, descriptors, refs[0], since, budget, yields)
         except Crashed:
             _check_threads()
@@ -112,10 +114,11 @@ class Renderers:
 
 
 @contextmanager
-def young_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]:
-    """Raise `Busy` if the block cannot read a file that may still be written, because it was written moments ago.
+def excused_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]:
+    """Raise `Busy` if the block cannot read a file that may be intact.
 
-    *ref* is the path or the URL of the first file. Fetched files are written elsewhere and moved to their places.
+    That is so if the disk does not give it at the moment, or if it may still be written, because it was written moments
+    ago. *ref* is the path or the URL of the first file. Fetched files are written elsewhere and moved to their places.
     """
     try:
         yield
@@ -123,8 +126,14 @@ def young_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]
         # A file of which a part is missing may seem to have very many parts.
         if isinstance(error, LimitExceeded) and error.set_by != "this package":
             raise
+        with passing_errors_are_busy(ref):
+            for descriptor in descriptors:
+                _read_all(descriptor)
         if not is_remote(ref) and any(_is_young(descriptor) for descriptor in descriptors):
-            raise Busy(f"{ref!r} cannot be read, and is so young that it may still be written") from None
+            reason = error.reason if isinstance(error, UnreadableSource) else error
+            raise Busy(
+                f"{shown(ref)} was written moments ago, maybe not to its end. It cannot be read: {reason}"
+            ) from None
         raise
 
 
@@ -132,6 +141,17 @@ def _check_threads() -> None:
     """Raise `Busy` if a render fails because this user has too many processes, which says nothing about its source."""
     if not resources.has_threads():
         raise Busy("no more threads can be started")
+
+
+def _read_all(descriptor: int) -> None:
+    """Read the file once. Decoders do not tell why they have failed.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    offset = 0
+    while piece := os.pread(descriptor, _PIECE, offset):
+        offset += len(piece)
 
 
 def _is_young(descriptor: int) -> bool:

@@ -81,6 +81,10 @@ def _log_start(place: Place) -> None:
 
 @contextmanager
 def _locked(lock: int) -> Iterator[None]:
+    """Hold the lock of the file for the block, if its file system has locks.
+
+    Without locks, two processes may start a pool at once. Then the later one takes the place of the other, which ends.
+    """
     until = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
@@ -90,10 +94,14 @@ def _locked(lock: int) -> Iterator[None]:
             if time.monotonic() > until:
                 raise Busy("another process is still starting the renderers") from None
             time.sleep(0.005)
+        except OSError as error:
+            logger.info("renderers are started without a lock: %s", error.strerror)
+            break
     try:
         yield
     finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)  # closing the file is not enough if a forked child holds it open too
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_UN)  # closing the file is not enough if a forked child holds it open too
 
 
 def _is_alive(place: Place) -> bool:

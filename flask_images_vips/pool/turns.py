@@ -49,7 +49,7 @@ class Turns:
             with here.changed:
                 while here.queue[0] is not ticket:
                     if not here.changed.wait(since + self.timeout - time.monotonic()):
-                        raise Busy(f"waited {self.timeout:g} s for another render of this process")
+                        raise Busy(f"waited {self.timeout:g} s for other renders of this process (IMAGES_LOCK_TIMEOUT)")
             yield
         finally:
             with here.changed:

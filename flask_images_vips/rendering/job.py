@@ -23,6 +23,7 @@ from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.read import check_parts
 from ..rendition import Rendition
 from ..sources.source import Source
+from ..system_errors import passing_errors_are_busy
 from .limits import Limits
 from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
@@ -79,8 +80,9 @@ class Job:
 
         Raises:
             UnsupportedSource, UnreadableSource, LimitExceeded, InvalidOption: See `Engine.render`.
+            Busy: If a file cannot be read at the moment.
         """
-        return {
+        work = {
             Work.RENDER: self._render,
             Work.SET: self._render_set,
             Work.REDUCE: self._reduce,
@@ -88,7 +90,9 @@ class Job:
             Work.TRIM: self._trim,
             Work.HEADER: self._read_header,
             Work.ABILITIES: self._find_abilities,
-        }[self.request.work]()
+        }[self.request.work]
+        with passing_errors_are_busy(SOURCE):
+            return work()
 
     def _render(self) -> Result:
         (rendition,) = self._renditions()

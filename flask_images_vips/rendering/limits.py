@@ -14,6 +14,10 @@ from ..options.options import Options
 from ..rendition import Rendition
 from ..sources.source import Source
 
+# Decoders, and libvips between its steps, hold hundreds of rows at a time. A source of the most pixels may have so many
+# rows, or columns, at least.
+_LONGEST_SIDE, _FEWEST_ROWS = 100_000, 500
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -33,17 +37,20 @@ class Limits:
         return source.open()
 
     def check_source(self, header: Header) -> None:
-        """Check the number of pixels of a source, or of one frame of an animation.
+        """Check the number of pixels of a source, or of one frame of an animation, and its sides.
 
         Raises:
             LimitExceeded: If there are more than ``IMAGES_MAX_SOURCE_PIXELS``, or more than half that number in a
-                source that is decoded as a whole.
+                source that is decoded as a whole. Also if a side is so long that few rows would take much memory.
         """
         most = self.config.max_source_pixels
         if header.whole:
             half = "half of IMAGES_MAX_SOURCE_PIXELS, because it is decoded as a whole"
             _check("a frame of the source has {:,} pixels", header.size.pixels, most // 2, half)
         _check("the source has {:,} pixels", header.size.pixels, most, "IMAGES_MAX_SOURCE_PIXELS")
+        longest = max(_LONGEST_SIDE, most // _FEWEST_ROWS)
+        side = "this package, unless a 500th of IMAGES_MAX_SOURCE_PIXELS is more"
+        _check("a side of the source has {:,} pixels", max(header.size), longest, side)
 
     def frames(self, header: Header, options: Options, format: Format, geometry: Geometry | None = None) -> int:
         """Return the number of frames to render: all frames of the source, or 1 for a still image.

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config.keys import Config
 from ..engines.engine import Header
-from ..formats import INPUTS, Format, by_name
+from ..formats import ALL_INPUTS, Format, by_name
 from ..geometry import Box, Size
 from ..options.options import DECLARED, DEFAULTS, Options, write_query
 from ..options.scalars import ROUND
@@ -118,7 +118,7 @@ def header_from_json(fields: Mapping[str, Any]) -> Header:
     numbers = all(type(number) is int and 0 < number < _MAX_NUMBER for number in (*header.size, header.frames))
     flags = header.alpha, header.whole, header.palette
     kinds = isinstance(header.format, str) and all(isinstance(flag, bool) for flag in flags)
-    if not numbers or not kinds or header.format not in (*INPUTS, "svg"):
+    if not numbers or not kinds or header.format not in (*ALL_INPUTS, "svg"):
         raise ValueError("not a header")
     return header
 

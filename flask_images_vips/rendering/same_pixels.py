@@ -23,6 +23,7 @@ _SRGB = {
 }
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by colour type
 _PIECE = 1 << 18
+_MAX_CHUNKS = 20_000  # encoders write 8 kB or more into a chunk
 
 
 def same_pixels(descriptor: int) -> bytes | None:
@@ -55,7 +56,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     if not data.startswith(_SIGNATURE):
         raise ValueError("not a PNG")
     offset = len(_SIGNATURE)
-    while True:
+    for _ in range(_MAX_CHUNKS):
         length, kind = struct.unpack_from(">I4s", data, offset)
         if kind == _END:
             return
@@ -64,6 +65,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("a broken chunk")
         yield kind, content
         offset += 12 + length
+    raise ValueError("too many chunks")
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -89,8 +91,9 @@ def _is_stream_of(pieces: list[bytes], size: int) -> bool:
         zlib.error: If they are not a stream.
     """
     stream, count = zlib.decompressobj(), 0
-    for piece in pieces:
-        left = piece
+    # Each call of zlib copies what it leaves, so a large piece must not be passed to it whole.
+    for part in (piece[at : at + _PIECE] for piece in pieces for at in range(0, len(piece), _PIECE)):
+        left = part
         while left and count <= size and not stream.eof:
             count += len(stream.decompress(left, _PIECE))
             left = stream.unconsumed_tail

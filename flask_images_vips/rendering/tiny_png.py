@@ -14,6 +14,7 @@ from ..errors import UnreadableSource
 from ..geometry import Size
 
 MAX_SIDE = 64
+_MAX_BYTES = 65_536  # several times what such a picture has without any compression
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BANDS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 
@@ -22,10 +23,12 @@ def rgba(data: bytes) -> tuple[Size, bytes]:
     """Return the size of the PNG *data*, and its pixels in RGBA with 4 bytes per pixel, row by row.
 
     Raises:
-        UnreadableSource: If it is broken, has more than `MAX_SIDE` pixels per side, or is not as engines write PNGs:
-            8 bits per band or less, and not interlaced.
+        UnreadableSource: If it is broken, has more than `MAX_SIDE` pixels per side or more bytes than these need, or is
+            not as engines write PNGs: 8 bits per band or less, and not interlaced.
     """
     try:
+        if len(data) > _MAX_BYTES:
+            raise ValueError("too many bytes")
         chunks = dict(_chunks(data))
         width, height, depth, colour, *other = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
         if any(other) or depth > 8 or not 0 < width <= MAX_SIDE or not 0 < height <= MAX_SIDE:

@@ -30,6 +30,7 @@ class EarlyHits:
         self._prefix = f"{images.url}/"
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self._images.check_configuration()  # before the application may serve a page
         response = self._response(environ) if self._images.early_hits else None
         return (self._wrapped if response is None else response)(environ, start_response)
 
@@ -50,6 +51,6 @@ class EarlyHits:
                 return None
             hit = verified.hit()
             entry = hit.entry()
+            return None if entry is None else respond(hit, entry, "public", environ)
         except ImagesError:
             return None  # the view will run into the same error and log it
-        return None if entry is None else respond(hit, entry, "public", environ)

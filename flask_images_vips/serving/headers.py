@@ -36,15 +36,20 @@ class Freshness:
     is the version of the source.
     """
 
-    __slots__ = ("_expires", "_private_seconds", "_settled", "_settled_at", "_unsettled")
+    __slots__ = ("_expires", "_settled", "_settled_at", "_short_seconds", "_unsettled")
 
     def __init__(self, url: ImageUrl, mtime: int, config: Config, *, current: bool) -> None:
         self._expires = url.options.expires
-        self._private_seconds = config.max_age
+        self._short_seconds = config.max_age
         self._settled_at = mtime + _SETTLED_SECONDS
         self._settled = self._unsettled = _lifetime(url, config, current=current)
         if self._settled[1] == _YEAR_SECONDS:
             self._unsettled = outdated()
+
+    @property
+    def unspelled(self) -> tuple[str, int]:
+        """Cache-Control, and its ``max-age`` in seconds, if it is not known how the URL was spelled."""
+        return f"public, max-age={self._short_seconds}", self._short_seconds
 
     def is_settled(self, now: int) -> bool:
         """Return whether, at the time *now*, the source is old enough for its version to identify its content."""
@@ -58,7 +63,7 @@ class Freshness:
         if NO_STORE in (privacy, cache_control):
             return NO_STORE, 0
         if privacy == "private":  # shorter, because the visitor may lose the right to see the image
-            seconds = min(seconds, self._private_seconds)
+            seconds = min(seconds, self._short_seconds)
         if self._expires is not None:
             seconds = max(0, min(seconds, self._expires - now))
         return f"{privacy}, max-age={seconds}", seconds
@@ -71,7 +76,7 @@ def _lifetime(url: ImageUrl, config: Config, *, current: bool) -> tuple[str, int
     if url.version is not None:
         return (IMMUTABLE, _YEAR_SECONDS) if current and url.exact else outdated()
     cache_control = f"public, max-age={config.max_age}"
-    if config.stale_while_revalidate:
+    if config.max_age and config.stale_while_revalidate:
         cache_control += f", stale-while-revalidate={config.stale_while_revalidate}"
     return cache_control, config.max_age
 

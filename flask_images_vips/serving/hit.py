@@ -94,8 +94,9 @@ class VerifiedUrl:
             Expired: If the URL has expired.
         """
         url, last, pipeline = self.url, self.last, self._images.pipeline
-        if url.options.expires is not None and time.time() >= url.options.expires:
-            raise Expired(f"{url.ref!r}: the URL expired at {url.options.expires}")
+        expires = url.options.expires
+        if expires is not None and time.time() >= expires:
+            raise Expired(f"the URL expired on {time.strftime('%Y-%m-%d at %H:%M:%S UTC', time.gmtime(expires))}")
         source = pipeline.sources.find(url, None if last is None else last.rendition.source)
         if (
             last is not None

@@ -35,7 +35,8 @@ _STREAMED_BYTES = 100_000  # larger files are left to the server's file wrapper,
 _ANSWERED_HERE = frozenset(
     ("HTTP_X_IMAGES_HERE", "HTTP_RANGE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE")
 )
-_NOT_IN_304 = ("Set-Cookie", "Content-Type", "Content-Length")
+_COOKIES = ("set-cookie", "set-cookie2")
+_NOT_IN_304 = (*_COOKIES, "content-type", "content-length")
 
 
 # What proxies add to a request, and servers that nginx or Apache reach without a proxy.
@@ -70,8 +71,8 @@ class ImageResponse(Response):
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         if self.headers.get("Vary"):
             self.vary.discard("cookie")  # in lower case, because Werkzeug compares it with lower-case names
-        dropped = _NOT_IN_304 if self.status_code == 304 else ("Set-Cookie",)
-        return _ReadyHeaders([pair for pair in self.headers if pair[0] not in dropped])
+        dropped = _NOT_IN_304 if self.status_code == 304 else _COOKIES
+        return _ReadyHeaders([pair for pair in self.headers if pair[0].lower() not in dropped])
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Send the response.
@@ -104,6 +105,8 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
     with entry:
         now = int(time.time())
         settled = hit.freshness.is_settled(now)
+        if hit.link is not None and entry.path is not None and privacy == "public":
+            hit.images.pipeline.cache.open_up(entry.path)
         if hit.link is not None and (door := hit.images.front_door) is not None:
             public, sources = privacy == "public", hit.rendition.sources
             door.link(
@@ -129,10 +132,14 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
 def _headers(hit: Hit, privacy: Privacy, environ: WSGIEnvironment, now: int, etag: str) -> Pairs:
     cache_control, seconds = hit.freshness.at(now, privacy)
     path = hit.quoted_path
-    # WSGI passes the decoded path, but only the canonical spelling may get an immutable response. Some servers pass the
-    # raw path in RAW_URI, so compare it where possible.
-    if cache_control is IMMUTABLE and not environ.get("RAW_URI", path).partition("?")[0].endswith(path):
-        cache_control, seconds = outdated()
+    # WSGI passes the decoded path, but only the canonical spelling may get an immutable response. Most servers pass the
+    # spelling too. If it is not known, neither is it known whether the next request is spelled alike.
+    if cache_control is IMMUTABLE:
+        spelling = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+        if spelling is None:
+            cache_control, seconds = hit.freshness.unspelled
+        elif not spelling.partition("?")[0].endswith(path):
+            cache_control, seconds = outdated()
     headers = [*hit.headers, ("Cache-Control", cache_control), ("ETag", etag)]
     if seconds and privacy != "private":
         headers.append(("Expires", _http_date(now + seconds)))

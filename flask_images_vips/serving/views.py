@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..access import Privacy
 from ..cache.entry import Entry
+from ..cache.per_process import PerProcess
 from ..errors import (
     BadSignature,
     Busy,
+    ConfigError,
     Expired,
     ImagesError,
     InvalidOption,
@@ -21,12 +27,16 @@ from ..errors import (
     SourceChanged,
     SourceNotFound,
     UnreadableSource,
+    WrongSignature,
+    reason_of,
+    shown,
 )
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
-from ..urls import ImageUrl
-from .fallback import stand_in
+from ..system_errors import busy, is_passing
+from ..urls import ImageUrl, claimed_ref
+from .fallback import refuse_ineffective, stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
 from .responses import ImageResponse, respond
@@ -47,35 +57,74 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     UnreadableSource: (422, "no-store"),
     SourceChanged: (503, "no-store"),
     Busy: (503, "no-store"),
+    # What cannot be checked at start, such as whether pyvips can be imported.
+    ConfigError: (500, "no-store"),
 }
+_ANSWERED: tuple[type[Exception], ...] = (*_STATUS, OSError)
 _REASONS = {
     400: "This image URL has an invalid option.",
     403: "You may not see this image.",
     404: "There is no such image.",
     410: "This link has expired.",
     422: "This image cannot be rendered.",
+    500: "The images of this site are not configured correctly.",
     502: "The source of this image cannot be fetched.",
     503: "This image cannot be rendered right now. Try again.",
 }
+
+
+def view_of(serve: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the view that calls *serve*, which is the function below, or what a site has put in its place.
+
+    An image that is refused is answered by the application's error handler for that status, if it has one.
+    """
+
+    def view(path: str) -> Any:
+        try:
+            return serve(path)
+        except HTTPException as error:
+            if not isinstance(error.response, ImageResponse):
+                raise
+            answer = current_app.handle_http_exception(error)
+            # Flask would turn the exception into a response that carries the session cookie.
+            return error.response if answer is error else answer
+
+    return view
 
 
 def serve(path: str) -> Response:
     """Return the response to the current request for the image at *path*.
 
     The URL is verified, the visitor's permission is checked, and the picture is looked up or rendered.
+
+    Raises:
+        HTTPException: If the image is refused. Its ``response`` is the response to send.
     """
     images, verified = current_images(), None
     privacy: Privacy = "public"
     try:
         verified = verify(images, path, request.query_string, request.environ.get("HTTP_ACCEPT", ""))
         privacy = images.permit(verified.url)
+        refuse_ineffective(images, request)
         hit = verified.hit()
         entry = hit.entry()
         if entry is None:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
-    except tuple(_STATUS) as error:
+    except _ANSWERED as failure:
+        if (
+            isinstance(failure, ConfigError) and not images.is_built
+        ):  # a wrong value, which is an error of the application
+            raise
+        error = failure if isinstance(failure, ImagesError) else _of_system(path, failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
+
+
+def _of_system(path: str, error: Exception) -> Busy:
+    """Return the error for an image that cannot be served because of *error*, or raise *error* if it does not pass."""
+    if isinstance(error, OSError) and is_passing(error):
+        return busy(path, error)
+    raise error
 
 
 def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, Entry, Privacy]:
@@ -99,15 +148,31 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     return hit, entry, privacy
 
 
+@cache
+def _explain_signatures() -> None:
+    """Log the usual cause of wrong signatures, once in each process."""
+    logger.warning(
+        "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
+        "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after "
+        "each restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in "
+        "SECRET_KEY_FALLBACKS. This is logged once."
+    )
+
+
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
-    """Return the response to *error*. *url* is None if the URL itself is invalid."""
+    """Return the picture to send in spite of *error*. *url* is None if the URL itself is invalid.
+
+    Raises:
+        HTTPException: If there is no such picture.
+    """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    logger.warning("image %r: %d, %s", path, status, error)
+    _log(claimed_ref(path, request.args) if url is None else url.ref, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
-    data = (f"{_REASONS[status]}\n" + (f"{error}\n" if images.app.debug else "")).encode()
+    reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
+    data = f"{reason}\n".encode()
     media_type = "text/plain; charset=utf-8"
-    instead = None if url is None else stand_in(url, error, images, request, privacy)
+    instead = stand_in(path, url, error, images, request, privacy)
     if instead is not None:
         data, media_type, cache_control = instead.data, instead.media_type, instead.cache_control
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
@@ -117,4 +182,22 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
         headers.append(("Retry-After", str(error.retry_after if isinstance(error, Busy) else 1)))
     response = ImageResponse(data, status, headers=headers, content_type=media_type)
     response.content_length = len(data)
+    if instead is None:
+        raise default_exceptions[status](reason, response)
     return response
+
+
+def _log(ref: str, status: int, error: ImagesError) -> None:
+    """Log why the image *ref* is refused. What is wrong with all images is logged once in each process."""
+    if not isinstance(error, ConfigError):
+        logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+        if isinstance(error, WrongSignature):
+            _explain_signatures()
+        return
+    said, message = _said.get(), str(error)
+    if message not in said:
+        said.add(message)
+        logger.error("%s", message)
+
+
+_said = PerProcess[set[str]](set)

@@ -18,7 +18,7 @@ from functools import partial
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
 from ..engines.engine import Header
-from ..errors import Busy, ImagesError, SourceChanged, UnreadableSource
+from ..errors import Busy, ImagesError, SourceChanged, UnreadableSource, shown
 from ..formats import SUFFIXES
 from ..geometry import Geometry
 from ..options.options import Options
@@ -60,10 +60,10 @@ class SharedDecodes:
         """See `Sets.offer`."""
         self.sets.offer(source, options, sides, partial(producer.facts.header, source))
 
-    def purge(self, ref: str) -> None:
-        """Remove copies and announced sets of the source *ref*."""
-        self.copies.purge(ref)
+    def purge(self, ref: str) -> int:
+        """Remove copies and announced sets of the source *ref*. Returns the number of copies removed."""
         self.sets.forget()
+        return self.copies.purge(ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class SharedDecode:
         if None in kept:  # remember this, or the set would be made again at each request
             self._failed("set", key, OSError("the cache has no room for it"))
         milliseconds = 1000 * (time.perf_counter() - begin)
-        logger.info("rendered %r by vips: a set of %d, %.0f ms", wanted.source.ref, len(made), milliseconds)
+        logger.info("rendered %s by vips: a set of %d, %.0f ms", shown(wanted.source.ref), len(made), milliseconds)
         return True
 
     def _make_copies(self, since: float) -> None:
@@ -172,7 +172,7 @@ class SharedDecode:
         except (Busy, SourceChanged):
             raise
         except (ImagesError, OSError) as error:
-            logger.info("could not make the %s of %r: %s", what, self.rendition.source.ref, error)
+            logger.info("could not make the %s of %s: %s", what, shown(self.rendition.source.ref), error)
             self._failed(what, key, error)
 
     def _failed(self, what: str, key: Hashable, error: Exception) -> None:

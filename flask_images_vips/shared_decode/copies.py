@@ -9,13 +9,12 @@ the source itself.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
 from ..engines.engine import Header
+from ..errors import shown
 from ..geometry import Size
 from ..hashing import digest
 from ..options.options import DEFAULTS, Options
@@ -98,8 +97,7 @@ class Copies:
         """Remove a broken copy."""
         if entry.path is not None:
             logger.warning("removing the broken copy %s; it is made again when it is needed", entry.path)
-            with suppress(OSError):
-                os.unlink(entry.path)
+            entry.discard()
 
     def missing(self, source: Source, header: Header, scaled: Size) -> list[tuple[Key, Size]]:
         """Return the copies to make for a picture of the size *scaled*, largest first, if making them is worthwhile.
@@ -129,7 +127,7 @@ class Copies:
             if not self.store.has(largest):  # another process may have made them meanwhile
                 for (key, _), data in zip(copies, reduce(), strict=True):
                     self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
-                logger.info("stored %d copies of %r", len(copies), source.ref)
+                logger.info("stored %d copies of %s", len(copies), shown(source.ref))
             return True
 
         self.store.once(largest, make)

@@ -55,15 +55,15 @@ class Sets:
         the source. *header* returns the source's header.
 
         Raises:
-            UnreadableSource, LimitExceeded: If *header* raises them.
+            UnreadableSource, LimitExceeded, Busy: If *header* raises them.
         """
         offered = source.identity, options, *sides
         if offered in self._announced:
             return
+        found = header() if takes_copies(options) else None
         self._announced.add(offered, True, _ANNOUNCED_SECONDS)
-        if not takes_copies(options):
+        if found is None:
             return
-        found = header()
         scaled = {each: lay_out(found.size, _at(options, each)).upright for each in sides}
         copies = copy_sizes(found)
         if sum(bool(usable_sizes(copies, size)) for size in set(scaled.values())) < 2:

@@ -6,6 +6,7 @@ urllib3 implements HTTP and TLS. The socket is opened here, so that urllib3 neve
 from __future__ import annotations
 
 import functools
+import importlib.util
 import socket
 import ssl
 import threading
@@ -17,13 +18,15 @@ from http.client import HTTPResponse
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RemoteFailed
+from ..errors import ConfigError, RemoteFailed
 from .guard import DEFAULT_PORTS, Endpoint, Guard, Target, as_address
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
 _LONGEST_LINE = 1 << 16
+_REQUIRED = "'urllib3>=2.0.2'"
+_MISSING = f"Remote sources need urllib3. Install it with: pip install {_REQUIRED}"
 
 # A name lookup cannot be cancelled. So each one runs in its own thread, and at most this many may run or hang at once.
 _LOOKUPS = threading.BoundedSemaphore(32)
@@ -78,6 +81,16 @@ def dial(guard: Guard, target: Target, seconds: float, watch: Callable[[socket.s
     raise failure
 
 
+def check_urllib3() -> None:
+    """Check cheaply whether urllib3 is installed, without importing it.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    if importlib.util.find_spec("urllib3") is None:
+        raise ConfigError(_MISSING)
+
+
 @functools.cache
 def urllib3_problem() -> str:
     """Return an error message if the installed urllib3 must not be used, otherwise an empty string.
@@ -88,7 +101,7 @@ def urllib3_problem() -> str:
     try:
         import urllib3  # noqa: PLC0415
     except ImportError:
-        return "Remote sources need urllib3: pip install 'flask-images-vips[remote]'"
+        return _MISSING
     version = vars(urllib3).get("__version__")
     refused = 0
     for scheme in DEFAULT_PORTS:
@@ -104,7 +117,7 @@ def urllib3_problem() -> str:
         return ""
     return (
         f"This urllib3 ({version}) bypasses the check for private addresses, so remote sources are off. Run: "
-        "pip uninstall urllib3-future, then pip install --force-reinstall 'urllib3>=2.0.2'"
+        f"pip uninstall urllib3-future, then pip install --force-reinstall {_REQUIRED}"
     )
 
 
@@ -160,7 +173,8 @@ def _resolved(guard: Guard, target: Target, seconds: float) -> tuple[Endpoint, .
     try:
         return found.result(seconds)
     except TimeoutError:
-        raise RemoteFailed(target.url, f"the name lookup took longer than {seconds:g} s") from None
+        reason = f"the name lookup took longer than {seconds:g} s (IMAGES_REMOTE_CONNECT_TIMEOUT)"
+        raise RemoteFailed(target.url, reason) from None
 
 
 def _ignore(connection: socket.socket) -> None:

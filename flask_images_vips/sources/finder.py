@@ -70,10 +70,9 @@ class Sources:
         except SourceNotFound as error:
             raise SourceNotFound(error.ref, f"as a watermark: {error.reason}") from None
 
-    def purge(self, ref: str) -> None:
-        """Remove the fetched copy of *ref* if it is a URL."""
-        if self.remote is not None and is_remote(ref):
-            self.remote.purge(ref)
+    def purge(self, ref: str) -> int:
+        """Remove the fetched copy of *ref* if it is a URL, and return the number of files."""
+        return self.remote.purge(ref) if self.remote is not None and is_remote(ref) else 0
 
 
 def current_version(*sources: Source) -> str:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from ..errors import ConfigError, RemoteFailed
+from ..errors import ConfigError, Faults, RemoteFailed
 
 Endpoint = tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]
 """The family of a socket, and the address it connects to."""
@@ -131,12 +131,16 @@ class Guard:
     getaddrinfo: Callable[..., Iterable[tuple[Any, ...]]] = field(default_factory=lambda: socket.getaddrinfo)
 
     def __post_init__(self) -> None:
-        try:
-            if self.hosts is not None:
-                object.__setattr__(self, "hosts", tuple(map(_pattern, self.hosts)))
-            object.__setattr__(self, "allow_private", tuple(map(ipaddress.ip_network, self.allow_private)))
-        except ValueError as error:
-            raise ConfigError(f"Remote sources: {error}") from None
+        faults = Faults()
+        if self.hosts is not None:
+            hosts = []
+            for host in self.hosts:
+                with faults.catch():
+                    hosts.append(_pattern(host))
+            object.__setattr__(self, "hosts", tuple(hosts))
+        with faults.catch():
+            object.__setattr__(self, "allow_private", tuple(map(_network, self.allow_private)))
+        faults.check()
 
     def check(self, url: str, base: str = "") -> Target:
         """Parse *url*, which may be relative to *base*, and check it.
@@ -163,12 +167,12 @@ class Guard:
             host = str(_plain(IPv6Address(in_brackets))) if in_brackets else _host(name)
             port = int(port_text) if port_text else DEFAULT_PORTS[parts.scheme]
             if port not in self.ports:
-                raise ValueError(f"port {port} is not allowed")
+                raise ValueError(f"IMAGES_REMOTE_PORTS does not contain its port {port}")
             if self.hosts is not None and not any(_matches(host, pattern) for pattern in self.hosts):
-                raise ValueError(f"the host {host} is not allowed")
+                raise ValueError(f"IMAGES_REMOTE_HOSTS does not contain its host {host}")
             address = as_address(host)
             if address is not None and not self.permits(address):
-                raise ValueError(f"{address} is not a public address")
+                raise ValueError(_private(str(address)))
             path = quote(parts.path or "/", safe=_PRINTABLE)
             query = f"?{quote(parts.query, safe=_PRINTABLE)}" if parts.query else ""
         except ValueError as error:  # raised above or by the parser; a UnicodeError is a ValueError, too
@@ -199,7 +203,7 @@ class Guard:
             # One forbidden address is enough to refuse the name, which is then either an attack or an internal name.
             address = as_address(str(sockaddr[0]))
             if address is None or any(sockaddr[3:]) or not self.permits(address):
-                raise RemoteFailed(host, f"{sockaddr[0]} is not a public address")
+                raise RemoteFailed(host, _private(str(sockaddr[0])))
             if isinstance(address, IPv4Address):
                 endpoints[socket.AF_INET, (str(address), port)] = None
             else:
@@ -207,6 +211,10 @@ class Guard:
         if not endpoints:
             raise RemoteFailed(host, "the name has no address")
         return tuple(endpoints)
+
+
+def _private(address: str) -> str:
+    return f"{address} is not a public address, and not in a network of IMAGES_REMOTE_ALLOW_PRIVATE"
 
 
 def as_address(host: str) -> IPv4Address | IPv6Address | None:
@@ -237,7 +245,20 @@ def _pattern(text: str) -> str:
     if address is not None:
         return str(_plain(address))
     below = text.startswith("*.")
-    return ("*." if below else "") + _host(text.removeprefix("*."))
+    try:
+        return ("*." if below else "") + _host(text.removeprefix("*."))
+    except ValueError:
+        raise ConfigError(
+            f"IMAGES_REMOTE_HOSTS contains {text!r}: expected a host such as 'img.example.com' or '*.example.org', "
+            "without scheme, port and path."
+        ) from None
+
+
+def _network(network: str | IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    try:
+        return ipaddress.ip_network(network)
+    except ValueError as error:
+        raise ConfigError(f"IMAGES_REMOTE_ALLOW_PRIVATE: {error}. Expected a network such as '10.0.0.0/8'.") from None
 
 
 def _matches(host: str, pattern: str) -> bool:

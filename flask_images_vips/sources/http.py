@@ -17,7 +17,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from ..errors import ConfigError, ImagesError, RemoteFailed, SourceNotFound
+from ..errors import ConfigError, ImagesError, RemoteFailed, SourceNotFound, shown
+from ..system_errors import busy, is_shortage
 from .connection import connection_to, dial, urllib3_problem
 from .guard import Guard, Target
 
@@ -33,7 +34,12 @@ _HEADERS = {
     "Connection": "close",
 }
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+LONGEST_VALIDATOR = 1024
+"""The longest ``ETag`` and ``Last-Modified`` that are kept, in characters."""
+
 _PIECE_BYTES = 1 << 16
+# Each chunk takes some microseconds of Python. More chunks than _FREE_CHUNKS must have so many bytes on average.
+_FREE_CHUNKS, _SMALLEST_CHUNK = 1000, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,8 @@ class Reply:
     """A successful response, with the status 200 or 304, after all redirects.
 
     *size_bytes* is the number of bytes that were written. *age* is in seconds. The other fields are headers, or None
-    for those that the server did not send.
+    for those that the server did not send. A validator, *etag* or *last_modified*, is also None if it is longer than
+    `LONGEST_VALIDATOR`.
     """
 
     status: int
@@ -79,6 +86,7 @@ class Client:
         Raises:
             SourceNotFound: If the server answers with 404 or 410.
             RemoteFailed: If *url* cannot be fetched for any other reason.
+            Busy: If this process or the host has no descriptors, threads or memory left.
             ConfigError: If urllib3 is missing or bypasses the guard.
             OSError: If *file* cannot be written.
         """
@@ -98,8 +106,12 @@ class Client:
             except (RemoteFailed, SourceNotFound) as error:
                 if error.ref == url:
                     raise
-                raise type(error)(url, f"{error.reason}, at {error.ref!r}") from error.__cause__
-            raise RemoteFailed(url, f"more than {self.max_redirects} redirects")
+                raise type(error)(url, f"{error.reason}, at {shown(error.ref)}") from error.__cause__
+            raise RemoteFailed(url, f"more than {self.max_redirects} redirects (IMAGES_REMOTE_MAX_REDIRECTS)")
+
+    @property
+    def _limit(self) -> str:
+        return f"the limit is {self.max_bytes:,} (IMAGES_REMOTE_MAX_BYTES)"
 
     @contextmanager
     def _response(self, target: Target, headers: Mapping[str, str], deadline: _Deadline) -> Iterator[BaseHTTPResponse]:
@@ -132,27 +144,27 @@ class Client:
     ) -> Reply:
         """Write the body of *response* to *file* and return the reply."""
         if response.status in (404, 410):
-            raise SourceNotFound(target.url, f"the server answered {response.status}")
+            raise SourceNotFound(target.url, f"its server answered with status {response.status}")
         if response.status != 200 and not (response.status == 304 and validators):
-            raise RemoteFailed(target.url, f"the server answered {response.status}")
+            raise RemoteFailed(target.url, f"its server answered with status {response.status}, not 200")
         size_bytes = 0
         if response.status == 200:
             declared_bytes = self._declared_bytes(response, target)
             for piece in _pieces(response, target, deadline):
                 size_bytes += len(piece)
                 if size_bytes > self.max_bytes:
-                    raise RemoteFailed(target.url, f"over the limit of {self.max_bytes:,} bytes")
+                    raise RemoteFailed(target.url, f"the file has too many bytes; {self._limit}")
                 file.write(piece)
             # A body without a length ends when the connection is closed. If the deadline has closed it, the body is
             # incomplete, and the next line raises an error.
             deadline.seconds_left()
             if declared_bytes is not None and size_bytes != declared_bytes:
-                raise RemoteFailed(target.url, f"got {size_bytes:,} bytes, but the server declared {declared_bytes:,}")
+                raise RemoteFailed(target.url, f"its server sent {size_bytes:,} bytes, but declared {declared_bytes:,}")
         age = response.headers.get("Age", "")
         return Reply(
             status=response.status,
-            etag=response.headers.get("ETag"),
-            last_modified=response.headers.get("Last-Modified"),
+            etag=_validator(response.headers.get("ETag")),
+            last_modified=_validator(response.headers.get("Last-Modified")),
             date=response.headers.get("Date"),
             age=int(age) if _LENGTH.fullmatch(age) else None,
             cache_control=response.headers.get("Cache-Control"),
@@ -170,16 +182,17 @@ class Client:
         transfer_coding = response.headers.get("Transfer-Encoding")
         content_coding = response.headers.get("Content-Encoding", "identity")
         if content_coding.lower() != "identity":
-            raise RemoteFailed(target.url, f"Content-Encoding is {content_coding!r}, which was not requested")
+            raise RemoteFailed(target.url, f"Content-Encoding is {content_coding[:100]!r}, which was not requested")
         # Both headers together may be an attempt at request smuggling (RFC 9112, section 6.3).
         if transfer_coding is not None and (transfer_coding.lower() != "chunked" or length is not None):
-            raise RemoteFailed(target.url, f"Transfer-Encoding is {transfer_coding!r}, Content-Length {length!r}")
+            pair = f"Transfer-Encoding is {transfer_coding[:100]!r}, and Content-Length is {(length or '')[:100]!r}"
+            raise RemoteFailed(target.url, f"its server broke the rules of HTTP: {pair}")
         if length is None:
             return None
         if not _LENGTH.fullmatch(length):
-            raise RemoteFailed(target.url, f"Content-Length is {length!r}")
+            raise RemoteFailed(target.url, f"its server broke the rules of HTTP: Content-Length is {length[:100]!r}")
         if int(length) > self.max_bytes:
-            raise RemoteFailed(target.url, f"{int(length):,} bytes, over the limit of {self.max_bytes:,}")
+            raise RemoteFailed(target.url, f"the file has {int(length):,} bytes; {self._limit}")
         return int(length)
 
 
@@ -216,7 +229,7 @@ class _Deadline:
         """
         left = self._ends - time.monotonic()
         if left <= 0:
-            raise RemoteFailed(self._ref, f"not done within {self._seconds:g} s")
+            raise RemoteFailed(self._ref, f"not fetched within {self._seconds:g} s (IMAGES_REMOTE_TIMEOUT)")
         return left
 
     def watch(self, connection: socket.socket) -> None:
@@ -247,16 +260,26 @@ def _as_remote_failure(target: Target, deadline: _Deadline) -> Iterator[None]:
     # Malformed responses make http.client, email, ssl and urllib3 raise undocumented errors. OSError, HTTPException,
     # HTTPError and ValueError have been seen.
     except Exception as error:
+        if isinstance(error, OSError) and is_shortage(error):
+            raise busy(target.url, error) from error
         deadline.seconds_left()
-        raise RemoteFailed(target.url, f"{type(error).__name__}: {error}") from error
+        raise RemoteFailed(target.url, f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 
 
 def _pieces(response: BaseHTTPResponse, target: Target, deadline: _Deadline) -> Iterator[bytes]:
     """Yield the body in pieces. Errors while reading become RemoteFailed. Errors while writing a piece do not."""
+    received = 0
     with _as_remote_failure(target, deadline):
-        for piece in response.stream(_PIECE_BYTES, decode_content=False):
-            deadline.seconds_left()  # many tiny chunks take long to parse, even if all of them have arrived
+        for number, piece in enumerate(response.stream(_PIECE_BYTES, decode_content=False)):
+            received += len(piece)
+            if number > _FREE_CHUNKS + received // _SMALLEST_CHUNK:
+                raise RemoteFailed(target.url, f"the first {received:,} bytes came in {number:,} chunks")
+            deadline.seconds_left()  # chunks take long to parse, even if all of them have arrived
             yield piece
+
+
+def _validator(header: str | None) -> str | None:
+    return None if header is None or len(header) > LONGEST_VALIDATOR else header
 
 
 def _utf8(header: str) -> str:

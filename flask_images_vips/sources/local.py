@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceChanged, SourceNotFound
-from .links import LinkedFolders
-from .source import Source
+from ..system_errors import passing_errors_are_busy
+from .links import LinkedFolders, real_path
+from .source import Source, unreadable
 
 _MAX_REMEMBERED = 4096
 
@@ -32,11 +33,16 @@ class LocalSources:
         self.on_lookup: Callable[[str, Source | None], None] = lambda ref, source: None
         self._found: dict[str, Source] = {}
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that sources lie in, without links."""
+        return self._links.folders
+
     def again(self, source: Source) -> Source:
         """Find the current version of *source*. Returns *source* itself if nothing has changed.
 
         Raises:
-            SourceNotFound: As in `find`.
+            SourceNotFound, Busy: As in `find`.
         """
         if source.path == os.path.join(self.roots[0], source.ref):
             with suppress(OSError):
@@ -51,7 +57,9 @@ class LocalSources:
         If it was found in the first folder before, this costs a single ``stat``.
 
         Raises:
-            SourceNotFound: If there is no regular file of that name, or the name leads out of the folders.
+            SourceNotFound: If there is no regular file of that name, or it may not be read, or the name leads out of
+                the folders.
+            Busy: If that cannot be told at the moment, for example because a file server does not answer.
         """
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
@@ -80,14 +88,39 @@ class LocalSources:
         """
         if _climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
+        refusal: SourceNotFound | None = None
         for root in self.roots:
-            with suppress(OSError, ValueError):  # ValueError: not a valid file name
-                found = self._status_in(root, ref)
-                if found is not None and stat.S_ISREG(found[1].st_mode):
-                    inside, status = found
-                    path = os.path.join(root, ref)
-                    return Source(ref, inside, path, status.st_size, status.st_mtime_ns, inode=status.st_ino)
-        raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({', '.join(self.roots) or 'which is empty'})")
+            try:
+                with passing_errors_are_busy(ref):
+                    found = self._file_in(root, ref)
+            except PermissionError as error:  # the file may exist
+                refusal = refusal or unreadable(ref, os.path.dirname(error.filename or root), error)
+                continue
+            except (OSError, ValueError):  # ValueError: not a valid file name
+                continue
+            if found is not None:
+                return found
+        if refusal is not None:
+            raise refusal
+        roots = ", ".join(self.roots) or "which is empty"
+        raise SourceNotFound(ref, f"no such file in IMAGES_PATH ({roots}){self._hint(ref)}")
+
+    def _hint(self, ref: str) -> str:
+        """Return a suffix for a message about the missing *ref*, if it names a folder of ``IMAGES_PATH`` itself."""
+        folder, _, rest = ref.partition("/")
+        for root in self.roots:
+            with suppress(OSError, ValueError):
+                if folder == os.path.basename(root) and rest and self._file_in(root, rest) is not None:
+                    return f"; did you mean {rest!r}?"
+        return ""
+
+    def _file_in(self, root: str, ref: str) -> Source | None:
+        """Return the source *ref* in *root*, or None if it is no regular file, or a link leads out of all folders."""
+        found = self._status_in(root, ref)
+        if found is None or not stat.S_ISREG(found[1].st_mode):
+            return None
+        inside, status = found
+        return Source(ref, inside, os.path.join(root, ref), status.st_size, status.st_mtime_ns, inode=status.st_ino)
 
     def _status_in(self, root: str, ref: str) -> tuple[str, os.stat_result] | None:
         """Return the folder that the file *ref* of *root* lies in, without links, and the file's status.
@@ -99,8 +132,9 @@ class LocalSources:
             path = os.path.join(path, part)
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):
-                inside = self._links.folder_of(root, ref)
-                return None if inside is None else (inside, os.lstat(os.path.realpath(os.path.join(root, ref))))
+                real = real_path(os.path.join(root, ref))
+                inside = self._links.folder_of(root, ref, real)
+                return None if inside is None else (inside, os.lstat(real))
         return self._links.real(root), status
 
 
@@ -141,9 +175,10 @@ class HashedSources(LocalSources):
     def _look_up(self, ref: str) -> Source:
         source = super()._look_up(ref)
         try:
-            change_time = os.stat(source.path).st_ctime_ns
+            with passing_errors_are_busy(ref):
+                change_time = os.stat(source.path).st_ctime_ns
         except OSError as error:
-            raise SourceChanged(ref, error.strerror or str(error)) from None
+            raise SourceChanged(ref, f"{source.path} has gone since it was found: {error.strerror}") from None
         if len(self._change_times) >= _MAX_REMEMBERED:
             self._change_times.clear()
         self._change_times[ref] = change_time

@@ -7,14 +7,12 @@ until which it is fresh, and the last error. If a source can no longer be fetche
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -22,9 +20,11 @@ from typing import Any, BinaryIO
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
-from ..errors import ImagesError, RemoteFailed, SourceNotFound
+from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
+from ..system_errors import busy, is_shortage
 from .http import Client, Reply
+from .record import Record, new_file_name
 from .source import Source
 
 logger = logging.getLogger("flask_images_vips")
@@ -35,36 +35,8 @@ Check = Callable[[int, str], object]
 _RECORD = "record"
 _SHORTEST_SECONDS = 1.0  # the minimum time between two requests for a URL, even if its server forbids caching
 _MAX_REMEMBERED = 4096
+_LONGEST_REASON = 300  # characters of a failure; it may quote what the server sent
 _NANOSECONDS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """The state of a URL, valid until the time *until*, in seconds since 1970.
-
-    *file* is the current version, or None if there is none. *missing* is set if the server answered that the source
-    does not exist.
-    """
-
-    url: str
-    until: float
-    file: str | None = None
-    size_bytes: int = 0
-    mtime_ns: int = 0
-    digest: str = ""
-    etag: str | None = None
-    last_modified: str | None = None
-    missing: bool = False
-    failure: str = ""
-
-    @classmethod
-    def read(cls, data: bytes, url: str) -> _Record | None:
-        """Parse *data*. Returns None if it is not a record of *url*, or was written by another version."""
-        with suppress(ValueError, TypeError):
-            record = cls(**json.loads(data))
-            if record.url == url:
-                return record
-        return None
 
 
 class RemoteSources:
@@ -82,20 +54,24 @@ class RemoteSources:
         self.max_age_seconds = max_age_seconds
         self.error_ttl_seconds = error_ttl_seconds
         self.on_lookup: Callable[[str, Source | None], None] = lambda url, source: None
-        self._remembered: dict[str, _Record] = {}
+        self._remembered: dict[str, Record] = {}
 
     def find(self, url: str, check: Check) -> Source:
         """Find the source at *url*. It is fetched now unless a fresh version is stored.
 
+        If an old version is stored, and another thread or process is already asking the server, the old one is
+        returned at once.
+
         Raises:
             SourceNotFound: If the server answers that it does not exist.
             RemoteFailed: If it cannot be fetched for any other reason.
+            Busy: If this host lacks something at the moment. That is not remembered.
         """
         # Check even if the source is stored: its host may have been removed from the configuration.
         self.client.guard.check(url)
         record = self._known(url)
         if record is None or not self._is_fresh(record):
-            record = self.store.once(_key(url), lambda: self._ask(url, check))
+            record = self._asked(url, record, check)
         source = self._source(record) if record.file is not None else None
         self.on_lookup(url, source)
         if source is not None:
@@ -106,7 +82,7 @@ class RemoteSources:
         """Find the current version of *source*. Returns *source* itself if it is still current.
 
         Raises:
-            SourceNotFound, RemoteFailed: As in `find`.
+            SourceNotFound, RemoteFailed, Busy: As in `find`.
         """
         record = self._remembered.get(source.ref)
         if record is not None and self._is_fresh(record) and record.mtime_ns == source.mtime_ns:
@@ -124,12 +100,12 @@ class RemoteSources:
         self._remembered.pop(url, None)
         return self.store.purge(_key(url)[0])
 
-    def _is_fresh(self, record: _Record) -> bool:
+    def _is_fresh(self, record: Record) -> bool:
         """Return whether *record* holds now. One that holds for longer than any may was made by a wrong clock."""
         longest = max(self.max_age_seconds, self.error_ttl_seconds, _SHORTEST_SECONDS)
         return 0 < record.until - time.time() <= longest
 
-    def _known(self, url: str) -> _Record | None:
+    def _known(self, url: str) -> Record | None:
         """Return the record of *url*, or None if there is none, or if the version in it has been evicted."""
         for record in (self._remembered.get(url), self._stored(url)):
             if record is not None and (record.file is None or os.path.exists(self._path(record))):
@@ -139,14 +115,22 @@ class RemoteSources:
                 return record
         return None
 
-    def _stored(self, url: str) -> _Record | None:
+    def _stored(self, url: str) -> Record | None:
         entry = self.store.get(_key(url))
         if entry is None:
             return None
         with entry:
-            return _Record.read(entry.read(), url)
+            return Record.read(entry.read(), url)
 
-    def _ask(self, url: str, check: Check) -> _Record:
+    def _asked(self, url: str, old: Record | None, check: Check) -> Record:
+        def ask() -> Record:
+            return self._ask(url, check)
+
+        if old is None or old.file is None:
+            return self.store.once(_key(url), ask)
+        return self.store.attempt(_key(url), ask) or old
+
+    def _ask(self, url: str, check: Check) -> Record:
         """Request *url*, unless another process has just done so, and return the new record."""
         self._remembered.pop(url, None)
         last = self._known(url)
@@ -155,21 +139,27 @@ class RemoteSources:
         try:
             record = self._fetch(url, last, check)
         except SourceNotFound as error:
-            record = _Record(url, self._retry_at, missing=True, failure=error.reason)
+            record = Record(url, self._retry_at, missing=True, failure=error.reason)
         except (ImagesError, OSError) as error:
-            reason = error.reason if isinstance(error, RemoteFailed) else str(error)
-            logger.warning("fetching the remote source %r failed: %s", url, reason)
+            if isinstance(error, OSError) and is_shortage(error):
+                error = busy(url, error)
+            if isinstance(error, Busy):  # it says nothing about the source
+                if last is None or last.file is None:
+                    raise error from None
+                return last
+            reason = (error.reason if isinstance(error, RemoteFailed) else str(error))[:_LONGEST_REASON]
+            logger.warning("fetching the remote source %s failed: %s", shown(url), reason)
             # The last version, if there is one, stays in use.
-            record = replace(last or _Record(url, 0), until=self._retry_at, failure=reason)
+            record = replace(last or Record(url, 0), until=self._retry_at, failure=reason)
         self._remembered[url] = record
         with suppress(OSError):  # if the record is not stored, each process fetches the source by itself
-            self.store.put(_key(url), lambda file: _write_record(file, record), in_use=True)
+            self.store.put(_key(url), record.write, in_use=True)
         if last is not None and last.file not in (None, record.file):
             with suppress(OSError):
                 os.unlink(self._path(last))
         return record
 
-    def _fetch(self, url: str, last: _Record | None, check: Check) -> _Record:
+    def _fetch(self, url: str, last: Record | None, check: Check) -> Record:
         """Fetch *url*, store it if it is a new version, and return the new record.
 
         Raises:
@@ -179,7 +169,7 @@ class RemoteSources:
             ConfigError: If urllib3 is missing or bypasses the guard.
             OSError: If it cannot be stored.
         """
-        known = last if last is not None and last.file is not None else _Record(url, 0)
+        known = last if last is not None and last.file is not None else Record(url, 0)
         received: list[tuple[Reply, dict[str, Any]]] = []
 
         def write(file: BinaryIO) -> int:
@@ -195,7 +185,7 @@ class RemoteSources:
             received.append((reply, version))
             return mtime_ns
 
-        name = f"original-{secrets.token_hex(8)}"
+        name = new_file_name()
         try:
             path = self.store.put((_key(url)[0], name), write, in_use=True)
             if path is None:
@@ -232,11 +222,11 @@ class RemoteSources:
             seconds = 0 if expires is None else expires - (date if date is not None else time.time())
         return min(max(seconds, _SHORTEST_SECONDS), self.max_age_seconds)
 
-    def _path(self, record: _Record) -> str:
+    def _path(self, record: Record) -> str:
         assert record.file is not None
         return self.store.path((_key(record.url)[0], record.file))
 
-    def _source(self, record: _Record) -> Source:
+    def _source(self, record: Record) -> Source:
         return Source(record.url, self.store.folder, self._path(record), record.size_bytes, record.mtime_ns)
 
 
@@ -246,11 +236,6 @@ class _Unchanged(Exception):
 
 def _key(url: str) -> Key:
     return digest(url, 16), _RECORD
-
-
-def _write_record(file: BinaryIO, record: _Record) -> int:
-    file.write(json.dumps(asdict(record)).encode())
-    return time.time_ns()
 
 
 def _digest_of(file: BinaryIO) -> str:

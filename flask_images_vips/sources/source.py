@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ..errors import Busy, SourceChanged, SourceNotFound
+from ..errors import SourceChanged, SourceNotFound
+from ..system_errors import is_passing, passing_errors_are_busy
 
 # Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
 _OPEN_FLAGS = (
@@ -29,9 +30,6 @@ _FOLDER_FLAGS = (
 )
 # A part of the path is gone, has become a link, or is no link any more.
 _REPLACED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL}
-
-# Errors that say nothing about the file. ESTALE does not exist on Windows.
-_PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", None)}
 
 # What older versions of this package rendered wrongly, by the extension of the source. The words are part of the cache
 # keys, so that everything made of such sources is made again. The others keep their keys.
@@ -84,24 +82,25 @@ class Source:
 
         Raises:
             SourceNotFound: If the file may not be read, or is not a regular file.
-            Busy: If it cannot be opened at the moment, for example because this process has no descriptors left.
+            Busy: If it cannot be opened or read now, for example because this process has no descriptors left.
             SourceChanged: If the file is gone, is another version, changes during the block, or if a link on its path
                 leads out of *root* since it was found. This error replaces an error of the block.
         """
-        descriptor = self._opened()
-        try:
-            before = self._checked(descriptor)
+        with passing_errors_are_busy(self.ref):
+            descriptor = self._opened()
             try:
-                yield descriptor
+                before = self._checked(descriptor)
+                try:
+                    yield descriptor
+                finally:
+                    # Check after an error, too: the file may only look broken because it is being written. Removing or
+                    # replacing the file also sets its change time, but then the descriptor still reads the old version,
+                    # which has no name any more.
+                    after = self._checked(descriptor)
+                    if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
+                        raise SourceChanged(self.ref, "changed while it was read")
             finally:
-                # Check after an error, too: the file may only look broken because it is being written. Removing or
-                # replacing the file also sets its change time, but then the descriptor still reads the old version,
-                # which has no name any more.
-                after = self._checked(descriptor)
-                if after.st_ctime_ns != before.st_ctime_ns and after.st_nlink > 0:
-                    raise SourceChanged(self.ref, "changed while it was read")
-        finally:
-            os.close(descriptor)
+                os.close(descriptor)
 
     def _opened(self) -> int:
         try:
@@ -113,9 +112,9 @@ class Source:
         except OSError as error:
             if error.errno in _REPLACED:
                 raise SourceChanged(self.ref, "gone since it was found") from None
-            if error.errno in _PASSING:
-                raise Busy(f"{self.ref!r} cannot be opened now: {error.strerror}") from None
-            raise SourceNotFound(self.ref, error.strerror or str(error)) from None
+            if is_passing(error):
+                raise
+            raise unreadable(self.ref, self.path, error) from None
 
     def _checked(self, descriptor: int) -> os.stat_result:
         status = os.fstat(descriptor)
@@ -124,6 +123,14 @@ class Source:
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.mtime_ns):
             raise SourceChanged(self.ref, "not the version that was asked for")
         return status
+
+
+def unreadable(ref: str, path: str, error: OSError) -> SourceNotFound:
+    """Return the error for *path*, the file of the source *ref* or a folder above it, which *error* keeps us from."""
+    if not isinstance(error, PermissionError):
+        return SourceNotFound(ref, f"{path} cannot be read: {error.strerror or error}")
+    user = f"runs as user {os.geteuid()}, who" if hasattr(os, "geteuid") else "runs as a user who"
+    return SourceNotFound(ref, f"this process {user} may not read {path}. Change its owner or its mode")
 
 
 def _open_below(root: str, path: str) -> int:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
+from conftest import Start, share
 
 from bench.parts.bound import MEAN_BYTES, MTIME_NS, hits, key_of, size_of
 from bench.workload import lru_hits, zipf
@@ -193,12 +193,12 @@ def read_until_told(folder: str, count: str, seed: str) -> None:
 
 
 @posix
-def test_four_processes_write_twenty_times_the_cap_and_never_exceed_it(tmp_path: Path, elsewhere: Start) -> None:
+def test_four_processes_write_many_times_the_cap_and_never_exceed_it(tmp_path: Path, elsewhere: Start) -> None:
     folder = str(tmp_path / "cache")
     bystander = Path(folder) / "front" / "5a" / "logo.png"
     bystander.parent.mkdir(parents=True)
     bystander.symlink_to("../../5a/gone")
-    count = 20 * CAP // MEAN_BYTES
+    count = share(20, 5) * CAP // MEAN_BYTES
     writers = [elsewhere(write_a_part, folder, first, count) for first in range(WRITERS)]
     readers = [elsewhere(read_until_told, folder, count, seed) for seed in range(2)]
     until(lambda: os.path.isdir(os.path.join(folder, "tmp")), "the first writer has begun")
@@ -230,7 +230,7 @@ def test_killed_writers_leave_whole_entries_right_counts_and_no_litter(tmp_path:
     begins = itertools.count(1_000_000, 1_000_000)
     running = [elsewhere(write_until_killed, folder, next(begins)) for _ in range(WRITERS)]
     largest = 0.0
-    for _ in range(20):
+    for _ in range(share(20, 4)):
         killed = running.pop(0)
         assert killed.stdout is not None
         killed.stdout.readline()
@@ -273,8 +273,8 @@ def test_threads_of_a_private_folder_write_without_an_error(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("exponent", [0.9, 1.0])
 def test_as_many_requests_are_hits_as_with_a_true_lru(tmp_path: Path, exponent: float) -> None:
-    count = 3000
-    requests = list(itertools.islice(zipf(count, exponent, 7), 12_000))
+    count = share(3000, 3)
+    requests = list(itertools.islice(zipf(count, exponent, 7), 4 * count))
     sizes = [size_of(number, SMALL_MEAN_BYTES) for number in range(count)]
     cap = sum(sizes) // 10
     content = partial(content_of, mean=SMALL_MEAN_BYTES)
@@ -449,7 +449,7 @@ def go_on_after(damage: str, folder: str) -> None:
     with Warned() as warnings:
         DAMAGES[damage](os.path.join(folder, "locks", "sizes"))
         shares = []
-        for start in range(20_000, 20_400, 10):
+        for start in range(20_000, 20_000 + share(400, 4), 10):
             for cache, first in zip(caches, (start, start + 5), strict=True):
                 write(cache, range(first, first + 5), SMALL_MEAN_BYTES)
             shares.append(held_in(folder) / SMALL_CAP)

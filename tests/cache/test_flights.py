@@ -34,6 +34,12 @@ def test_a_flight_that_is_over_is_forgotten() -> None:
     assert flights.join(KEY, lambda: "second", PATIENCE_SECONDS) == "second"
 
 
+def test_a_second_thread_does_not_lead() -> None:
+    flights: Flights[str] = Flights()
+    assert flights.lead(KEY, lambda: str(flights.lead(KEY, lambda: "second"))) == "None"
+    assert flights.lead(KEY, lambda: "third") == "third"
+
+
 def test_a_flight_for_one_thing_does_not_hold_up_another() -> None:
     flights: Flights[str] = Flights()
     assert flights.join(KEY, lambda: flights.join(STRANGER, lambda: "inner", PATIENCE_SECONDS), 0.1) == "inner"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import json
 import os
 import re
@@ -190,6 +192,23 @@ def test_a_full_disk_costs_the_cache_and_one_warning(elsewhere: Start, tmp_path:
     assert absent
 
 
+def test_a_disk_that_is_found_full_only_when_a_file_is_closed_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    class Remote(io.FileIO):
+        def close(self) -> None:
+            if not self.closed:
+                super().close()
+                raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fdopen", Remote)
+    cache = disk_cache(tmp_path / "cache")
+    assert tried(cache, KEY, KEY) == [UNSTORED] * 2
+    assert kept(cache) is None
+    assert temporary_files(cache) == []
+    assert len(warned) == 1, warned
+
+
 def test_a_file_in_the_place_of_the_folder_costs_the_cache_and_one_warning(tmp_path: Path, warned: list[str]) -> None:
     (tmp_path / "cache").write_text("a file")
     assert tried(disk_cache(tmp_path / "cache"), KEY, KEY, STRANGER) == [UNSTORED] * 3
@@ -197,14 +216,14 @@ def test_a_file_in_the_place_of_the_folder_costs_the_cache_and_one_warning(tmp_p
     assert (tmp_path / "cache").read_text() == "a file"
 
 
-@pytest.mark.parametrize("inner", ["tmp", "locks", KEY[0][:2]])
-def test_a_file_in_the_place_of_an_inner_folder_costs_one_warning(
-    tmp_path: Path, inner: str, warned: list[str]
+@pytest.mark.parametrize(("inner", "warnings"), [("tmp", 1), (KEY[0][:2], 1), ("locks", 2)])
+def test_a_file_in_the_place_of_an_inner_folder_costs_one_warning_for_each_loss(
+    tmp_path: Path, inner: str, warnings: int, warned: list[str]
 ) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / inner).write_text("a file")
     assert [right for right, _ in tried(disk_cache(tmp_path / "cache"), KEY, KEY, NEIGHBOUR)] == [RIGHT] * 3
-    assert len(warned) == 1, warned
+    assert len(warned) == warnings, warned
 
 
 @posix

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,48 @@ def test_a_lock_that_is_held_is_not_had_within_the_timeout(tmp_path: Path, warne
         with FileLocks(str(tmp_path), 0.1).hold("beef00") as of_another_stripe:
             assert of_another_stripe
     assert len(warned) == 1
+
+
+def test_names_that_share_a_file_do_not_wait_for_each_other(tmp_path: Path, warned: list[str]) -> None:
+    locks, others = (FileLocks(str(tmp_path), 0.1) for _ in range(2))
+    one, other = "abc111222", "abc333444"
+    with locks.hold(one) as first, others.hold(other) as second:
+        assert (first, second) == (True, True)
+        with locks.hold(other) as again, others.attempt(one) as free:
+            assert (again, free) == (False, False)
+    with locks.hold(other) as kept:  # in the file that it prefers
+        assert kept
+    assert len(warned) == 1
+
+
+def test_a_name_is_locked_once_though_its_first_file_becomes_free(tmp_path: Path, warned: list[str]) -> None:
+    locks, others = (FileLocks(str(tmp_path), 0.1) for _ in range(2))
+    with ExitStack() as first:
+        first.enter_context(locks.hold("abc111222"))
+        second = ExitStack()
+        assert second.enter_context(others.hold("abc333444"))
+    with second, locks.attempt("abc333444") as free, locks.hold("abc333444") as held:
+        assert (free, held) == (False, False)
+    with locks.attempt("abc333444") as free:
+        assert free
+    assert len(warned) == 1
+
+
+def test_the_name_of_a_holder_that_was_killed_holds_nobody_up(tmp_path: Path, warned: list[str]) -> None:
+    for name in ("abc", "333"):
+        (tmp_path / f"{name}.lock").write_text("abc333444")
+    for name in ("abc333444", "abc555666", "abc333444"):
+        with FileLocks(str(tmp_path), 0.0).hold(name) as held:
+            assert held
+    assert warned == []
+
+
+def test_an_attempt_where_nothing_can_be_locked_is_free(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_text("not a folder")
+    warnings: list[OSError] = []
+    with FileLocks(str(tmp_path / "locks"), 0.1, warnings.append).attempt("c0ffee") as free:
+        assert free
+    assert len(warnings) == 1
 
 
 @posix

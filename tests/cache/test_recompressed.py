@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -85,3 +86,32 @@ def test_a_disk_that_takes_nothing_leaves_the_entry(
     assert smaller.is_final(KEY) is False
     assert temporary_files(smaller) == []
     assert len(warned) == 1
+
+
+@pytest.mark.parametrize("call", ["chmod", "fsync"])
+def test_without_modes_or_syncing_an_entry_is_final_for_this_process(
+    smaller: DiskCache, call: str, monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, call, refuse)
+    assert smaller.replace_with_smaller(KEY, b"small") == len(DATA) - len(b"small")
+    assert kept(smaller) == b"small"
+    assert smaller.is_final(KEY)
+    assert len(warned) == 1, warned
+    os.unlink(smaller.path(KEY))
+    made(smaller)
+    assert smaller.is_final(KEY) is False
+
+
+def test_data_that_cannot_be_synced_to_the_disk_replaces_nothing(
+    smaller: DiskCache, monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    assert smaller.replace_with_smaller(KEY, b"small") == 0
+    assert kept(smaller) == DATA
+    assert len(warned) == 1, warned

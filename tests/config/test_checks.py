@@ -19,7 +19,13 @@ Check = Callable[[str, Any], Any]
     ("check", "value", "used"),
     [
         (checks.text, "a", "a"),
-        (checks.optional_text, None, None),
+        (checks.optionally_one_of("a", "b"), None, None),
+        (checks.optionally_one_of("a", "b"), "b", "b"),
+        (checks.base_url, "https://cdn.example.com/site", "https://cdn.example.com/site"),
+        (checks.base_url, "//cdn.example.com", "//cdn.example.com"),
+        (checks.location, "/_images/", "/_images/"),
+        (checks.local_path, "errors/.missing.png", "errors/.missing.png"),
+        (checks.header_value, "https://example.com", "https://example.com"),
         (checks.texts, "a", ("a",)),
         (checks.optional_texts, ["a", "b"], ("a", "b")),
         (checks.one_of("mtime", "hash"), "hash", "hash"),
@@ -68,7 +74,14 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
         (checks.one_of("auto", "vips", "pillow"), "gd", "'auto', 'vips' or 'pillow'"),
         (checks.one_of("mtime", "hash"), "size", "'mtime' or 'hash'"),
         (checks.copies, "png", "'tiff', 'jpeg' or False"),
+        (checks.url_prefix, "https://a.example/img", "a path, such as '/images'. A host belongs into IMAGES_BASE_URL"),
+        (checks.url_prefix, "/<lang>/img", "a path, such as '/images'. A host belongs into IMAGES_BASE_URL"),
         (checks.flag, 1, "True or False"),
+        (checks.base_url, "cdn.example.com", "the beginning of a URL, such as 'https://cdn.example.com', or None"),
+        (checks.location, True, "an internal location of nginx, such as '/_images/', or None"),
+        (checks.local_path, "/missing.png", "a path in IMAGES_PATH, such as 'missing.png', or None"),
+        (checks.local_path, "https://example.com/a.png", "a path in IMAGES_PATH, such as 'missing.png', or None"),
+        (checks.header_value, "*\n", "the value of an HTTP header, such as '*', or None"),
         (checks.paths, 5, "a list of folders, such as ['static']"),
         (checks.optional_path, 5, "a folder, or None"),
         (checks.networks, ["10.0.0.1/8"], "networks such as '10.0.0.0/8' (10.0.0.1/8 has host bits set)"),
@@ -77,15 +90,15 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
         (checks.count, 0, "a whole number, at least 1"),
         (checks.count, True, "a whole number, at least 1"),
         (checks.count_from_zero, -1, "a whole number, at least 0"),
-        (checks.widths, "320", "a list of widths in pixels"),
+        (checks.widths, "320", "a list of widths in pixels, such as [320, 640], or None"),
         (checks.seconds, -1, "seconds (0 and up) or a timedelta"),
         (checks.some_seconds, 0, "more than 0 seconds"),
-        (checks.size, "much", "bytes, or a string such as '2GB'"),
-        (checks.share, 1, "a share, from 0 to less than 1"),
+        (checks.size, "much", "a whole number of bytes, or a string such as '2GB'"),
+        (checks.share, 1, "a share such as 0.25, from 0 to less than 1"),
         (checks.headroom, 5, "a number from 1 to 4"),
         (checks.some_formats(("jpeg", "png")), ["gif"], "a list of some of jpeg, png"),
         (checks.some_formats(("jpeg", "png")), [], "a list of some of jpeg, png"),
-        (checks.negotiable, ["avif", "avif"], "a list of some of avif, webp, the best first"),
+        (checks.negotiable, ["avif", "avif"], "a list of some of avif, webp, the best first, such as ['webp']"),
         (checks.quality, 101, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 75, 'avif': 55}"),
         (checks.quality, {"png": 75}, "only formats that have a quality; png has none"),
         (checks.presets, {"a": 5}, "options by name, as in {'avatar': {'width': 96, 'height': 96, 'mode': 'crop'}}"),
@@ -94,7 +107,15 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
 def test_an_error_names_the_key_and_the_value_and_what_was_expected(check: Check, value: Any, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check("IMAGES_KEY", value)
-    assert str(caught.value) == f"IMAGES_KEY = {value!r}: expected {expected}."
+    assert caught.value.faults == (f"IMAGES_KEY = {value!r}: expected {expected}.",)
+    assert str(caught.value).endswith("If such a key is your application's own, rename it.")
+
+
+def test_a_long_value_is_shortened_in_the_error() -> None:
+    with pytest.raises(ConfigError) as caught:
+        checks.presets("IMAGES_PRESETS", ["a preset"] * 1000)
+    assert "['a preset', " in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("value", [["hidden", 5], {"hidden": 5}.items(), 5, True, object])

@@ -13,7 +13,8 @@ from flask_images_vips.engines import abilities
 from flask_images_vips.engines.abilities import abilities_of
 from flask_images_vips.engines.encoder_settings import settings_of
 from flask_images_vips.engines.vips import abilities as vips
-from flask_images_vips.formats import INPUTS
+from flask_images_vips.engines.vips.installed import REINSTALL
+from flask_images_vips.formats import ALL_INPUTS
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_each_library_is_named_with_its_version_and_its_formats() -> None:
     assert libraries["pillow"]["version"] == PIL.__version__
     for engine, library in libraries.items():
         assert {*library["outputs"]} <= {*settings_of(engine)}
-        assert {*library["inputs"]} <= {*INPUTS, "svg"}
+        assert {*library["inputs"]} <= {*ALL_INPUTS, "svg"}
         assert {"jpeg", "png", "gif", "webp"} <= {*library["outputs"]} & {*library["inputs"]}
 
 
@@ -52,10 +53,10 @@ def test_a_library_that_cannot_be_used_has_a_problem(monkeypatch: pytest.MonkeyP
     assert abilities_of("vips")["libraries"]["vips"]["problem"] == "libvips 8.1.0 is older than 8.14"
 
 
-def test_another_libvips_than_that_of_the_wheel_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not abilities_of("auto")["libraries"]["vips"]["note"]
-    monkeypatch.setattr(vips, "is_overwritten", lambda: True)
-    assert vips.REINSTALL in abilities_of("auto")["libraries"]["vips"]["note"]
+@pytest.mark.parametrize("overwritten", [False, True])
+def test_another_libvips_than_that_of_the_wheel_is_noted(overwritten: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vips, "is_overwritten", lambda: overwritten)
+    assert (REINSTALL in abilities_of("auto")["libraries"]["vips"]["note"]) is overwritten
 
 
 @pytest.mark.parametrize("engine", ["auto", "vips"])

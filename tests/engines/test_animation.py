@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import pyvips
-from conftest import cached_files, fetch, url_of
+from conftest import cached_files, fetch, gradient, url_of
 from flask import Flask
 from PIL import Image, ImageDraw
 
@@ -27,6 +27,7 @@ from flask_images_vips.engines.engine import Engine
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 from flask_images_vips.formats import FORMATS, choose
 from flask_images_vips.geometry import Size, plan
+from flask_images_vips.headers.read import read_header
 from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.local import LocalSources
@@ -171,7 +172,7 @@ def test_the_shortest_delays_are_kept_or_written_as_browsers_show_them(
 
 
 class Part(NamedTuple):
-    """A part of a GIF's canvas, as indices of `PALETTE`; *clear* is the index that shows what lies below."""
+    """A part of a GIF's canvas, as indices of `PALETTE`; *clear* is the index that shows what lies below, or -1."""
 
     left: int
     top: int
@@ -193,7 +194,9 @@ def gif(size: Size, parts: Sequence[Part], loop: int = 0) -> bytes:
     data += b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", loop) + b"\0"
     for part in parts:
         height, width = part.pixels.shape
-        data += b"\x21\xf9\x04" + struct.pack("<BHB", part.disposal << 2 | 1, part.hundredths, part.clear) + b"\0"
+        has_clear = part.clear >= 0
+        data += b"\x21\xf9\x04" + struct.pack("<BH", part.disposal << 2 | has_clear, part.hundredths)
+        data += bytes([max(part.clear, 0), 0])
         data += b"," + struct.pack("<HHHHB", part.left, part.top, width, height, 0)
         data += _as_codes(part.pixels.astype(np.uint8).tobytes())
     return data + b";"
@@ -214,8 +217,9 @@ def composed(size: Size, parts: Sequence[Part]) -> list[Image.Image]:
         before = canvas.copy()
         height, width = part.pixels.shape
         area = canvas[part.top : part.top + height, part.left : part.left + width]
-        seen = part.pixels != part.clear
-        area[seen] = PALETTE[part.pixels][seen]
+        pixels = part.pixels[: area.shape[0], : area.shape[1]]
+        seen = pixels != part.clear
+        area[seen] = PALETTE[pixels][seen]
         frames.append(Image.fromarray(canvas.copy()))
         if part.disposal == 2:
             area[:] = 0
@@ -260,6 +264,44 @@ def test_parts_that_say_nothing_of_their_disposal_stay(seed: int, tmp_path: Path
     made = shown(render(ENGINES["vips"](), tmp_path / "a.gif", format="webp", lossless=True))
     for frame, reference in zip(made.frames, composed(CANVAS, parts), strict=True):
         assert psnr(frame, reference) == 99
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_no_part_covers_is_clear_without_a_clear_colour_too(engine: Engine, seed: int, tmp_path: Path) -> None:
+    parts = [part._replace(clear=-1) for part in scattered(seed, (1, 2, 3))][seed % 2 :]
+    parts.insert(2, parts[1]._replace(left=CANVAS.width - 3, top=CANVAS.height - 2))  # leaves the canvas
+    path, references = tmp_path / "a.gif", composed(CANVAS, parts)
+    path.write_bytes(gif(CANVAS, parts))
+    made = shown(render(engine, path, format="webp", lossless=True))
+    for frame, reference in zip(made.frames, references, strict=True):
+        assert psnr(frame, reference) == 99
+    with path.open("rb") as file:
+        assert engine.header(file.fileno(), "a.gif").alpha
+        assert read_header(file.fileno(), "a.gif", auto_orient=True).alpha  # type: ignore[union-attr]
+
+
+def test_the_first_part_may_leave_a_margin_that_is_clear(engine: Engine, make_app: MakeApp, static: Path) -> None:
+    part = Part(10, 5, np.full((20, 20), 3), 10, 0, -1)
+    (static / "a.gif").write_bytes(gif(CANVAS, [part]))
+    gradient((40, 30)).save(static / "b.png")
+    (reference,) = composed(CANVAS, [part])
+    app = make_app(IMAGES_ENGINE=engine.name)
+    for wishes, shift in (({}, 0), ({"trim": 1}, 10)):
+        made = fetch(app, "a.gif", format="png", **wishes).convert("RGBA")
+        assert made.size == ((20, 20) if shift else CANVAS)
+        assert psnr(made, reference.crop((shift, shift // 2, shift + made.width, shift // 2 + made.height))) == 99
+    half = fetch(app, "a.gif", format="png", width=20).convert("RGBA")
+    assert half.getpixel((1, 1))[3] == 0  # type: ignore[index]
+    marked = fetch(app, "b.png", watermark="a.gif,center,0,1,1").convert("RGB")
+    assert marked.getpixel((1, 1)) == fetch(app, "b.png").convert("RGB").getpixel((1, 1))
+
+
+def test_frames_that_leave_their_screen_far_are_refused(engine: Engine, tmp_path: Path) -> None:
+    data = gif(CANVAS, scattered(1, (1,), 2))
+    at = data.rindex(b",") + 5
+    (tmp_path / "a.gif").write_bytes(data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :])
+    with (tmp_path / "a.gif").open("rb") as file, pytest.raises(LimitExceeded, match="frames of the GIF cover"):
+        engine.header(file.fileno(), "a.gif")
 
 
 def test_a_turned_webp_is_turned_frame_by_frame(engine: Engine, tmp_path: Path) -> None:

@@ -197,6 +197,15 @@ def odd_tiffs() -> dict[str, bytes]:
             t324=(4, [256 * number for number in range(tiles)]),
             t325=(4, [256] * tiles),
         ),
+        "planes of 16 bits": tiff(
+            np.moveaxis(pixels.astype("<u2") * 257, 2, 0).tobytes(),
+            SIZE,
+            2,
+            [16] * 3,
+            t284=(3, [2]),
+            t273=(4, [2 * grey.size * number for number in range(3)]),
+            t279=(4, [2 * grey.size] * 3),
+        ),
         "no alpha": tiff(np.dstack([pixels, full // 5]).tobytes(), SIZE, 2, [8] * 4, t338=(3, [0])),
         "five bands": tiff(np.dstack([pixels, full, full // 5]).tobytes(), SIZE, 2, [8] * 5, t338=(3, [2, 0])),
         "old-style jpeg": tiff(

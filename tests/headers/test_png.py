@@ -10,6 +10,7 @@ import pytest
 
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
+from flask_images_vips.headers import png
 from flask_images_vips.headers.header import FileHeader
 from headers.containers import exif, png_of
 from headers.drawn import read
@@ -96,3 +97,25 @@ def test_rare_kinds_are_left_to_the_engines(data: bytes, tmp_path: Path) -> None
 def test_a_bomb_of_chunks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LimitExceeded, match="chunks"):
         header_of(png_of(ihdr(), *[(b"tEXt", b"a\0b")] * 100_000, PIXELS), tmp_path)
+
+
+GOOD = png_of(ihdr(), (b"tEXt", b"a"), PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (GOOD, None),
+        (GOOD + b"behind", None),
+        (b"GIF89a" + GOOD[6:], None),
+        (GOOD[:18] + b"x" + GOOD[19:], "the checksum of its chunk IHDR at byte 8 is wrong"),
+        (GOOD.replace(b"tEXta", b"tEXtb"), "the checksum of its chunk tEXt at byte 33 is wrong"),
+        (GOOD[:60], "the file ends within its chunk IDAT at byte 46"),
+        (GOOD[:33], "the file ends before its last chunk"),
+        (GOOD[:37] + b"\0\0" + GOOD[39:], "there is no chunk at byte 33"),
+    ],
+)
+def test_a_fault_of_its_chunks_is_named(data: bytes, fault: str | None, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    with (tmp_path / "a.png").open("rb") as file:
+        assert png.fault(file.fileno()) == fault

@@ -94,8 +94,10 @@ def test_mutants_end_in_a_header_or_a_refusal_after_few_small_reads(tmp_path: Pa
             ends["LimitExceeded"] += 1
         except UnreadableSource as error:
             ends["UnreadableSource"] += 1
+            own = [*reads]
             if not _is_refused_by_engines(path):
                 wrongly_refused.append((number, error, data[:30]))
+            reads[:] = own  # not those of the engines
         else:
             ends[type(header).__name__] += 1
             assert header is None or isinstance(header, FileHeader)
@@ -125,7 +127,7 @@ def test_the_size_is_upright_where_pictures_are_turned(tmp_path: Path) -> None:
 def test_only_the_formats_in_use_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     path.write_bytes(seeds()["gif"])
-    with path.open("rb") as file, pytest.raises(UnsupportedSource, match="gif is not among the formats in use"):
+    with path.open("rb") as file, pytest.raises(UnsupportedSource, match="the file is a GIF image; expected"):
         read_header(file.fileno(), "a.gif", auto_orient=True, inputs=["jpeg", "png"])
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from flask_images_vips.errors import LimitExceeded
 from flask_images_vips.headers.scans import MAX_SCANS, check_scans
-from headers.containers import saved, segment
+from headers.containers import page, saved, segment, tiff
 from headers.drawn import picture
 
 JPEG = saved(picture("RGB", (40, 30)), "JPEG", progressive=True)
@@ -27,6 +27,19 @@ def test_scans_are_counted_in_all_of_the_file(components: int, gap: int, tmp_pat
     check(b"\xff\xd8" + scan * MAX_SCANS, tmp_path / "a")
     with pytest.raises(LimitExceeded, match="scans"):
         check(b"\xff\xd8" + scan * (MAX_SCANS + 1), tmp_path / "a")
+
+
+def test_scans_in_tiles_count_by_the_pixels_of_a_tile(tmp_path: Path) -> None:
+    scan = segment(0xDA, b"\1\1\0\0\0\0")
+
+    def tiled(side: int, count: int) -> bytes:
+        tags = page(8000, 8000, t259=(3, [7]), t322=(4, [side]), t323=(4, [side]), t324=(4, [9]), t273=None)
+        return tiff(tags, following=scan * count)
+
+    check(tiled(1024, 8000), tmp_path / "a")
+    check(tiled(8000, MAX_SCANS), tmp_path / "a")
+    with pytest.raises(LimitExceeded, match="scans"):
+        check(tiled(8000, MAX_SCANS + 1), tmp_path / "a")
 
 
 def test_other_files_pass(tmp_path: Path) -> None:

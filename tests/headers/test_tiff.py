@@ -107,7 +107,10 @@ def test_rare_kinds_are_left_to_the_engines(data: bytes, tmp_path: Path) -> None
     [
         (page(5000, 5000, samples=33, depth=8, t338=(3, [0] * 30)), "samples"),
         (page(1, 300_000, t273=(4, [1000] * 300_000), t278=(4, [1]), t279=(1, [1] * 300_000)), "strips"),
+        (page(5000, 5000, samples=20, depth=16, t338=(3, [0] * 17)), "bytes per pixel"),
+        (page(7000, 7000, samples=32, t284=(3, [2]), t338=(3, [0] * 29)), "strips of"),
         (page(100, 100, t322=(3, [20_000]), t323=(3, [20_000]), t324=(4, [1000]), t273=None), "tile"),
+        (page(9, 9, samples=4, depth=64, t322=(3, [4096]), t323=(3, [4096]), t324=(4, [9]), t273=None), "tile"),
         ({**page(40, 30), **{number: (4, [1]) for number in range(60_000, 61_000)}}, "tags"),
     ],
 )

@@ -258,7 +258,8 @@ def test_conditions_that_change_while_the_process_runs_take_the_links_away(folde
     secret[0] = "new"
     door.renew()
     assert links(folder) == []
-    door.link(before, entry, (SOURCE,), public=True, settled=True, confirm=lambda: True)  # of a request that began before
+    # Of a request that began before.
+    door.link(before, entry, (SOURCE,), public=True, settled=True, confirm=lambda: True)
     assert links(folder) == []
     link(door, entry)
     assert len(links(folder)) == 1

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: links, 
 def orders(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Orders]]:
     """The state machine, and an nginx with a server for each place of the door. Their application tells that it was
     asked."""
-    monkeypatch.setattr("flask_images_vips.wiring.outdated", list)  # half of the time that an application takes to start
+    # This takes half of the time in which an application starts.
+    monkeypatch.setattr("flask_images_vips.wiring.outdated", list)
     needs("nginx", NGINX, "apt-get install nginx-light")
     with open_folder() as folder, contextlib.closing(listening()) as listener:
         port = listener.getsockname()[1]

@@ -79,9 +79,8 @@ def test_an_unknown_preset_names_the_nearest(site: Flask) -> None:
 def test_what_can_be_no_preset_is_an_error_of_the_configuration(
     make_app: Any, config: dict[str, Any], message: str
 ) -> None:
-    app = make_app(**config)
-    with app.test_request_context(), pytest.raises(ConfigError, match=message):
-        resized_img_src("a.png")
+    with pytest.raises(ConfigError, match=message):
+        make_app(**config).test_client().get("/")
 
 
 @pytest.mark.parametrize(
@@ -182,3 +181,20 @@ def test_presets_alone_are_served_in_every_markup_and_wherever_the_subject_is(ma
         urls = set(re.findall(r"/imgsizer/[^ \",]+", page))
         assert urls
         assert {app.test_client().get(url).status_code for url in urls} == {200}
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_denser_picture_is_offered_only_if_a_preset_allows_it(
+    make_app: Any, draw: Any, caplog: Any, dense: bool
+) -> None:
+    draw("a.jpg", (640, 480))
+    presets = {"avatar": AVATAR, "dense": {"width": 48, "height": 48, "mode": "crop", "quality": 60}}
+    app = make_app(IMAGES_PRESETS=presets if dense else {"avatar": AVATAR}, IMAGES_ONLY_PRESETS=True)
+    with app.test_request_context():
+        found = resized_img_attrs("a.jpg", preset="avatar", hidpi=2)
+        assert (found["width"], found["height"], found["data-hidpi-scale"]) == (24, 24, 2 if dense else False)
+        assert found["src"] == resized_img_src("a.jpg", preset="dense" if dense else "avatar")
+    assert app.test_client().get(found["src"]).status_code == 200
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == (not dense)
+    assert dense or "hidpi=2 has no effect on 'a.jpg': options='w=48&h=48&m=crop&q=60': expected" in lines[0]

@@ -50,11 +50,11 @@ def test_texts_are_read(kind: Any, texts: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("kind", "texts", "expected"),
     [
-        (Integer(1), ["0", "x"], "a whole number, at least 1"),
-        (Integer(1, 100, clamped=True), ["0", "1.5"], "1 to 100"),
-        (Integer(2, 5), ["1", "6"], "2 to 5"),
+        (Integer(1), ["0", "x"], "a whole number of at least 1"),
+        (Integer(1, 100, clamped=True), ["0", "1.5"], "a whole number from 1 to 100"),
+        (Integer(2, 5), ["1", "6"], "a whole number from 2 to 5"),
         (Number(0.01, 1), ["0", "1.1", "x"], "a number from 0.01 to 1"),
-        (Number(0.3, 100, or_zero=True), ["0.2", "101", "inf"], "0, or 0.3 to 100"),
+        (Number(0.3, 100, or_zero=True), ["0.2", "101", "inf"], "0, or a number from 0.3 to 100"),
         (Side, ["-1", "2.5"], "a whole number of pixels"),
         (Rotation, ["45", "360"], "0, 90, 180 or 270"),
         (Threshold, ["256", "maybe"], "a threshold of 1 to 255, or true"),

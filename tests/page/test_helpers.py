@@ -61,6 +61,7 @@ def test_a_missing_picture_leaves_a_valid_tag_and_one_line(page: Flask, helper: 
         "{{ resized_img_src('a.png', watermark='http://[x') }}",
         "{{ resized_img_src('a.png', background=(1.0, 2.5, 3)) }}",
         "{{ resized_img_src('a.png', border=()) }}",
+        "{{ resized_img_src('a.png', download=bytes_of_latin_1) }}",
         "{{ resized_img_src('a.png', expires=infinite) }}",
         "{{ resized_img_tag('a.png', layout='fixed', width=10, sizes=400) }}",
     ],
@@ -68,7 +69,9 @@ def test_a_missing_picture_leaves_a_valid_tag_and_one_line(page: Flask, helper: 
 def test_no_value_of_an_option_ends_a_page(app: Flask, draw: Any, template: str) -> None:
     draw("a.png")
     with app.test_request_context():
-        assert "/imgsizer/a.png" in render_template_string(template, infinite=float("inf"))
+        assert "/imgsizer/a.png" in render_template_string(
+            template, infinite=float("inf"), bytes_of_latin_1="\udce9.png"
+        )
 
 
 @pytest.mark.usefixtures("page")
@@ -138,3 +141,29 @@ def test_all_markup_is_right_with_and_without_autoescape_and_with_safe() -> None
         assert "&amp;amp;" not in plain
         assert render_template_string(f"{{{{ {call}|safe }}}}") == plain
         assert render_template_string(f"{{% autoescape false %}}{{{{ {call} }}}}{{% endautoescape %}}") == plain
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ tag|replace('<img', '<img alt=\"x\"')|safe }}", '<img alt="x"{}'),
+        ("{{ ('<p>' + tag + '</p>')|safe }}", "<p><img{}</p>"),
+        ("{{ ('<p>' ~ tag ~ '</p>')|safe }}", "<p><img{}</p>"),
+        ("{{ ['<p>', tag, '</p>']|join|safe }}", "<p><img{}</p>"),
+        ("{{ '<p>%s</p>'|format(tag)|safe }}", "<p><img{}</p>"),
+    ],
+)
+def test_a_site_may_change_the_tag_as_a_string(make_app: Any, draw: Any, template: str, expected: str) -> None:
+    draw("a.png")
+    with make_app().test_request_context():
+        tag = resized_img_tag("a.png", width=9)
+        assert isinstance(tag, Markup)
+        assert render_template_string("{{ tag }}", tag=tag) == tag
+    with make_app(IMAGES_MARKUP=False).test_request_context():
+        plain = resized_img_tag("a.png", width=9)
+        assert type(plain) is str
+        assert plain == str(tag)
+        assert render_template_string(template, tag=plain) == expected.format(plain.removeprefix("<img"))
+        assert render_template_string("{{ '<p>' + tag }}", tag=plain) == html.escape("<p>" + plain).replace(
+            "&quot;", "&#34;"
+        )

@@ -12,7 +12,7 @@ from werkzeug.routing import BuildError
 
 from flask_images_vips import Images, resized_img_size, resized_img_src, resized_img_tag
 from flask_images_vips.errors import ConfigError
-from flask_images_vips.page.links import _report_unknown, find, url_builder
+from flask_images_vips.page.links import find, url_builder
 
 
 @pytest.mark.usefixtures("page")
@@ -29,28 +29,34 @@ def test_url_for_builds_image_urls() -> None:
             url_for(unknown, filename="a.png")
 
 
+@pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize(
     ("name", "hint"), [("widht", "; did you mean width?"), ("prest", "; did you mean preset?"), ("zzz", "")]
 )
-def test_an_unknown_keyword_stays_in_the_url_with_one_warning(page: Flask, name: str, hint: str, caplog: Any) -> None:
-    _report_unknown.cache_clear()
+def test_an_unknown_keyword_stays_in_the_url_with_a_warning(
+    page: Flask, debug: bool, name: str, hint: str, caplog: Any
+) -> None:
+    page.debug = debug
     for _ in range(2):
         assert f"&{name}=9&" in resized_img_src("a.png", width=8, **{name: 9}).replace("?", "&")
         resized_img_size("a.png", **{name: 9})
         url_for("images.crop", filename="a.png", **{name: 9})
         resized_img_tag("a.png", alt="x", **{name: 9})
-    assert [record.getMessage() for record in caplog.records] == [
-        f"unknown image option {name} is put into the URL unchanged{hint}"
-    ]
+    messages = [record.getMessage().partition(f" in {__file__}, line ") for record in caplog.records]
+    helpers = ["resized_img_src", "resized_img_size", "url_for", "resized_img_tag"] * 2
+    assert [helper for helper, _, _ in messages] == (helpers if debug else helpers[:1])
+    assert {rest.partition(": ")[2] for _, _, rest in messages} == {
+        f"{name}='9' has no effect: expected the name of an option{hint}"
+    }
 
 
 @pytest.mark.usefixtures("page")
 def test_no_other_keyword_is_warned_of(caplog: Any) -> None:
-    _report_unknown.cache_clear()
     resized_img_tag(
         "a.png", width=8, alt="x", class_="y", data_z=1, hidpi=2, hidpi_quality=4, external=True, onclick=""
     )
     resized_img_src("a.png", w=8, q=4, widht=None, _anything=1, version="x", scheme="https", external=True)
+    resized_img_size("a.png", width=0, height=9, version="x", external=True, preset=None)
     assert not caplog.records
 
 

@@ -172,3 +172,32 @@ def test_no_colour_stands_behind_a_picture_that_does_not_look_like_it() -> None:
     for changed in ({"rotate": 90}, {"brightness": 2}, {"region": (0, 0, 0.5, 0.5)}, {"padding": 5}):
         style = resized_img_attrs("wide.jpg", width=200, placeholder="color", **changed)["style"]
         assert "background" not in style, changed
+
+
+@pytest.mark.parametrize(
+    ("keywords", "lines"),
+    [
+        ({"layout": "constrained"}, 1),
+        ({"layout": "fixed"}, 1),
+        ({"placeholder": "color"}, 1),
+        ({"layout": "fixed", "densities": [1, 2]}, 1),
+        ({"layout": "full"}, 0),
+        ({"layout": "constrained", "width": 90}, 0),
+        ({"layout": "constrained", "height": 90}, 0),
+        ({"widths": [90, 300]}, 0),
+        ({"width": None}, 0),
+    ],
+)
+def test_a_layout_without_a_width_is_logged_with_what_to_do(
+    page: Flask, caplog: Any, keywords: dict[str, Any], lines: int
+) -> None:
+    for _ in range(2):
+        for helper in (resized_img_tag, resized_img_attrs, resized_picture_tag):
+            if keywords != {"width": None} or helper is not resized_picture_tag:
+                helper("wide.jpg", **keywords)
+    assert len(caplog.records) == lines
+    assert not lines or "shows 'wide.jpg' in its full size, 1600×800 pixels: pass its width" in caplog.text
+    page.debug = True
+    for _ in range(2):
+        resized_img_tag("wide.jpg", **keywords)
+    assert len(caplog.records) == 3 * lines

@@ -84,6 +84,15 @@ def test_where_a_wall_is_missing_renderers_go_on(runtime: Path, folder: Path, be
     assert lost in warnings[0]
 
 
+@pytest.mark.parametrize("error", ["EPERM", "EACCES", "ENOSYS", "ENOLCK"])
+def test_without_modes_times_and_locks_renderers_go_on(runtime: Path, folder: Path, error: str) -> None:
+    calls = "FLOCK, CHMOD, FCHMODAT, UTIMENSAT"
+    found = seen(folder, f"os.umask(0o077); refuse(*((each, errno.{error}) for each in ({calls})))")
+    assert found.statuses == [200] * 3
+    assert rendered_in_pool(found), found.warnings
+    assert sorted(line.partition(" cannot be ")[0] for line in found.warnings) == ["Locks", "Times"]
+
+
 @namespaces
 def test_without_proc_the_worker_renders(runtime: Path, folder: Path) -> None:
     statuses, warnings = seen(folder, command=mounted("umount -l /proc"))

@@ -65,6 +65,14 @@ def test_a_frame_that_is_decoded_as_a_whole_may_have_half_of_the_pixels() -> Non
         limit.check_source(Header(Size(400, 200), "gif", whole=True))
 
 
+def test_a_side_may_not_be_so_long_that_a_few_rows_take_much_memory() -> None:
+    limits().check_source(Header(Size(100_000, 3), "png"))
+    limits(max_source_pixels=10**8).check_source(Header(Size(3, 200_000), "png"))
+    for size in (Size(100_001, 3), Size(3, 100_001)):
+        with pytest.raises(LimitExceeded, match="a side"):
+            limits().check_source(Header(size, "png"))
+
+
 @pytest.mark.parametrize(
     ("header", "options", "format", "frames"),
     [

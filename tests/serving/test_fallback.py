@@ -70,6 +70,47 @@ def test_in_debug_a_missing_picture_is_drawn_with_its_path_and_size(make_app: An
     assert app.test_client().get(url, headers=ASKS_FOR_IMAGES).mimetype == "text/plain"
 
 
+@pytest.mark.parametrize(
+    ("keywords", "status", "text"),
+    [
+        ({"widht": 100}, 200, "widht=&#39;100&#39;: expected the name of an option; did you mean width?"),
+        ({"width": 0}, 200, "width=&#39;0&#39;: expected 1 or more"),
+        ({"width": 0, "height": 20}, 200, None),
+        ({"width": 20, "blur": ""}, 200, None),
+        ({"width": 20, "rotate": "auto"}, 200, "rotate=&#39;auto&#39;: expected 0, 90, 180 or 270"),
+        ({"width": 20, "mode": "fill"}, 400, "mode=&#39;fill&#39;: expected one of"),
+        ({"width": 9999, "enlarge": True}, 422, "(IMAGES_MAX_OUTPUT_PIXELS)"),
+    ],
+)
+def test_in_debug_a_page_shows_which_option_is_wrong(
+    make_app: Any, draw: Any, caplog: Any, keywords: dict[str, Any], status: int, text: str | None
+) -> None:
+    draw("a.png", (64, 48))
+    app = make_app()
+    with app.test_request_context():
+        url = resized_img_src("a.png", **keywords)
+    for debug, asks in ((False, ASKS_FOR_IMAGES), (True, {"Accept": "*/*"})):
+        app.debug = debug
+        response = app.test_client().get(url, headers=asks)
+        assert (response.status_code, response.mimetype) == (status, "image/png" if status == 200 else "text/plain")
+    for _ in range(2):
+        caplog.clear()
+        response = app.test_client().get(url, headers=ASKS_FOR_IMAGES)
+        if text is None:
+            assert (response.status_code, response.mimetype) == (200, "image/png")
+            continue
+        assert (response.status_code, response.mimetype) == (400 if status == 200 else status, "image/svg+xml")
+        assert response.headers["Cache-Control"] == "no-store"
+        assert text in re.sub(r"</text><text[^>]*>", " ", response.text)
+        assert len(caplog.records) == 1
+
+
+def test_a_url_that_is_not_signed_is_not_drawn(make_app: Any) -> None:
+    app = make_app()
+    app.debug = True
+    assert app.test_client().get("/imgsizer/a.png?widht=5", headers=ASKS_FOR_IMAGES).mimetype == "text/plain"
+
+
 def test_the_url_is_not_verified_again_for_its_fallback(
     make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,7 @@ def test_a_fallback_that_the_callback_refuses_leaves_the_text(
     response = app.test_client().get(url_of(app, "gone.png", width=20))
     assert (response.status_code, response.headers["Cache-Control"]) == (404, cache_control)
     assert (response.mimetype, response.text) == ("text/plain", "There is no such image.\n")
-    assert "IMAGES_FALLBACK = 'fallback.png' cannot be sent: 'fallback.png': refused by the application" in caplog.text
+    assert "IMAGES_FALLBACK = 'fallback.png' cannot be sent: the authorize callback " in caplog.text
 
 
 def test_a_refused_picture_has_no_fallback(make_guarded: Any) -> None:

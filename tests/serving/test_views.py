@@ -16,9 +16,12 @@ from conftest import all_renderers_taken, cached_files, fetch, signed, url_of
 from flask import Flask
 from PIL import Image
 
-from flask_images_vips import Images
+from flask_images_vips import Images, resized_img_size
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.cache.per_process import PerProcess
+from flask_images_vips.errors import ConfigError
 from flask_images_vips.options.options import Options
+from flask_images_vips.serving import views
 from flask_images_vips.urls import ImageUrl
 
 
@@ -82,7 +85,7 @@ def test_a_name_that_stands_twice_is_404(app: Flask, draw: Any) -> None:
     [
         {"width": "abc"},
         {"width": -5},
-        {"height": 50.7},
+        {"height": "50.7"},
         {"mode": "bogus"},
         {"background": "no colour"},
         {"transform": "MESH,1,2"},
@@ -129,6 +132,30 @@ def test_in_debug_the_body_says_why(app: Flask, draw: Any) -> None:
     assert "width='abc': expected" in app.test_client().get(url_of(app, "a.png", width="abc")).text
 
 
+def test_what_is_wrong_with_all_images_is_500_and_logged_once(
+    make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    abilities = pytest.importorskip("flask_images_vips.engines.vips.abilities")
+    monkeypatch.setattr(abilities, "problem", lambda: "libvips is broken")
+    monkeypatch.setattr(views, "_said", PerProcess(set))
+    draw("a.png")
+    for debug in (False, True):
+        app = make_app(DEBUG=debug, IMAGES_ENGINE="vips", IMAGES_MAX_RENDERS=0)
+        for width in (10, 20):
+            response = app.test_client().get(url_of(app, "a.png", width=width))
+            assert (response.status_code, response.headers["Cache-Control"]) == (500, "no-store")
+            assert ("IMAGES_ENGINE = 'vips', but libvips is broken" in response.text) is debug
+    (line,) = caplog.messages
+    assert line.startswith("IMAGES_ENGINE = 'vips', but libvips is broken. ")
+
+
+def test_a_wrong_value_is_an_error_of_the_application(make_app: Any) -> None:
+    app = make_app()
+    url = url_of(app, "a.png", width=10)
+    with pytest.raises(ConfigError, match="IMAGES_MAX_FRAMES"):
+        make_app(IMAGES_MAX_FRAMES=0, TESTING=True).test_client().get(url)
+
+
 def test_what_is_no_image_is_422_and_never_kept(app: Flask, static: Path, tmp_path: Path, caplog: Any) -> None:
     (static / "a.jpg").write_text("not a picture")
     for _ in range(2):
@@ -165,6 +192,29 @@ def test_a_remote_source_of_the_inside_is_502_with_a_log_line(app: Flask, caplog
     url = url_of(app, "http://10.0.0.1/a.jpg", width=10)
     assert app.test_client().get(url).status_code == 502
     assert "10.0.0.1 is not a public address" in caplog.text
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_the_log_names_a_remote_source_but_no_secret_of_its_url(app: Flask, caplog: Any, is_signed: bool) -> None:
+    url = url_of(app, "http://me:password@10.0.0.1/a.jpg?token=hidden", width=10)
+    app.test_client().get(url if is_signed else url.replace("w=10", "w=11"))
+    with app.test_request_context():
+        resized_img_size("http://10.0.0.1/a.jpg?token=hidden", width="wide")
+    assert caplog.text.count("image 'http://10.0.0.1/a.jpg?token=…'") == 2
+    assert "hidden" not in caplog.text
+    assert "password" not in caplog.text.replace("a user name or password", "")
+
+
+def test_the_usual_cause_of_wrong_signatures_is_logged_once(make_app: Any, draw: Any, caplog: Any) -> None:
+    views._explain_signatures.cache_clear()
+    draw("a.png")
+    one, other = make_app(SECRET_KEY=os.urandom(24)), make_app(SECRET_KEY=os.urandom(24))
+    assert one.test_client().get("/imgsizer/a.png").status_code == 404  # not signed: another cause
+    assert "SECRET_KEY" not in caplog.text
+    for width in (1, 2):
+        assert one.test_client().get(url_of(other, "a.png", width=width)).status_code == 404
+    assert caplog.text.count("The usual cause is a random SECRET_KEY") == 1
+    assert caplog.text.count("image 'a.png': 404, the signature is wrong") == 2
 
 
 def test_a_link_that_leads_out_of_the_folder_is_404(app: Flask, draw: Any, static: Path, tmp_path: Path) -> None:

@@ -164,6 +164,7 @@ MISBEHAVIOUR: dict[str, Script] = {
     "an endless header": pours(OK + b"X-Long: ", b"a" * 4096),
     "an endless status line": pours(b"HTTP/1.1 200 ", b"a" * 4096),
     "100 Continue for ever": pours(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body in chunks of one byte": sends(CHUNKED, b"1\r\na\r\n" * 5000, b"0\r\n\r\n"),
     "a body shorter than announced": sends(OK, b"Content-Length: 100\r\n\r\nabc"),
     "a body over the limit": sends(OK, b"Content-Length: 1000001\r\n\r\n", b"a" * 1_000_001),
     "a length of words": sends(OK, b"Content-Length: three\r\n\r\nabc"),

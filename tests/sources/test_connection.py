@@ -147,7 +147,7 @@ def run_with(urllib3: str, folder: Path) -> str:
 
 
 def test_a_missing_urllib3_is_told_with_the_way_to_install_it(tmp_path: Path) -> None:
-    assert "pip install 'flask-images-vips[remote]'" in run_with("raise ImportError", tmp_path)
+    assert "pip install 'urllib3>=2.0.2'" in run_with("raise ImportError", tmp_path)
 
 
 def test_a_urllib3_that_goes_past_the_guard_turns_remote_sources_off(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from flask_images_vips.errors import SourceNotFound
+from flask_images_vips.errors import Busy, SourceNotFound
 from flask_images_vips.sources.local import HashedSources, LocalSources
 from flask_images_vips.sources.source import Source
 
@@ -121,3 +122,36 @@ def test_a_digest_is_the_version_and_is_asked_for_once_for_each_file(roots: list
     path.write_text("a-dog")
     os.utime(path, (0, 0))  # the same size and time
     assert sources.find("cat.jpg").content == "a-dog"
+
+
+@posix
+def test_a_folder_that_may_not_be_entered_says_so_and_hides_no_file_of_another_folder(
+    roots: list[Path], sources: LocalSources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied, look_up = roots[0] / "photos", os.lstat
+    number = errno.EACCES
+
+    def lstat(path: str) -> os.stat_result:
+        if str(path).startswith(f"{denied}{os.sep}"):
+            raise OSError(number, os.strerror(number), path)
+        return look_up(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    with pytest.raises(SourceNotFound, match=rf"may not read {denied}\. Change its owner or its mode"):
+        sources.find("photos/cat.jpg")
+    with pytest.raises(SourceNotFound, match="no such file"):
+        sources.find("cat.jpg")
+    number = errno.EIO  # says nothing about the file, so nobody may keep the answer
+    with pytest.raises(Busy, match="cannot be opened now: Input/output error"):
+        sources.find("photos/cat.jpg")
+    (roots[1] / "photos" / "cat.jpg").write_bytes(b"a cat")
+    assert sources.find("photos/cat.jpg").root == str(roots[1])
+
+
+def test_a_path_that_begins_with_the_folder_itself_gets_a_hint(roots: list[Path], sources: LocalSources) -> None:
+    (roots[1] / "photos" / "cat.jpg").write_bytes(b"a cat")
+    with pytest.raises(SourceNotFound, match=r"; did you mean 'photos/cat\.jpg'\?"):
+        sources.find("second/photos/cat.jpg")
+    for ref in ("first/photos/cat.jpg", "second/dog.jpg", "second", "second/photos"):
+        with pytest.raises(SourceNotFound, match=r"\)$"):
+            sources.find(ref)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import threading
@@ -20,7 +21,8 @@ from flask import Flask, render_template_string
 from PIL import Image
 
 from flask_images_vips import resized_img_attrs, resized_img_size, resized_img_tag
-from flask_images_vips.sources.remote import RemoteSources
+from flask_images_vips.cache.once import _lock_name
+from flask_images_vips.sources.remote import RemoteSources, _key
 from flask_images_vips.state import images_of
 
 
@@ -36,12 +38,14 @@ class Origin:
     def __init__(self) -> None:
         self.status, self.body, self.headers = 200, encoded(), {}
         self.delay_seconds = 0.0
+        self.before: Callable[[str], object] = lambda path: None
         self.asked: list[dict[str, str]] = []
         origin = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 origin.asked.append(dict(self.headers))
+                origin.before(self.path)
                 time.sleep(origin.delay_seconds)
                 etag = origin.headers.get("ETag")
                 unchanged = etag is not None and self.headers.get("If-None-Match") == etag
@@ -207,6 +211,57 @@ def test_another_picture_under_the_url_replaces_the_old_one(remote_app: Callable
     assert len(list(Path(app.config["IMAGES_CACHE"]).rglob("original-*"))) == 1
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_old_one_is_sent_at_once_while_one_request_asks_for_it(
+    remote_app: Callable[..., Flask], origin: Origin, processes: int
+) -> None:
+    apps = [remote_app() for _ in range(processes)]  # as processes: they meet at the lock alone
+    url = url_of(apps[0], origin.url, width=40)
+    assert [pixels(get(app, url)) for app in apps] == [(40, 30)] * processes
+    expire(apps[0], origin.url)
+    sources_of(apps[-1])._remembered.clear()
+    asked, answered = threading.Event(), threading.Event()
+    origin.body = encoded((80, 80))
+    origin.before = lambda path: (asked.set(), answered.wait(30))
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(get, apps[0], url)
+        assert asked.wait(30)
+        others = [get(apps[-1], url_of(apps[-1], origin.url, width=width)) for width in (40, 20)]
+        answered.set()
+        assert pixels(asking.result()) == (40, 40)
+    assert [pixels(other) for other in others] == [(40, 30), (20, 15)]
+    assert pixels(get(apps[-1], url)) == (40, 40)
+    assert len(origin.asked) == 2
+
+
+def test_a_slow_server_holds_up_nothing_else(remote_app: Callable[..., Flask], origin: Origin) -> None:
+    app = remote_app()
+    first = f"http://127.0.0.1:{origin.port}/0.jpg"
+    others = (f"http://127.0.0.1:{origin.port}/{number}.jpg" for number in itertools.count(1))
+    other = next(url for url in others if _lock_name(_key(url))[:3] == _lock_name(_key(first))[:3])
+    asked, answered = threading.Event(), threading.Event()
+    origin.before = lambda path: path == "/0.jpg" and (asked.set(), answered.wait(30))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(get, app, url_of(app, first, width=40))
+        assert asked.wait(30)
+        assert pixels(get(app, url_of(app, other, width=40))) == (40, 30)
+        assert not slow.done()
+        answered.set()
+        assert pixels(slow.result()) == (40, 30)
+
+
+def test_long_headers_are_not_kept(remote_app: Callable[..., Flask], origin: Origin) -> None:
+    app = remote_app()
+    long = "x" * 60_000
+    origin.headers = {"ETag": f'"{long}"', "Last-Modified": long, "Cache-Control": f"max-age=600, {long}"}
+    get(app, url_of(app, origin.url, width=40))
+    origin.headers = {"Content-Encoding": long}
+    assert get(app, url_of(app, f"{origin.url}2", width=40)).status_code == 502
+    records = [repr(record) for record in sources_of(app)._remembered.values()]
+    assert len(records) == 2
+    assert max(map(len, records)) < 2000
+
+
 @pytest.mark.parametrize("status", [500, 403, 301, 206])
 def test_one_that_cannot_be_had_any_more_is_served_as_it_was(
     remote_app: Callable[..., Flask], origin: Origin, status: int
@@ -314,14 +369,20 @@ def test_an_original_that_was_evicted_is_fetched_again(remote_app: Callable[...,
     assert len(origin.asked) == 2
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"url": 1}', b'{"url": "u", "until": 1, "new": 2}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"{", b"[]", b'{"url": 1}', b'{"url": "u", "until": 1, "new": 2}', b"[" * 100_000),
+        *({"file": "../../../a.jpg"}, {"until": "never"}, {"mtime_ns": None}, {"etag": ["a"]}, {"etag": "x" * 60_000}),
+    ],
+)
 def test_a_record_that_cannot_be_read_counts_as_none(
-    remote_app: Callable[..., Flask], origin: Origin, data: bytes
+    remote_app: Callable[..., Flask], origin: Origin, data: bytes | dict[str, Any]
 ) -> None:
     app, other = remote_app(), remote_app()
     get(app, url_of(app, origin.url, width=40))
     (path,) = Path(app.config["IMAGES_CACHE"]).rglob("record")
-    path.write_bytes(data)
+    path.write_bytes(data if isinstance(data, bytes) else json.dumps(json.loads(path.read_bytes()) | data).encode())
     assert pixels(get(other, url_of(other, origin.url, width=20))) == (20, 15)
     assert len(origin.asked) == 2
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -103,6 +104,24 @@ def test_no_python_runs_inside_of_a_warning_of_libvips(make_app: MakeApp, static
     caplog.set_level(0)
     assert fetch(make_app(IMAGES_ENGINE="vips"), "a.png").size
     assert [record for record in caplog.records if record.name == "pyvips" and "warning" in record.getMessage()] == []
+
+
+@pytest.mark.parametrize("engine", ["vips", "pillow"])
+def test_the_log_says_why_a_file_is_refused(engine: str, make_app: MakeApp, static: Path, caplog: Any) -> None:
+    png = seeds()["palette.png"]
+    tif = seeds()["tif"]
+    cases = {
+        "a.png": (png.replace(b"PLTE", b"PLTX"), r"the checksum of its chunk PLTX at byte 33 is wrong"),
+        "b.png": (png[:-30], r"the file ends within its chunk IDAT"),
+        "c.tif": (tif[:4] + b"\x08\0\0\0\0\0" + tif[10:], r"like a TIFF image, but its header is broken"),
+        "d.gif": (b"\0" * 50, r"the file is of an unknown kind; expected JPEG"),
+    }
+    app = make_app(IMAGES_ENGINE=engine)
+    for name, (data, _) in cases.items():
+        (static / name).write_bytes(data)
+        assert app.test_client().get(url_of(app, name, format="jpeg")).status_code == 422
+    for record, (_, why) in zip(caplog.records, cases.values(), strict=True):
+        assert re.search(why, record.getMessage()), record.getMessage()
 
 
 def _polyglots() -> dict[str, bytes]:
@@ -333,13 +352,21 @@ def test_a_drawing_is_drawn_only_where_that_is_configured(make_app: MakeApp, sta
     assert (size.width, size.height) == (10, 10)
 
 
-@pytest.mark.parametrize("engine", ["auto", "pillow"])
-def test_without_libvips_a_drawing_is_refused(engine: str, make_app: MakeApp, static: Path, caplog: Any) -> None:
+@pytest.mark.parametrize(
+    ("config", "options", "reason"),
+    [
+        ({"IMAGES_SVG": True}, {"transform": "EXTENT,0,0,0,0,5,5"}, "SVG needs libvips"),
+        ({"IMAGES_ENGINE": "pillow"}, {}, "SVG needs libvips"),
+        ({}, {}, "To accept those, set IMAGES_SVG = True"),
+    ],
+)
+def test_a_drawing_that_is_refused_says_what_is_missing(
+    config: dict[str, Any], options: dict[str, Any], reason: str, make_app: MakeApp, static: Path, caplog: Any
+) -> None:
     (static / "a.svg").write_bytes(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
-    app = make_app(IMAGES_SVG=True, IMAGES_ENGINE=engine)
-    wishes = {"transform": "EXTENT,0,0,0,0,5,5"} if engine == "auto" else {}
-    assert app.test_client().get(url_of(app, "a.svg", **wishes)).status_code == 422
-    assert "SVG needs libvips" in caplog.text
+    app = make_app(**config)
+    assert app.test_client().get(url_of(app, "a.svg", **options)).status_code == 422
+    assert f"the file is an SVG drawing. {reason}" in caplog.text
 
 
 def test_a_drawing_shows_nothing_of_the_files_beside_it(make_app: MakeApp, static: Path) -> None:

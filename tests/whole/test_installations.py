@@ -7,18 +7,23 @@ import sys
 import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 from conftest import gradient, needs
+from servers import OVERWRITTEN
 
+from flask_images_vips.engines.vips.abilities import cure, is_overwritten
+from flask_images_vips.installed import _FOLDERS as FOLDERS
 from whole.installations import LIBVIPS, PYVIPS, Outcome, altered, installed, run, stand_in
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stand-ins are made for Linux")
 
 WHEEL = Path(sysconfig.get_path("platlib"), "pyvips_binary.libs")
 SLOWER = "so images are rendered by Pillow, which is slower and needs more memory. "
-INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+IN_SYSTEM = any(Path(folder, "libvips.so.42").exists() for folder in FOLDERS)
+NOT_LOADED = "libvips.so.42: " + ("file too short" if IN_SYSTEM else "cannot open shared object file: No such file")
+INSTALL = "Install it with: pip install --upgrade pyvips pyvips-binary"
 TOO_OLD = "version = lambda part: (8, 12, 2)[part]"
 # pyvips-binary 8.15 to 8.17, whose module is older than pyvips.
 PINNED = """
@@ -68,14 +73,15 @@ class Case(NamedTuple):
     """An installation in a folder, and what is said about it.
 
     *says* are parts of the one line, or None if there is nothing to say. *alone* are parts of the error if only libvips
-    is configured, or None if pictures are shown all the same.
+    is configured, or None if pictures are shown all the same. *libvips* is what the system's libvips is replaced by: a
+    file that works, or one that does not.
     """
 
     make: Callable[[Path], Sequence[Path]]
     says: Sequence[str] | None
     alone: Sequence[str] | None = None
     before: str = ""
-    other_libvips: bool = False
+    libvips: Literal["as it is", "other", "broken"] = "as it is"
 
 
 def pyvips(code: str) -> Callable[[Path], list[Path]]:
@@ -108,8 +114,9 @@ def read_only(folder: Path) -> list[Path]:
     return [packages]
 
 
+AS_IT_IS = lacking()
 CASES = {
-    "right": Case(lacking(), None),
+    "right": Case(AS_IT_IS, None),
     "no pyvips": Case(
         lacking(*PYVIPS, *LIBVIPS),
         ["pyvips is not installed, ", SLOWER, INSTALL],
@@ -117,22 +124,19 @@ CASES = {
     ),
     "pyvips without libvips": Case(
         lacking(*LIBVIPS),
-        [
-            "libvips cannot be loaded (libvips.so.42: cannot open shared object file: No such file or directory), ",
-            SLOWER,
-            INSTALL,
-        ],
-        ["IMAGES_ENGINE = 'vips', but libvips cannot be loaded (libvips.so.42: cannot open shared ", INSTALL],
+        ["libvips cannot be loaded (", NOT_LOADED, SLOWER, INSTALL],
+        ["IMAGES_ENGINE = 'vips', but libvips cannot be loaded (", NOT_LOADED, INSTALL],
+        libvips="broken" if IN_SYSTEM else "as it is",
     ),
     "libvips is too old": Case(
         pyvips(TOO_OLD),
-        ["libvips 8.12.2 (/", ".so.42) is older than 8.14, ", SLOWER, "pip install --upgrade pyvips-binary"],
-        ["IMAGES_ENGINE = 'vips', but libvips 8.12.2 (/", " is older than 8.14. ", "--upgrade pyvips-binary"],
+        ["libvips 8.12.2 (/", ".so.42) is older than 8.14, ", SLOWER, cure()],
+        ["IMAGES_ENGINE = 'vips', but libvips 8.12.2 (/", " is older than 8.14. ", cure()],
     ),
     "the wheel was overwritten": Case(
         lacking("_libvips*"),
-        ["pyvips-binary is installed, but libvips ", "pip install --force-reinstall --no-deps pyvips-binary"],
-        other_libvips=True,
+        [OVERWRITTEN, "pip install --force-reinstall --no-deps pyvips-binary"],
+        libvips="other",
     ),
     "the wheel is pinned to an older one": Case(pyvips(PINNED), None),
     "loading libvips fails": Case(
@@ -148,10 +152,10 @@ CASES = {
     "Pillow is too old": Case(
         old_pillow, ["Pillow 9.5.0 is installed, but flask-images-vips needs ", "run: pip install --upgrade Pillow"]
     ),
-    "there are two libvips": Case(lacking(), None, other_libvips=True),
+    "there are two libvips": Case(AS_IT_IS, None, libvips="other"),
     "site-packages are read-only": Case(read_only, None),
     "a fork came before": Case(
-        lacking(), ["This process was forked after libvips had rendered images in its parent."], before=FORKED
+        AS_IT_IS, ["This process was forked after libvips had rendered images in its parent."], before=FORKED
     ),
     "libvips has no encoder for AV1": Case(
         pyvips(NO_AV1),
@@ -171,13 +175,21 @@ def folder(tmp_path: Path) -> Path:
 
 
 def outcome(case: Case, folder: Path, **config: Any) -> Outcome:
-    variables = {"LD_LIBRARY_PATH": str(other_libvips(folder / "lib"))} if case.other_libvips else {}
-    return run(folder, case.make(folder), before=case.before, variables=variables, IMAGES_MAX_RENDERS=0, **config)
+    variables = {}
+    if case.libvips == "other" and case.make is AS_IT_IS and is_overwritten():
+        pytest.skip("the binary module here needs the system's glib, and the libvips of the wheel has its own")
+    if case.libvips != "as it is":
+        variables["LD_LIBRARY_PATH"] = str(libraries(folder / "lib", works=case.libvips == "other"))
+    config = {"IMAGES_MAX_RENDERS": 0, "overwritten": OVERWRITTEN in (case.says or ()), **config}
+    return run(folder, case.make(folder), before=case.before, variables=variables, **config)
 
 
-def other_libvips(folder: Path) -> Path:
-    """A folder with another file of libvips, as it is named if the system has installed it."""
+def libraries(folder: Path, *, works: bool) -> Path:
+    """A folder with another libvips, with the name that it has if the system has installed it."""
     folder.mkdir()
+    if not works:
+        (folder / "libvips.so.42").touch()
+        return folder
     for library in WHEEL.glob("*.so*"):
         name = "libvips.so.42" if library.name.startswith("libvips-") else library.name
         (folder / name).symlink_to(library)
@@ -210,9 +222,16 @@ def test_only_libvips_is_an_error_if_there_is_none(folder: Path, name: str) -> N
         assert_shown(found)
         return
     assert found.failure is not None or found.statuses == [500] * 5
-    said = {found.failure} if found.failure else {*found.lines}
-    assert len(said) == 1
-    assert contains(str(said), case.alone), said
+    (said,) = found.lines if found.failure is None else [found.failure]
+    assert contains(said, case.alone), said
+
+
+def test_what_only_renderers_find_is_said_once_too(folder: Path) -> None:
+    case = CASES["libvips does not start"]
+    found = run(folder, case.make(folder), IMAGES_MAX_RENDERS=1, IMAGES_ENGINE="vips")
+    assert (found.failure, found.statuses) == (None, [500] * 5)
+    (said,) = found.lines
+    assert contains(said, case.alone or ())
 
 
 # Encoders that are missing

@@ -9,17 +9,18 @@ from typing import Any
 import PIL
 from PIL import Image, features
 
+from ...formats import ALL_INPUTS
 from ..encoder_settings import settings_of
 
-_READ = "jpeg", "png", "gif", "webp", "avif", "tiff", "bmp", "ico"
-_OPTIONAL = "webp", "avif"
+_OPTIONAL = {"webp": "webp", "avif": "avif", "jpeg2000": "jpg_2000"}
 
 
 @cache
 def can_read(format: str) -> bool:
     """Return whether Pillow has a decoder for *format*."""
     if format in _OPTIONAL:  # they are listed even if their decoder is missing
-        return format in features.modules and bool(features.check(format))
+        name = _OPTIONAL[format]
+        return name in {*features.modules, *features.codecs} and bool(features.check(name))
     Image.init()
     return format.upper() in Image.OPEN
 
@@ -38,6 +39,6 @@ def describe() -> dict[str, Any]:
     """Return Pillow's version, and the names of the formats that it reads and writes, as a JSON object."""
     return {
         "pillow": PIL.__version__,
-        "pillow_reads": [format for format in _READ if can_read(format)],
+        "pillow_reads": [format for format in ALL_INPUTS if can_read(format)],
         "pillow_writes": [format for format in settings_of("pillow") if can_write(format)],
     }

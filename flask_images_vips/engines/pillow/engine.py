@@ -14,14 +14,16 @@ from typing import TypeVar
 from PIL import Image
 
 from ...errors import InvalidOption
-from ...formats import INPUTS, PNG, Format
+from ...formats import DEFAULT_INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import settings_of
 from ..engine import Header, Paletted, Spec, overtime
 from ..frame_count import check_frames
+from ..gif_frames import is_clear_gif
 from .effects import turned
+from .gif import on_screen
 from .reader import Reader
 from .steps import STEPS, expanded, kept_profile, scale
 from .trim import trim_box
@@ -47,7 +49,7 @@ class PillowEngine:
         self,
         *,
         auto_orient: bool = True,
-        inputs: Sequence[str] = INPUTS,
+        inputs: Sequence[str] = DEFAULT_INPUTS,
         timeout: float = 10.0,
         effort: str = "balanced",
         maps_files: bool = False,
@@ -72,14 +74,15 @@ class PillowEngine:
                 upright.size(Size(*image.size)),
                 format,
                 frames=getattr(image, "n_frames", 1) if format in ("gif", "webp") else 1,
-                alpha=image.has_transparency_data,
+                alpha=image.has_transparency_data
+                or (image.format == "GIF" and is_clear_gif(descriptor, Size(*image.size))),
                 whole=format != "jpeg",
                 palette=_has_palette(image),
             )
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
         with self._reader.open(descriptor, ref) as (image, upright):
-            return trim_box(turned(expanded(image), upright), region, threshold)
+            return trim_box(turned(expanded(next(on_screen(image, descriptor, 1))), upright), region, threshold)
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
         options, format = rendition.options, rendition.format
@@ -92,10 +95,8 @@ class PillowEngine:
             metadata = metadata_of(image, descriptor, spec)
             timely = partial(_timely, self.timeout, time.monotonic())
             pictures, durations = [], []
-            for number in timely(range(frames)):
-                if number:
-                    image.seek(number)
-                picture: Image.Image = image
+            for frame in timely(on_screen(image, descriptor, frames)):
+                picture = frame
                 for step in STEPS:
                     picture = step(picture, spec)
                 pictures.append(picture)
@@ -110,7 +111,8 @@ class PillowEngine:
         if source is None or box is None:
             return None
         with source.open() as descriptor, self._reader.open(descriptor, source.ref) as (image, upright):
-            return scale(image, Spec(Options(), PNG, Geometry(box.size, box.size), upright=upright))
+            spec = Spec(Options(), PNG, Geometry(box.size, box.size), upright=upright)
+            return scale(next(on_screen(image, descriptor, 1)), spec)
 
 
 def _has_palette(image: Image.Image) -> bool:

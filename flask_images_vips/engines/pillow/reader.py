@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,12 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
+from ...headers import png
 from ...headers.coding import read_coding
+from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
+from ...headers.kinds import SVG, kind_of, refusal
+from ...system_errors import is_passing
 from ..coded_colour import profile_of
 from ..engine import overtime
 from .samples import correct_info
@@ -49,14 +54,19 @@ class Reader:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnreadableSource: If Pillow fails within the block, because the image is broken.
             LimitExceeded: If reading takes longer than the timeout, or takes too many steps.
+            OSError: If the file cannot be read at the moment.
         """
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
+            icon = largest_picture(descriptor, ref) if "ico" in self.inputs and is_icon(descriptor) else None
+            # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
+            formats = [name.upper() for name in self.inputs] if icon is None else ["ICO", "PNG"]
             with (
-                self._file(descriptor, only_header) as file,
-                # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
-                Image.open(file, formats=[name.upper() for name in self.inputs]) as image,
+                self._file(descriptor, only_header) if icon is None else io.BytesIO(icon) as file,
+                Image.open(file, formats=formats) as image,
             ):
+                if icon is not None:
+                    image.format = "ICO"
                 correct_info(image)
                 image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
@@ -65,10 +75,19 @@ class Reader:
         except (ImagesError, MemoryError):
             raise
         except UnidentifiedImageError as error:
-            reason = f"Pillow does not recognise it as {', '.join(self.inputs).upper()}; SVG needs libvips"
-            raise UnsupportedSource(ref, reason) from error
+            raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
-            raise UnreadableSource(ref, f"{type(error).__name__}: {error}"[:300]) from error
+            if isinstance(error, OSError) and is_passing(error):
+                raise
+            raise UnreadableSource(ref, f"Pillow cannot decode it: {_reason(error, descriptor)}") from error
+
+    def _unidentified(self, descriptor: int) -> str:
+        """Return why Pillow does not open the file."""
+        kind = kind_of(descriptor)
+        if kind == SVG:
+            return f"the file is {kind}. SVG needs libvips, and no option that only Pillow renders"
+        fault = png.fault(descriptor)
+        return f"Pillow cannot open it: {fault}" if fault else refusal(kind, self.inputs, "Pillow")
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
         if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):
@@ -85,6 +104,15 @@ class Reader:
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def _reason(error: Exception, descriptor: int) -> str:
+    text = str(error).strip()
+    if not text:  # such as of a failed assertion
+        frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
+        text = f"in {frame.f_code.co_name}()"
+    fault = png.fault(descriptor)
+    return f"{type(error).__name__}: {text}"[:300] + (f" ({fault})" if fault else "")
 
 
 def _add_profile(image: Image.Image, descriptor: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PIL import Image, ImageChops
 
-_BITS, _PHOTOMETRIC = 258, 262
+_BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284
+_APART = 2
 _WHITE_IS_ZERO = 0
 
 
@@ -12,10 +15,12 @@ def correct_info(image: Image.Image) -> None:
     """Correct what Pillow says about *image*, whose pixels are not loaded yet.
 
     Pillow converts PNGs in grey of 2 and 4 bits, and colours of 16 bits, to 8 bits, but not the transparent colour. It
-    takes any tag of a TIFF for a profile.
+    takes any tag of a TIFF for a profile, and samples of 16 bits in planes of their own for samples of 8 bits.
     """
     if not isinstance(image.info.get("icc_profile", b""), bytes):
         del image.info["icc_profile"]
+    if image.format == "TIFF":
+        _correct_planes(image)
     clear, tile = image.info.get("transparency"), getattr(image, "tile", None)
     if image.format != "PNG" or not tile or clear is None:
         return
@@ -24,6 +29,17 @@ def correct_info(image: Image.Image) -> None:
         image.info["transparency"] = clear * (85 if kind == "L;2" else 17)
     elif kind == "RGB;16B":
         image.info["transparency"] = tuple(value >> 8 for value in clear)
+
+
+def _correct_planes(image: Image.Image) -> None:
+    tags: Any = getattr(image, "tag_v2", {})
+    if tags.get(_PLANES) == _APART and max(tags.get(_BITS, (8,))) == 16:
+        depth = ";16L" if tags.prefix == b"II" else ";16B"
+        tiles = getattr(image, "tile", [])
+        image.tile = [  # type: ignore[attr-defined]
+            part._replace(args=(part.args[0] + depth, *part.args[1:])) if len(part.args[0]) == 1 else part
+            for part in tiles
+        ]
 
 
 def from_16_bits(image: Image.Image) -> Image.Image:

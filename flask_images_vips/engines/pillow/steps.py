@@ -14,10 +14,12 @@ from PIL import Image, ImageCms, ImageFilter
 from ...formats import Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
+from ...options.transforms import Transform
 from ...options.values import Mode
 from ..colour import is_srgb, keeps_profile
 from ..engine import Spec
 from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
+from .gif import with_clear_parts
 from .reader import DECODED_WHOLE
 from .samples import from_16_bits
 
@@ -38,7 +40,11 @@ def scale(image: Image.Image, spec: Spec) -> Image.Image:
     profile = image.info.get("icc_profile")
     # The coordinates of a transform refer to the full size, so the picture is not shrunk while it is decoded.
     if spec.options.transform:
-        picture = resized(turned(expanded(image), upright), spec.options, geometry)
+        whole = expanded(image)
+        if whole.mode == "CMYK":  # it has no transparent pixels
+            whole, profile = _in_srgb(whole, profile), None
+        clear = leaves_clear(image)
+        picture = resized(turned(whole, upright), spec.options, geometry, clear=clear)
     else:
         cut = geometry.cut and upright.undone(geometry.cut, Size(*image.size))
         picture = turned(_resampled(image, upright.size(geometry.upright), cut), upright)
@@ -93,26 +99,47 @@ def finish(picture: Image.Image, options: Options, format: Format, geometry: Geo
     return picture
 
 
-def resized(picture: Image.Image, options: Options, geometry: Geometry) -> Image.Image:
-    """Cut, turn, transform and resize a picture that is decoded and upright."""
+def leaves_clear(image: Image.Image) -> bool:
+    """Return whether a transform of *image* leaves pixels outside of it transparent, as in Flask-Images.
+
+    Otherwise they are black. They are always transparent if the image has transparent pixels itself.
+    """
+    return not image.mode.startswith("RGB") or image.format == "GIF"
+
+
+def resized(picture: Image.Image, options: Options, geometry: Geometry, *, clear: bool = False) -> Image.Image:
+    """Cut, turn, transform and resize a picture that is decoded and upright.
+
+    If *clear*, pixels that a transform takes from outside of the picture are transparent.
+    """
     picture = expanded(picture)
     if (cut := geometry.cut) is not None:
         picture = picture.crop((cut.left, cut.top, cut.left + cut.width, cut.top + cut.height))
     picture = turned(picture, geometry.turn)
     if (transform := options.transform) is not None:
-        picture = picture.transform(
-            transform.size(picture.size),
-            Image.Transform[transform.kind.name],
-            transform.data(picture.size),
-            Image.Resampling.BILINEAR,
-        )
+        picture = _transformed(picture, transform, clear=clear)
     return picture.resize(geometry.scaled, Image.Resampling.LANCZOS)
+
+
+def _transformed(picture: Image.Image, transform: Transform, *, clear: bool) -> Image.Image:
+    def apply(whole: Image.Image) -> Image.Image:
+        kind, data = Image.Transform[transform.kind.name], transform.data(whole.size)
+        return whole.transform(transform.size(whole.size), kind, data, Image.Resampling.BILINEAR)
+
+    result = apply(picture)
+    if clear and not has_alpha(picture):
+        inside = apply(Image.new("L", picture.size, 255))
+        if inside.getextrema() != (255, 255):
+            result = result.convert("RGB") if result.mode == "CMYK" else result
+            result.putalpha(inside)
+    return result
 
 
 def expanded(image: Image.Image) -> Image.Image:
     """Convert *image* to 8 bits per band without a palette, in the mode L, LA, RGB, RGBA or CMYK."""
     if image.mode.startswith("I"):  # 16 bits or more
         return from_16_bits(image)
+    image = with_clear_parts(image)
     mode = _expanded_mode(image)
     return image if image.mode == mode else image.convert(mode)
 

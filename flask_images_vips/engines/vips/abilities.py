@@ -17,12 +17,10 @@ from typing import Any
 
 from ...cache.per_process import PerProcess
 from .fork_safety import note_pixels
-from .installed import LIBRARY, too_old
+from .installed import LIBRARY, has_wheel, newer, too_old
 from .load import pyvips
 
 logger = logging.getLogger("flask_images_vips")
-
-REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
 
 _LOADERS = {
     "jpeg": "jpegload_source",
@@ -145,8 +143,7 @@ def is_overwritten() -> bool:
     file = path()
     if file is None or "pyvips_binary" in file:
         return False
-    neighbours = os.path.dirname(os.path.dirname(pyvips.__file__))  # faster than to look for its metadata
-    return any(name.startswith("pyvips_binary") for name in os.listdir(neighbours))
+    return has_wheel(pyvips.__file__)
 
 
 def _package(name: str) -> str | None:
@@ -273,9 +270,7 @@ def overwritten() -> str:
 
 def cure() -> str:
     """Return how to install a newer libvips."""
-    if is_overwritten():
-        return f"To use the libvips of pyvips-binary instead, run: {REINSTALL}"
-    return "Install a newer libvips with: pip install --upgrade pyvips-binary"
+    return newer(overwritten=is_overwritten())
 
 
 def _is_of_pyvips(error: Exception) -> bool:

@@ -13,18 +13,21 @@ from dataclasses import replace
 from ...errors import InvalidOption, UnreadableSource, UnsupportedHere
 from ...formats import INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
+from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import settings_of
 from ..engine import Header, Paletted, Spec, overtime
 from ..frame_count import check_frames
+from ..gif_frames import is_clear_gif
 from . import abilities
 from . import shared_decode as once
 from .deadline import Deadline
 from .effects import turn
 from .fork_safety import note_pixels
+from .input import reading
 from .load import pyvips
-from .reader import ERRORS, Reader, apart, has, has_palette, reason, upright_size
+from .reader import ERRORS, Reader, apart, has, has_detail, has_palette, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
 from .trim import trim_box
 from .writer import encode, exif_of, together
@@ -75,21 +78,19 @@ class VipsEngine:
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
-        try:
+        with _failing(ref, descriptor):
             format, image = self._reader.open(descriptor, ref, only_header=True)
             return Header(
                 upright_size(image),
                 format,
                 frames=image.get("n-pages") if format in ("gif", "webp") and has(image, "n-pages") else 1,
-                alpha=bool(image.hasalpha()),
+                alpha=bool(image.hasalpha()) or (format == "gif" and is_clear_gif(descriptor, upright_size(image))),
                 whole=format in ("avif", "gif") or (format == "png" and has(image, "interlaced")),
                 palette=has_palette(image),
             )
-        except FAILURES as error:
-            raise _failure(ref, error) from error
 
     def trim_box(self, descriptor: int, ref: str, region: Box, threshold: int) -> Box:
-        with self._pixels(ref) as deadline:
+        with self._pixels(ref, descriptor) as deadline:
             return trim_box(self._reader, descriptor, ref, region, threshold, deadline)
 
     def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
@@ -99,16 +100,16 @@ class VipsEngine:
         return self._render(once.reader_of_copies(self._reader), descriptor, rendition, geometry, 1)
 
     def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
-        with self._pixels(members[0][0].source.ref) as deadline:
+        with self._pixels(members[0][0].source.ref, descriptor) as deadline:
             return once.render_set(self._reader, descriptor, members, self.settings, deadline)
 
     def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
-        with self._pixels(rendition.source.ref) as deadline:
+        with self._pixels(rendition.source.ref, descriptor) as deadline:
             return once.reduced(self._reader, descriptor, rendition, sizes, format, deadline)
 
     def _render(self, reader: Reader, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int) -> bytes:
         ref = rendition.source.ref
-        with self._pixels(ref) as deadline:
+        with self._pixels(ref, descriptor) as deadline:
             spec = Spec(rendition.options, rendition.format, geometry)
             if frames > 1 and is_smart(spec):  # crop all frames to the same part
                 spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
@@ -132,12 +133,9 @@ class VipsEngine:
         if source is None or box is None:
             return None
         plain = Spec(Options(), PNG, Geometry(box.size, box.size))
-        try:
-            with source.open() as descriptor:
-                mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
-                return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
-        except FAILURES as error:
-            raise _failure(source.ref, error, "as a watermark: ") from error
+        with source.open() as descriptor, _failing(source.ref, descriptor, "as a watermark: "):
+            mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
+            return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
 
     def _smart_position(self, descriptor: int, ref: str, spec: Spec) -> tuple[int, int]:
         """Return where a smart crop puts the top left corner of the first frame on the canvas, in pixels."""
@@ -147,7 +145,7 @@ class VipsEngine:
         return image.xoffset, image.yoffset
 
     @contextmanager
-    def _pixels(self, ref: str) -> Iterator[Deadline]:
+    def _pixels(self, ref: str, descriptor: int) -> Iterator[Deadline]:
         """Let the block compute pixels for at most the timeout, and convert the errors of libvips.
 
         Raises:
@@ -155,18 +153,35 @@ class VipsEngine:
             UnreadableSource: If it fails otherwise.
             LimitExceeded: If it takes longer than the timeout.
             Busy: If no thread can be started to enforce the timeout.
+            OSError: If the file cannot be read at the moment.
         """
         note_pixels()
-        with Deadline(self.timeout) as deadline:
+        with Deadline(self.timeout) as deadline, _failing(ref, descriptor):
             try:
                 yield deadline
             except FAILURES as error:
                 if deadline.over:
                     raise overtime(deadline.seconds, self.timeout) from error
-                raise _failure(ref, error) from error
+                raise
 
 
-def _failure(ref: str, error: Exception, use: str = "") -> Exception:
+@contextmanager
+def _failing(ref: str, descriptor: int, use: str = "") -> Iterator[None]:
+    """Convert the errors of libvips while the block reads or renders the file *ref*, open at *descriptor*.
+
+    *use* says what the file is used for, if it is not the source.
+
+    Raises:
+        UnsupportedHere, UnreadableSource, OSError: See `VipsEngine._pixels`.
+    """
+    with reading(descriptor):
+        try:
+            yield
+        except FAILURES as error:
+            raise _failure(ref, error, descriptor, use) from error
+
+
+def _failure(ref: str, error: Exception, descriptor: int, use: str = "") -> Exception:
     """Return the error of this package for *error*, which libvips or pyvips raised while reading or rendering *ref*."""
     lack = abilities.lack(error)
     if lack is not None:
@@ -175,4 +190,6 @@ def _failure(ref: str, error: Exception, use: str = "") -> Exception:
     if not isinstance(error, ERRORS):
         return error
     why = reason(error)
-    return (UnsupportedHere if abilities.is_beyond(why) else UnreadableSource)(ref, use + why)
+    kind = UnsupportedHere if abilities.is_beyond(why) else UnreadableSource
+    fault = png.fault(descriptor) or ("" if has_detail(error) else "libvips gives no reason")
+    return kind(ref, f"{use}libvips cannot decode it: {why}" + (f" ({fault})" if fault else ""))

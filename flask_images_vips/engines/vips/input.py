@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from ...system_errors import is_passing
 from .load import pyvips
 
 _FAILED = -1
+
+_refused: dict[int, OSError] = {}
+"""Errors of the system that soon pass, by the descriptor of the file that could not be read."""
 
 
 def input_of(descriptor: int, *, maps_files: bool) -> pyvips.Source:
@@ -32,6 +38,21 @@ def hold(image: pyvips.Image, source: pyvips.Source) -> None:
     image._references.append(source)  # as pyvips' own `Image.new_from_source` does
 
 
+@contextmanager
+def reading(descriptor: int) -> Iterator[None]:
+    """Raise an OSError if the file could not be read during the block, whatever libvips has made of that.
+
+    libvips does not pass on the errors of callbacks. It may even go on, as if the file ended there.
+    """
+    _refused.pop(descriptor, None)
+    try:
+        yield
+    finally:
+        error = _refused.pop(descriptor, None)
+        if error is not None:
+            raise error
+
+
 class CallbackFile:
     """The callbacks of a source. The position of the descriptor is neither used nor changed.
 
@@ -51,7 +72,9 @@ class CallbackFile:
         piece = memoryview(buffer)[: max(0, self._size - self._position)]
         try:
             count = os.preadv(self._descriptor, [piece], self._position) if piece else 0
-        except OSError:
+        except OSError as error:
+            if is_passing(error):
+                _refused[self._descriptor] = error
             return _FAILED
         self._position += count
         return count

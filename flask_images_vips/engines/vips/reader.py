@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,11 @@ from ...errors import LimitExceeded, UnreadableSource, UnsupportedHere, Unsuppor
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ...headers import jpeg, tiff
 from ...headers.coding import read_coding
+from ...headers.kinds import SVG, kind_of, refusal
 from ..coded_colour import profile_of
-from ..frame_count import check_gif
+from ..gif_frames import check_gif
 from . import abilities
+from .gif import with_clear_parts
 from .input import hold, input_of
 from .load import pyvips
 
@@ -38,6 +41,8 @@ _LOADERS = {
 # Ultra HDR is a JPEG with a gain map behind it. Without the map, it is an ordinary picture, which all screens show.
 _LOADED_AS = {"VipsForeignLoadUhdrSource": "VipsForeignLoadJpegSource"}
 _MAX_SVG_BYTES = 1_000_000
+_CALL = re.compile(r"^unable to call \w+ (?=\S)")  # pyvips says this before libvips' own message
+_MAX_SVG_ELEMENTS = 50_000
 # Units such as inches have 96 dpi, as in CSS. libvips also enlarges the whole drawing by the ratio to its own 72 dpi.
 _SVG_DPI, _SVG_OWN_DPI = 96, 72
 
@@ -78,7 +83,7 @@ class Reader:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
             UnsupportedHere: If it is unknown, and this libvips lacks a loader for one of *inputs*.
             UnreadableSource: If the file is an SVG that is refused.
-            LimitExceeded: If an SVG has too many bytes.
+            LimitExceeded: If an SVG has too many bytes or elements.
             pyvips.Error, UnicodeDecodeError: If libvips cannot read the file.
         """
         source = input_of(descriptor, maps_files=self.maps_files)
@@ -86,12 +91,12 @@ class Reader:
         if pointer == pyvips.ffi.NULL:
             pyvips.vips_lib.vips_error_clear()  # otherwise the message of the next error would include this one
             lacks = not all(map(abilities.can_read, self.inputs))
-            raise (UnsupportedHere if lacks else UnsupportedSource)(ref, "libvips has no loader for this file")
+            raise (UnsupportedHere if lacks else UnsupportedSource)(ref, self._refusal(descriptor))
         loader = pyvips.ffi.string(pointer).decode()
         loader = _LOADED_AS.get(loader, loader)
         format = _LOADERS.get(loader)
         if format is None or format not in self.inputs:
-            raise UnsupportedSource(ref, f"{format or loader} is not an allowed input format")
+            raise UnsupportedSource(ref, self._refusal(descriptor))
         if format == "svg":
             return format, _open_svg(descriptor, ref, **options)
         # libvips reports a truncated TIFF as another kind of error, which the setting "truncated" would ignore.
@@ -103,12 +108,23 @@ class Reader:
         hold(image, source)
         if format in ("png", "avif") and not only_header:
             image = _with_stated_profile(image, descriptor, format)
+        if format == "gif":
+            image = with_clear_parts(image, descriptor, options.get("n", 1))
         if format == "tiff":
             image = _without_extra_samples(image, descriptor, ref)
         if not self.auto_orient and has(image, "orientation"):
             image = image.copy()
             image.remove("orientation")
         return format, image
+
+    def _refusal(self, descriptor: int) -> str:
+        """Return why the file cannot be loaded."""
+        kind = kind_of(descriptor)
+        if kind == SVG and "svg" in self.inputs:
+            return f"the file is {kind}, and this libvips has no loader for it. `flask images check` names its formats"
+        if kind == SVG:
+            return f"the file is {kind}. To accept those, set IMAGES_SVG = True, if you trust the files"
+        return refusal(kind, self.inputs, "libvips")
 
     def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int) -> pyvips.Image:
         """Load the part of the source that *geometry* uses, at a reduced size if the format supports that.
@@ -217,9 +233,17 @@ def _check_drawing(data: bytes, ref: str) -> None:
 
     Raises:
         UnreadableSource: If the drawing is refused, or is not XML.
+        LimitExceeded: If it has too many elements.
     """
+    elements = 0
 
     def start(name: str, attributes: object) -> None:
+        nonlocal elements
+        elements += 1
+        if elements > _MAX_SVG_ELEMENTS:
+            raise LimitExceeded(
+                "the SVG has at least {:,} elements", elements, _MAX_SVG_ELEMENTS, set_by="this package"
+            )
         if name.rpartition(" ")[2] in ("image", "feImage"):
             raise UnreadableSource(ref, "an SVG with embedded pictures")
 
@@ -314,10 +338,16 @@ def apart(image: pyvips.Image, frames: int, cut: Box | None) -> list[pyvips.Imag
 
 
 def reason(error: Exception) -> str:
-    """Return the message of *error*, one of `ERRORS`, on one line."""
+    """Return the message of *error*, one of `ERRORS`, on one line. It begins with the reason, if it has one."""
     text = str(error)
     if isinstance(error, UnicodeDecodeError):
         # Empty libvips' message buffer, or the messages of all later errors would include this one.
         pyvips.vips_lib.vips_error_clear()
         text = error.object.decode("utf-8", "replace")
-    return " ".join(text.split())[:300]
+    lines = dict.fromkeys(" ".join(line.split()) for line in text.splitlines())  # libvips repeats some of them
+    return _CALL.sub("", " ".join(filter(None, lines)))[:300]
+
+
+def has_detail(error: Exception) -> bool:
+    """Return whether *error*, one of `ERRORS`, says more than which call has failed."""
+    return not isinstance(error, pyvips.Error) or bool(error.detail.strip())

@@ -26,6 +26,7 @@ _PALETTES: tuple[dict[str, Any], ...] = (
     {"dither": 1, "effort": 7, "bitdepth": 4},
 )
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
+_WEBP_FLAGS, _ANIMATION, _ALPHA = 20, 0x02, 0x10  # the offset of the flags in a WebP, and two of them
 _METADATA = "exif-", "icc-", "xmp-", "iptc-", "photoshop-", "png-comment-", "gif-comment", "orientation"
 
 
@@ -86,7 +87,19 @@ def encode(
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
     if format is PNG and spec.paletted is not None and not options.lossless:
         return _write_png(image, keep, parameters, spec.geometry, spec.paletted)
-    return write(image, format.name, keep, parameters)
+    data = write(image, format.name, keep, parameters)
+    return _with_alpha_flag(data) if format.name == "webp" and image.hasalpha() else data
+
+
+def _with_alpha_flag(webp: bytes) -> bytes:
+    """Return *webp* with a header that states alpha, if it is an animation.
+
+    libwebp omits that if all its frames are opaque, although they may leave parts clear. Some decoders then show these
+    in black.
+    """
+    if webp[12:16] != b"VP8X" or not webp[_WEBP_FLAGS] & _ANIMATION:
+        return webp
+    return webp[:_WEBP_FLAGS] + bytes([webp[_WEBP_FLAGS] | _ALPHA]) + webp[_WEBP_FLAGS + 1 :]
 
 
 def _write_png(

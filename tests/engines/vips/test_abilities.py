@@ -6,7 +6,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,15 @@ from flask_images_vips.config.keys import Config
 from flask_images_vips.engines import choice
 from flask_images_vips.engines.choice import Engines, check_engine
 from flask_images_vips.engines.vips import abilities, installed
+from flask_images_vips.engines.vips.installed import LIBRARY
 from flask_images_vips.errors import ConfigError
 
 MakeApp = Callable[..., Flask]
 
+INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
 REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
+USE_WHEEL = f"To use the libvips of pyvips-binary instead, run: {REINSTALL}"
+UPGRADE = "Install a newer libvips with: pip install --upgrade pyvips-binary"
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +186,7 @@ def test_another_libvips_than_that_of_the_wheel_is_named_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(abilities, "is_overwritten", lambda: True)
+    monkeypatch.setattr(logging.getLogger("flask_images_vips"), "filters", [])  # that of the tests hides this line
     for _ in range(2):
         assert [engine.name for engine in Engines(Config())] == ["vips", "pillow"]
     (line,) = warnings(caplog)
@@ -200,40 +205,57 @@ def test_the_wheel_is_overwritten_if_another_file_answers(
     assert abilities.is_overwritten.__wrapped__() is expected
 
 
+BINARY, BOTH = "_libvips.so", ("pyvips", "_libvips")
+
+
 @pytest.mark.parametrize(
-    ("modules", "library", "message"),
+    ("modules", "libraries", "message"),
     [
-        ([], None, "pyvips is not installed"),
-        (["pyvips"], None, "libvips cannot be loaded"),
-        (["pyvips"], (8, 13), "libvips 8.13 is older than 8.14"),
-        (["pyvips"], (8, 14), None),
-        (["pyvips", "_libvips"], None, None),
+        ([], {}, "pyvips is not installed"),
+        (["pyvips"], {}, f"libvips cannot be loaded ({LIBRARY}: cannot open shared object file)"),
+        (["pyvips"], {LIBRARY: (8, 13, 3)}, "libvips 8.13.3 is older than 8.14"),
+        (["pyvips"], {LIBRARY: (8, 14, 0)}, None),
+        (BOTH, {BINARY: (8, 18, 7)}, None),
+        (BOTH, {BINARY: (8, 12, 2), LIBRARY: (8, 18, 7)}, "libvips 8.12.2 is older than 8.14"),
+        (BOTH, {LIBRARY: (8, 14, 0)}, None),
+        (BOTH, {}, f"libvips cannot be loaded ({BINARY}: cannot open shared object file)"),
+        (BOTH, {BINARY: ()}, None),
     ],
 )
 def test_an_application_that_wants_only_libvips_does_not_start_without(
-    modules: list[str],
-    library: tuple[int, int] | None,
+    modules: Sequence[str],
+    libraries: dict[str, tuple[int, ...]],
     message: str | None,
     make_app: MakeApp,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    if BINARY in libraries:
+        (tmp_path / "pyvips_binary.libs").mkdir()
+    files = {"pyvips": str(tmp_path / "pyvips" / "__init__.py"), "_libvips": BINARY}
+
     class Library:
         def __init__(self, file: str) -> None:
-            if library is None:
+            if file not in libraries:
                 raise OSError(f"{file}: cannot open shared object file")
+            self.version = libraries[file]
 
-        def vips_version(self, part: int) -> int:
-            assert library is not None
-            return library[part]
+        def __getattr__(self, name: str) -> Callable[[int], int]:
+            assert name == "vips_version"
+            if not self.version:
+                raise AttributeError(f"undefined symbol: {name}")
+            return self.version.__getitem__
 
-    monkeypatch.setattr(installed, "_is_importable", lambda name: name in modules)
+    monkeypatch.setattr(installed, "_file_of", lambda module: files[module] if module in modules else None)
     monkeypatch.setattr(installed.ctypes, "CDLL", Library)
     make_app(IMAGES_ENGINE="auto")
     if message is None:
         check_engine("vips")
     else:
-        with pytest.raises(ConfigError, match=f"IMAGES_ENGINE = 'vips', but {message}.*pip install"):
+        with pytest.raises(ConfigError) as caught:
             make_app(IMAGES_ENGINE="vips")
+        cure = INSTALL if "older" not in message else USE_WHEEL if BINARY in libraries else UPGRADE
+        assert str(caught.value) == f"IMAGES_ENGINE = 'vips', but {message}. {cure}"
 
 
 def test_the_check_loads_neither_pyvips_nor_pillow() -> None:

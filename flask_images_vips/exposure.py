@@ -1,0 +1,76 @@
+"""Warn about folders whose files other people can load or replace, although the configuration says otherwise."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+
+from flask import Flask
+
+from .pipeline import Pipeline
+from .sources.links import LinkedFolders, is_inside
+
+logger = logging.getLogger("flask_images_vips")
+
+
+def warn_of_served_folders(app: Flask, pipeline: Pipeline) -> None:
+    """Log the folders of sources, and of the cache, that Flask itself serves.
+
+    Call this if *app* has an ``authorize`` callback, which Flask does not ask before it sends a static file.
+    """
+    cache = os.path.realpath(pipeline.cache.folder)
+    for static in _static_folders(app):
+        served = LinkedFolders([static], follow=True).folders
+        roots = [root for root in pipeline.sources.local.folders if any(_overlap(root, folder) for folder in served)]
+        if roots:
+            logger.warning(
+                "Flask serves the folder %s to everybody, without asking the authorize callback, and IMAGES_PATH has "
+                "sources in it (%s). Keep private sources in a folder that is not served, such as %s, and add that to "
+                "IMAGES_PATH.",
+                *(static, ", ".join(roots), os.path.join(app.root_path, "pictures")),
+            )
+        if any(is_inside(cache, folder) for folder in served):
+            logger.warning(
+                "Flask serves the folder %s to everybody, without asking the authorize callback, and the cache is in "
+                "it (%s). Set IMAGES_CACHE to a folder that is not served.",
+                *(static, cache),
+            )
+
+
+def _static_folders(app: Flask) -> Iterable[str]:
+    folders = (scaffold.static_folder for scaffold in (app, *app.blueprints.values()))
+    return dict.fromkeys(folder for folder in folders if folder is not None)
+
+
+def _overlap(one: str, other: str) -> bool:
+    return is_inside(one, other) or is_inside(other, one)
+
+
+def warn_of_shared_folder(key: str, folder: str) -> None:
+    """Log if another user of this host can replace the files in *folder*, which the configuration *key* names."""
+    open_folder = _open_to_others(os.path.realpath(folder)) if hasattr(os, "geteuid") else None
+    if open_folder is not None:
+        logger.warning(
+            "%s: other users of this host can write to %s, so they can replace images. Let only the user of this "
+            "application write there.",
+            *(key, open_folder),
+        )
+
+
+def _open_to_others(folder: str) -> str | None:
+    """Return *folder*, or the nearest folder above it, if another user can change what *folder* has; otherwise None.
+
+    Above *folder*, groups are trusted. So are sticky folders such as ``/tmp``, where others cannot rename *folder*.
+    """
+    with suppress(OSError):  # it does not exist yet
+        status = os.stat(folder)
+        if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return folder
+    while folder != (folder := os.path.dirname(folder)):
+        with suppress(OSError):
+            if os.stat(folder).st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+                return folder
+    return None

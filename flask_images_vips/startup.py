@@ -1,0 +1,101 @@
+"""Check the configuration of an application when it starts, and log what will not work as its developer may expect.
+
+A configuration that cannot work raises one error that lists all of its faults.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from flask import Flask
+
+from .config.keys import Config, report_odd_keys, secret_keys
+from .engines.choice import check_engine
+from .errors import ConfigError, Faults
+from .options.presets import Presets
+from .sources.connection import check_urllib3
+from .wiring import guard_of
+
+logger = logging.getLogger("flask_images_vips")
+
+
+def check_values(settings: Mapping[str, Any]) -> None:
+    """Check the values that are set now. More may be set later, but these are final.
+
+    Raises:
+        ConfigError: It lists all faults.
+    """
+    faults = Faults()
+    config = Config.read(settings, faults)
+    # These checks see the default of a key whose value is invalid, so no fault is reported twice.
+    with faults.catch():
+        Presets(replace(config, only_presets=False))
+    with faults.catch():
+        guard_of(config)
+    with faults.catch():
+        check_engine(config.engine)
+    with faults.catch():
+        _check_svg(config)
+    if config.remote_hosts:  # otherwise, the site may not use remote sources at all
+        with faults.catch():
+            check_urllib3()
+    faults.check()
+
+
+def check(app: Flask) -> None:
+    """Check the whole configuration of *app*, and log what is odd about it. Call this when it is complete.
+
+    Raises:
+        ConfigError: It lists all faults.
+    """
+    faults = Faults()
+    with faults.catch():
+        check_values(app.config)
+    with faults.catch():
+        secret_keys(app.config)
+    config = Config.read(app.config, Faults())
+    if config.only_presets and not app.config.get("IMAGES_PRESETS"):
+        with faults.catch():
+            Presets(config)
+    faults.check()
+    report_odd_keys(app.config)
+    _report_missing_files(config, app.root_path)
+
+
+def _check_svg(config: Config) -> None:
+    if config.svg and config.engine == "pillow":
+        raise ConfigError(
+            "IMAGES_SVG = True needs libvips, but IMAGES_ENGINE = 'pillow'. Set IMAGES_ENGINE = 'auto', or remove "
+            "IMAGES_SVG."
+        )
+
+
+def _report_missing_files(config: Config, root_path: str) -> None:
+    """Log the folders of ``IMAGES_PATH`` that cannot be used, and a missing ``IMAGES_FALLBACK``."""
+    roots = [os.path.join(root_path, path) for path in config.path]
+    problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
+    if problems:
+        logger.warning(
+            "IMAGES_PATH contains folders whose images answer 404: %s. Relative folders start at %s, the application's "
+            "root path.",
+            *(", ".join(problems), root_path),
+        )
+    fallback = config.fallback
+    if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
+        logger.warning(
+            "IMAGES_FALLBACK = %r is not a file in IMAGES_PATH (%s), so nothing is sent in place of missing images.",
+            *(fallback, ", ".join(roots)),
+        )
+
+
+def _folder_problem(folder: str) -> str:
+    """Return why the files in *folder* cannot be read, or an empty string."""
+    if not os.path.exists(folder):
+        return "does not exist"
+    if not os.path.isdir(folder):
+        return "is not a folder"
+    return "" if os.access(folder, os.X_OK) else "this user may not enter it"
