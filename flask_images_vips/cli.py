@@ -75,11 +75,16 @@ def nginx(upstream: str, listen: tuple[str, ...], names: tuple[str, ...]) -> Non
     # nginx looks for links in these formats only.
     config = replace(config, formats=tuple(format.name for format in here.pipeline.negotiable))
     cache, front = here.pipeline.cache.folder, door.folder if door else None
-    settings = current_app.config
-    if not names and settings["SERVER_NAME"]:
-        names = (settings["SERVER_NAME"].partition(":")[0],)
-    server = Server(upstream, listen, names, settings["MAX_CONTENT_LENGTH"] or 0)
+    server = Server(upstream, listen, names or _own_names(current_app), current_app.config["MAX_CONTENT_LENGTH"] or 0)
     click.echo(nginx_configuration(config, cache, front, front_headers(config), server), nl=False)
+
+
+def _own_names(app: Flask) -> tuple[str, ...]:
+    """Return the hosts that *app* answers for, as in ``server_name`` of nginx, or none if it answers for all."""
+    host = (app.config["SERVER_NAME"] or "").partition(":")[0]
+    if not host or app.url_map.host_matching:
+        return ()
+    return (f".{host}",) if app.subdomain_matching else (host,)
 
 
 @images.command()

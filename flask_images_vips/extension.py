@@ -159,8 +159,8 @@ class Images(LegacyMethods):
         - `PUBLIC` allows everybody to see the image, and every cache to store it. Return it only if the answer does not
           depend on the visitor.
 
-        With ``IMAGES_FRONT_DOOR``, nginx sends public images without asking the function again. It does so until the
-        file that defines the function changes and the site is restarted. If an image stops being public for another
+        With ``IMAGES_FRONT_DOOR``, the function is called once more before nginx may send a public image by itself.
+        nginx then sends it without asking, until the file that defines the function changes and the site is restarted. If an image stops being public for another
         reason, such as a change in a database, or in a module that the function uses, run ``flask images purge`` with
         the path of its source. ``flask images purge --front`` does the same for all images.
 

@@ -285,7 +285,8 @@ class Orders(RuleBasedStateMachine):
             if what == ".stamp":
                 with contextlib.suppress(FileExistsError):
                     os.mkfifo(folder / what)
-            for path in [folder] if what == "folder" else sorted(folder.glob(patterns.get(what, "nothing"))):
+            found = [folder] if what == "folder" else sorted(folder.glob(patterns.get(what, "nothing")))
+            for path in (path for path in found if not path.parent.is_symlink()):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
                 path.mkdir() if what == "link" else path.symlink_to(self.foreign)
                 break
@@ -323,6 +324,7 @@ class Orders(RuleBasedStateMachine):
         judge = self.judges.get(setting)
         if judge is None:
             judge = self.judges[setting] = self.application(setting, self.folder / "judge" / setting)
+            judge.config["IMAGES_FRONT_DOOR"] = False
         response = judge.test_client().get(url)
         return response.status_code, response.data
 

@@ -18,6 +18,7 @@ import pytest
 from conftest import ROOT, needs
 from flask import Flask
 
+from flask_images_vips import Images
 from flask_images_vips.config.keys import Config
 from flask_images_vips.nginx.configuration import Server, nginx_configuration
 from nginx.test_nginx import (
@@ -119,6 +120,16 @@ def test_the_server_is_that_of_the_site(make_app: Any) -> None:
         assert line in text
     named = ["--server-name", "a.example", "--server-name", "b.example"]
     assert "server_name a.example b.example;" in app.test_cli_runner().invoke(args=["images", "nginx", *named]).output
+
+
+@pytest.mark.parametrize(
+    ("routing", "name"), [({"subdomain_matching": True}, ".example.com"), ({"host_matching": True}, "~.")], ids=str
+)
+def test_the_server_is_that_of_all_hosts_that_the_site_routes(routing: dict[str, bool], name: str) -> None:
+    app = Flask("site", static_host="static.example.com" if "host_matching" in routing else None, **routing)  # type: ignore[arg-type]
+    app.config.update(SECRET_KEY="any", SERVER_NAME="example.com", IMAGES_FRONT_DOOR=True)
+    Images(app)
+    assert f"server_name {name};" in app.test_cli_runner().invoke(args=["images", "nginx"]).output
 
 
 def test_uploads_are_limited_by_the_application_alone(make_app: Any) -> None:
