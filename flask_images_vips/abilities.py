@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from .cache.disk import DiskCache
 from .cache.entry import Key
+from .cache.stored import json_object, parsed
 from .config.keys import Config
 from .engines.encoder_settings import settings_of
 from .engines.vips.fork_safety import forked_after_pixels
@@ -214,9 +215,8 @@ class Abilities:
         entry = self._cache.get(key)
         if entry is None:
             return None
-        with entry, suppress(*_NOT_AN_ANSWER):
-            return _Answer.parse(json.loads(entry.read()))
-        return None
+        with entry:
+            return parsed(entry, lambda data: _Answer.parse(json_object(data)))
 
     def _ask(self, patience: float) -> _Answer:
         request = Request(work=Work.ABILITIES, settings={"engine": self._engine})

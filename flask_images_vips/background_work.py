@@ -22,6 +22,7 @@ from .cache.per_process import PerProcess
 from .engines.encoder_settings import formats_changed_by
 from .errors import Busy, ImagesError, SourceChanged, SourceNotFound, shown
 from .rendition import Rendition
+from .system_errors import start
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -76,8 +77,8 @@ class Recompressor:
                     target=self._work, args=(worker.queue,), name="flask-images-vips-small", daemon=True
                 )
                 try:
-                    work.start()
-                except RuntimeError:  # the thread could not be started; do not fail the response that is being counted
+                    start(work)
+                except Busy:  # do not fail the response that is being counted
                     return False
                 worker.started = True
         try:

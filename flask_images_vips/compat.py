@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
@@ -55,12 +54,12 @@ class Transform(list[Any]):
             InvalidOption: If *spec* is invalid. This is a ValueError.
             ValueError: If *spec* is relative to the size of the picture, and that is not given.
         """
-        kind, *_ = given = list(spec)
+        given = list(spec)
         parsed = self.parse(transforms.Transform.write(given) or "")
         if image_size is None and parsed.relative:
             raise ValueError(f"Transform({given!r}): expected image_size too, because the values are relative to it")
         size = image_size or (1, 1)
-        super().__init__([kind, *parsed.size(size), *parsed.data(size)])
+        super().__init__([given[0], *parsed.size(size), *parsed.data(size)])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,8 +85,7 @@ def put_defaults(app: Flask) -> None:
     for key in ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_MAX_AGE"):
         default = read_key(key, {})
         app.config.setdefault(key, list(default) if isinstance(default, tuple) else default)
-    with suppress(FileNotFoundError):  # there is no writable temporary folder
-        app.config.setdefault("IMAGES_CACHE", Default(default_folder(app.root_path)))
+    app.config.setdefault("IMAGES_CACHE", Default(default_folder(app.root_path)))
 
 
 ORIGINALS: dict[str, Any] = {}
@@ -184,5 +182,4 @@ class LegacyMethods:
         return views.serve(path)
 
 
-for name in ("calculate_size", "handle_request", *_NOT_CALLED):
-    ORIGINALS[name] = getattr(LegacyMethods, name)
+ORIGINALS.update((name, getattr(LegacyMethods, name)) for name in ("calculate_size", "handle_request", *_NOT_CALLED))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -17,13 +17,14 @@ from dataclasses import asdict
 from functools import lru_cache, partial
 from hashlib import blake2b
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 from .cache.disk import DiskCache
 from .cache.entry import Key
+from .cache.stored import json_object, parsed, text
 from .engines.engine import Header
-from .errors import CrashedDecoder, ImagesError, LimitExceeded, SourceError, UnreadableSource
-from .expiring import Expiring
+from .errors import CrashedDecoder, ImagesError, LimitExceeded, UnreadableSource
+from .failures import Failures
 from .formats import JPEG
 from .geometry import Box, Size, region
 from .hashing import digest
@@ -33,9 +34,11 @@ from .pool.outcome import Budget
 from .pool.renderers import Renderers, excused_files_are_busy
 from .rendering.job import Result
 from .rendering.limits import Limits
-from .rendering.request import Request, Work, settings_of
+from .rendering.placeholders import form_of
+from .rendering.request import Request, Work, header_from_json, settings_of
 from .rendition import source_folder
 from .sources.source import Source
+from .waiting import waiting_since
 
 REVISION = 1
 """Increment this when the stored form of any fact changes."""
@@ -52,38 +55,10 @@ _HEADER_SECONDS = 1.0  # a page waits for headers, so a file whose header takes 
 _SMALL_PIXELS = 1_000_000
 _READ_BYTES = 1 << 20
 _DIGEST_BYTES = 18  # a multiple of 3: Base64 needs no padding
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
+_TRIES = 2  # to store a fact, if the stored one is damaged
 
-
-class Failures:
-    """Recent errors by key. Raising a remembered error is cheap; repeating the failed work may take seconds."""
-
-    def __init__(self) -> None:
-        self._kept: Expiring[Callable[[], Exception]] = Expiring()
-
-    def add(self, key: Hashable, error: Exception, seconds: float) -> None:
-        """Remember that *key* failed with *error*, for some seconds."""
-        self._kept.add(key, _again(error), seconds)
-
-    def check(self, key: Hashable) -> None:
-        """Raise an error like the one that was added for *key*, if any."""
-        again = self._kept.get(key)
-        if again is not None:
-            raise again()
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
-
-
-def _again(error: Exception) -> Callable[[], Exception]:
-    """Return a function that creates an error like *error*.
-
-    Keeping *error* itself would keep its stack frames alive, and the images in them.
-    """
-    if isinstance(error, LimitExceeded):
-        return partial(LimitExceeded, error.what, error.value, error.limit, set_by=error.set_by)
-    if isinstance(error, SourceError):
-        return partial(type(error), error.ref, f"failed a moment ago: {error.reason}")
-    return partial(ImagesError, f"failed a moment ago: {error}")
+T = TypeVar("T")
 
 
 class Facts:
@@ -228,12 +203,14 @@ class Facts:
     def add_failure(self, source: Source, mark: Source | None, error: ImagesError, made: Size) -> None:
         """Remember that *source* with the watermark *mark* cannot be decoded, if *error* means that.
 
-        *made* is the size of the rendition that failed. If this were not remembered, each other rendition would crash a
-        decoder again, or take as long again.
+        *made* is the size of the rendition that failed, no pixels if the source does not state its size. If this were
+        not remembered, each other rendition would crash a decoder again, or take as long again.
         """
         limits = isinstance(error, LimitExceeded) and error.set_by in ("IMAGES_RENDER_TIMEOUT", "IMAGES_RENDER_MEMORY")
         if isinstance(error, CrashedDecoder) or (limits and made.pixels <= _SMALL_PIXELS):
             self.failures.add(("decoding", source, mark), error, _LIMIT_SECONDS)
+        if not made.pixels and isinstance(error, LimitExceeded) and error.set_by == "this package":
+            self.failures.add(("header", source, ()), error, _LIMIT_SECONDS)  # the render has failed at its header
 
     def _find(self, fact: str, source: Source, *details: Any) -> Any:
         find: dict[str, Callable[..., Any]] = {
@@ -264,13 +241,7 @@ class Facts:
         def make() -> bytes:
             return json.dumps(asdict(self._read_header(source))).encode()
 
-        stored = self._stored(self._key(source, "header"), source, make)
-        try:
-            fields = json.loads(stored)
-            fields.pop("orientation", None)  # written by version 0.1.0
-            return Header(**{**fields, "size": Size(*fields["size"])})
-        except (ValueError, TypeError, KeyError, AttributeError):  # damaged, or not written by this package
-            return self._read_header(source)
+        return self._stored(self._key(source, "header"), source, make, _header_from)
 
     def _read_trim_box(self, source: Source, whole: Box, threshold: int) -> Box:
         self.limits.check_source(self.header_in_render(source))
@@ -281,19 +252,20 @@ class Facts:
         return box
 
     def _run(self, request: Request, descriptor: int, ref: str, seconds: float) -> Result:
-        return self._renderers.run(request, [descriptor], [ref], since=time.monotonic(), budget=Budget(seconds)).result
+        return self._renderers.run(request, [descriptor], [ref], since=waiting_since(), budget=Budget(seconds)).result
 
     def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
-        key = self._key(source, kind)
+        key, parse = self._key(source, kind), partial(text, form=form_of(kind))
         kept = self._cache.get(key)
         if kept is not None:
             with kept:
-                return kept.read().decode("utf-8", "replace")
+                found = parsed(kept, parse)
+            if found is not None:
+                return found
         # Drawing takes a rendition's lock. Draw before taking the placeholder's lock, because holding both could
         # deadlock.
-        text = draw(source, kind)
-        self._stored(key, source, text.encode)
-        return text
+        drawn = draw(source, kind)
+        return self._stored(key, source, drawn.encode, parse)
 
     def _stored_digest(self, source: Source, change_time: int) -> str:
         def make() -> bytes:
@@ -307,14 +279,25 @@ class Facts:
             return urlsafe_b64encode(content.digest())
 
         version = f"{source.path}\n{source.size_bytes}\n{source.mtime_ns}\n{change_time}"
-        return self._stored(_key(source, "content", version), source, make).decode("ascii")
+        return self._stored(_key(source, "content", version), source, make, partial(text, form=_DIGEST))
 
     def _key(self, source: Source, kind: str) -> Key:
         return _key(source, kind, f"{self.settings}\n{source.identity}")
 
-    def _stored(self, key: Key, source: Source, make: Callable[[], bytes]) -> bytes:
-        with self._cache.get_or_create(key, source.mtime_ns, make) as entry:
-            return entry.read()
+    def _stored(self, key: Key, source: Source, make: Callable[[], bytes], parse: Callable[[bytes], T]) -> T:
+        """Return the fact of *key*, which *parse* reads. If it is not stored, or damaged, *make* it."""
+        for _ in range(_TRIES):
+            with self._cache.get_or_create(key, source.mtime_ns, make, since=waiting_since()) as entry:
+                fact = parsed(entry, parse)
+            if fact is not None:
+                return fact
+        return parse(make())  # the damaged file cannot be removed
+
+
+def _header_from(data: bytes) -> Header:
+    fields = json_object(data)
+    fields.pop("orientation", None)  # written by version 0.1.0
+    return header_from_json(fields)
 
 
 def _trim_key(source: Source, options: Options) -> Hashable:

@@ -32,6 +32,8 @@ from .shared_decode.sets import Sides
 from .sources.finder import Sources
 from .sources.source import Source
 from .urls import ImageUrl
+from .waiting import waiting_since
+from .widths import Widths
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -55,6 +57,7 @@ class Pipeline:
     ) -> None:
         self.config = config
         self.presets = Presets(config, self._writes)
+        self.widths = Widths(config.allowed_widths, self.presets)
         self.sources = sources
         self.cache = cache
         self.facts = facts
@@ -96,13 +99,17 @@ class Pipeline:
         """Return the rendition of *source* that *url* asks for.
 
         Raises:
-            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format.
+            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format, or if the width is not allowed.
             SourceNotFound: If the watermark is missing.
+            UnreadableSource, LimitExceeded, SourceChanged, Busy: If widths are limited, and the source cannot be read.
         """
         config, options, format = self.config, url.options, self.format_of(url.file_name, url.options)
         if format.name not in config.output_formats:
             expected = f"one of IMAGES_OUTPUT_FORMATS ({', '.join(config.output_formats)})"
             raise InvalidOption("format", format.name, expected=expected)
+        if self.widths.restricting:
+            image, trimmed = self.facts.header(source).size, self.facts.trimmed(source, options)
+            self.widths.check(image, options, trimmed, default_quality=url.default_quality)
         if url.default_quality and format.lossy:
             options = replace(options, quality=config.quality_of(format.name))
         return self._rendition(source, options, format)
@@ -171,7 +178,7 @@ class Pipeline:
 
     def _draw_placeholder(self, source: Source, kind: str) -> str:
         def render(options: Options, format: Format) -> bytes:
-            with self._entry(self._rendition(source, options, format), time.monotonic()) as entry:
+            with self._entry(self._rendition(source, options, format), waiting_since()) as entry:
                 return entry.read()
 
         return placeholders.draw(kind, render, rgba)
@@ -242,7 +249,9 @@ class Pipeline:
         milliseconds = 1000 * (time.perf_counter() - begin)
         ref, name = rendition.source.ref, rendition.format.name
         logger.info(
-            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms", shown(ref), made.by, *size, name, len(data), milliseconds
+            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
+            *(shown(ref), made.by, *size, name, len(data), milliseconds),
+            f"; the source is damaged: {made.complaint}" if made.complaint else "",
         )
         if made.exceeds is not None:
             logger.warning(

@@ -6,10 +6,10 @@ This module does no I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from .formats import Format
 from .hashing import digest
+from .lazy import Lazy
 from .options.options import Options
 from .options.values import Mode
 from .sources.source import Source
@@ -51,7 +51,7 @@ class Rendition:
         """`mtime_ns` in whole seconds, as in HTTP's Last-Modified."""
         return self.mtime_ns // 1_000_000_000
 
-    @cached_property
+    @Lazy
     def key(self) -> tuple[str, str]:
         """The cache key: a folder name and a file name, both in hexadecimal digits, the latter with a suffix.
 
@@ -60,7 +60,7 @@ class Rendition:
         file = f"{self.family}-{self._digest_of(self.options.canonical())}{self.format.suffix}"
         return source_folder(self.source.ref), file
 
-    @cached_property
+    @Lazy
     def family(self) -> str:
         """Hexadecimal digits shared by all renditions that differ only in size and quality, and have the same shape."""
         options = self.options.settled()

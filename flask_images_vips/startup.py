@@ -80,8 +80,8 @@ def _report_missing_files(config: Config, root_path: str) -> None:
     problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
     if problems:
         logger.warning(
-            "IMAGES_PATH contains folders whose images answer 404: %s. Relative folders start at %s, the application's "
-            "root path.",
+            "IMAGES_PATH names folders that cannot be used: %s. Images in them answer 404. Relative folders start at "
+            "%s, the application's root path.",
             *(", ".join(problems), root_path),
         )
     fallback = config.fallback
@@ -98,4 +98,4 @@ def _folder_problem(folder: str) -> str:
         return "does not exist"
     if not os.path.isdir(folder):
         return "is not a folder"
-    return "" if os.access(folder, os.X_OK) else "this user may not enter it"
+    return "" if os.access(folder, os.X_OK) else "the user of this process may not enter it"

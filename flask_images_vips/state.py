@@ -15,6 +15,7 @@ from flask import Flask, current_app, has_request_context
 
 from .access import Authorizer, Privacy
 from .background_work import Recompressor
+from .cache.per_process import PerProcess
 from .config.checks import Secret
 from .config.keys import secret_keys
 from .nginx.front_door import FrontDoor
@@ -80,7 +81,7 @@ class AppImages:
         self._build = build
         self._authorizer = authorizer
         self.started_ns = time.time_ns()
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
         self._parts: Parts | None = None
         self._opened: Parts | None = None
         self._instances: dict[Callable[[AppImages], Any], Any] = {}
@@ -131,14 +132,14 @@ class AppImages:
         """
         if self._checked:
             return
-        with self._lock:
+        with self._lock.get():
             if not self._checked:
                 self._check(self.app)
                 self._checked = True
 
     def _built(self) -> Parts:
         self.check_configuration()
-        with self._lock:
+        with self._lock.get():
             if self._parts is None:
                 self._parts = self._build(self.app, self.url, self.name)
             # A command may run as another user, or with another configuration than the site.

@@ -7,6 +7,7 @@ the host is busy, the client may try again, and nothing is remembered.
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,6 +39,18 @@ def passing_errors_are_busy(ref: str) -> Iterator[None]:
         if is_passing(error):
             raise busy(ref, error) from error
         raise
+
+
+def start(thread: threading.Thread) -> None:
+    """Start *thread*.
+
+    Raises:
+        Busy: If no thread can be started now.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise Busy(f"no thread can be started: {error}") from error
 
 
 def busy(ref: str, error: OSError) -> Busy:

@@ -51,6 +51,7 @@ ALONE = {
     "page/test_browser.py",
     "pool/test_attackers.py",
     "pool/test_fallback.py",
+    "pool/test_many_attackers.py",
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_background_work.py",

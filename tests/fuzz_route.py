@@ -29,7 +29,7 @@ from typing import Any
 
 from flask import Flask
 from itsdangerous import Signer
-from PIL import Image
+from PIL import Image, ImageCms
 
 from flask_images_vips import Images
 
@@ -123,6 +123,34 @@ def seeds() -> dict[str, bytes]:
         picture.save(file, format, **save)
         made[name] = file.getvalue()
     made["interlaced.png"] = _interlaced_png()
+    return made
+
+
+def varied_seeds() -> dict[str, bytes]:
+    """The seeds, and more of their kinds: other modes, depths, compressions and metadata."""
+    made = seeds()
+    noise = Image.frombytes("RGB", (24, 20), random.Random(1).randbytes(3 * 24 * 20))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    moving = {"save_all": True, "append_images": [noise.rotate(90), noise.rotate(180)], "duration": [20, 500, 70]}
+    kinds: list[tuple[str, str, dict[str, Any]]] = [
+        *(("JPEG", mode, {"quality": 30}) for mode in ("L", "RGB", "CMYK")),
+        *(("JPEG", "RGB", {"subsampling": number, "progressive": bool(number % 2)}) for number in range(3)),
+        *(("JPEG", "RGB", more) for more in ({"icc_profile": profile}, {"restart_marker_rows": 1}, {"optimize": True})),
+        *(("PNG", mode, {"icc_profile": profile}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
+        *(("GIF", "P", {**moving, "disposal": number}) for number in range(4)),
+        *(("GIF", mode, {"interlace": number, "comment": b"c"}) for number, mode in enumerate(("L", "P"))),
+        *(("WEBP", mode, {"lossless": mode != "RGBA", "icc_profile": profile}) for mode in ("RGB", "RGBA", "L")),
+        *(("WEBP", "RGB", {**moving, "lossless": number, "minimize_size": number}) for number in (False, True)),
+        *(("AVIF", "RGB", {"speed": 10, "subsampling": kind}) for kind in ("4:0:0", "4:2:0", "4:4:4")),
+        ("AVIF", "RGBA", {"speed": 10, "icc_profile": profile}),
+        *(("TIFF", mode, {}) for mode in ("1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "F", "LAB", "YCbCr")),
+        *(("TIFF", "RGB", {"compression": each}) for each in ("tiff_adobe_deflate", "packbits", "zstd", "raw")),
+        *(("TIFF", "RGB", {"big_tiff": True}), ("TIFF", "1", {"compression": "group4"}), ("TIFF", "L", moving)),
+    ]
+    for number, (format, mode, save) in enumerate(kinds):
+        file = io.BytesIO()
+        noise.convert(mode).save(file, format, **save)
+        made[f"{number} {mode}.{format.lower()}"] = file.getvalue()
     return made
 
 

@@ -246,6 +246,7 @@ TABLE: list[tuple[str, object]] = [
     ("ImageSize(None, picture, 80).width", 80),
     ("ImageSize(None, picture, 80, None, False).width", 40),
     ("ImageSize(image=picture, width=20, unknown=1).unknown", 1),
+    ("ImageSize(image=picture, width=20, quality='best', rotate='auto').height", 10),
     ("ImageSize(image=picture, width=20).image is picture", True),
     ("ImageSize(images.find_img('i640x427.png')).image.copy().size", (640, 427)),
     (f"ImageSize({EXTENT}, width=50).height", 40),
@@ -445,6 +446,7 @@ def test_methods_that_a_site_overrides_are_called(tmp_path: Path, draw: Any, cap
         assert ["q=33" in url for url in urls] == [True] * 4 + [False] + [True] * (len(urls) - 5)
         assert resized_img_src("").startswith("//cdn.example.com/imgsizer/none.png?")
         assert resized_img_size("a.png").width == resized_img_size(path="a.png").width == 20
+        assert resized_img_size("missing.png") is None
         assert resized_img_attrs("a.png")["height"] == 10
         assert resized_img_attrs("missing.png").keys() == {"data-hidpi-scale", "src"}
     client = app.test_client()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, cached_files, gradient, url_of
+from conftest import ROOT, cached_files, gradient, sample, url_of
 from flask import Flask, render_template_string
 from PIL import Image
 
 from flask_images_vips import resized_img_placeholder, resized_img_size, resized_img_src, resized_img_tag
+from flask_images_vips.cache.stored import MAX_BYTES
 from flask_images_vips.errors import CrashedDecoder, LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
 from flask_images_vips.options.options import Options
@@ -235,16 +235,46 @@ def test_what_is_unreadable_is_read_once_in_a_process_and_never_kept(
     assert not list((tmp_path / "cache").rglob("header-*"))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"size": 5}', '{"size": [1, 2], "colour": 3}', "\0\0"])
-def test_an_entry_that_was_damaged_costs_a_header_and_no_page(
-    make_app: Any, draw: Any, tmp_path: Path, content: str
-) -> None:
-    draw("a.png", (64, 48))
-    header(make_app(), "a.png")
-    (stored,) = (tmp_path / "cache").rglob("header-*")
-    assert json.loads(stored.read_text())["size"] == [64, 48]
-    stored.write_text(content)
-    assert header(make_app(), "a.png").size == (64, 48)
+def lay(content: bytes | None, path: Path) -> None:
+    """Write *content* in the place of the file *path*, or make a FIFO there."""
+    path.unlink()
+    os.mkfifo(path) if content is None else path.write_bytes(content)
+
+
+PAGE = """<p>{% for kind in ('color', 'lqip', 'blurhash', 'thumbhash') %}
+{{ resized_img_tag('a.png', width=300, layout='constrained', placeholder=kind, nonce='n') }}{% endfor %}"""
+DAMAGES = [
+    *(b"", b"\0\0", b"\xff\xfe", "#é00000".encode(), b"#00000</style><script>", b"a" * 24 + b"\n", b"[" * 100_000),
+    *(b"{", b"[]", b"5", b'{"size": 5}', b'{"size": [1, 2], "colour": 3}', b'{"size": ["a", "b"], "format": "png"}'),
+    *(b'{"size": [NaN, 1e999], "format": "png"}', b'{"libraries": 3, "loaded": NaN}', b"1 2\n-3 4", b"0" * 9999),
+    *(b"x" * (MAX_BYTES + 1), *([None] if hasattr(os, "mkfifo") else [])),
+]
+
+
+def test_damaged_files_cost_no_page_and_are_made_again(make_app: Any, draw: Any, tmp_path: Path, caplog: Any) -> None:
+    draw("a.png", (1600, 1300), compress_level=0)
+    app = make_app(IMAGES_VERSION="hash")
+
+    def page(app: Flask) -> str:
+        with app.test_request_context():
+            return render_template_string(PAGE)
+
+    first = page(app)
+    assert app.test_client().get(url_of(app, "a.png", width=300)).status_code == 200
+    facts, sets = (list((tmp_path / "cache").rglob(pattern)) for pattern in ("*-*.txt", "*-set"))
+    assert {path.name.partition("-")[0] for path in facts} == {"abilities", "header", "content", *KINDS}
+    assert sets
+    written = {path: path.read_bytes() for path in facts if not path.name.startswith("abilities")}
+    caplog.clear()
+    for number, content in enumerate(sample(DAMAGES, 3)):
+        for path in (*facts, *sets):
+            path.touch()
+            lay(content, path)
+        another = make_app(IMAGES_VERSION="hash")
+        assert page(another) == first
+        assert another.test_client().get(url_of(another, "a.png", width=100 + number)).status_code == 200
+        assert {path: path.read_bytes() for path in written} == written
+    assert not caplog.messages
 
 
 def test_a_cache_that_cannot_be_written_costs_no_page(make_app: Any, draw: Any, tmp_path: Path) -> None:

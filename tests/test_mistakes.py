@@ -138,7 +138,7 @@ def without_urllib3(site: Site) -> None:
 
 
 def without_pyvips(site: Site) -> None:
-    with patch("flask_images_vips.engines.choice.missing", lambda: "pyvips is not installed"):
+    with patch("flask_images_vips.engines.vips.installed._file_of", lambda name: None):
         site.started(IMAGES_ENGINE="vips")
 
 
@@ -285,7 +285,7 @@ def message_of(mistake: Mistake, folder: Path) -> str:
     (site.static / "photos").mkdir(parents=True)
     with Image.open(PHOTOGRAPHS / "cat.jpg") as image:
         image.resize((400, 300)).save(site.static / "photos" / "cat.jpg")
-    views._explain_signatures.cache_clear()
+    views._said.get().clear()
     calls._advised.clear()
     said = Said()
     with ExitStack() as stack:

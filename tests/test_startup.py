@@ -117,9 +117,9 @@ def test_no_value_of_a_key_lets_the_application_start_and_then_breaks_its_pages(
     [
         (
             {"IMAGES_PATH": ["static", "statik"]},
-            "IMAGES_PATH contains folders whose images answer 404: {}/statik (does",
+            "IMAGES_PATH names folders that cannot be used: {}/statik (does",
         ),
-        ({"IMAGES_PATH": ["a.txt", "b"]}, "{}/a.txt (is not a folder), {}/b (does not exist). Relative folders start"),
+        ({"IMAGES_PATH": ["a.txt", "b"]}, "{}/a.txt (is not a folder), {}/b (does not exist). Images in them"),
         ({"IMAGES_FALLBACK": "gone.png"}, "IMAGES_FALLBACK = 'gone.png' is not a file in IMAGES_PATH ({}/static)"),
         ({"IMAGES_PATHS": ["static"]}, "IMAGES_PATHS is not a configuration key of flask_images_vips; did you mean"),
         ({"IMAGES_MAX_WAITING": 5}, "IMAGES_MAX_WAITING: ignored"),

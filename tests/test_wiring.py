@@ -44,6 +44,26 @@ def test_everything_lies_in_a_folder_of_its_own_below_the_configured_one(tmp_pat
     assert not (tmp_path / "cache").exists()  # made by the first image
 
 
+def test_without_a_writable_temporary_folder_images_are_not_cached_and_one_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    (tmp_path / "static").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "static" / "a.png")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.gettempdir", fail)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "file"))
+    app = Flask("site", root_path=str(tmp_path))
+    app.config.update(SECRET_KEY="a secret", **IN_THREAD)
+    Images(app)
+    for width in (4, 4, 2):
+        assert fetch(app, "a.png", width=width).width == width
+    (message,) = (message for message in caplog.messages if "image cache" in message)
+    assert message.startswith(f"The image cache in {tmp_path / 'file'}")
+
+
 def test_what_copies_and_remote_sources_hold_counts_for_the_whole(tmp_path: Path) -> None:
     pipeline = parts(tmp_path, IMAGES_CACHE_MAX_SIZE=1000, IMAGES_COPIES_SHARE=0.1).pipeline
     assert pipeline.cache.bound is not None

@@ -128,15 +128,16 @@ class Config:
         (),
         "IMAGES_ALLOWED_WIDTHS",
         checks.widths,
-        "Widths that are served, besides those of presets. Others are refused with status 400. When a URL is built, "
-        "other widths are replaced by the next larger allowed one, or the largest. None or an empty list: all widths.",
+        "Widths of pictures that are served, besides those of presets. What counts is the width that comes out, with "
+        "`dpr`, padding and border. Others are refused with status 400. When a URL is built, the sides are changed so "
+        "that the width is the next larger allowed one, or the largest. None or an empty list: all widths.",
     )
     markup: bool = key(
         True,
         "IMAGES_MARKUP",
         checks.flag,
         "What `resized_img_tag` returns. True: `Markup`, which is not escaped, but escapes strings that are joined to "
-        "it. False: `str`, as in Flask-Images, for templates that join or change the tag and end with `|safe`.",
+        "it. False: `str`, as in Flask-Images, for templates that join or change the tag and then apply `safe`.",
     )
     auto_orient: bool = key(True, "IMAGES_AUTO_ORIENT", checks.flag, "Turn pictures upright by their EXIF orientation.")
     version: str = key(

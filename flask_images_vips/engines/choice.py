@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -17,7 +16,9 @@ from ..cache.per_process import PerProcess
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
 from ..formats import INPUTS, Format
+from ..lazy import Lazy
 from ..options.options import Options
+from ..system_errors import is_passing
 from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
@@ -40,7 +41,7 @@ class Engines:
     def __init__(self, config: Config, *, maps_files: bool = False) -> None:
         self._config = config
         self._maps_files = maps_files
-        self._lock = threading.RLock()
+        self._lock = PerProcess(threading.RLock)
 
     def __iter__(self) -> Iterator[Engine]:
         """Yield the engines to use in this process. Only Pillow, if libvips would hang here, see `vips.fork_safety`.
@@ -50,12 +51,12 @@ class Engines:
         """
         vips = None
         if self._config.engine != "pillow" and not forked_after_pixels():
-            with self._lock:
+            with self._lock.get():
                 vips = self._vips
             if vips is not None:
                 yield vips
         if vips is None or self._config.engine != "vips":
-            with self._lock:
+            with self._lock.get():
                 pillow = self._pillow
             yield pillow
 
@@ -86,7 +87,7 @@ class Engines:
     def _substitute(self) -> Iterator[Engine]:
         """If only libvips is configured, yield Pillow, for what the libvips that is installed here lacks."""
         if self._config.engine == "vips":
-            with self._lock:
+            with self._lock.get():
                 pillow = self._pillow
             yield pillow
 
@@ -120,13 +121,13 @@ class Engines:
         assert unsupported is not None
         raise unsupported
 
-    @cached_property
+    @Lazy
     def _pillow(self) -> Engine:
         from .pillow.engine import PillowEngine  # noqa: PLC0415
 
         return PillowEngine(inputs=self._config.input_formats, **self._common)
 
-    @cached_property
+    @Lazy
     def _vips(self) -> Engine | None:
         """The engine for libvips, or None if it cannot be used, which is logged."""
         config = self._config
@@ -134,6 +135,8 @@ class Engines:
             from .vips import abilities  # noqa: PLC0415
             from .vips.engine import VipsEngine  # noqa: PLC0415
         except Exception as error:  # pyvips raises any exception if libvips is missing, too old or fails to start
+            if isinstance(error, OSError) and is_passing(error):
+                raise
             self._go_without(unusable(error), INSTALL, error)
             return None
         problem = abilities.problem()

@@ -72,6 +72,11 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def complaint(self) -> str:
+        """What the library said about the source of the last render, although it could render it. Mostly empty."""
+        ...
+
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         """Return an error that explains why this engine cannot render *options* as *format*, or None if it can."""
         ...

@@ -17,6 +17,8 @@ _WITH_ALPHA = (4, 6)
 _MAX = 2**31 - 1  # of a side, and of a chunk's bytes
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 10_000
+_MAX_PACKED = 1 << 20  # bytes of compressed texts: libpng unpacks all, up to a thousand times as many
+_MAX_KEYWORD = 79
 
 
 def read(file: BoundedFile) -> FileHeader:
@@ -26,13 +28,13 @@ def read(file: BoundedFile) -> FileHeader:
 
     Raises:
         UnreadableSource: If its header is broken.
-        LimitExceeded: If more than `MAX_PARTS` chunks precede its pixels.
+        LimitExceeded: If more than `MAX_PARTS` chunks precede its pixels, or much compressed text.
         NotKnown: If it is of a kind that decoders treat differently.
     """
     first = file.read(8, 25)
     size, alpha, interlaced = _first_chunk(first, file)
     palette = first[17] == _WITH_PALETTE
-    offset, orientation = 33, None
+    offset, orientation, packed = 33, None, 0
     for _ in range(MAX_PARTS):
         head = file.read(offset, 8)
         length, name = int.from_bytes(head[:4], "big"), head[4:]
@@ -46,8 +48,18 @@ def read(file: BoundedFile) -> FileHeader:
             alpha = alpha or length > 0
         elif name == b"eXIf" and orientation is None:
             orientation = exif.orientation(file, offset + 8, offset + 8 + length)
+        elif name == b"zTXt" or (name == b"iTXt" and _is_packed(file, offset + 8, length)):
+            packed += length
+            if packed > _MAX_PACKED:
+                raise too_many("the texts of the PNG have at least {:,} compressed bytes", packed, _MAX_PACKED)
         offset += 12 + length
     raise too_many("the PNG has at least {:,} chunks before its pixels", MAX_PARTS + 1)
+
+
+def _is_packed(file: BoundedFile, start: int, length: int) -> bool:
+    """Return whether the iTXt at *start* is compressed: a flag behind its keyword tells."""
+    _, _, behind = file.read(start, min(length, _MAX_KEYWORD + 2)).partition(b"\0")
+    return behind[:1] == b"\1"
 
 
 def fault(descriptor: int) -> str | None:

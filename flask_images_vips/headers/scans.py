@@ -11,7 +11,7 @@ from . import tiff
 MAX_SCANS = 200
 """An encoder writes ten, and the most thorough optimizers less than a hundred."""
 
-_MAX_PIXELS = 2**33  # of all scans, if all were in one tile; in a strip, libtiff stops after 100 scans
+_MAX_PIXELS = 2**31  # of all scans, if all were in one tile; in a strip, libtiff stops after 100 scans
 _TIFF = b"II", b"MM"
 _PIECE = 1 << 18  # other threads run between two pieces
 _LENGTH = 5

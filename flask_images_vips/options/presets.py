@@ -1,4 +1,4 @@
-"""Expand presets, and refuse options and widths that the application does not allow.
+"""Expand presets, and refuse options that the application does not allow.
 
 This module does no I/O.
 """
@@ -6,8 +6,7 @@ This module does no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,15 +14,13 @@ from ..config.keys import Config
 from ..errors import ConfigError, Faults, InvalidOption, did_you_mean
 from ..formats import AUTO, Format
 from .options import DECLARED, Options, write_query
-from .parsing import ParseError
-from .scalars import Side
 from .values import MODES
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Presets:
-    """The presets and the allowed widths of one application. *writes* returns whether its formats can be written here.
+    """The presets of one application. *writes* returns whether its formats can be written here.
 
     Raises:
         ConfigError: If a preset has an invalid name or option, or ``IMAGES_ONLY_PRESETS`` is set without presets.
@@ -37,8 +34,6 @@ class Presets:
         self._allowed = list(self._options.values())
         # A URL may omit the format of a preset, see `expanded`.
         self._allowed += [(replace(options, format=None), default) for options, default in self._allowed]
-        own = {options.width for options, _ in self._allowed if options.width is not None}
-        self._widths = sorted({*config.allowed_widths, *own}) if config.allowed_widths else []
         if self.only and not self._named:
             raise ConfigError(
                 "IMAGES_ONLY_PRESETS = True without IMAGES_PRESETS: every image would be refused. Add your presets to "
@@ -49,15 +44,20 @@ class Presets:
         return name in self._named
 
     @property
-    def restricting(self) -> bool:
-        """Whether `check` can refuse anything."""
-        return self.only or bool(self._widths)
+    def widths(self) -> set[int]:
+        """The widths of the pictures of those presets that say one, in pixels."""
+        return {_outer_width(options.settled()) for options, _ in self._allowed} - {0}
+
+    def include(self, options: Options, *, default_quality: bool) -> bool:
+        """Return whether *options* are those of a preset. *default_quality* is true if the URL has no quality."""
+        asked = _rendered(options)
+        # The focal point depends on the picture, so a URL may add one to a preset.
+        return any((each, default_quality) in self._allowed for each in (asked, replace(asked, focal=None)))
 
     def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """Return *keywords* with the options of their preset added, and with an allowed width.
+        """Return *keywords* with the options of their preset added.
 
-        *keywords* override the preset. A width that is not allowed becomes the next larger one, or the largest, and
-        the height is scaled with it. A format that cannot be written here is omitted, so that the picture has the
+        *keywords* override the preset. A format that cannot be written here is omitted, so that the picture has the
         format of its path.
 
         Raises:
@@ -68,13 +68,7 @@ class Presets:
         if name is not None and not (isinstance(name, str) and name in self._named):
             expected = f"one of IMAGES_PRESETS ({self._names()}){did_you_mean(name, self._named)}"
             raise InvalidOption("preset", name, expected=expected)
-        given = {**self._of(name, given), **given} if name is not None else given
-        width = _side(given.get("width")) if self._widths else None
-        if width is not None and width not in self._widths:
-            given["width"] = next((wide for wide in self._widths if wide > width), self._widths[-1])
-            if (height := _side(given.get("height"))) is not None:
-                given["height"] = max(1, round(height * given["width"] / width))
-        return given
+        return {**self._of(name, given), **given} if name is not None else given
 
     def _of(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of the preset *name*, for a picture whose other options are *given*."""
@@ -83,28 +77,13 @@ class Presets:
             del options["format"]
         return options
 
-    def allowed(self, widths: Iterable[int]) -> list[int]:
-        """Return the allowed width for each of *widths*, in pixels, chosen as in `expanded`."""
-        return [self.expanded({"width": width})["width"] for width in widths] if self._widths else list(widths)
-
     def check(self, options: Options, *, default_quality: bool) -> None:
         """Refuse *options* that the application does not allow. *default_quality* is true if the URL has no quality.
 
         Raises:
-            InvalidOption: If the width is not allowed, or if ``IMAGES_ONLY_PRESETS`` is set and no preset has these
-                options.
+            InvalidOption: If ``IMAGES_ONLY_PRESETS`` is set and no preset has these options.
         """
-        if self._widths and options.width is not None and options.width not in self._widths:
-            widths = ", ".join(map(str, self._widths))
-            raise InvalidOption(
-                "width", options.width, expected=f"a width of IMAGES_ALLOWED_WIDTHS or of a preset ({widths})"
-            )
-        if not self.only:
-            return
-        asked = _rendered(options)
-        # The focal point depends on the picture, so a URL may add one to a preset.
-        alike = asked, replace(asked, focal=None)
-        if not any((each, default_quality) in self._allowed for each in alike):
+        if self.only and not self.include(options, default_quality=default_quality):
             expected = f"the options of one of IMAGES_PRESETS ({self._names()}), because IMAGES_ONLY_PRESETS is set"
             raise InvalidOption("options", options.canonical(), expected=expected)
 
@@ -172,11 +151,9 @@ def _rendered(options: Options) -> Options:
     return replace(options, download=None, expires=None)
 
 
-def _side(value: object) -> int | None:
-    """Return *value* in pixels, or None if it is missing or invalid.
-
-    Invalid values are refused when the URL is requested.
-    """
-    with suppress(ParseError, ValueError, OverflowError):
-        return None if value is None else Side.parse(Side.write(value))
-    return None
+def _outer_width(settled: Options) -> int:
+    """Return how wide a picture with these options is with its padding and border; 0 if the source decides that."""
+    if settled.width is None:
+        return 0
+    _, right, _, left = settled.padding
+    return left + settled.width + right + 2 * (settled.border.width if settled.border else 0)

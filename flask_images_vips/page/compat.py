@@ -9,6 +9,7 @@ from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask import current_app
+from werkzeug.exceptions import NotFound
 
 from ..errors import InvalidPath
 from ..geometry import Box, Size, transformed
@@ -61,7 +62,7 @@ def as_in_flask_images(*names: str, method: str | None = None) -> Callable[[Call
                 return helper(*arguments, **keywords)  # raises a TypeError
             own = overriding(method) if method else None
             if own is not None and (arguments or "filename" in keywords):
-                with suppress(InvalidPath):  # reported by the helper
+                with suppress(InvalidPath, NotFound):  # reported by the helper
                     name = arguments[0] if arguments else keywords["filename"]
                     others = {key: value for key, value in keywords.items() if key != "filename"}
                     answer: R = own(name, **further, **others)
@@ -141,7 +142,7 @@ class FlaskImagesSize:
         wanted = {"width": width, "height": height, "enlarge": enlarge, "mode": mode, "transform": transform}
         self.describe(path, others | wanted | {"sharpen": sharpen}, image)
         given = {name: value for name, value in others.items() if name not in _WITHOUT_SIZE}
-        options = Options.parse(write_query(given | wanted))
+        options = Options.parse(without_effect(write_query(given | wanted)))
         if _shortcut and width and height and enlarge and mode in (None, "reshape", "crop"):
             self.plan(Size(int(width), int(height)), options)
             vars(self).update(dict.fromkeys(_OF_SOURCE))

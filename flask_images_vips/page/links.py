@@ -15,7 +15,7 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..abilities import Abilities
-from ..errors import Busy, InvalidOption, InvalidPath, SourceError, shown
+from ..errors import Busy, ImagesError, InvalidOption, InvalidPath, SourceError, shown
 from ..formats import AUTO, Format
 from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options, write_query
@@ -27,12 +27,13 @@ from ..sources.source import Source
 from ..state import current_images
 from .calls import URL_KEYWORDS, advise, defined, given, warn
 from .compat import without_effect
+from .patience import one_wait
 
 logger = logging.getLogger("flask_images_vips")
 
 _NOT_IN_QUERY = URL_KEYWORDS - DECLARED.keys()
 _OWN_VALUES = URL_KEYWORDS | {"filename"}
-_FORMAT = DECLARED["format"].short
+_FORMAT, _QUALITY = DECLARED["format"].short, DECLARED["quality"].short
 _REPORTED_NAMES = 1024
 _REMEMBERED_QUERIES = 1024
 
@@ -56,7 +57,8 @@ def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
             set.
     """
     ref = urls.checked_path(local_path)
-    return url_builder(ref, find(ref), current_images().pipeline.presets.expanded(given(keywords)))()
+    source, options = find(ref), current_images().pipeline.presets.expanded(given(keywords))
+    return url_builder(ref, source, with_allowed_width(ref, source, options))()
 
 
 def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:
@@ -125,7 +127,7 @@ def find(ref: str) -> Source | None:
 def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> Callable[..., str]:
     """Return a function that builds URLs of one source. Options passed to it replace those in *keywords*.
 
-    *ref* must come from `urls.checked_path`, *source* from `find`, and *keywords* from `Presets.expanded`.
+    *ref* must come from `urls.checked_path`, *source* from `find`, and *keywords* from `with_allowed_width`.
 
     Raises:
         ValueError: As `build_url`.
@@ -152,6 +154,31 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
         return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
 
     return build
+
+
+def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *keywords*, which come from `Presets.expanded`, with sides that ``IMAGES_ALLOWED_WIDTHS`` allows.
+
+    If there are none, or the options are invalid, *keywords* are returned unchanged.
+    """
+    pipeline = current_images().pipeline
+    if not pipeline.widths.restricting:
+        return dict(keywords)
+    try:
+        options = options_of(keywords)
+    except InvalidOption:  # reported when the image is requested
+        return dict(keywords)
+    image = trimmed = None
+    if source is not None:
+        with suppress(ImagesError), one_wait():
+            image, trimmed = pipeline.facts.header(source).size, pipeline.facts.trimmed(source, options)
+    try:
+        return pipeline.widths.fitted(
+            keywords, options, image, trimmed, default_quality=not query_of(keywords).get(_QUALITY)
+        )
+    except InvalidOption as error:
+        warn("the URL of %r will not be served: %s", ref, error)
+    return dict(keywords)
 
 
 def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, str]:
@@ -184,16 +211,23 @@ def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
 
 def report(query: Mapping[str, str]) -> None:
     """Log the parameters of *query* that have no effect, see `advise`."""
-    for error in ineffective({name: value for name, value in query.items() if name not in _NOT_IN_QUERY}):
-        advise(error.name, f"{error.name}={error.value!r} has no effect: expected {error.expected}")
+    for name, reason in _ineffective(tuple(query.items())):
+        advise(name, reason)
+
+
+@lru_cache(_REMEMBERED_QUERIES)
+def _ineffective(query: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Return the name of each parameter of *query* that has no effect, and the reason."""
+    errors = ineffective({name: value for name, value in query if name not in _NOT_IN_QUERY})
+    return [(each.name, f"{each.name}={each.value!r} has no effect: expected {each.expected}") for each in errors]
 
 
 def refusal_of(query: Mapping[str, str]) -> InvalidOption | None:
-    """Return why the application refuses the URL of *query*, because it restricts widths or presets, or None."""
+    """Return why the application refuses the URL of *query*, because it allows presets only, or None."""
     presets = current_images().pipeline.presets
-    if presets.restricting:
+    if presets.only:
         try:
-            presets.check(Options.parse(query), default_quality=not query.get(DECLARED["quality"].short))
+            presets.check(Options.parse(query), default_quality=not query.get(_QUALITY))
         except InvalidOption as error:
             return error
     return None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import NotFound
@@ -13,16 +12,19 @@ from .. import urls
 from ..config.keys import Config
 from ..errors import ImagesError, InvalidOption, reason_of, shown
 from ..formats import Format
-from ..geometry import Size, plan
+from ..geometry import Size, lay_out, plan
+from ..lazy import Lazy
 from ..options.options import Options
 from ..options.values import Mode
 from ..sources.source import Source
 from ..state import current_images
+from ..widths import IN_PIXELS
 from . import responsive
 from .arguments import LayoutRequest
 from .calls import advise, warn
 from .compat import overriding
-from .links import find, options_of, query_of, ref_of, refusal_of, url_builder
+from .links import find, options_of, query_of, ref_of, refusal_of, url_builder, with_allowed_width
+from .patience import one_wait
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 _HIDPI_QUALITY = 60
 _MAX_DPR = 4.0
-_IN_PIXELS = frozenset({"padding", "border", "radius", "watermark"})
 _FULL_WIDTH_SRC = 1280  # pixels: enough for a browser that does not read srcset
 
 
@@ -53,9 +54,9 @@ class Picture:
     def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
         self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
-        self.keywords = keywords
+        self.keywords = with_allowed_width(self.ref, self.source, keywords)
 
-    @cached_property
+    @Lazy
     def url(self) -> Callable[..., str]:
         """A function that builds the URL of the rendition, or of one with other options: see `url_builder`."""
         build = overriding("build_url")
@@ -63,7 +64,7 @@ class Picture:
             return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
         return url_builder(self.ref, self.source, self.keywords)
 
-    @cached_property
+    @Lazy
     def known(self) -> Known | None:
         """The header, options and size of the picture, or None if they are unknown.
 
@@ -75,7 +76,8 @@ class Picture:
                 return None
             pipeline = current_images().pipeline
             source = self.source or pipeline.sources.here(self.ref)  # raises the reason why there is none
-            header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
+            with one_wait():
+                header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
             size = ImageSize.planned(header.size, options, trimmed)
             size.describe(source.path, self.keywords)
             return Known(header, options, size)
@@ -83,7 +85,7 @@ class Picture:
             warn("cannot tell the size of image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
 
-    @property
+    @Lazy
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if it is unknown."""
         calculate = overriding("calculate_size")
@@ -123,7 +125,7 @@ class Picture:
         dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
         refusal = refusal_of(query_of(dense))
         if refusal is not None:
-            advise("hidpi", f"hidpi={scale} has no effect on {self.ref!r}: {refusal}")
+            advise("denser picture", f"hidpi={scale} has no effect on {self.ref!r}: {refusal}")
             return None
         return Picture(self.ref, dense, same=self)
 
@@ -135,7 +137,8 @@ class Picture:
         if self.source is None:
             return None
         try:
-            return current_images().pipeline.placeholder(self.source, kind)
+            with one_wait():
+                return current_images().pipeline.placeholder(self.source, kind)
         except ImagesError as error:
             warn("no placeholder for image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
@@ -165,7 +168,7 @@ class ResponsivePicture(Picture):
         ):  # each candidate has its own sides, and a URL cannot have all of aspect, width and height
             del self.keywords["aspect"]
             sides = {"width": self.options.width, "height": self.options.height}
-            self.keywords = current_images().pipeline.presets.expanded(self.keywords | sides)
+            self.keywords = with_allowed_width(self.ref, self.source, self.keywords | sides)
 
     @property
     def alpha(self) -> bool:
@@ -193,12 +196,9 @@ class ResponsivePicture(Picture):
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
-            with suppress(ImagesError):  # the page does not depend on it
+            with suppress(ImagesError), one_wait():  # the page does not depend on it
                 pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
-        sides: Iterable[dict[str, Any]] = ({"width": each.width, "height": each.height} for each in found)
-        if pipeline.presets.restricting:
-            sides = map(pipeline.presets.expanded, sides)
-        built = [self.url(**more, **each) for each in sides]
+        built = [self.url(**more, width=each.width, height=each.height) for each in found]
         by_density, shown = _by_density(request), self.shown.width
         descriptors = [f"{each.size.width / shown:.4g}x" if by_density else f"{each.size.width}w" for each in found]
         enough = min(shown, _FULL_WIDTH_SRC) if request.layout is Layout.FULL else shown
@@ -216,9 +216,19 @@ class ResponsivePicture(Picture):
         wanted: Iterable[int] = request.widths or responsive.widths(request.layout, width)
         if request.densities:
             wanted = [round(width * float(density)) for density in request.densities]
-        allowed = tuple(pipeline.presets.allowed(map(int, wanted)))
+        allowed = tuple(pipeline.widths.nearest(map(int, wanted)))
         limits = _limits(pipeline.config, format, pipeline.limits.frames(self.known.header, self.options, format))
-        return responsive.candidates(self.start, self.options, allowed, limits)
+        found = responsive.candidates(self.start, self.options, allowed, limits)
+        return tuple(self._with_allowed_widths(self.known.header, found)) if pipeline.widths.restricting else found
+
+    def _with_allowed_widths(self, header: Header, found: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Yield those of *found* that have the same size with sides that ``IMAGES_ALLOWED_WIDTHS`` allows."""
+        for each in found:
+            keywords = self.keywords | {"width": each.width, "height": each.height}
+            keywords = with_allowed_width(self.ref, self.source, keywords)
+            size = _final_size(self.source, header, options_of(keywords))
+            if size == each.size:
+                yield each._replace(width=keywords.get("width"), height=keywords.get("height"))
 
 
 class Offer(NamedTuple):
@@ -243,6 +253,11 @@ class Offer(NamedTuple):
         return {"srcset": self.srcset, "sizes": f"auto, {said}" if lazy and not said.startswith("auto") else said}
 
 
+def _final_size(source: Source | None, header: Header, options: Options) -> Size:
+    trimmed = None if source is None else current_images().pipeline.facts.trimmed(source, options)
+    return lay_out(header.size, options, trimmed=trimmed).final
+
+
 def _by_density(request: LayoutRequest) -> bool:
     return bool(request.densities) or (request.layout is Layout.FIXED and not request.widths)
 
@@ -258,7 +273,7 @@ def _scaled(keywords: Mapping[str, Any], scale: Any) -> dict[str, Any]:
 
     If other options are in pixels too, return ``dpr`` instead, which multiplies all of them.
     """
-    if keywords.keys() & _IN_PIXELS:
+    if keywords.keys() & IN_PIXELS:
         with suppress(TypeError, ValueError):
             return {"dpr": min(float(scale) * float(keywords.get("dpr") or 1), _MAX_DPR)}
     scaled: dict[str, Any] = {}

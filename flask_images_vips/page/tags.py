@@ -136,7 +136,7 @@ def _report_full_size(picture: ResponsivePicture, request: LayoutRequest) -> Non
         return
     size = "" if picture.shown is None else f", {picture.shown.width}×{picture.shown.height} pixels"
     advise(
-        "layout",
+        "full size",
         f"layout={str(request.layout)!r} without width shows {picture.ref!r} in its full size{size}: pass its width in "
         "the page, such as width=400, or layout='full'",
     )

@@ -37,6 +37,7 @@ _LOST = 5  # connections that closed before a renderer had begun, because the po
 _MAX_ANSWER = 1 << 28  # bytes, more than any rendition or set of copies has
 _TRIES = 2  # attempts, if the renderer dies before the deadline
 _LONGEST_WAIT = 3600.0
+_AT_ONCE_SECONDS = 0.02  # a free renderer begins within this time, so a request that has waited enough waits as long
 _MOST_SAID = 1000  # messages of renderers that a process logs
 _PAUSE_SECONDS = 0.02  # before another connection, longer each time
 _GLANCE_SECONDS, _FROZEN_SECONDS = 0.25, 1.0  # a wait of 0.25 s that takes more than 1 s means that it was frozen
@@ -155,7 +156,7 @@ class Pool:
         self, connection: socket.socket, request: Request, descriptors: Sequence[int], until: float, seconds: float
     ) -> int:
         """Send *request*, wait until a renderer begins with it, and return the renderer's process ID."""
-        connection.settimeout(min(max(0.001, self.place.grace(), until - time.monotonic()), _LONGEST_WAIT))
+        connection.settimeout(min(max(_AT_ONCE_SECONDS, self.place.grace(), until - time.monotonic()), _LONGEST_WAIT))
         fields = {"request": request.to_json(), "seconds": seconds, "memory": self.memory}
         wire.send(connection, fields, descriptors=descriptors)
         self._process.get().lease.hold()

@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from typing import Any
+from weakref import finalize
 
 from ..errors import Busy
 from . import wire
@@ -29,10 +30,7 @@ class Lease:
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
         self._listener: int | None = None
-
-    def __del__(self) -> None:
-        if self._connection is not None:  # the application is gone
-            self._connection.close()
+        self._closer: finalize[..., Lease] | None = None
 
     def hold(self) -> None:
         """Open the lease, unless it is open. If another pool has taken the place of the pool, change to that."""
@@ -57,11 +55,13 @@ class Lease:
         self._listener = self._place.inode("leases")
         connection = self._connection = self._place.connect("leases", time.monotonic() + _SECONDS)
         keep_from_children(connection)
+        # Close it if the application is gone. A `__del__` of this object may run after that of the socket, which warns.
+        self._closer = finalize(self, close, connection)
         connection.settimeout(_SECONDS)
         wire.send(connection, {"wanted": self._count})
         return connection
 
     def _close(self) -> None:
-        if self._connection is not None:
-            close(self._connection)
-            self._connection = None
+        if self._closer is not None:
+            self._closer()
+        self._connection = self._closer = None

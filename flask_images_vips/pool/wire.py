@@ -184,6 +184,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
     if result.header is not None:
         fields["header"] = asdict(result.header)
     fields["abilities"] = result.abilities
+    fields["complaint"] = result.complaint or None
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -202,6 +203,7 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             header=header_from_json(fields["header"]) if "header" in fields else None,
             box=Box(*map(int, fields["box"])) if "box" in fields else None,
             abilities=dict(fields["abilities"]) if "abilities" in fields else None,
+            complaint=printable(str(fields.get("complaint", ""))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenWire("not a result") from error

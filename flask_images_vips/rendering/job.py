@@ -35,7 +35,7 @@ class Result(NamedTuple):
 
     *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
-    `engines.abilities`.
+    `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
     """
 
     by: str = ""
@@ -45,6 +45,7 @@ class Result(NamedTuple):
     header: Header | None = None
     box: Box | None = None
     abilities: Mapping[str, Any] | None = None
+    complaint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Job:
             return engine.render(self.descriptor, each, geometry, frames)
 
         result = self._within(rendition, header, geometry, render)
-        return result._replace(by=engine.name, box=trimmed)
+        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]

@@ -6,6 +6,7 @@ All are made from a rendition of at most 32 × 32 pixels. This module does no I/
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
@@ -34,11 +35,21 @@ def draw(kind: str, render: Render, decode: Decode) -> str:
     Raises:
         InvalidOption: If there is no such kind.
     """
+    form_of(kind)
     if kind == "lqip":
         return lqip(render)
-    if kind not in _OF_PIXELS:
-        raise InvalidOption("placeholder", kind, expected="one of " + ", ".join(KINDS))
     return _OF_PIXELS[kind](*decode(render(Options(width=_SIDE, height=_SIDE, mode=Mode.FIT), by_name("png"))))
+
+
+def form_of(kind: str) -> re.Pattern[str]:
+    """Return the form that every placeholder of the *kind* has.
+
+    Raises:
+        InvalidOption: If there is no such kind.
+    """
+    if kind not in _FORMS:
+        raise InvalidOption("placeholder", kind, expected="one of " + ", ".join(KINDS))
+    return _FORMS[kind]
 
 
 def lqip(render: Render) -> str:
@@ -126,7 +137,13 @@ def thumbhash(size: Size, rgba: bytes) -> str:
 
 
 _OF_PIXELS: dict[str, Callable[[Size, bytes], str]] = {"color": colour, "blurhash": blurhash, "thumbhash": thumbhash}
-KINDS = ("color", "lqip", "blurhash", "thumbhash")
+_FORMS = {
+    "color": re.compile(r"#[0-9a-f]{6}"),
+    "lqip": re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]+={0,2}"),
+    "blurhash": re.compile(rf"[{re.escape(_BASE83)}]{{28}}"),
+    "thumbhash": re.compile(r"[A-Za-z0-9+/]{4,60}={0,2}"),
+}
+KINDS = tuple(_FORMS)
 """The kinds of placeholders. CSS can show the first two; the hashes need a script in the page."""
 
 

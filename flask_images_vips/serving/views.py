@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from flask import Response, current_app, request
@@ -73,6 +72,14 @@ _REASONS = {
 }
 
 
+_USUAL_CAUSE = (
+    "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
+    "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after each "
+    "restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in SECRET_KEY_FALLBACKS. "
+    "This is logged once."
+)
+
+
 def view_of(serve: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return the view that calls *serve*, which is the function below, or what a site has put in its place.
 
@@ -116,14 +123,14 @@ def serve(path: str) -> Response:
             isinstance(failure, ConfigError) and not images.is_built
         ):  # a wrong value, which is an error of the application
             raise
-        error = failure if isinstance(failure, ImagesError) else _of_system(path, failure)
+        error = failure if isinstance(failure, ImagesError) else _of_system(claimed_ref(path, request.args), failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
 
 
-def _of_system(path: str, error: Exception) -> Busy:
-    """Return the error for an image that cannot be served because of *error*, or raise *error* if it does not pass."""
+def _of_system(ref: str, error: Exception) -> Busy:
+    """Return the error for the image of *ref*, which *error* keeps from being served. Raise *error* if it stays."""
     if isinstance(error, OSError) and is_passing(error):
-        return busy(path, error)
+        return busy(ref, error)
     raise error
 
 
@@ -146,17 +153,6 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     if rendition != hit.rendition:  # the source has changed since it was looked up
         hit = verified.renewed(rendition)
     return hit, entry, privacy
-
-
-@cache
-def _explain_signatures() -> None:
-    """Log the usual cause of wrong signatures, once in each process."""
-    logger.warning(
-        "The signature of an image URL was wrong. If URLs of your own pages fail like this, another secret key signed "
-        "them. The usual cause is a random SECRET_KEY, such as os.urandom(24): it differs in each process and after "
-        "each restart. Set the same SECRET_KEY for all processes. After changing it, keep the old one in "
-        "SECRET_KEY_FALLBACKS. This is logged once."
-    )
 
 
 def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | None, privacy: Privacy) -> Response:
@@ -188,16 +184,20 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
 
 
 def _log(ref: str, status: int, error: ImagesError) -> None:
-    """Log why the image *ref* is refused. What is wrong with all images is logged once in each process."""
-    if not isinstance(error, ConfigError):
-        logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
-        if isinstance(error, WrongSignature):
-            _explain_signatures()
+    """Log why the image of *ref* is refused. What is wrong with all images is logged once in each process."""
+    if isinstance(error, ConfigError):
+        _log_once(logging.ERROR, str(error))
         return
-    said, message = _said.get(), str(error)
+    logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+    if isinstance(error, WrongSignature):
+        _log_once(logging.WARNING, _USUAL_CAUSE)
+
+
+def _log_once(level: int, message: str) -> None:
+    said = _said.get()
     if message not in said:
         said.add(message)
-        logger.error("%s", message)
+        logger.log(level, "%s", message)
 
 
 _said = PerProcess[set[str]](set)

@@ -6,12 +6,14 @@ announces the set, and any worker that serves the images can make it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
+from ..cache.stored import parsed, text
 from ..engines.engine import Header
 from ..expiring import Expiring
 from ..formats import JPEG
@@ -35,6 +37,7 @@ _MAX_PIXELS = 4_000_000  # the limit of a member: larger ones are rarely request
 _MAX_PIXELS_OF_SET = 16_000_000  # the limit of all members together: the first visitor waits for all of them
 _ANNOUNCED_SECONDS = 600.0  # after this time, the announcement is checked again, because its file may have been purged
 _NAME_BYTES = 8
+_FORM = re.compile(r"[0-9]{1,7} [0-9]{1,7}(?:\n[0-9]{1,7} [0-9]{1,7})*")
 
 
 class Sets:
@@ -74,11 +77,11 @@ class Sets:
             if size.pixels >= _MAX_PIXELS or pixels > _MAX_PIXELS_OF_SET:
                 break
             lines.append(f"{width or 0} {height or 0}")
-        text = "\n".join(lines)
-        key = source_folder(source.ref), f"{self._name(source, options)}-{digest(text, _NAME_BYTES)}-set"
+        written = "\n".join(lines)
+        key = source_folder(source.ref), f"{self._name(source, options)}-{digest(written, _NAME_BYTES)}-set"
         if self.store.usable() and not self.store.has(key):
             with suppress(OSError):  # without the file, each member is rendered separately
-                self.store.put_bytes(key, text.encode(), source.mtime_ns, in_use=True)
+                self.store.put_bytes(key, written.encode(), source.mtime_ns, in_use=True)
 
     def is_announced(self, source: Source) -> bool:
         """Return whether any set of this version of *source* is announced."""
@@ -95,11 +98,10 @@ class Sets:
             entry = self.store.get(key)
             if entry is None:
                 continue
-            with entry, suppress(ValueError):
-                lines = [line.split() for line in entry.read().decode().splitlines()]
-                sides = [(int(width) or None, int(height) or None) for width, height in lines]
-                if (options.width, options.height) in sides:
-                    found.append((key, [replace(rendition, options=_at(options, each)) for each in sides]))
+            with entry:
+                sides = parsed(entry, _sides)
+            if sides is not None and (options.width, options.height) in sides:
+                found.append((key, [replace(rendition, options=_at(options, each)) for each in sides]))
         return found
 
     def forget(self) -> None:
@@ -110,6 +112,12 @@ class Sets:
         """Return the beginning of the file names of all sets of *source* with *options*, in any sizes and format."""
         but = ["width", "height", *(["quality"] if options.quality == self.default_quality else [])]
         return f"{_version(source)}-{digest(options.canonical(but), _NAME_BYTES)}"
+
+
+def _sides(data: bytes) -> list[Sides]:
+    """Read the sides of the members of a set, which `Sets.offer` has written."""
+    lines = [line.split() for line in text(data, _FORM).splitlines()]
+    return [(int(width) or None, int(height) or None) for width, height in lines]
 
 
 def _at(options: Options, sides: Sides) -> Options:

@@ -18,7 +18,9 @@ from http.client import HTTPResponse
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, RemoteFailed
+from ..cache.per_process import PerProcess
+from ..errors import Busy, ConfigError, RemoteFailed
+from ..system_errors import start
 from .guard import DEFAULT_PORTS, Endpoint, Guard, Target, as_address
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _REQUIRED = "'urllib3>=2.0.2'"
 _MISSING = f"Remote sources need urllib3. Install it with: pip install {_REQUIRED}"
 
 # A name lookup cannot be cancelled. So each one runs in its own thread, and at most this many may run or hang at once.
-_LOOKUPS = threading.BoundedSemaphore(32)
+_LOOKUPS = PerProcess(lambda: threading.BoundedSemaphore(32))
 
 
 def connection_to(target: Target, dial: Callable[[], socket.socket], context: ssl.SSLContext | None) -> HTTPConnection:
@@ -57,6 +59,7 @@ def dial(guard: Guard, target: Target, seconds: float, watch: Callable[[socket.s
 
     Raises:
         RemoteFailed: If an address is forbidden, or the lookup fails or takes too long.
+        Busy: If no lookup can be started.
         OSError: If no address can be connected to.
     """
     ends = time.monotonic() + seconds
@@ -154,11 +157,17 @@ def _system_certificates() -> ssl.SSLContext:
 
 
 def _resolved(guard: Guard, target: Target, seconds: float) -> tuple[Endpoint, ...]:
-    """Return the endpoints of *target*, as `Guard.resolve` does, within *seconds*."""
+    """Return the endpoints of *target*, as `Guard.resolve` does, within *seconds*.
+
+    Raises:
+        RemoteFailed: If the name cannot be looked up in time, or must not be connected to.
+        Busy: If no lookup can be started.
+    """
     if as_address(target.host) is not None:
         return guard.resolve(target.host, target.port)
-    if not _LOOKUPS.acquire(blocking=False):
-        raise RemoteFailed(target.url, "too many name lookups are running")
+    lookups = _LOOKUPS.get()
+    if not lookups.acquire(blocking=False):
+        raise Busy("too many name lookups are running")
     found: Future[tuple[Endpoint, ...]] = Future()
 
     def look_up() -> None:
@@ -167,9 +176,13 @@ def _resolved(guard: Guard, target: Target, seconds: float) -> tuple[Endpoint, .
         except Exception as error:
             found.set_exception(error)
         finally:
-            _LOOKUPS.release()
+            lookups.release()
 
-    threading.Thread(target=look_up, name="image source lookup", daemon=True).start()
+    try:
+        start(threading.Thread(target=look_up, name="image source lookup", daemon=True))
+    except Busy:
+        lookups.release()
+        raise
     try:
         return found.result(seconds)
     except TimeoutError:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..errors import ConfigError, ImagesError, RemoteFailed, SourceNotFound, shown
-from ..system_errors import busy, is_shortage
+from ..system_errors import busy, is_shortage, start
 from .connection import connection_to, dial, urllib3_problem
 from .guard import Guard, Target
 
@@ -212,7 +212,7 @@ class _Deadline:
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        start(self._timer)
         return self
 
     def __exit__(self, *_: object) -> None:

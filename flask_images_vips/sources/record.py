@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
+from ..cache.stored import json_object
 from .http import LONGEST_VALIDATOR
 
 _FILE = re.compile(r"original-[0-9a-f]{16}")
@@ -43,7 +44,7 @@ class Record:
     def read(cls, data: bytes, url: str) -> Record | None:
         """Parse *data*. Returns None if it is not a record of *url*, or was written by another version."""
         with suppress(ValueError, TypeError, RecursionError):
-            record = cls(**json.loads(data))
+            record = cls(**json_object(data))
             if record.url == url and record._is_valid():
                 return record
         return None

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
+from ..cache.stored import parsed
 from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
 from ..system_errors import busy, is_shortage
@@ -120,7 +121,7 @@ class RemoteSources:
         if entry is None:
             return None
         with entry:
-            return Record.read(entry.read(), url)
+            return parsed(entry, lambda data: Record.read(data, url))
 
     def _asked(self, url: str, old: Record | None, check: Check) -> Record:
         def ask() -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +25,8 @@ from cache.shared import (
     together,
 )
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.cache.eviction import Bound
+from flask_images_vips.errors import Busy
 
 # Entries that are made when they are first asked for.
 
@@ -94,6 +97,41 @@ def test_a_link_in_the_place_of_an_entry_is_not_followed(cache: DiskCache, tmp_p
     os.symlink(target, cache.path(KEY))
     assert made(cache) == DATA
     assert target.read_bytes() == b"of someone else"
+
+
+@posix
+def test_a_fifo_in_the_place_of_an_entry_is_not_waited_for(cache: DiskCache) -> None:
+    made(cache)
+    os.unlink(cache.path(KEY))
+    os.mkfifo(cache.path(KEY))
+    assert made(cache) == DATA
+    assert kept(cache) == DATA
+
+
+@posix
+def test_a_link_in_the_place_of_the_counts_is_not_followed(tmp_path: Path, warned: list[str]) -> None:
+    cache = disk_cache(tmp_path / "cache", bound=Bound(str(tmp_path / "cache"), 1 << 30, 0))
+    (tmp_path / "cache" / "locks").mkdir(parents=True)
+    target = tmp_path / "target"
+    target.write_bytes(b"of someone else")
+    (tmp_path / "cache" / "locks" / "sizes").symlink_to(target)
+    assert made(cache) == DATA
+    assert kept(cache) == DATA
+    assert target.read_bytes() == b"of someone else"
+    assert len(warned) == 1, warned
+
+
+def test_an_entry_that_cannot_be_read_is_busy_and_made_again(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(cache)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch, cache.get(KEY) or pytest.fail("gone") as entry:
+        patch.setattr(os, "read", fail)
+        with pytest.raises(Busy, match="cannot be read"):
+            entry.read()
+    assert made(cache) == DATA
 
 
 def test_what_create_raises_is_raised_and_the_next_call_tries_again(cache: DiskCache) -> None:

@@ -99,6 +99,26 @@ def test_a_bomb_of_chunks_is_refused(tmp_path: Path) -> None:
         header_of(png_of(ihdr(), *[(b"tEXt", b"a\0b")] * 100_000, PIXELS), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "start", "refused"),
+    [
+        (b"zTXt", b"a\0\0", True),
+        (b"iTXt", b"a\0\1\0\0\0", True),
+        (b"iTXt", b"a\0\0\0\0\0", False),
+        (b"tEXt", b"a\0", False),
+    ],
+)
+def test_much_compressed_text_is_refused(name: bytes, start: bytes, refused: bool, tmp_path: Path) -> None:
+    text = (name, start + bytes(200_000))
+    assert header_of(png_of(ihdr(), *[text] * 5, PIXELS), tmp_path) == FileHeader(Size(40, 30), "png")
+    many = png_of(ihdr(), *[text] * 6, PIXELS)
+    if refused:
+        with pytest.raises(LimitExceeded, match="compressed bytes"):
+            header_of(many, tmp_path)
+    else:
+        assert header_of(many, tmp_path)
+
+
 GOOD = png_of(ihdr(), (b"tEXt", b"a"), PIXELS)
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import fetch, signed, url_of
+from conftest import fetch, url_of
 from flask import Flask, render_template_string, url_for
 from werkzeug.routing import BuildError
 
@@ -114,56 +114,6 @@ def test_only_presets_are_served_where_the_application_says_so(
     if status == 400:
         assert answer.headers["Cache-Control"] == "no-store"
         assert "IMAGES_ONLY_PRESETS" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("asked", "built"),
-    [
-        ({"width": 1}, "w=16"),
-        ({"width": "16"}, "w=16"),
-        ({"width": 17}, "w=32"),
-        ({"width": 33}, "w=48"),
-        ({"width": 10**6}, "w=48"),
-        ({"width": 20, "height": 10, "mode": "crop"}, "h=16&m=crop&v=VERSION&w=32"),
-        ({"width": 960, "height": 1}, "h=1&v=VERSION&w=48"),
-        ({"height": 10}, "h=10"),
-        ({"width": "wide"}, "w=wide"),
-        ({"width": 0}, "w=0"),
-    ],
-)
-def test_building_takes_the_next_larger_width_that_is_allowed(
-    make_app: Any, draw: Any, asked: dict[str, Any], built: str
-) -> None:
-    draw("a.png", (64, 48))
-    app = make_app(IMAGES_ALLOWED_WIDTHS=[48, 16, 32])
-    url = url_of(app, "a.png", **asked)
-    for part in built.replace("v=VERSION&", "").split("&"):
-        assert f"{part}&" in url
-    assert app.test_client().get(url).status_code == (400 if "wide" in url else 200)
-
-
-def test_sizes_are_those_of_the_width_that_is_allowed(make_app: Any, draw: Any) -> None:
-    draw("a.png", (640, 480))
-    app = make_app(IMAGES_ALLOWED_WIDTHS=[16, 32, 80])
-    with app.test_request_context():
-        size = resized_img_size("a.png", width=20)
-        assert size is not None
-        assert (size.width, size.height) == (32, 24)
-        attributes = resized_img_attrs("a.png", width=20, hidpi=2)
-        assert (attributes["width"], attributes["height"]) == (32, 24)
-        assert attributes["src"] == resized_img_src("a.png", width=80, quality=60)
-
-
-def test_another_width_is_400_and_those_of_presets_are_allowed(make_app: Any, draw: Any, caplog: Any) -> None:
-    draw("a.png", (64, 48))
-    app = make_app(IMAGES_ALLOWED_WIDTHS=range(10, 30, 10), IMAGES_PRESETS=PRESETS)
-    client = app.test_client()
-    assert [client.get(signed(app, "a.png", f"w={width}")).status_code for width in (9, 10, 11, 20, 30)] == [
-        *(400, 200, 400, 200, 400)
-    ]
-    assert "IMAGES_ALLOWED_WIDTHS" in caplog.text
-    assert fetch(app, "a.png", preset="avatar").size == (24, 24)
-    assert client.get(signed(app, "a.png", "h=9")).status_code == 200
 
 
 def test_presets_alone_are_served_in_every_markup_and_wherever_the_subject_is(make_app: Any, draw: Any) -> None:

@@ -54,6 +54,24 @@ def test_threads_may_renew_a_lease_at_the_same_time(runtime: Path) -> None:
     assert [result.exception() for result in results] == [None] * THREADS
 
 
+def test_a_lease_that_is_older_than_its_connection_is_collected_without_a_warning(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    place = Place()
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(place.path("leases"))
+        listener.listen(100)
+        circle: list[object] = [lease := Lease(place, 1)]
+        circle.append(circle)
+        gc.collect(0)  # the youngest objects are finalized before those that have survived this once
+        lease.hold()
+        del circle, lease
+        gc.collect()
+    assert not unraisable
+
+
 def test_the_lease_of_an_application_that_is_gone_is_closed(runtime: Path) -> None:
     place = Place()
     with closing(socket.socket(socket.AF_UNIX)) as listener:

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from flask_images_vips import resized_img_src
+from flask_images_vips.engines.vips import abilities
 from flask_images_vips.rendering.same_pixels import same_pixels
 
 SIZE = (120, 80)
@@ -113,11 +114,12 @@ def test_a_png_with_a_palette_stays_small(
     source = png(large, optimize=True, **({"transparency": 2} if clear else {}))
     (static / "a.png").write_bytes(source)
     app = make_app(IMAGES_ENGINE=engine)
+    most = 1.1 if abilities.version() >= (8, 15) else 1.15  # the quantizer of Debian 12 dithers more
     with app.test_request_context():
         urls = {width: resized_img_src("a.png", width=width) for width in (600, 450, 300, 150)}
     for width, url in urls.items():
         made = app.test_client().get(url).data
-        assert len(made) <= len(source) * (1.1 if width == 600 or engine == "vips" else 2), width
+        assert len(made) <= len(source) * (most if width == 600 or engine == "vips" else 2), width
         with Image.open(io.BytesIO(made)) as shown, Image.open(io.BytesIO(source)) as original:
             reference = original.convert("RGBA").resize(shown.size, Image.Resampling.LANCZOS)
             assert psnr(shown.convert("RGBA"), reference) > (40 if width == 600 else 25), width

@@ -206,7 +206,7 @@ def test_the_log_names_a_remote_source_but_no_secret_of_its_url(app: Flask, capl
 
 
 def test_the_usual_cause_of_wrong_signatures_is_logged_once(make_app: Any, draw: Any, caplog: Any) -> None:
-    views._explain_signatures.cache_clear()
+    views._said.get().clear()
     draw("a.png")
     one, other = make_app(SECRET_KEY=os.urandom(24)), make_app(SECRET_KEY=os.urandom(24))
     assert one.test_client().get("/imgsizer/a.png").status_code == 404  # not signed: another cause

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_images_vips.errors import Busy, SourceNotFound
+from flask_images_vips.errors import SourceNotFound
 from flask_images_vips.sources.local import HashedSources, LocalSources
 from flask_images_vips.sources.source import Source
 
@@ -129,11 +129,10 @@ def test_a_folder_that_may_not_be_entered_says_so_and_hides_no_file_of_another_f
     roots: list[Path], sources: LocalSources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     denied, look_up = roots[0] / "photos", os.lstat
-    number = errno.EACCES
 
     def lstat(path: str) -> os.stat_result:
         if str(path).startswith(f"{denied}{os.sep}"):
-            raise OSError(number, os.strerror(number), path)
+            raise PermissionError(errno.EACCES, "Permission denied", path)
         return look_up(path)
 
     monkeypatch.setattr(os, "lstat", lstat)
@@ -141,9 +140,6 @@ def test_a_folder_that_may_not_be_entered_says_so_and_hides_no_file_of_another_f
         sources.find("photos/cat.jpg")
     with pytest.raises(SourceNotFound, match="no such file"):
         sources.find("cat.jpg")
-    number = errno.EIO  # says nothing about the file, so nobody may keep the answer
-    with pytest.raises(Busy, match="cannot be opened now: Input/output error"):
-        sources.find("photos/cat.jpg")
     (roots[1] / "photos" / "cat.jpg").write_bytes(b"a cat")
     assert sources.find("photos/cat.jpg").root == str(roots[1])
 

@@ -44,6 +44,7 @@ class PillowEngine:
     """
 
     name = "pillow"
+    complaint = ""  # Pillow fails where it has one
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ _NOT_EXIF = "xmp", "XML:com.adobe.xmp", "Raw profile type exif"
 DECODED_WHOLE = "decoded whole"
 """What `Reader` notes in ``image.info``: whether the image must not be shrunk while it is decoded."""
 _MAX_READS = 2_000_000  # a GIF of 256 MB takes about this many
+_MAX_READS_OF_JPEG = 100_000  # one of 1 GB takes less, unless other data stands between its segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,11 @@ class Reader:
         return f"Pillow cannot open it: {fault}" if fault else refusal(kind, self.inputs, "Pillow")
 
     def _file(self, descriptor: int, only_header: bool) -> BinaryIO:
-        if not only_header and is_jpeg(descriptor) and (data := completed(descriptor)):
+        most = _MAX_READS_OF_JPEG if (jpeg := is_jpeg(descriptor)) else _MAX_READS
+        if not only_header and jpeg and (data := completed(descriptor)):
             return io.BytesIO(data)
         reader = _CountedReader if self.maps_files else _UnmappedReader
-        return reader(_TimedFile(os.dup(descriptor), self.timeout))
+        return reader(_TimedFile(os.dup(descriptor), self.timeout), most)
 
     def _turn_left(self, image: Image.Image) -> Turn:
         """Return the turn that is left to do after Pillow has decoded *image*."""
@@ -153,18 +155,21 @@ class _TimedFile(io.FileIO):
 
 
 class _CountedReader(io.BufferedReader):
-    """A file that can be read at most `_MAX_READS` times.
+    """A file that can be read at most *most* times.
 
-    This stops Pillow's GIF parser, which reads twice per block, if there are very many blocks.
+    This stops Pillow's parsers: that of GIF reads twice per block, and that of JPEG for each byte between segments.
     """
 
-    reads = 0
+    def __init__(self, file: io.RawIOBase, most: int) -> None:
+        super().__init__(file)
+        self.most = most
+        self.reads = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
-        if self.reads > _MAX_READS:
+        if self.reads > self.most:
             raise LimitExceeded(
-                "reading the file takes at least {:,} steps", self.reads, _MAX_READS, set_by="this package"
+                "reading the file takes at least {:,} steps", self.reads, self.most, set_by="this package"
             )
         return super().read(size)
 

@@ -103,13 +103,13 @@ def _set(function: str, value: int) -> None:
         getattr(pyvips.vips_lib, function)(value)
     except AttributeError:
         try:
-            getattr(_library(), function)(ctypes.c_int(value))
+            getattr(library(), function)(ctypes.c_int(value))
         except (OSError, AttributeError) as error:
             logger.warning("libvips cannot be set up (%s), so it may be slower, and may accept truncated files.", error)
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
     """Return libvips itself, which is loaded already."""
     if pyvips.API_mode:
         return ctypes.CDLL(sys.modules["_libvips"].__file__)  # looks up functions in the libraries that it needs, too
@@ -131,7 +131,7 @@ def path() -> str | None:
     info = Info()
     try:
         # dladdr reads no file: renderers may not open /proc.
-        found = ctypes.CDLL(None).dladdr(ctypes.cast(_library().vips_version, ctypes.c_void_p), ctypes.byref(info))
+        found = ctypes.CDLL(None).dladdr(ctypes.cast(library().vips_version, ctypes.c_void_p), ctypes.byref(info))
     except (OSError, AttributeError, TypeError):
         return None
     return os.fsdecode(info.file) if found and info.file else None

@@ -27,6 +27,7 @@ from .effects import turn
 from .fork_safety import note_pixels
 from .input import reading
 from .load import pyvips
+from .messages import silence, take_complaint
 from .reader import ERRORS, Reader, apart, has, has_detail, has_palette, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
 from .trim import trim_box
@@ -62,7 +63,9 @@ class VipsEngine:
         self.timeout = timeout
         self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files)
         self.settings = settings_of("vips", effort)
+        self.complaint = ""
         abilities.set_up()
+        silence()
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if options.transform is not None:
@@ -156,9 +159,11 @@ class VipsEngine:
             OSError: If the file cannot be read at the moment.
         """
         note_pixels()
+        take_complaint()  # about another file
         with Deadline(self.timeout) as deadline, _failing(ref, descriptor):
             try:
                 yield deadline
+                self.complaint = take_complaint()
             except FAILURES as error:
                 if deadline.over:
                     raise overtime(deadline.seconds, self.timeout) from error

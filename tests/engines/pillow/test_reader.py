@@ -78,6 +78,15 @@ def test_a_file_is_read_for_so_long_only(tmp_path: Path) -> None:
         reader.open(file.fileno(), "a.png").__enter__()
 
 
+def test_a_jpeg_with_much_between_its_segments_takes_too_many_steps(tmp_path: Path) -> None:
+    gradient((40, 30)).save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(data[:2] + b"\xff" * 200_000 + data[2:])
+    reader = Reader(INPUTS, auto_orient=True, timeout=10)
+    with (tmp_path / "a.jpg").open("rb") as file, pytest.raises(LimitExceeded, match="steps"):
+        reader.open(file.fileno(), "a.jpg").__enter__()
+
+
 @pytest.mark.parametrize("maps_files", [True, False])
 def test_a_tiff_is_mapped_only_if_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maps_files: bool) -> None:
     """libtiff maps a file whose descriptor it has. Without, Pillow hands over the bytes."""

@@ -24,7 +24,7 @@ from flask_images_vips.errors import ConfigError
 
 MakeApp = Callable[..., Flask]
 
-INSTALL = "Install it with: pip install 'flask-images-vips[binary]'"
+INSTALL = "Install it with: pip install --upgrade pyvips pyvips-binary"
 REINSTALL = "pip install --force-reinstall --no-deps pyvips-binary"
 USE_WHEEL = f"To use the libvips of pyvips-binary instead, run: {REINSTALL}"
 UPGRADE = "Install a newer libvips with: pip install --upgrade pyvips-binary"
@@ -64,7 +64,7 @@ def test_an_option_has_the_name_of_the_installed_version() -> None:
 
 
 def test_functions_that_an_old_binding_lacks_are_called_in_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    abilities._library().vips_concurrency_set(2)
+    abilities.library().vips_concurrency_set(2)
 
     class Old:
         def __getattr__(self, name: str) -> Any:
@@ -75,7 +75,7 @@ def test_functions_that_an_old_binding_lacks_are_called_in_the_library(monkeypat
     library = pyvips.vips_lib
     monkeypatch.setattr(pyvips, "vips_lib", Old())
     abilities.set_up()
-    assert abilities._library().vips_concurrency_get() == 1
+    assert abilities.library().vips_concurrency_get() == 1
 
 
 @pytest.mark.parametrize(

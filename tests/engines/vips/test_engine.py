@@ -43,7 +43,7 @@ def test_pixels_are_noted_and_headers_are_not(tmp_path: Path, monkeypatch: pytes
 
 def test_libvips_uses_one_thread() -> None:
     VipsEngine()
-    assert abilities._library().vips_concurrency_get() == 1  # the binding of pyvips before 3.2 lacks it
+    assert abilities.library().vips_concurrency_get() == 1  # the binding of pyvips before 3.2 lacks it
 
 
 def test_what_libvips_reads_as_it_starts_is_set_before_pyvips_is_imported() -> None:
