@@ -53,8 +53,12 @@ def remove_links(folder: str, name: str, unwanted: Callable[[str], bool] = lambd
 
 
 def names_in(folder: str) -> list[str]:
-    """Return the names of the files in *folder*, none if it cannot be listed."""
-    with contextlib.suppress(OSError):
+    """Return the names of the files in *folder*, none if there is no such folder.
+
+    Raises:
+        OSError: If it cannot be listed.
+    """
+    with passing_over_others():
         return os.listdir(folder)
     return []
 

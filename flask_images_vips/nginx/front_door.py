@@ -166,16 +166,16 @@ class FrontDoor:
 
     def empty(self) -> None:
         """Remove all links, also where another configuration may still have them."""
-        for folder in self._folders():
-            self._guarded(empty, folder)
+        self._guarded(self._change_all, empty)
 
     def purge(self, ref: str) -> None:
         """Remove the links to all pictures that show the source *ref*, also those of other configurations."""
-        for folder in self._folders():
-            self._guarded(gates.cut, folder, ref)
+        self._guarded(self._change_all, gates.cut, ref)
 
-    def _folders(self) -> list[str]:
-        return [folder for switch in (self._switch, *self._others()) for folder in switch.folders()]
+    def _change_all(self, change: Callable[..., object], *arguments: object) -> None:
+        for switch in (self._switch, *self._others()):
+            for folder in switch.folders():
+                change(folder, *arguments)
 
     def _is_in_use(self) -> bool:
         return os.path.lexists(self.folder) or os.path.lexists(self._record.path)
