@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from enum import Enum
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from .errors import NotAuthorized, shown
@@ -49,8 +53,23 @@ class Authorizer:
     @property
     def name(self) -> str:
         """The callback's qualified name. It is used in log messages, and identifies the callback across processes."""
-        named = self.callback if hasattr(self.callback, "__qualname__") else type(self.callback)
+        named = self._named()
         return f"{named.__module__}.{named.__qualname__}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The callback's name and a digest of the file that defines it, which changes with the callback's code."""
+        file = getattr(sys.modules.get(self._named().__module__), "__file__", None)
+        code = b""
+        if file is not None:
+            with suppress(OSError):
+                code = Path(file).read_bytes()
+        return f"{self.name} {blake2b(code, digest_size=16).hexdigest()}"
+
+    def _named(self) -> Any:
+        """Return the function that the callback calls, or its class if it is another object."""
+        function = getattr(self.callback, "func", self.callback)  # of a partial
+        return function if hasattr(function, "__qualname__") else type(function)
 
     def permit(self, url: ImageUrl, ensure_sync: EnsureSync) -> Privacy:
         """Ask the callback about every source that the picture of *url* shows, and return the strictest answer.

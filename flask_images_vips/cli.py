@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from .errors import ImagesError
-from .nginx.configuration import nginx_configuration
+from .nginx.configuration import Server, nginx_configuration
 from .purging import nothing_cached
 from .report import report
 from .serving.headers import front_headers
@@ -45,9 +45,22 @@ def add_commands(app: Flask) -> None:
 
 @images.command()
 @click.option("--upstream", default="127.0.0.1:8000", show_default=True, help="Address of the application.")
-@click.option("--listen", default="80", show_default=True, help="Address or port that nginx listens on.")
+@click.option(
+    "--listen",
+    default=["80"],
+    show_default=True,
+    multiple=True,
+    help="Address or port that nginx listens on. May be repeated, as in --listen 80 --listen '[::]:80'.",
+)
+@click.option(
+    "--server-name",
+    "names",
+    multiple=True,
+    help="Host of the site. May be repeated. The default is SERVER_NAME, or else every host that no other server of "
+    "nginx names.",
+)
 @with_appcontext
-def nginx(upstream: str, listen: str) -> None:
+def nginx(upstream: str, listen: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Print an nginx configuration for this application.
 
     With IMAGES_FRONT_DOOR, nginx serves images that have been requested before, without asking the application. With
@@ -62,7 +75,16 @@ def nginx(upstream: str, listen: str) -> None:
     # nginx looks for links in these formats only.
     config = replace(config, formats=tuple(format.name for format in here.pipeline.negotiable))
     cache, front = here.pipeline.cache.folder, door.folder if door else None
-    click.echo(nginx_configuration(config, cache, front, front_headers(config), upstream, listen), nl=False)
+    server = Server(upstream, listen, names or _own_names(current_app), current_app.config["MAX_CONTENT_LENGTH"] or 0)
+    click.echo(nginx_configuration(config, cache, front, front_headers(config), server), nl=False)
+
+
+def _own_names(app: Flask) -> tuple[str, ...]:
+    """Return the hosts that *app* answers for, as in ``server_name`` of nginx, or none if it answers for all."""
+    host = (app.config["SERVER_NAME"] or "").partition(":")[0]
+    if not host or app.url_map.host_matching:
+        return ()
+    return (f".{host}",) if app.subdomain_matching else (host,)
 
 
 @images.command()
@@ -105,24 +127,27 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
     here = current_images()
     if not (path or everything or front):
         raise click.UsageError("Give a PATH, --all or --front.")
-    pipeline, door = here.pipeline, here.front_door
+    pipeline, links = here.pipeline, here.links
     cache, shared = pipeline.cache, pipeline.shared
     if not os.path.isdir(cache.folder):
         raise click.ClickException(
             f"There is no cache in {cache.folder}. Run this command as the same user as the site."
         )
-    if front and door is None:
+    if front and here.front_door is None:
         raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
     if everything:
         if shared is not None:
             shared.copies.store.purge_all()
         click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
-    if door is not None and front:
-        door.empty()
-        click.echo(f"links removed from {door.folder}")
+    if (everything or front) and links is not None:
+        links.empty()
+        if front:
+            click.echo(f"links removed from {links.folder}")
     if path:
         ref = checked_path(path)
         removed = pipeline.purge(ref)
+        if links is not None:
+            links.purge(ref)
         if not removed and not everything:
             raise click.ClickException(nothing_cached(ref, pipeline, here.url))
         click.echo(f"{removed} files of {path} removed from {cache.folder}")

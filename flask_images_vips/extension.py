@@ -159,6 +159,12 @@ class Images(LegacyMethods):
         - `PUBLIC` allows everybody to see the image, and every cache to store it. Return it only if the answer does not
           depend on the visitor.
 
+        With ``IMAGES_FRONT_DOOR``, the function is called once more before nginx may send a public image by itself.
+        nginx then sends it without asking, until the file that defines the function changes and the site is restarted.
+        If an image stops being public for another reason, such as a change in a database or in a module that the
+        function uses, run ``flask images purge`` with the path of its source. ``flask images purge --front`` does the
+        same for all images.
+
         Any other value refuses the image too. If it is None or truthy, such as a user object or a response, it is taken
         for a mistake, and a warning is logged once. The function itself may be a coroutine function. It is then called
         through the application's ``ensure_sync``.

@@ -6,11 +6,12 @@ The front door is the folder of links that nginx serves images from, without ask
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context
 
 from .access import Authorizer, Privacy
 from .background_work import Recompressor
@@ -32,12 +33,20 @@ class Parts:
     """The objects that serve one application's images, built from its configuration.
 
     *front_door* and *background* are None if the configuration turns them off. *background* is also None if the
-    environment does not support it.
+    environment does not support it. *links* is the front door too, or one that has no links if it is turned off.
     """
 
     pipeline: Pipeline
     front_door: FrontDoor | None = None
     background: Recompressor | None = None
+    links: FrontDoor | None = None
+
+    def open(self) -> None:
+        """Let nginx follow no links of another configuration. Call this once, in a request."""
+        if self.front_door is not None:
+            self.pipeline.cache.usable()  # creates its folder, with the right modes
+        if self.links is not None:
+            self.links.open()
 
 
 Builder = Callable[[Flask, str, str], Parts]
@@ -51,7 +60,8 @@ class AppImages:
     """The state of one application. *url* is the prefix of the image URLs, *name* their endpoint.
 
     *check* and *build* are called at first use, because the configuration is complete only then. *authorizer* returns
-    the callback that `Images.authorize` registered, or None.
+    the callback that `Images.authorize` registered, or None. *started_ns* is when the state was created, in nanoseconds
+    since 1970: a later one has a newer configuration.
     """
 
     def __init__(
@@ -70,21 +80,28 @@ class AppImages:
         self._checked = False
         self._build = build
         self._authorizer = authorizer
+        self.started_ns = time.time_ns()
         self._lock = PerProcess(threading.Lock)
         self._parts: Parts | None = None
+        self._opened: Parts | None = None
         self._instances: dict[Callable[[AppImages], Any], Any] = {}
 
     @property
     def pipeline(self) -> Pipeline:
-        return (self._parts or self._built()).pipeline
+        return (self._opened or self._built()).pipeline
 
     @property
     def front_door(self) -> FrontDoor | None:
-        return (self._parts or self._built()).front_door
+        return (self._opened or self._built()).front_door
+
+    @property
+    def links(self) -> FrontDoor | None:
+        """The front door, or one that has no links if it is turned off. It removes links in both cases."""
+        return (self._opened or self._built()).links
 
     @property
     def recompressor(self) -> Recompressor | None:
-        return (self._parts or self._built()).background
+        return (self._opened or self._built()).background
 
     @property
     def early_hits(self) -> bool:
@@ -125,7 +142,11 @@ class AppImages:
         with self._lock.get():
             if self._parts is None:
                 self._parts = self._build(self.app, self.url, self.name)
-        return self._parts
+            # A command may run as another user, or with another configuration than the site.
+            if self._opened is None and has_request_context():
+                self._parts.open()
+                self._opened = self._parts
+            return self._parts
 
     @property
     def is_built(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from flask import Flask, has_request_context
+from flask import Flask
 
 from .abilities import Abilities
 from .background_work import Recompressor, threads_run
@@ -25,7 +25,9 @@ from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
 from .formats import JPEG, NEGOTIABLE
 from .installed import outdated
-from .nginx.front_door import FrontDoor, LinkConditions
+from .nginx.front_door import FrontDoor
+from .nginx.stamp import stamp_of
+from .nginx.switch import CLOSED, FOLDER_NAME
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
@@ -89,9 +91,14 @@ def build(app: Flask, url: str, name: str) -> Parts:
         Producer(facts, renderers, config),
         _shared(config, cache, copies, settings),
     )
-    front_door = _front_door(config, app, folder, settings)
+    links = _front_door(config, app, folder, settings)
+    front_door = None if links.is_closed else links
+    if front_door is not None:
+        for sources in (pipeline.sources.local, remote):
+            if sources is not None:
+                sources.on_lookup = front_door.notice
     _warn_of_open_folders(config, app, pipeline, front_door)
-    return Parts(pipeline, front_door, _recompressor(config, app, pipeline))
+    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), links)
 
 
 def _is_readable(config: Config, app: Flask) -> bool:
@@ -216,29 +223,27 @@ def _settings(config: Config) -> str:
     return repr((config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom))
 
 
-def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor | None:
-    """Return the front door (the links that nginx serves images from), or None if it is turned off."""
-    if not config.front_door:
-        return None
-    if images_of(app).has_own_view:
+def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor:
+    """Return the front door: the links that nginx serves images from. If it is turned off, it is one without links."""
+    images = images_of(app)
+    own = os.path.join(cache, "front")
+    lock = os.path.join(cache, "locks", "front.lock")
+
+    def stamp() -> str:
+        authorizer = images.authorizer
+        decides = authorizer.fingerprint if authorizer else None
+        return stamp_of(config, secret_keys(app.config), settings, app.root_path, decides)
+
+    if config.front_door and images.has_own_view:
         logger.warning(
             "IMAGES_FRONT_DOOR does nothing: handle_request of Images is overridden, and nginx would not call it."
         )
-        return None
+    if not config.front_door or images.has_own_view:
+        return FrontDoor(own, lambda: CLOSED, started_ns=images.started_ns, lock=lock)
     # Use a subfolder of the configured folder, because its content is deleted when the settings change.
-    own = os.path.join(app.root_path, str(config.front_door), "flask-images-vips")
-    authorizer = images_of(app).authorizer
-    conditions = LinkConditions.of(
-        config,
-        secret_keys(app.config)[0],
-        # Links are named after URLs, which do not say whose they are.
-        repr((settings, app.import_name, app.root_path, config.path)),
-        authorizer=authorizer.name if authorizer else False,
-    )
-    door = FrontDoor(os.path.join(cache, "front") if config.front_door is True else own, conditions.stamp())
-    if has_request_context():  # not in CLI commands, which may run as another user
-        door.open()
-    return door
+    configured = os.path.join(app.root_path, str(config.front_door), FOLDER_NAME)
+    folder = own if config.front_door is True else configured
+    return FrontDoor(folder, stamp, started_ns=images.started_ns, lock=lock, record=own)
 
 
 def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..config.keys import Config
 from ..formats import FORMATS, Format, accept_pattern, by_name
+from ..hashing import digest
 from ..urls import quoted_prefix
 from .front_door import nginx_map
+
+_NAME_BYTES = 3
+# A pattern that every host matches. It precedes a default server, such as Debian's, but not a server that names a host.
+_ANY_NAME = "~."
 
 _HTTP = """\
 # Printed by `flask images nginx`. Put the maps and the upstream into http{{}}, and the locations into your server{{}}.
 {maps}
-upstream images_app {{
+upstream {name}_app {{
     server {upstream};
     keepalive 16;
 }}
 
 server {{
-    listen {listen};
+{listen}
+    server_name {server_name};
+    server_tokens off;
+    client_max_body_size {most_bytes};  # as MAX_CONTENT_LENGTH of the application; 0: no limit
 {locations}}}
 """
 
@@ -30,7 +39,7 @@ _REST = """
 """
 
 _PROXY = """\
-        proxy_pass http://images_app;
+        proxy_pass http://{name}_app;
         proxy_http_version 1.1;
         proxy_set_header Connection "";
         proxy_set_header Host $http_host;
@@ -40,41 +49,41 @@ _PROXY = """\
 _DOOR_MAPS = """
 # Maps a signed, versioned URL in its canonical spelling to the name of its link. The segments of the path are joined
 # with `@`, which no segment can contain, so the only `/` in the result is the one after $shard.
-map $request_uri $images_name {{
+map $request_uri ${name}_name {{
     default -;
-{name}
+{link}
 }}
 # The next five maps compute the suffix of the link: from f=, from Accept if f=auto, or from the path without f=. As the
 # suffix is known, nginx looks for one file only. This map computes the suffix from the path.
-map $uri $images_own {{
+map $uri ${name}_own {{
     default .jpg;
 {own}
 }}
 # The first of the application's formats that Accept lists, unless its weight is 0.
-map $http_accept $images_accepted {{
-    default $images_own;
+map $http_accept ${name}_accepted {{
+    default ${name}_own;
 {accepted}}}
-map $http_accept $images_accepted_animated {{
-    default $images_own;
+map $http_accept ${name}_accepted_animated {{
+    default ${name}_own;
 {accepted_animated}}}
 # If the format of the path can be animated, only formats that can be animated are negotiated.
-map $images_own $images_negotiated {{
-    default $images_accepted;
+map ${name}_own ${name}_negotiated {{
+    default ${name}_accepted;
 {animated}
 }}
-map $arg_f $images_suffix {{
+map $arg_f ${name}_suffix {{
     default -;
-    "" $images_own;
-    auto $images_negotiated;
+    "" ${name}_own;
+    auto ${name}_negotiated;
 {asked}
 }}
-map $arg_f $images_vary {{
+map $arg_f ${name}_vary {{
     default "";
     auto Accept;
 }}
 # Links are only for GET and HEAD without these headers. nginx would make its 416 responses cacheable for a year, and
 # evaluates If-Unmodified-Since although there is an If-Match.
-map $request_method$http_range$http_if_match$http_if_unmodified_since $images_plain {{
+map $request_method$http_range$http_if_match$http_if_unmodified_since ${name}_plain {{
     default .app;
     GET "";
     HEAD "";
@@ -88,24 +97,25 @@ _DOOR = """
 {types}
         }}
         default_type application/octet-stream;
-        try_files /$images_name$images_suffix$images_plain @images_app;
-        error_page 403 404 = @images_app;  # nginx may not read the file, or it was evicted between stat and open
+        try_files /${name}_name${name}_suffix${name}_plain @{name}_app;
+        error_page 403 404 = @{name}_app;  # nginx may not read the file, or it was evicted between stat and open
+        open_file_cache off;  # a link that was removed must not be followed
         log_not_found off;
         if_modified_since before;  # the application compares it in the same way
 {headers}
-        add_header Vary $images_vary;  # nginx omits the header if the value is empty
+        add_header Vary ${name}_vary;  # nginx omits the header if the value is empty
     }}
 
-    location @images_app {{
+    location @{name}_app {{
 {proxy}
     }}
 """
 
 _ACCEL = """
-    location {location}/ {{
+    location ^~ {location}/ {{
         internal;
         alias "{cache}/";
-        error_page 403 404 = @images_again;  # the file was evicted, or nginx may not read it
+        error_page 403 404 = @{name}_again;  # the file was evicted, or nginx may not read it
         # The application has evaluated the conditions of the request. Its ETag and its date are sent.
         etag off;
         if_modified_since off;
@@ -115,7 +125,7 @@ _ACCEL = """
         add_header Vary $upstream_http_vary;
     }}
 
-    location @images_again {{
+    location @{name}_again {{
         if ($request_uri !~ "^{prefix}/") {{
             return 404;  # a request from outside
         }}
@@ -125,48 +135,79 @@ _ACCEL = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What nginx must know of a site besides its images.
+
+    *upstream* is the address of the application. *listen* are the addresses or ports of nginx, and *names* are the
+    hosts of the site; an empty tuple stands for all hosts that no other server of nginx names. A request may have
+    *most_bytes*, or any number if that is 0.
+    """
+
+    upstream: str
+    listen: tuple[str, ...] = ("80",)
+    names: tuple[str, ...] = ()
+    most_bytes: int = 0
+
+
 def nginx_configuration(
-    config: Config, cache: str, front: str | None, headers: list[tuple[str, str]], upstream: str, listen: str
+    config: Config, cache: str, front: str | None, headers: list[tuple[str, str]], server: Server
 ) -> str:
     """Return a configuration with which nginx sends images, and passes other requests to the application.
 
     *cache* is the folder of the cache. *front* is the folder of the front door (see `front_door`), or None if that is
-    turned off. nginx adds *headers* to the images. *upstream* is the address of the application, and *listen* is the
-    address of nginx.
+    turned off. nginx adds *headers* to the images. All names in it begin with a name that is made of the upstream and
+    the prefix of image URLs, so that several applications can share one nginx.
     """
+    name = f"images_{digest(f'{server.upstream} {config.url}', _NAME_BYTES)}"
+    proxy = _PROXY.format(name=name)
     maps = locations = ""
     if front is not None:
-        preferred = [by_name(name) for name in config.formats]
-        maps = _DOOR_MAPS.format(
-            name=nginx_map(quoted_prefix(config.url)),
-            own=_own_suffixes(),
-            accepted=_accepted_suffixes(preferred),
-            accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
-            animated="\n".join(
-                f"    {format.suffix} $images_accepted_animated;" for format in FORMATS if format.animated
-            ),
-            asked=_asked_suffixes(),
-        )
+        maps = _maps(config, name)
         locations += _DOOR.format(
+            name=name,
             prefix=f'"{config.url}/"' if " " in config.url else f"{config.url}/",
             folder=front,
             types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
             headers=_header_lines(headers),
-            proxy=_PROXY,
+            proxy=proxy,
         )
     if config.accel_redirect is not None:
         locations += _ACCEL.format(
+            name=name,
             location=config.accel_redirect.rstrip("/"),
             cache=cache,
             prefix=re.escape(quoted_prefix(config.url)),
             # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these
             # other headers.
             headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
-            proxy=_PROXY.replace("http://images_app;", "http://images_app$request_uri;"),
+            proxy=proxy.replace(f"http://{name}_app;", f"http://{name}_app$request_uri;"),
         )
     if front is None or config.url:  # without a prefix, the location of the front door is already `/`
-        locations += _REST.format(proxy=_PROXY)
-    return _HTTP.format(maps=maps, upstream=upstream, listen=listen, locations=locations)
+        locations += _REST.format(proxy=proxy)
+    return _HTTP.format(
+        name=name,
+        maps=maps,
+        upstream=server.upstream,
+        listen="\n".join(f"    listen {address};" for address in server.listen),
+        server_name=" ".join(server.names) or _ANY_NAME,
+        most_bytes=server.most_bytes,
+        locations=locations,
+    )
+
+
+def _maps(config: Config, name: str) -> str:
+    preferred = [by_name(format) for format in config.formats]
+    animated = [format for format in FORMATS if format.animated]
+    return _DOOR_MAPS.format(
+        name=name,
+        link=nginx_map(quoted_prefix(config.url), name),
+        own=_own_suffixes(),
+        accepted=_accepted_suffixes(preferred),
+        accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
+        animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated),
+        asked=_asked_suffixes(),
+    )
 
 
 def _header_lines(headers: list[tuple[str, str]]) -> str:

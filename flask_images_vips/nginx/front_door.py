@@ -1,31 +1,26 @@
 """Manage the front door: a folder of links by which nginx sends cached images without asking the application.
 
 A link is a symbolic link to a file of the cache. Its name is a whole canonical URL, including the signature, so that no
-other URL leads to it. If the file is evicted, the link can stay: it leads nowhere, so nginx asks the application, which
-makes the link anew. The pattern of the URLs that can have a link is defined only in this module, for nginx and for the
-application.
+other URL leads to it. If the file is evicted, the link can stay: it leads nowhere, so nginx asks the application. The
+pattern of the URLs that can have a link is defined only in this module, for nginx and for the application.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import random
 import re
-import secrets
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from ..cache.folder import make_parents
-from ..config.checks import Secret
-from ..config.keys import Config
-from ..formats import Raw
-from ..rendition import REVISION
+from ..cache.locks import try_lock, unlock
+from ..sources.source import Source
 from ..urls import ImageUrl
+from . import gates
+from .links import leads_to, make_link
+from .switch import CLOSED, Switch, empty
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -37,84 +32,70 @@ _SIGNATURE = r"(?P<shard>[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{24}[AEIMQUYcgkosw048]"
 _PATH = rf"(?P<path>{_SEGMENT}(?:/{_SEGMENT}){{0,{_SEGMENTS - 1}}})"
 _LINKED = re.compile(rf"{_PATH}\?{_VERSION}{_QUERY}s={_SIGNATURE}\Z", re.ASCII)
 _LONGEST_NAME_BYTES = 250
-_SWEEP_ONE_IN = 8
-_STAMP = ".stamp"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkConditions:
-    """The settings that affect what a link shows and whether everyone may see it. The URL and its source affect this
-    too.
-
-    nginx follows a link without asking the application, so all links must be removed when one of the settings changes.
-    """
-
-    secret: Secret
-    url: str
-    settings: str
-    formats: tuple[str, ...]
-    output_formats: tuple[str, ...]
-    quality: int | Mapping[str, int | Raw]
-    max_frames: int
-    max_source_pixels: int
-    only_presets: object  # the presets, if URLs may use nothing else; otherwise False
-    allowed_widths: tuple[int, ...]
-    authorizer: str | Literal[False]  # the name of the callback that decides who may see an image
-
-    @classmethod
-    def of(cls, config: Config, secret: Secret, settings: str, *, authorizer: str | Literal[False]) -> LinkConditions:
-        """Return the conditions under *config*.
-
-        *secret* signs the URLs. *settings* names the application, its folders and what affects the pixels. *authorizer*
-        names the callback that decides who may see an image, or is False if there is none.
-        """
-        return cls(
-            secret=secret,
-            url=config.url,
-            settings=settings,
-            formats=config.formats,
-            output_formats=config.output_formats,
-            quality=config.quality,
-            max_frames=config.max_frames,
-            max_source_pixels=config.max_source_pixels,
-            only_presets=config.only_presets and config.presets,
-            allowed_widths=config.allowed_widths,
-            authorizer=authorizer,
-        )
-
-    def stamp(self) -> str:
-        """Return a digest that changes whenever one of the conditions does, but not merely because of a new release."""
-        limits = self.only_presets, self.allowed_widths
-        served = self.formats, self.output_formats, self.quality, self.max_frames, self.max_source_pixels, limits
-        text = repr((self.secret, self.url, REVISION, self.settings, served, self.authorizer))
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+_LOCK_SECONDS = 2.0
+_POLL_SECONDS = 0.002
 
 
 class FrontDoor:
-    """The links of one application in *folder*. *stamp* is the result of `LinkConditions.stamp`.
+    """The links of one application, in a folder that nginx reaches as *folder*.
 
-    The folder belongs to the configuration whose stamp is stored in it. A process that finds another stamp there takes
-    over the folder: it removes all links and stores its own stamp. It does so only once. If the stamp has changed again
-    after that, a process with another configuration was started later, and the folder is left to that process.
+    A link promises that nginx sends what the application would send for the URL that the link is named after. These
+    rules keep the promise:
+
+    - A link is made for a URL that every visitor may see, that can have only one response, and whose source has been
+      unchanged for so long that its version identifies it: see `link_path` and `link`.
+    - *stamp* returns a digest of everything else that decides about a response: see `stamp_of`. Each stamp has a folder
+      of its own. nginx is switched to another folder by the first request that a process with another stamp handles
+      (`open`), in one step: see `switch`. A process that was started before, at *started_ns* (in nanoseconds since
+      1970), leaves the switch alone and makes no more links.
+    - A link leads through a gate of each source that its picture shows: see `gates`. The gates are removed when the
+      source is purged, and when a process finds that it is gone or has changed (`notice`).
+    - The gates of a link are made first. Then everything that a link depends on is checked once more, and only then
+      the link is made. So whatever happens in between removes a gate or is found by the check, in every process. A
+      render that ends after its source was taken down, or after links were removed, makes no link.
+
+    *record* is a path whose symbolic link holds the folder in use, if that is another path. So the next configuration
+    finds the links that it must take away, also if it has none or has them elsewhere. *lock* is a lock file: processes
+    that take over the folder at the same time do so one after the other.
     """
 
-    def __init__(self, folder: str, stamp: str) -> None:
+    def __init__(
+        self,
+        folder: str,
+        stamp: Callable[[], str],
+        *,
+        started_ns: int | None = None,
+        lock: str | None = None,
+        record: str | None = None,
+    ) -> None:
         self.folder = folder
-        self._stamp = stamp
-        self._stamp_path = os.path.join(folder, _STAMP)
-        self._claimed = self._warned = False
+        self._make_stamp = stamp
+        self._stamp = stamp()
+        self._started_ns = time.time_ns() if started_ns is None else started_ns
+        self._lock = f"{folder}.lock" if lock is None else lock
+        self._switch = Switch(folder)
+        self._record = Switch(folder if record is None else record)
+        self._lost = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there are no links, because the door is turned off."""
+        return self._stamp == CLOSED
 
     def link_path(self, url: ImageUrl, suffix: str, *, current: bool) -> str | None:
         """Return the path of the link for *url*, whose rendition has the file name suffix *suffix*.
 
         Returns None if *url* must not have a link. A link lasts much longer than the request, so the URL must be
         canonical, every request for it must get the same response, and it must name the current version of its source.
-        *current* tells whether it names the current version.
+        *current* tells whether it names the current version. URLs with options that have no effect have no links,
+        because one picture has any number of them.
         """
-        options = url.options
+        options, settled = url.options, url.options.settled()
         if not current or url.canonical is None:
             return None
         if not options.cache or options.download is not None or options.expires is not None:
+            return None
+        if (options.gravity, options.focal) != (settled.gravity, settled.focal):
             return None
         return self._path(url.canonical, suffix)
 
@@ -127,100 +108,171 @@ class FrontDoor:
         name = joined + canonical[match.end("path") :] + suffix
         if len(name) > _LONGEST_NAME_BYTES:
             return None
-        return os.path.join(self.folder, match["shard"], name)
+        return os.path.join(self._switch.folder(self._stamp), match["shard"], name)
 
-    def link(self, path: str, entry: str | None, *, public: bool, settled: bool) -> None:
+    def link(
+        self,
+        path: str,
+        entry: str | None,
+        sources: Sequence[Source],
+        *,
+        public: bool,
+        settled: bool,
+        confirm: Callable[[], bool],
+    ) -> None:
         """Make a link at *path*, which `link_path` returned, to *entry*, the path of the response's file.
 
-        Does nothing if the response is not *public* or has no file, or if *settled* is false: the source is then so new
-        that it may still change without getting another version. Errors are swallowed, because without the link nginx
-        asks the application.
+        *sources* are those that the picture shows. Does nothing if the response is not *public* or has no file, or if
+        *settled* is false: the source is then so new that it may still change without getting another version. If there
+        is no such link yet, *confirm* is called. It looks once more whether the response is still the right one, and
+        the link is made only if it returns True. Errors of files are swallowed, because without the link nginx asks the
+        application.
         """
-        if entry is None or not (public and settled):
+        if entry is None or not (public and settled) or leads_to(path, entry):
+            return
+        stamp = self._stamp
+        folder = self._switch.folder(stamp)
+        if not path.startswith(folder + os.sep) or (self._lost and self._is_lost()):
             return
         with contextlib.suppress(OSError):
-            if os.path.exists(path) or not self._claim():
-                return
             with open(entry, "rb") as file:
                 os.fsync(file.fileno())  # or nginx might send an entry that a crash of the host has emptied
-            shard = os.path.dirname(path)
-            with contextlib.suppress(FileExistsError):
-                _make_folder(shard)
-            temporary = os.path.join(shard, f".tmp-{secrets.token_hex(8)}")
-            # Compute the target from real paths, because a `..` in a link starts from the real folder.
-            os.symlink(os.path.relpath(os.path.realpath(entry), os.path.realpath(shard)), temporary)
-            os.replace(temporary, path)
-            if not random.randrange(_SWEEP_ONE_IN):  # noqa: S311 (a chance, not a secret)
-                _sweep(shard)
+            if not self._take_over():
+                return
+            ways = [gates.gate(folder, source) for source in sources]
+            if self._switch.leads_to(stamp) and confirm():
+                make_link(folder, path, entry, ways)
 
-    def empty(self) -> None:
-        """Remove all links."""
-        with contextlib.suppress(OSError):
-            for name in os.listdir(self.folder):
-                if len(name) == 2:  # a folder of links; other files are not ours
-                    shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
+    def notice(self, ref: str, source: Source | None) -> None:
+        """Take away the links to pictures of the source *ref* that show another version than *source*.
+
+        *source* is what is there now, or None if there is no such file.
+        """
+        self._guarded(gates.cut, self._switch.folder(self._stamp), ref, source)
 
     def open(self) -> None:
-        """Take over the folder if it exists, so that nginx follows no links of another configuration."""
-        with contextlib.suppress(OSError):
-            if os.path.isdir(self.folder):
-                self._claim()
+        """Let nginx follow no links of another configuration, unless that configuration is newer.
 
-    def _claim(self) -> bool:
-        """Take over the folder, unless another process has taken it from this one. Returns whether it may be used."""
-        found = None
-        with contextlib.suppress(FileNotFoundError), open(self._stamp_path, encoding="ascii") as file:
-            found = file.read()
-        if found == self._stamp:
-            self._claimed = True
-        elif found is not None and self._claimed:
-            if not self._warned:
-                self._warned = True
-                logger.warning(
-                    "The front door in %s is used with another configuration now. This process adds no more links.",
-                    self.folder,
-                )
-            return False
-        else:
-            self._take_over()
+        If there is no folder yet, it is created, so that older processes find out. The exception is a door without
+        links.
+        """
+        if not self.is_closed or self._is_in_use():
+            self._guarded(self._take_over)
+
+    def renew(self) -> None:
+        """Do what a new process would do, because the conditions of this process may have changed."""
+        self._started_ns, self._stamp = time.time_ns(), self._make_stamp()
+        self.open()
+
+    def empty(self) -> None:
+        """Remove all links, also where another configuration may still have them."""
+        self._guarded(self._change_all, empty)
+
+    def purge(self, ref: str) -> None:
+        """Remove the links to all pictures that show the source *ref*, also those of other configurations."""
+        self._guarded(self._change_all, gates.cut, ref)
+
+    def _change_all(self, change: Callable[..., object], *arguments: object) -> None:
+        for switch in (self._switch, *self._others()):
+            for folder in switch.folders():
+                change(folder, *arguments)
+
+    def _is_in_use(self) -> bool:
+        return os.path.lexists(self.folder) or os.path.lexists(self._record.path)
+
+    def _others(self) -> list[Switch]:
+        """Return the switches of other configurations: the record, if this is not it, and the one that it names."""
+        owner = self._record.owner()
+        others = [self._record.path, *([owner.target] if owner is not None and os.path.isabs(owner.target) else [])]
+        return [Switch(path) for path in others if path != self.folder]
+
+    def _guarded(self, change: Callable[..., object], *arguments: object) -> None:
+        """Call *change*, and log errors."""
+        try:
+            change(*arguments)
+        except OSError as error:
+            log = logger.error if self._is_in_use() else logger.debug
+            log(
+                "The links in %s cannot be removed (%s), so nginx may send images that this application would not. "
+                "Remove this folder.",
+                *(self.folder, error),
+            )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock for the block, unless it cannot be taken soon."""
+        end, descriptor = time.monotonic() + _LOCK_SECONDS, None
+        with contextlib.suppress(OSError):
+            os.stat(os.path.dirname(self._lock))  # the cache creates it, with the right modes
+            while (descriptor := try_lock(self._lock)) is None and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                unlock(descriptor)
+
+    def _take_over(self) -> bool:
+        """Switch nginx to the links of this process. Returns False if a newer configuration is in force.
+
+        Raises:
+            OSError: If that is not possible, or if links of another configuration cannot be removed.
+        """
+        if self._has_taken_over():
+            return True
+        with self._locked():
+            if self._has_taken_over():
+                return True
+            if self._is_lost():
+                return False
+            self._turn()
         return True
 
-    def _take_over(self) -> None:
-        """Create the folder, or remove the links in it, and store the stamp."""
+    def _has_taken_over(self) -> bool:
+        owner = self._switch.owner()
+        return self._switch.leads_to(self._stamp) and owner is not None and owner.started_ns >= self._started_ns
+
+    def _turn(self) -> None:
+        switch, record = self._switch, self._record
+        for other in self._others():
+            if other.path != record.path and other.owner() is not None and not other.is_newer(self._started_ns):
+                other.turn(other.target(CLOSED), self._started_ns)
+                other.clear()
         make_parents(self.folder)
-        with contextlib.suppress(FileExistsError):
-            _make_folder(self.folder)
-        self.empty()
-        descriptor = os.open(self._stamp_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(self._stamp)
-        self._claimed = True
+        if not switch.leads_to(self._stamp):
+            switch.turn(switch.target(CLOSED), self._started_ns)  # it stays so if a link cannot be removed
+            switch.clear()
+        switch.turn(switch.target(self._stamp), self._started_ns)
+        if record.path != self.folder and os.path.isdir(os.path.dirname(record.path)):
+            record.turn(self.folder, self._started_ns)
+            record.clear()
+
+    def _is_lost(self) -> bool:
+        """Return whether a newer configuration is in force. Logs a warning the first time."""
+        if self._switch.leads_to(self._stamp):
+            return False
+        lost = self._switch.is_newer(self._started_ns) or self._record.is_newer(self._started_ns)
+        if lost and not self._lost:
+            self._lost = True
+            logger.warning(
+                "The front door in %s is used with another configuration now. This process adds no more links.",
+                self.folder,
+            )
+        return lost
 
 
-def _sweep(shard: str) -> None:
-    """Remove the links in the folder *shard* that lead nowhere."""
-    with os.scandir(shard) as links:
-        for link in links:
-            if not os.path.exists(link.path):
-                with contextlib.suppress(OSError):
-                    os.unlink(link.path)
-
-
-def _make_folder(path: str) -> None:
-    os.mkdir(path, 0o711)
-    os.chmod(path, 0o711)  # noqa: S103 (mkdir heeds the umask; nginx is another user)
-
-
-def nginx_map(prefix: str) -> str:
+def nginx_map(prefix: str, name: str = "images") -> str:
     """Return the lines of an nginx ``map`` from ``$request_uri`` to the name of its link, without the suffix.
 
-    The names are the same as those of `FrontDoor.link_path`. *prefix* is the prefix of all image URLs.
+    The names are the same as those of `FrontDoor.link_path`. *prefix* is the prefix of all image URLs. The variables
+    begin with *name*.
     """
-    names = [f"i{letter}" for letter in "abcdef"]
+    names = [f"{name}_{letter}" for letter in "abcdef"]
     path = ""
-    for name in reversed(names):  # nest the optional groups, so that segments are always assigned to the names in order
-        path = f"(?<{name}>{_SEGMENT})" + (f"(?:/{path})?" if path else "")
-    query = f"{_VERSION}(?<iq>{_QUERY})s=(?<is>{_SIGNATURE.replace('?P<', '?<')})"
-    joined = "@".join(f"${name}" for name in names)
+    for group in reversed(names):  # nest the optional groups, so that segments are always assigned to names in order
+        path = f"(?<{group}>{_SEGMENT})" + (f"(?:/{path})?" if path else "")
+    signature = _SIGNATURE.replace("?P<shard>", f"?<{name}_shard>")
+    query = f"{_VERSION}(?<{name}_q>{_QUERY})s=(?<{name}_s>{signature})"
+    joined = "@".join(f"${group}" for group in names)
     return f"""    "~^{re.escape(prefix)}/{path}\\?{query}$"
-        "$shard/{joined}?${{iq}}s=$is";"""
+        "${name}_shard/{joined}?${{{name}_q}}s=${name}_s";"""

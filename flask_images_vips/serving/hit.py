@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .. import urls
 from ..cache.entry import Entry
-from ..errors import Expired
+from ..errors import Expired, ImagesError
 from ..formats import AUTO, Format
 from ..pipeline import Pipeline
 from ..rendition import Rendition
@@ -63,6 +64,14 @@ class Hit:
         """Return this hit with the validators of *other*, another rendition from the cache, which is sent instead."""
         assert other.path is not None
         return replace(self, etag_suffix=_etag_suffix(os.path.basename(other.path)), dated=False, link=None)
+
+    def is_still_public(self) -> bool:
+        """Look again whether the sources are what they were and every visitor may see the image. Nothing is fetched."""
+        sources = self.images.pipeline.sources
+        with suppress(ImagesError):
+            unchanged = all(sources.here(source.ref) == source for source in self.rendition.sources)
+            return unchanged and self.images.permit(self.url) == "public"
+        return False
 
 
 class VerifiedUrl:
@@ -130,6 +139,8 @@ class VerifiedUrls:
         config = self._images.app.config
         settings = [tuple(v) if isinstance(v := config.get(name), list) else v for name in _SECRET_SETTINGS]
         if self._remembered is None or settings != self._settings:
+            if self._remembered is not None and (door := self._images.front_door) is not None:
+                door.renew()  # it has links that are signed with the former keys
             self._remembered = self._remembering()
             self._settings = (
                 settings  # after the function, so that no thread uses the old function with the new settings

@@ -108,7 +108,8 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
         if hit.link is not None and entry.path is not None and privacy == "public":
             hit.images.pipeline.cache.open_up(entry.path)
         if hit.link is not None and (door := hit.images.front_door) is not None:
-            door.link(hit.link, entry.path, public=privacy == "public", settled=settled)
+            public, sources = privacy == "public", hit.rendition.sources
+            door.link(hit.link, entry.path, sources, public=public, settled=settled, confirm=hit.is_still_public)
         if hit.count_answer is not None and entry.path is not None and privacy != NO_STORE:
             hit.count_answer()
         # nginx has a link only to what never changes, and forms its ETag so.

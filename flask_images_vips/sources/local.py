@@ -22,12 +22,15 @@ _MAX_REMEMBERED = 4096
 class LocalSources:
     """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used.
 
-    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*.
+    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*. *on_lookup* is
+    called with each name that is looked up because it is new or has changed, and with its source, or None if there is
+    none.
     """
 
     def __init__(self, roots: Sequence[str], *, follow_links: bool = True) -> None:
         self.roots = tuple(roots)
         self._links = LinkedFolders(self.roots, follow=follow_links)
+        self.on_lookup: Callable[[str, Source | None], None] = lambda ref, source: None
         self._found: dict[str, Source] = {}
 
     @property
@@ -70,7 +73,11 @@ class LocalSources:
         if len(self._found) >= _MAX_REMEMBERED:
             self._found.clear()
         self._found.pop(ref, None)
-        source = self._found[ref] = self._look_up(ref)
+        source = None
+        try:
+            source = self._found[ref] = self._look_up(ref)
+        finally:
+            self.on_lookup(ref, source)
         return source
 
     def _look_up(self, ref: str) -> Source:

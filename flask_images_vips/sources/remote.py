@@ -45,6 +45,8 @@ class RemoteSources:
 
     A source is fresh for as long as its server states, but at most for *max_age_seconds*. If the server states nothing,
     it is fresh for *max_age_seconds*. After a failure, the source is not requested again for *error_ttl_seconds*.
+    *on_lookup* is called with each URL that is looked up because it is new or no longer fresh, and with its source, or
+    None if there is none.
     """
 
     def __init__(self, store: DiskCache, client: Client, *, max_age_seconds: float, error_ttl_seconds: float) -> None:
@@ -52,6 +54,7 @@ class RemoteSources:
         self.client = client
         self.max_age_seconds = max_age_seconds
         self.error_ttl_seconds = error_ttl_seconds
+        self.on_lookup: Callable[[str, Source | None], None] = lambda url, source: None
         self._remembered: dict[str, Record] = {}
 
     def find(self, url: str, check: Check) -> Source:
@@ -70,8 +73,10 @@ class RemoteSources:
         record = self._known(url)
         if record is None or not self._is_fresh(record):
             record = self._asked(url, record, check)
-        if record.file is not None:
-            return self._source(record)
+        source = self._source(record) if record.file is not None else None
+        self.on_lookup(url, source)
+        if source is not None:
+            return source
         raise (SourceNotFound if record.missing else RemoteFailed)(url, record.failure)
 
     def again(self, source: Source, check: Check) -> Source:

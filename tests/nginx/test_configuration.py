@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import pytest
 from conftest import ROOT, needs
 from flask import Flask
 
+from flask_images_vips import Images
 from flask_images_vips.config.keys import Config
-from flask_images_vips.nginx.configuration import nginx_configuration
-from nginx.test_nginx import NGINX, assert_accepted, open_folder, written_configuration
+from flask_images_vips.nginx.configuration import Server, nginx_configuration
+from nginx.test_nginx import (
+    NGINX,
+    Process,
+    ask,
+    assert_accepted,
+    listening,
+    open_folder,
+    written_configuration,
+)
 
 DOCKER = ROOT / "docker"
 HEADERS = [("Cache-Control", "public, max-age=9"), ("X-Content-Type-Options", "nosniff")]
 
 
-def printed(config: Config, front: str | None = None) -> str:
-    return nginx_configuration(config, "/cache", front, HEADERS, upstream="127.0.0.1:8000", listen="8080")
+SERVER = Server("127.0.0.1:8000", ("8080",))
+CONFIG = replace(Config.read({}), url="/imgsizer", accel_redirect="/_images/")
+
+
+def printed(config: Config, front: str | None = None, server: Server = SERVER) -> str:
+    return nginx_configuration(config, "/cache", front, HEADERS, server)
 
 
 def locations(text: str) -> list[str]:
-    return re.findall(r"location (.*) {", text)
+    return re.findall(r"location (.*) {", re.sub("images_[0-9a-f]{6}", "images", text))
 
 
 def test_only_what_is_configured_is_printed() -> None:
     config = replace(Config.read({}), url="/imgsizer")
     accel = replace(config, accel_redirect="/_images/")
     assert locations(printed(config, "/front")) == ["^~ /imgsizer/", "@images_app", "/"]
-    assert locations(printed(accel)) == ["/_images/", "@images_again", "/"]
-    assert locations(printed(accel, "/front")) == ["^~ /imgsizer/", "@images_app", "/_images/", "@images_again", "/"]
+    assert locations(printed(accel)) == ["^~ /_images/", "@images_again", "/"]
+    assert locations(printed(accel, "/front")) == ["^~ /imgsizer/", "@images_app", "^~ /_images/", "@images_again", "/"]
     assert "map " not in printed(accel)
 
 
@@ -47,7 +67,9 @@ def test_the_addresses_and_folders_are_those_given() -> None:
 
 
 def test_a_file_that_is_handed_over_keeps_the_cache_control_of_the_application() -> None:
-    door, _, accel = printed(replace(Config.read({}), accel_redirect="/_images/"), "/front").partition("@images_app {")
+    door, _, accel = printed(replace(Config.read({}), accel_redirect="/_images/"), "/front").partition(
+        "_app {\n        proxy_pass"
+    )
     assert 'add_header Cache-Control "public, max-age=9";' in door
     assert 'add_header X-Content-Type-Options "nosniff";' in accel
     assert "add_header Cache-Control" not in accel
@@ -86,3 +108,93 @@ def test_nginx_accepts_the_configuration_for_docker() -> None:
         text = (DOCKER / "nginx.conf").read_text().replace("server app:8000;", "server 127.0.0.1:8000;")
         printed.write_text(text.replace("listen 80;", "listen 127.0.0.1:8080;"))
         assert_accepted(written_configuration(folder, printed))
+
+
+# The server.
+
+
+def test_the_server_is_that_of_the_site(make_app: Any) -> None:
+    app = make_app(IMAGES_FRONT_DOOR=True, SERVER_NAME="example.com:8000", MAX_CONTENT_LENGTH=5_000_000)
+    text = app.test_cli_runner().invoke(args=["images", "nginx", "--listen", "80", "--listen", "[::]:80"]).output
+    for line in ("listen 80;", "listen [::]:80;", "server_name example.com;", "client_max_body_size 5000000;"):
+        assert line in text
+    named = ["--server-name", "a.example", "--server-name", "b.example"]
+    assert "server_name a.example b.example;" in app.test_cli_runner().invoke(args=["images", "nginx", *named]).output
+
+
+@pytest.mark.parametrize(
+    ("routing", "name"), [({"subdomain_matching": True}, ".example.com"), ({"host_matching": True}, "~.")], ids=str
+)
+def test_the_server_is_that_of_all_hosts_that_the_site_routes(routing: dict[str, bool], name: str) -> None:
+    app = Flask("site", static_host="static.example.com" if "host_matching" in routing else None, **routing)  # type: ignore[arg-type]
+    app.config.update(SECRET_KEY="any", SERVER_NAME="example.com", IMAGES_FRONT_DOOR=True)
+    Images(app)
+    assert f"server_name {name};" in app.test_cli_runner().invoke(args=["images", "nginx"]).output
+
+
+def test_uploads_are_limited_by_the_application_alone(make_app: Any) -> None:
+    text = make_app(IMAGES_FRONT_DOOR=True).test_cli_runner().invoke(args=["images", "nginx"]).output
+    assert "client_max_body_size 0;" in text
+
+
+def names(text: str) -> set[str]:
+    """All names that a configuration gives to upstreams, variables and places."""
+    found = re.findall(r"^upstream (\S+)|^map .* (\$\S+) {|\(\?<(\w+)>|location (@\S+)", text, re.MULTILINE)
+    return {name for group in found for name in group if name}
+
+
+def test_two_applications_share_no_name() -> None:
+    texts = [
+        printed(CONFIG, "/front"),
+        printed(CONFIG, "/front", Server("127.0.0.1:8001")),
+        printed(replace(CONFIG, url="/other"), "/front"),
+    ]
+    assert len(names(texts[0])) > 15
+    for one, other in itertools.combinations(texts, 2):
+        assert names(one) & names(other) == set()
+
+
+@pytest.fixture
+def shared() -> Iterator[int]:
+    """The port of an nginx with two applications, which do not run, and Debian's default site."""
+    needs("nginx", NGINX, "apt-get install nginx-light")
+    with open_folder() as folder, contextlib.closing(listening()) as listener:
+        port = listener.getsockname()[1]
+        listen = (f"127.0.0.1:{port}",)
+        servers = [Server("127.0.0.1:9", listen, ("shop.example",)), Server("127.0.0.1:7", listen)]
+        text = f"server {{ listen {listen[0]} default_server; server_name _; return 200 'Welcome to nginx!'; }}\n"
+        text += "".join(printed(CONFIG, str(folder / f"front{server.upstream}"), server) for server in servers)
+        (folder / "printed.conf").write_text(text)
+        main = written_configuration(folder, folder / "printed.conf")
+        assert_accepted(main)
+        assert NGINX is not None
+        nginx = Process([NGINX, "-c", str(main)], listener, folder / "nginx.log", NGINX=f"{listener.fileno()};")
+        try:
+            yield port
+        finally:
+            nginx.stop()
+
+
+def test_applications_are_reached_beside_each_other_and_beside_a_default_site(shared: int) -> None:
+    """They do not run, so nginx answers 502 in their place."""
+    for host in ("shop.example", "any.example", "127.0.0.1"):
+        for path in ("/", "/imgsizer/a.png"):
+            answer = ask(shared, path, Host=host)
+            assert (answer.status, b"Welcome" in answer.body) == (502, False), (host, path)
+
+
+# Each is right here, and the reason is that of the test below.
+EXPECTED = {
+    "host_spoofing",  # $host has no port, and the application needs it for its own URLs
+    "try_files_is_evil_too",  # open_file_cache would keep links that were removed
+}
+
+
+def test_gixy_finds_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("gixy")
+    main = tmp_path / "nginx.conf"
+    # Gixy does not parse possessive quantifiers.
+    main.write_text(f"events {{}}\nhttp {{\n{printed(CONFIG, '/front').replace('*+', '*')}\n}}")
+    command = [sys.executable, "-m", "gixy.cli.main", "--format", "json", str(main)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    assert {problem["plugin"] for problem in found} == EXPECTED, found

@@ -282,14 +282,15 @@ def test_an_early_hit_opens_the_front_door(make_app: Any, draw: Any, tmp_path: P
     site = Site(make_app(IMAGES_EARLY_HITS=True, IMAGES_FRONT_DOOR=str(tmp_path / "door")))
     url = url_of(site.app, "a.png", width=10)
     site.client.get(url)
-    (link,) = links(tmp_path / "door")
+    folder = (tmp_path / "door" / "flask-images-vips").resolve()
+    (link,) = links(folder)
     link.unlink()
     assert site.is_early(url)
-    assert [*links(tmp_path / "door")] == [link]
+    assert [*links(folder)] == [link]
 
 
 def links(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_symlink())
+    return (path for path in folder.glob("??/*") if path.is_symlink())
 
 
 def test_an_application_that_decides_who_sees_what_is_always_asked(

@@ -1,0 +1,39 @@
+"""Tell apart the configurations under which an application would send different responses."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from ..config.keys import Config
+from ..formats import FORMATS
+from ..hashing import digest
+from ..rendition import REVISION
+
+WITHOUT_EFFECT = frozenset(
+    {
+        "cache_max_size",
+        "cache_min_free",
+        "copies_share",
+        "early_hints",
+        "early_hits",
+        "lock_timeout",
+        "max_renders",
+        "recompress_after",
+        "render_memory",
+        "stale_while_revalidate",
+        "temp_max_age",
+    }
+)
+"""The fields of `Config` that never change the response to a URL that has a link. All others do, also new ones."""
+
+_DIGEST_BYTES = 16
+
+
+def stamp_of(config: Config, *others: object) -> str:
+    """Return a digest that changes whenever a setting does that decides about responses: 32 hexadecimal digits.
+
+    *others* are what decides besides *config*, such as secret keys. Each must have the same ``repr`` in every process.
+    """
+    settings = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in WITHOUT_EFFECT}
+    revisions = REVISION, [(format.name, format.revision) for format in FORMATS]
+    return digest(repr((revisions, settings, others)), _DIGEST_BYTES)
