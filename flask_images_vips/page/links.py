@@ -148,7 +148,7 @@ def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) ->
     def build(**replaced: Any) -> str:
         wanted = _replaced(query, replaced) if replaced else query
         if (refusal := refusal_of(wanted)) is not None:
-            warn("the URL of %r will not be served: %s", ref, refusal)
+            warn("the URL of %s will not be served: %s", shown(ref), refusal)
         if asked := wanted.get(_FORMAT):
             _report_format(pipeline.abilities, ref, asked)
         return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
@@ -177,7 +177,7 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
             keywords, options, image, trimmed, default_quality=not query_of(keywords).get(_QUALITY)
         )
     except InvalidOption as error:
-        warn("the URL of %r will not be served: %s", ref, error)
+        warn("the URL of %s will not be served: %s", shown(ref), error)
     return dict(keywords)
 
 

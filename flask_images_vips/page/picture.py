@@ -125,7 +125,7 @@ class Picture:
         dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
         refusal = refusal_of(query_of(dense))
         if refusal is not None:
-            advise("denser picture", f"hidpi={scale} has no effect on {self.ref!r}: {refusal}")
+            advise("denser picture", f"hidpi={scale} has no effect on {shown(self.ref)}: {refusal}")
             return None
         return Picture(self.ref, dense, same=self)
 
@@ -163,9 +163,8 @@ class ResponsivePicture(Picture):
             return
         self.start = Size(self.known.size.image_width, self.known.size.image_height)
         self.options, self.shown = responsive.fitted(self.start, self.known.options)
-        if (
-            "aspect" in self.keywords
-        ):  # each candidate has its own sides, and a URL cannot have all of aspect, width and height
+        if "aspect" in self.keywords:
+            # Each candidate has its own sides, and a URL cannot have all of aspect, width and height.
             del self.keywords["aspect"]
             sides = {"width": self.options.width, "height": self.options.height}
             self.keywords = with_allowed_width(self.ref, self.source, self.keywords | sides)

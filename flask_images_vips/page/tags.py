@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from ..errors import shown
 from ..formats import Format
 from ..options.options import DEFAULTS
 from ..options.values import Mode
@@ -137,8 +138,8 @@ def _report_full_size(picture: ResponsivePicture, request: LayoutRequest) -> Non
     size = "" if picture.shown is None else f", {picture.shown.width}×{picture.shown.height} pixels"
     advise(
         "full size",
-        f"layout={str(request.layout)!r} without width shows {picture.ref!r} in its full size{size}: pass its width in "
-        "the page, such as width=400, or layout='full'",
+        f"layout={str(request.layout)!r} without width shows {shown(picture.ref)} in its full size{size}: pass its "
+        "width in the page, such as width=400, or layout='full'",
     )
 
 

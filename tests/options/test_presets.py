@@ -148,3 +148,23 @@ def test_a_denser_picture_is_offered_only_if_a_preset_allows_it(
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == (not dense)
     assert dense or "hidpi=2 has no effect on 'a.jpg': options='w=48&h=48&m=crop&q=60': expected" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "keywords"),
+    [
+        ({"IMAGES_PRESETS": PRESETS, "IMAGES_ONLY_PRESETS": True}, {"width": 25}),
+        ({"IMAGES_PRESETS": PRESETS, "IMAGES_ONLY_PRESETS": True}, {**AVATAR, "enlarge": True, "hidpi": 2}),
+        ({"IMAGES_ALLOWED_WIDTHS": [5]}, {"width": 10, "padding": 100}),
+        ({}, {"layout": "constrained"}),
+    ],
+)
+def test_no_advice_about_a_remote_picture_repeats_the_secrets_in_its_url(
+    make_app: Any, caplog: Any, config: dict[str, Any], keywords: dict[str, Any]
+) -> None:
+    app = make_app(**config)
+    app.debug = True
+    with app.test_request_context():
+        resized_img_attrs("http://203.0.113.5/cat.jpg?token=secret", **keywords)
+    assert "http://203.0.113.5/cat.jpg?token=…" in caplog.text
+    assert "secret" not in caplog.text
