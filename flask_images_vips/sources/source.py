@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ..errors import SourceChanged, SourceNotFound
 from ..system_errors import is_passing, passing_errors_are_busy
+from .links import is_inside
 
 # Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
 _OPEN_FLAGS = (
@@ -155,5 +156,5 @@ def _open_below(root: str, path: str) -> int:
 
 def real_path_inside(path: str, root: str) -> str | None:
     """Return *path* with all links resolved, or None if that is outside *root*."""
-    real, root = os.path.realpath(path), os.path.realpath(root)
-    return real if os.path.commonpath((real, root)) == root else None
+    real = os.path.realpath(path)
+    return real if is_inside(real, os.path.realpath(root)) else None
