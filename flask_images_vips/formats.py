@@ -20,9 +20,9 @@ class Format:
     *max_side* is the longest side that a file can have, in pixels. *lossy* is true if the encoders take a quality,
     *animated* if a file can hold several frames, and *metadata* if it can hold EXIF and an ICC profile. *by_extension*
     is true if a path with one of the format's extensions is rendered in this format by default. If it is false, such a
-    path becomes JPEG, unless the URL asks for the format. *max_quality* is the highest
-    quality of which a file can look as good as a JPEG. *revision* is part of the cache keys of the format. It is
-    incremented when the same options are encoded otherwise, so that older cache entries are not served.
+    path becomes JPEG, unless the URL asks for the format. *max_quality* is the highest quality at which a file can look
+    as good as a JPEG of that quality. *revision* is part of the cache keys of the format. It is incremented when the
+    same options are encoded otherwise, so that older cache entries are not served.
     """
 
     name: str

@@ -22,7 +22,6 @@ Secret = str | bytes
 MIN_RENDER_MEMORY = 100_000_000
 """With less memory in bytes, a renderer cannot load its libraries and start their threads."""
 
-
 _LONGEST_VALUE = 100  # characters of a value in a message
 
 
@@ -114,7 +113,7 @@ _LOCATION = re.compile(r"(?:/[\w.-]+)+/?", re.ASCII)
 def url_prefix(name: str, value: Any) -> str:
     """Return the prefix with a leading slash and without a trailing slash."""
     if isinstance(value, str) and _NO_PATH.search(value):
-        raise _wrong(name, value, "a path, such as '/images'. A host belongs into IMAGES_BASE_URL")
+        raise _wrong(name, value, "a path, such as '/images'. A host belongs in IMAGES_BASE_URL")
     return "/" + text(name, value).strip("/") if value != "/" else ""
 
 
