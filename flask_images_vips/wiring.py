@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -66,20 +66,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    cache = DiskCache(
-        folder,
-        bound=Bound(
-            folder,
-            config.cache_max_size,
-            config.cache_min_free,
-            [store.bound for store in stores if store.bound is not None],
-        ),
-        lock_timeout=config.lock_timeout,
-        temp_max_age=config.temp_max_age,
-        private=private,
-        readable=_is_readable(config, app),
-        notices=notices,
-    )
+    cache = _cache(config, folder, private, notices, stores, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -99,6 +86,22 @@ def build(app: Flask, url: str, name: str) -> Parts:
                 sources.on_lookup = front_door.notice
     _warn_of_open_folders(config, app, pipeline, front_door)
     return Parts(pipeline, front_door, _recompressor(config, app, pipeline), links)
+
+
+def _cache(
+    config: Config, folder: str, private: str | None, notices: Notices, stores: Sequence[DiskCache], *, readable: bool
+) -> DiskCache:
+    """Return the cache in *folder*, whose limits count what is in *stores* too."""
+    inner = [store.bound for store in stores if store.bound is not None]
+    return DiskCache(
+        folder,
+        bound=Bound(folder, config.cache_max_size, config.cache_min_free, inner),
+        lock_timeout=config.lock_timeout,
+        temp_max_age=config.temp_max_age,
+        private=private,
+        readable=readable,
+        notices=notices,
+    )
 
 
 def _is_readable(config: Config, app: Flask) -> bool:
