@@ -55,4 +55,9 @@ def start(thread: threading.Thread) -> None:
 
 def busy(ref: str, error: OSError) -> Busy:
     """Return the error for the file *ref*, which cannot be read because of *error*."""
-    return Busy(f"{shown(ref)} cannot be read now: {error.strerror or error}")
+    return Busy(f"{shown(ref)} cannot be read now: {cause(error)}")
+
+
+def cause(error: OSError) -> str:
+    """Return what the system says of *error*, without the path. Errors that Python code raises may have no number."""
+    return error.strerror or str(error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import Busy
+from ..system_errors import cause
 
 Key = tuple[str, str]
 """The folder and the file of an entry, both safe file names. Entries that belong together share a folder.
@@ -42,7 +43,7 @@ class Entry:
                 self.data = self._read()
             except OSError as error:
                 self.discard()
-                raise Busy(f"{self.path} cannot be read, and is removed: {error.strerror}") from error
+                raise Busy(f"{self.path} cannot be read, and is removed: {cause(error)}") from error
         return self.data
 
     def _read(self) -> bytes:

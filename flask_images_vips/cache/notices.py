@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
+from ..system_errors import cause
+
 logger = logging.getLogger("flask_images_vips")
 
 
@@ -42,7 +44,7 @@ class Notices:
 
         *participle*, for example "written", completes "The image cache in … cannot be …".
         """
-        reason = reason_of(error)
+        reason = cause(error)
         self.say(f"The image cache in {self._folder} cannot be {participle} ({reason}). Continuing without it.", reason)
 
     def say(self, message: str, kind: object = "") -> None:
@@ -66,7 +68,7 @@ class Notices:
         A missing file is no refusal. Whatever needs the file reports it.
         """
         if not isinstance(error, FileNotFoundError):
-            self._lost.setdefault(loss, reason_of(error))
+            self._lost.setdefault(loss, cause(error))
 
     def stored(self) -> None:
         """Log the losses, now that something has been stored."""
@@ -77,7 +79,3 @@ class Notices:
                 f"{what} in the image cache at {self._folder} ({reason}). Images are still cached, but {consequence}.",
                 loss,
             )
-
-
-def reason_of(error: OSError) -> str:
-    return error.strerror or str(error)

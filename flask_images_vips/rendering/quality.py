@@ -67,7 +67,6 @@ def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition]
     Raises:
         LimitExceeded: If the search passes the *deadline*.
     """
-
     highest = rendition.options.quality
 
     def at(number: int) -> bytes:

@@ -119,10 +119,8 @@ def serve(path: str) -> Response:
             hit, entry, privacy = _rendered(verified, hit, privacy)
         return respond(hit, entry, privacy, request.environ)
     except _ANSWERED as failure:
-        if (
-            isinstance(failure, ConfigError) and not images.is_built
-        ):  # a wrong value, which is an error of the application
-            raise
+        if isinstance(failure, ConfigError) and not images.is_built:
+            raise  # a wrong value is an error of the application
         error = failure if isinstance(failure, ImagesError) else _of_system(claimed_ref(path, request.args), failure)
         return _refused(path, error, images, None if verified is None else verified.url, privacy)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import SourceChanged, SourceNotFound
-from ..system_errors import passing_errors_are_busy
+from ..system_errors import cause, passing_errors_are_busy
 from .links import LinkedFolders, real_path
 from .source import Source, unreadable
 
@@ -178,7 +178,7 @@ class HashedSources(LocalSources):
             with passing_errors_are_busy(ref):
                 change_time = os.stat(source.path).st_ctime_ns
         except OSError as error:
-            raise SourceChanged(ref, f"{source.path} has gone since it was found: {error.strerror}") from None
+            raise SourceChanged(ref, f"{source.path} has gone since it was found: {cause(error)}") from None
         if len(self._change_times) >= _MAX_REMEMBERED:
             self._change_times.clear()
         self._change_times[ref] = change_time

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..errors import SourceChanged, SourceNotFound
-from ..system_errors import is_passing, passing_errors_are_busy
+from ..system_errors import cause, is_passing, passing_errors_are_busy
 from .links import is_inside
 
 # Some flags do not exist on Windows, which has neither FIFOs nor POSIX symlinks.
@@ -129,7 +129,7 @@ class Source:
 def unreadable(ref: str, path: str, error: OSError) -> SourceNotFound:
     """Return the error for *path*, the file of the source *ref* or a folder above it, which *error* keeps us from."""
     if not isinstance(error, PermissionError):
-        return SourceNotFound(ref, f"{path} cannot be read: {error.strerror or error}")
+        return SourceNotFound(ref, f"{path} cannot be read: {cause(error)}")
     user = f"runs as user {os.geteuid()}, who" if hasattr(os, "geteuid") else "runs as a user who"
     return SourceNotFound(ref, f"this process {user} may not read {path}. Change its owner or its mode")
 
