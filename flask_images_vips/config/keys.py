@@ -283,7 +283,7 @@ class Config:
         checks.seconds,
         "Maximum seconds in total that a request waits for another worker that renders the same image, and for its "
         "turn to render. After that, the request renders the image itself if it can do so at once. Otherwise it gets "
-        "another cached size of the image, or else status 503.",
+        "the next smaller size in the cache, or else status 503.",
     )
     temp_max_age: float = key(
         3600.0,

@@ -142,9 +142,8 @@ class VerifiedUrls:
             if self._remembered is not None and (door := self._images.front_door) is not None:
                 door.renew()  # it has links that are signed with the former keys
             self._remembered = self._remembering()
-            self._settings = (
-                settings  # after the function, so that no thread uses the old function with the new settings
-            )
+            # After the function, so that no thread uses the old function with the new settings.
+            self._settings = settings
         found = self._remembered(path, query_string)
         if found.url.options.format is AUTO:
             return found.in_format(self._images.pipeline.format_for(found.url, accept))
