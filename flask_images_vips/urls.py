@@ -19,10 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from hmac import compare_digest
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from .config.checks import Secret
 from .errors import BadSignature, InvalidPath, WrongSignature, shown
 from .options.options import DECLARED, Options
 
@@ -36,8 +36,6 @@ NO_PICTURE = "no-picture"
 """The ref in a page for a name that no picture can have, such as None. Its URL answers as that of a missing picture."""
 
 REMOTE_SCHEMES = frozenset({"http", "https", "ftp"})
-
-Secret = str | bytes
 
 _SOURCE_URL, _VERSION, _SIGNATURE = "u", "v", "s"
 _PATH_SAFE = "/$-_.+!*'(),"
@@ -230,7 +228,7 @@ def _verified(
     value = f"{path}?{text}"
     # Compare the strings, because itsdangerous accepts many spellings of one signature.
     if not any(
-        compare_digest(given.encode(), expected.encode())
+        hmac.compare_digest(given.encode(), expected.encode())
         for secret in secrets
         for expected in _accepted(secret, value, legacy=legacy)
     ):
