@@ -34,7 +34,7 @@ from .pool.outcome import Budget
 from .pool.renderers import Renderers, excused_files_are_busy
 from .rendering.job import Result
 from .rendering.limits import Limits
-from .rendering.placeholders import form_of
+from .rendering.placeholders import is_valid
 from .rendering.request import Request, Work, header_from_json, settings_of
 from .rendition import source_folder
 from .sources.source import Source
@@ -258,7 +258,7 @@ class Facts:
         return self._renderers.run(request, [descriptor], [ref], since=waiting_since(), budget=Budget(seconds)).result
 
     def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
-        key, parse = self._key(source, kind), partial(text, form=form_of(kind))
+        key, parse = self._key(source, kind), partial(text, valid=partial(is_valid, kind))
         kept = self._cache.get(key)
         if kept is not None:
             with kept:
@@ -282,7 +282,7 @@ class Facts:
             return urlsafe_b64encode(content.digest())
 
         version = f"{source.path}\n{source.size_bytes}\n{source.mtime_ns}\n{change_time}"
-        return self._stored(_key(source, "content", version), source, make, partial(text, form=_DIGEST))
+        return self._stored(_key(source, "content", version), source, make, partial(text, valid=_is_digest))
 
     def _key(self, source: Source, kind: str) -> Key:
         return _key(source, kind, f"{self.settings}\n{source.identity}")
@@ -301,6 +301,10 @@ def _header_from(data: bytes) -> Header:
     fields = json_object(data)
     fields.pop("orientation", None)  # written by version 0.1.0
     return header_from_json(fields)
+
+
+def _is_digest(found: str) -> bool:
+    return _DIGEST.fullmatch(found) is not None
 
 
 def _trim_key(source: Source, options: Options) -> Hashable:

@@ -7,7 +7,6 @@ checked like any other input, and whatever has another form counts as missing. I
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -38,15 +37,15 @@ def parsed(entry: Entry, parse: Callable[[bytes], T]) -> T | None:
     return None
 
 
-def text(data: bytes, form: re.Pattern[str]) -> str:
-    """Return *data* as a string, all of which must match *form*.
+def text(data: bytes, valid: Callable[[str], bool]) -> str:
+    """Return *data* as a string, which must be *valid*.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If it is not.
     """
     found = data.decode("ascii")
-    if form.fullmatch(found) is None:
-        raise ValueError(f"{found[:40]!r} has another form than {form.pattern}")
+    if not valid(found):
+        raise ValueError(f"{found[:40]!r} has another form")
     return found
 
 

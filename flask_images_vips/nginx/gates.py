@@ -22,11 +22,14 @@ from ..rendition import source_folder
 from ..sources.source import Source
 from .folders import opened_folder, passing_over_others, remove_links
 
-FOLDER = re.compile(r"of-[0-9a-f]{32}", re.ASCII)
-"""The names of folders of gates, in a folder of links."""
-
+_FOLDER = re.compile(r"of-[0-9a-f]{32}", re.ASCII)
 _VERSION_BYTES = 8
 _NUMBER_BYTES = 4
+
+
+def holds_gates(name: str) -> bool:
+    """Return whether *name* is that of a folder of gates, in a folder of links."""
+    return _FOLDER.fullmatch(name) is not None
 
 
 def gate(folder: str, source: Source) -> str:

@@ -137,5 +137,6 @@ def empty(folder: str) -> None:
         OSError: If a link cannot be removed.
     """
     names = names_in(folder)
-    for name in (*filter(gates.FOLDER.fullmatch, names), *filter(_SHARD.fullmatch, names)):
+    shards = [name for name in names if _SHARD.fullmatch(name)]
+    for name in (*filter(gates.holds_gates, names), *shards):
         remove_links(folder, name)

@@ -35,21 +35,16 @@ def draw(kind: str, render: Render, decode: Decode) -> str:
     Raises:
         InvalidOption: If there is no such kind.
     """
-    form_of(kind)
+    if kind not in _FORMS:
+        raise InvalidOption("placeholder", kind, expected="one of " + ", ".join(KINDS))
     if kind == "lqip":
         return lqip(render)
     return _OF_PIXELS[kind](*decode(render(Options(width=_SIDE, height=_SIDE, mode=Mode.FIT), by_name("png"))))
 
 
-def form_of(kind: str) -> re.Pattern[str]:
-    """Return the form that every placeholder of the *kind* has.
-
-    Raises:
-        InvalidOption: If there is no such kind.
-    """
-    if kind not in _FORMS:
-        raise InvalidOption("placeholder", kind, expected="one of " + ", ".join(KINDS))
-    return _FORMS[kind]
+def is_valid(kind: str, placeholder: str) -> bool:
+    """Return whether *placeholder* has the form that every placeholder of the *kind* has."""
+    return kind in _FORMS and _FORMS[kind].fullmatch(placeholder) is not None
 
 
 def lqip(render: Render) -> str:

@@ -116,7 +116,7 @@ class Sets:
 
 def _sides(data: bytes) -> list[Sides]:
     """Read the sides of the members of a set, which `Sets.offer` has written."""
-    lines = [line.split() for line in text(data, _FORM).splitlines()]
+    lines = [line.split() for line in text(data, lambda found: _FORM.fullmatch(found) is not None).splitlines()]
     return [(int(width) or None, int(height) or None) for width, height in lines]
 
 
