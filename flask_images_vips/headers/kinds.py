@@ -35,8 +35,8 @@ def kind_of(descriptor: int) -> str:
     for format in FORMATS:
         if is_file_of(format.name, start):
             return image_of(format.name)
-    for kind, pattern in _KINDS.items():
-        if pattern.match(start):
+    for kind in _KINDS:
+        if _KINDS[kind].match(start):
             return kind
     return SVG if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and _SVG.search(start) else "of an unknown kind"
 
