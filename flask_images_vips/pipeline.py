@@ -18,7 +18,7 @@ from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource, shown
 from .facts import Facts
-from .formats import AUTO, JPEG, Format, Raw, by_name, choose, negotiate
+from .formats import AUTO, JPEG, NEGOTIABLE, Format, Raw, by_name, choose, negotiate
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
@@ -97,8 +97,9 @@ class Pipeline:
     def _looks_as_asked(self, format: Format, url: ImageUrl) -> bool:
         """Return whether *format* can look as good as *url* asks for. If it cannot, it may be larger and look worse."""
         quality = self._quality(url, format)
-        animated = choose(url.file_name, None).animated  # a GIF never looks better
-        return isinstance(quality, Raw) or quality <= format.max_quality or url.options.lossless or animated
+        own = choose(url.file_name, None)
+        no_better = own.animated or own.name in NEGOTIABLE  # a GIF never looks better; not all browsers show an AVIF
+        return isinstance(quality, Raw) or quality <= format.max_quality or url.options.lossless or no_better
 
     def _writes(self, options: Options) -> bool:
         format = options.format
