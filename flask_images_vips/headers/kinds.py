@@ -35,9 +35,9 @@ def kind_of(descriptor: int) -> str:
     for format in FORMATS:
         if is_file_of(format.name, start):
             return image_of(format.name)
-    for kind in _KINDS:
-        if _KINDS[kind].match(start):
-            return kind
+    found = next(filter(lambda kind: _KINDS[kind].match(start), _KINDS), None)
+    if found is not None:
+        return found
     return SVG if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and _SVG.search(start) else "of an unknown kind"
 
 
