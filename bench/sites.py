@@ -106,7 +106,8 @@ class _Renders(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record.args, tuple) and record.getMessage().startswith("rendered"):
-            name, *_, milliseconds = record.args
+            name, *_, milliseconds, _ = record.args
+            name = str(name).strip("'")  # it is quoted in the log
             self._events.add("rendered", f"/imgsizer/{name}", time.monotonic(), float(str(milliseconds)) / 1000)
 
 

@@ -182,14 +182,14 @@ def efforts(path: Path, rounds: int, widths: tuple[int, ...]) -> list[dict[str, 
     """Measure the encoding alone at each effort, and its bytes at the SSIM that the balanced effort reaches."""
     import pyvips
 
-    from flask_images_vips.engines.vips.engine import VipsEngine
+    from flask_images_vips.engines.encoder_settings import settings_of
 
     rows = []
     for width in widths:
         picture = pyvips.Image.thumbnail(str(path), width).copy_memory()
         exact = picture.numpy().astype(np.float64)
         for format in ("jpeg", "webp", "avif", "png"):
-            settings = {effort: VipsEngine(effort=effort).settings[format] for effort in EFFORTS}
+            settings = {effort: settings_of("vips", effort)[format] for effort in EFFORTS}
             if format == "avif":
                 settings[DEFAULT] = {}
 

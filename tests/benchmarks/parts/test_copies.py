@@ -11,7 +11,7 @@ from bench.contenders import BARE, FULL
 from bench.parts import copies
 from bench.workload import Picture
 
-LARGE = Picture("a picture with copies", "large.jpg", (2000, 1333), "earth.jpg", grain=0, save=(("quality", 60),))
+LARGE = Picture("a picture with copies", "large.jpg", (3000, 2000), "earth.jpg", grain=0, save=(("quality", 60),))
 
 
 @pytest.fixture
