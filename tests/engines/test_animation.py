@@ -122,7 +122,7 @@ def test_an_animation_stays_one_in_every_mode(
     frames = drawn()
     lay(static / f"a.{source}", frames, plays=3)
     app = make_app(IMAGES_ENGINE=engine.name)
-    response = app.test_client().get(url_of(app, f"a.{source}", format=output, quality=95, **MODES[mode]))
+    response = app.test_client().get(url_of(app, f"a.{source}", format=output, quality="raw95", **MODES[mode]))
     assert (response.status_code, response.mimetype) == (200, f"image/{output}")
     made = shown(response.data)
     assert made.size == plan(SIZE, Options.parse(write_query(MODES[mode]))).canvas
