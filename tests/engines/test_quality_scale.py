@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import pyvips
 from conftest import PHOTOGRAPHS, url_of
-from flask import Flask
+from flask import Flask, render_template_string
 from PIL import Image, ImageDraw
 
 from engines.conftest import ENGINES
@@ -212,3 +213,27 @@ def test_a_path_that_webp_replaces_well_is_negotiated_at_any_quality(
     app = make_app()
     url = url_of(app, name, format="auto", quality=95)
     assert app.test_client().get(url, headers={"Accept": "image/webp,*/*"}).content_type == "image/webp"
+
+
+@pytest.mark.parametrize(
+    ("name", "quality", "formats", "offered"),
+    [
+        ("a.jpg", 89, None, ["avif", "webp"]),
+        ("a.jpg", 95, None, ["avif"]),
+        ("a.jpg", "raw95", None, ["avif", "webp"]),
+        ("a.jpg", 95, ["webp"], ["webp"]),
+        ("a.gif", 95, None, ["avif", "webp"]),
+    ],
+)
+def test_a_picture_offers_what_would_be_negotiated(
+    name: str, quality: object, formats: object, offered: list[str], app: Flask, draw: Callable[..., Path]
+) -> None:
+    draw(name)
+    with app.test_request_context():
+        tag = render_template_string(
+            "{{ resized_picture_tag(name, width=32, quality=quality, formats=formats, alt='') }}",
+            name=name,
+            quality=quality,
+            formats=formats,
+        )
+    assert re.findall(r'type="image/(\w+)"', tag) == offered
