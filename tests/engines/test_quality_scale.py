@@ -19,11 +19,12 @@ from engines.conftest import ENGINES
 from engines.test_engine import decoded, render
 from flask_images_vips import raw
 from flask_images_vips.engines.encoder_settings import FULL_CHROMA, arguments_of, depends_on_flatness
-from flask_images_vips.engines.engine import Engine
+from flask_images_vips.engines.engine import Engine, Spec
 from flask_images_vips.engines.pillow import writer as pillow_writer
 from flask_images_vips.engines.vips import writer as vips_writer
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.formats import by_name
+from flask_images_vips.geometry import Geometry, Size
 from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.source import Source
@@ -177,6 +178,17 @@ def test_a_number_for_an_encoder_is_logged_as_it_is_written_now(
     caplog.set_level(logging.INFO)
     served(make_app(IMAGES_QUALITY={"jpeg": 60, "avif": 55}), "a.png")
     assert caplog.text.count("write raw(55)") == 1
+
+
+def test_a_picture_that_was_looked_at_can_still_be_stopped_while_it_is_encoded() -> None:
+    def stopped(image: pyvips.Image) -> pyvips.Image:
+        image.set_kill(True)
+        return image
+
+    size = Size(320, 200)
+    spec = Spec(Options(), by_name("png"), Geometry(size, size))
+    with pytest.raises(pyvips.Error, match="kill"):
+        vips_writer.encode(pyvips.Image.new_from_array(np.asarray(drawing())), spec, "balanced", stopped)
 
 
 # The negotiated format
