@@ -48,7 +48,7 @@ class Format:
         return AUTO if text.lower() == AUTO.name else by_name(text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Raw:
     """A quality as the *number* of the format's encoder, instead of on the scale that all formats share."""
 
@@ -56,6 +56,9 @@ class Raw:
 
     def __str__(self) -> str:
         return f"raw{self.number}"
+
+    def __repr__(self) -> str:
+        return f"raw({self.number!r})"
 
 
 def raw(number: int) -> Raw:

@@ -91,15 +91,21 @@ class Pipeline:
         format = choose(file_name, options.format)
         return format if options.format is not None or self.abilities.writes(format, options) else JPEG
 
-    def _quality(self, url: ImageUrl, format: Format) -> int | Raw:
-        return self.config.quality_of(format.name) if url.default_quality else url.options.quality
+    def _quality(self, options: Options, format: Format, default_quality: bool) -> int | Raw:
+        return self.config.quality_of(format.name) if default_quality else options.quality
 
     def _looks_as_asked(self, format: Format, url: ImageUrl) -> bool:
-        """Return whether *format* can look as good as *url* asks for. If it cannot, it may be larger and look worse."""
-        quality = self._quality(url, format)
-        own = choose(url.file_name, None)
+        return self.looks_as_asked(format, url.file_name, url.options, default_quality=url.default_quality)
+
+    def looks_as_asked(self, format: Format, file_name: str, options: Options, *, default_quality: bool) -> bool:
+        """Return whether *format* can look as good as *options* ask for. If not, it may be larger and look worse.
+
+        *default_quality* is true if the URL has no quality.
+        """
+        quality = self._quality(options, format, default_quality)
+        own = choose(file_name, None)
         no_better = own.animated or own.name in NEGOTIABLE  # a GIF never looks better; not all browsers show an AVIF
-        return isinstance(quality, Raw) or quality <= format.max_quality or url.options.lossless or no_better
+        return isinstance(quality, Raw) or quality <= format.max_quality or options.lossless or no_better
 
     def _writes(self, options: Options) -> bool:
         format = options.format
@@ -121,7 +127,7 @@ class Pipeline:
             image, trimmed = self.facts.header(source).size, self.facts.trimmed(source, options)
             self.widths.check(image, options, trimmed, default_quality=url.default_quality)
         if format.lossy:
-            options = replace(options, quality=self._quality(url, format))
+            options = replace(options, quality=self._quality(options, format, url.default_quality))
         return self._rendition(source, options, format)
 
     def _rendition(self, source: Source, options: Options, format: Format) -> Rendition:

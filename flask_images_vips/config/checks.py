@@ -143,7 +143,10 @@ def _path(value: str | os.PathLike[str]) -> str:
 
 def front_door(name: str, value: Any) -> bool | str:
     """Accept a folder, or True for a folder inside the cache."""
-    return value if isinstance(value, bool) else optional_path(name, value) or False
+    try:
+        return value if isinstance(value, bool) else optional_path(name, value) or False
+    except ConfigError:
+        raise _wrong(name, value, "True, False or a folder") from None
 
 
 def networks(name: str, value: Any) -> tuple[str, ...]:

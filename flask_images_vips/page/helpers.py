@@ -106,9 +106,10 @@ def resized_picture_tag(
 ) -> Markup:
     """Return a ``<picture>``: the ``<img>`` of `resized_img_tag`, after a ``<source>`` for each alternative.
 
-    *formats* are names of formats, best first, by default AVIF and WebP. The browser uses the first one that it
-    supports. Formats that cannot be written here are omitted. *sources* are alternatives for other screens: mappings
-    with a ``media`` query, and with the ``path``, options and layout that differ from the ``<img>``.
+    *formats* are names of formats, best first, by default AVIF and, at a quality that it can reach, WebP. The browser
+    uses the first one that it supports. Formats that cannot be written here are omitted. *sources* are alternatives for
+    other screens: mappings with a ``media`` query, and with the ``path``, options and layout that differ from the
+    ``<img>``.
 
     Raises:
         ValueError: As `resized_img_tag`, or if there is no such format.
@@ -120,6 +121,8 @@ def resized_picture_tag(
     call = Keywords.sort(keywords)
     request = LayoutRequest.take_from(call.options)
     picture = ResponsivePicture(filename, call.options)
+    if formats is None:
+        named = [format for format in named if picture.looks_as_asked(format)]
     image = responsive_image(picture, request, call.attributes, named)
     lazy, sizes = image.attributes.get("loading") == "lazy", keywords.get("sizes")
     parts: list[Markup] = []

@@ -33,7 +33,7 @@ logger = logging.getLogger("flask_images_vips")
 
 _NOT_IN_QUERY = URL_KEYWORDS - DECLARED.keys()
 _OWN_VALUES = URL_KEYWORDS | {"filename"}
-_FORMAT, _QUALITY = DECLARED["format"].short, DECLARED["quality"].short
+_FORMAT, QUALITY = DECLARED["format"].short, DECLARED["quality"].short
 _REPORTED_NAMES = 1024
 _REMEMBERED_QUERIES = 1024
 
@@ -174,7 +174,7 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
             image, trimmed = pipeline.facts.header(source).size, pipeline.facts.trimmed(source, options)
     try:
         return pipeline.widths.fitted(
-            keywords, options, image, trimmed, default_quality=not query_of(keywords).get(_QUALITY)
+            keywords, options, image, trimmed, default_quality=not query_of(keywords).get(QUALITY)
         )
     except InvalidOption as error:
         warn("the URL of %s will not be served: %s", shown(ref), error)
@@ -227,7 +227,7 @@ def refusal_of(query: Mapping[str, str]) -> InvalidOption | None:
     presets = current_images().pipeline.presets
     if presets.only:
         try:
-            presets.check(Options.parse(query), default_quality=not query.get(_QUALITY))
+            presets.check(Options.parse(query), default_quality=not query.get(QUALITY))
         except InvalidOption as error:
             return error
     return None

@@ -23,7 +23,7 @@ from . import responsive
 from .arguments import LayoutRequest
 from .calls import advise, warn
 from .compat import overriding
-from .links import find, options_of, query_of, ref_of, refusal_of, url_builder, with_allowed_width
+from .links import QUALITY, find, options_of, query_of, ref_of, refusal_of, url_builder, with_allowed_width
 from .patience import one_wait
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
@@ -179,13 +179,21 @@ class ResponsivePicture(Picture):
 
     @property
     def format(self) -> Format:
-        file_name = urls.file_name(self.ref, remote=urls.is_remote(self.ref))
-        return current_images().pipeline.format_of(file_name, self.options)
+        return current_images().pipeline.format_of(self._file_name, self.options)
+
+    @property
+    def _file_name(self) -> str:
+        return urls.file_name(self.ref, remote=urls.is_remote(self.ref))
 
     def can_become(self, format: Format) -> bool:
         """Return whether the picture can be written in *format* here, without losing frames of an animation."""
         loses_frames = self.frames > 1 and self.format.animated and not format.animated
         return not loses_frames and current_images().pipeline.abilities.writes(format, self.options)
+
+    def looks_as_asked(self, format: Format) -> bool:
+        """Return whether *format* can look as good as the options ask for."""
+        pipeline, default_quality = current_images().pipeline, not query_of(self.keywords).get(QUALITY)
+        return pipeline.looks_as_asked(format, self._file_name, self.options, default_quality=default_quality)
 
     def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:
         """Return the renditions that the browser may choose from, in *format* or else in the picture's own format."""

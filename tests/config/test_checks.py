@@ -77,6 +77,8 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
         (checks.url_prefix, "https://a.example/img", "a path, such as '/images'. A host belongs in IMAGES_BASE_URL"),
         (checks.url_prefix, "/<lang>/img", "a path, such as '/images'. A host belongs in IMAGES_BASE_URL"),
         (checks.flag, 1, "True or False"),
+        (checks.front_door, 3, "True, False or a folder"),
+        (checks.front_door, "\0", "True, False or a folder"),
         (checks.base_url, "cdn.example.com", "the beginning of a URL, such as 'https://cdn.example.com', or None"),
         (checks.location, True, "an internal location of nginx, such as '/_images/', or None"),
         (checks.local_path, "/missing.png", "a path in IMAGES_PATH, such as 'missing.png', or None"),

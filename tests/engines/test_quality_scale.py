@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,18 +12,19 @@ import numpy as np
 import pytest
 import pyvips
 from conftest import PHOTOGRAPHS, url_of
-from flask import Flask
+from flask import Flask, render_template_string
 from PIL import Image, ImageDraw
 
 from engines.conftest import ENGINES
 from engines.test_engine import decoded, render
 from flask_images_vips import raw
 from flask_images_vips.engines.encoder_settings import FULL_CHROMA, arguments_of, depends_on_flatness
-from flask_images_vips.engines.engine import Engine
+from flask_images_vips.engines.engine import Engine, Spec
 from flask_images_vips.engines.pillow import writer as pillow_writer
 from flask_images_vips.engines.vips import writer as vips_writer
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.formats import by_name
+from flask_images_vips.geometry import Geometry, Size
 from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.sources.source import Source
@@ -161,8 +163,9 @@ def served(app: Flask, name: str, **options: object) -> bytes:
 
 @pytest.mark.parametrize("quality", [{"avif": raw(0)}, {"avif": raw(101)}, raw(50), {"avif": "40"}])
 def test_wrong_qualities_are_refused(make_app: MakeApp, quality: object) -> None:
-    with pytest.raises(ConfigError, match=r"raw\(60\)"):
+    with pytest.raises(ConfigError, match=r"raw\(60\)") as caught:
         url_of(make_app(IMAGES_QUALITY=quality), "a.png")
+    assert "Raw(" not in str(caught.value)  # it is shown as it is written
 
 
 def test_a_number_for_an_encoder_is_logged_as_it_is_written_now(
@@ -175,6 +178,17 @@ def test_a_number_for_an_encoder_is_logged_as_it_is_written_now(
     caplog.set_level(logging.INFO)
     served(make_app(IMAGES_QUALITY={"jpeg": 60, "avif": 55}), "a.png")
     assert caplog.text.count("write raw(55)") == 1
+
+
+def test_a_picture_that_was_looked_at_can_still_be_stopped_while_it_is_encoded() -> None:
+    def stopped(image: pyvips.Image) -> pyvips.Image:
+        image.set_kill(True)
+        return image
+
+    size = Size(320, 200)
+    spec = Spec(Options(), by_name("png"), Geometry(size, size))
+    with pytest.raises(pyvips.Error, match="kill"):
+        vips_writer.encode(pyvips.Image.new_from_array(np.asarray(drawing())), spec, "balanced", stopped)
 
 
 # The negotiated format
@@ -212,3 +226,27 @@ def test_a_path_that_webp_replaces_well_is_negotiated_at_any_quality(
     app = make_app()
     url = url_of(app, name, format="auto", quality=95)
     assert app.test_client().get(url, headers={"Accept": "image/webp,*/*"}).content_type == "image/webp"
+
+
+@pytest.mark.parametrize(
+    ("name", "quality", "formats", "offered"),
+    [
+        ("a.jpg", 89, None, ["avif", "webp"]),
+        ("a.jpg", 95, None, ["avif"]),
+        ("a.jpg", "raw95", None, ["avif", "webp"]),
+        ("a.jpg", 95, ["webp"], ["webp"]),
+        ("a.gif", 95, None, ["avif", "webp"]),
+    ],
+)
+def test_a_picture_offers_what_would_be_negotiated(
+    name: str, quality: object, formats: object, offered: list[str], app: Flask, draw: Callable[..., Path]
+) -> None:
+    draw(name)
+    with app.test_request_context():
+        tag = render_template_string(
+            "{{ resized_picture_tag(name, width=32, quality=quality, formats=formats, alt='') }}",
+            name=name,
+            quality=quality,
+            formats=formats,
+        )
+    assert re.findall(r'type="image/(\w+)"', tag) == offered

@@ -128,7 +128,8 @@ class VipsEngine:
                     image = image.copy_memory()
                     deadline.watch_only(source)
                 made.append(image)
-            return encode(deadline.watch(together(made)), spec, self.effort, exif_of(source, descriptor, spec))
+            image, exif = deadline.watch(together(made)), exif_of(source, descriptor, spec)
+            return encode(image, spec, self.effort, deadline.watch, exif)
 
     def _mark(self, rendition: Rendition, geometry: Geometry) -> pyvips.Image | None:
         """Return the watermark, scaled to the size at which it is drawn, or None if there is none."""

@@ -94,7 +94,7 @@ def _finished(
     """Apply the steps that follow after `scale` to *image*, and encode the result."""
     for step in (turn, *FINISH):
         image = deadline.watch(step(image, spec))
-    return encode(image, spec, effort)
+    return encode(image, spec, effort, deadline.watch)
 
 
 def _whole(reader: Reader, descriptor: int, ref: str, spec: Spec, deadline: Deadline) -> pyvips.Image:

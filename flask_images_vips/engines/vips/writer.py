@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -55,9 +55,10 @@ def encode(
     image: pyvips.Image,
     spec: Spec,
     effort: str,
+    watch: Callable[[pyvips.Image], pyvips.Image],
     exif: bytes | None = None,
 ) -> bytes:
-    """Encode *image* at *effort*, with the block *exif*.
+    """Encode *image* at *effort*, with the block *exif*. *watch* is given the image that the encoder reads.
 
     Raises:
         Lacking: If libvips has no encoder for the format or these options, or cannot write *exif*.
@@ -68,7 +69,7 @@ def encode(
         raise abilities.Lacking("an encoder for lossless AVIF")
     flat = False
     if depends_on_flatness("vips", effort, format, options) and image.width * image.height <= MOST_FLAT_PIXELS:
-        image = image.copy_memory()  # it is read twice
+        image = watch(image.copy_memory())  # it is read twice
         flat = is_flat(image)
     parameters = arguments_of("vips", effort, format, options, flat=flat)
     # The step `scale` has removed a profile that is not kept.

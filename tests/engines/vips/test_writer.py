@@ -39,7 +39,8 @@ def test_a_progressive_png_is_interlaced_by_libvips(picture: Path) -> None:
 
 def encoded(image: pyvips.Image, format: str, **options: Any) -> bytes:
     size = Size(image.width, image.height)
-    return encode(image, Spec(Options(**options), by_name(format), Geometry(size, size)), "balanced")
+    spec = Spec(Options(**options), by_name(format), Geometry(size, size))
+    return encode(image, spec, "balanced", lambda watched: watched)
 
 
 @pytest.mark.parametrize("format", NAMES)
