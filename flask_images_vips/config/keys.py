@@ -109,8 +109,8 @@ class Config:
         75,
         "IMAGES_QUALITY",
         checks.quality,
-        "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': 70}`. The "
-        "same number looks the same in every format; `raw(60)` is the encoder's own number.",
+        "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': raw(60)}`. "
+        "The same number looks the same in every format; `raw(60)` is the encoder's own number.",
     )
     presets: Mapping[str, Mapping[str, Any]] | None = key(
         None,
