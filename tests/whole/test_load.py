@@ -531,9 +531,10 @@ def tiny_disk(path: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-@pytest.mark.parametrize("free", [0, 0.5])  # half the disk: two workers that write at once cannot fill it
+# With half the disk kept free, two workers that write at once cannot fill it.
+@pytest.mark.parametrize("free", [0, 0.5])
 def test_a_full_disk_costs_only_the_cache(folder: Path, serve: Callable[..., Server], free: float) -> None:
-    with tiny_disk(folder / "cache", "size=64k"):
+    with tiny_disk(folder / "cache", "size=160k" if free else "size=64k"):
         server = serve("--workers=2", "--threads=4", IMAGES_CACHE_MIN_FREE=free)
         app = site(folder)
         large = [url_of(app, "large.jpg", width=width) for width in range(600, 612)]  # the first is too large already
