@@ -7,16 +7,14 @@ supports that.
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.parsers import expat
 
-from ...errors import LimitExceeded, UnreadableSource, UnsupportedHere, UnsupportedSource
+from ...errors import UnsupportedHere, UnsupportedSource
 from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ...headers import jpeg, tiff
 from ...headers.coding import read_coding
@@ -27,6 +25,7 @@ from . import abilities
 from .gif import with_clear_parts
 from .input import hold, input_of
 from .load import pyvips
+from .svg import open_svg
 
 # The formats, by the type name of libvips' loader. The other loaders of libvips (PDF, raw, matrix text …) are not used.
 _LOADERS = {
@@ -40,11 +39,7 @@ _LOADERS = {
 }
 # Ultra HDR is a JPEG with a gain map behind it. Without the map, it is an ordinary picture, which all screens show.
 _LOADED_AS = {"VipsForeignLoadUhdrSource": "VipsForeignLoadJpegSource"}
-_MAX_SVG_BYTES = 1_000_000
 _CALL = re.compile(r"^unable to call \w+ (?=\S)")  # pyvips says this before libvips' own message
-_MAX_SVG_ELEMENTS = 50_000
-# Units such as inches have 96 dpi, as in CSS. libvips also enlarges the whole drawing by the ratio to its own 72 dpi.
-_SVG_DPI, _SVG_OWN_DPI = 96, 72
 
 # If a part of the source is cut out, it is decoded at least this much larger than the output, per side. Its edges are
 # then off by at most an eighth of an output pixel.
@@ -98,7 +93,7 @@ class Reader:
         if format is None or format not in self.inputs:
             raise UnsupportedSource(ref, self._refusal(descriptor))
         if format == "svg":
-            return format, _open_svg(descriptor, ref, **options)
+            return format, open_svg(descriptor, ref, **options)
         # libvips reports a truncated TIFF as another kind of error, which the setting "truncated" would ignore.
         fail_on = "error" if format == "tiff" and self.fail_on == "truncated" else self.fail_on
         is_cut = format == "jpeg" and not only_header and jpeg.lacks_end(descriptor)
@@ -213,49 +208,6 @@ def _completed(descriptor: int) -> bytes | None:
     from ..pillow.unended import completed  # noqa: PLC0415  (imports Pillow, which is needed only here)
 
     return completed(descriptor)
-
-
-def _open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
-    """Draw an SVG from memory. Given a file or a stream, librsvg would also read files next to it."""
-    with io.FileIO(descriptor, closefd=False) as file:
-        file.seek(0)
-        data = file.read(_MAX_SVG_BYTES + 1)
-    if len(data) > _MAX_SVG_BYTES:
-        raise LimitExceeded("the SVG has {:,} bytes", len(data), _MAX_SVG_BYTES, set_by="this package")
-    _check_drawing(data, ref)
-    return pyvips.Image.svgload_buffer(data, scale=scale * _SVG_OWN_DPI / _SVG_DPI, dpi=_SVG_DPI)
-
-
-def _check_drawing(data: bytes, ref: str) -> None:
-    """Refuse an SVG that declares entities or embeds pictures, because no limit covers their size.
-
-    A compressed SVG is refused, too.
-
-    Raises:
-        UnreadableSource: If the drawing is refused, or is not XML.
-        LimitExceeded: If it has too many elements.
-    """
-    elements = 0
-
-    def start(name: str, attributes: object) -> None:
-        nonlocal elements
-        elements += 1
-        if elements > _MAX_SVG_ELEMENTS:
-            raise LimitExceeded(
-                "the SVG has at least {:,} elements", elements, _MAX_SVG_ELEMENTS, set_by="this package"
-            )
-        if name.rpartition(" ")[2] in ("image", "feImage"):
-            raise UnreadableSource(ref, "an SVG with embedded pictures")
-
-    def declare(*entity: object) -> None:
-        raise UnreadableSource(ref, "an SVG that declares entities")
-
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler, parser.EntityDeclHandler = start, declare
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise UnreadableSource(ref, f"not XML: {error}") from error
 
 
 def has(image: pyvips.Image, field: str) -> bool:
