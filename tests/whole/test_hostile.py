@@ -166,8 +166,11 @@ def test_what_is_no_picture_of_the_formats_in_use_is_422_and_starts_no_program(
     engine: str, name: str, make_app: MakeApp, static: Path, events: list[tuple[str, str]]
 ) -> None:
     (static / name).write_bytes(_polyglots()[name])
+    (static / "good").write_bytes(seeds()["png"])
     app = make_app(IMAGES_ENGINE=engine, IMAGES_INPUT_FORMATS=INPUTS)
     app.testing = True
+    assert app.test_client().get(url_of(app, "good", width=20)).status_code == 200  # this may start the renderers
+    events.clear()
     assert app.test_client().get(url_of(app, name, width=20, format="png")).status_code == 422
     assert {event for event, _ in events} == {"open"}
 
