@@ -9,6 +9,9 @@ from .errors import ImagesError, LimitExceeded, SourceError
 from .expiring import Expiring
 
 
+_AGAIN = "failed a moment ago: "
+
+
 class Failures:
     """Recent errors by key. Raising a remembered error is cheap; repeating the failed work may take seconds."""
 
@@ -37,5 +40,5 @@ def _again(error: Exception) -> Callable[[], Exception]:
     if isinstance(error, LimitExceeded):
         return partial(LimitExceeded, error.what, error.value, error.limit, set_by=error.set_by)
     if isinstance(error, SourceError):
-        return partial(type(error), error.ref, f"failed a moment ago: {error.reason}")
-    return partial(ImagesError, f"failed a moment ago: {error}")
+        return partial(type(error), error.ref, _AGAIN + error.reason.removeprefix(_AGAIN))
+    return partial(ImagesError, _AGAIN + str(error).removeprefix(_AGAIN))
