@@ -74,13 +74,14 @@ class Pipeline:
 
     def format_for(self, url: ImageUrl, accept: str) -> Format:
         """Return the format for a *url* with ``format=auto``, negotiated with *accept*, the client's Accept header."""
-        preferred, options = tuple(other for other in self._negotiable if self._looks_as_asked(other, url)), url.options
+        preferred, options = self._negotiable, url.options
         while True:
             format = negotiate(url.file_name, accept, preferred)
-            if self.abilities.writes(format, options):
-                return format
+            writable = self.abilities.writes(format, options)
             if format not in preferred:  # it is the format of the path
-                return JPEG
+                return format if writable else JPEG
+            if writable and self.looks_as_asked(format, url.file_name, options, default_quality=url.default_quality):
+                return format
             preferred = tuple(other for other in preferred if other is not format)
 
     def format_of(self, file_name: str, options: Options) -> Format:
@@ -91,18 +92,12 @@ class Pipeline:
         format = choose(file_name, options.format)
         return format if options.format is not None or self.abilities.writes(format, options) else JPEG
 
-    def _quality(self, options: Options, format: Format, default_quality: bool) -> int | Raw:
-        return self.config.quality_of(format.name) if default_quality else options.quality
-
-    def _looks_as_asked(self, format: Format, url: ImageUrl) -> bool:
-        return self.looks_as_asked(format, url.file_name, url.options, default_quality=url.default_quality)
-
     def looks_as_asked(self, format: Format, file_name: str, options: Options, *, default_quality: bool) -> bool:
         """Return whether *format* can look as good as *options* ask for. If not, it may be larger and look worse.
 
         *default_quality* is true if the URL has no quality.
         """
-        quality = self._quality(options, format, default_quality)
+        quality = self.config.quality_of(format.name) if default_quality else options.quality
         own = choose(file_name, None)
         no_better = own.animated or own.name in NEGOTIABLE  # a GIF never looks better; not all browsers show an AVIF
         return isinstance(quality, Raw) or quality <= format.max_quality or options.lossless or no_better
@@ -126,8 +121,8 @@ class Pipeline:
         if self.widths.restricting:
             image, trimmed = self.facts.header(source).size, self.facts.trimmed(source, options)
             self.widths.check(image, options, trimmed, default_quality=url.default_quality)
-        if format.lossy:
-            options = replace(options, quality=self._quality(options, format, url.default_quality))
+        if url.default_quality and format.lossy:
+            options = replace(options, quality=config.quality_of(format.name))
         return self._rendition(source, options, format)
 
     def _rendition(self, source: Source, options: Options, format: Format) -> Rendition:
