@@ -8,7 +8,6 @@ from functools import partial
 from .errors import ImagesError, LimitExceeded, SourceError
 from .expiring import Expiring
 
-
 _AGAIN = "failed a moment ago: "
 
 

@@ -388,6 +388,17 @@ def cached_files(folder: Path) -> list[Path]:
     return [path for path in files if "copies" not in path.relative_to(folder).parts]
 
 
+@contextlib.contextmanager
+def opened(path: Path, data: bytes) -> Iterator[int]:
+    """Write *data* to *path*, and yield a descriptor to read it."""
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def needs(what: str, found: object, install: str) -> None:
     """Skip the test if *what* is missing. If IMAGES_REQUIRE_SERVERS is set, as in CI, fail instead."""
     if not found:

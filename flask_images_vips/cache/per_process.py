@@ -28,3 +28,17 @@ class PerProcess(Generic[T]):
         pid = os.getpid()
         value = self._by_pid.get(pid)
         return self._by_pid.setdefault(pid, self._make()) if value is None else value
+
+
+class Said(PerProcess[set[str]]):
+    """The messages that a process has logged, so that it logs each of them once."""
+
+    def __init__(self) -> None:
+        super().__init__(set)
+
+    def add(self, message: str) -> bool:
+        """Add *message*. Returns whether it is new."""
+        said = self.get()
+        is_new = message not in said
+        said.add(message)
+        return is_new

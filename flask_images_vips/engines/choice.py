@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, TypeVar
 
-from ..cache.per_process import PerProcess
+from ..cache.per_process import PerProcess, Said
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
 from ..formats import INPUTS, Format
@@ -186,10 +186,8 @@ def _unusable(problem: str, cure: str) -> ConfigError:
 
 def _warn_once(message: str) -> None:
     """Log *message*, once in each process."""
-    said = _said.get()
-    if message not in said:
-        said.add(message)
+    if _said.add(message):
         logger.warning("%s", message)
 
 
-_said = PerProcess[set[str]](set)
+_said = Said()

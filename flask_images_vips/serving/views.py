@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from ..access import Privacy
 from ..cache.entry import Entry
-from ..cache.per_process import PerProcess
+from ..cache.per_process import Said
 from ..errors import (
     BadSignature,
     Busy,
@@ -192,10 +192,8 @@ def _log(ref: str, status: int, error: ImagesError) -> None:
 
 
 def _log_once(level: int, message: str) -> None:
-    said = _said.get()
-    if message not in said:
-        said.add(message)
+    if _said.add(message):
         logger.log(level, "%s", message)
 
 
-_said = PerProcess[set[str]](set)
+_said = Said()

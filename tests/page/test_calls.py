@@ -14,34 +14,23 @@ from jinja2 import DictLoader, StrictUndefined, Undefined, UndefinedError
 from markupsafe import Markup
 
 from flask_images_vips import (
-    resized_img_attrs,
     resized_img_hint,
     resized_img_placeholder,
     resized_img_preload,
     resized_img_size,
     resized_img_src,
-    resized_img_srcset,
     resized_img_tag,
     resized_picture_tag,
 )
 from flask_images_vips.errors import InvalidPath
+from flask_images_vips.page.helpers import HELPERS
 from page.markup import parsed
 
-HELPERS: tuple[Any, ...] = (
-    resized_img_attrs,
-    resized_img_hint,
-    resized_img_placeholder,
-    resized_img_preload,
-    resized_img_size,
-    resized_img_src,
-    resized_img_srcset,
-    resized_img_tag,
-    resized_picture_tag,
-)
+ALL: tuple[Any, ...] = (*HELPERS, resized_img_hint)
 NOT_NAMES = (None, "", "../x", "a//b.jpg", 5, b"a.png", Undefined(name="cover"), "file:///etc/passwd", "http://[x")
 
 
-@pytest.mark.parametrize("helper", HELPERS)
+@pytest.mark.parametrize("helper", ALL)
 def test_a_name_that_no_picture_can_have_is_a_missing_picture_and_one_line(
     page: Flask, helper: Any, caplog: Any
 ) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from flask_images_vips import Images, resized_img_size
 from flask_images_vips.cache.disk import DiskCache
-from flask_images_vips.cache.per_process import PerProcess
+from flask_images_vips.cache.per_process import Said
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.options.options import Options
 from flask_images_vips.serving import views
@@ -137,7 +137,7 @@ def test_what_is_wrong_with_all_images_is_500_and_logged_once(
 ) -> None:
     abilities = pytest.importorskip("flask_images_vips.engines.vips.abilities")
     monkeypatch.setattr(abilities, "problem", lambda: "libvips is broken")
-    monkeypatch.setattr(views, "_said", PerProcess(set))
+    monkeypatch.setattr(views, "_said", Said())
     draw("a.png")
     for debug in (False, True):
         app = make_app(DEBUG=debug, IMAGES_ENGINE="vips", IMAGES_MAX_RENDERS=0)

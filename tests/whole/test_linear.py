@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import io
 import itertools
-import os
 import re
 import re._constants as sre
 import re._parser as sre_parser
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import url_of
+from conftest import opened, url_of
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
@@ -358,16 +357,6 @@ def gif(blocks: int) -> bytes:
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01"
     start = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     return start + frame + b"\0" + frame + b"\x01\0" * blocks + b"\0;"
-
-
-@contextlib.contextmanager
-def opened(path: Path, data: bytes) -> Iterator[int]:
-    path.write_bytes(data)
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

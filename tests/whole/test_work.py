@@ -10,13 +10,13 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
-from conftest import signed, url_of
+from conftest import opened, signed, url_of
 from engines.test_frame_count import webp_of_chunks
 from flask import Flask
 from fuzz_route import png_chunk
@@ -57,16 +57,6 @@ def lines_run(work: Callable[[], object]) -> int:
     finally:
         sys.settrace(before)
     return lines
-
-
-@contextlib.contextmanager
-def opened(path: Path, data: bytes) -> Iterator[int]:
-    path.write_bytes(data)
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 # Headers, which web workers read

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
-from ...cache.per_process import PerProcess
+from ...cache.per_process import Said
 from .fork_safety import note_pixels
 from .installed import LIBRARY, has_wheel, newer, too_old
 from .load import pyvips
@@ -243,9 +243,7 @@ def is_beyond(reason: str) -> bool:
 
 def report(lack: str) -> None:
     """Log what libvips lacks, once in each process."""
-    said = _said.get()
-    if lack not in said:
-        said.add(lack)
+    if _said.add(lack):
         logger.warning(
             "libvips %s (%s) lacks something (%s), so Pillow renders the images that need it. %s",
             version_name(),
@@ -280,7 +278,7 @@ def _is_of_pyvips(error: Exception) -> bool:
     return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == "pyvips"
 
 
-_said = PerProcess[set[str]](set)
+_said = Said()
 
 
 def describe() -> dict[str, Any]:
