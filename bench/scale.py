@@ -198,7 +198,7 @@ def tables(rows: Sequence[dict[str, Any]]) -> list[Table]:
         numbers = {(row["encoder"], row["quality"]): row for row in of_content}
         lines = [
             (
-                quality,
+                str(quality),
                 *(
                     f"{(row := numbers[encoder, quality])['number']:g} ({row['p10']:g}–{row['p90']:g})"
                     for encoder in encoders

@@ -22,4 +22,5 @@ def test_drawings_are_flat() -> None:
 def test_each_content_has_a_table() -> None:
     row = {"encoder": "webp", "quality": 75, "number": 77, "p10": 71, "p90": 83, "by_ssim": 82, "of_pictures": [77]}
     tables = scale.tables([{**row, "content": content} for content in ("photographs", "flat")])
-    assert [table.rows for table in tables] == [[(75, "77 (71–83)")]] * 2
+    assert [table.rows for table in tables] == [[("75", "77 (71–83)")]] * 2
+    assert all("10th to 90th percentile" in table.text() for table in tables)
