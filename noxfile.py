@@ -39,6 +39,16 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session
+def extensions(session: nox.Session) -> None:
+    """Run the tests with the extensions that sites have, each in its newest version."""
+    names = ["babel", "compress", "limiter", "minify", "caching", "openapi3"]
+    session.install("-e", ".[tests]", *(f"flask-{name}" for name in names), "apiflask", "dash")
+    # The plug-in of Dash for pytest ends with a warning, which is an error here.
+    command = ("python", "-m", "pytest", "-n0", "-p", "no:dash", "tests/whole/test_extensions.py", *session.posargs)
+    session.run(*command, env={"IMAGES_REQUIRE_EXTENSIONS": "1"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run a benchmark, such as ``nox -s bench -- warm``. Without arguments it lists them."""
     session.install("-e", ".[bench]")

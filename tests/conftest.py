@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import inspect
 import io
@@ -97,6 +98,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
         return 0
     return None  # one for each processor
 
+
+# Where a missing server is a failure, as in CI, so is a missing package.
+if os.environ.get("IMAGES_REQUIRE_SERVERS"):
+    pytest.importorskip = lambda name, *_, **__: importlib.import_module(name)  # type: ignore[assignment]
 
 RUNTIME = pytest.StashKey[str]()
 
