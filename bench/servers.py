@@ -1,4 +1,4 @@
-"""Start the servers that are measured: this package and views under gunicorn, nginx, thumbor, ipx and imgproxy.
+"""Start the servers that are measured: this package and views under gunicorn, nginx, thumbor, ipx, imgproxy and imagor.
 
 A server that is not installed is left out; its `Server.missing` says how to install it. All serve the same originals
 at the same sizes and quality, with one process for each processor.
@@ -36,7 +36,7 @@ QUALITY = 75
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else None)
 
 PACKAGE, UNCOPIED = "this package", "this package, no copies"
-RIVALS = ("thumbor", "ipx", "imgproxy")
+RIVALS = ("thumbor", "ipx", "imgproxy", "imagor")
 
 
 class Urls(Protocol):
@@ -315,9 +315,43 @@ def imgproxy() -> Server:
     )
 
 
+def imagor() -> Server:
+    program = _executable("BENCH_IMAGOR", "imagor")
+
+    def command(folder: Path, port: int) -> list[str]:
+        settings = {
+            "PORT": port,
+            "SERVER_ADDRESS": "127.0.0.1",
+            "IMAGOR_UNSAFE": 1,
+            "FILE_LOADER_BASE_DIR": f"{folder}/static",
+            "IMAGOR_PROCESS_CONCURRENCY": len(cores()),
+            "IMAGOR_PROCESS_QUEUE_SIZE": 1000,  # without a queue, it answers 429
+        }
+        return ["env", *(f"{key}={value}" for key, value in settings.items()), program or "imagor"]
+
+    def url(name: str, width: int, height: int, format: str = "") -> str:
+        quality = "" if name.endswith((".png", ".gif")) else f":quality({QUALITY})"
+        filters = quality + (f":format({format})" if format else "")
+        return f"/unsafe/fit-in/{width}x{height}/{f'filters{filters}/' if filters else ''}{name}"
+
+    return Server(
+        "imagor",
+        command,
+        lambda _: url,
+        missing="" if program else "imagor is not installed: put its program on the PATH, or set BENCH_IMAGOR",
+        note="unsigned URLs, nothing kept, as many renders at once as cores",
+        version=("imagor", _version(output_of(program, "-version")) if program else ""),
+    )
+
+
+def peers() -> list[Server]:
+    """Return the image servers that this package is compared with."""
+    return [thumbor(), ipx(), imgproxy(), imagor()]
+
+
 def versions() -> dict[str, str]:
     """Return the versions of the installed programs, by name."""
-    found = {name: version for name, version in (server().version for server in (thumbor, ipx, imgproxy)) if version}
+    found = {name: version for name, version in (server.version for server in peers()) if version}
     if NGINX:
         found["nginx"] = _version(output_of(NGINX, "-v"))
     for name, flag in (("node", "--version"), ("wrk", "-v")):

@@ -42,7 +42,7 @@ def sizes(picture: Picture) -> Iterator[tuple[str, int, int]]:
 
 
 def contenders() -> list[Server]:
-    return [servers.first(), *servers.ours(), *servers.views(), servers.thumbor(), servers.ipx(), servers.imgproxy()]
+    return [servers.first(), *servers.ours(), *servers.views(), *servers.peers()]
 
 
 def measure(run: Run) -> dict[str, Any]:

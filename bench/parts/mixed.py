@@ -75,7 +75,7 @@ def contenders(quick: bool) -> dict[str, list[Server]]:
     """Return the servers to measure with each load."""
     package = replace(servers.threaded(), name=PACKAGE, note="gthread, default configuration")
     alone = replace(package, name=UNCOPIED, site="uncopied", note="IMAGES_COPIES = False")
-    others = [servers.thumbor(), servers.ipx(), servers.imgproxy()]
+    others = servers.peers()
     note = "a page offered all sizes in a srcset before"
     variants = [
         replace(package, name="this package, announced", urls=offered, note=note),

@@ -29,7 +29,7 @@ def test_a_server_that_answers_an_error_says_why(tmp_path: Path) -> None:
 
 def test_a_server_that_is_missing_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    for name in ("BENCH_THUMBOR", "BENCH_IPX", "BENCH_IMGPROXY"):
+    for name in ("BENCH_THUMBOR", "BENCH_IPX", "BENCH_IMGPROXY", "BENCH_IMAGOR"):
         monkeypatch.delenv(name, raising=False)
-    for server in (servers.thumbor(), servers.ipx(), servers.imgproxy()):
+    for server in servers.peers():
         assert f"{server.name} is not installed: " in server.missing
