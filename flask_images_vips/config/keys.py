@@ -130,7 +130,7 @@ class Config:
         checks.widths,
         "Widths of pictures that are served, besides those of presets. What counts is the width that comes out, with "
         "`dpr`, padding and border. Others are refused with status 400. When a URL is built, the sides are changed so "
-        "that the width is the next larger allowed one, or the largest. None or an empty list: all widths.",
+        "that the width is the next larger allowed one, or the largest. None: all widths.",
     )
     markup: bool = key(
         True,
