@@ -325,9 +325,9 @@ class Config:
         False,
         "IMAGES_SVG",
         checks.flag,
-        "Also accept SVG files up to 1 MB, without embedded pictures and entities. Needs libvips. Set this only if "
-        "you trust the files: with `IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of "
-        "`IMAGES_RENDER_TIMEOUT`.",
+        "Also accept SVG files up to 1 MB, without embedded pictures, entities and declared attributes. Needs libvips. "
+        "Set this only if you trust the files: with `IMAGES_MAX_RENDERS = 0`, one may take seconds to render, "
+        "regardless of `IMAGES_RENDER_TIMEOUT`.",
     )
     fail_on: str = key(
         "truncated",

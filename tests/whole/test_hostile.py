@@ -460,6 +460,20 @@ def test_a_drawing_shows_nothing_of_the_files_beside_it(make_app: MakeApp, stati
             b'<svg xmlns="http://www.w3.org/2000/svg" width="0" height="9"><text>&a;</text></svg>',
             "422",
         ),
+        (
+            b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"'
+            + b"".join(b" a%x='<'" % number for number in range(80_000)).replace(b"<", b'">')
+            + b"/>",
+            "an element of the SVG has at least 1,001 attributes; the limit is 1,000",
+        ),
+        (
+            b"<!-- <svg --><!DOCTYPE svg ["
+            + b"".join(b'<!ATTLIST a b%x CDATA "">' % number for number in range(20_000))
+            + b']><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
+            + b"<a/>" * 20_000
+            + b"</svg>",
+            "an SVG that declares entities or attributes",
+        ),
     ],
 )
 def test_a_drawing_over_its_limits_is_refused(
