@@ -187,7 +187,8 @@ class Config:
         "balanced",
         "IMAGES_EFFORT",
         checks.one_of("fast", "balanced", "small"),
-        "Effort of the encoders: `fast`, `balanced` or `small`, which takes longest and produces the smallest files.",
+        "Effort of the encoders: `fast`, `balanced` or `small`, which takes longest and produces the smallest files. "
+        "Renditions of more than 4 megapixels get `balanced` instead of `small`.",
     )
     recompress_after: int = key(
         0,
@@ -342,8 +343,8 @@ class Config:
         "IMAGES_RENDER_TIMEOUT",
         checks.some_seconds,
         "Maximum seconds for all the work on one rendition. With `IMAGES_MAX_RENDERS = 0`, a single call of a decoder"
-        " (AVIF, and with Pillow WebP and TIFF) or of Pillow's encoders cannot be interrupted, so its duration is "
-        "limited only by the pixel limits.",
+        " (AVIF, and with Pillow WebP and TIFF) or of an encoder (AVIF, and all of Pillow) cannot be interrupted, so "
+        "its duration is limited only by the pixel limits.",
     )
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", checks.count, "Maximum width of a rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", checks.count, "Maximum height of a rendition.")
