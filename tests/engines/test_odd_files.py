@@ -174,6 +174,12 @@ def lab(pixels: np.ndarray[Any, Any]) -> bytes:
     return (np.rint(floats * (2.55, 1, 1)).astype(int) % 256).astype(np.uint8).tobytes()
 
 
+def light(levels: np.ndarray[Any, Any]) -> bytes:
+    """The light of *levels* in sRGB, in floating point from 0 to 1."""
+    encoded = levels / 255
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype("<f4").tobytes()
+
+
 def odd_tiffs() -> dict[str, bytes]:
     """TIFFs of rare kinds. All show the gradient, the last ones in grey."""
     picture = gradient(SIZE)
@@ -217,6 +223,7 @@ def odd_tiffs() -> dict[str, bytes]:
         "odd resolution unit": tiff(pixels.tobytes(), SIZE, 2, rgb, t296=(3, [77])),
         "broken profile": tiff(pixels.tobytes(), SIZE, 2, rgb, t34675=(4, [7] * 40)),
         "grey of 12 bits": tiff(np.packbits(twelve.reshape(SIZE[1], -1), axis=1).tobytes(), SIZE, 1, [12]),
+        "grey of floats": tiff(light(grey), SIZE, 1, [32], t339=(3, [3])),
         "grey of 16 bits": tiff((65535 - grey.astype("<u2") * 257).tobytes(), SIZE, 0, [16]),
     }
 
@@ -230,6 +237,13 @@ def test_tiffs_of_rare_kinds_are_shown(kind: str, app: Flask, static: Path) -> N
     assert psnr(fetch(app, "a.tif", format="png", width=48), half) > 34
     framed = fetch(app, "a.tif", format="png", width=96, height=96, mode="pad", background="#fff")
     assert framed.getpixel((0, 0)) in ((255, 255, 255), (255, 255, 255, 255))
+
+
+def test_light_beyond_black_and_white_is_black_and_white(app: Flask, static: Path) -> None:
+    values = np.repeat([-1e30, -1, 0, 1, 5, 1e30, np.inf], 8).astype("<f4")
+    (static / "a.tif").write_bytes(tiff(np.tile(values, (8, 1)).tobytes(), (len(values), 8), 1, [32], t339=(3, [3])))
+    shown = fetch(app, "a.tif", format="png").convert("L")
+    assert [shown.getpixel((8 * number + 4, 4)) for number in range(6)] == [0, 0, 0, 255, 255, 255]
 
 
 # Transparent colours
