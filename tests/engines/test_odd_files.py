@@ -17,11 +17,14 @@ import pytest
 import pyvips
 from conftest import fetch, gradient, url_of
 from flask import Flask
+from headers.containers import avif, box
+from headers.drawn import properties_of
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from engines.conftest import converted
 from engines.test_engine import ORIENTATION, psnr
+from flask_images_vips import resized_img_tag
 from flask_images_vips.engines.vips import abilities
 
 MakeApp = Callable[..., Flask]
@@ -114,6 +117,26 @@ def test_an_orientation_outside_of_exif_does_not_count(orientation: int, app: Fl
     for name, data in turned_elsewhere(orientation).items():
         (static / name).write_bytes(data)
         assert psnr(fetch(app, name, format="png"), gradient(SIZE)) > 34, name
+
+
+# A part of an AVIF
+
+
+def test_the_hidden_part_of_an_avif_is_never_shown(make_app: MakeApp, static: Path, caplog: Any) -> None:
+    whole = saved(gradient(SIZE), "AVIF", quality=95)
+    properties, pixels = properties_of(whole, b"ispe", b"pixi", b"av1C"), whole[whole.index(b"mdat") + 4 :]
+    right_and_above = struct.pack(">8I", 48, 1, 40, 1, 8, 1, 2**32 - 4, 1)  # the size, and the offsets of the centre
+    part = box(b"clap", right_and_above)
+    (static / "a.avif").write_bytes(avif({1: (b"av01", [*properties, part], pixels)}))
+    app = make_app()
+    assert psnr(fetch(app, "a.avif", format="png"), gradient(SIZE).crop((32, 8, 80, 48))) > 34
+    assert fetch(app, "a.avif", format="png", width=24).size == (24, 20)
+    with app.test_request_context():
+        assert 'height="40"' in resized_img_tag("a.avif")
+    for other, wishes in ((app, {"transform": "EXTENT,0,0,0,0,48,40"}), (make_app(IMAGES_ENGINE="pillow"), {})):
+        caplog.clear()
+        assert other.test_client().get(url_of(other, "a.avif", width=20, **wishes)).status_code == 422
+        assert "Pillow does not crop an AVIF where the file says so (clap)" in caplog.text
 
 
 # SVG

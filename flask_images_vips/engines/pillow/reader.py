@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
-from ...headers import png
+from ...headers import heif, png
 from ...headers.coding import read_coding
 from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
@@ -68,6 +68,8 @@ class Reader:
             ):
                 if icon is not None:
                     image.format = "ICO"
+                if image.format == "AVIF" and heif.is_cropped(descriptor):
+                    raise UnsupportedSource(ref, "Pillow does not crop an AVIF where the file says so (clap)")
                 correct_info(image)
                 image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
