@@ -374,6 +374,16 @@ def test_an_application_that_lifts_the_limit_of_pillow_does_not_lift_ours(
     assert "; the limit is" in caplog.text
 
 
+@pytest.mark.skipif(bool(IN_THREAD), reason="a process of the application keeps Pillow's limit")
+def test_our_limit_alone_counts_in_a_renderer(make_app: MakeApp, static: Path, caplog: Any) -> None:
+    pyvips.Image.black(16_000, 12_000).jpegsave(str(static / "a.jpg"))
+    assert Image.MAX_IMAGE_PIXELS is not None
+    assert 2 * Image.MAX_IMAGE_PIXELS < 16_000 * 12_000
+    app = make_app(IMAGES_ENGINE="pillow", IMAGES_MAX_SOURCE_PIXELS=200_000_000)
+    assert fetch(app, "a.jpg", width=20).size == (20, 15)
+    assert fetch(app, "a.jpg", width=20, format="webp").size == (20, 15)
+
+
 def test_a_drawing_is_drawn_only_where_that_is_configured(make_app: MakeApp, static: Path) -> None:
     circle = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><circle cx="10" cy="10" r="10"/></svg>'
     (static / "a.svg").write_bytes(circle)

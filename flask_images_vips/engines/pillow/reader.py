@@ -77,6 +77,9 @@ class Reader:
                 yield image, self._turn_left(image)
         except (ImagesError, MemoryError):
             raise
+        except Image.DecompressionBombError as error:
+            what = "it has more pixels than Pillow allows in the web worker (twice PIL.Image.MAX_IMAGE_PIXELS)"
+            raise UnreadableSource(ref, what) from error
         except UnidentifiedImageError as error:
             raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
@@ -108,6 +111,11 @@ class Reader:
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def lift_limit() -> None:
+    """Lift Pillow's own limit on pixels in this process. `rendering.limits` applies before anything is decoded."""
+    Image.MAX_IMAGE_PIXELS = None
 
 
 def _reason(error: Exception, descriptor: int) -> str:
