@@ -139,15 +139,14 @@ def purge(path: str | None, everything: bool, front: bool) -> None:
         if shared is not None:
             shared.copies.store.purge_all()
         click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
-    if (everything or front) and links is not None:
+    if everything or front:
         links.empty()
         if front:
             click.echo(f"links removed from {links.folder}")
     if path:
         ref = checked_path(path)
         removed = pipeline.purge(ref)
-        if links is not None:
-            links.purge(ref)
+        links.purge(ref)
         if not removed and not everything:
             raise click.ClickException(nothing_cached(ref, pipeline, here.url))
         click.echo(f"{removed} files of {path} removed from {cache.folder}")

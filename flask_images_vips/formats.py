@@ -50,9 +50,17 @@ class Format:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Raw:
-    """A quality as the *number* of the format's encoder, instead of on the scale that all formats share."""
+    """A quality as the *number* of the format's encoder, instead of on the scale that all formats share.
+
+    Raises:
+        InvalidOption: If *number* is not a whole number from 1 to 100.
+    """
 
     number: int
+
+    def __post_init__(self) -> None:
+        if type(self.number) is not int or not 1 <= self.number <= 100:
+            raise InvalidOption("quality", self, expected="raw with a whole number from 1 to 100, such as raw(60)")
 
     def __str__(self) -> str:
         return f"raw{self.number}"
@@ -62,7 +70,11 @@ class Raw:
 
 
 def raw(number: int) -> Raw:
-    """Return a quality, 1 to 100, as the number of the encoder. Use it as an option or in ``IMAGES_QUALITY``."""
+    """Return a quality, 1 to 100, as the number of the encoder. Use it as an option or in ``IMAGES_QUALITY``.
+
+    Raises:
+        ValueError: If *number* is not a whole number from 1 to 100.
+    """
     return Raw(number)
 
 

@@ -32,21 +32,24 @@ T = TypeVar("T")
 class Parts:
     """The objects that serve one application's images, built from its configuration.
 
-    *front_door* and *background* are None if the configuration turns them off. *background* is also None if the
-    environment does not support it. *links* is the front door too, or one that has no links if it is turned off.
+    *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
+    if the configuration turns it off, or the environment does not support it.
     """
 
     pipeline: Pipeline
-    front_door: FrontDoor | None = None
+    links: FrontDoor
     background: Recompressor | None = None
-    links: FrontDoor | None = None
+
+    @property
+    def front_door(self) -> FrontDoor | None:
+        """The front door, or None if it is turned off."""
+        return None if self.links.is_closed else self.links
 
     def open(self) -> None:
         """Let nginx follow no links of another configuration. Call this once, in a request."""
         if self.front_door is not None:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
-        if self.links is not None:
-            self.links.open()
+        self.links.open()
 
 
 Builder = Callable[[Flask, str, str], Parts]
@@ -95,8 +98,8 @@ class AppImages:
         return (self._opened or self._built()).front_door
 
     @property
-    def links(self) -> FrontDoor | None:
-        """The front door, or one that has no links if it is turned off. It removes links in both cases."""
+    def links(self) -> FrontDoor:
+        """The front door, also if it is turned off: then it only removes links."""
         return (self._opened or self._built()).links
 
     @property

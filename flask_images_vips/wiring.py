@@ -78,14 +78,13 @@ def build(app: Flask, url: str, name: str) -> Parts:
         Producer(facts, renderers, config),
         _shared(config, cache, copies, settings),
     )
-    links = _front_door(config, app, folder, settings)
-    front_door = None if links.is_closed else links
-    if front_door is not None:
+    parts = Parts(pipeline, _front_door(config, app, folder, settings), _recompressor(config, app, pipeline))
+    if parts.front_door is not None:
         for sources in (pipeline.sources.local, remote):
             if sources is not None:
-                sources.on_lookup = front_door.notice
-    _warn_of_open_folders(config, app, pipeline, front_door)
-    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), links)
+                sources.on_lookup = parts.front_door.notice
+    _warn_of_open_folders(config, app, pipeline, parts.front_door)
+    return parts
 
 
 def _cache(

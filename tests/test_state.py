@@ -9,6 +9,8 @@ from typing import Any, cast
 import pytest
 from flask import Flask
 
+from flask_images_vips.nginx.front_door import FrontDoor
+from flask_images_vips.nginx.switch import CLOSED
 from flask_images_vips.pipeline import Pipeline
 from flask_images_vips.state import EXTENSION, AppImages, Parts, current_images, images_of
 
@@ -17,7 +19,7 @@ def images(app: Flask, built: list[tuple[Flask, str, str]]) -> AppImages:
     def build(*arguments: Any) -> Parts:
         built.append(arguments)
         time.sleep(0.05)
-        return Parts(cast(Pipeline, object()))
+        return Parts(cast(Pipeline, object()), FrontDoor("door", lambda: CLOSED))
 
     return AppImages(app, "/imgsizer", "images", lambda app: None, build, lambda: None)
 

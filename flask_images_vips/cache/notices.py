@@ -71,11 +71,14 @@ class Notices:
             self._lost.setdefault(loss, cause(error))
 
     def stored(self) -> None:
-        """Log the losses, now that something has been stored."""
-        for loss in tuple(self._lost):
-            what, consequence = loss.value
-            reason = self._lost[loss]
-            self.say(
-                f"{what} in the image cache at {self._folder} ({reason}). Images are still cached, but {consequence}.",
-                loss,
+        """Log the losses, now that something has been stored: one line for all that have the same reason."""
+        mine = object()
+        new = [loss for loss in tuple(self._lost) if self._said.setdefault(loss, mine) is mine]
+        for reason in dict.fromkeys(self._lost[loss] for loss in new):
+            whats, consequences = zip(*(loss.value for loss in new if self._lost[loss] == reason), strict=True)
+            what, *others = whats
+            logger.warning(
+                "%s in the image cache at %s (%s). Images are still cached, but %s.",
+                " and ".join([what, *(other[0].lower() + other[1:] for other in others)]),
+                *(self._folder, reason, ", and ".join(consequences)),
             )

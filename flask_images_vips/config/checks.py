@@ -225,12 +225,15 @@ def optional_count_from_zero(name: str, value: Any) -> int | None:
 
 
 def widths(name: str, value: Any) -> tuple[int, ...]:
-    """Return widths in pixels, in ascending order. None allows all widths, and gives an empty tuple."""
+    """Return widths in pixels, in ascending order. None allows all widths, and returns an empty tuple.
+
+    An empty list is refused, because it could mean that no width is allowed.
+    """
     if value is None:
         return ()
     is_list = isinstance(value, (list, tuple, set, frozenset, range))
-    if not is_list or not all(type(width) is int and width > 0 for width in value):
-        raise _wrong(name, value, "a list of widths in pixels, such as [320, 640], or None")
+    if not is_list or not value or not all(type(width) is int and width > 0 for width in value):
+        raise _wrong(name, value, "a list of widths in pixels, such as [320, 640], or None for all widths")
     return tuple(sorted(value))
 
 
@@ -316,8 +319,7 @@ def negotiable(name: str, value: Any) -> tuple[str, ...]:
 
 def quality(name: str, value: Any) -> int | dict[str, int | Raw]:
     """Accept one number for all formats, or numbers by format, which may be `Raw`."""
-    given = list(value.values()) if isinstance(value, Mapping) else [value]
-    numbers = [each.number if isinstance(each, Raw) and isinstance(value, Mapping) else each for each in given]
+    numbers = [n for n in value.values() if not isinstance(n, Raw)] if isinstance(value, Mapping) else [value]
     if not all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 100 for number in numbers):
         raise _wrong(
             name, value, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 80, 'avif': raw(60)}"

@@ -130,7 +130,7 @@ class Config:
         checks.widths,
         "Widths of pictures that are served, besides those of presets. What counts is the width that comes out, with "
         "`dpr`, padding and border. Others are refused with status 400. When a URL is built, the sides are changed so "
-        "that the width is the next larger allowed one, or the largest. None or an empty list: all widths.",
+        "that the width is the next larger allowed one, or the largest. None: all widths.",
     )
     markup: bool = key(
         True,
@@ -187,7 +187,8 @@ class Config:
         "balanced",
         "IMAGES_EFFORT",
         checks.one_of("fast", "balanced", "small"),
-        "Effort of the encoders: `fast`, `balanced` or `small`, which takes longest and produces the smallest files.",
+        "Effort of the encoders: `fast`, `balanced` or `small`, which takes longest and produces the smallest files. "
+        "Renditions of more than 4 megapixels get `balanced` instead of `small`.",
     )
     recompress_after: int = key(
         0,
@@ -325,9 +326,9 @@ class Config:
         False,
         "IMAGES_SVG",
         checks.flag,
-        "Also accept SVG files up to 1 MB, without embedded pictures and entities. Needs libvips. Set this only if "
-        "you trust the files: with `IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of "
-        "`IMAGES_RENDER_TIMEOUT`.",
+        "Also accept SVG files up to 1 MB, without embedded pictures, entities and declared attributes. Needs libvips. "
+        "Set this only if you trust the files: with `IMAGES_MAX_RENDERS = 0`, one may take seconds to render, "
+        "regardless of `IMAGES_RENDER_TIMEOUT`.",
     )
     fail_on: str = key(
         "truncated",
@@ -342,8 +343,8 @@ class Config:
         "IMAGES_RENDER_TIMEOUT",
         checks.some_seconds,
         "Maximum seconds for all the work on one rendition. With `IMAGES_MAX_RENDERS = 0`, a single call of a decoder"
-        " (AVIF, and with Pillow WebP and TIFF) or of Pillow's encoders cannot be interrupted, so its duration is "
-        "limited only by the pixel limits.",
+        " (AVIF, and with Pillow WebP and TIFF) or of an encoder (AVIF, and all of Pillow) cannot be interrupted, so "
+        "its duration is limited only by the pixel limits.",
     )
     max_width: int = key(8192, "IMAGES_MAX_WIDTH", checks.count, "Maximum width of a rendition.")
     max_height: int = key(8192, "IMAGES_MAX_HEIGHT", checks.count, "Maximum height of a rendition.")

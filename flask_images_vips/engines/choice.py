@@ -34,13 +34,14 @@ _SLOWER = "so images are rendered by Pillow, which is slower and needs more memo
 class Engines:
     """The engines that one configuration allows, the preferred one first. Each is imported on first use.
 
-    With *maps_files*, they may map sources into memory, which saves time and memory. Then the kernel kills the process
-    if a source is overwritten in place while it is decoded, so only renderers may do that.
+    *own_process* is set in renderers, where no other code runs. There, engines may map sources into memory, which saves
+    time and memory, although the kernel kills the process if a source is overwritten in place while it is decoded. And
+    Pillow has no limit of its own on pixels, which is one for the whole process.
     """
 
-    def __init__(self, config: Config, *, maps_files: bool = False) -> None:
+    def __init__(self, config: Config, *, own_process: bool = False) -> None:
         self._config = config
-        self._maps_files = maps_files
+        self._own_process = own_process
         self._lock = PerProcess(threading.RLock)
 
     def __iter__(self) -> Iterator[Engine]:
@@ -124,7 +125,10 @@ class Engines:
     @Lazy
     def _pillow(self) -> Engine:
         from .pillow.engine import PillowEngine  # noqa: PLC0415
+        from .pillow.reader import lift_limit  # noqa: PLC0415
 
+        if self._own_process:
+            lift_limit()
         return PillowEngine(inputs=self._config.input_formats, **self._common)
 
     @Lazy
@@ -165,7 +169,7 @@ class Engines:
             "auto_orient": config.auto_orient,
             "timeout": config.render_timeout,
             "effort": config.effort,
-            "maps_files": self._maps_files,
+            "maps_files": self._own_process,
         }
 
 

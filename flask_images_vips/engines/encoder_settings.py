@@ -24,6 +24,14 @@ Photographs have up to 0.47, most drawings more. One of `FLAT_ROWS` rows is enou
 FLAT_ROWS = 8
 MOST_FLAT_PIXELS = 8_000_000
 
+MOST_SMALL_PIXELS = 4_000_000
+"""Larger pictures are encoded at the balanced effort instead of ``small``.
+
+Nothing stops the encoders of JPEG and AVIF, which take up to 1 µs per pixel at ``small``, and PNG takes 2 µs. So a very
+large picture would not be ready within ``IMAGES_RENDER_TIMEOUT``, and would hold up the thread where there are no
+renderers.
+"""
+
 # The settings at the balanced effort, by engine. Formats that are missing here cannot be written by the engine.
 #
 # The libvips settings were chosen by measuring CPU time and bytes at equal SSIMULACRA2. AVIF: effort 1 takes 3.2 to 4
@@ -153,6 +161,11 @@ def arguments_of(engine: str, effort: str, format: Format, options: Options, *, 
     if options.lossless:
         arguments |= _LOSSLESS[engine].get(format.name, {})
     return arguments
+
+
+def effort_for(effort: str, pixels: int) -> str:
+    """Return the effort for a picture that has so many *pixels* in all its frames, where *effort* is configured."""
+    return "balanced" if effort == "small" and pixels > MOST_SMALL_PIXELS else effort
 
 
 def depends_on_flatness(engine: str, effort: str, format: Format, options: Options) -> bool:

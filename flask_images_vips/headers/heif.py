@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
+from ..errors import ImagesError
 from ..geometry import Size
 from .bounded import BoundedFile, NotKnown, too_many
 from .header import FileHeader
@@ -64,6 +66,18 @@ def colour(file: BoundedFile) -> tuple[int, int]:
     """
     _, meta = _top_boxes(file)
     return _Description(file, meta).colour()
+
+
+def is_cropped(descriptor: int) -> bool:
+    """Return whether the AVIF at *descriptor* says that only a part of its image is to be shown (clap).
+
+    False also if that is not known.
+    """
+    with suppress(NotKnown, ImagesError):
+        file = BoundedFile(descriptor, "")
+        _, meta = _top_boxes(file)
+        return _Description(file, meta).is_cropped()
+    return False
 
 
 def _top_boxes(file: BoundedFile) -> tuple[set[bytes], bytes]:
@@ -182,6 +196,14 @@ class _Description:
         start, end = stated[0].start + 4, stated[0].end
         return self._number(start, 2, end), self._number(start + 2, 2, end)
 
+    def is_cropped(self) -> bool:
+        """Return whether a part of the primary image is to be shown."""
+        boxes = {box.kind: box for box in self._owned(self.primary) if box.kind in (b"ispe", b"clap")}
+        if len(boxes) < 2:
+            return False
+        (_, width, height), part = (self._numbers(boxes[kind], count) for kind, count in ((b"ispe", 3), (b"clap", 4)))
+        return part != (width, 1, height, 1)  # both are fractions
+
     def alpha(self) -> bool:
         """Return whether other images of the file are the alpha of the primary image, or of the tiles of its grid."""
         shown: set[int] = {self.primary}
@@ -257,6 +279,10 @@ class _Description:
 
     def _version(self, box: _Box) -> int:
         return self._number(box.start, 1, box.end)
+
+    def _numbers(self, box: _Box, count: int) -> tuple[int, ...]:
+        """Return the first numbers of *box*, of four bytes each."""
+        return tuple(self._number(start, 4, box.end) for start in range(box.start, box.start + 4 * count, 4))
 
     def _number(self, start: int, size: int, end: int) -> int:
         """Return the number of *size* bytes at *start*, in a box that ends at *end*."""

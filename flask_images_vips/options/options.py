@@ -431,7 +431,7 @@ def write_query(keywords: Mapping[str, object]) -> dict[str, str]:
         declared = DECLARED.get(name)
         try:
             text = declared.write(value) if declared else written(value)
-        except (TypeError, ValueError, OverflowError):  # an invalid value is reported when the URL is requested
+        except (TypeError, ValueError, ArithmeticError):  # an invalid value is reported when the URL is requested
             text = str(value)
         if text is not None:
             query[declared.short if declared else name] = text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
+from ..errors import InvalidOption
+from ..formats import Format, by_name
 from ..rendering.placeholders import KINDS
 from ..state import current_images
-from .calls import HIDPI_PREFIX, LAYOUT_KEYWORDS, URL_KEYWORDS
+from .calls import HIDPI_PREFIX, LAYOUT_KEYWORDS, URL_KEYWORDS, report_invalid
 from .html import well_named
 from .responsive import Layout
 
@@ -18,6 +21,7 @@ _HTML_ATTRIBUTES = frozenset(
     spellcheck srcset style tabindex title translate usemap
     """.split()  # noqa: SIM905  (split() is more readable than forty quoted names)
 )
+_MAX_NUMBER = 100_000  # of widths and densities
 _HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
 
 
@@ -40,8 +44,7 @@ class Keywords(NamedTuple):
         Raises:
             InvalidOption: If there is no such preset.
         """
-        scale = keywords.get("hidpi", keywords.get("hi_dpi"))
-        call = cls({}, {}, {}, 1 if scale is True else scale)
+        call = cls({}, {}, {}, _scale(keywords.get("hidpi", keywords.get("hi_dpi"))))
         for name, value in current_images().pipeline.presets.expanded(keywords).items():
             plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
             if name in ("hidpi", "hi_dpi"):
@@ -66,27 +69,77 @@ class LayoutRequest(NamedTuple):
 
     @classmethod
     def take_from(cls, options: dict[str, Any]) -> LayoutRequest:
-        """Remove the layout keywords from *options*, and return them.
-
-        Raises:
-            ValueError: If there is no such layout or placeholder, or if widths or densities are not positive numbers.
-        """
+        """Remove the layout keywords from *options*, and return them. Invalid values are logged and ignored."""
         layout, priority, placeholder, widths, densities = (options.pop(name, None) for name in LAYOUT_KEYWORDS)
-        if layout not in (None, *Layout):
-            raise ValueError(f"layout={layout!r}: expected one of {', '.join(Layout)}")
-        if placeholder not in (None, False, *KINDS):
-            raise ValueError(f"placeholder={placeholder!r}: expected one of {', '.join(KINDS)}")
-        _check_numbers("widths", widths)
-        _check_numbers("densities", densities)
+        layout, placeholder = _word("layout", layout, Layout), placeholder_kind("placeholder", placeholder)
+        widths, densities = _numbers("widths", widths), _numbers("densities", densities)
         chosen = Layout(layout) if layout else Layout.FIXED if densities else Layout.CONSTRAINED
-        return cls(chosen, bool(priority), placeholder or None, widths, densities)
+        return cls(chosen, bool(priority), placeholder, widths, densities)
 
 
 def asks_for_layout(keywords: Mapping[str, Any]) -> bool:
     return any(keywords.get(name) is not None for name in LAYOUT_KEYWORDS)
 
 
-def _check_numbers(name: str, given: object) -> None:
-    numbers = given if isinstance(given, (list, tuple, range)) else ["not a list"]
-    if given and not all(isinstance(number, (int, float)) and 0 < number < 100_000 for number in numbers):
-        raise ValueError(f"{name}={given!r}: expected a list of numbers above 0, such as [1, 2]")
+def placeholder_kind(name: str, given: object) -> str | None:
+    """Return the placeholder kind *given* as *name*, or None if it is false. An invalid one is logged and ignored."""
+    return _word(name, given, KINDS)
+
+
+def formats_of(given: object) -> list[Format] | None:
+    """Return the formats that the argument ``formats`` names, or None. What is no format is logged and ignored."""
+    if given is None:
+        return None
+    if not isinstance(given, Iterable):
+        report_invalid("formats", given, "a list of formats, such as ['avif', 'webp']")
+        return None
+    found = []
+    for name in [given] if isinstance(given, str) else given:
+        try:
+            found.append(by_name(str(name)))
+        except InvalidOption as error:
+            report_invalid("formats", name, error.expected)
+    return found
+
+
+def sources_of(given: object) -> list[Mapping[str, Any]]:
+    """Return the elements of the argument ``sources``. What is no mapping of keywords is logged and ignored."""
+    elements = list(given) if isinstance(given, Iterable) else [given] if given else []
+    found = [each for each in elements if isinstance(each, Mapping) and all(isinstance(name, str) for name in each)]
+    if len(found) < len(elements):
+        report_invalid("sources", given, "a list such as [{'media': '(max-width: 600px)', 'width': 300}]")
+    return found
+
+
+def _word(name: str, given: object, known: Iterable[str]) -> str | None:
+    """Return *given*, which is called *name*, if it is one of the words *known*."""
+    words = list(known)
+    if isinstance(given, str) and given in words:
+        return given
+    if given is not None and given is not False:
+        report_invalid(name, given, f"one of {', '.join(words)}")
+    return None
+
+
+def _numbers(name: str, given: object) -> Sequence[Any] | None:
+    """Return *given*, which is called *name*, if it is a list of positive numbers."""
+    if isinstance(given, (list, tuple, range)) and all(
+        isinstance(number, (int, float)) and 0 < number < _MAX_NUMBER for number in given
+    ):
+        return given
+    if given is not None and given is not False:
+        report_invalid(name, given, "a list of numbers above 0, such as [1, 2]")
+    return None
+
+
+def _scale(given: Any) -> Any:
+    """Return the value *given* for ``hidpi``, if it is a positive number. True is 1."""
+    if given is True:
+        return 1
+    try:
+        valid = not given or (float(given) > 0 and isfinite(float(given)))
+    except (TypeError, ValueError, OverflowError):
+        valid = False
+    if not valid:
+        report_invalid("hidpi", given, "a number above 0, such as 2")
+    return given if valid else None

@@ -32,6 +32,7 @@ _PACKAGE = __name__.partition(".")[0]
 _FRAMEWORK = frozenset({"flask", "functools", "jinja2", "werkzeug"})
 _NAMES = ("resized_", "build_url", "url_for")
 _MAX_REMEMBERED = 1024
+_LONGEST_VALUE = 100  # characters of a value in a message
 
 _advised: set[str] = set()
 
@@ -83,6 +84,16 @@ def advise(topic: str, message: str) -> None:
             _advised.clear()
         _advised.add(topic)
     warn("%s", message)
+
+
+def report_invalid(name: str, value: object, expected: str) -> None:
+    """Log that the argument *name* of the current call has an invalid *value*, which is ignored: see `advise`."""
+    advise(name, f"{name}={_shortened(value)} has no effect: expected {expected}")
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def _call_site() -> str:

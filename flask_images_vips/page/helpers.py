@@ -2,9 +2,9 @@
 
 The sizes in the HTML are computed by the same code that lays out the renditions, so they always match.
 
-A missing picture, a name that no picture can have or an invalid option never breaks a page: the helpers omit the
-attributes that depend on it, and log one line. They raise errors for programming mistakes, such as an unknown preset,
-layout, placeholder or format, or contradictory keywords.
+A missing picture, a name that no picture can have or an invalid value never breaks a page: the helpers omit what
+depends on it, and log one line. They raise errors only for an unknown preset, which may hide a part of the picture, and
+for contradictory keywords.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from flask import Response, after_this_request
 from markupsafe import Markup
 
 from .. import urls
-from ..errors import InvalidOption, shown
-from ..formats import Format, by_name
-from ..rendering.placeholders import KINDS
+from ..errors import shown
+from ..formats import by_name
 from ..state import current_images
-from .arguments import Keywords, LayoutRequest, asks_for_layout
+from .arguments import Keywords, LayoutRequest, asks_for_layout, formats_of, placeholder_kind, sources_of
 from .calls import given, helper, warn
 from .compat import as_in_flask_images
 from .hints import link_header, preload_attributes, send_early
@@ -35,7 +34,7 @@ from .tags import sources as source_elements
 Name = str | os.PathLike[str]
 """The path of a picture below ``IMAGES_PATH``, or a URL."""
 
-_FORMATS = ("avif", "webp")
+_FORMATS = by_name("avif"), by_name("webp")
 _OF_SOURCE = ("media", "path", "sizes")
 
 
@@ -88,9 +87,6 @@ def resized_img_tag(filename: Name, **keywords: Any) -> str:
     - ``placeholder``: ``color`` or ``lqip`` is shown until the picture has been loaded; ``blurhash`` or ``thumbhash``
       becomes a ``data-`` attribute.
     - ``nonce``: the nonce of the page's ``style-src``. The style then goes into a ``<style>`` element.
-
-    Raises:
-        ValueError: If there is no such layout or placeholder, or if widths or densities are not positive numbers.
     """
     image = _image(filename, keywords)
     tag = image.style + element("img", image.attributes)
@@ -110,23 +106,19 @@ def resized_picture_tag(
     uses the first one that it supports. Formats that cannot be written here are omitted. *sources* are alternatives for
     other screens: mappings with a ``media`` query, and with the ``path``, options and layout that differ from the
     ``<img>``.
-
-    Raises:
-        ValueError: As `resized_img_tag`, or if there is no such format.
     """
-    names = _FORMATS if formats is None else (formats,) if isinstance(formats, str) else formats
-    named = [_format(name) for name in names]
-    if current_images().pipeline.presets.only:
-        named = []  # URLs with an added format match no preset, so they would be refused
+    named = formats_of(formats)
     call = Keywords.sort(keywords)
     request = LayoutRequest.take_from(call.options)
     picture = ResponsivePicture(filename, call.options)
-    if formats is None:
-        named = [format for format in named if picture.looks_as_asked(format)]
+    if named is None:
+        named = [format for format in _FORMATS if picture.looks_as_asked(format)]
+    if current_images().pipeline.presets.only:
+        named = []  # URLs with an added format match no preset, so they would be refused
     image = responsive_image(picture, request, call.attributes, named)
     lazy, sizes = image.attributes.get("loading") == "lazy", keywords.get("sizes")
     parts: list[Markup] = []
-    for source in sources or ():
+    for source in sources_of(sources):
         media, own_sizes = source.get("media"), source.get("sizes", sizes)
         other = _directed(picture, request, given(source))
         if other is not None:
@@ -140,11 +132,7 @@ def resized_picture_tag(
 def resized_img_srcset(
     filename: Name, widths: Sequence[int] | None = None, densities: Sequence[float] | None = None, **keywords: Any
 ) -> Markup:
-    """Return the value of a ``srcset`` attribute: *filename* at *widths* in pixels, or at *densities* times its size.
-
-    Raises:
-        ValueError: As `resized_img_tag`.
-    """
+    """Return the value of a ``srcset``: *filename* at *widths* in pixels, or at *densities* times its size."""
     options = Keywords.sort(keywords).options | {"widths": widths, "densities": densities}
     request = LayoutRequest.take_from(options)
     offer = ResponsivePicture(filename, options).offer(request)
@@ -157,9 +145,6 @@ def resized_img_preload(filename: Name, **keywords: Any) -> Markup:
 
     For a ``<picture>``, pass its first format as ``format``: browsers that do not support it ignore the link. ``media``
     becomes an attribute of the link.
-
-    Raises:
-        ValueError: As `resized_img_tag`.
     """
     return element("link", {"rel": "preload", "as": "image", **preload_attributes(filename, keywords)})
 
@@ -171,9 +156,6 @@ def resized_img_hint(filename: Name, **keywords: Any) -> None:
     With ``IMAGES_EARLY_HINTS``, and a server that supports ``wsgi.early_hints`` (such as gunicorn 25), the link is also
     sent at once, in a 103 response. Call this at the start of a view, so that the browser fetches the picture while the
     view is still running.
-
-    Raises:
-        ValueError: As `resized_img_tag`.
     """
     link = link_header(preload_attributes(filename, keywords))
 
@@ -193,16 +175,14 @@ def resized_img_placeholder(filename: Name, kind: str = "lqip") -> str | None:
     ``lqip`` is a tiny picture as a data URL, and ``color`` is the mean colour as ``#rrggbb``. ``blurhash``, and
     ``thumbhash`` in Base64, are strings that a script in the page turns into a picture. Placeholders are cached per
     version of the source.
-
-    Raises:
-        ValueError: If there is no such kind.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
+    known_kind = placeholder_kind("kind", kind)
+    if known_kind is None:
+        return None
     picture = Picture(filename, {})
     if picture.source is None and picture.ref != urls.NO_PICTURE:
         warn("no placeholder for image %s: it is missing, or not fetched yet", shown(picture.ref))
-    return picture.placeholder(kind)
+    return picture.placeholder(known_kind)
 
 
 HELPERS: tuple[Callable[..., Any], ...] = (
@@ -242,10 +222,3 @@ def _directed(
         return None
     options = current_images().pipeline.presets.expanded(options)
     return ResponsivePicture(ref, options, same=picture), own_request
-
-
-def _format(name: str) -> Format:
-    try:
-        return by_name(name)
-    except InvalidOption as error:
-        raise ValueError(str(error)) from None

@@ -172,7 +172,7 @@ def _configured(settings: tuple[tuple[str, Any], ...]) -> tuple[Config, Engines]
     # The engines need no timeout, because the kernel ends a render that takes too long.
     config = Config(**dict(settings), render_timeout=inf)
     # A renderer that is killed because a source was overwritten in place is replaced, and the request tried again.
-    return config, Engines(config, maps_files=True)
+    return config, Engines(config, own_process=True)
 
 
 def _hashable(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

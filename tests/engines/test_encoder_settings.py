@@ -29,6 +29,7 @@ from engines.test_colour import (
 )
 from engines.test_copyright import ARTIST, COPYRIGHT, WITH_METADATA, lay, outputs, tags, tags_of
 from engines.test_engine import by_lanczos, decoded, psnr, render
+from flask_images_vips.engines import encoder_settings
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.formats import FORMATS, by_name
 from flask_images_vips.geometry import Size, plan
@@ -84,6 +85,26 @@ def test_the_defaults_change_no_byte(engine: Engine, format: str, wishes: dict[s
         assert render(engine, picture, width=32, format=format, **wishes) == render(
             engine, picture, width=32, format=format
         )
+
+
+# Efforts
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "avif"])
+def test_a_very_large_picture_is_encoded_at_no_more_than_the_balanced_effort(
+    name: str, format: str, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_settings, "MOST_SMALL_PIXELS", 64 * 48)
+    small, balanced = (ENGINES[name](effort=effort) for effort in ("small", "balanced"))
+
+    def files(width: int) -> tuple[bytes, bytes]:
+        asked = {"width": width, "height": 48, "mode": "crop", "format": format}
+        return tuple(render(engine, photographs / "cat.jpg", **asked) for engine in (small, balanced))
+
+    at_most, larger = files(64), files(65)
+    assert at_most[0] != at_most[1]
+    assert larger[0] == larger[1]
 
 
 # Progressive and lossless

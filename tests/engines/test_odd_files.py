@@ -17,11 +17,14 @@ import pytest
 import pyvips
 from conftest import fetch, gradient, url_of
 from flask import Flask
+from headers.containers import avif, box
+from headers.drawn import properties_of
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from engines.conftest import converted
 from engines.test_engine import ORIENTATION, psnr
+from flask_images_vips import resized_img_tag
 from flask_images_vips.engines.vips import abilities
 
 MakeApp = Callable[..., Flask]
@@ -116,6 +119,26 @@ def test_an_orientation_outside_of_exif_does_not_count(orientation: int, app: Fl
         assert psnr(fetch(app, name, format="png"), gradient(SIZE)) > 34, name
 
 
+# A part of an AVIF
+
+
+def test_the_hidden_part_of_an_avif_is_never_shown(make_app: MakeApp, static: Path, caplog: Any) -> None:
+    whole = saved(gradient(SIZE), "AVIF", quality=95)
+    properties, pixels = properties_of(whole, b"ispe", b"pixi", b"av1C"), whole[whole.index(b"mdat") + 4 :]
+    right_and_above = struct.pack(">8I", 48, 1, 40, 1, 8, 1, 2**32 - 4, 1)  # the size, and the offsets of the centre
+    part = box(b"clap", right_and_above)
+    (static / "a.avif").write_bytes(avif({1: (b"av01", [*properties, part], pixels)}))
+    app = make_app()
+    assert psnr(fetch(app, "a.avif", format="png"), gradient(SIZE).crop((32, 8, 80, 48))) > 34
+    assert fetch(app, "a.avif", format="png", width=24).size == (24, 20)
+    with app.test_request_context():
+        assert 'height="40"' in resized_img_tag("a.avif")
+    for other, wishes in ((app, {"transform": "EXTENT,0,0,0,0,48,40"}), (make_app(IMAGES_ENGINE="pillow"), {})):
+        caplog.clear()
+        assert other.test_client().get(url_of(other, "a.avif", width=20, **wishes)).status_code == 422
+        assert "Pillow does not crop an AVIF where the file says so (clap)" in caplog.text
+
+
 # SVG
 
 
@@ -174,6 +197,12 @@ def lab(pixels: np.ndarray[Any, Any]) -> bytes:
     return (np.rint(floats * (2.55, 1, 1)).astype(int) % 256).astype(np.uint8).tobytes()
 
 
+def light(levels: np.ndarray[Any, Any]) -> bytes:
+    """The light of *levels* in sRGB, in floating point from 0 to 1."""
+    encoded = levels / 255
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype("<f4").tobytes()
+
+
 def odd_tiffs() -> dict[str, bytes]:
     """TIFFs of rare kinds. All show the gradient, the last ones in grey."""
     picture = gradient(SIZE)
@@ -217,6 +246,7 @@ def odd_tiffs() -> dict[str, bytes]:
         "odd resolution unit": tiff(pixels.tobytes(), SIZE, 2, rgb, t296=(3, [77])),
         "broken profile": tiff(pixels.tobytes(), SIZE, 2, rgb, t34675=(4, [7] * 40)),
         "grey of 12 bits": tiff(np.packbits(twelve.reshape(SIZE[1], -1), axis=1).tobytes(), SIZE, 1, [12]),
+        "grey of floats": tiff(light(grey), SIZE, 1, [32], t339=(3, [3])),
         "grey of 16 bits": tiff((65535 - grey.astype("<u2") * 257).tobytes(), SIZE, 0, [16]),
     }
 
@@ -230,6 +260,13 @@ def test_tiffs_of_rare_kinds_are_shown(kind: str, app: Flask, static: Path) -> N
     assert psnr(fetch(app, "a.tif", format="png", width=48), half) > 34
     framed = fetch(app, "a.tif", format="png", width=96, height=96, mode="pad", background="#fff")
     assert framed.getpixel((0, 0)) in ((255, 255, 255), (255, 255, 255, 255))
+
+
+def test_light_beyond_black_and_white_is_black_and_white(app: Flask, static: Path) -> None:
+    values = np.repeat([-1e30, -1, 0, 1, 5, 1e30, np.inf], 8).astype("<f4")
+    (static / "a.tif").write_bytes(tiff(np.tile(values, (8, 1)).tobytes(), (len(values), 8), 1, [32], t339=(3, [3])))
+    shown = fetch(app, "a.tif", format="png").convert("L")
+    assert [shown.getpixel((8 * number + 4, 4)) for number in range(6)] == [0, 0, 0, 255, 255, 255]
 
 
 # Transparent colours

@@ -161,7 +161,14 @@ def served(app: Flask, name: str, **options: object) -> bytes:
     return app.test_client().get(url_of(app, name, **options)).data
 
 
-@pytest.mark.parametrize("quality", [{"avif": raw(0)}, {"avif": raw(101)}, raw(50), {"avif": "40"}])
+@pytest.mark.parametrize("number", [0, 101, -5, "x", "60", 60.0, True, None])
+def test_a_wrong_raw_number_fails_where_it_is_written(number: object) -> None:
+    with pytest.raises(ValueError, match=r"expected raw with a whole number from 1 to 100") as caught:
+        raw(number)  # type: ignore[arg-type]
+    assert str(caught.value).startswith(f"quality=raw({number!r}): ")
+
+
+@pytest.mark.parametrize("quality", [{"avif": 101}, {"avif": 0}, raw(50), {"avif": "40"}])
 def test_wrong_qualities_are_refused(make_app: MakeApp, quality: object) -> None:
     with pytest.raises(ConfigError, match=r"raw\(60\)") as caught:
         url_of(make_app(IMAGES_QUALITY=quality), "a.png")

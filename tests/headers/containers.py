@@ -108,7 +108,7 @@ def avif(
     for item, (_, owned, _) in items.items():
         associations += struct.pack(number + "B", item, len(owned))
         for one in owned:
-            essential = (0x8000 if wide else 0x80) if one[4:8] in (b"av1C", b"irot", b"imir") else 0
+            essential = (0x8000 if wide else 0x80) if one[4:8] in (b"av1C", b"clap", b"irot", b"imir") else 0
             associations += struct.pack(">H" if wide else "B", essential | properties.index(one) + 1)
     links = [
         box(kind, struct.pack(number + "H", start, len(to)), *(struct.pack(number, item) for item in to))

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import opened
 from pool.avif_attackers import avif as grid
 
 from flask_images_vips.errors import LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
 from flask_images_vips.headers.header import FileHeader
+from flask_images_vips.headers.heif import is_cropped
 from headers.containers import ALPHA, avif, box, exif
 from headers.drawn import coded, differences, read
 
@@ -83,6 +85,22 @@ def test_alpha_is_an_auxiliary_image(meaning: bytes, wide: bool, tmp_path: Path)
 )
 def test_rare_kinds_are_left_to_the_engines(data: bytes, tmp_path: Path) -> None:
     assert header_of(data, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "cropped"),
+    [
+        ((48, 1, 40, 1, 0, 1, 0, 1), True),
+        ((96, 1, 40, 1, 0, 1, 2, 1), True),
+        ((95, 2, 80, 1, 0, 1, 0, 1), True),
+        ((96, 1, 80, 1, 0, 1, 0, 1), False),
+    ],
+)
+def test_an_image_of_which_a_part_is_shown_is_cropped(part: tuple[int, ...], cropped: bool, tmp_path: Path) -> None:
+    with opened(tmp_path / "a.avif", with_properties(box(b"clap", struct.pack(">8I", *part)))) as descriptor:
+        assert is_cropped(descriptor) is cropped
+    with opened(tmp_path / "a.avif", with_properties()) as descriptor:
+        assert not is_cropped(descriptor)
 
 
 def test_a_grid_of_256_tiles_is_read(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import fetch
+from conftest import fetch, sample
 from flask import Flask, render_template, render_template_string, url_for
 from jinja2 import DictLoader, StrictUndefined, Undefined, UndefinedError
 from markupsafe import Markup
@@ -19,10 +23,12 @@ from flask_images_vips import (
     resized_img_preload,
     resized_img_size,
     resized_img_src,
+    resized_img_srcset,
     resized_img_tag,
     resized_picture_tag,
 )
-from flask_images_vips.errors import InvalidPath
+from flask_images_vips.errors import InvalidOption, InvalidPath
+from flask_images_vips.page import calls
 from flask_images_vips.page.helpers import HELPERS
 from page.markup import parsed
 
@@ -96,6 +102,71 @@ def test_an_option_that_is_none_empty_or_undefined_is_not_given(nothing: Any) ->
     assert resized_picture_tag("wide.jpg", formats=nothing, sources=nothing) == resized_picture_tag("wide.jpg")
     for name in OPTIONS[:14]:
         assert url_for("images", filename="a.png", **{name: nothing}) == resized_img_src("a.png"), name
+
+
+ODD = (
+    *(5, -1, 0, 0.5, True, 1j, 10**30, float("nan"), float("inf"), Decimal("NaN"), Decimal("1e400"), Fraction(1, 3)),
+    *("abc", "\0", "\udce9", "-" * 5000, "http://[x", b"x", object(), int, ValueError("x"), timedelta(days=10**6)),
+    *([], [5], ["x"], [None], [[1]], {}, {"a": 1}, {5: 6}, {"x"}, range(3), ("a", None)),
+    *([{}], [{5: 6}], [{"media": 5}], [{"path": 5}], [{"width": []}], [{"layout": 5, "widths": "x"}]),
+)
+ATTRIBUTES = ("alt", "class_", "crossorigin", "data_x", "loading", "onclick", "referrerpolicy", "sizes", "style")
+KEYWORDS = {*calls.URL_KEYWORDS, *OPTIONS, *ATTRIBUTES, "hi_dpi", "hidpi_width", "formats", "sources", "media", "other"}
+
+
+@pytest.mark.usefixtures("page")
+@pytest.mark.parametrize("helper", ALL)
+def test_no_value_ends_a_page(helper: Any) -> None:
+    names = {"kind"} if helper is resized_img_placeholder else KEYWORDS - {"preset", "scheme", "_scheme"}
+    for name, value in sample(product(sorted(names), ODD), part=4):
+        for layout in ({}, {"layout": "fixed", "width": 9}):
+            more = {} if helper is resized_img_placeholder else layout
+            str(helper("a.png", **{**more, name: value}))
+
+
+@pytest.mark.usefixtures("page")
+@pytest.mark.parametrize(
+    ("helper", "wrong", "expected"),
+    [
+        (resized_img_tag, {"layout": "wide"}, "one of constrained, fixed, full"),
+        (resized_img_tag, {"layout": ["fixed"]}, "one of constrained, fixed, full"),
+        (resized_img_tag, {"placeholder": "blur"}, "one of color, lqip, blurhash, thumbhash"),
+        (resized_img_tag, {"widths": 400}, "a list of numbers above 0, such as [1, 2]"),
+        (resized_img_srcset, {"widths": ["x"]}, "a list of numbers above 0, such as [1, 2]"),
+        (resized_img_tag, {"densities": [0]}, "a list of numbers above 0, such as [1, 2]"),
+        (resized_img_preload, {"densities": ["2x"]}, "a list of numbers above 0, such as [1, 2]"),
+        (resized_picture_tag, {"hidpi": "double"}, "a number above 0, such as 2"),
+        (resized_picture_tag, {"formats": 5}, "a list of formats, such as ['avif', 'webp']"),
+        (resized_picture_tag, {"sources": "abc"}, "a list such as [{'media': '(max-width: 600px)', 'width': 300}]"),
+        (resized_picture_tag, {"sources": [5]}, "a list such as [{'media': '(max-width: 600px)', 'width': 300}]"),
+    ],
+)
+def test_an_invalid_value_of_an_argument_is_one_line_and_not_given(
+    helper: Any, wrong: dict[str, Any], expected: str, caplog: Any
+) -> None:
+    assert helper("wide.jpg", width=90, **wrong) == helper("wide.jpg", width=90, priority=False)
+    ((name, value),) = wrong.items()
+    (line,) = {record.getMessage() for record in caplog.records}
+    assert re.fullmatch(rf"{helper.__name__} in .*test_calls\.py, line \d+: .*", line)
+    assert line.endswith(f": {name}={value!r} has no effect: expected {expected}")
+
+
+@pytest.mark.usefixtures("page")
+def test_an_unknown_format_of_a_picture_and_an_unknown_placeholder_are_left_out(caplog: Any) -> None:
+    assert resized_picture_tag("wide.jpg", width=90, formats=["jxl", "avif", 5]) == resized_picture_tag(
+        "wide.jpg", width=90, formats="avif"
+    )
+    assert resized_img_placeholder("wide.jpg", "blur") is None
+    (formats, kind) = caplog.records
+    assert "formats='jxl' has no effect: expected one of jpeg, png" in formats.getMessage()
+    assert "kind='blur' has no effect: expected one of color, lqip" in kind.getMessage()
+
+
+@pytest.mark.usefixtures("page")
+def test_an_unknown_preset_raises_because_a_preset_may_hide_something() -> None:
+    for helper in (resized_img_tag, resized_img_src, resized_picture_tag, resized_img_srcset):
+        with pytest.raises(InvalidOption, match="expected one of IMAGES_PRESETS"):
+            helper("wide.jpg", preset="blured")
 
 
 def test_an_undefined_name_still_ends_a_strict_template(page: Flask) -> None:

@@ -107,12 +107,6 @@ def test_placeholders_on_tags() -> None:
         found = resized_img_attrs("wide.jpg", width=200, placeholder=kind)
         assert found[f"data-{kind}"] == resized_img_placeholder("wide.jpg", kind)
         assert "background" not in found["style"]
-    with pytest.raises(ValueError, match="color, lqip, blurhash, thumbhash"):
-        resized_img_tag("wide.jpg", placeholder="blur")
-    with pytest.raises(ValueError, match="color, lqip, blurhash, thumbhash"):
-        resized_img_placeholder("wide.jpg", "blur")
-    with pytest.raises(ValueError, match="constrained, fixed, full"):
-        resized_img_tag("wide.jpg", layout="wide")
 
 
 @pytest.mark.usefixtures("page")

@@ -28,12 +28,14 @@ REFUSED = (
 WRITING = os.O_WRONLY | os.O_RDWR
 
 LACK = "The image cache in "  # nothing can be stored
-MODES, TIMES, LOCKS, COUNTS = "Modes cannot be ", "Times cannot be ", "Locks cannot be ", "Sizes cannot be "
+MODES, TIMES, LOCKS, COUNTS = "Modes cannot be set", "Times cannot be set", "Locks cannot be", "Sizes cannot be"
+LOCKS_AND_COUNTS = "Locks cannot be used and sizes cannot be counted"
 
 
 def kind(message: str) -> str:
     """Return which of the constants above begins *message*, or all of it."""
-    return next((each for each in (LACK, MODES, TIMES, LOCKS, COUNTS) if message.startswith(each)), message)
+    kinds = (LACK, MODES, TIMES, LOCKS_AND_COUNTS, LOCKS, COUNTS)
+    return next((each for each in kinds if message.startswith(each)), message)
 
 
 def of_locks(path: str, arguments: Any) -> bool:
@@ -58,8 +60,8 @@ CASES: dict[str, tuple[str, Any, tuple[str, ...] | None, int]] = {
     "modes": ("chmod", None, (MODES,), 2),
     "times": ("utime", None, (TIMES,), 2),
     "locks": ("flock", None, (LOCKS,), 2),
-    "lock files": ("open", of_locks, (LOCKS, COUNTS), 2),
-    "folders of locks": ("mkdir", of_locks, (LOCKS, COUNTS), 2),
+    "lock files": ("open", of_locks, (LOCKS_AND_COUNTS,), 2),
+    "folders of locks": ("mkdir", of_locks, (LOCKS_AND_COUNTS,), 2),
     "positions": ("lseek", of_locks, (COUNTS,), 2),
     "counts": ("write", of_locks, (COUNTS,), 2),
     **{name: (name, None, (), 2) for name in ("statvfs", "scandir", "listdir", "unlink", "rmdir")},

@@ -374,6 +374,16 @@ def test_an_application_that_lifts_the_limit_of_pillow_does_not_lift_ours(
     assert "; the limit is" in caplog.text
 
 
+@pytest.mark.skipif(bool(IN_THREAD), reason="a process of the application keeps Pillow's limit")
+def test_our_limit_alone_counts_in_a_renderer(make_app: MakeApp, static: Path, caplog: Any) -> None:
+    pyvips.Image.black(16_000, 12_000).jpegsave(str(static / "a.jpg"))
+    assert Image.MAX_IMAGE_PIXELS is not None
+    assert 2 * Image.MAX_IMAGE_PIXELS < 16_000 * 12_000
+    app = make_app(IMAGES_ENGINE="pillow", IMAGES_MAX_SOURCE_PIXELS=200_000_000)
+    assert fetch(app, "a.jpg", width=20).size == (20, 15)
+    assert fetch(app, "a.jpg", width=20, format="webp").size == (20, 15)
+
+
 def test_a_drawing_is_drawn_only_where_that_is_configured(make_app: MakeApp, static: Path) -> None:
     circle = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><circle cx="10" cy="10" r="10"/></svg>'
     (static / "a.svg").write_bytes(circle)
@@ -459,6 +469,20 @@ def test_a_drawing_shows_nothing_of_the_files_beside_it(make_app: MakeApp, stati
             b'<!DOCTYPE a [<!ENTITY a SYSTEM "secret.css">]>'
             b'<svg xmlns="http://www.w3.org/2000/svg" width="0" height="9"><text>&a;</text></svg>',
             "422",
+        ),
+        (
+            b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"'
+            + b"".join(b" a%x='<'" % number for number in range(80_000)).replace(b"<", b'">')
+            + b"/>",
+            "an element of the SVG has at least 1,001 attributes; the limit is 1,000",
+        ),
+        (
+            b"<!-- <svg --><!DOCTYPE svg ["
+            + b"".join(b'<!ATTLIST a b%x CDATA "">' % number for number in range(20_000))
+            + b']><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
+            + b"<a/>" * 20_000
+            + b"</svg>",
+            "an SVG that declares entities or attributes",
         ),
     ],
 )

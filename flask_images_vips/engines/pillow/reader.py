@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
 from ...geometry import ORIENTATIONS, Turn
-from ...headers import png
+from ...headers import heif, png
 from ...headers.coding import read_coding
 from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
@@ -68,6 +68,8 @@ class Reader:
             ):
                 if icon is not None:
                     image.format = "ICO"
+                if image.format == "AVIF" and heif.is_cropped(descriptor):
+                    raise UnsupportedSource(ref, "Pillow does not crop an AVIF where the file says so (clap)")
                 correct_info(image)
                 image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
@@ -75,6 +77,9 @@ class Reader:
                 yield image, self._turn_left(image)
         except (ImagesError, MemoryError):
             raise
+        except Image.DecompressionBombError as error:
+            what = "it has more pixels than Pillow allows in the web worker (twice PIL.Image.MAX_IMAGE_PIXELS)"
+            raise UnreadableSource(ref, what) from error
         except UnidentifiedImageError as error:
             raise UnsupportedSource(ref, self._unidentified(descriptor)) from error
         except Exception as error:  # Pillow's parsers may raise any exception
@@ -106,6 +111,11 @@ class Reader:
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
+
+
+def lift_limit() -> None:
+    """Lift Pillow's own limit on pixels in this process. `rendering.limits` applies before anything is decoded."""
+    Image.MAX_IMAGE_PIXELS = None
 
 
 def _reason(error: Exception, descriptor: int) -> str:

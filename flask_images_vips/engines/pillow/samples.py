@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageMath
 
 _BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284
 _APART = 2
 _WHITE_IS_ZERO = 0
+_MOST_LIGHT = 65_535
 
 
 def correct_info(image: Image.Image) -> None:
@@ -40,6 +42,24 @@ def _correct_planes(image: Image.Image) -> None:
             part._replace(args=(part.args[0] + depth, *part.args[1:])) if len(part.args[0]) == 1 else part
             for part in tiles
         ]
+
+
+def from_light(image: Image.Image) -> Image.Image:
+    """Return *image*, which is grey in floating point, in the mode L. Its values are linear light, from 0 to 1."""
+
+    def deep(names: dict[str, Any]) -> Any:
+        light = names["min"](names["max"](names["image"], 0.0), 1.0)
+        return names["int"](light * _MOST_LIGHT + 0.5)
+
+    values: Image.Image = ImageMath.lambda_eval(deep, image=image)
+    return values.point(_levels(), "L")
+
+
+@cache
+def _levels() -> list[int]:
+    """Return the level in sRGB for each of the values up to `_MOST_LIGHT`."""
+    light = [value / _MOST_LIGHT for value in range(_MOST_LIGHT + 1)]
+    return [round(255 * (v * 12.92 if v <= 0.0031308 else 1.055 * v ** (1 / 2.4) - 0.055)) for v in light]
 
 
 def from_16_bits(image: Image.Image) -> Image.Image:

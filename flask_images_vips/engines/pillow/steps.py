@@ -21,7 +21,7 @@ from ..engine import Spec
 from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
 from .gif import with_clear_parts
 from .reader import DECODED_WHOLE
-from .samples import from_16_bits
+from .samples import from_16_bits, from_light
 
 Step = Callable[[Image.Image, Spec], Image.Image]
 
@@ -139,6 +139,8 @@ def expanded(image: Image.Image) -> Image.Image:
     """Convert *image* to 8 bits per band without a palette, in the mode L, LA, RGB, RGBA or CMYK."""
     if image.mode.startswith("I"):  # 16 bits or more
         return from_16_bits(image)
+    if image.mode == "F":
+        return from_light(image)
     image = with_clear_parts(image)
     mode = _expanded_mode(image)
     return image if image.mode == mode else image.convert(mode)

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 from ...formats import PNG, Format
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
-from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness
+from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness, effort_for
 from ..engine import Paletted, Spec
 from .effects import has_alpha
 
@@ -72,6 +72,7 @@ def encode(
     """
     format, options = spec.format, spec.options
     first, *others = (_for_encoder(picture, format) for picture in _alike(pictures, format))
+    effort = effort_for(effort, first.width * first.height * len(pictures))
     flat = (
         depends_on_flatness("pillow", effort, format, options)
         and first.width * first.height <= MOST_FLAT_PIXELS

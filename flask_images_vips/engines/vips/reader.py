@@ -106,7 +106,7 @@ class Reader:
         if format == "gif":
             image = with_clear_parts(image, descriptor, options.get("n", 1))
         if format == "tiff":
-            image = _without_extra_samples(image, descriptor, ref)
+            image = _with_levels(_without_extra_samples(image, descriptor, ref))
         if not self.auto_orient and has(image, "orientation"):
             image = image.copy()
             image.remove("orientation")
@@ -191,6 +191,18 @@ def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> py
         raise UnsupportedHere(ref, f"libvips does not read {misread}")
     bands = tiff.bands_in_use(descriptor)
     return image if bands is None or image.bands <= bands else image.extract_band(0, n=bands)
+
+
+def _with_levels(image: pyvips.Image) -> pyvips.Image:
+    """Return *image*, from a TIFF, with levels of 8 bits if it is grey in floating point: linear light, from 0 to 1.
+
+    libvips takes colours in floating point for light, but grey for levels.
+    """
+    if image.format not in ("float", "double") or image.interpretation != "b-w":
+        return image
+    light = image[0]
+    grey = light.bandjoin([light, light]).copy(interpretation="scrgb").scRGB2BW()
+    return grey.bandjoin((image[1] * 255).cast("uchar")) if image.bands > 1 else grey
 
 
 def _with_stated_profile(image: pyvips.Image, descriptor: int, format: str) -> pyvips.Image:

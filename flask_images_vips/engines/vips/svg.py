@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from xml.parsers import expat
 
 from ...errors import LimitExceeded, UnreadableSource
@@ -10,6 +11,12 @@ from .load import pyvips
 
 _MAX_BYTES = 1_000_000
 _MAX_ELEMENTS = 50_000
+_MAX_ATTRIBUTES = 1000  # of one element. Expat holds the GIL while it collects them, a microsecond for each
+# A start tag with more attributes. Values contain no "<", so no attempt reads beyond its tag. libvips opens only files
+# in encodings that extend ASCII.
+_CROWDED_TAG = re.compile(
+    rb"""<[^<>"'=]*(?:=[^<>"'=]*(?:"[^"<]*"|'[^'<]*')[^<>"'=]*){%d}""" % (_MAX_ATTRIBUTES + 1),
+)
 # Units such as inches have 96 dpi, as in CSS. libvips also enlarges the whole drawing by the ratio to its own 72 dpi.
 _DPI, _OWN_DPI = 96, 72
 
@@ -26,14 +33,17 @@ def open_svg(descriptor: int, ref: str, *, scale: float = 1.0) -> pyvips.Image:
 
 
 def _check_drawing(data: bytes, ref: str) -> None:
-    """Refuse an SVG that declares entities or embeds pictures, because no limit covers their size.
+    """Refuse an SVG that declares entities or attributes or embeds pictures, because no limit covers their size.
 
     A compressed SVG is refused, too.
 
     Raises:
         UnreadableSource: If the drawing is refused, or is not XML.
-        LimitExceeded: If it has too many elements.
+        LimitExceeded: If it has too many elements, or too many attributes of one element.
     """
+    if _CROWDED_TAG.search(data):
+        what = "an element of the SVG has at least {:,} attributes"
+        raise LimitExceeded(what, _MAX_ATTRIBUTES + 1, _MAX_ATTRIBUTES, set_by="this package")
     elements = 0
 
     def start(name: str, attributes: object) -> None:
@@ -44,11 +54,12 @@ def _check_drawing(data: bytes, ref: str) -> None:
         if name.rpartition(" ")[2] in ("image", "feImage"):
             raise UnreadableSource(ref, "an SVG with embedded pictures")
 
-    def declare(*entity: object) -> None:
-        raise UnreadableSource(ref, "an SVG that declares entities")
+    def declare(*declaration: object) -> None:
+        raise UnreadableSource(ref, "an SVG that declares entities or attributes")
 
     parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler, parser.EntityDeclHandler = start, declare
+    # Every element of a name gets the declared attributes of that name.
+    parser.StartElementHandler, parser.EntityDeclHandler, parser.AttlistDeclHandler = start, declare, declare
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from ...formats import PNG
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
-from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness
+from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness, effort_for
 from ..engine import Paletted, Spec
 from . import abilities
 from .load import pyvips
@@ -67,8 +67,9 @@ def encode(
     format, options = spec.format, spec.options
     if options.lossless and format.name == "avif" and not abilities.writes_lossless_avif():
         raise abilities.Lacking("an encoder for lossless AVIF")
-    flat = False
-    if depends_on_flatness("vips", effort, format, options) and image.width * image.height <= MOST_FLAT_PIXELS:
+    flat, pixels = False, image.width * image.height
+    effort = effort_for(effort, pixels)
+    if depends_on_flatness("vips", effort, format, options) and pixels <= MOST_FLAT_PIXELS:
         image = watch(image.copy_memory())  # it is read twice
         flat = is_flat(image)
     parameters = arguments_of("vips", effort, format, options, flat=flat)

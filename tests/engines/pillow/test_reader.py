@@ -87,6 +87,13 @@ def test_a_jpeg_with_much_between_its_segments_takes_too_many_steps(tmp_path: Pa
         reader.open(file.fileno(), "a.jpg").__enter__()
 
 
+def test_the_limit_of_the_process_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    gradient((40, 30)).save(tmp_path / "a.png")
+    with pytest.raises(UnreadableSource, match=r"twice PIL\.Image\.MAX_IMAGE_PIXELS"):
+        upright(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("maps_files", [True, False])
 def test_a_tiff_is_mapped_only_if_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maps_files: bool) -> None:
     """libtiff maps a file whose descriptor it has. Without, Pillow hands over the bytes."""
