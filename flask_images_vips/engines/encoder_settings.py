@@ -99,7 +99,7 @@ _PROGRESSIVE: dict[str, Settings] = {
     "pillow": {"jpeg": {"progressive": True}},  # Pillow cannot write interlaced PNGs
 }
 # Pillow cannot write lossless AVIF. At the best quality and with full chroma, values differ by a few levels at most.
-_LOSSLESS: dict[str, Settings] = {
+LOSSLESS: dict[str, Settings] = {
     "vips": {"webp": {"lossless": True}, "avif": {"lossless": True}},
     "pillow": {"webp": {"lossless": True}, "avif": {"quality": 100, "subsampling": "4:4:4"}},
 }
@@ -159,13 +159,23 @@ def arguments_of(engine: str, effort: str, format: Format, options: Options, *, 
     if options.progressive:
         arguments |= _PROGRESSIVE[engine].get(format.name, {})
     if options.lossless:
-        arguments |= _LOSSLESS[engine].get(format.name, {})
+        arguments |= LOSSLESS[engine].get(format.name, {})
     return arguments
 
 
 def effort_for(effort: str, pixels: int) -> str:
     """Return the effort for a picture that has so many *pixels* in all its frames, where *effort* is configured."""
     return "balanced" if effort == "small" and pixels > MOST_SMALL_PIXELS else effort
+
+
+def tries_lossless(effort: str, format: Format, options: Options, *, flat: bool) -> bool:
+    """Return whether to encode a picture without loss, too, and to keep the smaller file.
+
+    A lossless WebP of a screen or a text has a tenth to a half of the bytes of a lossy one. Of other flat pictures, it
+    may have seven times the bytes. So only the effort ``small`` tries it.
+    """
+    lossy = not options.lossless and not isinstance(options.quality, Raw)
+    return effort == "small" and format.name == "webp" and flat and lossy
 
 
 def depends_on_flatness(engine: str, effort: str, format: Format, options: Options) -> bool:

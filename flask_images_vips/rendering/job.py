@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ..config.keys import Config
 from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
+from ..engines.encoder_settings import effort_for
 from ..engines.engine import DecodesOnce, Engine, Header
 from ..errors import UnsupportedSource
 from ..formats import PNG
@@ -24,6 +25,7 @@ from ..headers.read import check_parts
 from ..rendition import Rendition
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
+from . import oxipng
 from .limits import Limits
 from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
@@ -124,13 +126,19 @@ class Job:
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]
     ) -> Result:
         limit = byte_limit(rendition, header.size, geometry)
-        data = within(limit, rendition, render, self.deadline)
+        data = within(limit, rendition, self._smaller(render, geometry), self.deadline)
         too_large = limit is not None and len(data) > limit
         if too_large and rendition.format is PNG and shows_source(rendition, header.size, geometry):
             data = min(data, same_pixels(self.descriptor) or data, key=len)
         most = rendition.options.max_bytes
         exceeds = most if most is not None and len(data) > most else None
         return Result(files=[data], size=geometry.final, exceeds=exceeds)
+
+    def _smaller(self, render: Callable[[Rendition], bytes], geometry: Geometry) -> Callable[[Rendition], bytes]:
+        """Return *render* with the further work on PNGs at effort ``small``."""
+        if self.request.format is not PNG or effort_for(self.config.effort, geometry.final.pixels) != "small":
+            return render
+        return lambda rendition: oxipng.smaller(render(rendition), self.deadline.left)
 
     def _render_set(self) -> Result:
         members = self._renditions()

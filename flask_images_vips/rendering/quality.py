@@ -52,11 +52,16 @@ class Deadline:
         self.seconds = seconds
         self._begin = time.monotonic()
 
+    @property
+    def left(self) -> float:
+        """The seconds until the deadline. Negative after it."""
+        return self.seconds - (time.monotonic() - self._begin)
+
     def check(self) -> None:
         """Raise `LimitExceeded` if the time is over."""
-        taken = time.monotonic() - self._begin
-        if taken > self.seconds:
-            raise overtime(taken, self.seconds)
+        left = self.left
+        if left < 0:
+            raise overtime(self.seconds - left, self.seconds)
 
 
 def within(limit: int | None, rendition: Rendition, render: Callable[[Rendition], bytes], deadline: Deadline) -> bytes:

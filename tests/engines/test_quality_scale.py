@@ -127,6 +127,21 @@ def test_flat_pictures_keep_their_pixels(engine: Engine, format: str, tmp_path: 
     assert difference <= (3 if format == "avif" else 0)
 
 
+def test_the_effort_small_keeps_a_lossless_webp_if_that_is_smaller(engine: Engine, tmp_path: Path) -> None:
+    page = Image.new("RGB", (400, 300), "white")
+    for line in range(14):
+        ImageDraw.Draw(page).text((10, 10 + 20 * line), "A picture says more than a thousand words.", "black")
+    for name, picture in (("page", page), ("drawing", drawing((800, 600))), ("photograph", photograph())):
+        picture.save(tmp_path / f"{name}.png")
+    engine_small = ENGINES[engine.name](effort="small")
+    made = {name: render(engine_small, tmp_path / f"{name}.png", format="webp") for name in ("page", "photograph")}
+    assert decoded(made["page"]).convert("RGB").tobytes() == page.tobytes()
+    assert decoded(made["photograph"]).convert("RGB").tobytes() != photograph().tobytes()
+    assert len(made["page"]) < len(render(engine, tmp_path / "page.png", format="webp")) / 2
+    raw_one = render(engine_small, tmp_path / "page.png", format="webp", quality="raw40")
+    assert decoded(raw_one).convert("RGB").tobytes() != page.tobytes()
+
+
 # Options, configuration, keys
 
 

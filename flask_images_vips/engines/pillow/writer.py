@@ -12,7 +12,16 @@ from PIL import Image, ImageChops
 from ...formats import PNG, Format
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
-from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness, effort_for
+from ..encoder_settings import (
+    FLAT,
+    FLAT_ROWS,
+    LOSSLESS,
+    MOST_FLAT_PIXELS,
+    arguments_of,
+    depends_on_flatness,
+    effort_for,
+    tries_lossless,
+)
 from ..engine import Paletted, Spec
 from .effects import has_alpha
 
@@ -85,6 +94,8 @@ def encode(
         parameters["append_images"] = timely(others)
     parameters |= metadata
     made = _saved(first, format, parameters)
+    if not others and tries_lossless(effort, format, options, flat=flat):
+        made = min(made, _saved(first, format, parameters | LOSSLESS["pillow"][format.name]), key=len)
     if format is PNG and spec.paletted is not None and not options.lossless:
         return _with_palette(first, made, parameters, spec.geometry, spec.paletted)
     return made

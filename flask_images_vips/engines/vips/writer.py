@@ -10,7 +10,16 @@ from typing import Any
 from ...formats import PNG
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
-from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness, effort_for
+from ..encoder_settings import (
+    FLAT,
+    FLAT_ROWS,
+    LOSSLESS,
+    MOST_FLAT_PIXELS,
+    arguments_of,
+    depends_on_flatness,
+    effort_for,
+    tries_lossless,
+)
 from ..engine import Paletted, Spec
 from . import abilities
 from .load import pyvips
@@ -87,6 +96,8 @@ def encode(
     if format is PNG and spec.paletted is not None and not options.lossless:
         return _write_png(image, keep, parameters, spec.geometry, spec.paletted)
     data = write(image, format.name, keep, parameters)
+    if tries_lossless(effort, format, options, flat=flat):
+        data = min(data, write(image, format.name, keep, parameters | LOSSLESS["vips"][format.name]), key=len)
     return _with_alpha_flag(data) if format.name == "webp" and image.hasalpha() else data
 
 
