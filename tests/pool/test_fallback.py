@@ -239,7 +239,7 @@ def test_if_no_more_renderers_can_be_forked_requests_wait_for_those_that_there_a
 
 
 REMOVED = """
-from flask_images_vips.pool.nursery import GRACE_SECONDS
+from flask_images_vips.pool.start import GRACE_SECONDS
 from pool.shared import parent_of, processes, until
 runtime = Path(os.environ["XDG_RUNTIME_DIR"])
 def nurseries():
