@@ -193,4 +193,5 @@ def images_of(app: Flask) -> AppImages:
 
 def current_images() -> AppImages:
     """Return the state of the current application."""
-    return images_of(current_app)
+    # Reading an attribute of the proxy itself takes four times as long.
+    return images_of(current_app._get_current_object())  # type: ignore[attr-defined]

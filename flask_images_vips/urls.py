@@ -130,6 +130,7 @@ def quoted(path: str) -> str:
     return quote(path, safe=_PATH_SAFE)
 
 
+@lru_cache(64)  # there are few
 def quoted_prefix(path: str) -> str:
     """Return *path*, which precedes the paths of all image URLs, quoted. Only what a path cannot contain is quoted."""
     return quote(path, safe=f"{_PATH_SAFE}:;@&=")
@@ -199,6 +200,7 @@ def _text(path: object) -> str:
     raise InvalidPath(f"{path!r} is not a path (expected a string such as 'photos/cat.jpg', or a pathlib.Path)")
 
 
+@lru_cache(_REMEMBERED)
 def version_of(mtime: float) -> str:
     """Return the version of a source for image URLs: its modification time (seconds since 1970) in a short form."""
     number = max(0, int(mtime))

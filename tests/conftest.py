@@ -92,11 +92,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Use no workers for single files or with ``-s``: pytest starts sooner by itself, and workers show no output."""
+    """Use one worker more than there are processors, because the one that runs `ALONE` mostly waits.
+
+    Use none for single files or with ``-s``: pytest starts sooner by itself, and workers show no output.
+    """
     paths = [argument.partition("::")[0] for argument in config.args]
     if config.option.capture == "no" or all(path.endswith(".py") for path in paths):
         return 0
-    return None  # one for each processor
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 
 
 # Where a missing server is a failure, as in CI, so is a missing package.

@@ -13,7 +13,7 @@ from flask import Flask, render_template_string
 from test_cli import run
 
 from flask_images_vips import resized_img_attrs, resized_img_preload, resized_picture_tag
-from flask_images_vips.page.links import _log_format
+from flask_images_vips.page.queries import _log_format
 
 BROWSER = {"Accept": "image/avif,image/webp,*/*"}
 LINE = (

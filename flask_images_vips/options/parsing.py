@@ -75,4 +75,6 @@ def written(value: object) -> str:
     """Convert a value from a template to its form in a URL. Sequences are joined with commas."""
     if isinstance(value, str):  # str() of a (str, Enum) member would be 'Class.MEMBER'
         return value
+    if isinstance(value, int):  # so that the most frequent values need no slow check for an Iterable
+        return str(value)
     return joined(value) if isinstance(value, Iterable) else str(value)

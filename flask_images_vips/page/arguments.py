@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ _HTML_ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905  (split() is more readable than forty quoted names)
 )
 _MAX_NUMBER = 100_000  # of widths and densities
+_REMEMBERED_NAMES = 1024
 _HTML_PREFIXES = ("data_", "data-", "aria_", "aria-", "on")
 
 
@@ -44,18 +46,25 @@ class Keywords(NamedTuple):
         Raises:
             InvalidOption: If there is no such preset.
         """
-        call = cls({}, {}, {}, _scale(keywords.get("hidpi", keywords.get("hi_dpi"))))
+        fields: dict[str, dict[str, Any]] = {"options": {}, "attributes": {}, "hidpi": {}, "scale": {}}
         for name, value in current_images().pipeline.presets.expanded(keywords).items():
-            plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
-            if name in ("hidpi", "hi_dpi"):
-                continue
-            if name.startswith(HIDPI_PREFIX):
-                call.hidpi[name.removeprefix(HIDPI_PREFIX)] = value
-            elif name not in URL_KEYWORDS and (plain in _HTML_ATTRIBUTES or plain.startswith(_HTML_PREFIXES)):
-                call.attributes[plain.replace("_", "-")] = value
-            else:
-                call.options[name] = value
-        return call._replace(attributes=well_named(call.attributes))
+            field, own_name = _field_of(name)
+            fields[field][own_name] = value
+        scale = _scale(keywords.get("hidpi", keywords.get("hi_dpi")))
+        return cls(fields["options"], well_named(fields["attributes"]), fields["hidpi"], scale)
+
+
+@lru_cache(_REMEMBERED_NAMES)
+def _field_of(name: str) -> tuple[str, str]:
+    """Return the field of `Keywords` that the keyword *name* belongs to, and its name there."""
+    plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
+    if name in ("hidpi", "hi_dpi"):
+        return "scale", name
+    if name.startswith(HIDPI_PREFIX):
+        return "hidpi", name.removeprefix(HIDPI_PREFIX)
+    if name not in URL_KEYWORDS and (plain in _HTML_ATTRIBUTES or plain.startswith(_HTML_PREFIXES)):
+        return "attributes", plain.replace("_", "-")
+    return "options", name
 
 
 class LayoutRequest(NamedTuple):

@@ -8,13 +8,13 @@ from contextlib import suppress
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from flask import current_app
 from werkzeug.exceptions import NotFound
 
 from ..errors import InvalidPath
 from ..geometry import Box, Size, transformed
 from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import ParseError
+from ..state import current_images
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,7 +41,7 @@ _OF_SOURCE = ("image_width", "image_height", "op_width", "op_height", "needs_enl
 
 def overriding(name: str) -> Callable[..., Any] | None:
     """Return the method called *name* of the application's `Images`, if the site has replaced it, otherwise None."""
-    method: Callable[..., Any] | None = current_app.extensions["images"].overriding(name)
+    method: Callable[..., Any] | None = current_images().app.extensions["images"].overriding(name)
     return method
 
 
@@ -55,6 +55,8 @@ def as_in_flask_images(*names: str, method: str | None = None) -> Callable[[Call
     def decorate(helper: Callable[P, R]) -> Callable[P, R]:
         @wraps(helper)
         def call(*arguments: Any, **keywords: Any) -> R:
+            if len(arguments) == 1 and method is None:
+                return helper(*arguments, **keywords)
             if not arguments and "path" in keywords and "filename" not in keywords:
                 keywords["filename"] = keywords.pop("path")
             further = dict(zip(names, arguments[1:], strict=False))
@@ -80,6 +82,8 @@ def without_effect(query: dict[str, str]) -> dict[str, str]:
     Long names have no effect. So a page shows its pictures as before if it passes on, for example, ``rotate='auto'``,
     which Flask-Images put into the URL and ignored.
     """
+    if _APPEARANCE.keys().isdisjoint(query):
+        return query
     names = {short: name for short, name in _APPEARANCE.items() if short in query}
     for short, name in names.items():
         if query[short] and not _is_valid(name, query[short]):
@@ -97,8 +101,8 @@ def _is_valid(name: str, value: str) -> bool:
 
 def whole_sides(options: Mapping[str, Any]) -> dict[str, int]:
     """Return those of width and height that are whole numbers but written with a point, such as 100.0, as integers."""
-    sides = {name: options.get(name) for name in ("width", "height")}
-    return {name: int(side) for name, side in sides.items() if isinstance(side, float) and side.is_integer()}
+    sides = ("width", options.get("width")), ("height", options.get("height"))
+    return {name: int(side) for name, side in sides if isinstance(side, float) and side.is_integer()}
 
 
 class FlaskImagesSize:

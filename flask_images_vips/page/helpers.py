@@ -25,8 +25,9 @@ from .calls import given, helper, warn
 from .compat import as_in_flask_images
 from .hints import link_header, preload_attributes, send_early
 from .html import element
-from .links import query_of, ref_of, report
+from .links import ref_of
 from .picture import Picture, ResponsivePicture
+from .queries import query_of, report
 from .size import ImageSize
 from .tags import Image, plain_attributes, responsive_image
 from .tags import sources as source_elements
@@ -89,7 +90,9 @@ def resized_img_tag(filename: Name, **keywords: Any) -> str:
     - ``nonce``: the nonce of the page's ``style-src``. The style then goes into a ``<style>`` element.
     """
     image = _image(filename, keywords)
-    tag = image.style + element("img", image.attributes)
+    tag = element("img", image.attributes)
+    if image.style:
+        tag = image.style + tag
     return tag if current_images().pipeline.config.markup else str(tag)
 
 

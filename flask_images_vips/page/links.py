@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,28 +13,20 @@ import flask
 from flask import current_app, has_request_context, request
 
 from .. import urls
-from ..abilities import Abilities
 from ..errors import Busy, ImagesError, InvalidOption, InvalidPath, SourceError, shown
-from ..formats import AUTO, Format
-from ..options.ineffective import ineffective
-from ..options.options import DECLARED, Options, write_query
 from ..options.parsing import written
 from ..options.values import MODES, Mode
 from ..pipeline import Pipeline
 from ..sources.finder import current_version
 from ..sources.source import Source
-from ..state import current_images
-from .calls import URL_KEYWORDS, advise, defined, given, warn
-from .compat import without_effect
+from ..state import AppImages, current_images
+from .calls import URL_KEYWORDS, defined, given, warn
 from .patience import one_wait
+from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, replaced_in, report, report_format
 
 logger = logging.getLogger("flask_images_vips")
 
-_NOT_IN_QUERY = URL_KEYWORDS - DECLARED.keys()
 _OWN_VALUES = URL_KEYWORDS | {"filename"}
-_FORMAT, QUALITY = DECLARED["format"].short, DECLARED["quality"].short
-_REPORTED_NAMES = 1024
-_REMEMBERED_QUERIES = 1024
 
 
 def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
@@ -124,33 +115,36 @@ def find(ref: str) -> Source | None:
     return None
 
 
-def url_builder(ref: str, source: Source | None, keywords: Mapping[str, Any]) -> Callable[..., str]:
+def url_builder(
+    ref: str, source: Source | None, keywords: Mapping[str, Any], query: Mapping[str, str] | None = None
+) -> Callable[..., str]:
     """Return a function that builds URLs of one source. Options passed to it replace those in *keywords*.
 
-    *ref* must come from `urls.checked_path`, *source* from `find`, and *keywords* from `with_allowed_width`.
+    *ref* must come from `urls.checked_path`, *source* from `find`, and *keywords* from `with_allowed_width`. *query* is
+    that of *keywords*, if the caller knows it.
 
     Raises:
         ValueError: As `build_url`.
     """
-    images, options = current_images(), dict(keywords)
+    images = current_images()
     pipeline, secret = images.pipeline, images.secrets[0]
-    prefix = _prefix(options, pipeline.config.base_url) + urls.quoted_prefix(images.url)
+    prefix = _prefix(keywords, images)
     for name in ("_anchor", "_method"):
-        if options.get(name):
+        if keywords.get(name):
             raise ValueError(f"{name} is not supported for image URLs: leave it out")
+    own = in_url(query_of(keywords) if query is None else query)
     find_focal_point = images.app.extensions["images"].find_focal_point
-    if find_focal_point is not None and _needs_focal_point(options) and (point := find_focal_point(ref)) is not None:
-        options["focal"] = [round(part, 4) for part in point]
-    version = _version(pipeline, ref, source, options)
-    query = query_of(options)
-    report(query)
+    if find_focal_point is not None and _needs_focal_point(keywords) and (point := find_focal_point(ref)) is not None:
+        own |= query_of({"focal": [round(part, 4) for part in point]})
+    version = _version(pipeline, ref, source, keywords)
+    report(own)
 
     def build(**replaced: Any) -> str:
-        wanted = _replaced(query, replaced) if replaced else query
+        wanted = replaced_in(own, replaced) if replaced else own
         if (refusal := refusal_of(wanted)) is not None:
             warn("the URL of %s will not be served: %s", shown(ref), refusal)
-        if asked := wanted.get(_FORMAT):
-            _report_format(pipeline.abilities, ref, asked)
+        if asked := wanted.get(FORMAT):
+            report_format(pipeline.abilities, ref, asked)
         return f"{prefix}/{urls.encode(ref, wanted, version, secret)}"
 
     return build
@@ -181,87 +175,20 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
     return dict(keywords)
 
 
-def _replaced(query: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, str]:
-    """Return *query* with its values overridden by *options*. None removes an option."""
-    replaced = {**query, **write_query(options)}
-    for name, value in options.items():
-        if value is None:
-            replaced.pop(DECLARED[name].short, None)
-    return replaced
-
-
-def query_of(keywords: Mapping[str, Any]) -> dict[str, str]:
-    """Return the query of a URL: short names and their values. Unknown keywords are kept."""
-    return without_effect(write_query(keywords))
-
-
-def options_of(keywords: Mapping[str, Any]) -> Options:
-    """Return the parsed options of a URL with *keywords*.
-
-    Raises:
-        InvalidOption: If an option has an invalid value.
-    """
-    return _parsed(tuple(query_of(keywords).items()))
-
-
-@lru_cache(_REMEMBERED_QUERIES)
-def _parsed(query: tuple[tuple[str, str], ...]) -> Options:
-    return Options.parse(dict(query))
-
-
-def report(query: Mapping[str, str]) -> None:
-    """Log the parameters of *query* that have no effect, see `advise`."""
-    for name, reason in _ineffective(tuple(query.items())):
-        advise(name, reason)
-
-
-@lru_cache(_REMEMBERED_QUERIES)
-def _ineffective(query: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """Return the name of each parameter of *query* that has no effect, and the reason."""
-    errors = ineffective({name: value for name, value in query if name not in _NOT_IN_QUERY})
-    return [(each.name, f"{each.name}={each.value!r} has no effect: expected {each.expected}") for each in errors]
-
-
-def refusal_of(query: Mapping[str, str]) -> InvalidOption | None:
-    """Return why the application refuses the URL of *query*, because it allows presets only, or None."""
-    presets = current_images().pipeline.presets
-    if presets.only:
-        try:
-            presets.check(Options.parse(query), default_quality=not query.get(QUALITY))
-        except InvalidOption as error:
-            return error
-    return None
-
-
-def _report_format(abilities: Abilities, ref: str, name: str) -> None:
-    """Log a warning if the format called *name* cannot be written here: once, or once per picture in debug mode."""
-    with suppress(InvalidOption):  # reported when the image is requested
-        format = Format.parse(name)
-        refusal = None if format is AUTO else abilities.refusal(format)
-        if refusal is not None:
-            _log_format(format.name, refusal.expected, ref if current_app.debug else "")
-
-
-@lru_cache(_REPORTED_NAMES)
-def _log_format(name: str, expected: str, ref: str) -> None:
-    url = f"The URL of {shown(ref)}" if ref else "A URL"
-    logger.warning("%s with format=%r will not be served. Expected %s", url, name, expected)
-
-
 def _needs_focal_point(options: Mapping[str, Any]) -> bool:
     """Return whether the picture is cropped, and no option specifies the part to keep."""
     boxed = (options.get("width") and options.get("height")) or options.get("aspect")
     return options.get("mode") == Mode.CROP and bool(boxed) and not (options.get("gravity") or options.get("focal"))
 
 
-def _version(pipeline: Pipeline, ref: str, source: Source | None, options: dict[str, Any]) -> str | None:
-    """Return the version for the URL, and remove ``version`` from *options*.
+def _version(pipeline: Pipeline, ref: str, source: Source | None, keywords: Mapping[str, Any]) -> str | None:
+    """Return the version for the URL.
 
-    A local source has the version of its file. For a remote or missing source, the version comes from *options* and may
-    be None. If it is not None, the version of the watermark is appended.
+    A local source has the version of its file. For a remote or missing source, the version comes from *keywords* and
+    may be None. If it is not None, the version of the watermark is appended.
     """
-    version: str | None = options.pop("version", None)
-    watermark = options.get("watermark")
+    version: str | None = keywords.get("version")
+    watermark = keywords.get("watermark")
     mark = find(written(watermark).partition(",")[0]) if watermark else None
     marks = [] if mark is None else [mark]
     if source is not None and not urls.is_remote(ref):
@@ -271,18 +198,15 @@ def _version(pipeline: Pipeline, ref: str, source: Source | None, options: dict[
     return version
 
 
-def _prefix(options: dict[str, Any], base: str | None) -> str:
-    """Return the part of the URL before ``IMAGES_URL``. *base* is ``IMAGES_BASE_URL``.
-
-    ``external`` and ``scheme`` are removed from *options*.
-    """
-    external = bool(options.pop("external", None)) | bool(options.pop("_external", None))
-    scheme = options.pop("scheme", None) or options.pop("_scheme", None)
+def _prefix(keywords: Mapping[str, Any], images: AppImages) -> str:
+    """Return what all URLs of *images* with the same ``external`` and ``scheme`` in *keywords* begin with."""
+    external = bool(keywords.get("external") or keywords.get("_external"))
+    scheme = keywords.get("scheme") or keywords.get("_scheme")
     if scheme and not external:
         raise ValueError("cannot specify scheme without external=True")  # the message of Flask-Images
-    if base:
-        return base.rstrip("/") + _script_root()
-    return _origin(scheme, external=external) + _script_root()
+    base = images.pipeline.config.base_url
+    origin = base.rstrip("/") if base else _origin(images, scheme, external=external)
+    return origin + _script_root() + urls.quoted_prefix(images.url)
 
 
 def _script_root() -> str:
@@ -291,13 +215,12 @@ def _script_root() -> str:
     return urls.quoted_prefix(root)
 
 
-def _origin(scheme: str | None, *, external: bool) -> str:
+def _origin(images: AppImages, scheme: str | None, *, external: bool) -> str:
     """Return the scheme and host of absolute URLs, or an empty string if a relative URL is wanted and sufficient.
 
     It is not sufficient if the current host or subdomain does not serve images.
     """
-    images = current_images()
-    if has_request_context() and images.of_one_host:
+    if images.of_one_host and has_request_context():
         parts = urlsplit(flask.url_for(images.name, path=urls.REMOTE, _external=external))
         return f"{scheme or parts.scheme}://{parts.netloc}" if parts.netloc else ""
     if not external:

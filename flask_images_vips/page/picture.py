@@ -23,8 +23,9 @@ from . import responsive
 from .arguments import LayoutRequest
 from .calls import advise, warn
 from .compat import overriding
-from .links import QUALITY, find, options_of, query_of, ref_of, refusal_of, url_builder, with_allowed_width
+from .links import find, ref_of, url_builder, with_allowed_width
 from .patience import one_wait
+from .queries import QUALITY, options_of, parsed, query_of, refusal_of
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
 
@@ -54,7 +55,12 @@ class Picture:
     def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
         self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
+        self._choose(keywords)
+
+    def _choose(self, keywords: Mapping[str, Any]) -> None:
+        """Set the keywords of the URL to *keywords*, with allowed sides, and its query."""
         self.keywords = with_allowed_width(self.ref, self.source, keywords)
+        self.query = query_of(self.keywords)
 
     @Lazy
     def url(self) -> Callable[..., str]:
@@ -62,7 +68,7 @@ class Picture:
         build = overriding("build_url")
         if build is not None:
             return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
-        return url_builder(self.ref, self.source, self.keywords)
+        return url_builder(self.ref, self.source, self.keywords, self.query)
 
     @Lazy
     def known(self) -> Known | None:
@@ -71,7 +77,7 @@ class Picture:
         A failure is logged, unless it was logged before or the source is a remote image that has not been fetched yet.
         """
         try:
-            options = options_of(self.keywords)
+            options = parsed(self.query)
             if self.source is None and (urls.is_remote(self.ref) or self.ref == urls.NO_PICTURE):
                 return None
             pipeline = current_images().pipeline
@@ -103,7 +109,7 @@ class Picture:
         Without ``enlarge``, the rendition will be smaller if the source turns out to be smaller than requested.
         """
         with suppress(InvalidOption):
-            settled = options_of(self.keywords).settled()
+            settled = parsed(self.query).settled()
             if urls.is_remote(self.ref) and settled.width and settled.height and settled.mode is not Mode.FIT:
                 return plan(Size(settled.width, settled.height), settled).final
         return None
@@ -159,7 +165,7 @@ class ResponsivePicture(Picture):
         """The size in the page, in CSS pixels, or None if it is unknown."""
         if self.known is None:
             with suppress(InvalidOption):  # logged already
-                self.options = options_of(self.keywords)
+                self.options = parsed(self.query)
             return
         self.start = Size(self.known.size.image_width, self.known.size.image_height)
         self.options, self.shown = responsive.fitted(self.start, self.known.options)
@@ -167,7 +173,7 @@ class ResponsivePicture(Picture):
             # Each candidate has its own sides, and a URL cannot have all of aspect, width and height.
             del self.keywords["aspect"]
             sides = {"width": self.options.width, "height": self.options.height}
-            self.keywords = with_allowed_width(self.ref, self.source, self.keywords | sides)
+            self._choose(self.keywords | sides)
 
     @property
     def alpha(self) -> bool:
@@ -192,7 +198,7 @@ class ResponsivePicture(Picture):
 
     def looks_as_asked(self, format: Format) -> bool:
         """Return whether *format* can look as good as the options ask for."""
-        pipeline, default_quality = current_images().pipeline, not query_of(self.keywords).get(QUALITY)
+        pipeline, default_quality = current_images().pipeline, not self.query.get(QUALITY)
         return pipeline.looks_as_asked(format, self._file_name, self.options, default_quality=default_quality)
 
     def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:

@@ -29,7 +29,6 @@ from .wire import FIRST_DESCRIPTOR, LISTENERS
 
 logger = logging.getLogger("flask_images_vips")
 
-GRACE_SECONDS = 2.0  # from the end of the last lease until the nursery exits
 _CROWD_SECONDS = 0.005  # that an idle renderer has to accept a connection before another renderer is forked
 _QUIET_SECONDS = 0.2  # without an event, before the nursery imports what the first pictures did not need
 _FAILED = 1  # exit code of a renderer after an error outside of a request
@@ -69,7 +68,7 @@ class Nursery:
 
     *engines* imports another engine at each step. *paths* are those of the listeners. If another pool replaces this
     one, they have other inodes than *inodes*. *lock* is the file that is locked during a start. A renderer exits after
-    *idle_seconds* without work.
+    *idle_seconds* without work, and the nursery *grace_seconds* after the end of the last lease.
     """
 
     def __init__(
@@ -81,6 +80,7 @@ class Nursery:
         inodes: list[int],
         lock: str,
         idle_seconds: float,
+        grace_seconds: float,
     ) -> None:
         visitors, background, self.leases = listeners
         self.crews = _Crew(visitors), _Crew(background, yields=True)
@@ -89,6 +89,7 @@ class Nursery:
         self.inodes = inodes
         self.lock = lock
         self.idle_seconds = idle_seconds
+        self.grace_seconds = grace_seconds
         self._leases: dict[int, _Lease] = {}
         self._deaths: dict[int, Death] = {}
         self._alone_since = time.monotonic()
@@ -109,7 +110,7 @@ class Nursery:
         while True:
             for crew in self.crews:
                 self._watch(crew)
-            patience = None if self._leases else max(0.0, self._alone_since + GRACE_SECONDS - time.monotonic())
+            patience = None if self._leases else max(0.0, self._alone_since + self.grace_seconds - time.monotonic())
             events = self._poll.poll(patience if self.engines is None else _QUIET_SECONDS)
             if not events and self.engines is not None and next(self.engines, None) is None:
                 self.engines = None
@@ -122,7 +123,7 @@ class Nursery:
                     self._listen(self._leases[descriptor])
                 else:
                     self._enlarge(next(crew for crew in self.crews if crew.listener.fileno() == descriptor))
-            over = not self._leases and time.monotonic() >= self._alone_since + GRACE_SECONDS
+            over = not self._leases and time.monotonic() >= self._alone_since + self.grace_seconds
             if (over or self._failures >= _MAX_FAILURES) and self._has_ended():
                 return
 

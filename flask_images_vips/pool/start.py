@@ -28,6 +28,9 @@ logger = logging.getLogger("flask_images_vips")
 IDLE_SECONDS = 60.0
 """How long a renderer waits for work before it exits."""
 
+GRACE_SECONDS = 2.0
+"""How long the nursery waits for another lease before it exits."""
+
 _LOCK_SECONDS = 5.0
 
 # Neither the folders nor the environment of the application affect what the nursery imports. The fork makes it an
@@ -134,6 +137,7 @@ def _spawn(place: Place) -> None:
             "lock": place.lock,
             "errors": place.errors,
             "idle_seconds": IDLE_SECONDS,
+            "grace_seconds": GRACE_SECONDS,
         }
         _run([_interpreter(), "-I", "-S", "-c", _BOOT, json.dumps(fields)], listeners, place.errors)
     finally:

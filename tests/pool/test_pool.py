@@ -21,10 +21,17 @@ from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
 from flask_images_vips.pool import wire
 from flask_images_vips.pool.client import Pool
-from flask_images_vips.pool.nursery import GRACE_SECONDS
 from flask_images_vips.pool.outcome import Crashed
 from flask_images_vips.rendering.request import Request, Work
 from pool.shared import PATIENCE_SECONDS, busy_renderers, header, parent_of, pool, processes, run, until
+
+GRACE_SECONDS = 1.0
+
+
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flask_images_vips.pool.start.GRACE_SECONDS", GRACE_SECONDS)
+
 
 RENDER = Request(
     work=Work.RENDER, settings={}, options=[Options.parse({"w": "30"})], format=by_name("png"), suffix=".png"
@@ -39,8 +46,8 @@ def picture(draw: Any) -> Path:
 
 @pytest.fixture
 def slow(draw: Any) -> Path:
-    """A picture whose largest AVIF takes long."""
-    path: Path = draw("slow.png", (3000, 2000))
+    """A picture whose largest AVIF takes long: more pixels would be encoded with less effort."""
+    path: Path = draw("slow.png", (2400, 1600))
     return path
 
 
@@ -112,7 +119,8 @@ print(header(mine, Path({picture!r})).result.header.size, flush=True)
 def client(runtime: Path, picture: Path, count: int = 2, then: str = "") -> subprocess.Popen[str]:
     values = {"path": [str(ROOT), str(TESTS)], "runtime": str(runtime), "picture": str(picture)}
     code = CLIENT.format(**values, count=count, then=then)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE  # that of stdin stays open until the client is killed
+    return subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def test_sixteen_processes_that_start_at_once_share_one_pool(runtime: Path, picture: Path) -> None:
@@ -376,12 +384,15 @@ def test_idle_renderers_leave_and_come_back(runtime: Path, picture: Path, monkey
         assert processes(runtime)[0] == nursery
 
 
-def test_requests_around_an_idle_end_are_all_answered(runtime: Path, picture: Path) -> None:
+def test_requests_around_an_idle_end_are_all_answered(
+    runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_images_vips.pool.start.GRACE_SECONDS", 0.2)
     mine = pool(runtime)
     for number in range(12):
         assert header(mine, picture).result.header
         release(mine)
-        time.sleep(GRACE_SECONDS - 0.05 + 0.01 * number)
+        time.sleep(0.15 + 0.01 * number)
 
 
 @pytest.mark.parametrize("stage", ["waiting", "rendering", "idle"])
@@ -390,7 +401,7 @@ def test_kill_of_all_at_each_stage_costs_a_retry_at_most(
 ) -> None:
     mine = pool(runtime, count=2)
     request, path = (SLOW, slow) if stage == "rendering" else (RENDER, picture)
-    for number in range(long(3, 100)):
+    for number in range(long(2, 100)):  # a renderer, and the nursery
         header(mine, picture)
         with ThreadPoolExecutor(4) as threads:
             if stage != "idle":
