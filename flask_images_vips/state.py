@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, has_request_context
 
 from .access import Authorizer, Privacy
-from .background_work import Recompressor
+from .background_work import Later, Recompressor
 from .cache.per_process import PerProcess
 from .config.checks import Secret
 from .config.keys import secret_keys
@@ -34,12 +34,14 @@ class Parts:
 
     *front_door* and *background* are None if the configuration turns them off. *background* is also None if the
     environment does not support it. *links* is the front door too, or one that has no links if it is turned off.
+    *later* is None if the environment runs no background threads.
     """
 
     pipeline: Pipeline
     front_door: FrontDoor | None = None
     background: Recompressor | None = None
     links: FrontDoor | None = None
+    later: Later | None = None
 
     def open(self) -> None:
         """Let nginx follow no links of another configuration. Call this once, in a request."""
@@ -102,6 +104,12 @@ class AppImages:
     @property
     def recompressor(self) -> Recompressor | None:
         return (self._opened or self._built()).background
+
+    def find_later(self, fact: Hashable, find: Callable[[], object]) -> None:
+        """Call *find*, which finds the *fact*, in the background, if there are background threads."""
+        later = (self._opened or self._built()).later
+        if later is not None:
+            later.find(fact, find)
 
     @property
     def early_hits(self) -> bool:

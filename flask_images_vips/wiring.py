@@ -12,7 +12,7 @@ from functools import partial
 from flask import Flask
 
 from .abilities import Abilities
-from .background_work import Recompressor, threads_run
+from .background_work import Later, Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.folder import default_folder
@@ -85,7 +85,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
             if sources is not None:
                 sources.on_lookup = front_door.notice
     _warn_of_open_folders(config, app, pipeline, front_door)
-    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), links)
+    later = Later() if threads_run() else None
+    return Parts(pipeline, front_door, _recompressor(config, app, pipeline), links, later)
 
 
 def _cache(
