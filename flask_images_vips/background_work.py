@@ -1,11 +1,13 @@
-"""Re-encode popular renditions in the background, to make them smaller.
+"""Work in the background: re-encode popular renditions, and find facts that pages have asked for.
 
 The first response must be fast, so a rendition is first encoded at low effort. Once a process has served a rendition
 often enough, it encodes the rendition again at the highest effort, and the smaller file replaces the first one. The
-ETag includes the file size, so it changes when the file is replaced.
+ETag includes the file size, so it changes when the file is replaced. Only one process of the host re-encodes at a time.
 
-Each process has one thread for this, and only one process of the host re-encodes at a time. A renderer re-encodes only
-if no visitor waits, so that visitors rarely wait for it.
+Pages must be fast too, so they are written without the facts that need the pixels of a source, see `pixel_facts`.
+
+Each process has one thread for each of the two. A renderer does this work only if no visitor waits, so that visitors
+rarely wait for it.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 from queue import Full, Queue
+from typing import Generic, NamedTuple, TypeVar
 
 from .cache.disk import DiskCache
 from .cache.per_process import PerProcess
@@ -26,18 +30,67 @@ from .system_errors import start
 
 logger = logging.getLogger("flask_images_vips")
 
+T = TypeVar("T")
+
+DELAY_SECONDS = 1.0
+_MOST_FACTS = 1000
 _LONGEST_QUEUE = 32
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0  # between two attempts, first and at most
 _FORMATS = formats_changed_by("small")
 
 
-class _Worker:
-    """The background thread of one process, with its queue of renditions."""
+class _Thread(Generic[T]):
+    """The background thread of one process, with its queue of *longest* items."""
 
-    def __init__(self) -> None:
-        self.queue: Queue[Rendition] = Queue(_LONGEST_QUEUE)
+    def __init__(self, longest: int) -> None:
+        self.queue: Queue[T] = Queue(longest)
         self.starting = threading.Lock()
         self.started = False
+
+
+class _Background(Generic[T]):
+    """Calls *work* with one item after another, in a thread of each process that is called *name*.
+
+    If *work* raises `Busy`, it is called again later with the same item.
+    """
+
+    def __init__(self, name: str, work: Callable[[T], object], longest: int) -> None:
+        self._name = name
+        self._work = work
+        self._thread: PerProcess[_Thread[T]] = PerProcess(partial(_Thread, longest))
+
+    def offer(self, item: T) -> bool:
+        """Queue *item*. Returns False if the queue is full or no thread can be started."""
+        thread = self._thread.get()
+        with thread.starting:
+            if not thread.started:
+                try:
+                    start(threading.Thread(target=self._run, args=(thread.queue,), name=self._name, daemon=True))
+                except Busy:  # do not fail the response that is being made
+                    return False
+                thread.started = True
+        try:
+            thread.queue.put_nowait(item)
+        except Full:
+            return False
+        return True
+
+    def _run(self, queue: Queue[T]) -> None:
+        while True:
+            item, pause = queue.get(), _PAUSE_SECONDS
+            while not self._is_done(item):
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _is_done(self, item: T) -> bool:
+        """Work on *item*. Return False if that cannot be done now, True if the attempt is over."""
+        try:
+            self._work(item)
+        except Busy:
+            return False
+        except Exception:
+            logger.exception("background work has failed")
+        return True
 
 
 class Recompressor:
@@ -50,7 +103,7 @@ class Recompressor:
         self.after = after
         self._cache = cache
         self._render = render
-        self._worker = PerProcess(_Worker)
+        self._background = _Background("flask-images-vips-small", self._recompress, _LONGEST_QUEUE)
 
     def counter(self, rendition: Rendition) -> Callable[[], None] | None:
         """Return a function to call each time *rendition* is served, or None if its format cannot be made smaller."""
@@ -63,49 +116,21 @@ class Recompressor:
             # Compare the value that this thread wrote, not the shared counter, which other threads may have increased
             # beyond the threshold meanwhile.
             answers = mine = answers + 1
-            if mine == self.after and not self._offer(rendition):
+            if mine == self.after and not self._background.offer(rendition):
                 answers = 0  # count again from 0, to try once more if the rendition stays popular
 
         return count_answer
 
-    def _offer(self, rendition: Rendition) -> bool:
-        """Queue *rendition*. Returns False if the queue is full or no thread can be started."""
-        worker = self._worker.get()
-        with worker.starting:
-            if not worker.started:
-                work = threading.Thread(
-                    target=self._work, args=(worker.queue,), name="flask-images-vips-small", daemon=True
-                )
-                try:
-                    start(work)
-                except Busy:  # do not fail the response that is being counted
-                    return False
-                worker.started = True
-        try:
-            worker.queue.put_nowait(rendition)
-        except Full:
-            return False
-        return True
+    def _recompress(self, rendition: Rendition) -> None:
+        """Try to make *rendition* smaller.
 
-    def _work(self, queue: Queue[Rendition]) -> None:
-        while True:
-            rendition, pause = queue.get(), _PAUSE_SECONDS
-            while not self._is_done(rendition):
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-
-    def _is_done(self, rendition: Rendition) -> bool:
-        """Try to make *rendition* smaller. Return False if that cannot be done now, True if the attempt is over."""
-        try:
-            with self._cache.background_turn() as free:
-                if free:  # otherwise another process of the host does this work
-                    self._make_small(rendition)
-                return free
-        except Busy:
-            return False
-        except Exception:
-            logger.exception("cannot re-encode a rendition of %s", shown(rendition.source.ref))
-        return True
+        Raises:
+            Busy: If that cannot be done now.
+        """
+        with self._cache.background_turn() as free:
+            if not free:
+                raise Busy("another process of the host does this work")
+            self._make_small(rendition)
 
     def _make_small(self, rendition: Rendition) -> None:
         key = rendition.key
@@ -123,6 +148,49 @@ class Recompressor:
         saved = self._cache.replace_with_smaller(key, data)
         if saved:
             logger.info("re-encoded a rendition of %s, which saved %d bytes", shown(rendition.source.ref), saved)
+
+
+class _Fact(NamedTuple):
+    """A fact to find, not before the monotonic time *due*."""
+
+    name: Hashable
+    find: Callable[[], object]
+    due: float
+
+
+class Later:
+    """Finds facts that pages have asked for.
+
+    It waits a moment first. Visitors load the pictures of a page right after it, and a render that makes a picture
+    finds its facts on the way, in any process. Then *find* is called for nothing, and costs next to nothing.
+    """
+
+    def __init__(self) -> None:
+        self._background = _Background("flask-images-vips-facts", self._find, _MOST_FACTS)
+        self._pending: PerProcess[set[Hashable]] = PerProcess(set)
+
+    def find(self, name: Hashable, find: Callable[[], object]) -> None:
+        """Call *find* in the background, unless a fact of this *name* waits already or too many wait."""
+        pending = self._pending.get()
+        if name not in pending:
+            pending.add(name)
+            if not self._background.offer(_Fact(name, find, time.monotonic() + DELAY_SECONDS)):
+                pending.discard(name)
+
+    def _find(self, fact: _Fact) -> None:
+        time.sleep(max(0.0, fact.due - time.monotonic()))
+        try:
+            fact.find()
+        except Busy:
+            raise
+        except Exception as error:
+            self._pending.get().discard(fact.name)
+            if not isinstance(error, ImagesError):
+                raise
+            # It is remembered, and the next page that asks for the fact logs it.
+            logger.info("a fact that a page has asked for cannot be found: %s", error)
+        else:
+            self._pending.get().discard(fact.name)
 
 
 def threads_run() -> bool:

@@ -1,8 +1,8 @@
 """Cache facts about sources, and recent errors.
 
-A fact is a source's header, the box that remains after trimming it, a placeholder, or a digest of its bytes. Facts are
-cached per version of a source. Every process keeps facts in memory. Headers, placeholders and digests are also stored
-in the disk cache, beside the source's renditions, so that all processes of the host share them.
+A fact is a source's header, a digest of its bytes, or one of those in `pixel_facts`. Facts are cached per version of a
+source: in the memory of every process, and in the disk cache, beside the source's renditions, so that all processes of
+the host share them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 import os
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Hashable
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -30,11 +30,11 @@ from .geometry import Box, Size, region
 from .hashing import digest
 from .headers.read import read_header
 from .options.options import Options
+from .pixel_facts import PixelFacts, trim_of
 from .pool.outcome import Budget
 from .pool.renderers import Renderers, excused_files_are_busy
 from .rendering.job import Result
 from .rendering.limits import Limits
-from .rendering.placeholders import is_valid
 from .rendering.request import Request, Work, header_from_json, settings_of
 from .rendition import source_folder
 from .sources.source import Source
@@ -42,9 +42,6 @@ from .waiting import waiting_since
 
 REVISION = 1
 """Increment this when the stored form of any fact changes."""
-
-Draw = Callable[[Source, str], str]
-"""Draws a placeholder for a source. The second argument is the kind of placeholder."""
 
 _REMEMBERED = 16_384
 _REMEMBERED_HEADERS = 4096
@@ -74,7 +71,7 @@ class Facts:
         self._renderers = renderers
         self._settings_of_requests = settings_of(limits.config)
         self.failures = Failures()
-        self._trims: dict[Hashable, Box] = {}
+        self.pixels = PixelFacts(cache, self._key)
         self._known = lru_cache(_REMEMBERED)(self._find)
         self._headers: dict[tuple[object, ...], Header] = {}
 
@@ -144,10 +141,10 @@ class Facts:
         assert header is not None
         return header
 
-    def trimmed(self, source: Source, options: Options) -> Box | None:
+    def trimmed(self, source: Source, options: Options, *, yields: bool = False) -> Box | None:
         """Return the box of *source* that remains after the trim of *options*, in pixels, or None without a trim.
 
-        To find it, the whole source is decoded.
+        To find it, the whole source is decoded, unless it is known. With *yields*, requests of visitors go first.
 
         Raises:
             UnreadableSource, LimitExceeded: If the source cannot be decoded.
@@ -155,33 +152,13 @@ class Facts:
         """
         if not options.trim:
             return None
-        known = self.known_trim(source, options)
-        if known is not None:
-            return known
-        whole = region(self.header_in_render(source).size, options)
-        box: Box = self._known("trim", source, whole, options.trim)
-        self.add_trim(source, options, box)
+        box = self.pixels.trim(source, options)
+        if box is None:
+            whole = region(self.header_in_render(source).size, options)
+            with self.decoding(source, *trim_of(options)):
+                box = self._read_trim_box(source, whole, options.trim, yields)
+            self.pixels.add_trim(source, options, box)
         return box
-
-    def known_trim(self, source: Source, options: Options) -> Box | None:
-        """Like `trimmed`, but return None if the box is not known yet."""
-        return self._trims.get(_trim_key(source, options)) if options.trim else None
-
-    def add_trim(self, source: Source, options: Options, box: Box) -> None:
-        """Remember *box*, which remains of *source* after the trim of *options*."""
-        if len(self._trims) >= _REMEMBERED_HEADERS:
-            self._trims.clear()
-        self._trims[_trim_key(source, options)] = box
-
-    def placeholder(self, source: Source, kind: str, draw: Draw) -> str:
-        """Return the placeholder *kind* of *source*, drawn by *draw* unless it is stored.
-
-        Raises:
-            UnreadableSource, LimitExceeded: If the source cannot be decoded. A broken file may pass `header` and fail
-                only when it is decoded here.
-        """
-        text: str = self._known("placeholder", source, kind, draw)
-        return text
 
     def content_digest(self, source: Source, change_time: int) -> str:
         """Return a string that identifies the bytes of *source*, which are read once per version of the file.
@@ -193,6 +170,27 @@ class Facts:
         """
         text: str = self._known("digest", source, change_time)
         return text
+
+    @contextmanager
+    def decoding(self, source: Source, *details: Hashable) -> Iterator[None]:
+        """Remember the error if the block cannot decode *source* to find the fact that *details* name.
+
+        Raises:
+            UnreadableSource, LimitExceeded: As `check_decoding`, or if the block raises them. A broken file may pass
+                `header`, and fail only when it is decoded.
+        """
+        self.check_decoding(source, *details)
+        try:
+            with self._remembering((source, *details)):
+                yield
+        except (UnreadableSource, LimitExceeded) as error:
+            self.add_failure(source, None, error, Size(1, 1))
+            raise
+
+    def check_decoding(self, source: Source, *details: Hashable) -> None:
+        """Raise the error with which *source* could not be decoded lately to find the fact of *details*, if any."""
+        self.failures.check((source, *details))
+        self.check_decodes(source)
 
     def check_decodes(self, source: Source, mark: Source | None = None) -> None:
         """Raise the error with which *source*, or it together with the watermark *mark*, failed lately, if any."""
@@ -219,16 +217,18 @@ class Facts:
         find: dict[str, Callable[..., Any]] = {
             "header": self._stored_header,
             "header in a render": self._read_header,
-            "trim": self._read_trim_box,
-            "placeholder": self._stored_placeholder,
             "digest": self._stored_digest,
         }
         failed = fact.removesuffix(" in a render"), source, details  # both ways to read a header fail alike
         self.failures.check(failed)
-        if fact in ("trim", "placeholder"):
-            self.check_decodes(source)
-        try:
+        with self._remembering(failed):
             return find[fact](source, *details)
+
+    @contextmanager
+    def _remembering(self, failed: Hashable) -> Iterator[None]:
+        """Remember the error of the block under the key *failed*."""
+        try:
+            yield
         except UnreadableSource as error:
             self.failures.add(failed, error, inf)  # forever: a repaired file is a new version with another key
             raise
@@ -246,29 +246,17 @@ class Facts:
 
         return self._stored(self._key(source, "header"), source, make, _header_from)
 
-    def _read_trim_box(self, source: Source, whole: Box, threshold: int) -> Box:
+    def _read_trim_box(self, source: Source, whole: Box, threshold: int, yields: bool) -> Box:
         self.limits.check_source(self.header_in_render(source))
         request = Request(work=Work.TRIM, settings=self._settings_of_requests, region=whole, threshold=threshold)
         with self.limits.open(source) as descriptor:
-            box = self._run(request, descriptor, source.ref, self.limits.config.render_timeout).box
+            box = self._run(request, descriptor, source.ref, self.limits.config.render_timeout, yields=yields).box
         assert box is not None
         return box
 
-    def _run(self, request: Request, descriptor: int, ref: str, seconds: float) -> Result:
-        return self._renderers.run(request, [descriptor], [ref], since=waiting_since(), budget=Budget(seconds)).result
-
-    def _stored_placeholder(self, source: Source, kind: str, draw: Draw) -> str:
-        key, parse = self._key(source, kind), partial(text, valid=partial(is_valid, kind))
-        kept = self._cache.get(key)
-        if kept is not None:
-            with kept:
-                found = parsed(kept, parse)
-            if found is not None:
-                return found
-        # Drawing takes a rendition's lock. Draw before taking the placeholder's lock, because holding both could
-        # deadlock.
-        drawn = draw(source, kind)
-        return self._stored(key, source, drawn.encode, parse)
+    def _run(self, request: Request, descriptor: int, ref: str, seconds: float, *, yields: bool = False) -> Result:
+        since, budget = waiting_since(), Budget(seconds)
+        return self._renderers.run(request, [descriptor], [ref], since=since, budget=budget, yields=yields).result
 
     def _stored_digest(self, source: Source, change_time: int) -> str:
         def make() -> bytes:
@@ -305,10 +293,6 @@ def _header_from(data: bytes) -> Header:
 
 def _is_digest(found: str) -> bool:
     return _DIGEST.fullmatch(found) is not None
-
-
-def _trim_key(source: Source, options: Options) -> Hashable:
-    return source, options.region, options.rotate, options.flip, options.trim
 
 
 def _key(source: Source, kind: str, version: str) -> Key:

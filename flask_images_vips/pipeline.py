@@ -24,15 +24,14 @@ from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
-from .rendering import placeholders
-from .rendering.tiny_png import rgba
+from .rendering.job import Result
+from .rendering.placeholders import SMALLEST
 from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecode, SharedDecodes
 from .shared_decode.sets import Sides
 from .sources.finder import Sources
 from .sources.source import Source
 from .urls import ImageUrl
-from .waiting import waiting_since
 from .widths import Widths
 
 logger = logging.getLogger("flask_images_vips")
@@ -179,20 +178,36 @@ class Pipeline:
             return header.size if header is not None else None
         return None
 
-    def placeholder(self, source: Source, kind: str) -> str:
-        """Return the placeholder *kind* of *source*, see `rendering.placeholders`.
+    def placeholder(self, source: Source, kind: str, *, yields: bool = False) -> str:
+        """Return the placeholder *kind* of *source*, see `rendering.placeholders`. It is made now unless it is known.
+
+        With *yields*, requests of visitors go first.
 
         Raises:
-            UnreadableSource, LimitExceeded, Busy: If the source cannot be rendered.
+            SourceChanged, UnreadableSource, LimitExceeded, Busy: If the source cannot be rendered.
         """
-        return self.facts.placeholder(source, kind, self._draw_placeholder)
+        known = self.facts.pixels.placeholder(source, kind)
+        if known is not None:
+            return known
+        rendition = self._rendition(source, SMALLEST, by_name("webp" if kind == "lqip" else "png"))
+        refusal = self.abilities.refusal(rendition.format)
+        if refusal is not None:
+            raise refusal
+        with self.facts.decoding(source, kind):
+            key = self.facts.pixels.key(source, kind)
+            return self.cache.once(key, partial(self._draw, kind, rendition, yields))
 
-    def _draw_placeholder(self, source: Source, kind: str) -> str:
-        def render(options: Options, format: Format) -> bytes:
-            with self._entry(self._rendition(source, options, format), waiting_since()) as entry:
-                return entry.read()
-
-        return placeholders.draw(kind, render, rgba)
+    def _draw(self, kind: str, rendition: Rendition, yields: bool) -> str:
+        """Draw the placeholder *kind* of the source of *rendition*, unless another process has just done so."""
+        known = self.facts.pixels.placeholder(rendition.source, kind)
+        if known is not None:
+            return known
+        producer = self.producer.once([kind], yields=yields)
+        shared = self.shared.of(rendition, producer) if self.shared is not None else None
+        made = self._made_of(rendition, shared, producer, time.monotonic())
+        if kind not in made.placeholders:
+            raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {kind}")
+        return made.placeholders[kind]
 
     def offer(self, source: Source, options: Options, sides: Sequence[Sides]) -> None:
         """Announce that a page offers *source* with *options* at each of the sizes *sides*, see `Sets.offer`."""
@@ -204,6 +219,7 @@ class Pipeline:
         removed = self.sources.purge(ref)
         if self.shared is not None:
             removed += self.shared.purge(ref)
+        self.facts.pixels.forget()
         return removed + self.cache.purge(source_folder(ref))
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
@@ -250,11 +266,9 @@ class Pipeline:
         return lay_out(header.size, rendition.options).final if header is not None else Size(0, 0)
 
     def _render(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> bytes:
-        """Render from a copy or from the source, and log it."""
+        """Render *rendition*, and log it."""
         begin = time.perf_counter()
-        made = shared.render_from_copy(since) if shared is not None else None
-        if made is None:
-            made = producer.render(rendition, since)
+        made = self._made_of(rendition, shared, producer, since)
         (data,), size = made.files, made.size
         assert size is not None
         milliseconds = 1000 * (time.perf_counter() - begin)
@@ -273,3 +287,8 @@ class Pipeline:
                 made.exceeds,
             )
         return data
+
+    def _made_of(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> Result:
+        """Render from a copy or, if there is none, from the source."""
+        made = shared.render_from_copy(since) if shared is not None else None
+        return producer.render(rendition, since) if made is None else made

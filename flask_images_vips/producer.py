@@ -36,11 +36,17 @@ class Producer:
         self._settings = settings_of(config)
         self._yields = yields
         self._budget = Budget(config.render_timeout)
+        self._placeholders: Sequence[str] = ()
 
-    def once(self) -> Producer:
-        """Return a producer for one rendition. All work for it together may take ``IMAGES_RENDER_TIMEOUT``."""
+    def once(self, placeholders: Sequence[str] = (), *, yields: bool = False) -> Producer:
+        """Return a producer for one rendition. All work for it together may take ``IMAGES_RENDER_TIMEOUT``.
+
+        It makes *placeholders* of the source too, besides those that pages have asked for.
+        """
         one = copy.copy(self)
         one._budget = Budget(self.config.render_timeout)
+        one._placeholders = placeholders
+        one._yields = self._yields or yields
         return one
 
     def shares_decodes(self, options: Options, format: Format) -> bool:
@@ -62,10 +68,10 @@ class Producer:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
         """
         source, options = rendition.source, rendition.options
-        trimmed = self.facts.known_trim(source, options)
+        trimmed = self.facts.pixels.trim(source, options)
         result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
-        if result.box is not None:
-            self.facts.add_trim(source, options, result.box)
+        if trimmed is None and result.box is not None:
+            self.facts.pixels.add_trim(source, options, result.box)
         return result
 
     def render_set(self, members: Sequence[Rendition], since: float) -> list[tuple[Rendition, bytes]]:
@@ -91,7 +97,7 @@ class Producer:
         Raises the same errors as `render`.
         """
         request = self._request(Work.COPY, [rendition], source_bytes=rendition.source.size_bytes, header=header)
-        return self._done(request, [descriptor], [rendition.source.ref], since)
+        return self._kept(rendition.source, self._done(request, [descriptor], [rendition.source.ref], since))
 
     def _run(
         self, work: Work, members: Sequence[Rendition], sources: Sequence[Source], since: float, **details: Any
@@ -99,7 +105,13 @@ class Producer:
         with ExitStack() as stack:
             descriptors = [stack.enter_context(self.limits.open(source)) for source in sources]
             request = self._request(work, members, **details)
-            return self._done(request, descriptors, [source.ref for source in sources], since)
+            result = self._done(request, descriptors, [source.ref for source in sources], since)
+        return self._kept(sources[0], result)
+
+    def _kept(self, source: Source, result: Result) -> Result:
+        """Keep the placeholders of *source* in *result*. Call this once the source is known to be unchanged."""
+        self.facts.pixels.add_placeholders(source, result.placeholders)
+        return result
 
     def _request(self, work: Work, members: Sequence[Rendition], **details: Any) -> Request:
         first = members[0]
@@ -109,6 +121,7 @@ class Producer:
             options=[member.options for member in members],
             format=first.format,
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
+            placeholders=list({*self._placeholders, *self.facts.pixels.asked(first.source)}),
         )
         return replace(request, **details)
 

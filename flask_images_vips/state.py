@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, has_request_context
 
 from .access import Authorizer, Privacy
-from .background_work import Recompressor
+from .background_work import Later, Recompressor
 from .cache.per_process import PerProcess
 from .config.checks import Secret
 from .config.keys import secret_keys
@@ -33,12 +33,14 @@ class Parts:
     """The objects that serve one application's images, built from its configuration.
 
     *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
-    if the configuration turns it off, or the environment does not support it.
+    if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
+    no background threads.
     """
 
     pipeline: Pipeline
     links: FrontDoor
     background: Recompressor | None = None
+    later: Later | None = None
 
     @property
     def front_door(self) -> FrontDoor | None:
@@ -105,6 +107,12 @@ class AppImages:
     @property
     def recompressor(self) -> Recompressor | None:
         return (self._opened or self._built()).background
+
+    def find_later(self, fact: Hashable, find: Callable[[], object]) -> None:
+        """Call *find*, which finds the *fact*, in the background, if there are background threads."""
+        later = (self._opened or self._built()).later
+        if later is not None:
+            later.find(fact, find)
 
     @property
     def early_hits(self) -> bool:

@@ -1,4 +1,4 @@
-"""Count the times that one page waits together, so that it waits no longer than one image does."""
+"""Count from when a page waits for a renderer: it does not wait, so it uses one that is free at once."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+_LONG_AGO = 1_000_000.0  # seconds, more than any timeout
+
 _since: ContextVar[float | None] = ContextVar("flask_images_vips_waiting_since", default=None)
 
 
 def waiting_since() -> float:
-    """Return the monotonic time from which the next wait counts: now, or earlier within `already_waited`."""
+    """Return the monotonic time from which the next wait counts: now, or long ago within `without_waiting`."""
     since = _since.get()
     return time.monotonic() if since is None else since
 
 
 @contextmanager
-def already_waited(seconds: float) -> Iterator[None]:
-    """Let waits within the block count as if they had begun *seconds* ago."""
-    token = _since.set(time.monotonic() - seconds)
+def without_waiting() -> Iterator[None]:
+    """Let the block use only renderers that are free at once, and raise `Busy` if none is."""
+    token = _since.set(time.monotonic() - _LONG_AGO)
     try:
         yield
     finally:

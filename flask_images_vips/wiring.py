@@ -12,7 +12,7 @@ from functools import partial
 from flask import Flask
 
 from .abilities import Abilities
-from .background_work import Recompressor, threads_run
+from .background_work import Later, Recompressor, threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.folder import default_folder
@@ -78,7 +78,12 @@ def build(app: Flask, url: str, name: str) -> Parts:
         Producer(facts, renderers, config),
         _shared(config, cache, copies, settings),
     )
-    parts = Parts(pipeline, _front_door(config, app, folder, settings), _recompressor(config, app, pipeline))
+    parts = Parts(
+        pipeline,
+        _front_door(config, app, folder, settings),
+        _recompressor(config, app, pipeline),
+        Later() if threads_run() else None,
+    )
     if parts.front_door is not None:
         for sources in (pipeline.sources.local, remote):
             if sources is not None:

@@ -22,6 +22,7 @@ from flask_images_vips.cache.stored import MAX_BYTES
 from flask_images_vips.errors import CrashedDecoder, LimitExceeded, UnreadableSource
 from flask_images_vips.geometry import Size
 from flask_images_vips.options.options import Options
+from flask_images_vips.pipeline import Pipeline
 from flask_images_vips.pool.outcome import Budget
 from flask_images_vips.rendering.placeholders import KINDS
 from flask_images_vips.state import images_of
@@ -105,6 +106,8 @@ def test_a_warm_page_costs_one_stat_a_picture_and_opens_nothing(app: Flask, name
 
 
 def test_every_helper_looks_at_its_source_once(app: Flask, names: list[str]) -> None:
+    with app.app_context():  # makes the placeholders at once
+        render_template_string(GALLERY, names=[f"photos/{name}" for name in names[:5]])
     rendered(app, names[:5], GALLERY)
     with Costs() as costs:
         rendered(app, names[:5], GALLERY)
@@ -130,17 +133,18 @@ def no_reading(source: Any) -> Any:
     raise AssertionError(f"the header of {source.ref} is read once more")
 
 
-def test_a_placeholder_is_drawn_once_for_all_processes(make_app: Any, draw: Any) -> None:
+def test_a_placeholder_is_drawn_once_for_all_processes(make_app: Any, draw: Any, monkeypatch: Any) -> None:
     draw("a.png")
     found = []
     for _ in range(2):
         app = make_app()
+        with app.app_context():
+            found.append([resized_img_placeholder("a.png", kind) for kind in ("color", "lqip", "blurhash")])
         with app.test_request_context():
             found.append([resized_img_placeholder("a.png", kind) for kind in ("color", "lqip", "blurhash")])
-        drawn = pipeline(app)._draw_placeholder
-        pipeline(app)._draw_placeholder = no_reading
-    assert found[0] == found[1]
-    assert drawn is not None
+        monkeypatch.setattr(Pipeline, "_draw", no_reading)
+    assert None not in found[0]
+    assert found == [found[0]] * 4
 
 
 def test_threads_that_ask_at_once_read_one_header(app: Flask, draw: Any) -> None:
@@ -156,13 +160,13 @@ def test_threads_that_ask_at_once_read_one_header(app: Flask, draw: Any) -> None
     assert len(read) == 1
 
 
-def test_a_placeholder_is_drawn_under_no_lock_but_that_of_its_rendition(
+def test_a_placeholder_is_drawn_under_no_lock_but_its_own(
     app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     draw("a.png")
     monkeypatch.setattr("flask_images_vips.cache.once._lock_name", lambda key: "0" * 16)  # all share one
     begin = time.monotonic()
-    with app.test_request_context():
+    with app.app_context():
         assert all(resized_img_placeholder("a.png", kind) for kind in KINDS)
     assert time.monotonic() - begin < pipeline(app).config.lock_timeout
     assert not caplog.records
@@ -174,12 +178,13 @@ def test_a_picture_that_breaks_off_is_decoded_for_its_placeholder_once_in_a_proc
     path = draw("a.jpg", (640, 480))
     path.write_bytes(path.read_bytes()[:2000])
     drawn = []
-    own = pipeline(app)._draw_placeholder
-    pipeline(app)._draw_placeholder = lambda source, kind: drawn.append(kind) or own(source, kind)
-    with app.test_request_context():
-        for _ in range(3):
+    own = pipeline(app)._draw
+    pipeline(app)._draw = lambda kind, *rest: drawn.append(kind) or own(kind, *rest)
+    for context in (app.app_context, app.app_context, app.test_request_context):
+        with context():
             assert 'height="24"' in resized_img_tag("a.jpg", width=32, placeholder="color")
     assert drawn == ["color"]
+    assert caplog.text.count("no placeholder for image 'a.jpg'") == 3
 
 
 def test_a_changed_source_is_read_anew(app: Flask, draw: Any) -> None:
@@ -242,7 +247,8 @@ def lay(content: bytes | None, path: Path) -> None:
 
 
 PAGE = """<p>{% for kind in ('color', 'lqip', 'blurhash', 'thumbhash') %}
-{{ resized_img_tag('a.png', width=300, layout='constrained', placeholder=kind, nonce='n') }}{% endfor %}"""
+{{ resized_img_tag('a.png', width=300, layout='constrained', placeholder=kind, nonce='n') }}{% endfor %}
+{{ resized_img_size('a.png', width=300, trim=5) }}"""
 DAMAGES = [
     *(b"", b"\0\0", b"\xff\xfe", "#é00000".encode(), b"#00000</style><script>", b"a" * 24 + b"\n", b"[" * 100_000),
     *(b"{", b"[]", b"5", b'{"size": 5}', b'{"size": [1, 2], "colour": 3}', b'{"size": ["a", "b"], "format": "png"}'),
@@ -256,13 +262,15 @@ def test_damaged_files_cost_no_page_and_are_made_again(make_app: Any, draw: Any,
     app = make_app(IMAGES_VERSION="hash")
 
     def page(app: Flask) -> str:
-        with app.test_request_context():
+        with app.app_context():  # makes everything at once
             return render_template_string(PAGE)
 
+    for width in (90, 91):  # makes copies, from which the placeholders are made each time
+        assert app.test_client().get(url_of(app, "a.png", width=width)).status_code == 200
     first = page(app)
     assert app.test_client().get(url_of(app, "a.png", width=300)).status_code == 200
     facts, sets = (list((tmp_path / "cache").rglob(pattern)) for pattern in ("*-*.txt", "*-set"))
-    assert {path.name.partition("-")[0] for path in facts} == {"abilities", "header", "content", *KINDS}
+    assert {path.name.partition("-")[0] for path in facts} == {"abilities", "header", "content", "trim", *KINDS}
     assert sets
     written = {path: path.read_bytes() for path in facts if not path.name.startswith("abilities")}
     caplog.clear()
@@ -282,7 +290,7 @@ def test_a_cache_that_cannot_be_written_costs_no_page(make_app: Any, draw: Any, 
     (tmp_path / "file").write_text("")
     app = make_app(IMAGES_CACHE=str(tmp_path / "file"))
     assert header(app, "a.png").size == (64, 48)
-    with app.test_request_context():
+    with app.app_context():
         assert resized_img_placeholder("a.png", "color") is not None
 
 

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import InvalidOption, LimitExceeded
-from ..formats import Format
+from ..formats import Format, Raw, by_name
 from ..geometry import Box, Geometry, Size, Turn
 from ..options.options import Options
 from ..rendition import Rendition
+
+TINY_WEBP = Options(quality=Raw(40)), by_name("webp")
+"""The options and the format of `Tiny.webp`."""
+_MOST_SCALED = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,37 @@ class Paletted(NamedTuple):
         return geometry.upright.pixels < self.size.pixels
 
 
+@dataclass(slots=True)
+class Tiny:
+    """The whole source in a few pixels, from which placeholders are drawn.
+
+    It costs little during a render, which scales the source anyway: then the step ``keep_tiny`` fills in *rgba*, the
+    upright pixels in sRGB with *size*, and *webp*, the encoded picture of half that size, if they are wanted. Both stay
+    empty if the render does not show the whole source, or is smaller. *webp* also stays empty if the engine cannot
+    write WebP.
+    """
+
+    size: Size
+    wants_rgba: bool = True
+    wants_webp: bool = True
+    rgba: bytes = b""
+    webp: bytes = b""
+
+    @property
+    def half(self) -> Size:
+        """The size of *webp*."""
+        return Size(max(1, self.size.width // 2), max(1, self.size.height // 2))
+
+    def fits(self, spec: Spec, scaled: Size) -> bool:
+        """Return whether it is still empty, and can be made from the picture of *spec*, whose scaled size is *scaled*.
+
+        Pictures of more than `_MOST_SCALED` pixels are not used: they need not be held in memory otherwise.
+        """
+        whole = spec.geometry.cut is None and spec.options.transform is None
+        large = scaled.width >= self.size.width and scaled.height >= self.size.height
+        return not (self.rgba or self.webp) and whole and large and scaled.pixels <= _MOST_SCALED
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """The parameters of a render, which are passed to every step of an engine.
@@ -54,7 +89,7 @@ class Spec:
     *mark* is the watermark, as an image object of the engine's library, at the size at which it is drawn. *paletted* is
     set if the source is a PNG with a palette. Only the Pillow engine sets *upright* and *profile*, because Pillow drops
     this information from its pictures on the way: *upright* is the turn that makes the stored picture upright, and
-    *profile* is the ICC profile that the rendition keeps.
+    *profile* is the ICC profile that the rendition keeps. *tiny* is set if placeholders are wanted.
     """
 
     options: Options
@@ -64,6 +99,7 @@ class Spec:
     upright: Turn = Turn()
     profile: bytes | None = None
     paletted: Paletted | None = None
+    tiny: Tiny | None = None
 
 
 class Engine(Protocol):
@@ -103,12 +139,14 @@ class Engine(Protocol):
         """
         ...
 
-    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
+    def render(
+        self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1, tiny: Tiny | None = None
+    ) -> bytes:
         """Return the encoded rendition, whose size is exactly ``geometry.final``.
 
         Metadata is dropped unless the options keep it. The rendition has the first *frames* frames of the source, with
         their durations and the loop count. If *frames* is 1, it is a still picture. Encoders may merge frames that look
-        the same.
+        the same. *tiny* is filled in on the way, if that is possible: see `Tiny`.
 
         Raises:
             UnsupportedSource, UnreadableSource: As in `header`. Some broken files pass `header` and fail only here.
@@ -122,14 +160,23 @@ class Engine(Protocol):
 class DecodesOnce(Engine, Protocol):
     """An engine that can make several renditions from one decode of their source."""
 
-    def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
+    def render_set(
+        self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]], tiny: Tiny | None = None
+    ) -> list[bytes]:
         """Render all *members* from one decode, and return their files in the same order.
 
         The members are still pictures of the same source that differ only in size. The largest must be the first.
         """
         ...
 
-    def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
+    def reduced(
+        self,
+        descriptor: int,
+        rendition: Rendition,
+        sizes: Sequence[Size],
+        format: str,
+        tiny: Tiny | None = None,
+    ) -> list[bytes]:
         """Return reduced copies of the source of *rendition*: encoded files of the given *sizes*, largest first.
 
         The copies are upright, in 8-bit sRGB or grey, and keep their alpha. *format* is ``tiff`` or ``jpeg``; a source
@@ -140,7 +187,7 @@ class DecodesOnce(Engine, Protocol):
         """
         ...
 
-    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
+    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry, tiny: Tiny | None = None) -> bytes:
         """Render like `render`, but from a copy that `reduced` has made."""
         ...
 

@@ -49,7 +49,11 @@ def resized_img_src(filename: Name, **keywords: Any) -> str:
 @as_in_flask_images(method="calculate_size")
 @helper
 def resized_img_size(filename: Name, **keywords: Any) -> ImageSize | None:
-    """Return the size at which *filename* is rendered, or None if it is unknown."""
+    """Return the size at which *filename* is rendered, or None if it is unknown.
+
+    With ``trim``, it is known from the second visit on, because a page does not wait for the pixels of a source.
+    Outside of a request, it is found at once.
+    """
     options = Keywords.sort(keywords).options
     report(query_of(options))
     return Picture(filename, options).size
@@ -73,8 +77,9 @@ def resized_img_tag(filename: Name, **keywords: Any) -> str:
 
     ``hidpi=2`` requests twice the width and height, if the source is large enough or ``enlarge`` is true. Keywords that
     begin with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. The ``width`` and
-    ``height`` attributes are not multiplied. They are omitted if the size is unknown; for a remote image that has not
-    been fetched yet, they are taken from the options, except with ``mode='fit'``.
+    ``height`` attributes are not multiplied. They are omitted if the size is unknown, as it is at the first visit with
+    ``trim``. For a remote image that has not been fetched yet, they are taken from the options, except with
+    ``mode='fit'``.
 
     With ``layout``, ``priority``, ``placeholder``, ``widths`` or ``densities``, the tag offers several renditions:
 
@@ -86,7 +91,7 @@ def resized_img_tag(filename: Name, **keywords: Any) -> str:
     - ``widths``: the widths to offer, in pixels, instead of the default for the layout.
     - ``densities``: the pixel densities to offer, such as ``[1, 2]``.
     - ``placeholder``: ``color`` or ``lqip`` is shown until the picture has been loaded; ``blurhash`` or ``thumbhash``
-      becomes a ``data-`` attribute.
+      becomes a ``data-`` attribute. The page of the first visit may lack it, see `resized_img_placeholder`.
     - ``nonce``: the nonce of the page's ``style-src``. The style then goes into a ``<style>`` element.
     """
     image = _image(filename, keywords)
@@ -173,7 +178,10 @@ def resized_img_hint(filename: Name, **keywords: Any) -> None:
 
 @helper
 def resized_img_placeholder(filename: Name, kind: str = "lqip") -> str | None:
-    """Return a placeholder to show until *filename* has been loaded, or None if it cannot be made.
+    """Return a placeholder to show until *filename* has been loaded, or None if it is not known yet or cannot be made.
+
+    A page does not wait for it. It is made when the picture is rendered, or a moment later in the background, so the
+    next visit has it. Outside of a request, it is made at once.
 
     ``lqip`` is a tiny picture as a data URL, and ``color`` is the mean colour as ``#rrggbb``. ``blurhash``, and
     ``thumbhash`` in Base64, are strings that a script in the page turns into a picture. Placeholders are cached per

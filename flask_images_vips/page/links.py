@@ -21,7 +21,7 @@ from ..sources.finder import current_version
 from ..sources.source import Source
 from ..state import AppImages, current_images
 from .calls import URL_KEYWORDS, defined, given, warn
-from .patience import one_wait
+from .pixels import measured
 from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, replaced_in, report, report_format
 
 logger = logging.getLogger("flask_images_vips")
@@ -164,8 +164,9 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
         return dict(keywords)
     image = trimmed = None
     if source is not None:
-        with suppress(ImagesError), one_wait():
-            image, trimmed = pipeline.facts.header(source).size, pipeline.facts.trimmed(source, options)
+        with suppress(ImagesError):
+            found = measured(source, options)
+            image, trimmed = (found[0].size, found[1]) if found is not None else (None, None)
     try:
         return pipeline.widths.fitted(
             keywords, options, image, trimmed, default_quality=not query_of(keywords).get(QUALITY)

@@ -24,7 +24,7 @@ from .arguments import LayoutRequest
 from .calls import advise, warn
 from .compat import overriding
 from .links import find, ref_of, url_builder, with_allowed_width
-from .patience import one_wait
+from .pixels import measured, placeholder
 from .queries import QUALITY, options_of, parsed, query_of, refusal_of
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
@@ -74,7 +74,8 @@ class Picture:
     def known(self) -> Known | None:
         """The header, options and size of the picture, or None if they are unknown.
 
-        A failure is logged, unless it was logged before or the source is a remote image that has not been fetched yet.
+        A failure is logged, unless it was logged before. That a remote image has not been fetched yet, or that the box
+        of a trim is not known yet, is no failure.
         """
         try:
             options = parsed(self.query)
@@ -82,8 +83,10 @@ class Picture:
                 return None
             pipeline = current_images().pipeline
             source = self.source or pipeline.sources.here(self.ref)  # raises the reason why there is none
-            with one_wait():
-                header, trimmed = pipeline.facts.header(source), pipeline.facts.trimmed(source, options)
+            found = measured(source, options)
+            if found is None:
+                return None
+            header, trimmed = found
             size = ImageSize.planned(header.size, options, trimmed)
             size.describe(source.path, self.keywords)
             return Known(header, options, size)
@@ -136,15 +139,14 @@ class Picture:
         return Picture(self.ref, dense, same=self)
 
     def placeholder(self, kind: str) -> str | None:
-        """Return a placeholder of the picture, or None if it cannot be made.
+        """Return a placeholder of the picture, or None if it is not known yet or cannot be made.
 
         Rendering errors are logged; a missing source is not.
         """
         if self.source is None:
             return None
         try:
-            with one_wait():
-                return current_images().pipeline.placeholder(self.source, kind)
+            return placeholder(self.source, kind)
         except ImagesError as error:
             warn("no placeholder for image %s: %s", shown(self.ref), reason_of(error, self.ref))
             return None
@@ -209,7 +211,7 @@ class ResponsivePicture(Picture):
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
-            with suppress(ImagesError), one_wait():  # the page does not depend on it
+            with suppress(ImagesError):  # the page does not depend on it
                 pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
         built = [self.url(**more, width=each.width, height=each.height) for each in found]
         by_density, shown = _by_density(request), self.shown.width
@@ -239,8 +241,9 @@ class ResponsivePicture(Picture):
         for each in found:
             keywords = self.keywords | {"width": each.width, "height": each.height}
             keywords = with_allowed_width(self.ref, self.source, keywords)
-            size = _final_size(self.source, header, options_of(keywords))
-            if size == each.size:
+            options = options_of(keywords)
+            trimmed = None if self.source is None else current_images().pipeline.facts.pixels.trim(self.source, options)
+            if lay_out(header.size, options, trimmed=trimmed).final == each.size:
                 yield each._replace(width=keywords.get("width"), height=keywords.get("height"))
 
 
@@ -264,11 +267,6 @@ class Offer(NamedTuple):
             return {"srcset": self.srcset}
         said = str(sizes or self.sizes)
         return {"srcset": self.srcset, "sizes": f"auto, {said}" if lazy and not said.startswith("auto") else said}
-
-
-def _final_size(source: Source | None, header: Header, options: Options) -> Size:
-    trimmed = None if source is None else current_images().pipeline.facts.trimmed(source, options)
-    return lay_out(header.size, options, trimmed=trimmed).final
 
 
 def _by_density(request: LayoutRequest) -> bool:

@@ -34,6 +34,7 @@ from ..errors import (
 )
 from ..geometry import Box, Size
 from ..rendering.job import Result
+from ..rendering.placeholders import is_valid
 from ..rendering.request import header_from_json
 
 LISTENERS = ("visitors", "background", "leases")
@@ -185,6 +186,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
         fields["header"] = asdict(result.header)
     fields["abilities"] = result.abilities
     fields["complaint"] = result.complaint or None
+    fields["placeholders"] = dict(result.placeholders) or None
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -195,6 +197,9 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
         BrokenWire: If it is something else.
     """
     try:
+        placeholders = dict(fields.get("placeholders", {}))
+        if not all(is_valid(kind, placeholder) for kind, placeholder in placeholders.items()):
+            raise BrokenWire("not a placeholder")
         return Result(
             by=printable(str(fields["by"])),
             files=files,
@@ -204,6 +209,7 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             box=Box(*map(int, fields["box"])) if "box" in fields else None,
             abilities=dict(fields["abilities"]) if "abilities" in fields else None,
             complaint=printable(str(fields.get("complaint", ""))),
+            placeholders=placeholders,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenWire("not a result") from error

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..config.keys import Config
 from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
-from ..engines.engine import DecodesOnce, Engine, Header
+from ..engines.engine import DecodesOnce, Engine, Header, Tiny
 from ..errors import UnsupportedSource
 from ..formats import PNG
 from ..geometry import Box, Geometry, Size, lay_out, region
@@ -25,7 +26,7 @@ from ..headers.read import check_parts
 from ..rendition import Rendition
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
-from . import oxipng
+from . import oxipng, placeholders
 from .limits import Limits
 from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
@@ -38,6 +39,7 @@ class Result(NamedTuple):
     *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
     `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
+    *placeholders* are those of the request that could be made, by kind.
     """
 
     by: str = ""
@@ -48,6 +50,7 @@ class Result(NamedTuple):
     box: Box | None = None
     abilities: Mapping[str, Any] | None = None
     complaint: str = ""
+    placeholders: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Job:
         self.limits = Limits(config)
         self.engines = engines
         self.deadline = deadline
+        self._tiny: Tiny | None = None
 
     def run(self) -> Result:
         """Run the job.
@@ -95,7 +99,10 @@ class Job:
             Work.ABILITIES: self._find_abilities,
         }[self.request.work]
         with passing_errors_are_busy(SOURCE):
-            return work()
+            result = work()
+            if self._tiny is None:
+                return result
+            return result._replace(placeholders=placeholders.draw(self.request.placeholders, self._tiny))
 
     def _render(self) -> Result:
         (rendition,) = self._renditions()
@@ -115,9 +122,10 @@ class Job:
             mark = self.engines.first(lambda each: each.header(self.mark or 0, WATERMARK))
         geometry = self.limits.plan(rendition, header, trimmed=trimmed, mark=mark)
         frames = self.limits.frames(header, rendition.options, rendition.format, geometry)
+        tiny = self._wanted_tiny(header) if frames == 1 else None
 
         def render(each: Rendition) -> bytes:
-            return engine.render(self.descriptor, each, geometry, frames)
+            return engine.render(self.descriptor, each, geometry, frames, tiny)
 
         result = self._within(rendition, header, geometry, render)
         return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
@@ -148,25 +156,28 @@ class Job:
             (self.limits.plan(member, header, trimmed=None, mark=None), number) for number, member in enumerate(members)
         ]
         planned.sort(key=lambda each: (-each[0].upright.pixels, each[1]))
-        made = engine.render_set(self.descriptor, [(members[number], geometry) for geometry, number in planned])
+        ordered = [(members[number], geometry) for geometry, number in planned]
+        made = engine.render_set(self.descriptor, ordered, self._wanted_tiny(header))
         files = dict(zip([number for _, number in planned], made, strict=True))
         return Result(engine.name, [files[number] for number in range(len(members))])
 
     def _reduce(self) -> Result:
         (rendition,) = self._renditions()
         engine = self._decodes_once(rendition)
-        self.limits.check_source(self._header_by(engine))
-        files = engine.reduced(self.descriptor, rendition, self.request.sizes, self.request.copy_format)
+        header = self._header_by(engine)
+        self.limits.check_source(header)
+        sizes, format, tiny = self.request.sizes, self.request.copy_format, self._wanted_tiny(header)
+        files = engine.reduced(self.descriptor, rendition, sizes, format, tiny)
         return Result(engine.name, files)
 
     def _render_copy(self) -> Result:
         (rendition,) = self._renditions()
         engine, header = self._decodes_once(rendition), self.request.header
         assert header is not None
-        geometry = lay_out(header.size, rendition.options)
+        geometry, tiny = lay_out(header.size, rendition.options), self._wanted_tiny(header)
 
         def render(each: Rendition) -> bytes:
-            return engine.render_copy(self.descriptor, each, geometry)
+            return engine.render_copy(self.descriptor, each, geometry, tiny)
 
         return self._within(rendition, header, geometry, render)._replace(by=f"{engine.name} from a copy")
 
@@ -191,6 +202,12 @@ class Job:
     def _header_by(self, engine: Engine) -> Header:
         check_parts(self.descriptor, SOURCE)
         return engine.header(self.descriptor, SOURCE)
+
+    def _wanted_tiny(self, header: Header) -> Tiny | None:
+        """Return the tiny picture that the engine should fill in, or None if no placeholders are wanted."""
+        wanted = self.request.placeholders
+        self._tiny = placeholders.empty(header.size, wanted) if wanted else None
+        return self._tiny
 
     def _decodes_once(self, rendition: Rendition) -> DecodesOnce:
         engine = self.engines.decoding_once(rendition.options, rendition.format)

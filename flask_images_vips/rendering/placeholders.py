@@ -1,6 +1,6 @@
 """Make placeholders, which a page shows until the picture is loaded: a colour, a tiny picture, BlurHash or ThumbHash.
 
-All are made from a rendition of at most 32 × 32 pixels. This module does no I/O.
+All are made from a picture of at most 32 × 32 pixels, see `Tiny`. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -10,36 +10,39 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
+from ..engines.engine import Tiny
 from ..errors import InvalidOption
-from ..formats import Format, Raw, by_name
-from ..geometry import Size
+from ..geometry import Size, plan
 from ..options.options import Options
 from ..options.values import Mode
 
-Render = Callable[[Options, Format], bytes]
-Decode = Callable[[bytes], tuple[Size, bytes]]
-
-_SIDE = 32  # the longer side of the picture that colours and hashes are made from, in pixels: they hold no finer detail
-_LQIP_SIDE, _LQIP_QUALITY = 16, 40
+SMALLEST = Options(width=32, height=32, mode=Mode.FIT, animated=False)
+"""The options of the smallest rendition that placeholders can be made from. They hold no finer detail."""
 _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 _LINEAR = [v / 255 / 12.92 if v <= 0.04045 * 255 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in range(256)]
 _NOISE = 1e-9  # smaller coefficients are rounding errors of a flat picture; scaling them up would show patterns
 
 
-def draw(kind: str, render: Render, decode: Decode) -> str:
-    """Return the placeholder *kind* of a picture.
+def empty(source: Size, kinds: Sequence[str]) -> Tiny:
+    """Return the tiny picture of a source of this size, to be filled in by an engine for placeholders of *kinds*."""
+    return Tiny(plan(source, SMALLEST).final, wants_rgba={*kinds} != {"lqip"}, wants_webp="lqip" in kinds)
 
-    *render* renders the picture with the given options and format. *decode* returns the size and the RGBA pixels of a
-    PNG.
+
+def draw(kinds: Sequence[str], tiny: Tiny) -> dict[str, str]:
+    """Return the placeholders of *kinds*, as far as they can be made from *tiny*.
 
     Raises:
         InvalidOption: If there is no such kind.
     """
-    if kind not in _FORMS:
-        raise InvalidOption("placeholder", kind, expected="one of " + ", ".join(KINDS))
-    if kind == "lqip":
-        return lqip(render)
-    return _OF_PIXELS[kind](*decode(render(Options(width=_SIDE, height=_SIDE, mode=Mode.FIT), by_name("png"))))
+    drawn = {}
+    for kind in kinds:
+        if kind not in _FORMS:
+            raise InvalidOption("placeholder", kind, expected="one of " + ", ".join(KINDS))
+        if kind == "lqip" and tiny.webp:
+            drawn[kind] = lqip(tiny.webp)
+        elif kind != "lqip" and tiny.rgba:
+            drawn[kind] = _OF_PIXELS[kind](tiny.size, tiny.rgba)
+    return drawn
 
 
 def is_valid(kind: str, placeholder: str) -> bool:
@@ -47,10 +50,9 @@ def is_valid(kind: str, placeholder: str) -> bool:
     return kind in _FORMS and _FORMS[kind].fullmatch(placeholder) is not None
 
 
-def lqip(render: Render) -> str:
-    """Return a data URL of a tiny WebP, a "low-quality image placeholder"."""
-    tiny = Options(width=_LQIP_SIDE, height=_LQIP_SIDE, mode=Mode.FIT, quality=Raw(_LQIP_QUALITY), animated=False)
-    return "data:image/webp;base64," + b64encode(render(tiny, by_name("webp"))).decode("ascii")
+def lqip(webp: bytes) -> str:
+    """Return the data URL of a tiny WebP, a "low-quality image placeholder"."""
+    return "data:image/webp;base64," + b64encode(webp).decode("ascii")
 
 
 def colour(size: Size, rgba: bytes) -> str:
@@ -134,7 +136,7 @@ def thumbhash(size: Size, rgba: bytes) -> str:
 _OF_PIXELS: dict[str, Callable[[Size, bytes], str]] = {"color": colour, "blurhash": blurhash, "thumbhash": thumbhash}
 _FORMS = {
     "color": re.compile(r"#[0-9a-f]{6}"),
-    "lqip": re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]+={0,2}"),
+    "lqip": re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]{1,4000}={0,2}"),
     "blurhash": re.compile(rf"[{re.escape(_BASE83)}]{{28}}"),
     "thumbhash": re.compile(r"[A-Za-z0-9+/]{4,60}={0,2}"),
 }

@@ -54,7 +54,7 @@ class Request:
 
     *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
-    ``jpeg``.
+    ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible.
     """
 
     work: Work
@@ -69,6 +69,7 @@ class Request:
     threshold: int = 0
     sizes: Sequence[Size] = ()
     copy_format: str = ""
+    placeholders: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}

@@ -6,12 +6,11 @@ import base64
 import html
 import io
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import all_renderers_taken, gradient
+from conftest import gradient
 from flask import Flask, render_template_string
 from PIL import Image
 
@@ -23,7 +22,6 @@ from flask_images_vips import (
     resized_img_tag,
 )
 from flask_images_vips.page.picture import Offer, Picture, ResponsivePicture
-from flask_images_vips.state import images_of
 from page.markup import offered
 
 
@@ -90,7 +88,7 @@ def test_an_animation_is_offered_in_sizes_that_are_served_and_stands_still_in_it
     frames = [gradient((400, 300)).rotate(angle) for angle in range(0, 200, 10)]
     frames[0].save(static / "a.gif", save_all=True, append_images=frames[1:])
     app = make_app(IMAGES_MAX_OUTPUT_PIXELS=1_000_000)
-    with app.test_request_context():
+    with app.app_context():
         page = html.unescape(render_template_string("{{ resized_img_tag('a.gif', width=200, layout='constrained') }}"))
         still = base64.b64decode(resized_img_placeholder("a.gif").partition("base64,")[2])
     urls = set(re.findall(r"/imgsizer/[^ \",]+", page))
@@ -101,32 +99,6 @@ def test_an_animation_is_offered_in_sizes_that_are_served_and_stands_still_in_it
 def test_a_missing_picture_is_logged_once_also_where_more_pixels_are_wanted(page: Flask, caplog: Any) -> None:
     assert resized_img_attrs("gone.jpg", width=50, hidpi=2)["data-hidpi-scale"] is False
     assert len(caplog.records) == 1
-
-
-def test_a_page_waits_once_for_all_its_placeholders(make_app: Any, draw: Any, monkeypatch: Any) -> None:
-    names = [f"{number}.png" for number in range(4)]
-    for name in names:
-        draw(name)
-    app = make_app(IMAGES_LOCK_TIMEOUT=0.2)
-    left: list[float] = []
-    with app.app_context():
-        renderers = images_of(app).pipeline.producer.renderers
-    run = renderers.run
-
-    def noted(*of: Any, since: float, **more: Any) -> Any:
-        left.append(since + 0.2 - time.monotonic())
-        return run(*of, since=since, **more)
-
-    monkeypatch.setattr(renderers, "run", noted)
-    for _ in range(2):
-        left.clear()
-        with all_renderers_taken(app), app.test_request_context():
-            tags = [resized_img_tag(name, width=20, placeholder="color") for name in names]
-        assert len(left) == len(names)
-        assert max(left[1:]) <= 0  # only the first one was made to wait
-        assert not any("background" in tag for tag in tags)
-    with app.test_request_context():
-        assert all("background" in resized_img_tag(name, width=20, placeholder="color") for name in names)
 
 
 @pytest.mark.usefixtures("page")

@@ -91,7 +91,7 @@ def test_a_tag_with_priority_is_eager_and_never_sized_by_itself() -> None:
     assert resized_img_attrs("wide.jpg", width=700, layout="full", sizes="9vw")["sizes"] == "auto, 9vw"
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("with_placeholders")
 def test_placeholders_on_tags() -> None:
     colour = resized_img_placeholder("wide.jpg", "color")
     assert resized_img_attrs("wide.jpg", width=200, placeholder="color")["style"].endswith(f";background:{colour}")
@@ -109,13 +109,13 @@ def test_placeholders_on_tags() -> None:
         assert "background" not in found["style"]
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("with_placeholders")
 def test_nothing_shines_through_a_transparent_picture() -> None:
     assert "background" not in resized_img_attrs("clear.png", width=32, placeholder="lqip")["style"]
     assert "background" in resized_img_attrs("clear.png", width=32, placeholder="lqip", format="jpeg")["style"]
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("with_placeholders")
 def test_with_a_nonce_styles_are_elements_and_without_style_there_are_none() -> None:
     tag = resized_img_tag("wide.jpg", width=200, placeholder="color", nonce='a"b', class_="mine", alt="")
     style, _, image = tag.partition("</style>")
@@ -139,7 +139,7 @@ def find(app: Flask, name: str) -> Any:
     return app.extensions["images"].pipeline.sources.local.find(name)
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("with_placeholders")
 @pytest.mark.parametrize("layout", [None, "constrained", "fixed", "full"])
 @pytest.mark.parametrize("name", ["wide.jpg", "small.png", "gone.jpg", "http://example.com/a.jpg"])
 @pytest.mark.parametrize("priority", [True, False])
@@ -161,11 +161,12 @@ def test_attributes_are_sorted_and_none_and_false_leave_them_out() -> None:
     assert element("img", {"alt": Markup("&amp;")}) == '<img alt="&amp;"/>'
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("with_placeholders")
 def test_no_colour_stands_behind_a_picture_that_does_not_look_like_it() -> None:
     for changed in ({"rotate": 90}, {"brightness": 2}, {"region": (0, 0, 0.5, 0.5)}, {"padding": 5}):
         style = resized_img_attrs("wide.jpg", width=200, placeholder="color", **changed)["style"]
         assert "background" not in style, changed
+    assert "background" in resized_img_attrs("wide.jpg", width=200, placeholder="color")["style"]
 
 
 @pytest.mark.parametrize(

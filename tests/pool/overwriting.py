@@ -110,8 +110,9 @@ def name_in_pages(folder: str, mode: str, name: str, mark: str, seconds: str) ->
 
 
 def _urls(app: Flask, name: str, mark: str, number: int) -> list[str]:
-    with app.test_request_context():
+    with app.app_context():  # decodes at once
         resized_img_placeholder(name, "color")
+    with app.test_request_context():
         size = resized_img_size(name, width=100)
         assert size is None or size.width == 100
         srcset = resized_img_srcset(name, widths=[200 + number, 300 + number, 400 + number])

@@ -111,11 +111,22 @@ def test_descriptors_of_a_broken_message_are_closed(
         Result("vips", [b"data"], Size(3, 4), exceeds=5),
         Result("pillow", box=Box(1, 2, 3, 4)),
         Result(header=Header(Size(5, 6), "jpeg", 2, True, True)),
+        Result("vips", [b"data"], Size(3, 4), placeholders={"color": "#102030"}),
         Result(abilities={"loaded": 1.5, "libraries": {"vips": {"name": "libvips", "outputs": ["avif"]}}}),
     ],
 )
 def test_a_result_arrives_as_it_was(result: Result) -> None:
     assert wire.result_from_json(wire.result_to_json(result), result.files) == result
+
+
+@pytest.mark.parametrize(
+    "placeholders",
+    [{"color": "red;}</style>"}, {"color": 5}, {"lqip": "data:image/webp;base64,"}, {"blur": "#102030"}, ["color"], 5],
+    ids=str,
+)
+def test_what_is_no_placeholder_is_refused(placeholders: object) -> None:
+    with pytest.raises(wire.BrokenWire):
+        wire.result_from_json({"by": "vips", "placeholders": placeholders}, [])
 
 
 @pytest.mark.parametrize(

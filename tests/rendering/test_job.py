@@ -11,11 +11,13 @@ from PIL import Image
 
 from flask_images_vips.config.keys import Config
 from flask_images_vips.engines.choice import Engines
+from flask_images_vips.engines.engine import Header
 from flask_images_vips.errors import InvalidOption, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Box, Size
 from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendering.job import Job, Result
+from flask_images_vips.rendering.placeholders import KINDS, is_valid
 from flask_images_vips.rendering.quality import Deadline
 from flask_images_vips.rendering.request import Request, Work, settings_of
 
@@ -74,6 +76,31 @@ def test_copies_of_an_open_file(draw: Any) -> None:
     assert len(run(Work.REDUCE, path, config={"engine": "vips"}, **more).files) == 2
     with pytest.raises(UnreadableSource):
         run(Work.REDUCE, path, config={}, **more)
+
+
+def test_placeholders_are_made_on_the_way(draw: Any, tmp_path: Path) -> None:
+    path, small = draw("a.jpg", (640, 480)), (Size(320, 240),)
+    more: dict[str, Any] = {"format": "jpeg", "placeholders": KINDS, "config": {"engine": "vips"}}
+    each, two = (Options(width=100),), (Options(width=100), Options(width=50))
+    made = [run(Work.RENDER, path, options=each, **more), run(Work.SET, path, options=two, **more)]
+    made += [run(Work.REDUCE, path, options=each, sizes=small, copy_format="tiff", **more)]
+    (tmp_path / "a.tif").write_bytes(made[-1].files[0])
+    made += [run(Work.COPY, tmp_path / "a.tif", options=each, header=Header(Size(640, 480), "jpeg"), **more)]
+    for result in made:
+        assert tuple(result.placeholders) == KINDS
+        assert all(is_valid(kind, text) for kind, text in result.placeholders.items())
+    assert run(Work.RENDER, path, options=(Options(width=9),), **more).placeholders == {}
+    assert run(Work.RENDER, path, options=each, **{**more, "placeholders": ()}).placeholders == {}
+
+
+@pytest.mark.parametrize("engine", ["vips", "pillow"])
+def test_an_animation_that_stays_one_makes_none(engine: str, static: Path) -> None:
+    frames = [Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(static / "a.gif", save_all=True, append_images=frames[1:])
+    more: dict[str, Any] = {"placeholders": ["color"], "config": {"engine": engine}}
+    for format, found in (("gif", {}), ("png", {"color": "#ff0000"})):
+        result = run(Work.RENDER, static / "a.gif", options=(Options(width=40),), format=format, **more)
+        assert result.placeholders == found
 
 
 def test_a_broken_file_is_an_error_of_the_source_which_has_no_other_name(static: Path) -> None:

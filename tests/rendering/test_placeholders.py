@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flask_images_vips import resized_img_placeholder
+from flask_images_vips.engines.engine import Tiny
 from flask_images_vips.errors import InvalidOption
 from flask_images_vips.geometry import Size
 from flask_images_vips.rendering import placeholders
@@ -146,14 +147,31 @@ def test_the_colour_is_the_mean_of_what_can_be_seen() -> None:
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InvalidOption, match="color, lqip, blurhash, thumbhash"):
-        placeholders.draw("blur", lambda *_: b"", lambda _: (Size(1, 1), b"\0\0\0\0"))
+        placeholders.draw(["color", "blur"], Tiny(Size(1, 1), rgba=bytes(4)))
+
+
+def test_of_a_tiny_picture_that_is_empty_nothing_is_drawn() -> None:
+    assert placeholders.draw(placeholders.KINDS, Tiny(Size(1, 1))) == {}
+    of_pixels = placeholders.draw(placeholders.KINDS, Tiny(Size(1, 1), rgba=bytes(4)))
+    assert of_pixels.keys() == {*placeholders.KINDS} - {"lqip"}
+    (only,) = placeholders.draw(["lqip"], Tiny(Size(1, 1), webp=b"data")).items()
+    assert only == ("lqip", "data:image/webp;base64,ZGF0YQ==")
+
+
+def test_a_placeholder_has_the_form_of_its_kind_and_is_short() -> None:
+    assert placeholders.is_valid("color", "#0a1b2c")
+    assert not any(placeholders.is_valid("color", other) for other in ("", "#0a1b2", "#0a1b2c;", "red", "#0A1B2C"))
+    head = "data:image/webp;base64,"
+    assert placeholders.is_valid("lqip", head + "A" * 4000)
+    assert not any(placeholders.is_valid("lqip", other) for other in (head, head + "A" * 4003, head + 'A"', "A"))
+    assert not placeholders.is_valid("blur", "#0a1b2c")
 
 
 @pytest.mark.parametrize("engine", ["vips", "pillow"])
 def test_all_kinds_are_of_the_picture(make_app: Any, static: Path, engine: str) -> None:
     gradient((600, 400)).save(static / "a.png")
     app: Flask = make_app(IMAGES_ENGINE=engine)
-    with app.test_request_context():
+    with app.app_context():
         found = {kind: resized_img_placeholder("a.png", kind) for kind in placeholders.KINDS}
     with Image.open(static / "a.png") as picture:
         reference = picture.resize((32, 21), Image.Resampling.LANCZOS)
@@ -181,7 +199,7 @@ def test_a_picture_that_is_upright_by_its_exif_has_an_upright_placeholder(app: F
     exif = Image.Exif()
     exif[0x0112] = 6
     gradient((60, 40)).save(static / "a.jpg", exif=exif)
-    with app.test_request_context():
+    with app.app_context():
         text = resized_img_placeholder("a.jpg", "thumbhash")
         assert text is not None
     assert thash.thumb_hash_to_approximate_aspect_ratio(list(base64.b64decode(text))) < 1
@@ -189,7 +207,7 @@ def test_a_picture_that_is_upright_by_its_exif_has_an_upright_placeholder(app: F
 
 def test_what_is_no_picture_has_none(app: Flask, static: Path, caplog: Any) -> None:
     (static / "a.jpg").write_text("no picture")
-    with app.test_request_context():
+    with app.app_context():
         assert [resized_img_placeholder("a.jpg", kind) for kind in placeholders.KINDS] == [None] * 4
     assert len(caplog.records) == 4
     assert os.listdir(static) == ["a.jpg"]

@@ -19,7 +19,6 @@ import pytest
 from conftest import opened, signed, url_of
 from engines.test_frame_count import webp_of_chunks
 from flask import Flask
-from fuzz_route import png_chunk
 from headers import containers
 from rendering.test_same_pixels import made_of
 
@@ -30,7 +29,6 @@ from flask_images_vips.errors import ImagesError, LimitExceeded
 from flask_images_vips.headers.read import read_header
 from flask_images_vips.options.options import DECLARED, Options
 from flask_images_vips.rendering import same_pixels
-from flask_images_vips.rendering.tiny_png import rgba
 from flask_images_vips.state import images_of
 
 PACKAGE = str(Path(flask_images_vips.__file__).parent)
@@ -172,11 +170,6 @@ def test_a_large_chunk_is_decompressed_in_parts(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(same_pixels.zlib, "decompressobj", Counted)
     assert made_of(data, tmp_path) is not None
     assert sum(passed) < 3 * len(stream)
-
-
-def test_a_placeholder_of_a_renderer_that_was_taken_over_is_refused_unread() -> None:
-    many = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IDAT", b"") * 100_000
-    assert lines_run(lambda: rgba(many)) < 100
 
 
 # Requests

@@ -19,7 +19,7 @@ from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import formats_of
-from ..engine import Header, Paletted, Spec, overtime
+from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
 from .effects import turned
@@ -85,14 +85,16 @@ class PillowEngine:
         with self._reader.open(descriptor, ref) as (image, upright):
             return trim_box(turned(expanded(next(on_screen(image, descriptor, 1))), upright), region, threshold)
 
-    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
+    def render(
+        self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1, tiny: Tiny | None = None
+    ) -> bytes:
         options, format = rendition.options, rendition.format
         with self._reader.open(descriptor, rendition.source.ref) as (image, upright):
             profile = kept_profile(image, options, format)
             paletted = None
             if _has_palette(image):
                 paletted = Paletted(upright.size(Size(*image.size)), rendition.source.size_bytes)
-            spec = Spec(options, format, geometry, self._mark(rendition, geometry), upright, profile, paletted)
+            spec = Spec(options, format, geometry, self._mark(rendition, geometry), upright, profile, paletted, tiny)
             metadata = metadata_of(image, descriptor, spec)
             timely = partial(_timely, self.timeout, time.monotonic())
             pictures, durations = [], []

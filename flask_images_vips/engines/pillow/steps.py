@@ -17,11 +17,13 @@ from ...options.options import Options
 from ...options.transforms import Transform
 from ...options.values import Mode
 from ..colour import is_srgb, keeps_profile
-from ..engine import Spec
+from ..engine import TINY_WEBP, Spec
+from .abilities import can_write
 from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
 from .gif import with_clear_parts
 from .reader import DECODED_WHOLE
 from .samples import from_16_bits, from_light
+from .writer import encode
 
 Step = Callable[[Image.Image, Spec], Image.Image]
 
@@ -56,6 +58,19 @@ def turn(picture: Image.Image, spec: Spec) -> Image.Image:
     return picture if spec.options.transform else turned(picture, spec.geometry.turn)
 
 
+def keep_tiny(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Fill in the tiny picture, if one is wanted. This step comes right after `scale`, before others change pixels."""
+    tiny = spec.tiny
+    if tiny is not None and tiny.fits(spec, Size(*picture.size)):
+        small = _in_srgb(picture.resize(tiny.size, Image.Resampling.LANCZOS), spec.profile)
+        if tiny.wants_rgba:
+            tiny.rgba = small.convert("RGBA").tobytes()
+        if tiny.wants_webp and can_write("webp"):
+            half = small.resize(tiny.half, Image.Resampling.LANCZOS)
+            tiny.webp = encode([half], Spec(*TINY_WEBP, Geometry(tiny.half, tiny.half)), "balanced", {}, iter)
+    return picture
+
+
 def flatten(picture: Image.Image, spec: Spec) -> Image.Image:
     """Put the picture on the background colour if the format has no alpha."""
     if not has_alpha(picture) or spec.format.alpha:
@@ -88,7 +103,7 @@ FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, 
 `recolour` comes first, before any step adds a background. The steps around the canvas are in the order of a CSS box:
 first the padding, then the border, and last the corners of both.
 """
-STEPS: tuple[Step, ...] = (scale, turn, *FINISH)
+STEPS: tuple[Step, ...] = (scale, keep_tiny, turn, *FINISH)
 
 
 def finish(picture: Image.Image, options: Options, format: Format, geometry: Geometry) -> Image.Image:

@@ -17,7 +17,7 @@ from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import formats_of
-from ..engine import Header, Paletted, Spec, overtime
+from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
 from . import abilities
@@ -96,24 +96,43 @@ class VipsEngine:
         with self._pixels(ref, descriptor) as deadline:
             return trim_box(self._reader, descriptor, ref, region, threshold, deadline)
 
-    def render(self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1) -> bytes:
-        return self._render(self._reader, descriptor, rendition, geometry, frames)
+    def render(
+        self, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int = 1, tiny: Tiny | None = None
+    ) -> bytes:
+        return self._render(self._reader, descriptor, rendition, geometry, frames, tiny)
 
-    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> bytes:
-        return self._render(once.reader_of_copies(self._reader), descriptor, rendition, geometry, 1)
+    def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry, tiny: Tiny | None = None) -> bytes:
+        return self._render(once.reader_of_copies(self._reader), descriptor, rendition, geometry, 1, tiny)
 
-    def render_set(self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]]) -> list[bytes]:
+    def render_set(
+        self, descriptor: int, members: Sequence[tuple[Rendition, Geometry]], tiny: Tiny | None = None
+    ) -> list[bytes]:
         with self._pixels(members[0][0].source.ref, descriptor) as deadline:
-            return once.render_set(self._reader, descriptor, members, self.effort, deadline)
+            return once.render_set(self._reader, descriptor, members, self.effort, deadline, tiny)
 
-    def reduced(self, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str) -> list[bytes]:
+    def reduced(
+        self,
+        descriptor: int,
+        rendition: Rendition,
+        sizes: Sequence[Size],
+        format: str,
+        tiny: Tiny | None = None,
+    ) -> list[bytes]:
         with self._pixels(rendition.source.ref, descriptor) as deadline:
-            return once.reduced(self._reader, descriptor, rendition, sizes, format, deadline)
+            return once.reduced(self._reader, descriptor, rendition, sizes, format, deadline, tiny)
 
-    def _render(self, reader: Reader, descriptor: int, rendition: Rendition, geometry: Geometry, frames: int) -> bytes:
+    def _render(
+        self,
+        reader: Reader,
+        descriptor: int,
+        rendition: Rendition,
+        geometry: Geometry,
+        frames: int,
+        tiny: Tiny | None,
+    ) -> bytes:
         ref = rendition.source.ref
         with self._pixels(ref, descriptor) as deadline:
-            spec = Spec(rendition.options, rendition.format, geometry)
+            spec = Spec(rendition.options, rendition.format, geometry, tiny=tiny)
             if frames > 1 and is_smart(spec):  # crop all frames to the same part
                 spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
             source = deadline.watch(reader.load(descriptor, ref, geometry, frames))

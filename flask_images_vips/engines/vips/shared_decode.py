@@ -13,12 +13,12 @@ from typing import Any
 
 from ...geometry import Geometry, Size
 from ...rendition import Rendition
-from ..engine import Spec
+from ..engine import Spec, Tiny
 from .deadline import Deadline
 from .effects import turn
 from .load import pyvips
 from .reader import Reader, upright_size
-from .steps import FINISH, scale
+from .steps import FINISH, keep_tiny, scale
 from .writer import encode, write
 
 # The encoder settings of copies. Uncompressed copies are read three times as fast as JPEGs, which take a tenth of the
@@ -38,6 +38,7 @@ def render_set(
     members: Sequence[tuple[Rendition, Geometry]],
     effort: str,
     deadline: Deadline,
+    tiny: Tiny | None = None,
 ) -> list[bytes]:
     """Implement `DecodesOnce.render_set`. The smaller members are made from the scaled picture of the largest one.
 
@@ -45,13 +46,13 @@ def render_set(
     memory.
     """
     (rendition, largest), *others = members
-    ref, spec = rendition.source.ref, Spec(rendition.options, rendition.format, largest)
+    ref, spec = rendition.source.ref, Spec(rendition.options, rendition.format, largest, tiny=tiny)
     near = [geometry for _, geometry in others if not _has_spare(largest.upright, geometry.upright)]
     if near:
         whole = _whole(reader, descriptor, ref, spec, deadline)
     else:
         whole = deadline.watch(reader.load(descriptor, ref, largest, 1))
-    scaled = deadline.watch(scale(whole, spec)).copy_memory()
+    scaled = keep_tiny(deadline.watch(scale(whole, spec)).copy_memory(), spec)
     made = [_finished(scaled, spec, effort, deadline)]
     for rendition, geometry in others:
         deadline.watch_only(scaled)
@@ -62,16 +63,23 @@ def render_set(
 
 
 def reduced(
-    reader: Reader, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str, deadline: Deadline
+    reader: Reader,
+    descriptor: int,
+    rendition: Rendition,
+    sizes: Sequence[Size],
+    format: str,
+    deadline: Deadline,
+    tiny: Tiny | None = None,
 ) -> list[bytes]:
     """Implement `DecodesOnce.reduced`."""
     largest = Geometry(sizes[0], sizes[0])
     image = deadline.watch(reader.load(descriptor, rendition.source.ref, largest, 1))
     copies = []
     for size in sizes:
-        image = deadline.watch(scale(image, Spec(rendition.options, rendition.format, Geometry(size, size))))
-        if size != sizes[-1]:
-            image = image.copy_memory()  # the next copy is made from it too
+        is_last = size == sizes[-1]
+        spec = Spec(rendition.options, rendition.format, Geometry(size, size), tiny=tiny if is_last else None)
+        image = deadline.watch(scale(image, spec))
+        image = keep_tiny(image, spec) if is_last else image.copy_memory()  # the next copy is made from it too
         kept = "tiff" if image.hasalpha() else format
         copies.append(write(image, kept, 0, _COPIES[kept]))
     return copies

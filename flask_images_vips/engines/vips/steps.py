@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
-from ...geometry import Size
+from ...geometry import Geometry, Size
 from ...options.values import Mode, Sharpen
 from ..colour import is_srgb, keeps_profile
-from ..engine import Spec
+from ..engine import TINY_WEBP, Spec
 from . import abilities
 from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
 from .load import pyvips
 from .reader import has, upright_size
+from .writer import encode
 
 _SPACES = {"srgb": b"RGB ", "rgb": b"RGB ", "rgb16": b"RGB ", "b-w": b"GRAY", "grey16": b"GRAY"}
 """The colour space that a profile states, by the interpretation of the picture."""
@@ -92,6 +94,22 @@ def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
     return image.unpremultiply().rint().cast("uchar") if alpha else image
 
 
+def keep_tiny(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Fill in the tiny picture, if one is wanted. This step comes right after `scale`, before others change pixels."""
+    tiny = spec.tiny
+    if tiny is None or not tiny.fits(spec, Size(image.width, image.height)):
+        return image
+    image = image.copy_memory()  # it is read more than once
+    whole, half = (Spec(*TINY_WEBP, Geometry(size, size)) for size in (tiny.size, tiny.half))
+    if tiny.wants_rgba:
+        small = scale(image, whole).colourspace("srgb")
+        tiny.rgba = bytes((small if small.hasalpha() else small.bandjoin(255)).write_to_memory())
+    if tiny.wants_webp:
+        with suppress(abilities.Lacking):
+            tiny.webp = encode(scale(image, half), half, "balanced", lambda made: made)
+    return image
+
+
 def flatten(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     """Put the picture on the background colour if the format has no alpha."""
     if not image.hasalpha() or spec.format.alpha:
@@ -157,4 +175,4 @@ FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, 
 `recolour` comes first, before any step adds a background. The steps around the canvas are in the order of a CSS box:
 first the padding, then the border, and last the corners of both.
 """
-STEPS: tuple[Step, ...] = (scale, turn, *FINISH)
+STEPS: tuple[Step, ...] = (scale, keep_tiny, turn, *FINISH)

@@ -32,10 +32,10 @@ def test_both_engines_have_the_same_steps_in_the_same_order() -> None:
     names = [step.__name__ for step in STEPS]
     assert names == [step.__name__ for step in STEPS_OF_PILLOW]
     assert names == [
-        *("scale", "turn", "recolour", "flatten", "place", "blur", "sharpen", "watermark", "pad", "frame"),
-        "round_corners",
+        *("scale", "keep_tiny", "turn", "recolour", "flatten", "place", "blur", "sharpen", "watermark", "pad"),
+        *("frame", "round_corners"),
     ]
-    assert STEPS[2:] == FINISH
+    assert STEPS[3:] == FINISH
 
 
 def test_a_step_that_is_not_asked_for_gives_its_picture_back() -> None:

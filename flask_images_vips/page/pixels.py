@@ -1,0 +1,60 @@
+"""Tell a page what is known of its sources. It never waits for their pixels.
+
+What is not known yet is found later, by the next render of the source or by `Later`, and the page does without. Outside
+of a request, such as in a command or an e-mail, there is no visitor who waits, so it is found at once.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import has_request_context
+
+from ..engines.engine import Header
+from ..geometry import Box
+from ..options.options import Options
+from ..pixel_facts import trim_of
+from ..sources.source import Source
+from ..state import current_images
+from ..waiting import without_waiting
+
+
+def placeholder(source: Source, kind: str) -> str | None:
+    """Return the placeholder *kind* of *source*, or None if it is not known yet.
+
+    Raises:
+        ImagesError: If it cannot be made.
+    """
+    images = current_images()
+    pipeline, facts = images.pipeline, images.pipeline.facts
+    if not has_request_context():
+        return pipeline.placeholder(source, kind)
+    known = facts.pixels.placeholder(source, kind)
+    if known is None:
+        facts.check_decoding(source, kind)
+        facts.pixels.ask(source, kind)
+        images.find_later((source, kind), partial(pipeline.placeholder, source, kind, yields=True))
+    return known
+
+
+def measured(source: Source, options: Options) -> tuple[Header, Box | None] | None:
+    """Return the header of *source*, and the box that remains after the trim of *options*, if they have one.
+
+    Return None if the box is not known yet. Almost all headers are read here, in less than a millisecond. A renderer
+    reads those of other files: unusual ones, and drawings. It must be free at once.
+
+    Raises:
+        ImagesError: If the source is broken, or if its header needs a renderer, and none is free.
+    """
+    images = current_images()
+    facts = images.pipeline.facts
+    if not has_request_context():
+        return facts.header(source), facts.trimmed(source, options)
+    with without_waiting():
+        header = facts.header(source)
+    box = facts.pixels.trim(source, options)
+    if options.trim and box is None:
+        facts.check_decoding(source, *trim_of(options))
+        images.find_later((source, trim_of(options)), partial(facts.trimmed, source, options, yields=True))
+        return None
+    return header, box

@@ -1,0 +1,121 @@
+"""Keep what only the pixels of a source tell: its placeholders, and the boxes that remain after a trim.
+
+A page does not wait for pixels. It asks for a placeholder that is not known yet, and does without. Asking leaves a file
+beside the renditions of the source, so whichever process renders the source next makes the placeholder on the way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from .cache.disk import DiskCache
+from .cache.entry import Key
+from .cache.stored import parsed, text
+from .errors import Busy
+from .expiring import Expiring
+from .geometry import Box
+from .hashing import digest
+from .options.options import Options
+from .rendering.placeholders import KINDS, is_valid
+from .sources.source import Source
+
+T = TypeVar("T")
+
+_REMEMBERED = 16_384
+_ASKED_SECONDS = 60.0  # after this time, the file of a request is looked for again, because it may have been purged
+_NAME_BYTES = 6
+_BOX = re.compile(r"[0-9]{1,7} [0-9]{1,7} [1-9][0-9]{0,6} [1-9][0-9]{0,6}")
+
+
+class PixelFacts:
+    """Placeholders and trim boxes, in memory and in *cache*. *key* returns the cache key of a fact about a source."""
+
+    def __init__(self, cache: DiskCache, key: Callable[[Source, str], Key]) -> None:
+        self._cache = cache
+        self.key = key
+        self._known: dict[Hashable, Any] = {}
+        self._asked: Expiring[bool] = Expiring()
+
+    def placeholder(self, source: Source, kind: str) -> str | None:
+        """Return the placeholder *kind* of *source*, or None if it is not known yet."""
+        return self._find((source, kind), lambda: self.key(source, kind), partial(text, valid=partial(is_valid, kind)))
+
+    def ask(self, source: Source, kind: str) -> None:
+        """Let the next render of *source*, in any process, make its placeholder *kind*. Asking again costs little."""
+        if (source, kind) in self._asked:
+            return
+        self._asked.add((source, kind), True, _ASKED_SECONDS)
+        key = self._request(source, kind)
+        if not self._cache.has(key):
+            self._store(source, key, b"wanted")
+
+    def asked(self, source: Source) -> list[str]:
+        """Return the kinds of placeholders that were asked for and are not known yet."""
+        asked = [
+            kind for kind in KINDS if (source, kind) in self._asked or self._cache.has(self._request(source, kind))
+        ]
+        return [kind for kind in asked if self.placeholder(source, kind) is None]
+
+    def add_placeholders(self, source: Source, placeholders: Mapping[str, str]) -> None:
+        """Keep *placeholders* of *source*, by kind."""
+        for kind, placeholder in placeholders.items():
+            self._remember((source, kind), placeholder)
+            if self._store(source, self.key(source, kind), placeholder.encode()):
+                request = self._cache.get(self._request(source, kind))
+                if request is not None:
+                    with request:
+                        request.discard()
+
+    def trim(self, source: Source, options: Options) -> Box | None:
+        """Return the box of *source* that remains after the trim of *options*, or None if it is not known yet."""
+        if not options.trim:
+            return None
+        return self._find((source, trim_of(options)), lambda: self._trim_key(source, options), _box)
+
+    def add_trim(self, source: Source, options: Options, box: Box) -> None:
+        """Keep *box*, which remains of *source* after the trim of *options*."""
+        self._remember((source, trim_of(options)), box)
+        self._store(source, self._trim_key(source, options), " ".join(map(str, box)).encode())
+
+    def forget(self) -> None:
+        """Forget what was asked for, so that it is asked for again. Call this when files are removed."""
+        self._asked.clear()
+
+    def _find(self, name: Hashable, key: Callable[[], Key], parse: Callable[[bytes], T]) -> T | None:
+        known: T | None = self._known.get(name)
+        if known is None and (entry := self._cache.get(key())) is not None:
+            with entry, suppress(Busy):  # a file that cannot be read is removed, and made again
+                known = parsed(entry, parse)
+            if known is not None:
+                self._remember(name, known)
+        return known
+
+    def _remember(self, name: Hashable, fact: object) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[name] = fact
+
+    def _store(self, source: Source, key: Key, data: bytes) -> bool:
+        """Store *data*, and return whether that was possible."""
+        with suppress(OSError):
+            return self._cache.put_bytes(key, data, source.mtime_ns, in_use=True) is not None
+        return False
+
+    def _request(self, source: Source, kind: str) -> Key:
+        return self.key(source, f"wanted-{kind}")
+
+    def _trim_key(self, source: Source, options: Options) -> Key:
+        return self.key(source, f"trim-{digest(' '.join(map(str, trim_of(options))), _NAME_BYTES)}")
+
+
+def trim_of(options: Options) -> tuple[Hashable, ...]:
+    """Return the options that the box of a trim depends on."""
+    return options.region, options.rotate, options.flip, options.trim
+
+
+def _box(data: bytes) -> Box:
+    return Box(*map(int, text(data, lambda found: _BOX.fullmatch(found) is not None).split()))
