@@ -21,7 +21,7 @@ from ...headers.coding import read_coding
 from ...headers.kinds import SVG, kind_of, refusal
 from ..coded_colour import profile_of
 from ..gif_frames import check_gif
-from . import abilities
+from . import abilities, turbo
 from .gif import with_clear_parts
 from .input import hold, input_of
 from .load import pyvips
@@ -143,9 +143,11 @@ class Reader:
         if cut is not None:
             spare = min(cut.width / scaled.width, cut.height / scaled.height) / _HEADROOM_OF_CUT
         shrink, shrunk = 1, None
-        if format == "jpeg" and spare >= 2 and not jpeg.is_lossless(descriptor):
-            shrink = 2 ** min(3, int(math.log2(spare)))
-            _, shrunk = self.open(descriptor, ref, shrink=shrink)
+        if format == "jpeg" and not jpeg.is_lossless(descriptor):
+            shrink = 2 ** min(3, int(math.log2(max(1, spare))))
+            shrunk = turbo.decoded(descriptor, image, shrink)
+            if shrunk is None and shrink > 1:
+                _, shrunk = self.open(descriptor, ref, shrink=shrink)
         # Stricter settings need libvips, because Pillow decodes corrupt data.
         elif format == "avif" and self.fail_on in ("none", "truncated"):
             shrink = max(1, min(_MAX_AVERAGED, int(spare)))
@@ -170,22 +172,6 @@ class Reader:
         return cut_out(image, cut, loaded.width / upright.width, loaded.height / upright.height)
 
 
-def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.Image | None:
-    """Return *image*, whose header libvips has read, with pixels that Pillow decodes; None if Pillow cannot read it."""
-    from . import avif  # noqa: PLC0415  (imports Pillow, which is needed only here)
-
-    decoded = avif.pixels(descriptor, Size(image.width, image.height), shrink)
-    if decoded is None:
-        return None
-    made = pyvips.Image.new_from_memory(decoded.data, *decoded.size, decoded.bands, "uchar").copy(interpretation="srgb")
-    for field in ("vips-loader", "icc-profile-data", "exif-data"):
-        if has(image, field):
-            made.set_type(image.get_typeof(field), field, image.get(field))
-    # Copying the EXIF block has set this field as well. It must not turn the picture: in AVIF, only irot and imir do.
-    made.remove("orientation")
-    return made
-
-
 def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> pyvips.Image:
     """Remove the samples of a TIFF that are neither colour nor alpha. libvips would take one of them for alpha.
 
@@ -208,6 +194,12 @@ def _with_stated_profile(image: pyvips.Image, descriptor: int, format: str) -> p
         image = image.copy()
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     return image
+
+
+def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.Image | None:
+    from .avif import decoded  # noqa: PLC0415  (imports Pillow, which is needed only here)
+
+    return decoded(descriptor, image, shrink)
 
 
 def _completed(descriptor: int) -> bytes | None:
