@@ -45,9 +45,10 @@ def _of_package(engine_name: str) -> Render:
 
     engine: Engine
     if engine_name == "vips":
-        from flask_images_vips.engines.vips import turbo
+        from flask_images_vips.engines.vips import small_jpeg, turbo
         from flask_images_vips.engines.vips.engine import VipsEngine
 
+        small_jpeg.load()
         turbo.load()
         engine = VipsEngine(maps_files=True)
     else:

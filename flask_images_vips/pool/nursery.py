@@ -317,6 +317,7 @@ def _engines() -> Iterator[object]:
 
     with suppress(Exception):  # each request reports what is missing
         yield from Engines(Config())
-        from ..engines.vips import turbo  # noqa: PLC0415
+        from ..engines.vips import small_jpeg, turbo  # noqa: PLC0415
 
+        small_jpeg.load()
         turbo.load()

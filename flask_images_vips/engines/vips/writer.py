@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ...formats import PNG
+from ...formats import JPEG, PNG
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
 from ..encoder_settings import FLAT, FLAT_ROWS, MOST_FLAT_PIXELS, arguments_of, depends_on_flatness
 from ..engine import Paletted, Spec
-from . import abilities
+from . import abilities, small_jpeg
 from .load import pyvips
 from .reader import ERRORS, has
 
@@ -85,6 +85,8 @@ def encode(
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
     if format is PNG and spec.paletted is not None and not options.lossless:
         return _write_png(image, keep, parameters, spec.geometry, spec.paletted)
+    if format is JPEG and not keep and (made := small_jpeg.encoded(image, parameters)):
+        return made
     data = write(image, format.name, keep, parameters)
     return _with_alpha_flag(data) if format.name == "webp" and image.hasalpha() else data
 
