@@ -123,8 +123,8 @@ def _install(session: nox.Session, packages: str, wheel: str | None) -> None:
     constraints, excludes, overrides = temporary / "constraints", temporary / "excludes", temporary / "overrides"
     constraints.write_text("")
     if packages == "lowest":
-        lowest = ("--extra", "remote", "--resolution", "lowest-direct", "--output-file", str(constraints))
-        session.run("uv", "pip", "compile", "-q", "pyproject.toml", *lowest)
+        lowest = ("--resolution", "lowest-direct", "--output-file", str(constraints))
+        session.run("uv", "pip", "compile", "-q", "pyproject.toml", "--extra=remote", "--extra=turbo", *lowest)
     excludes.write_text("" if wheel else "pyvips-binary\n")
     overrides.write_text(f"{wheel}\n" if wheel else "")
     limits = ("--constraints", constraints, "--excludes", excludes, "--overrides", overrides)

@@ -33,7 +33,7 @@ class Contender:
 
 
 def _of_package(engine_name: str) -> Render:
-    """Render with this package's engine, as for a cold request: open, read the header, plan, render."""
+    """Render with this package's engine, as a renderer does: open, read the header, plan, render."""
     from flask_images_vips import formats
     from flask_images_vips.engines.engine import Engine
     from flask_images_vips.geometry import Size, plan
@@ -45,9 +45,12 @@ def _of_package(engine_name: str) -> Render:
 
     engine: Engine
     if engine_name == "vips":
+        from flask_images_vips.engines.vips import small_jpeg, turbo
         from flask_images_vips.engines.vips.engine import VipsEngine
 
-        engine = VipsEngine()
+        small_jpeg.load()
+        turbo.load()
+        engine = VipsEngine(maps_files=True)
     else:
         from flask_images_vips.engines.pillow.engine import PillowEngine
 

@@ -21,6 +21,7 @@ FORBIDDEN = {
     "cache": ("cache/disk", "from .. import formats"),
     "flask": ("pipeline", "import flask"),
     "pyvips": ("rendering/job", "import pyvips"),
+    "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
     "pillow": ("facts", "from PIL import Image"),
     "filelock": ("background_work", "import filelock"),
     "itsdangerous": ("state", "import itsdangerous"),

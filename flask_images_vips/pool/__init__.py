@@ -35,7 +35,8 @@ call of a decoder, because nothing catches it. Requests whose client has left ar
 
 **Retirement.** A renderer that has grown too large exits after its answer, which returns the memory to the system. The
 nursery replaces it. A renderer that had no work for one or two minutes exits too, and is replaced only when there is
-work again.
+work again. If it was forked before the nursery had imported all libraries, so that the first picture did not wait for
+them, it exits after a second without work.
 
 **Crash** (`client`). If no valid answer comes, the client asks the nursery how the renderer died, and the nursery kills
 it if it still runs. If that was the deadline, a limit is exceeded. Otherwise the request is tried once more, if there

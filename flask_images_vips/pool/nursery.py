@@ -2,6 +2,7 @@
 
 The nursery is a process with a single thread. It imports the engines and never renders, so a fork of it is ready to
 render at once. It imports only the preferred engine before the first fork, because the first picture waits for it.
+Renderers that lack the rest exit after a second without work.
 
 Web workers hold leases: open connections on which they state how many renderers they want, and ask how a renderer died.
 The docstring of this package describes the whole life of a pool.
@@ -32,6 +33,7 @@ logger = logging.getLogger("flask_images_vips")
 _CROWD_SECONDS = 0.005  # that an idle renderer has to accept a connection before another renderer is forked
 _QUIET_SECONDS = 0.2  # without an event, before the nursery imports what the first pictures did not need
 _FAILED = 1  # exit code of a renderer after an error outside of a request
+_EARLY_SECONDS = 1.0  # without work, until a renderer exits that was forked before all libraries were imported
 _LEAST_PRIORITY = 19
 _MAX_FAILURES = 3  # then the pool ends, because renderers cannot run here
 _NO_FORK_SECONDS = 0.05  # to wait after a fork failed
@@ -179,7 +181,8 @@ class Nursery:
                     os.close(descriptor)
         if crew.yields:
             os.nice(_LEAST_PRIORITY)
-        return serve(crew.listener, life, self.idle_seconds)
+        idle_seconds = self.idle_seconds if self.engines is None else min(self.idle_seconds, _EARLY_SECONDS)
+        return serve(crew.listener, life, idle_seconds)
 
     def _reap(self) -> None:
         with suppress(BlockingIOError):
@@ -309,9 +312,13 @@ def _end_boot(errors: str) -> None:
 
 
 def _engines() -> Iterator[object]:
-    """Yield engines that are imported just before, so that all renderers that are forked later have them."""
+    """Import what renderers need, and yield after each engine. All renderers that are forked later have it."""
     from ..config.keys import Config  # noqa: PLC0415
     from ..engines.choice import Engines  # noqa: PLC0415
 
     with suppress(Exception):  # each request reports what is missing
         yield from Engines(Config())
+        from ..engines.vips import small_jpeg, turbo  # noqa: PLC0415
+
+        small_jpeg.load()
+        turbo.load()

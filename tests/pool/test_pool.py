@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, TESTS
+from PIL import Image
 
 from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource
 from flask_images_vips.formats import by_name
@@ -455,3 +457,32 @@ def test_clients_that_have_gone_keep_no_pool_alive(runtime: Path, picture: Path)
     until(lambda: not Path(mine.place.path("visitors")).exists())
     os.kill(renderer, signal.SIGKILL)
     end_of(runtime)
+
+
+FAKE = """
+def decode_jpeg(data, colourspace, *, strict, min_width, min_height):
+    shape = min_height, min_width, 3
+    return memoryview(bytes([0, 0, 255]) * min_height * min_width).cast("B", shape)
+"""
+
+
+def test_renderers_decode_with_simplejpeg_once_the_nursery_has_imported_it(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for simplejpeg, whose pictures are blue, shows who decodes."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/simplejpeg.py").write_text(FAKE)
+    monkeypatch.syspath_prepend(tmp_path / "library")
+    monkeypatch.delitem(sys.modules, "simplejpeg", raising=False)  # another test may have imported the real one
+    Image.new("RGB", (400, 300), "red").save(tmp_path / "a.jpg")
+    mine = pool(runtime)
+
+    def is_blue() -> bool:
+        (data,) = run(mine, RENDER, tmp_path / "a.jpg").result.files
+        red, _, blue = Image.open(io.BytesIO(data)).getpixel((15, 10))
+        return blue > red
+
+    assert not is_blue()  # the first picture does not wait for the import
+    nursery = processes(runtime)[0]
+    until(lambda: processes(runtime) == [nursery])  # the first renderer leaves
+    assert is_blue()

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import io
-from typing import NamedTuple
 
 from PIL import Image
 
 from ...geometry import Size
 from ..pillow.effects import turned
 from ..pillow.reader import orientation
+from .load import pyvips
+from .pixels import SEQUENTIAL, Pixels, image_of
 
 
-class Pixels(NamedTuple):
-    """Pixels in RGB or RGBA, row by row, 8 bits a band."""
-
-    size: Size
-    bands: int
-    data: bytes
+def decoded(descriptor: int, header: pyvips.Image, shrink: int) -> pyvips.Image | None:
+    """Return `pixels` with the metadata of *header*, which libvips has read; None if Pillow cannot read the file."""
+    found = pixels(descriptor, Size(header.width, header.height), shrink)
+    if found is None:
+        return None
+    image = image_of(found, header)
+    image.remove(SEQUENTIAL)
+    # The EXIF block must not turn the picture: in AVIF, only irot and imir do.
+    image.remove("orientation")
+    return image
 
 
 def pixels(descriptor: int, upright: Size, shrink: int) -> Pixels | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ...formats import PNG
+from ...formats import JPEG, PNG
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
 from ..encoder_settings import (
@@ -21,7 +21,7 @@ from ..encoder_settings import (
     tries_lossless,
 )
 from ..engine import Paletted, Spec
-from . import abilities
+from . import abilities, small_jpeg
 from .load import pyvips
 from .reader import ERRORS, has
 
@@ -95,6 +95,8 @@ def encode(
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
     if format is PNG and spec.paletted is not None and not options.lossless:
         return _write_png(image, keep, parameters, spec.geometry, spec.paletted)
+    if format is JPEG and not keep and (made := small_jpeg.encoded(image, parameters)):
+        return made
     data = write(image, format.name, keep, parameters)
     if tries_lossless(effort, format, options, flat=flat):
         data = min(data, write(image, format.name, keep, parameters | LOSSLESS["vips"][format.name]), key=len)
