@@ -146,6 +146,10 @@ class Busy(ImagesError):
         self.retry_after = retry_after
 
 
+class WaitedTooLong(Busy):
+    """The time to wait for others is over. A request that began to wait later may still have some."""
+
+
 _URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
 _LONGEST_SHOWN = 300  # characters
 

@@ -142,7 +142,7 @@ class Pipeline:
             SourceNotFound, RemoteFailed, UnreadableSource, InvalidOption, LimitExceeded: If the picture cannot be
                 rendered. Nothing is stored.
             SourceChanged: If the source changed during every attempt.
-            Busy: If no renderer is free, and too many requests wait for one or this request waited too long.
+            Busy: If no renderer was free in time.
         """
         since = time.monotonic()
         for _ in range(_TRIES - 1):

@@ -44,6 +44,9 @@ def _is_expected(record: logging.LogRecord) -> bool:
 
 logging.getLogger("flask_images_vips").addFilter(_is_expected)
 
+NO_THREADS = "Renders take all threads of this web worker "
+"""The beginning of a warning of each process whose threads all rendered, or waited for a renderer, at the same time."""
+
 CLIENT_TIMEOUT_SECONDS = 30  # a request that takes longer counts as hanging
 PATIENCE_SECONDS = 60  # how long a test waits for something that must happen
 
@@ -200,11 +203,11 @@ class Server:
         return [line.message for line in self.logged() if line.message.startswith("rendered")]
 
     def warnings(self) -> Counter[tuple[int, str]]:
-        """How often each process logged each warning. Refused requests are left out."""
+        """How often each process logged each warning. Refused requests and a lack of threads are left out."""
         kinds = [
             (line.process, line.message)
             for line in self.logged()
-            if line.level != "INFO" and not line.message.startswith("image ")
+            if line.level != "INFO" and not line.message.startswith(("image ", NO_THREADS))
         ]
         return Counter(kinds)
 

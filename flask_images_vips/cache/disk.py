@@ -162,12 +162,13 @@ class DiskCache:
         start = time.monotonic() if since is None else since
         return self._once.run(key, make, since=start, find=find, landed=finish)
 
-    def once(self, key: Key, work: Callable[[], T]) -> T:
+    def once(self, key: Key, work: Callable[[], T], *, since: float | None = None) -> T:
         """Run *work* and return its result. Only one call per *key* runs at a time on this host.
 
-        Threads of this process that ask meanwhile get the same result or error. Nothing is stored.
+        Threads of this process that ask meanwhile get the same result or error. Nothing is stored. The lock timeout
+        counts from the monotonic time *since*, or from now.
         """
-        return self._once.run(key, work)
+        return self._once.run(key, work, since=since)
 
     def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
         """Run *work* and return its result, or return None at once if `once` or this runs for *key* on this host."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from ..errors import WaitedTooLong
 from ..hashing import digest
 from .entry import Key
 from .flights import Flights
@@ -45,7 +46,8 @@ class Once:
         """Return the result of *work*. Threads that ask for the same *key* meanwhile get the same result or error.
 
         The timeout counts from the monotonic time *since*, or from now. After the timeout, *work* runs even if another
-        thread or process is still working.
+        thread or process is still working. If the thread that works has waited too long for something else, another one
+        that has time left works instead.
 
         *find* returns the result if another process has made it by now, or None. It is called while waiting for the
         lock, and once more before *work* runs. If *landed* is given, it is called with the result of *work* once the
@@ -72,9 +74,15 @@ class Once:
                 landed(result)
             return result
 
-        left = self._timeout if since is None else since + self._timeout - time.monotonic()
-        made: T = self._flights.join(key, alone, left)
-        return made
+        since = time.monotonic() if since is None else since
+        until = since + self._timeout
+        while True:
+            try:
+                made: T = self._flights.join(key, alone, until - time.monotonic())
+                return made
+            except WaitedTooLong:
+                if time.monotonic() >= until:
+                    raise
 
     def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
         """Return the result of *work*, or None at once if work for *key* is already running, in any process."""

@@ -451,8 +451,8 @@ def report_odd_keys(settings: Mapping[str, Any]) -> None:
     ignored = [name for name in _IGNORED if name in settings]
     if ignored:
         logger.warning(
-            "%s: ignored. How many requests may wait is derived from IMAGES_MAX_RENDERS, and IMAGES_RENDER_MEMORY "
-            "limits the memory of renders.",
+            "%s: ignored. IMAGES_LOCK_TIMEOUT limits how long requests wait, and IMAGES_RENDER_MEMORY limits the "
+            "memory of renders.",
             " and ".join(ignored),
         )
     for name in settings:

@@ -11,16 +11,14 @@ import os
 import select
 import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
 from ..cache.per_process import PerProcess
 from ..engines.engine import out_of_memory, overtime
-from ..errors import Busy, shown
+from ..errors import Busy, WaitedTooLong, shown
 from ..formats import is_file_of
 from ..rendering.job import Result
 from ..rendering.request import Request, Work
@@ -64,28 +62,24 @@ class _Cause(Enum):
 
 
 class _Process:
-    """The state of this process: its lease, the number of its pending requests, and the notes that it has logged."""
+    """The state of this process: its lease, and the notes that it has logged."""
 
     def __init__(self, lease: Lease) -> None:
-        self.lock = threading.Lock()
         self.lease = lease
-        self.under_way = 0
         self.said: set[str] = set()
 
 
 class Pool:
     """The renderers in *place*. This application wants *count* of them.
 
-    Each may allocate *memory* bytes. A request waits at most *patience* seconds for its turn, and at most *waiting*
-    requests of this process wait at the same time.
+    Each may allocate *memory* bytes. A request waits at most *patience* seconds for its turn.
     """
 
-    def __init__(self, place: Place, count: int, memory: int, patience: float, waiting: int) -> None:
+    def __init__(self, place: Place, count: int, memory: int, patience: float) -> None:
         self.place = place
         self.count = count
         self.memory = memory
         self.patience = patience
-        self.waiting = waiting
         self._process = PerProcess(lambda: _Process(Lease(place, count)))
 
     def run(
@@ -104,38 +98,21 @@ class Pool:
             ImagesError: See `Job.run`.
         """
         until = (time.monotonic() if yields else since) + self.patience
-        with self._under_way(yields):
-            causes = []
-            for _ in range(_TRIES):
-                try:
-                    return self._once(request, descriptors, until, budget, yields)
-                except _Died as death:
-                    until += death.seconds  # the render was no waiting
-                    causes.append(self._bury(death, ref, budget))
-                if causes[-1] is _Cause.MEMORY:
-                    # Encoders need less memory at a lower effort.
-                    request = replace(request, settings={**request.settings, "effort": "fast"})
+        causes = []
+        for _ in range(_TRIES):
+            try:
+                return self._once(request, descriptors, until, budget, yields)
+            except _Died as death:
+                until += death.seconds  # the render was no waiting
+                causes.append(self._bury(death, ref, budget))
+            if causes[-1] is _Cause.MEMORY:
+                # Encoders need less memory at a lower effort.
+                request = replace(request, settings={**request.settings, "effort": "fast"})
         if causes[-1] is _Cause.MEMORY:
             raise out_of_memory(self.memory)
         if _Cause.CRASH not in causes:
             raise Busy(f"two renderers of {shown(ref)} were killed")
         raise Crashed(f"a renderer died twice over {shown(ref)}")
-
-    @contextmanager
-    def _under_way(self, yields: bool) -> Iterator[None]:
-        here = self._process.get()
-        if yields:
-            yield
-            return
-        with here.lock:
-            if here.under_way >= self.count + self.waiting:
-                raise Busy(f"this process already waits for {here.under_way} renders")
-            here.under_way += 1
-        try:
-            yield
-        finally:
-            with here.lock:
-                here.under_way -= 1
 
     def _once(self, request: Request, descriptors: Sequence[int], until: float, budget: Budget, yields: bool) -> Done:
         reason: BaseException | None = None
@@ -145,7 +122,7 @@ class Pool:
                 try:
                     pid = self._begin(connection, request, descriptors, until, budget.left)
                 except TimeoutError:
-                    raise Busy(f"waited {self.patience:g} s for a renderer (IMAGES_LOCK_TIMEOUT)") from None
+                    raise WaitedTooLong(f"waited {self.patience:g} s for a renderer (IMAGES_LOCK_TIMEOUT)") from None
                 except OSError as error:  # the renderer or the pool ended just before it read the request
                     reason = error
                     continue

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
-from ..errors import Busy
+from ..errors import WaitedTooLong
 from ..hashing import digest
 from .outcome import NoPool
 from .walls import FOLDER_VARIABLES
@@ -116,7 +116,7 @@ class Place:
 
         Raises:
             FileNotFoundError, ConnectionRefusedError: If there is no pool.
-            Busy: If the queue stays full.
+            WaitedTooLong: If the queue stays full.
         """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -128,7 +128,7 @@ class Place:
                     return connection
                 except (BlockingIOError, TimeoutError):  # the errors of Linux if the queue is full
                     if time.monotonic() >= until:
-                        raise Busy("the queue of the renderers is full") from None
+                        raise WaitedTooLong("the queue of the renderers is full") from None
                     time.sleep(0.01)
         except BaseException:
             connection.close()

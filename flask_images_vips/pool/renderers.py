@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flask_images_vips")
 
 _REST_SECONDS = 60.0  # from a failure of the pool to the next attempt
-# The number of requests of one process that may wait, per renderer and at least. Further ones fail at once with `Busy`,
-# so that some threads stay free for cached images.
-_WAITING_EACH, _MIN_WAITING = 4, 8
 _PIECE = 1 << 20
 YOUNG_SECONDS = 2.0  # a file that was written more recently may be incomplete
 
@@ -168,7 +165,7 @@ def _named(error: SourceError, refs: Sequence[str]) -> SourceError:
 def make_renderers(config: Config) -> Renderers:
     """Return the renderers of an application, without starting them yet."""
     count, memory = resources.renderers(config.max_renders, config.render_memory)
-    thread = InThread(config, Turns(_MIN_WAITING, config.lock_timeout))
+    thread = InThread(config, Turns(config.lock_timeout))
     if config.max_renders == 0:
         return Renderers(None, thread)
     if sys.platform != "linux":
@@ -176,5 +173,4 @@ def make_renderers(config: Config) -> Renderers:
     from .client import Pool  # noqa: PLC0415  (needs Linux)
     from .place import Place  # noqa: PLC0415
 
-    most_waiting = max(_MIN_WAITING, _WAITING_EACH * count)
-    return Renderers(Pool(Place(), count, memory, config.lock_timeout, most_waiting), thread)
+    return Renderers(Pool(Place(), count, memory, config.lock_timeout), thread)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..cache.per_process import PerProcess
-from ..errors import Busy
+from ..errors import Busy, WaitedTooLong
 
 
 class _Process:
@@ -21,13 +21,9 @@ class _Process:
 
 
 class Turns:
-    """Gives each process one turn at a time.
+    """Gives each process one turn at a time. A thread waits for it for at most *timeout* seconds."""
 
-    At most *waiting* threads of a process wait for theirs, each of them for at most *timeout* seconds.
-    """
-
-    def __init__(self, waiting: int, timeout: float) -> None:
-        self.waiting = waiting
+    def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self._process = PerProcess(_Process)
 
@@ -38,18 +34,19 @@ class Turns:
         With *yields*, take the turn only if no other thread holds it or waits for it.
 
         Raises:
-            Busy: If too many threads wait, or if the turn does not come in time.
+            Busy: If the turn does not come in time, or with *yields* at once.
         """
         here, ticket = self._process.get(), object()
         with here.changed:
-            if len(here.queue) > (0 if yields else self.waiting):
+            if yields and here.queue:
                 raise Busy(f"{len(here.queue)} renders already run or wait in this process")
             here.queue.append(ticket)
         try:
             with here.changed:
                 while here.queue[0] is not ticket:
                     if not here.changed.wait(since + self.timeout - time.monotonic()):
-                        raise Busy(f"waited {self.timeout:g} s for other renders of this process (IMAGES_LOCK_TIMEOUT)")
+                        waited = f"waited {self.timeout:g} s for other renders of this process"
+                        raise WaitedTooLong(f"{waited} (IMAGES_LOCK_TIMEOUT)")
             yield
         finally:
             with here.changed:

@@ -39,6 +39,7 @@ from .fallback import refuse_ineffective, stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
 from .responses import ImageResponse, respond
+from .server_threads import take_thread
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -141,7 +142,8 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
     """
     pipeline = hit.images.pipeline
     try:
-        rendition, entry = pipeline.entry(verified.url, hit.rendition)
+        with take_thread():
+            rendition, entry = pipeline.entry(verified.url, hit.rendition)
     except Busy:
         # A callback permits one size, not whatever is in the cache.
         nearest = pipeline.nearest(hit.rendition) if hit.images.authorizer is None else None

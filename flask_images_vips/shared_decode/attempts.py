@@ -92,7 +92,7 @@ class SharedDecode:
         for key, members in self._sets():
             if cache.usable():
                 with self._ignoring_errors("set", key):
-                    cache.once(key, partial(self._make_set, key, members, since))
+                    cache.once(key, partial(self._make_set, key, members, since), since=since)
             return cache.get(rendition.key)
         self._make_copies(since)
         return None
@@ -150,7 +150,7 @@ class SharedDecode:
         sizes = [size for _, size in missing]
         reduce = partial(self.producer.reduce, self.rendition, sizes, copies.format, since)
         with self._ignoring_errors("copies", missing[0][0]):
-            copies.make(missing, source, reduce)
+            copies.make(missing, source, reduce, since)
 
     def _is_lone(self) -> bool:
         """Return whether no other rendition of the source is cached or announced."""

@@ -115,8 +115,12 @@ class Copies:
             return []
         return [(self._key(source, size), size) for size in sizes]
 
-    def make(self, copies: Sequence[tuple[Key, Size]], source: Source, reduce: Callable[[], Sequence[bytes]]) -> None:
+    def make(
+        self, copies: Sequence[tuple[Key, Size]], source: Source, reduce: Callable[[], Sequence[bytes]], since: float
+    ) -> None:
         """Store *copies*. *reduce* returns their files, and is called by one thread or process of the host at a time.
+
+        The time to wait for the others counts from the monotonic time *since*.
 
         Raises:
             OSError: If a copy cannot be written. Errors of *reduce* are raised, too.
@@ -130,7 +134,7 @@ class Copies:
                 logger.info("stored %d copies of %s", len(copies), shown(source.ref))
             return True
 
-        self.store.once(largest, make)
+        self.store.once(largest, make, since=since)
 
     def purge(self, ref: str) -> int:
         """Remove the copies of the source *ref*. Returns the number of files removed."""

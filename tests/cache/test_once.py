@@ -39,6 +39,7 @@ from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.folder import Folder
 from flask_images_vips.cache.locks import FileLocks
 from flask_images_vips.cache.once import Once, _lock_name
+from flask_images_vips.errors import WaitedTooLong
 
 
 def test_many_threads_make_an_entry_once(cache: DiskCache, tally: Tally) -> None:
@@ -297,3 +298,23 @@ def test_a_time_that_is_over_leaves_none_to_wait(tmp_path: Path, warned: list[st
         assert once.run(KEY, lambda: "alone", since=begin - 1) == "alone"
         assert time.monotonic() - begin < 0.5
     assert len(warned) == 1
+
+
+def test_who_has_time_left_goes_on_for_a_thread_that_has_waited_too_long(tmp_path: Path) -> None:
+    once = Once(Folder(str(tmp_path), temp_max_age=3600), PATIENCE_SECONDS)
+    entered = threading.Event()
+
+    def give_up() -> str:
+        entered.set()
+        time.sleep(0.2)  # until the others wait
+        raise WaitedTooLong("for something else")
+
+    def work(index: int) -> str:
+        if index == 0:
+            return once.run(KEY, give_up, since=time.monotonic() - PATIENCE_SECONDS)
+        assert entered.wait(PATIENCE_SECONDS)
+        return once.run(KEY, lambda: "made")
+
+    first, *others = together(6, work)
+    assert isinstance(first, WaitedTooLong)
+    assert others == ["made"] * 5

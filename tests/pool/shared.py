@@ -56,7 +56,7 @@ def until(happened: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> 
 def pool(folder: Path, count: int = 2, memory: int = 768_000_000, patience: float = PATIENCE_SECONDS) -> Pool:
     """A pool in *folder*, which is not started yet."""
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    return Pool(place(), count, memory, patience, waiting=100)
+    return Pool(place(), count, memory, patience)
 
 
 def header(pool: Pool, path: Path, seconds: float = 10) -> Done:

@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, TESTS
 from PIL import Image
 
-from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource
+from flask_images_vips.errors import Busy, LimitExceeded, UnreadableSource, WaitedTooLong
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
 from flask_images_vips.pool import wire
@@ -187,39 +187,38 @@ def test_a_lack_of_memory_is_a_limit(runtime: Path, draw: Any) -> None:
     assert run(pool(runtime), request, path).result.size == (5000, 4000)
 
 
-def test_no_more_wait_than_may(runtime: Path, picture: Path) -> None:
-    mine = Pool(pool(runtime).place, 1, 768_000_000, 0.5, waiting=1)
-    header(pool(runtime, count=1), picture)
+def test_any_number_waits_until_its_time_is_over(runtime: Path, picture: Path) -> None:
+    patient = pool(runtime, count=1)
+    hasty = Pool(patient.place, 1, 768_000_000, 0.5)
+    header(patient, picture)
     stopped = processes(runtime)
     for process in stopped:
         os.kill(process, signal.SIGSTOP)
-    try:
-        with ThreadPoolExecutor(5) as threads:
-            jobs = [threads.submit(header, mine, picture) for _ in range(5)]
-            errors = [job.exception() for job in jobs]
-        assert {type(error) for error in errors} == {Busy}
-        assert sum("already waits" in str(error) for error in errors) == 3
-        assert sum("waited 0.5 s" in str(error) for error in errors) == 2
-    finally:
+    with ThreadPoolExecutor(100) as threads:
+        jobs = [threads.submit(header, patient, picture) for _ in range(80)]
+        errors = [threads.submit(header, hasty, picture).exception() for _ in range(2)]
         for process in stopped:
             os.kill(process, signal.SIGCONT)
-    assert header(mine, picture).result.header
+        assert all(job.result().result.header for job in jobs)
+    assert [(type(error), str(error)) for error in errors] == [
+        (WaitedTooLong, "waited 0.5 s for a renderer (IMAGES_LOCK_TIMEOUT)")
+    ] * 2
 
 
 def test_a_full_queue_is_waited_for_and_then_busy(
     runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flask_images_vips.pool.start._longest_queue", lambda: 0)
-    mine = Pool(pool(runtime).place, 1, 768_000_000, 1, waiting=100)
+    mine = Pool(pool(runtime).place, 1, 768_000_000, 1)
     header(pool(runtime, count=1), picture)
     stopped = processes(runtime)
     for process in stopped:
         os.kill(process, signal.SIGSTOP)
     with ThreadPoolExecutor(4) as threads:
         jobs = [threads.submit(header, mine, picture) for _ in range(4)]
-        assert {type(job.exception()) for job in jobs} == {Busy}
+        assert {type(job.exception()) for job in jobs} == {WaitedTooLong}
         assert any("queue" in str(job.exception()) for job in jobs)
-        jobs = [threads.submit(header, Pool(mine.place, 1, 768_000_000, 20, 100), picture) for _ in range(4)]
+        jobs = [threads.submit(header, Pool(mine.place, 1, 768_000_000, 20), picture) for _ in range(4)]
         time.sleep(0.5)
         for process in stopped:
             os.kill(process, signal.SIGCONT)

@@ -154,6 +154,6 @@ def test_keys_that_do_nothing_are_named_once(make_app: MakeApp, draw: Any, caplo
     for width in (10, 20):
         assert fetch(app, "a.png", width=width).width == width
     assert [record.getMessage() for record in caplog.records] == [
-        "IMAGES_MAX_WAITING and IMAGES_MAX_INFLIGHT_PIXELS: ignored. How many requests may wait is derived from "
-        "IMAGES_MAX_RENDERS, and IMAGES_RENDER_MEMORY limits the memory of renders."
+        "IMAGES_MAX_WAITING and IMAGES_MAX_INFLIGHT_PIXELS: ignored. IMAGES_LOCK_TIMEOUT limits how long "
+        "requests wait, and IMAGES_RENDER_MEMORY limits the memory of renders."
     ]

@@ -1,4 +1,4 @@
-"""One turn for each process, a short queue in the order of arrival, and none lost by errors and forks."""
+"""One turn for each process, a queue in the order of arrival, and none lost by errors and forks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from servers import PATIENCE_SECONDS, until
 
-from flask_images_vips.errors import Busy
+from flask_images_vips.errors import Busy, WaitedTooLong
 from flask_images_vips.pool.turns import Turns
 
 
@@ -62,7 +62,7 @@ def queue_length(turns: Turns) -> int:
 def test_one_thread_has_the_turn_at_a_time_and_all_get_it_in_the_order_of_arrival(
     hold: Callable[[Turns], Holder],
 ) -> None:
-    turns = Turns(8, PATIENCE_SECONDS)
+    turns = Turns(PATIENCE_SECONDS)
     holders = [hold(turns) for _ in range(5)]
     for number, holder in enumerate(holders):
         assert holder.holds.wait(PATIENCE_SECONDS)
@@ -71,22 +71,10 @@ def test_one_thread_has_the_turn_at_a_time_and_all_get_it_in_the_order_of_arriva
     assert queue_length(turns) == 0
 
 
-def test_a_thread_that_finds_the_queue_full_is_refused_at_once(hold: Callable[[Turns], Holder]) -> None:
-    turns = Turns(2, PATIENCE_SECONDS)
-    first = hold(turns)
-    for _ in range(2):
-        hold(turns)
-    with pytest.raises(Busy, match="3 renders already run or wait"), turns.take(time.monotonic()):
-        pytest.fail("no turn was free")
-    first.leave()
-    until(lambda: queue_length(turns) == 2, "the first one is over")
-    hold(turns)
-
-
 def test_a_thread_that_waits_too_long_is_refused_and_leaves_its_place(hold: Callable[[Turns], Holder]) -> None:
-    turns = Turns(8, 0.05)
+    turns = Turns(0.05)
     first = hold(turns)
-    with pytest.raises(Busy, match=r"waited 0\.05 s"), turns.take(time.monotonic()):
+    with pytest.raises(WaitedTooLong, match=r"waited 0\.05 s"), turns.take(time.monotonic()):
         pytest.fail("no turn was free")
     assert queue_length(turns) == 1
     first.leave()
@@ -95,7 +83,7 @@ def test_a_thread_that_waits_too_long_is_refused_and_leaves_its_place(hold: Call
 
 
 def test_work_that_yields_takes_the_turn_only_if_nobody_else_asks_for_it(hold: Callable[[Turns], Holder]) -> None:
-    turns = Turns(8, PATIENCE_SECONDS)
+    turns = Turns(PATIENCE_SECONDS)
     with turns.take(time.monotonic(), yields=True):
         assert queue_length(turns) == 1
     first = hold(turns)
@@ -107,7 +95,7 @@ def test_work_that_yields_takes_the_turn_only_if_nobody_else_asks_for_it(hold: C
 
 
 def test_an_error_in_the_block_ends_the_turn() -> None:
-    turns = Turns(0, 0)
+    turns = Turns(0)
     for _ in range(3):
         with pytest.raises(ValueError, match="broken"), turns.take(time.monotonic()):
             raise ValueError("broken")
@@ -117,7 +105,7 @@ def test_an_error_in_the_block_ends_the_turn() -> None:
 def test_a_forked_child_has_a_turn_of_its_own_while_threads_of_its_parent_hold_and_wait(
     hold: Callable[[Turns], Holder],
 ) -> None:
-    turns = Turns(8, 0)
+    turns = Turns(0)
     hold(turns)
     pid = os.fork()
     if not pid:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,19 @@ from conftest import IN_THREAD, PHOTOGRAPHS, needs, share, stopped_renderers, ur
 from flask import Flask
 from PIL import Image
 from pool.shared import parent_of, processes
-from servers import Answer, Server, asked, by_few, decoded_size, site, temporary_files, unanswered, until
+from servers import (
+    NO_THREADS,
+    Answer,
+    Logged,
+    Server,
+    asked,
+    by_few,
+    decoded_size,
+    site,
+    temporary_files,
+    unanswered,
+    until,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and renderers need Linux")
 
@@ -174,6 +187,43 @@ def test_a_server_answers_each_request_and_leaves_nothing_behind(
     assert all(f" by {engine}: " in line for line in server.rendered())
     check_end(server, runtime)
     assert temporary_files(server.folder) == set()
+
+
+@pytest.mark.skipif(bool(IN_THREAD), reason="stops renderers")
+@pytest.mark.parametrize(
+    ("how", "threads"),
+    [
+        ("gunicorn sync", 1),
+        ("gunicorn gthread", 4),
+        ("gunicorn gevent", None),
+        ("uwsgi", 1),
+        ("uwsgi --threads", 4),
+        ("uwsgi --gevent", None),
+        ("waitress", 4),
+        ("flask run", None),
+    ],
+)
+def test_a_worker_whose_threads_all_wait_for_renderers_says_so_once(
+    folder: Path, start: Callable[..., Server], how: str, threads: int | None
+) -> None:
+    server = start(how)
+    urls = small_urls(site(folder), 20)
+    with ThreadPoolExecutor(1) as client:
+        with stopped_renderers():
+            answers = client.submit(by_few, server, [*urls], 20)
+            if threads:
+                until(lambda: told(server), "a worker has no threads left")
+            else:
+                until(lambda: len(temporary_files(folder)) == 20, "all requests wait for a renderer")
+        assert [answer.status for answer in answers.result(60) if isinstance(answer, Answer)] == [200] * 20
+    assert {*Counter(told(server)).values()} <= {1}
+    assert {line.message.partition("(")[2].partition(")")[0] for line in told(server)} == (
+        {str(threads)} if threads else set()
+    )
+
+
+def told(server: Server) -> list[Logged]:
+    return [line for line in server.logged() if line.message.startswith(NO_THREADS)]
 
 
 @pytest.mark.skipif(bool(IN_THREAD), reason="there is no pool")
