@@ -43,13 +43,16 @@ def _vips() -> dict[str, Any]:
     packages = [f"pyvips {found['pyvips']}"]
     if found["pyvips_binary"] is not None:
         packages.append(f"pyvips-binary {found['pyvips_binary']}")
+    notes = [abilities.overwritten()] if found["overwritten"] else []
+    if found["simplejpeg"] is not None:
+        notes.append(f"simplejpeg {found['simplejpeg']} is installed, so renderers decode JPEGs with it.")
     return {
         "name": "libvips",
         "version": found["libvips"],
         "path": found["path"] or "",
         "mode": found["mode"],
         "packages": ", ".join(packages),
-        "note": abilities.overwritten() if found["overwritten"] else "",
+        "note": " ".join(notes),
         "inputs": _among((*INPUTS, "svg"), found["reads"]),
         "outputs": _among(settings_of("vips"), found["writes"]),
     }

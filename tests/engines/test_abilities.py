@@ -59,6 +59,14 @@ def test_another_libvips_than_that_of_the_wheel_is_noted(overwritten: bool, monk
     assert (REINSTALL in abilities_of("auto")["libraries"]["vips"]["note"]) is overwritten
 
 
+@pytest.mark.parametrize("version", [None, "1.9.0"])
+def test_the_quicker_decoder_is_noted(version: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = vips._package
+    monkeypatch.setattr(vips, "_package", lambda name: version if name == "simplejpeg" else package(name))
+    note = abilities_of("auto")["libraries"]["vips"]["note"]
+    assert ("simplejpeg 1.9.0 is installed" in note) is (version is not None)
+
+
 @pytest.mark.parametrize("engine", ["auto", "vips"])
 def test_in_a_late_fork_only_pillow_is_described(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(abilities, "forked_after_pixels", lambda: True)

@@ -284,9 +284,9 @@ _said = Said()
 def describe() -> dict[str, Any]:
     """Return what is installed, and what it can do, as a JSON object.
 
-    ``libvips``, ``pyvips``, ``pyvips_binary`` and ``pillow`` are versions, or None. ``path`` is the file of libvips,
-    and ``mode`` is how pyvips calls it: ``API`` or ``ABI``. ``reads`` and ``writes`` are names of formats. To tell the
-    latter, a picture of one pixel is written in each format.
+    ``libvips``, ``pyvips``, ``pyvips_binary``, ``simplejpeg`` and ``pillow`` are versions, or None. ``path`` is the
+    file of libvips, and ``mode`` is how pyvips calls it: ``API`` or ``ABI``. ``reads`` and ``writes`` are names of
+    formats. To tell the latter, a picture of one pixel is written in each format.
     """
     from ..pillow import abilities as pillow  # noqa: PLC0415
 
@@ -299,5 +299,6 @@ def describe() -> dict[str, Any]:
         "writes": [format for format in _SAVERS if can_write(format)],
         "pyvips": pyvips.__version__,
         "pyvips_binary": _package("pyvips-binary"),
+        "simplejpeg": _package("simplejpeg"),
         **pillow.describe(),
     }
