@@ -146,10 +146,13 @@ class Job:
 
     def _reduce(self) -> Result:
         (rendition,) = self._renditions()
-        engine = self._decodes_once(rendition)
-        self.limits.check_source(self._header_by(engine))
-        files = engine.reduced(self.descriptor, rendition, self.request.sizes, self.request.copy_format)
-        return Result(engine.name, files)
+        engine, sizes, format = self._decodes_once(rendition), self.request.sizes, self.request.copy_format
+        header = self._header_by(engine)
+        geometry = self.limits.plan(rendition, header, trimmed=None, mark=None)
+        with engine.reduced(self.descriptor, rendition, geometry, sizes, format) as (copies, render):
+            result = self._within(rendition, header, geometry, render)
+        files = [*result.files, *copies]
+        return result._replace(by=f"{engine.name}, with copies", files=files, complaint=engine.complaint)
 
     def _render_copy(self) -> Result:
         (rendition,) = self._renditions()
