@@ -5,7 +5,6 @@ This module does not depend on Flask, and does not name a particular engine.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,14 +15,14 @@ from .abilities import Abilities
 from .cache.disk import DiskCache
 from .cache.entry import Entry, Key
 from .config.keys import Config
-from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource, shown
+from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
 from .formats import AUTO, JPEG, NEGOTIABLE, Format, Raw, by_name, choose, negotiate
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
-from .producer import Producer
+from .producer import Producer, log_render
 from .rendering.job import Result
 from .rendering.placeholders import SMALLEST
 from .rendition import Rendition, source_folder
@@ -33,8 +32,6 @@ from .sources.finder import Sources
 from .sources.source import Source
 from .urls import ImageUrl
 from .widths import Widths
-
-logger = logging.getLogger("flask_images_vips")
 
 _TRIES = 3  # attempts, if the source changes during the render
 _FAILURE_SECONDS = 10.0  # how long to remember that a rendition cannot be made
@@ -209,10 +206,10 @@ class Pipeline:
             raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {kind}")
         return made.placeholders[kind]
 
-    def offer(self, source: Source, options: Options, sides: Sequence[Sides]) -> None:
-        """Announce that a page offers *source* with *options* at each of the sizes *sides*, see `Sets.offer`."""
+    def offer(self, source: Source, options: Options, format: Format, sides: Sequence[Sides]) -> None:
+        """Announce that a page offers *source* with *options* as *format* at each of *sides*, see `Sets.offer`."""
         if self.shared is not None:
-            self.shared.offer(source, options, sides, self.producer)
+            self.shared.offer(source, options, format, sides, self.producer)
 
     def purge(self, ref: str) -> int:
         """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files."""
@@ -269,24 +266,8 @@ class Pipeline:
         """Render *rendition*, and log it."""
         begin = time.perf_counter()
         made = self._made_of(rendition, shared, producer, since)
-        (data,), size = made.files, made.size
-        assert size is not None
-        milliseconds = 1000 * (time.perf_counter() - begin)
-        ref, name = rendition.source.ref, rendition.format.name
-        logger.info(
-            "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
-            *(shown(ref), made.by, *size, name, len(data), milliseconds),
-            f"; the source is damaged: {made.complaint}" if made.complaint else "",
-        )
-        if made.exceeds is not None:
-            logger.warning(
-                "a rendition of %s has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
-                shown(ref),
-                len(data),
-                name,
-                made.exceeds,
-            )
-        return data
+        log_render(rendition, made, begin)
+        return made.files[0]
 
     def _made_of(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> Result:
         """Render from a copy or, if there is none, from the source."""

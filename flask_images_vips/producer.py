@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,6 +14,7 @@ from typing import Any
 from .config.keys import Config
 from .engines.encoder_settings import decoded_once
 from .engines.engine import Header
+from .errors import shown
 from .facts import Facts
 from .formats import Format
 from .geometry import Geometry, Size
@@ -23,6 +26,29 @@ from .rendering.request import Request, Work, settings_of
 from .rendition import Rendition
 from .sources.source import Source
 from .urls import file_name, is_remote
+
+logger = logging.getLogger("flask_images_vips")
+
+
+def log_render(rendition: Rendition, made: Result, begin: float) -> None:
+    """Log that *rendition* was rendered, since the time *begin* of `time.perf_counter`."""
+    (data, *_), size = made.files, made.size
+    assert size is not None
+    milliseconds = 1000 * (time.perf_counter() - begin)
+    ref, name = rendition.source.ref, rendition.format.name
+    logger.info(
+        "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
+        *(shown(ref), made.by, *size, name, len(data), milliseconds),
+        f"; the source is damaged: {made.complaint}" if made.complaint else "",
+    )
+    if made.exceeds is not None:
+        logger.warning(
+            "a rendition of %s has %d bytes as %s, over the limit of %d; its quality cannot be lowered further",
+            shown(ref),
+            len(data),
+            name,
+            made.exceeds,
+        )
 
 
 class Producer:
@@ -82,14 +108,12 @@ class Producer:
         result = self._run(Work.SET, members, [members[0].source], since)
         return list(zip(members, result.files, strict=True))
 
-    def reduce(self, rendition: Rendition, sizes: Sequence[Size], format: str, since: float) -> Sequence[bytes]:
-        """Return the source of *rendition*, reduced to each of *sizes* (largest first) and encoded as *format*.
+    def reduce(self, rendition: Rendition, sizes: Sequence[Size], format: str, since: float) -> Result:
+        """Render from the source, and reduce it to copies of *sizes* (largest first), encoded as *format*.
 
-        See `DecodesOnce.reduced`. Raises the same errors as `render`.
+        They are the files after the first one. See `DecodesOnce.reduced`. Raises the same errors as `render`.
         """
-        return self._run(
-            Work.REDUCE, [rendition], [rendition.source], since, sizes=tuple(sizes), copy_format=format
-        ).files
+        return self._run(Work.REDUCE, [rendition], [rendition.source], since, sizes=tuple(sizes), copy_format=format)
 
     def render_copy(self, rendition: Rendition, header: Header, descriptor: int, since: float) -> Result:
         """Render from a copy of the source, open at *descriptor*. *header* describes the source.

@@ -23,7 +23,7 @@ from .engines.choice import check_engine
 from .engines.encoder_settings import number_of
 from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
-from .formats import JPEG, NEGOTIABLE
+from .formats import NEGOTIABLE
 from .installed import outdated
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
@@ -182,7 +182,7 @@ def _store(config: Config, folder: str, private: str | None, notices: Notices, n
 def _shared(config: Config, cache: DiskCache, store: DiskCache | None, settings: str) -> SharedDecodes | None:
     if store is None or config.copies is None:
         return None
-    return SharedDecodes(Copies(store, config.copies, settings), Sets(store, config.quality_of(JPEG.name)), cache)
+    return SharedDecodes(Copies(store, config.copies, settings), Sets(store, config.quality_of), cache)
 
 
 def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompressor | None:

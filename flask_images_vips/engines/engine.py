@@ -5,7 +5,8 @@ Engines do not choose sizes: they receive a `Geometry`. They read from an open f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -36,6 +37,10 @@ class Header:
     alpha: bool = False
     whole: bool = False
     palette: bool = False
+
+
+SPARE_OF_COPIES = 1.25
+"""A copy must be this much larger than a rendition, per side, or one sees that it was resampled twice."""
 
 
 class Paletted(NamedTuple):
@@ -173,14 +178,16 @@ class DecodesOnce(Engine, Protocol):
         self,
         descriptor: int,
         rendition: Rendition,
+        geometry: Geometry,
         sizes: Sequence[Size],
         format: str,
         tiny: Tiny | None = None,
-    ) -> list[bytes]:
-        """Return reduced copies of the source of *rendition*: encoded files of the given *sizes*, largest first.
+    ) -> AbstractContextManager[tuple[list[bytes], Callable[[Rendition], bytes]]]:
+        """Reduce the source of *rendition* to *sizes*, largest first. At least one must be large enough for *geometry*.
 
-        The copies are upright, in 8-bit sRGB or grey, and keep their alpha. *format* is ``tiff`` or ``jpeg``; a source
-        with alpha is always stored as TIFF.
+        Returns the copies, encoded as *format*, and a function that renders from their pixels like `render`. The copies
+        are upright, in 8-bit sRGB or grey, and keep their alpha. *format* is ``tiff`` or ``jpeg``; a source with alpha
+        is always stored as TIFF.
 
         Raises:
             UnsupportedSource, UnreadableSource, LimitExceeded: As in `render`.

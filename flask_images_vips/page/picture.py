@@ -212,7 +212,8 @@ class ResponsivePicture(Picture):
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:
             with suppress(ImagesError):  # the page does not depend on it
-                pipeline.offer(self.source, self.options, [(each.width, each.height) for each in found])
+                sides = [(each.width, each.height) for each in found]
+                pipeline.offer(self.source, self.options, format or self.options.format or self.format, sides)
         built = [self.url(**more, width=each.width, height=each.height) for each in found]
         by_density, shown = _by_density(request), self.shown.width
         descriptors = [f"{each.size.width / shown:.4g}x" if by_density else f"{each.size.width}w" for each in found]

@@ -248,9 +248,12 @@ def _check(request: Request, result: Result) -> None:
     Raises:
         BrokenWire: If it does not.
     """
-    wanted = {Work.RENDER: 1, Work.COPY: 1, Work.SET: len(request.options), Work.REDUCE: len(request.sizes)}
-    formats = [request.copy_format, "tiff"] if request.work is Work.REDUCE else [getattr(request.format, "name", "")]
-    facts = {Work.RENDER: result.size, Work.COPY: result.size, Work.TRIM: result.box, Work.HEADER: result.header}
-    right = len(result.files) == wanted.get(request.work, 0) and facts.get(request.work, result) is not None
-    if not right or not all(any(is_file_of(format, file) for format in formats) for file in result.files):
+    own, copy = [getattr(request.format, "name", "")], [request.copy_format, "tiff"]  # the possible formats of a file
+    wanted = {Work.RENDER: [own], Work.COPY: [own], Work.SET: [own] * len(request.options)}
+    formats = {**wanted, Work.REDUCE: [own, *[copy] * len(request.sizes)]}.get(request.work, [])
+    sizes = dict.fromkeys((Work.RENDER, Work.COPY, Work.REDUCE), result.size)
+    facts = {**sizes, Work.TRIM: result.box, Work.HEADER: result.header}
+    right = len(result.files) == len(formats) and facts.get(request.work, result) is not None
+    pairs = zip(formats, result.files, strict=False)
+    if not right or not all(any(is_file_of(format, file) for format in possible) for possible, file in pairs):
         raise wire.BrokenWire("not the files that were requested")

@@ -9,6 +9,7 @@ A request has two answers: a `Begun` when a renderer begins with it, and a messa
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
@@ -114,7 +115,7 @@ def receive(connection: socket.socket, *, max_bytes: int = 0, max_descriptors: i
         lengths = fields.pop("files")
         if not all(type(length) is int and length >= 0 for length in lengths) or sum(lengths) != file_bytes:
             raise BrokenWire("files of other lengths")
-        return Message(fields, [bytes(_exactly(connection, length, until)) for length in lengths], descriptors)
+        return Message(fields, [_exactly(connection, length, until) for length in lengths], descriptors)
     except BaseException as error:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -146,18 +147,18 @@ def _end_of(connection: socket.socket) -> float:
     return time.monotonic() + (connection.gettimeout() or inf)
 
 
-def _exactly(connection: socket.socket, count: int, until: float) -> bytearray:
+def _exactly(connection: socket.socket, count: int, until: float) -> bytes:
     """Receive *count* bytes. A timeout of a socket counts for each call, so it is set anew for each."""
-    data = bytearray(count)
-    view, have = memoryview(data), 0
-    while have < count:
-        if until < inf:
-            connection.settimeout(max(0.001, until - time.monotonic()))
-        got = connection.recv_into(view[have : have + _PIECE])
-        if not got:
-            raise BrokenWire("the other side has closed the connection")
-        have += got
-    return data
+    data, have = io.BytesIO(bytes(count)), 0  # its bytes can be written, and are returned without a copy
+    with data.getbuffer() as view:
+        while have < count:
+            if until < inf:
+                connection.settimeout(max(0.001, until - time.monotonic()))
+            got = connection.recv_into(view[have : have + _PIECE])
+            if not got:
+                raise BrokenWire("the other side has closed the connection")
+            have += got
+    return data.getvalue()
 
 
 def has_gone(connection: socket.socket) -> bool:

@@ -163,12 +163,13 @@ class Job:
 
     def _reduce(self) -> Result:
         (rendition,) = self._renditions()
-        engine = self._decodes_once(rendition)
+        engine, sizes, format = self._decodes_once(rendition), self.request.sizes, self.request.copy_format
         header = self._header_by(engine)
-        self.limits.check_source(header)
-        sizes, format, tiny = self.request.sizes, self.request.copy_format, self._wanted_tiny(header)
-        files = engine.reduced(self.descriptor, rendition, sizes, format, tiny)
-        return Result(engine.name, files)
+        geometry, tiny = self.limits.plan(rendition, header, trimmed=None, mark=None), self._wanted_tiny(header)
+        with engine.reduced(self.descriptor, rendition, geometry, sizes, format, tiny) as (copies, render):
+            result = self._within(rendition, header, geometry, render)
+        files = [*result.files, *copies]
+        return result._replace(by=f"{engine.name}, with copies", files=files, complaint=engine.complaint)
 
     def _render_copy(self) -> Result:
         (rendition,) = self._renditions()

@@ -37,7 +37,7 @@ class Work(StrEnum):
     SET = "set"
     """Several renditions from one decode."""
     REDUCE = "reduce"
-    """The source at each of ``sizes``, to be kept as copies."""
+    """One rendition, and the source at each of ``sizes``, to be kept as copies."""
     COPY = "copy"
     """One rendition. The descriptor is a copy of the source, and ``header`` is the source's."""
     TRIM = "trim"

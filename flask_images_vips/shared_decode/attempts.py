@@ -1,8 +1,8 @@
 """Let several renditions of one source share a decode.
 
-There are two ways. If a page has announced a set, one picture in several sizes (see `sets`), all of its members are
-rendered from one decode. Otherwise, copies, which are reduced versions of a large source (see `copies`), are made if
-that pays off, and the rendition is made from a copy. If any of this fails, nothing is lost: in the end,
+There are two ways. If a page has announced a set of JPEGs, one picture in several sizes (see `sets`), all of its
+members are rendered from one decode. Otherwise, copies, which are reduced versions of a large source (see `copies`),
+are made if that pays off, and the rendition is made from a copy. If any of this fails, nothing is lost: in the end,
 `Producer.render` renders from the source.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,15 +19,16 @@ from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
 from ..engines.engine import Header
 from ..errors import Busy, ImagesError, SourceChanged, UnreadableSource, shown
-from ..formats import SUFFIXES
-from ..geometry import Geometry
+from ..formats import SUFFIXES, Format
+from ..geometry import Geometry, Size, lay_out
 from ..options.options import Options
-from ..producer import Producer
+from ..producer import Producer, log_render
 from ..rendering.job import Result
 from ..rendition import Rendition
 from ..sources.source import Source
-from .copies import Copies, pays_at_once, takes_copies
-from .sets import SET_FORMATS, Sets, Sides
+from .copies import Copies, takes_copies
+from .prices import pays
+from .sets import Set, Sets, Sides
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -56,9 +57,11 @@ class SharedDecodes:
         header = producer.facts.header_in_render(rendition.source)
         return SharedDecode(self, producer, rendition, header, producer.plan(rendition, header))
 
-    def offer(self, source: Source, options: Options, sides: Sequence[Sides], producer: Producer) -> None:
+    def offer(
+        self, source: Source, options: Options, format: Format, sides: Sequence[Sides], producer: Producer
+    ) -> None:
         """See `Sets.offer`."""
-        self.sets.offer(source, options, sides, partial(producer.facts.header, source))
+        self.sets.offer(source, options, format, sides, partial(producer.facts.header, source))
 
     def purge(self, ref: str) -> int:
         """Remove copies and announced sets of the source *ref*. Returns the number of copies removed."""
@@ -77,10 +80,10 @@ class SharedDecode:
     geometry: Geometry
 
     def prepare(self, since: float) -> Entry | None:
-        """Make the set that the rendition belongs to and return its entry, or make copies and return None.
+        """Make the rendition together with its set or with copies, if that pays off, and return its entry.
 
-        Copies are made only if that pays off. Other threads and processes that need the same set or copies wait
-        meanwhile. Returns None also if making the set has failed.
+        Other threads and processes that need the same set or copies wait meanwhile. Returns None if the rendition is
+        still to be made.
 
         Call this before taking the lock of the rendition. Sets and renditions use the same lock files, so two threads
         could deadlock if each held one lock while it waited for the other's.
@@ -88,14 +91,13 @@ class SharedDecode:
         Raises:
             Busy, SourceChanged: As in `Producer.render`.
         """
-        cache, rendition = self.all.cache, self.rendition
-        for key, members in self._sets():
+        cache, rendition, sets = self.all.cache, self.rendition, self.all.sets.find(self.rendition)
+        for key, members in self._made_at_once(sets):
             if cache.usable():
                 with self._ignoring_errors("set", key):
                     cache.once(key, partial(self._make_set, key, members, since), since=since)
             return cache.get(rendition.key)
-        self._make_copies(since)
-        return None
+        return cache.get(rendition.key) if self._make_copies(sets, since) else None
 
     def render_from_copy(self, since: float) -> Result | None:
         """Render from a copy, or return None if there is no readable one.
@@ -114,12 +116,14 @@ class SharedDecode:
                 copies.discard(entry)
                 return None
 
-    def _sets(self) -> Iterator[tuple[Key, list[Rendition]]]:
+    def _made_at_once(self, sets: Sequence[Set]) -> list[Set]:
+        """Return those of *sets* whose members are all made now."""
         rendition, failures = self.rendition, self.producer.facts.failures
-        if rendition.format in SET_FORMATS and rendition.options.max_bytes is None:
-            for key, members in self.all.sets.find(rendition):
-                if ("set", key) not in failures:
-                    yield key, members
+        if rendition.options.max_bytes is not None or not self.all.sets.are_made_at_once(sets):
+            return []
+        if self.all.copies.has(rendition.source, self.header, self.geometry.upright):
+            return []
+        return [(key, members) for key, members in sets if ("set", key) not in failures]
 
     def _make_set(self, key: Key, members: Sequence[Rendition], since: float) -> bool:
         """Render those *members* that are not cached yet. Returns whether any were rendered.
@@ -140,25 +144,40 @@ class SharedDecode:
         logger.info("rendered %s by vips: a set of %d, %.0f ms", shown(wanted.source.ref), len(made), milliseconds)
         return True
 
-    def _make_copies(self, since: float) -> None:
+    def _make_copies(self, sets: Sequence[Set], since: float) -> bool:
+        """Make the rendition and copies, if that pays off. Returns whether it was tried.
+
+        The copies suit all members of *sets*, to which the rendition belongs.
+        """
         copies, source = self.all.copies, self.rendition.source
-        missing = copies.missing(source, self.header, self.geometry.upright)
+        others = [lay_out(self.header.size, each.options).upright for _, members in sets for each in members]
+        missing = copies.missing(source, self.header, self.geometry.upright, others)
         if not missing or ("copies", missing[0][0]) in self.producer.facts.failures:
-            return
-        if not pays_at_once(self.header) and self._is_lone():
-            return
+            return False
         sizes = [size for _, size in missing]
-        reduce = partial(self.producer.reduce, self.rendition, sizes, copies.format, since)
+        announced = self.all.sets.is_announced(source)
+        if not announced and not pays(self.header, self.geometry.upright, sizes, lone=self._is_lone()):
+            return False
         with self._ignoring_errors("copies", missing[0][0]):
-            copies.make(missing, source, reduce, since)
+            copies.make(missing, source, partial(self._reduce, sizes, since), since)
+        return True
+
+    def _reduce(self, sizes: Sequence[Size], since: float) -> Sequence[bytes]:
+        """Render and store the rendition. Returns the files of the copies, which are made from the same decode."""
+        begin, rendition = time.perf_counter(), self.rendition
+        made = self.producer.reduce(rendition, sizes, self.all.copies.format, since)
+        data, *copies = made.files
+        log_render(rendition, made, begin)
+        with suppress(OSError):  # it is rendered again, from a copy
+            self.all.cache.put_bytes(rendition.key, data, rendition.mtime_ns)
+        return copies
 
     def _is_lone(self) -> bool:
-        """Return whether no other rendition of the source is cached or announced."""
+        """Return whether no other rendition of the source is cached."""
         cache, rendition = self.all.cache, self.rendition
         kept = {*cache.siblings(rendition.key[0], "")} - {rendition.key}
         # The same folder holds facts about the source, whose names have other suffixes.
-        lone = not any(file.endswith(SUFFIXES) for _, file in kept)
-        return lone and not self.all.sets.is_announced(rendition.source)
+        return not any(file.endswith(SUFFIXES) for _, file in kept)
 
     @contextmanager
     def _ignoring_errors(self, what: str, key: Hashable) -> Iterator[None]:

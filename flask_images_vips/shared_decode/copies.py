@@ -1,9 +1,12 @@
-"""Keep reduced copies of large sources, and decide when they are made and used.
+"""Keep reduced copies of large sources, and decide which are made and used.
 
-If a rendition is much smaller than its source, decoding the source takes most of the time. So a large source is decoded
-once and stored in two smaller sizes, its copies. Later renditions are made from the smallest copy that has enough
-pixels, in a fraction of the time. Copies are optional: if there is none, or if it is broken, the rendition is made from
-the source itself.
+If a rendition is much smaller than its source, decoding the source takes most of the time. So a large source is also
+stored in up to two smaller sizes, its copies. Later renditions are made from the smallest copy that has enough pixels,
+in a fraction of the time. Copies are optional: if there is none, or if it is broken, the rendition is made from the
+source itself.
+
+A copy is made together with a rendition, from one decode. It is the smallest that suits the rendition, because decoders
+that can shrink a picture need little more time for it than for the rendition itself.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..cache.disk import DiskCache
 from ..cache.entry import Entry, Key
-from ..engines.engine import Header
+from ..engines.engine import SPARE_OF_COPIES, Header
 from ..errors import shown
 from ..geometry import Size
 from ..hashing import digest
@@ -26,18 +29,11 @@ logger = logging.getLogger("flask_images_vips")
 _SIDES = (2048, 1024)  # the longer side of each copy, in pixels
 _MIN_PIXELS = 4_000_000  # a source must have this many pixels, or half as many if it is always decoded in full
 _MIN_REDUCED = 1.4  # a source must be this much larger than a copy, per side, or the copy saves little
-# A copy must be this much larger than a rendition, per side, or one sees that it was resampled twice.
-_MIN_SPARE = 1.25
 _AMPLE_SPARE = 2.0  # a copy this much larger, per side, is as good as a source that was shrunk while decoding
 _WHOLE = frozenset({"png", "avif", "tiff"})  # formats that are always decoded in full, however small the rendition is
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
 # Options that need the source itself, because they use its exact pixels, its metadata, or another source besides it.
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
-
-# From this number of pixels on, copies are made together with the first rendition if the format is always decoded in
-# full, because they add little to its cost. In other formats they would add more. For example, they would make a first
-# rendition 1600 px wide a third slower from a JPEG, and a quarter slower from a WebP.
-_LARGE_PIXELS = 16_000_000
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:
@@ -61,17 +57,12 @@ def usable_sizes(sizes: Iterable[Size], scaled: Size) -> list[Size]:
     """Return those of *sizes* from which a picture of the size *scaled* may be made, best first."""
     spare = {size: min(size.width / scaled.width, size.height / scaled.height) for size in sizes}
     ample = sorted(size for size in spare if spare[size] >= _AMPLE_SPARE)
-    return ample + sorted((size for size in spare if _MIN_SPARE <= spare[size] < _AMPLE_SPARE), reverse=True)
+    return ample + sorted((size for size in spare if SPARE_OF_COPIES <= spare[size] < _AMPLE_SPARE), reverse=True)
 
 
 def takes_copies(options: Options) -> bool:
     """Return whether a rendition with these options may be made from a copy."""
     return options.cache and all(getattr(options, name) == DEFAULTS[name] for name in _OF_THE_SOURCE)
-
-
-def pays_at_once(header: Header) -> bool:
-    """Return whether copies are made together with the source's first rendition. See `_LARGE_PIXELS`."""
-    return header.size.pixels >= _LARGE_PIXELS and header.format in _WHOLE
 
 
 class Copies:
@@ -93,27 +84,34 @@ class Copies:
                 return entry
         return None
 
+    def has(self, source: Source, header: Header, scaled: Size) -> bool:
+        """Return whether there is a copy for a picture of the size *scaled*."""
+        return any(self.store.has(self._key(source, size)) for size in usable_sizes(copy_sizes(header), scaled))
+
     def discard(self, entry: Entry) -> None:
         """Remove a broken copy."""
         if entry.path is not None:
             logger.warning("removing the broken copy %s; it is made again when it is needed", entry.path)
             entry.discard()
 
-    def missing(self, source: Source, header: Header, scaled: Size) -> list[tuple[Key, Size]]:
-        """Return the copies to make for a picture of the size *scaled*, largest first, if making them is worthwhile.
+    def missing(
+        self, source: Source, header: Header, scaled: Size, others: Sequence[Size] = ()
+    ) -> list[tuple[Key, Size]]:
+        """Return the copies to make for a picture of the size *scaled*, largest first.
 
-        Making all of them costs one decode. It is not worthwhile, and the list is empty, if a suitable copy is stored
-        already, if no copy would be suitable, or if the store has no room.
+        Pictures of the sizes *others* are expected too, so there is a copy for each of them, if any suits. The list is
+        empty if a suitable copy is stored already, if no copy would be suitable, or if the store has no room.
         """
         sizes = copy_sizes(header)
-        wanted = usable_sizes(sizes, scaled)
         # If only the smaller copy was evicted, use the larger one, which costs less than another decode.
-        if not wanted or any(self.store.has(self._key(source, size)) for size in wanted):
+        if not usable_sizes(sizes, scaled) or self.has(source, header, scaled):
             return []
+        smallest = {min(suitable) for each in (scaled, *others) if (suitable := usable_sizes(sizes, each))}
+        made = sizes if header.format in _WHOLE else sorted(smallest, reverse=True)
         bands, bound = 4 if header.alpha else 3, self.store.bound
-        if not self.store.usable() or (bound is not None and not bound.admits(bands * sizes[0].pixels)):
+        if not self.store.usable() or (bound is not None and not bound.admits(bands * made[0].pixels)):
             return []
-        return [(self._key(source, size), size) for size in sizes]
+        return [(self._key(source, size), size) for size in made]
 
     def make(
         self, copies: Sequence[tuple[Key, Size]], source: Source, reduce: Callable[[], Sequence[bytes]], since: float
@@ -131,7 +129,8 @@ class Copies:
             if not self.store.has(largest):  # another process may have made them meanwhile
                 for (key, _), data in zip(copies, reduce(), strict=True):
                     self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
-                logger.info("stored %d copies of %s", len(copies), shown(source.ref))
+                sides = ", ".join(str(max(size)) for _, size in copies)
+                logger.info("stored copies of %s: %s px", shown(source.ref), sides)
             return True
 
         self.store.once(largest, make, since=since)

@@ -1,7 +1,7 @@
 """Remember which renditions a page offers together, so that all of them can be made from one decode.
 
 A set is the same picture of one source in several widths, as in a ``srcset``. The worker that renders the page
-announces the set, and any worker that serves the images can make it.
+announces the set, and any worker that serves the images can make it: all members at once, or a copy for all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..cache.entry import Key
 from ..cache.stored import parsed, text
 from ..engines.engine import Header
 from ..expiring import Expiring
-from ..formats import JPEG, Raw
+from ..formats import JPEG, Format, Raw
 from ..geometry import lay_out
 from ..hashing import digest
 from ..options.options import Options
@@ -27,11 +27,15 @@ from .copies import copy_sizes, takes_copies, usable_sizes
 Sides = tuple[int | None, int | None]
 """The width and the height in a URL, in pixels. None if the URL does not have it."""
 
-SET_FORMATS = (JPEG,)
-"""The formats that are made as sets.
+Set = tuple[Key, list[Rendition]]
+"""The key of an announcement, and the members, which differ only in width and height."""
+
+_AT_ONCE = (JPEG,)
+"""The formats whose members are all made at the first request.
 
 Other formats are slower to encode, so the first visitor would wait too long for the whole set.
 """
+_SET, _COPY = "-set", "-copy"  # how the name of an announcement ends: all members are of such a format, or not
 
 _MAX_PIXELS = 4_000_000  # the limit of a member: larger ones are rarely requested, and would need a larger decode
 _MAX_PIXELS_OF_SET = 16_000_000  # the limit of all members together: the first visitor waits for all of them
@@ -43,24 +47,27 @@ _FORM = re.compile(r"[0-9]{1,7} [0-9]{1,7}(?:\n[0-9]{1,7} [0-9]{1,7})*")
 class Sets:
     """Announces and finds the sets of one application. Each is announced by a file in *store*, the store of the copies.
 
-    *default_quality* is the quality of URLs that name none.
+    *quality_of* returns the quality of URLs that name none, for the name of a format.
     """
 
-    def __init__(self, store: DiskCache, default_quality: int | Raw) -> None:
+    def __init__(self, store: DiskCache, quality_of: Callable[[str], int | Raw]) -> None:
         self.store = store
-        self.default_quality = default_quality
+        self.quality_of = quality_of
         self._announced: Expiring[bool] = Expiring()
 
-    def offer(self, source: Source, options: Options, sides: Sequence[Sides], header: Callable[[], Header]) -> None:
-        """Announce that a page offers *source* with *options* at each of *sides*. Announcing again costs little.
+    def offer(
+        self, source: Source, options: Options, format: Format, sides: Sequence[Sides], header: Callable[[], Header]
+    ) -> None:
+        """Announce that a page offers *source* with *options* as *format* at each of *sides*.
 
-        A set is announced only if it saves work: at least two members must be small enough to be made from copies of
-        the source. *header* returns the source's header.
+        Announcing again costs little. A set is announced only if it saves work: at least two members must be small
+        enough to be made from copies of the source. *format* may be ``auto``. *header* returns the source's header.
 
         Raises:
             UnreadableSource, LimitExceeded, Busy: If *header* raises them.
         """
-        offered = source.identity, options, *sides
+        ending = _SET if format in _AT_ONCE else _COPY
+        offered = source.identity, options, ending, *sides
         if offered in self._announced:
             return
         found = header() if takes_copies(options) else None
@@ -78,7 +85,7 @@ class Sets:
                 break
             lines.append(f"{width or 0} {height or 0}")
         written = "\n".join(lines)
-        key = source_folder(source.ref), f"{self._name(source, options)}-{digest(written, _NAME_BYTES)}-set"
+        key = source_folder(source.ref), f"{self._name(source, options, format)}-{digest(written, _NAME_BYTES)}{ending}"
         if self.store.usable() and not self.store.has(key):
             with suppress(OSError):  # without the file, each member is rendered separately
                 self.store.put_bytes(key, written.encode(), source.mtime_ns, in_use=True)
@@ -87,14 +94,11 @@ class Sets:
         """Return whether any set of this version of *source* is announced."""
         return bool(self.store.siblings(source_folder(source.ref), _version(source)))
 
-    def find(self, rendition: Rendition) -> list[tuple[Key, list[Rendition]]]:
-        """Return the sets that *rendition* belongs to, each with the key of its announcement.
-
-        The members of a set, *rendition* among them, differ only in width and height.
-        """
+    def find(self, rendition: Rendition) -> list[Set]:
+        """Return the sets that *rendition* belongs to, with members of its format. The page may offer other formats."""
         options = rendition.options.settled()
-        found = []
-        for key in self.store.siblings(source_folder(rendition.source.ref), self._name(rendition.source, options)):
+        name, found = self._name(rendition.source, options, rendition.format), []
+        for key in self.store.siblings(source_folder(rendition.source.ref), name):
             entry = self.store.get(key)
             if entry is None:
                 continue
@@ -104,13 +108,23 @@ class Sets:
                 found.append((key, [replace(rendition, options=_at(options, each)) for each in sides]))
         return found
 
+    def are_made_at_once(self, sets: Sequence[Set]) -> bool:
+        """Return whether all members of *sets*, the result of `find`, are made when one of them is requested.
+
+        If the page offers other formats too, a copy for all of them saves more.
+        """
+        return all(members[0].format in _AT_ONCE and file.endswith(_SET) for (_, file), members in sets)
+
     def forget(self) -> None:
         """Forget which sets are announced, so that they are announced again. Call this when their files are removed."""
         self._announced.clear()
 
-    def _name(self, source: Source, options: Options) -> str:
-        """Return the beginning of the file names of all sets of *source* with *options*, in any sizes and format."""
-        but = ["width", "height", *(["quality"] if options.quality == self.default_quality else [])]
+    def _name(self, source: Source, options: Options, format: Format) -> str:
+        """Return the beginning of the file names of all sets of *source* with *options*, in any sizes.
+
+        All formats have the same, unless *options* have another quality than the default of *format*.
+        """
+        but = ["width", "height", *(["quality"] if options.quality == self.quality_of(format.name) else [])]
         return f"{_version(source)}-{digest(options.canonical(but), _NAME_BYTES)}"
 
 

@@ -69,11 +69,14 @@ def test_several_renditions_of_one_decode_come_in_the_order_asked_for(draw: Any)
     assert [Image.open(io.BytesIO(file)).width for file in result.files] == list(sizes)
 
 
-def test_copies_of_an_open_file(draw: Any) -> None:
+def test_a_rendition_and_copies_of_an_open_file(draw: Any) -> None:
     sizes = (Size(320, 240), Size(160, 120))
     path = draw("a.jpg", (640, 480))
-    more = {"options": (Options(),), "format": "jpeg", "sizes": sizes, "copy_format": "tiff"}
-    assert len(run(Work.REDUCE, path, config={"engine": "vips"}, **more).files) == 2
+    more = {"options": (Options(width=150),), "format": "webp", "sizes": sizes, "copy_format": "tiff"}
+    result = run(Work.REDUCE, path, config={"engine": "vips"}, **more)
+    made = [Image.open(io.BytesIO(file)) for file in result.files]
+    assert [(each.format, each.width) for each in made] == [("WEBP", 150), ("TIFF", 320), ("TIFF", 160)]
+    assert result.size == made[0].size
     with pytest.raises(UnreadableSource):
         run(Work.REDUCE, path, config={}, **more)
 

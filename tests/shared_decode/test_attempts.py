@@ -20,6 +20,7 @@ from flask_images_vips.shared_decode.attempts import SharedDecode, SharedDecodes
 from shared_decode.test_copies import pipeline_of
 
 pytest.importorskip("pyvips")
+pytestmark = pytest.mark.usefixtures("cheap_copies")
 
 LARGE = (2900, 1500)
 Draw = Callable[..., Path]
@@ -95,4 +96,4 @@ def test_a_host_that_is_busy_is_no_failure_of_the_copies(
     with app.app_context():
         assert share(app, "large.jpg", width=300) is not None
     assert isinstance(fetch(app, "large.jpg", width=300), Image.Image)
-    assert len(list(Path(pipeline_of(app).shared.copies.store.folder).rglob("*-2048"))) == 1  # type: ignore[union-attr]
+    assert len(list(Path(pipeline_of(app).shared.copies.store.folder).rglob("*-1024"))) == 1  # type: ignore[union-attr]

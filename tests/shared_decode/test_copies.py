@@ -22,21 +22,24 @@ from PIL import Image
 
 from flask_images_vips import Images
 from flask_images_vips.engines.engine import Header
+from flask_images_vips.formats import JPEG, by_name
 from flask_images_vips.geometry import Size
 from flask_images_vips.options.options import Options
 from flask_images_vips.options.transforms import Transform
 from flask_images_vips.options.values import Mode
 from flask_images_vips.pipeline import Pipeline
 from flask_images_vips.serving.hit import verify
-from flask_images_vips.shared_decode.copies import Copies, copy_sizes, pays_at_once, takes_copies, usable_sizes
+from flask_images_vips.shared_decode.copies import Copies, copy_sizes, takes_copies, usable_sizes
 from flask_images_vips.state import images_of
 
 pytest.importorskip("pyvips")
+pytestmark = pytest.mark.usefixtures("cheap_copies")
 
 Draw = Callable[..., Path]
 MakeApp = Callable[..., Flask]
 
 LARGE = (2900, 1500)  # just large enough for both copies
+WEBP = by_name("webp")
 
 
 # When
@@ -100,27 +103,14 @@ def test_what_comes_before_scaling_takes_no_copy() -> None:
     assert not takes_copies(Options(width=400, transform=Transform.parse("EXTENT,10,10,0,0,5,5")))
 
 
-@pytest.mark.parametrize(
-    ("size", "format", "at_once"),
-    [
-        ((6000, 4000), "png", True),
-        ((6000, 4000), "tiff", True),
-        ((6000, 4000), "jpeg", False),
-        ((6000, 4000), "webp", False),
-        ((3000, 2000), "png", False),
-    ],
-)
-def test_copies_are_made_at_once_where_all_is_decoded_anyhow(size: tuple[int, int], format: str, at_once: bool) -> None:
-    assert pays_at_once(header(size, format)) is at_once
-
-
 # What
 
 
 def copies_of(app: Flask) -> list[str]:
     """The sides of the copies that *app* has on its disk."""
     folder = Path(pipeline_of(app).cache.folder) / "copies"
-    return sorted(path.name.partition("-")[2] for path in cached_files(folder) if not path.name.endswith("-set"))
+    announced = ("-set", "-copy")
+    return sorted(path.name.partition("-")[2] for path in cached_files(folder) if not path.name.endswith(announced))
 
 
 def pipeline_of(app: Flask) -> Pipeline:
@@ -147,6 +137,18 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return told
 
 
+@pytest.fixture
+def decodes(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
+    """Gives how often a source was decoded."""
+    caplog.set_level(logging.INFO, "flask_images_vips")
+
+    def decodes() -> int:
+        lines = [record.getMessage() for record in caplog.records]
+        return sum(line.startswith("rendered") and " from a copy:" not in line for line in lines)
+
+    return decodes
+
+
 def psnr(one: Image.Image, other: Image.Image) -> float:
     assert one.size == other.size
     # "RGBa": premultiplied, since the colour of what is clear is nobody's business.
@@ -162,13 +164,52 @@ def test_the_second_rendition_of_a_large_source_makes_its_copies(
     fetch(app, "large.jpg", width=500)
     assert (told(), copies_of(app)) == (["vips"], [])
     fetch(app, "large.jpg", width=400)
-    assert (told(), copies_of(app)) == (["vips from a copy"], ["1024", "2048"])
+    assert (told(), copies_of(app)) == (["vips, with copies"], ["1024"])
     fetch(app, "large.jpg", width=300, height=300, mode="crop", format="webp")
     assert told() == ["vips from a copy"]
     fetch(app, "large.jpg", width=2000)
     fetch(app, "large.jpg", width=200, transform="EXTENT,10,10,0,0,5,5")
     fetch(app, "large.jpg", width=210, cache=False)
     assert [name.endswith("copy") for name in told()] == [False] * 3
+
+
+@pytest.mark.parametrize("format", ["tiff", "jpeg"])
+@pytest.mark.parametrize(
+    ("widths", "copies", "wanted_decodes"),
+    [
+        ((500, 400, 640, 819), ["1024"], 2),
+        ((400, 1200, 640, 1000), ["2048"], 2),
+        ((1200, 400, 1600, 1000), ["1024", "2048"], 3),
+        ((2000, 1900), [], 2),
+    ],
+)
+def test_the_smallest_copy_is_made_that_suits_the_rendition(
+    make_app: MakeApp,
+    draw: Draw,
+    told: Callable[[], list[str]],
+    decodes: Callable[[], int],
+    widths: tuple[int, ...],
+    copies: list[str],
+    wanted_decodes: int,
+    format: str,
+) -> None:
+    app = make_app(IMAGES_COPIES=format)
+    draw("large.jpg", LARGE)
+    for width in widths:
+        fetch(app, "large.jpg", width=width)
+    assert copies_of(app) == copies
+    assert decodes() == wanted_decodes
+
+
+@pytest.mark.parametrize("name", ["large.png", "large.tif"])
+def test_what_is_decoded_whole_gets_all_copies_from_that_decode(
+    app: Flask, draw: Draw, decodes: Callable[[], int], name: str
+) -> None:
+    draw(name, LARGE)
+    for width in (300, 400, 1200, 1600):
+        fetch(app, name, width=width, format="jpeg")
+    assert copies_of(app) == ["1024", "2048"]
+    assert decodes() == 2
 
 
 def test_a_small_source_and_a_lone_rendition_make_none(app: Flask, draw: Draw) -> None:
@@ -202,8 +243,8 @@ def test_sizes_are_those_of_the_source_to_the_pixel(
     draw("large.jpg", (2903, 1507))
     with_copies, without = with_and_without(make_app, tmp_path)
     with_copies.config["IMAGES_COPIES"] = format
-    fetch(with_copies, "large.jpg", width=50)
-    fetch(with_copies, "large.jpg", width=51)
+    for width in (50, 51, 1500):
+        fetch(with_copies, "large.jpg", width=width)
     told()
     for asked in (
         {"width": 333},
@@ -304,15 +345,21 @@ def similarity(made: Image.Image, path: Path) -> float:
 
 
 def test_a_photograph_from_a_copy_is_one_from_all_its_pixels(
-    app: Flask, static: Path, photograph: Callable[[str], Path], told: Callable[[], list[str]]
+    make_app: MakeApp,
+    static: Path,
+    tmp_path: Path,
+    photograph: Callable[[str], Path],
+    told: Callable[[], list[str]],
 ) -> None:
     grainy(photograph("earth.jpg"), static / "large.jpg")
-    pipeline = pipeline_of(app)
-    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), [(200, None), (300, None)])
-    for width in (300, 500, 800, 1600):
-        made = fetch(app, "large.jpg", width=width, format="png")
-        assert told() == ["vips from a copy"]
-        assert similarity(made, static / "large.jpg") >= 0.995, width
+    with_copies, without = with_and_without(make_app, tmp_path)
+    pipeline = pipeline_of(with_copies)
+    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), JPEG, [(200, None), (300, None)])
+    for width in (300, 500, 640, 800, 1600):
+        made, direct = (fetch(app, "large.jpg", width=width, format="png") for app in (with_copies, without))
+        by, by_the_other = told()
+        assert (by, by_the_other) == ("vips, with copies" if width in (300, 1600) else "vips from a copy", "vips")
+        assert similarity(made, static / "large.jpg") >= similarity(direct, static / "large.jpg") - 0.002, width
 
 
 # A set that a page announces
@@ -326,17 +373,17 @@ def test_an_announced_set_is_decoded_once_by_whichever_worker(
     pipeline = pipeline_of(page)
     source = pipeline.sources.local.find("large.jpg")
     for _ in range(2):
-        pipeline.offer(source, Options(), [(width, None) for width in (200, 400, 800)])
+        pipeline.offer(source, Options(), WEBP, [(width, None) for width in (200, 400, 800)])
     for width in (200, 400, 800):
         fetch(worker, "large.jpg", width=width, format="webp")
-    assert told() == ["vips from a copy"] * 3
+    assert told() == ["vips, with copies", *["vips from a copy"] * 2]
 
 
 @pytest.mark.parametrize("widths", [(), (300,), (300, 300), (300, 2000), (1900, 2000)])
 def test_a_set_of_one_that_fits_a_copy_is_none(app: Flask, draw: Draw, widths: tuple[int, ...]) -> None:
     draw("large.jpg", LARGE)
     pipeline = pipeline_of(app)
-    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), [(width, None) for width in widths])
+    pipeline.offer(pipeline.sources.local.find("large.jpg"), Options(), WEBP, [(width, None) for width in widths])
     fetch(app, "large.jpg", width=100)
     assert copies_of(app) == []
 
@@ -346,8 +393,10 @@ def test_a_new_version_of_a_source_has_new_copies(app: Flask, draw: Draw, told: 
     for width in (100, 200):
         fetch(app, "large.png", width=width)
     Image.new("RGB", LARGE, "red").save(path, compress_level=1)
-    assert fetch(app, "large.png", width=300).getpixel((150, 70)) == (255, 0, 0)
-    assert told()[-1] == "vips from a copy"
+    told()
+    for width in (300, 400):
+        assert fetch(app, "large.png", width=width).getpixel((150, 70)) == (255, 0, 0)
+    assert told() == ["vips, with copies", "vips from a copy"]
 
 
 def test_purging_a_source_purges_its_copies(app: Flask, draw: Draw) -> None:
@@ -355,9 +404,9 @@ def test_purging_a_source_purges_its_copies(app: Flask, draw: Draw) -> None:
         draw(name, LARGE)
         for width in (100, 200):
             fetch(app, name, width=width)
-    assert len(copies_of(app)) == 4
-    app.test_cli_runner().invoke(args=["images", "purge", "one.jpg"])
     assert len(copies_of(app)) == 2
+    app.test_cli_runner().invoke(args=["images", "purge", "one.jpg"])
+    assert len(copies_of(app)) == 1
     app.test_cli_runner().invoke(args=["images", "purge", "--all"])
     assert copies_of(app) == []
 
@@ -439,7 +488,7 @@ def test_a_folder_that_takes_no_copies_costs_nothing_but_time(
     (folder / "tmp").write_text("in the way")
     for width in (200, 300):
         fetch(app, "large.jpg", width=width)
-    assert (copies_of(app), told()) == ([], ["vips"] * 3)
+    assert (copies_of(app), told()) == ([], ["vips", "vips, with copies", "vips"])
 
 
 # Many processes
@@ -448,6 +497,8 @@ CHILD = """
 import logging, resource, signal, sys
 from shared_decode.test_copies import site
 from conftest import fetch
+from flask_images_vips.shared_decode import prices
+prices._EXPECTED = 100
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 logging.getLogger("flask_images_vips").setLevel(logging.INFO)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -509,8 +560,8 @@ def test_four_processes_that_want_copies_make_them_once(
         go(process)
     lines = "".join(process.communicate()[0] for process in processes).splitlines()
     assert [process.returncode for process in processes] == [0] * 4
-    assert sum(line.startswith("stored 2 copies") for line in lines) == 1
-    assert sum("by vips from a copy" in line for line in lines) == 8
+    assert sum(line.startswith("stored copies") for line in lines) == 1
+    assert sum("by vips from a copy" in line for line in lines) == 7
 
 
 @posix
@@ -520,7 +571,7 @@ def test_a_full_disk_costs_nothing_but_time(draw: Draw, start: Callable[..., sub
     go(process)
     lines = process.communicate()[0].splitlines()
     assert process.returncode == 0, lines
-    assert sum("by vips:" in line for line in lines) == 3, lines
+    assert sum("by vips" in line and "from a copy" not in line for line in lines) == 3, lines
 
 
 @posix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 import signal
@@ -18,12 +19,13 @@ from conftest import cached_files, fetch
 from flask import Flask
 from PIL import Image
 
-from flask_images_vips import resized_img_src, resized_img_srcset, resized_img_tag
+from flask_images_vips import resized_img_src, resized_img_srcset, resized_img_tag, resized_picture_tag
 from flask_images_vips.engines.vips.engine import VipsEngine
 from shared_decode.test_copies import (
     Draw,
     MakeApp,
     copies_of,
+    decodes,
     go,
     grainy,
     kinds,
@@ -37,11 +39,12 @@ from shared_decode.test_copies import (
 )
 
 pytest.importorskip("pyvips")
+pytestmark = pytest.mark.usefixtures("cheap_copies")
 
 LARGE = (2900, 1500)
 WIDTHS = (200, 320, 480, 640, 960, 1280)
 
-__all__ = ["start", "told"]  # fixtures
+__all__ = ["decodes", "start", "told"]  # fixtures
 
 
 def announce(app: Flask, name: str, *widths: int, **options: Any) -> None:
@@ -154,21 +157,74 @@ def test_what_the_page_does_not_offer_is_made_by_itself(app: Flask, draw: Draw, 
     announce(app, "large.jpg")
     for other in ({"width": 201}, {"width": 200, "height": 50, "mode": "crop"}, {"width": 200, "grayscale": True}):
         fetch(app, "large.jpg", **other)
-    assert told() == ["vips from a copy"] * 3
-    fetch(app, "large.jpg", width=200)
-    assert told() == ["vips"]
-    fetch(app, "large.jpg", width=320)
-    assert told() == []
+    assert told() == ["vips, with copies", *["vips from a copy"] * 2]
 
 
-def test_formats_that_take_long_are_made_when_they_are_asked_for(
+def test_a_set_whose_source_has_a_copy_is_not_decoded_for(
     app: Flask, draw: Draw, told: Callable[[], list[str]]
 ) -> None:
     draw("large.jpg", LARGE)
-    announce(app, "large.jpg", format="webp")
-    fetch(app, "large.jpg", width=200, format="webp")
+    announce(app, "large.jpg")
+    fetch(app, "large.jpg", width=201)
+    told()
+    fetch(app, "large.jpg", width=200)
     assert told() == ["vips from a copy"]
-    assert len(cached_files(Path(pipeline_of(app).cache.folder))) == 1
+    fetch(app, "large.jpg", width=1280)  # the copy is too small for it
+    assert told() == ["vips"]
+    fetch(app, "large.jpg", width=960)
+    assert told() == []
+
+
+@pytest.mark.parametrize("format", ["webp", "avif", "png"])
+@pytest.mark.parametrize("copies", ["tiff", "jpeg"])
+def test_formats_that_take_long_are_made_when_they_are_asked_for_from_one_decode(
+    make_app: MakeApp,
+    draw: Draw,
+    told: Callable[[], list[str]],
+    decodes: Callable[[], int],
+    copies: str,
+    format: str,
+) -> None:
+    app = make_app(IMAGES_COPIES=copies)
+    draw("large.jpg", LARGE)
+    announce(app, "large.jpg", format=format)
+    for number, width in enumerate(WIDTHS, 1):
+        fetch(app, "large.jpg", width=width, format=format)
+        assert len(cached_files(Path(pipeline_of(app).cache.folder))) == number
+    assert copies_of(app) == ["1024", "2048"]  # for all members, although the smallest came first
+    assert decodes() == 1
+    assert told() == ["vips, with copies", *["vips from a copy"] * (len(WIDTHS) - 1)]
+
+
+@pytest.mark.parametrize("first", ["image/*", "image/webp", "image/avif"])
+def test_formats_that_a_page_offers_together_share_one_decode(
+    app: Flask, draw: Draw, decodes: Callable[[], int], first: str
+) -> None:
+    draw("large.jpg", LARGE)
+    with app.test_request_context():
+        picture = str(resized_picture_tag("large.jpg", width=600, widths=WIDTHS))
+        negotiated = candidates(str(resized_img_tag("large.jpg", width=600, widths=WIDTHS, format="auto")))
+    listed = [candidates(each) for each in picture.split("<")[1:] if "srcset" in each]
+    assert len(listed) == 3
+    for accept in (first, "image/*", "image/webp", "image/avif"):
+        for url, width in negotiated:
+            answer = app.test_client().get(url, headers={"Accept": accept})
+            assert decoded(answer.data).width == width
+    for url, width in itertools.chain(*listed):
+        assert decoded(app.test_client().get(url).data).width == width
+    assert decodes() == 1
+    assert copies_of(app) == ["1024", "2048"]
+
+
+def test_another_quality_for_each_format_does_not_hide_a_set(
+    make_app: MakeApp, draw: Draw, decodes: Callable[[], int]
+) -> None:
+    app = make_app(IMAGES_QUALITY={"jpeg": 80, "webp": 70})
+    draw("large.jpg", LARGE)
+    announce(app, "large.jpg", format="webp")
+    for width in WIDTHS:
+        fetch(app, "large.jpg", width=width, format="webp")
+    assert (copies_of(app), decodes()) == (["1024", "2048"], 1)
 
 
 def test_members_that_are_kept_are_not_made_again(app: Flask, draw: Draw, told: Callable[[], list[str]]) -> None:
@@ -280,6 +336,8 @@ def test_other_qualities_than_the_page_offers_are_made_one_by_one(
     announce(app, "large.jpg")
     fetch(app, "large.jpg", width=200, quality=30)
     assert len(cached_files(Path(pipeline_of(app).cache.folder))) == 1
+    pipeline_of(app).shared.copies.store.purge_all()
+    announce(make_app(IMAGES_QUALITY=60), "large.jpg")
     fetch(app, "large.jpg", width=200)
     assert len(cached_files(Path(pipeline_of(app).cache.folder))) == 1 + len(WIDTHS)
 

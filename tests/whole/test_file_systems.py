@@ -108,10 +108,11 @@ def refusing(*arguments: Any) -> Iterator[None]:
 @pytest.fixture
 def site(make_app: Any, draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Flask]:
     """A function that creates an application with an empty cache of its own, in whose `folder` it is."""
-    from flask_images_vips.shared_decode import copies
+    from flask_images_vips.shared_decode import copies, prices
 
-    for name, value in (("_MIN_PIXELS", 1000), ("_SIDES", (64, 32)), ("_LARGE_PIXELS", 1000)):
+    for name, value in (("_MIN_PIXELS", 1000), ("_SIDES", (64, 32))):
         monkeypatch.setattr(copies, name, value)
+    monkeypatch.setattr(prices, "_EXPECTED_OF_LONE", 1e6)
     draw("a.png", (160, 120))
     made = []
 

@@ -6,7 +6,7 @@ load and scale in one call. Here they are separate, to control how much of the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -110,16 +110,24 @@ class VipsEngine:
         with self._pixels(members[0][0].source.ref, descriptor) as deadline:
             return once.render_set(self._reader, descriptor, members, self.effort, deadline, tiny)
 
+    @contextmanager
     def reduced(
         self,
         descriptor: int,
         rendition: Rendition,
+        geometry: Geometry,
         sizes: Sequence[Size],
         format: str,
         tiny: Tiny | None = None,
-    ) -> list[bytes]:
+    ) -> Iterator[tuple[list[bytes], Callable[[Rendition], bytes]]]:
         with self._pixels(rendition.source.ref, descriptor) as deadline:
-            return once.reduced(self._reader, descriptor, rendition, sizes, format, deadline, tiny)
+            copies, pictures = once.reduced(self._reader, descriptor, rendition, sizes, format, deadline)
+
+            def render(each: Rendition) -> bytes:
+                spec = Spec(each.options, each.format, geometry, tiny=tiny)
+                return once.render_reduced(pictures, spec, self.effort, deadline)
+
+            yield copies, render
 
     def _render(
         self,

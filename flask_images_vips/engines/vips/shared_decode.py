@@ -13,7 +13,7 @@ from typing import Any
 
 from ...geometry import Geometry, Size
 from ...rendition import Rendition
-from ..engine import Spec, Tiny
+from ..engine import SPARE_OF_COPIES, Spec, Tiny
 from .deadline import Deadline
 from .effects import turn
 from .load import pyvips
@@ -47,7 +47,7 @@ def render_set(
     """
     (rendition, largest), *others = members
     ref, spec = rendition.source.ref, Spec(rendition.options, rendition.format, largest, tiny=tiny)
-    near = [geometry for _, geometry in others if not _has_spare(largest.upright, geometry.upright)]
+    near = [geometry for _, geometry in others if _spare(largest.upright, geometry.upright) < _MIN_SPARE]
     if near:
         whole = _whole(reader, descriptor, ref, spec, deadline)
     else:
@@ -63,26 +63,30 @@ def render_set(
 
 
 def reduced(
-    reader: Reader,
-    descriptor: int,
-    rendition: Rendition,
-    sizes: Sequence[Size],
-    format: str,
-    deadline: Deadline,
-    tiny: Tiny | None = None,
-) -> list[bytes]:
-    """Implement `DecodesOnce.reduced`."""
+    reader: Reader, descriptor: int, rendition: Rendition, sizes: Sequence[Size], format: str, deadline: Deadline
+) -> tuple[list[bytes], list[pyvips.Image]]:
+    """Return the source of *rendition*, reduced to *sizes*: encoded as *format*, and in memory."""
+    # Lower the headroom, so that the decoder shrinks as much as for the largest rendition from the copy.
+    reader = replace(reader, headroom=max(1, reader.headroom / SPARE_OF_COPIES))
     largest = Geometry(sizes[0], sizes[0])
     image = deadline.watch(reader.load(descriptor, rendition.source.ref, largest, 1))
-    copies = []
+    copies, pictures = [], []
     for size in sizes:
-        is_last = size == sizes[-1]
-        spec = Spec(rendition.options, rendition.format, Geometry(size, size), tiny=tiny if is_last else None)
-        image = deadline.watch(scale(image, spec))
-        image = keep_tiny(image, spec) if is_last else image.copy_memory()  # the next copy is made from it too
+        image = deadline.watch(scale(image, Spec(rendition.options, rendition.format, Geometry(size, size))))
+        image = image.copy_memory()
+        deadline.watch_only(image)
         kept = "tiff" if image.hasalpha() else format
         copies.append(write(image, kept, 0, _COPIES[kept]))
-    return copies
+        pictures.append(image)
+    return copies, pictures
+
+
+def render_reduced(pictures: Sequence[pyvips.Image], spec: Spec, effort: str, deadline: Deadline) -> bytes:
+    """Render from the smallest of *pictures*, the result of `reduced`, that is large enough."""
+    wanted = spec.geometry.upright
+    suitable = (each for each in reversed(pictures) if _spare(upright_size(each), wanted) >= SPARE_OF_COPIES)
+    scaled = keep_tiny(deadline.watch(scale(next(suitable, pictures[0]), spec)), spec)
+    return _finished(scaled, spec, effort, deadline)
 
 
 def reader_of_copies(reader: Reader) -> Reader:
@@ -117,6 +121,6 @@ def _whole(reader: Reader, descriptor: int, ref: str, spec: Spec, deadline: Dead
     return deadline.watch(scale(image, replace(spec, geometry=Geometry(size, size)))).copy_memory()
 
 
-def _has_spare(made: Size, wanted: Size) -> bool:
-    """Return whether a picture of the size *made* is large enough to make one of the size *wanted* from it."""
-    return min(made.width / wanted.width, made.height / wanted.height) >= _MIN_SPARE
+def _spare(made: Size, wanted: Size) -> float:
+    """Return how many times as large as *wanted* a picture of the size *made* is, per side."""
+    return min(made.width / wanted.width, made.height / wanted.height)

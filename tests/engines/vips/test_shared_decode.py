@@ -67,10 +67,33 @@ def test_copies_are_upright_and_of_the_format_or_tiff(tmp_path: Path, opened: li
         wanted = rendition(path)
         opened.clear()
         with wanted.source.open() as descriptor:
-            copies = pictures(VipsEngine().reduced(descriptor, wanted, sizes, format))
+            geometry = Geometry(Size(20, 15), Size(20, 15))
+            with VipsEngine().reduced(descriptor, wanted, geometry, sizes, format) as (files, render):
+                copies, made = pictures(files), pictures([render(wanted)])
+            assert made[0].size == geometry.final
         assert len(opened) == 1
         assert [(copy.format, copy.size) for copy in copies] == [(kept, (80, 60)), (kept, (40, 30))]
         assert {copy.getexif().get(0x0112, 1) for copy in copies} == {1}
+
+
+def test_a_copy_is_decoded_as_much_reduced_as_its_largest_rendition(
+    tmp_path: Path, opened: list[dict[str, Any]]
+) -> None:
+    gradient((1600, 1200)).save(tmp_path / "a.jpg")
+    wanted, copy, largest = rendition(tmp_path / "a.jpg"), Size(500, 375), Size(400, 300)
+    with wanted.source.open() as descriptor:
+        for headroom, of_rendition, of_copy in (
+            (1.8, [{}, {"shrink": 2}], [{}, {"shrink": 2}]),
+            (3.0, [{}], [{}]),
+            (1.0, [{}, {"shrink": 4}], [{}, {"shrink": 2}]),  # a quarter would be smaller than the copy
+        ):
+            engine = VipsEngine(headroom=headroom)
+            opened.clear()
+            engine.render(descriptor, wanted, Geometry(largest, largest))
+            assert opened == of_rendition
+            opened.clear()
+            with engine.reduced(descriptor, wanted, Geometry(largest, largest), [copy], "tiff"):
+                assert opened == of_copy
 
 
 def test_a_copy_is_read_whatever_sources_may_be_and_never_broken(tmp_path: Path) -> None:
