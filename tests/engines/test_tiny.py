@@ -147,8 +147,10 @@ def test_sets_and_copies_make_it_too(tmp_path: Path) -> None:
     engine, tinies = VipsEngine(), [empty() for _ in range(3)]
     with rendition.source.open() as descriptor:
         engine.render_set(descriptor, [(rendition, Geometry(size, size)) for size in sizes], tinies[0])
-        copies = engine.reduced(descriptor, rendition, sizes, "tiff", tinies[1])
+        shown_at = Geometry(Size(60, 40), Size(60, 40))
+        with engine.reduced(descriptor, rendition, shown_at, sizes, "tiff", tinies[1]) as (copies, render):
+            render(rendition)
     (tmp_path / "a.tif").write_bytes(copies[1])
     with (tmp_path / "a.tif").open("rb") as copy:
-        engine.render_copy(copy.fileno(), rendition, Geometry(Size(60, 40), Size(60, 40)), tinies[2])
+        engine.render_copy(copy.fileno(), rendition, shown_at, tinies[2])
     assert all(map(shown, tinies))
