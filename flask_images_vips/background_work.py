@@ -32,7 +32,7 @@ logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
-DELAY_SECONDS = 1.0
+DELAY_SECONDS = 20.0  # from a page to the search for its facts, in which visitors load its pictures
 _MOST_FACTS = 1000
 _LONGEST_QUEUE = 32
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0  # between two attempts, first and at most
@@ -161,8 +161,8 @@ class _Fact(NamedTuple):
 class Later:
     """Finds facts that pages have asked for.
 
-    It waits a moment first. Visitors load the pictures of a page right after it, and a render that makes a picture
-    finds its facts on the way, in any process. Then *find* is called for nothing, and costs next to nothing.
+    It waits for `DELAY_SECONDS` first. Visitors load the pictures of a page right after it, and a render that makes a
+    picture finds its facts on the way, in any process. Then *find* has nothing to do.
     """
 
     def __init__(self) -> None:
