@@ -58,6 +58,7 @@ camera writes at medium sensitivity.</p>
 
 _TITLES = {
     "stampede": "Many clients for one new picture",
+    "burst": "Many new pictures at once",
     "fairness": "Two servers of one host",
     "memory": "Memory",
     "quality": "Nearness and bytes",
@@ -246,6 +247,10 @@ def with_tables(text: str, results: Results) -> str:
         data = results["warm"]
         parts = [lead, warm.note(data), *(table.markdown() for table in warm.tables(data))]
         text = _between(text, "traffic", "\n\n".join(parts))
+    if "burst" in results:
+        lead = "What a burst costs, on the machine of the [benchmark](#benchmark) (`python -m bench burst`)."
+        shown = [table.markdown() for table in module_of("burst").tables(results["burst"])]
+        text = _between(text, "burst", "\n\n".join([lead, *shown]))
     return text
 
 

@@ -192,8 +192,8 @@ def first() -> Server:
 def views() -> list[Server]:
     workers = gunicorn(f"--workers={len(cores())}")
     return [
-        Server(FULL, workers, plain, site=FULL, note="a Flask view, nothing kept"),
-        Server(BARE, workers, plain, site=BARE, note="a Flask view, nothing kept, nothing checked"),
+        Server(FULL, workers, plain, site="full", note="a Flask view, nothing kept"),
+        Server(BARE, workers, plain, site="bare", note="a Flask view, nothing kept, nothing checked"),
     ]
 
 

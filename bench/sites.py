@@ -1,6 +1,7 @@
 """The Flask applications that are measured: this package in several configurations, and views around other renderers.
 
-gunicorn runs ``bench.sites:application()``. The environment says which site that is, and its folder.
+gunicorn runs ``bench.sites:application()``. The environment says which site that is, and its folder. The memory of the
+workers is measured, so this module imports nothing that the package does not need.
 """
 
 from __future__ import annotations
@@ -14,10 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, abort, request, send_from_directory
-from PIL import Image
 
-from bench.contenders import BARE, CONTENDERS, FULL
-from bench.workload import Case, Operation, Picture
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.pool.start import start
 from flask_images_vips.rendition import source_folder
@@ -59,6 +57,11 @@ def accel(folder: str) -> Flask:
 
 def view_of(contender: str, folder: str) -> Flask:
     """Serve ``/cat.jpg?w=400&h=300`` by a short view around a renderer, without signatures and without a cache."""
+    from PIL import Image
+
+    from bench.contenders import CONTENDERS
+    from bench.workload import Case, Operation, Picture
+
     app = Flask("bench", root_path=folder)
     render = CONTENDERS[contender].make()
 
@@ -74,6 +77,18 @@ def view_of(contender: str, folder: str) -> Flask:
         return Response(data, mimetype=f"image/{case.output}")
 
     return app
+
+
+def full(folder: str) -> Flask:
+    from bench.contenders import FULL
+
+    return view_of(FULL, folder)
+
+
+def bare(folder: str) -> Flask:
+    from bench.contenders import BARE
+
+    return view_of(BARE, folder)
 
 
 # A site that records when things happen.
@@ -153,8 +168,8 @@ SITES: dict[str, Callable[[str], Flask]] = {
     "front": front,
     "accel": accel,
     "timed": timed,
-    FULL: lambda folder: view_of(FULL, folder),
-    BARE: lambda folder: view_of(BARE, folder),
+    "full": full,
+    "bare": bare,
 }
 
 

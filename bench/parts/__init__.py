@@ -15,6 +15,7 @@ PARTS = {
     "mixed": "a site's traffic, starting with an empty cache, by each server",
     "warm": "the cost of a cache hit, in the application and by each server",
     "stampede": "many clients that request the same new picture at once",
+    "burst": "many new pictures at once, and the waits for a cached one meanwhile",
     "fairness": "the waits of two servers of one host, one of them with more threads",
     "memory": "the peak memory of each server under large photographs, and growth",
     "quality": "SSIM and PSNR against the reference, and bytes",

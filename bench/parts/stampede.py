@@ -29,7 +29,7 @@ from bench.workload import CAMERA, copy_into
 CROWD, QUICK_CROWD = 50, 12
 ROUNDS, QUICK_ROUNDS = 5, 2
 PICTURES, QUICK_PICTURES = 20, 4
-THREADS = 16
+THREADS = 64
 WIDTH = 1200
 
 
@@ -38,7 +38,7 @@ def contenders() -> list[Server]:
     threads = gunicorn(f"--workers={len(servers.cores())}", f"--threads={THREADS}")
     return [
         Server(PACKAGE, threads, servers.signed, site="package"),
-        Server(FULL, threads, servers.plain, site=FULL),
+        Server(FULL, threads, servers.plain, site="full"),
         servers.thumbor(),
         servers.ipx(),
     ]

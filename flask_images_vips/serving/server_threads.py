@@ -14,7 +14,7 @@ from ..cache.per_process import PerProcess
 
 logger = logging.getLogger("flask_images_vips")
 
-_ENOUGH = 32  # threads of a worker; measured by `python -m bench burst`
+_ENOUGH = 64  # threads of a worker; measured by `python -m bench burst`
 
 
 class _Process:

@@ -11,7 +11,7 @@ from bench import report
 from bench.measure import Spread
 from bench.report import page, with_tables
 from bench.tables import Goal
-from benchmarks.conftest import cold_results, results_of
+from benchmarks.conftest import about, cold_results, results_of
 
 
 def found_goal(name: str, given: dict[str, Any]) -> Goal:
@@ -88,7 +88,15 @@ def test_the_tables_of_the_readme_are_replaced_and_the_rest_stays() -> None:
         with_tables("nothing", results_of(vips=[1], full=[1], bare=[1], limit=[1]))
 
 
+def test_the_readme_shows_a_burst_by_the_number_of_threads() -> None:
+    row = {"shown": [60], "wall_s": [4.0], "cpu": [1.0], "worst_ms": [90.0], "median_ms": [2.0], "peak_mb": [125.0]}
+    burst = {**about(), "workers": 2, "pictures": 60, "picture": "a picture", "rounds": 1, "threads": {"64": row}}
+    made = with_tables("<!-- burst -->\nold\n<!-- /burst -->\n", {"burst": burst})
+    assert "| 64 | 60 | 4.00 | 1.00 | 90.0 | 2.00 | 125 |" in made
+    assert "old" not in made
+
+
 def test_the_readme_has_the_markers() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    for marker in ("benchmark", "traffic"):
+    for marker in ("benchmark", "traffic", "burst"):
         assert readme.count(f"<!-- {marker} -->\n") == readme.count(f"\n<!-- /{marker} -->") == 1

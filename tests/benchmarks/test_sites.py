@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from bench import load, servers, sites, workload
-from bench.contenders import BARE, FULL
 from bench.measure import check
 from benchmarks.conftest import SMALL
 
@@ -18,11 +20,16 @@ def folder(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-@pytest.mark.parametrize("name", [FULL, BARE])
+@pytest.mark.parametrize("name", ["full", "bare"])
 def test_a_view_around_a_renderer_answers_the_same_size(folder: str, name: str) -> None:
     client = sites.SITES[name](folder).test_client()
     check(name, client.get(f"/{SMALL.file}?w=90&h=90").data, (90, 60), "jpeg")
     assert client.get("/missing.jpg?w=90&h=90").status_code == 404
+
+
+def test_a_worker_imports_only_what_the_package_needs() -> None:
+    code = "import sys, bench.sites; print(*{'PIL', 'numpy', 'psutil', 'pyvips'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True).stdout == b"\n"
 
 
 def test_a_site_records_its_renders_and_answers(folder: str) -> None:

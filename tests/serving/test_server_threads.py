@@ -52,15 +52,15 @@ def test_a_process_tells_once_that_its_last_thread_is_taken(waitress: Callable[[
         take(3)
     (message,) = taken(caplog)
     assert message.startswith(f"{NO_THREADS}(3)")
-    assert message.endswith("such as 32.")
+    assert message.endswith("such as 64.")
 
 
 def test_more_than_the_usual_number_is_recommended_if_that_was_not_enough(
     waitress: Callable[[int], None], caplog: Any
 ) -> None:
-    waitress(40)
-    take(40)
-    assert taken(caplog)[0].endswith("such as 80.")
+    waitress(80)
+    take(80)
+    assert taken(caplog)[0].endswith("such as 160.")
 
 
 def test_fewer_threads_at_the_same_time_are_nothing_to_tell(waitress: Callable[[int], None], caplog: Any) -> None:

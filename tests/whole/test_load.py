@@ -107,7 +107,7 @@ def test_fifty_cold_requests_for_each_picture_render_it_once(
     folder: Path, serve: Callable[..., Server], pictures: int
 ) -> None:
     app = site(folder)
-    server = serve("--workers=4", "--threads=16")
+    server = serve("--workers=4", "--threads=16", IMAGES_LOCK_TIMEOUT=PATIENCE_SECONDS)
     names = [f"{number}.jpg" for number in range(pictures)]
     for name in names:
         shutil.copy2(folder / "static" / "large.jpg", folder / "static" / name)
@@ -129,7 +129,7 @@ def test_fifty_cold_requests_for_each_picture_render_it_once(
 @pytest.mark.parametrize("threads", [2, 64])
 def test_sixty_new_pictures_at_once_are_all_shown(folder: Path, serve: Callable[..., Server], threads: int) -> None:
     app = site(folder)
-    server = serve("--workers=2", f"--threads={threads}")
+    server = serve("--workers=2", f"--threads={threads}", IMAGES_LOCK_TIMEOUT=PATIENCE_SECONDS)
     wanted = [{"width": 300 + number} for number in range(60)]
     answers = all_at_once(server, [url_of(app, "large.jpg", **each) for each in wanted])
     assert unanswered(answers) == []
@@ -246,13 +246,13 @@ def test_a_busy_host_answers_with_the_next_smaller_rendition_that_it_has(folder:
 @with_renderers
 def test_a_request_that_waits_for_another_has_its_own_time(folder: Path, serve: Callable[..., Server]) -> None:
     app = site(folder)
-    server = serve("--workers=1", "--threads=8", IMAGES_MAX_RENDERS=1, IMAGES_LOCK_TIMEOUT=4)
+    server = serve("--workers=1", "--threads=8", IMAGES_MAX_RENDERS=1, IMAGES_LOCK_TIMEOUT=8)
     url = url_of(app, "large.jpg", width=300)
     with ThreadPoolExecutor(2) as client:
         with stopped_renderers():
             first = client.submit(server.get, url)
             until(lambda: temporary_files(folder), "the first request is about to wait for a renderer")
-            time.sleep(2)
+            time.sleep(5)  # which the second request has left when the first one gives up
             second = client.submit(server.get, url)
             assert is_busy(first.result(PATIENCE_SECONDS))
             assert not second.done()
