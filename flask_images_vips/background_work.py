@@ -32,7 +32,7 @@ logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
-DELAY_SECONDS = 20.0  # from a page to the search for its facts, in which visitors load its pictures
+DELAY_SECONDS = 20.0  # from a page to the search for its facts: visitors load its pictures meanwhile
 _MOST_FACTS = 1000
 _LONGEST_QUEUE = 32
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0  # between two attempts, first and at most
