@@ -187,7 +187,7 @@ class Later:
             self._pending.get().discard(fact.name)
             if not isinstance(error, ImagesError):
                 raise
-            # It is remembered, and the next page that asks for the fact logs it.
+            # The error is remembered, and the next page that asks for the fact logs it.
             logger.info("a fact that a page has asked for cannot be found: %s", error)
         else:
             self._pending.get().discard(fact.name)

@@ -14,7 +14,7 @@ from ...geometry import Size
 from .load import pyvips
 from .pixels import Pixels, image_of
 
-_MOST_PIXELS = 4_000_000  # that are decoded into memory, where they take 12 MB. libvips holds only a few rows.
+_MOST_PIXELS = 4_000_000  # the decoded picture is held in memory (12 MB), of which libvips holds only a few rows
 
 _decode: Any = None
 
@@ -46,7 +46,7 @@ def decoded(descriptor: int, header: pyvips.Image, shrink: int) -> pyvips.Image 
         return None
     try:
         file = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-        # It takes the smallest of its fractions that leaves at least so many pixels, and raises errors for warnings.
+        # simplejpeg shrinks as much as these minimal sides allow. With *strict*, warnings are errors.
         data = _decode(file, colours, min_width=size.width, min_height=size.height, strict=True)
     except Exception:  # also if memory is short, because libvips needs less
         return None
