@@ -31,7 +31,7 @@ def placeholder(source: Source, kind: str) -> str | None:
         return pipeline.placeholder(source, kind)
     known = facts.pixels.placeholder(source, kind)
     if known is None:
-        facts.check_decoding(source, kind)
+        facts.check_finding(source, kind)
         facts.pixels.ask(source, kind)
         images.find_later((source, kind), partial(pipeline.placeholder, source, kind, yields=True))
     return known
@@ -54,7 +54,7 @@ def measured(source: Source, options: Options) -> tuple[Header, Box | None] | No
         header = facts.header(source)
     box = facts.pixels.trim(source, options)
     if options.trim and box is None:
-        facts.check_decoding(source, *trim_of(options))
+        facts.check_finding(source, *trim_of(options))
         images.find_later((source, trim_of(options)), partial(facts.trimmed, source, options, yields=True))
         return None
     return header, box

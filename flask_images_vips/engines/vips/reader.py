@@ -148,8 +148,7 @@ class Reader:
             shrunk = turbo.decoded(descriptor, image, shrink)
             if shrunk is None and shrink > 1:
                 _, shrunk = self.open(descriptor, ref, shrink=shrink)
-        # Stricter settings need libvips, because Pillow decodes corrupt data.
-        elif format == "avif" and self.fail_on in ("none", "truncated"):
+        elif format == "avif" and self.fail_on in ("none", "truncated"):  # else libvips: Pillow decodes corrupt data
             shrink = max(1, min(_MAX_AVERAGED, int(spare)))
             shrunk = _decoded_avif(descriptor, image, shrink)
         if shrunk is not None:
