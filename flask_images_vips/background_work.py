@@ -32,7 +32,7 @@ logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
-DELAY_SECONDS = 20.0  # from a page to the search for its facts, in which visitors load its pictures
+DELAY_SECONDS = 20.0  # from a page to the search for its facts: visitors load its pictures meanwhile
 _MOST_FACTS = 1000
 _LONGEST_QUEUE = 32
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0  # between two attempts, first and at most
@@ -187,7 +187,7 @@ class Later:
             self._pending.get().discard(fact.name)
             if not isinstance(error, ImagesError):
                 raise
-            # It is remembered, and the next page that asks for the fact logs it.
+            # The error is remembered, and the next page that asks for the fact logs it.
             logger.info("a fact that a page has asked for cannot be found: %s", error)
         else:
             self._pending.get().discard(fact.name)

@@ -96,7 +96,7 @@ def placeholder_kind(name: str, given: object) -> str | None:
 
 
 def formats_of(given: object) -> list[Format] | None:
-    """Return the formats that the argument ``formats`` names, or None. What is no format is logged and ignored."""
+    """Return the formats that the argument ``formats`` names, or None. Other values are logged and ignored."""
     if given is None:
         return None
     if not isinstance(given, Iterable):
@@ -112,7 +112,7 @@ def formats_of(given: object) -> list[Format] | None:
 
 
 def sources_of(given: object) -> list[Mapping[str, Any]]:
-    """Return the elements of the argument ``sources``. What is no mapping of keywords is logged and ignored."""
+    """Return the elements of the argument ``sources``. Anything but mappings of keywords is logged and ignored."""
     elements = list(given) if isinstance(given, Iterable) else [given] if given else []
     found = [each for each in elements if isinstance(each, Mapping) and all(isinstance(name, str) for name in each)]
     if len(found) < len(elements):

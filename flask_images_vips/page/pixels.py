@@ -1,7 +1,7 @@
-"""Tell a page what is known of its sources. It never waits for their pixels.
+"""Look up what a page needs to know about the pixels of its sources, without waiting for them.
 
-What is not known yet is found later, by the next render of the source or by `Later`, and the page does without. Outside
-of a request, such as in a command or an e-mail, there is no visitor who waits, so it is found at once.
+If a fact is not known yet, the page leaves it out. The next render of the source, or `Later`, finds it. Outside of a
+request, such as in a command or an e-mail, no visitor waits, so facts are found at once.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def placeholder(source: Source, kind: str) -> str | None:
 def measured(source: Source, options: Options) -> tuple[Header, Box | None] | None:
     """Return the header of *source*, and the box that remains after the trim of *options*, if they have one.
 
-    Return None if the box is not known yet. Almost all headers are read here, in less than a millisecond. A renderer
-    reads those of other files: unusual ones, and drawings. It must be free at once.
+    Returns None if the box is not known yet. Almost all headers are read here, in less than a millisecond. Those of
+    drawings and unusual files are read by a renderer, if one is free at once.
 
     Raises:
         ImagesError: If the source is broken, or if its header needs a renderer, and none is free.

@@ -47,9 +47,9 @@ _HEADROOM_OF_CUT = 4
 # WebP is shrunk while decoding only from this factor on. For smaller factors, libwebp needs more time to scale than
 # libvips needs for all pixels, and the result is less sharp.
 _MIN_WEBP_SHRINK = 1.5
-# Of the headroom above 1, WebP gets this share. libwebp scales to any size by averaging areas, but each pixel that it
-# makes of each row of the source costs time: at 1.8 times the size of the output, decoding takes 10 to 25 % longer than
-# at the size itself, and at 1.27 times, 2 to 10 %.
+# WebP gets this share of the headroom above 1. libwebp scales to any size by averaging areas, but a larger result costs
+# more time: at 1.8 times the size of the output, decoding takes 10 to 25 % longer than at the size itself, and at 1.27
+# times, 2 to 10 %.
 _WEBP_SHARE = 1 / 3
 # Pillow's `reduce` divides inexactly: if it averages blocks with longer sides than this, the result is too dark.
 _MAX_AVERAGED = 32
@@ -188,7 +188,7 @@ def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> py
 def _with_levels(image: pyvips.Image) -> pyvips.Image:
     """Return *image*, from a TIFF, with levels of 8 bits if it is grey in floating point: linear light, from 0 to 1.
 
-    libvips takes colours in floating point for light, but grey for levels.
+    libvips takes colours in floating point for linear light, but grey for levels from 0 to 255.
     """
     if image.format not in ("float", "double") or image.interpretation != "b-w":
         return image

@@ -15,7 +15,7 @@ from ...geometry import Size
 from .load import pyvips
 from .pixels import Pixels, image_of
 
-_MOST_PIXELS = 4_000_000  # that are decoded into memory, where they take 12 MB. libvips holds only a few rows.
+_MOST_PIXELS = 4_000_000  # the decoded picture is held in memory (12 MB), of which libvips holds only a few rows
 _MOST_KEPT = 4_500_000  # bytes, for 1.5 Mpx: the buffer of a 24 Mpx JPEG that becomes 800 px wide
 
 _decode: Any = None
