@@ -214,14 +214,13 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
 
 
 def _own_numbers(config: Config) -> Iterator[str]:
-    """Say for each number in ``IMAGES_QUALITY`` that used to be the number of an encoder what it means now."""
+    """Say what each number in ``IMAGES_QUALITY`` means that could be taken for the number of an encoder."""
     numbers = {} if isinstance(config.quality, int) else config.quality
     for name in NEGOTIABLE:
         if isinstance(number := numbers.get(name), int):
             yield (
-                f"IMAGES_QUALITY: the {number} for {name} is on the scale of JPEG now, so the encoder gets "
-                f"{number_of(name, number)}. If it was chosen for the encoder, write raw({number}); otherwise, one "
-                "number for all formats does the same."
+                f"IMAGES_QUALITY: {number} for {name} is the quality of a JPEG that looks the same, so the encoder "
+                f"gets {number_of(name, number)}. If {number} is meant for the encoder, write raw({number})."
             )
 
 
