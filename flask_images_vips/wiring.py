@@ -12,7 +12,7 @@ from functools import partial
 from flask import Flask
 
 from .abilities import Abilities
-from .background_work import Later, Recompressor, threads_run
+from .background_thread import threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.folder import default_folder
@@ -25,12 +25,14 @@ from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
 from .formats import NEGOTIABLE
 from .installed import outdated
+from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
+from .recompression import Recompressor
 from .rendering.limits import Limits
 from .rendition import Rendition
 from .shared_decode.attempts import SharedDecodes
@@ -82,7 +84,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         pipeline,
         _front_door(config, app, folder, settings),
         _recompressor(config, app, pipeline),
-        Later() if threads_run() else None,
+        LateFacts() if threads_run() else None,
     )
     if parts.front_door is not None:
         for sources in (pipeline.sources.local, remote):

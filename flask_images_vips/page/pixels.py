@@ -1,7 +1,7 @@
 """Look up what a page needs to know about the pixels of its sources, without waiting for them.
 
-If a fact is not known yet, the page leaves it out. The next render of the source, or `Later`, finds it. Outside of a
-request, such as in a command or an e-mail, no visitor waits, so facts are found at once.
+If a fact is not known yet, the page leaves it out, and the next render of the source, or `LateFacts`, finds it. Outside
+of a request, such as in a command or an e-mail, no visitor waits, so facts are found at once.
 """
 
 from __future__ import annotations
