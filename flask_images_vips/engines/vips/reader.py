@@ -23,7 +23,7 @@ from ..coded_colour import profile_of
 from ..gif_frames import check_gif
 from . import abilities, turbo
 from .gif import with_clear_parts
-from .input import hold, input_of
+from .input import copy_of, hold, input_of
 from .load import pyvips
 from .svg import open_svg
 
@@ -103,6 +103,8 @@ class Reader:
         is_cut = format == "jpeg" and not only_header and jpeg.lacks_end(descriptor)
         if is_cut and (data := _completed(descriptor)):
             source = pyvips.Source.new_from_memory(data)
+        if format == "avif" and not self.maps_files:
+            source = copy_of(descriptor)
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         hold(image, source)
         if format in ("png", "avif") and not only_header:

@@ -115,8 +115,10 @@ def test_copies_and_sets_are_the_same(count: Count, photographs: Path) -> None:
             sizes = [Size(120, 80), Size(60, 40)]
             members = [(wanted, Geometry(size, size)) for size in sizes]
             engine = VipsEngine()
-            copies = [engine.reduced(descriptor, wanted, sizes, format) for format in ("tiff", "jpeg")]
-            made.append((*copies, engine.render_set(descriptor, members)))
+            made.append(engine.render_set(descriptor, members))
+            for format in ("tiff", "jpeg"):
+                with engine.reduced(descriptor, wanted, members[0][1], sizes, format) as (copies, render):
+                    made[-1] += [*copies, render(wanted)]
     assert made[0] == made[1]
     assert count.done == 3
 
