@@ -70,6 +70,7 @@ def serve(listener: socket.socket, life: int, idle_seconds: float) -> int:
     logger.addHandler(notes)
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     walls.raise_all()
+    inherited = _allocated_bytes(statm)
     poll = select.epoll()
     listener.setblocking(False)
     poll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)  # a connection wakes only one renderer
@@ -85,7 +86,7 @@ def serve(listener: socket.socket, life: int, idle_seconds: float) -> int:
                 return IDLE
             continue
         with connection:
-            _answer(connection, notes)
+            _answer(connection, notes, inherited)
         if _resident_bytes(statm) > MAX_KEPT_BYTES:
             return GROWN
         idle_since = time.monotonic()
@@ -105,8 +106,12 @@ def _accepted(listener: socket.socket) -> socket.socket | None:
     return connection
 
 
-def _answer(connection: socket.socket, notes: Notes) -> None:
-    """Answer the request of *connection*, unless the client has left or sends something invalid."""
+def _answer(connection: socket.socket, notes: Notes, inherited: int) -> None:
+    """Answer the request of *connection*, unless the client has left or sends something invalid.
+
+    *inherited* is the number of bytes that the libraries had allocated when this process was forked. It shares them
+    with the nursery, and has not even touched most of them, so they do not count as memory of the render.
+    """
     descriptors: Sequence[int] = ()
     with suppress(OSError, KeyError, TypeError, ValueError, OverflowError):
         try:
@@ -117,13 +122,15 @@ def _answer(connection: socket.socket, notes: Notes) -> None:
             if wire.has_gone(connection):
                 return
             connection.settimeout(_ANSWER_SECONDS)
-            _work(connection, fields, descriptors, notes)
+            _work(connection, fields, descriptors, notes, inherited)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
 
 
-def _work(connection: socket.socket, fields: Mapping[str, Any], descriptors: Sequence[int], notes: Notes) -> None:
+def _work(
+    connection: socket.socket, fields: Mapping[str, Any], descriptors: Sequence[int], notes: Notes, inherited: int
+) -> None:
     seconds, memory = float(fields["seconds"]), int(fields["memory"])
     before, begin = _cpu_seconds(), time.monotonic()
     # From here on, the kernel enforces the deadline. Its signal ends the process, even inside a call of a decoder.
@@ -131,7 +138,7 @@ def _work(connection: socket.socket, fields: Mapping[str, Any], descriptors: Seq
     try:
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
         wire.send_begun(connection)
-        walls.bound_memory(memory)
+        walls.bound_memory(inherited + memory)
         result = _done(Request.from_json(fields["request"]), descriptors)
         answer, files = wire.result_to_json(result), result.files
     except wire.BrokenWire:
@@ -186,3 +193,7 @@ def _cpu_seconds() -> float:
 
 def _resident_bytes(statm: int) -> int:
     return int(os.pread(statm, 200, 0).split()[1]) * resource.getpagesize()
+
+
+def _allocated_bytes(statm: int) -> int:
+    return int(os.pread(statm, 200, 0).split()[5]) * resource.getpagesize()

@@ -485,3 +485,20 @@ def test_renderers_decode_with_simplejpeg_once_the_nursery_has_imported_it(
     nursery = processes(runtime)[0]
     until(lambda: processes(runtime) == [nursery])  # the first renderer leaves
     assert is_blue()
+
+
+def test_the_memory_of_libraries_does_not_count_as_that_of_a_render(
+    runtime: Path, tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library may reserve memory that it does not use, as numpy's OpenBLAS does."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/simplejpeg.py").write_text(
+        "import mmap\n\nkept = mmap.mmap(-1, 120_000_000, mmap.MAP_PRIVATE)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "library")
+    monkeypatch.delitem(sys.modules, "simplejpeg", raising=False)
+    mine = pool(runtime, memory=100_000_000)
+    header(mine, picture)
+    nursery = processes(runtime)[0]
+    until(lambda: processes(runtime) == [nursery])  # renderers that were forked before the import leave
+    assert run(mine, RENDER, picture).result.size == (30, 22)

@@ -14,20 +14,24 @@ from ..encoder_settings import FULL_CHROMA
 from .load import pyvips
 
 _MOST_PIXELS = 250_000
+# For the file of a strip of 65,500 × 3 pixels, which consists of blocks of 1,048,064 pixels. Pillow's own buffer has a
+# byte per pixel of the picture, and noise takes almost a byte per pixel of its blocks.
+_LARGE_BUFFER = 2_000_000
 _MODES = {("srgb", 3): "RGB", ("b-w", 1): "L"}
 _SETTINGS = {"Q": "quality", "optimize_coding": "optimize"}
 _JFIF = slice(2, 20)  # a segment that Pillow always writes, and libvips only with other metadata
 
 _pillow: Any = None
+_files: Any = None
 
 
 def load() -> None:
     """Let this process, and those that are forked from it, encode with Pillow."""
-    global _pillow  # noqa: PLW0603
-    from PIL import Image  # noqa: PLC0415
+    global _pillow, _files
+    from PIL import Image, ImageFile  # noqa: PLC0415
 
     Image.preinit()  # imports its encoder
-    _pillow = Image
+    _pillow, _files = Image, ImageFile
 
 
 def encoded(image: pyvips.Image, parameters: Mapping[str, Any]) -> bytes | None:
@@ -42,8 +46,17 @@ def encoded(image: pyvips.Image, parameters: Mapping[str, Any]) -> bytes | None:
     small = image.width * image.height <= _MOST_PIXELS
     if mode is None or image.format != "uchar" or not small or not parameters.keys() <= _SETTINGS.keys():
         return None
-    file = io.BytesIO()
     picture = _pillow.frombuffer(mode, (image.width, image.height), image.write_to_memory(), "raw", mode, 0, 1)
-    picture.save(file, "JPEG", **{_SETTINGS[name]: value for name, value in parameters.items()})
-    data = file.getvalue()
+    settings = {_SETTINGS[name]: value for name, value in parameters.items()}
+    try:
+        data = _saved(picture, settings)
+    except OSError:  # the file does not fit into the buffer
+        _files.MAXBLOCK = _LARGE_BUFFER  # from now on, because it costs little
+        data = _saved(picture, settings)
     return data[: _JFIF.start] + data[_JFIF.stop :]
+
+
+def _saved(picture: Any, settings: Mapping[str, Any]) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", **settings)
+    return file.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import pyvips
 from conftest import gradient
+from PIL import ImageFile
 
 from engines.conftest import NEWEST
 from engines.test_colour import display_p3_profile
@@ -33,9 +34,9 @@ def parameters(effort: str = "balanced", **options: Any) -> dict[str, Any]:
     return arguments_of("vips", effort, JPEG, Options(**options), flat=False)
 
 
-def noise(bands: int, levels: int) -> pyvips.Image:
+def noise(bands: int, levels: int, width: int = 490, height: int = 490) -> pyvips.Image:
     """A picture of random pixels with so many levels. No JPEG of this size is larger."""
-    values = np.random.default_rng(1).integers(0, levels, (490, 490, bands)) * (255 // (levels - 1))
+    values = np.random.default_rng(1).integers(0, levels, (height, width, bands)) * (255 // (levels - 1))
     interpretation = "srgb" if bands == 3 else "b-w"
     return pyvips.Image.new_from_array(values.astype("uint8"), interpretation=interpretation)
 
@@ -70,6 +71,16 @@ def test_other_pictures_are_left_to_libvips(monkeypatch: pytest.MonkeyPatch) -> 
     assert encoded(grey.bandjoin([grey] * 3).copy(interpretation="cmyk"), settings) is None
     monkeypatch.setattr(small_jpeg, "_MOST_PIXELS", 99)
     assert encoded(grey, settings) is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(65_500, 3), (2000, 33), (300, 257)])
+def test_noise_in_a_strip_is_encoded(width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that are cut at the edge are encoded whole, so such a file may have more bytes than pixels."""
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 65_536)
+    strip, settings = noise(3, 2, width, height), parameters(quality=89)
+    mine, other = encoded(strip, settings), write(strip, "jpeg", 0, settings)
+    assert mine is not None
+    assert decoded(mine).tobytes() == decoded(other).tobytes()
 
 
 def test_a_rendition_is_encoded_by_pillow(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
