@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 DELAY_SECONDS = 20.0  # from a page to the search for its facts, in which visitors load its pictures
 _MOST_FACTS = 1000
+_TRIES = 5  # to find a fact, before a page has to ask for it again: its picture may be what keeps renderers busy
 _LONGEST_QUEUE = 32
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0  # between two attempts, first and at most
 _FORMATS = formats_changed_by("small")
@@ -151,11 +152,12 @@ class Recompressor:
 
 
 class _Fact(NamedTuple):
-    """A fact to find, not before the monotonic time *due*."""
+    """A fact to find, not before the monotonic time *due*. It was not found in the *tries* so far."""
 
     name: Hashable
     find: Callable[[], object]
     due: float
+    tries: int = 0
 
 
 class Later:
@@ -174,15 +176,21 @@ class Later:
         pending = self._pending.get()
         if name not in pending:
             pending.add(name)
-            if not self._background.offer(_Fact(name, find, time.monotonic() + DELAY_SECONDS)):
-                pending.discard(name)
+            self._offer(_Fact(name, find, time.monotonic() + DELAY_SECONDS))
+
+    def _offer(self, fact: _Fact) -> None:
+        if not self._background.offer(fact):
+            self._pending.get().discard(fact.name)
 
     def _find(self, fact: _Fact) -> None:
         time.sleep(max(0.0, fact.due - time.monotonic()))
         try:
             fact.find()
         except Busy:
-            raise
+            if fact.tries + 1 < _TRIES:  # others go first
+                self._offer(fact._replace(due=time.monotonic() + DELAY_SECONDS, tries=fact.tries + 1))
+            else:
+                self._pending.get().discard(fact.name)
         except Exception as error:
             self._pending.get().discard(fact.name)
             if not isinstance(error, ImagesError):

@@ -773,8 +773,7 @@ def test_few_facts_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == [0, 1, 2, 3, 4, "again"]
 
 
-def test_a_fact_that_cannot_be_found_now_is_tried_again(later: Later, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_work, "_PAUSE_SECONDS", 0.01)
+def test_a_fact_that_cannot_be_found_now_is_tried_again(later: Later) -> None:
     tries: list[int] = []
 
     def find() -> None:
@@ -784,6 +783,24 @@ def test_a_fact_that_cannot_be_found_now_is_tried_again(later: Later, monkeypatc
 
     later.find("fact", find)
     until(lambda: len(tries) == 4, "it was found")
+
+
+def test_a_picture_that_renderers_die_of_keeps_no_other_fact_waiting(later: Later) -> None:
+    tries: list[str] = []
+
+    def find() -> None:
+        tries.append("fatal")
+        raise Busy("two renderers were killed")
+
+    later.find("fatal", find)
+    later.find("other", lambda: tries.append("other"))
+    until(lambda: tries.count("fatal") == background_work._TRIES, "it is given up")
+    assert tries.index("other") < 3
+    later.find("last", lambda: tries.append("last"))
+    until(lambda: "last" in tries, "all were tried")
+    assert tries.count("fatal") == background_work._TRIES
+    later.find("fatal", lambda: tries.append("found"))
+    until(lambda: "found" in tries, "it can be asked for again")
 
 
 @pytest.mark.parametrize("error", [SourceChanged("a.jpg", "changed"), ZeroDivisionError("a bug")])
