@@ -19,14 +19,16 @@ logger = logging.getLogger("flask_images_vips")
 
 DELAY_SECONDS = 20.0  # from a page to the search for its facts: visitors load its pictures meanwhile
 _MOST_FACTS = 1000
+_TRIES = 5  # to find a fact, before a page has to ask for it again: its picture may be what keeps renderers busy
 
 
 class _Fact(NamedTuple):
-    """A fact to find, not before the monotonic time *due*."""
+    """A fact to find, not before the monotonic time *due*. It was not found in the *tries* so far."""
 
     name: Hashable
     find: Callable[[], object]
     due: float
+    tries: int = 0
 
 
 class LateFacts:
@@ -45,15 +47,21 @@ class LateFacts:
         pending = self._pending.get()
         if name not in pending:
             pending.add(name)
-            if not self._thread.offer(_Fact(name, find, time.monotonic() + DELAY_SECONDS)):
-                pending.discard(name)
+            self._offer(_Fact(name, find, time.monotonic() + DELAY_SECONDS))
+
+    def _offer(self, fact: _Fact) -> None:
+        if not self._thread.offer(fact):
+            self._pending.get().discard(fact.name)
 
     def _find(self, fact: _Fact) -> None:
         time.sleep(max(0.0, fact.due - time.monotonic()))
         try:
             fact.find()
         except Busy:
-            raise
+            if fact.tries + 1 < _TRIES:  # others go first
+                self._offer(fact._replace(due=time.monotonic() + DELAY_SECONDS, tries=fact.tries + 1))
+            else:
+                self._pending.get().discard(fact.name)
         except Exception as error:
             self._pending.get().discard(fact.name)
             if not isinstance(error, ImagesError):

@@ -7,7 +7,7 @@ import threading
 import pytest
 from servers import PATIENCE_SECONDS, until
 
-from flask_images_vips import background_thread, late_facts
+from flask_images_vips import late_facts
 from flask_images_vips.errors import Busy, SourceChanged
 from flask_images_vips.late_facts import LateFacts
 
@@ -46,8 +46,7 @@ def test_few_facts_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == [0, 1, 2, 3, 4, "again"]
 
 
-def test_a_fact_that_cannot_be_found_now_is_tried_again(later: LateFacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_thread, "_PAUSE_SECONDS", 0.01)
+def test_a_fact_that_cannot_be_found_now_is_tried_again(later: LateFacts) -> None:
     tries: list[int] = []
 
     def find() -> None:
@@ -57,6 +56,24 @@ def test_a_fact_that_cannot_be_found_now_is_tried_again(later: LateFacts, monkey
 
     later.find("fact", find)
     until(lambda: len(tries) == 4, "it was found")
+
+
+def test_a_picture_that_renderers_die_of_keeps_no_other_fact_waiting(later: LateFacts) -> None:
+    tries: list[str] = []
+
+    def find() -> None:
+        tries.append("fatal")
+        raise Busy("two renderers were killed")
+
+    later.find("fatal", find)
+    later.find("other", lambda: tries.append("other"))
+    until(lambda: tries.count("fatal") == late_facts._TRIES, "it is given up")
+    assert tries.index("other") < 3
+    later.find("last", lambda: tries.append("last"))
+    until(lambda: "last" in tries, "all were tried")
+    assert tries.count("fatal") == late_facts._TRIES
+    later.find("fatal", lambda: tries.append("found"))
+    until(lambda: "found" in tries, "it can be asked for again")
 
 
 @pytest.mark.parametrize("error", [SourceChanged("a.jpg", "changed"), ZeroDivisionError("a bug")])

@@ -41,7 +41,7 @@ _SILENT_SECONDS = 0.25  # to wait for a request: clients send it at once, but th
 _ANSWER_SECONDS = 10.0  # for a client that reads slowly
 # Parts of the messages of errors that mean a lack of memory. Encoders often do not name it, but do not fail otherwise.
 _NO_MEMORY = (
-    *("out of memory", "not enough memory", "insufficient memory", "allocat"),
+    *("out of memory", "not enough memory", "insufficient memory", "memory error", "allocat", "creating thread"),
     *("encoder plugin", "unable to encode", "encoding error", "failed to encode", "encoding problem"),
 )
 _DECODER_LIMIT = "security limit"  # of libheif, which mentions an allocation too

@@ -14,6 +14,8 @@ from flask_images_vips.rendering.request import Request, Work
 LACKS = [
     MemoryError(),
     UnreadableSource("source", "vips: out of memory --- size == 80MB"),
+    UnreadableSource("source", "webpsave: picture memory error wbuffer_write: write failed"),
+    UnreadableSource("source", "glib: Error creating thread: Resource temporarily unavailable"),
     UnreadableSource("source", "Encoder plugin generated an error: Failed to allocate lag buffers"),
     UnreadableSource("source", "webpsave: unable to encode"),
 ]
