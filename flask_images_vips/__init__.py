@@ -62,6 +62,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """Add the public names that are not imported yet."""
+    return [*{*globals(), *__all__}]
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name on first use. Renderers import this package too, and must not import Flask."""
     if name not in _MODULES:

@@ -147,7 +147,7 @@ class Busy(ImagesError):
 
 
 class WaitedTooLong(Busy):
-    """The time to wait for others is over. A request that began to wait later may still have some."""
+    """A request has waited for as long as it may. Another request that came later may go on waiting."""
 
 
 _URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)

@@ -155,7 +155,7 @@ class Facts:
         box = self.pixels.trim(source, options)
         if box is None:
             whole = region(self.header_in_render(source).size, options)
-            with self.decoding(source, *trim_of(options)):
+            with self.finding(source, *trim_of(options)):
                 box = self._read_trim_box(source, whole, options.trim, yields)
             self.pixels.add_trim(source, options, box)
         return box
@@ -172,14 +172,14 @@ class Facts:
         return text
 
     @contextmanager
-    def decoding(self, source: Source, *details: Hashable) -> Iterator[None]:
-        """Remember the error if the block cannot decode *source* to find the fact that *details* name.
+    def finding(self, source: Source, *details: Hashable) -> Iterator[None]:
+        """Remember the error if the block, which decodes *source*, cannot find the fact that *details* name.
 
         Raises:
-            UnreadableSource, LimitExceeded: As `check_decoding`, or if the block raises them. A broken file may pass
+            UnreadableSource, LimitExceeded: As `check_finding`, or if the block raises them. A broken file may pass
                 `header`, and fail only when it is decoded.
         """
-        self.check_decoding(source, *details)
+        self.check_finding(source, *details)
         try:
             with self._remembering((source, *details)):
                 yield
@@ -187,8 +187,8 @@ class Facts:
             self.add_failure(source, None, error, Size(1, 1))
             raise
 
-    def check_decoding(self, source: Source, *details: Hashable) -> None:
-        """Raise the error with which *source* could not be decoded lately to find the fact of *details*, if any."""
+    def check_finding(self, source: Source, *details: Hashable) -> None:
+        """Raise the error of the last attempt to find the fact that *details* name, or to decode *source*, if any."""
         self.failures.check((source, *details))
         self.check_decodes(source)
 

@@ -190,7 +190,7 @@ class Pipeline:
         refusal = self.abilities.refusal(rendition.format)
         if refusal is not None:
             raise refusal
-        with self.facts.decoding(source, kind):
+        with self.facts.finding(source, kind):
             key = self.facts.pixels.key(source, kind)
             return self.cache.once(key, partial(self._draw, kind, rendition, yields))
 

@@ -1,7 +1,7 @@
-"""Keep what only the pixels of a source tell: its placeholders, and the boxes that remain after a trim.
+"""Cache the facts that need the pixels of a source: its placeholders, and the boxes that remain after a trim.
 
-A page does not wait for pixels. It asks for a placeholder that is not known yet, and does without. Asking leaves a file
-beside the renditions of the source, so whichever process renders the source next makes the placeholder on the way.
+A page does not wait for pixels. It leaves out a placeholder that is not known yet, and asks for it. Asking leaves a
+file beside the renditions of the source, so whichever process renders the source next makes the placeholder on the way.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Producer:
     def reduce(self, rendition: Rendition, sizes: Sequence[Size], format: str, since: float) -> Result:
         """Render from the source, and reduce it to copies of *sizes* (largest first), encoded as *format*.
 
-        They are the files after the first one. See `DecodesOnce.reduced`. Raises the same errors as `render`.
+        The copies are the files after the first one. See `DecodesOnce.reduced`. Raises the same errors as `render`.
         """
         return self._run(Work.REDUCE, [rendition], [rendition.source], since, sizes=tuple(sizes), copy_format=format)
 

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 from flask import Flask, current_app, has_request_context
 
 from .access import Authorizer, Privacy
-from .background_work import Later, Recompressor
 from .cache.per_process import PerProcess
 from .config.checks import Secret
 from .config.keys import secret_keys
+from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
+from .recompression import Recompressor
 from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
@@ -40,7 +41,7 @@ class Parts:
     pipeline: Pipeline
     links: FrontDoor
     background: Recompressor | None = None
-    later: Later | None = None
+    later: LateFacts | None = None
 
     @property
     def front_door(self) -> FrontDoor | None:

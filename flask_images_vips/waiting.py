@@ -1,4 +1,4 @@
-"""Count from when a page waits for a renderer: it does not wait, so it uses one that is free at once."""
+"""Tell from when a wait counts. Pages do not wait, so their waits count from long ago and end at once."""
 
 from __future__ import annotations
 

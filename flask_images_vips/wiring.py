@@ -12,7 +12,7 @@ from functools import partial
 from flask import Flask
 
 from .abilities import Abilities
-from .background_work import Later, Recompressor, threads_run
+from .background_thread import threads_run
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.folder import default_folder
@@ -25,12 +25,14 @@ from .exposure import warn_of_served_folders, warn_of_shared_folder
 from .facts import Facts
 from .formats import NEGOTIABLE
 from .installed import outdated
+from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
+from .recompression import Recompressor
 from .rendering.limits import Limits
 from .rendition import Rendition
 from .shared_decode.attempts import SharedDecodes
@@ -82,7 +84,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         pipeline,
         _front_door(config, app, folder, settings),
         _recompressor(config, app, pipeline),
-        Later() if threads_run() else None,
+        LateFacts() if threads_run() else None,
     )
     if parts.front_door is not None:
         for sources in (pipeline.sources.local, remote):
@@ -214,14 +216,13 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
 
 
 def _own_numbers(config: Config) -> Iterator[str]:
-    """Say for each number in ``IMAGES_QUALITY`` that used to be the number of an encoder what it means now."""
+    """Say what each number in ``IMAGES_QUALITY`` means that could be taken for the number of an encoder."""
     numbers = {} if isinstance(config.quality, int) else config.quality
     for name in NEGOTIABLE:
         if isinstance(number := numbers.get(name), int):
             yield (
-                f"IMAGES_QUALITY: the {number} for {name} is on the scale of JPEG now, so the encoder gets "
-                f"{number_of(name, number)}. If it was chosen for the encoder, write raw({number}); otherwise, one "
-                "number for all formats does the same."
+                f"IMAGES_QUALITY: {number} for {name} is the quality of a JPEG that looks the same, so the encoder "
+                f"gets {number_of(name, number)}. If {number} is meant for the encoder, write raw({number})."
             )
 
 

@@ -55,7 +55,7 @@ ALONE = {
     "pool/test_many_attackers.py",
     "pool/test_overwriting.py",
     "pool/test_pool.py",
-    "test_background_work.py",
+    "test_recompression.py",
     "whole/test_load.py",
     "whole/test_processes.py",
     "whole/test_servers.py",

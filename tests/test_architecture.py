@@ -23,7 +23,7 @@ FORBIDDEN = {
     "pyvips": ("rendering/job", "import pyvips"),
     "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
     "pillow": ("facts", "from PIL import Image"),
-    "filelock": ("background_work", "import filelock"),
+    "filelock": ("recompression", "import filelock"),
     "itsdangerous": ("state", "import itsdangerous"),
     "urllib3": ("sources/guard", "import urllib3"),
 }
@@ -72,4 +72,9 @@ def test_every_contract_can_fail(tmp_path: Path) -> None:
 
 def test_importing_the_package_imports_no_engine() -> None:
     code = "import sys; from flask_images_vips import Images; sys.exit(bool({'pyvips', 'PIL'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_public_names_are_listed_before_they_are_used() -> None:
+    code = "import sys, flask_images_vips as package; sys.exit(not {*package.__all__} <= {*dir(package)})"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

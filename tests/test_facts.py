@@ -269,7 +269,7 @@ def test_damaged_files_cost_no_page_and_are_made_again(make_app: Any, draw: Any,
         assert app.test_client().get(url_of(app, "a.png", width=width)).status_code == 200
     first = page(app)
     assert app.test_client().get(url_of(app, "a.png", width=300)).status_code == 200
-    facts, sets = (list((tmp_path / "cache").rglob(pattern)) for pattern in ("*-*.txt", "*-set"))
+    facts, sets = (list((tmp_path / "cache").rglob(pattern)) for pattern in ("*-*.txt", "*-copy"))
     assert {path.name.partition("-")[0] for path in facts} == {"abilities", "header", "content", "trim", *KINDS}
     assert sets
     written = {path: path.read_bytes() for path in facts if not path.name.startswith("abilities")}

@@ -237,6 +237,8 @@ SECTIONS: dict[str, list[Mistake]] = {
     ],
     "In templates and views": [
         template("{{ resized_img_tag('photos/cat.jpg', widht=200) }}"),
+        template("{{ resized_img_src('photos/cat.jpg', layout='full') }}"),
+        template("{{ resized_img_tag('photos/cat.jpg', width=200, formats=['avif']) }}"),
         template("{{ resized_img_tag('static/photos/cat.jpg', width=200) }}"),
         template("{{ resized_img_tag(None, width=200) }}"),
         template("{{ resized_img_src('photos/cat.jpg', width=0) }}"),

@@ -49,8 +49,7 @@ class Notices:
 
     def say(self, message: str, kind: object = "") -> None:
         """Log *message*, unless another message of the same *kind* has been logged."""
-        mine = object()
-        if self._said.setdefault(kind, mine) is mine:
+        if self._is_first(kind):
             logger.warning("%s", message)
 
     @contextmanager
@@ -72,13 +71,20 @@ class Notices:
 
     def stored(self) -> None:
         """Log the losses, now that something has been stored: one line for all that have the same reason."""
-        mine = object()
-        new = [loss for loss in tuple(self._lost) if self._said.setdefault(loss, mine) is mine]
+        new = [loss for loss in tuple(self._lost) if self._is_first(loss)]
         for reason in dict.fromkeys(self._lost[loss] for loss in new):
-            whats, consequences = zip(*(loss.value for loss in new if self._lost[loss] == reason), strict=True)
-            what, *others = whats
+            refusals, consequences = zip(*(loss.value for loss in new if self._lost[loss] == reason), strict=True)
+            first, *others = refusals
+            refused = " and ".join([first, *(other[0].lower() + other[1:] for other in others)])
             logger.warning(
                 "%s in the image cache at %s (%s). Images are still cached, but %s.",
-                " and ".join([what, *(other[0].lower() + other[1:] for other in others)]),
-                *(self._folder, reason, ", and ".join(consequences)),
+                refused,
+                self._folder,
+                reason,
+                ", and ".join(consequences),
             )
+
+    def _is_first(self, kind: object) -> bool:
+        """Note that a message of this *kind* is logged. Returns whether it is the first one, for one thread only."""
+        mine = object()
+        return self._said.setdefault(kind, mine) is mine

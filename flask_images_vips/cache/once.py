@@ -46,8 +46,8 @@ class Once:
         """Return the result of *work*. Threads that ask for the same *key* meanwhile get the same result or error.
 
         The timeout counts from the monotonic time *since*, or from now. After the timeout, *work* runs even if another
-        thread or process is still working. If the thread that works has waited too long for something else, another one
-        that has time left works instead.
+        thread or process is still working. If *work* raises `WaitedTooLong`, a waiting thread that has time left runs
+        its own *work* instead of raising the same error.
 
         *find* returns the result if another process has made it by now, or None. It is called while waiting for the
         lock, and once more before *work* runs. If *landed* is given, it is called with the result of *work* once the

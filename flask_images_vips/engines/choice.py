@@ -35,8 +35,8 @@ class Engines:
     """The engines that one configuration allows, the preferred one first. Each is imported on first use.
 
     *own_process* is set in renderers, where no other code runs. There, engines may map sources into memory, which saves
-    time and memory, although the kernel kills the process if a source is overwritten in place while it is decoded. And
-    Pillow has no limit of its own on pixels, which is one for the whole process.
+    time and memory, although the kernel kills the process if a source is overwritten in place while it is decoded.
+    Pillow's own limit on pixels, which applies to the whole process, is lifted there.
     """
 
     def __init__(self, config: Config, *, own_process: bool = False) -> None:

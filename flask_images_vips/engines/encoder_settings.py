@@ -27,9 +27,8 @@ MOST_FLAT_PIXELS = 8_000_000
 MOST_SMALL_PIXELS = 4_000_000
 """Larger pictures are encoded at the balanced effort instead of ``small``.
 
-Nothing stops the encoders of JPEG and AVIF, which take up to 1 µs per pixel at ``small``, and PNG takes 2 µs. So a very
-large picture would not be ready within ``IMAGES_RENDER_TIMEOUT``, and would hold up the thread where there are no
-renderers.
+At ``small``, JPEG and AVIF take up to 1 µs per pixel, and PNG takes 2 µs. A very large picture would not be ready
+within ``IMAGES_RENDER_TIMEOUT``. Where there are no renderers, nothing would stop the encoder of a JPEG or AVIF.
 """
 
 # The settings at the balanced effort, by engine. Formats that are missing here cannot be written by the engine.
@@ -110,8 +109,8 @@ _SLOWER = {"fast": "", "balanced": ", effort 1", "small": ", effort 2"}
 # JPEG of that quality (libvips, optimized coding), by the median. "webp", "avif 4:2:0" and "avif 4:4:4": 157 cases from
 # 51 pictures at 200 to 1600 px, from quality 30 on. Below that, and for the other rows: their difference from these in
 # 10 photographs and 4 drawings at 300 and 400 px (`python -m bench quality`), of flat pictures half the difference.
-# AVIF of photographs: 0.8 less from quality 60 on, because 26 further photographs at 320 to 1280 px looked 1.2 better
-# than the JPEG of quality 75 with the number of the 51.
+# AVIF of photographs, from quality 60 on: 0.8 less than these cases say. With their number, 26 further photographs at
+# 320 to 1280 px scored 1.2 more than the JPEG of quality 75.
 _SCALES: dict[str, tuple[tuple[int, float, float], ...]] = {
     "jpeg small": (
         (1, 1, 1), (50, 51, 52), (60, 61, 61), (70, 72, 74), (75, 77, 80), (80, 82, 84), (85, 86, 87), (90, 91, 92),
@@ -171,7 +170,7 @@ def effort_for(effort: str, pixels: int) -> str:
 
 
 def tries_lossless(effort: str, format: Format, options: Options, *, flat: bool) -> bool:
-    """Return whether to encode a picture without loss, too, and to keep the smaller file.
+    """Return whether to encode a picture also without loss, and to keep the smaller file.
 
     A lossless WebP of a screen or a text has a tenth to a half of the bytes of a lossy one. Of other flat pictures, it
     may have seven times the bytes. So only the effort ``small`` tries it.

@@ -18,7 +18,10 @@ from ..rendition import Rendition
 
 TINY_WEBP = Options(quality=Raw(40)), by_name("webp")
 """The options and the format of `Tiny.webp`."""
-_MOST_SCALED = 4_000_000
+SPARE_OF_COPIES = 1.25
+"""A copy must be this much larger than a rendition, per side, or one sees that it was resampled twice."""
+
+_MOST_SCALED = 4_000_000  # pixels of the picture that `Tiny` is made from, which is held in memory for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,6 @@ class Header:
     palette: bool = False
 
 
-SPARE_OF_COPIES = 1.25
-"""A copy must be this much larger than a rendition, per side, or one sees that it was resampled twice."""
-
-
 class Paletted(NamedTuple):
     """A source that is a PNG with a palette: its upright size in pixels, and the size of its file."""
 
@@ -58,10 +57,10 @@ class Paletted(NamedTuple):
 class Tiny:
     """The whole source in a few pixels, from which placeholders are drawn.
 
-    It costs little during a render, which scales the source anyway: then the step ``keep_tiny`` fills in *rgba*, the
-    upright pixels in sRGB with *size*, and *webp*, the encoded picture of half that size, if they are wanted. Both stay
-    empty if the render does not show the whole source, or is smaller. *webp* also stays empty if the engine cannot
-    write WebP.
+    The step ``keep_tiny`` fills it in during a render, which scales the source anyway, so it costs little. *rgba* holds
+    the upright pixels in sRGB, with *size*. *webp* is the encoded picture of half that size. Both stay empty if they
+    are not wanted, or if the render does not show the whole source or is smaller. *webp* also stays empty if the engine
+    cannot write WebP.
     """
 
     size: Size
@@ -76,10 +75,7 @@ class Tiny:
         return Size(max(1, self.size.width // 2), max(1, self.size.height // 2))
 
     def fits(self, spec: Spec, scaled: Size) -> bool:
-        """Return whether it is still empty, and can be made from the picture of *spec*, whose scaled size is *scaled*.
-
-        Pictures of more than `_MOST_SCALED` pixels are not used: they need not be held in memory otherwise.
-        """
+        """Return whether it is empty, and can be made from the picture of *spec* that was scaled to *scaled*."""
         whole = spec.geometry.cut is None and spec.options.transform is None
         large = scaled.width >= self.size.width and scaled.height >= self.size.height
         return not (self.rgba or self.webp) and whole and large and scaled.pixels <= _MOST_SCALED

@@ -17,7 +17,8 @@ _NAME_BYTES = 3
 _ANY_NAME = "~."
 
 _HTTP = """\
-# Printed by `flask images nginx`. Put the maps and the upstream into http{{}}, and the locations into your server{{}}.
+# Printed by `flask images nginx`. Include this file in http{{}}: files in conf.d usually are. If the site already has a
+# server{{}}, leave out this one, and put its locations for images into yours.
 {maps}
 upstream {name}_app {{
     server {upstream};

@@ -47,8 +47,8 @@ class FrontDoor:
     - *stamp* returns a digest of everything else that decides about a response: see `stamp_of`. Each stamp has a folder
       of its own. nginx is switched to another folder by the first request that a process with another stamp handles
       (`open`), in one step: see `switch`. A process that was started before, at *started_ns* (in nanoseconds since
-      1970), leaves the switch alone and makes no more links. Nothing else orders releases: the times of files would not
-      let a site go back to an older release.
+      1970), leaves the switch alone and makes no more links. The times of files do not count, because a site may go
+      back to an older release.
     - A link leads through a gate of each source that its picture shows: see `gates`. The gates are removed when the
       source is purged, and when a process finds that it is gone or has changed (`notice`).
     - The gates of a link are made first. Then everything that a link depends on is checked once more, and only then

@@ -15,6 +15,8 @@ from .scalars import Side
 
 _NAMES = frozenset({"u", "v", "s", *(declared.short for declared in DECLARED.values())})
 _KEYWORDS = (*DECLARED, "preset", "external", "scheme", "version")
+_OF_TAGS = dict.fromkeys(("layout", "priority", "placeholder", "widths", "densities", "sizes"), "resized_img_tag")
+_OF_TAGS |= dict.fromkeys(("formats", "sources"), "resized_picture_tag")
 _SIDES = ("width", "height")
 
 
@@ -26,7 +28,7 @@ def ineffective(query: Mapping[str, str]) -> Iterator[InvalidOption]:
     """
     for name, value in query.items():
         if name not in _NAMES:
-            expected = _expected(name, value) or f"the name of an option{did_you_mean(name, _KEYWORDS)}"
+            expected = _expected(name, value) or f"the name of an option{_hint(name)}"
             yield InvalidOption(name, value, expected=expected)
     texts = {name: text for name in (*_SIDES, "aspect") if (text := query.get(DECLARED[name].short))}
     zeros = [name for name in _SIDES if name in texts and _is_zero(texts[name])]
@@ -43,6 +45,13 @@ def _expected(name: str, value: str) -> str | None:
     except ParseError as error:
         return error.expected
     return None
+
+
+def _hint(name: str) -> str:
+    """Return a suffix that says what may be meant by *name*, which is not an option. It may be an empty string."""
+    if name in _OF_TAGS:
+        return f"; {name} is a keyword of {_OF_TAGS[name]}"
+    return did_you_mean(name, _KEYWORDS)
 
 
 def _is_zero(text: str) -> bool:

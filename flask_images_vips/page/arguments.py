@@ -46,10 +46,11 @@ class Keywords(NamedTuple):
         Raises:
             InvalidOption: If there is no such preset.
         """
-        fields: dict[str, dict[str, Any]] = {"options": {}, "attributes": {}, "hidpi": {}, "scale": {}}
+        fields: dict[str, dict[str, Any]] = {"options": {}, "attributes": {}, "hidpi": {}}
         for name, value in current_images().pipeline.presets.expanded(keywords).items():
-            field, own_name = _field_of(name)
-            fields[field][own_name] = value
+            if name not in ("hidpi", "hi_dpi"):
+                field, own_name = _field_of(name)
+                fields[field][own_name] = value
         scale = _scale(keywords.get("hidpi", keywords.get("hi_dpi")))
         return cls(fields["options"], well_named(fields["attributes"]), fields["hidpi"], scale)
 
@@ -58,8 +59,6 @@ class Keywords(NamedTuple):
 def _field_of(name: str) -> tuple[str, str]:
     """Return the field of `Keywords` that the keyword *name* belongs to, and its name there."""
     plain = name.rstrip("_")  # class_, for_ and so on, because Python reserves the names without "_"
-    if name in ("hidpi", "hi_dpi"):
-        return "scale", name
     if name.startswith(HIDPI_PREFIX):
         return "hidpi", name.removeprefix(HIDPI_PREFIX)
     if name not in URL_KEYWORDS and (plain in _HTML_ATTRIBUTES or plain.startswith(_HTML_PREFIXES)):
@@ -96,7 +95,7 @@ def placeholder_kind(name: str, given: object) -> str | None:
 
 
 def formats_of(given: object) -> list[Format] | None:
-    """Return the formats that the argument ``formats`` names, or None. What is no format is logged and ignored."""
+    """Return the formats that the argument ``formats`` names, or None. Other values are logged and ignored."""
     if given is None:
         return None
     if not isinstance(given, Iterable):
@@ -112,7 +111,7 @@ def formats_of(given: object) -> list[Format] | None:
 
 
 def sources_of(given: object) -> list[Mapping[str, Any]]:
-    """Return the elements of the argument ``sources``. What is no mapping of keywords is logged and ignored."""
+    """Return the elements of the argument ``sources``. Anything but mappings of keywords is logged and ignored."""
     elements = list(given) if isinstance(given, Iterable) else [given] if given else []
     found = [each for each in elements if isinstance(each, Mapping) and all(isinstance(name, str) for name in each)]
     if len(found) < len(elements):

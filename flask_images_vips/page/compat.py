@@ -55,7 +55,7 @@ def as_in_flask_images(*names: str, method: str | None = None) -> Callable[[Call
     def decorate(helper: Callable[P, R]) -> Callable[P, R]:
         @wraps(helper)
         def call(*arguments: Any, **keywords: Any) -> R:
-            if len(arguments) == 1 and method is None:
+            if len(arguments) == 1 and method is None:  # the usual call needs none of the following
                 return helper(*arguments, **keywords)
             if not arguments and "path" in keywords and "filename" not in keywords:
                 keywords["filename"] = keywords.pop("path")

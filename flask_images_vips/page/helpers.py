@@ -180,8 +180,8 @@ def resized_img_hint(filename: Name, **keywords: Any) -> None:
 def resized_img_placeholder(filename: Name, kind: str = "lqip") -> str | None:
     """Return a placeholder to show until *filename* has been loaded, or None if it is not known yet or cannot be made.
 
-    A page does not wait for it. It is made when the picture is rendered, or half a minute later in the background, so
-    the next visit has it. Outside of a request, it is made at once.
+    A page does not wait for it. It is made when the picture is rendered, or later in the background, so the next visit
+    has it. Outside of a request, it is made at once.
 
     ``lqip`` is a tiny picture as a data URL, and ``color`` is the mean colour as ``#rrggbb``. ``blurhash``, and
     ``thumbhash`` in Base64, are strings that a script in the page turns into a picture. Placeholders are cached per

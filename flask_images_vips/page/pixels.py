@@ -1,7 +1,7 @@
-"""Tell a page what is known of its sources. It never waits for their pixels.
+"""Look up what a page needs to know about the pixels of its sources, without waiting for them.
 
-What is not known yet is found later, by the next render of the source or by `Later`, and the page does without. Outside
-of a request, such as in a command or an e-mail, there is no visitor who waits, so it is found at once.
+If a fact is not known yet, the page leaves it out, and the next render of the source, or `LateFacts`, finds it. Outside
+of a request, such as in a command or an e-mail, no visitor waits, so facts are found at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def placeholder(source: Source, kind: str) -> str | None:
         return pipeline.placeholder(source, kind)
     known = facts.pixels.placeholder(source, kind)
     if known is None:
-        facts.check_decoding(source, kind)
+        facts.check_finding(source, kind)
         facts.pixels.ask(source, kind)
         images.find_later((source, kind), partial(pipeline.placeholder, source, kind, yields=True))
     return known
@@ -40,8 +40,8 @@ def placeholder(source: Source, kind: str) -> str | None:
 def measured(source: Source, options: Options) -> tuple[Header, Box | None] | None:
     """Return the header of *source*, and the box that remains after the trim of *options*, if they have one.
 
-    Return None if the box is not known yet. Almost all headers are read here, in less than a millisecond. A renderer
-    reads those of other files: unusual ones, and drawings. It must be free at once.
+    Returns None if the box is not known yet. Almost all headers are read here, in less than a millisecond. Those of
+    drawings and unusual files are read by a renderer, if one is free at once.
 
     Raises:
         ImagesError: If the source is broken, or if its header needs a renderer, and none is free.
@@ -54,7 +54,7 @@ def measured(source: Source, options: Options) -> tuple[Header, Box | None] | No
         header = facts.header(source)
     box = facts.pixels.trim(source, options)
     if options.trim and box is None:
-        facts.check_decoding(source, *trim_of(options))
+        facts.check_finding(source, *trim_of(options))
         images.find_later((source, trim_of(options)), partial(facts.trimmed, source, options, yields=True))
         return None
     return header, box

@@ -248,12 +248,18 @@ def _check(request: Request, result: Result) -> None:
     Raises:
         BrokenWire: If it does not.
     """
-    own, copy = [getattr(request.format, "name", "")], [request.copy_format, "tiff"]  # the possible formats of a file
-    wanted = {Work.RENDER: [own], Work.COPY: [own], Work.SET: [own] * len(request.options)}
-    formats = {**wanted, Work.REDUCE: [own, *[copy] * len(request.sizes)]}.get(request.work, [])
-    sizes = dict.fromkeys((Work.RENDER, Work.COPY, Work.REDUCE), result.size)
-    facts = {**sizes, Work.TRIM: result.box, Work.HEADER: result.header}
-    right = len(result.files) == len(formats) and facts.get(request.work, result) is not None
-    pairs = zip(formats, result.files, strict=False)
-    if not right or not all(any(is_file_of(format, file) for format in possible) for possible, file in pairs):
-        raise wire.BrokenWire("not the files that were requested")
+    rendition, copy = [getattr(request.format, "name", "")], [request.copy_format, "tiff"]  # the formats it may have
+    expected = {
+        Work.RENDER: ([rendition], result.size),
+        Work.COPY: ([rendition], result.size),
+        Work.SET: ([rendition] * len(request.options), result),
+        Work.REDUCE: ([rendition, *[copy] * len(request.sizes)], result.size),
+        Work.TRIM: ([], result.box),
+        Work.HEADER: ([], result.header),
+    }
+    files, fact = expected.get(request.work, ([], result))
+    if fact is None or len(result.files) != len(files):
+        raise wire.BrokenWire("not what was requested")
+    for formats, file in zip(files, result.files, strict=True):
+        if not any(is_file_of(format, file) for format in formats):
+            raise wire.BrokenWire("a file of another format")

@@ -33,7 +33,7 @@ logger = logging.getLogger("flask_images_vips")
 _CROWD_SECONDS = 0.005  # that an idle renderer has to accept a connection before another renderer is forked
 _QUIET_SECONDS = 0.2  # without an event, before the nursery imports what the first pictures did not need
 _FAILED = 1  # exit code of a renderer after an error outside of a request
-_EARLY_SECONDS = 1.0  # without work, until a renderer exits that was forked before all libraries were imported
+_EARLY_SECONDS = 1.0  # like *idle_seconds*, for a renderer that was forked before all libraries were imported
 _LEAST_PRIORITY = 19
 _MAX_FAILURES = 3  # then the pool ends, because renderers cannot run here
 _NO_FORK_SECONDS = 0.05  # to wait after a fork failed
@@ -312,7 +312,7 @@ def _end_boot(errors: str) -> None:
 
 
 def _engines() -> Iterator[object]:
-    """Import what renderers need, and yield after each engine. All renderers that are forked later have it."""
+    """Import the libraries of renderers, and yield after each engine. Renderers that are forked later have them."""
     from ..config.keys import Config  # noqa: PLC0415
     from ..engines.choice import Engines  # noqa: PLC0415
 

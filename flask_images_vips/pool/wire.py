@@ -149,7 +149,7 @@ def _end_of(connection: socket.socket) -> float:
 
 def _exactly(connection: socket.socket, count: int, until: float) -> bytes:
     """Receive *count* bytes. A timeout of a socket counts for each call, so it is set anew for each."""
-    data, have = io.BytesIO(bytes(count)), 0  # its bytes can be written, and are returned without a copy
+    data, have = io.BytesIO(bytes(count)), 0  # a buffer whose bytes are returned without a copy
     with data.getbuffer() as view:
         while have < count:
             if until < inf:

@@ -10,7 +10,7 @@ _INTERLACED = 28  # the offset of this flag in a PNG
 def smaller(png: bytes, seconds: float) -> bytes:
     """Return *png* with the same pixels in fewer bytes, or unchanged if that cannot be done or oxipng is missing.
 
-    The best file that is found within *seconds*, but within 5 seconds at most, is returned.
+    oxipng stops after *seconds*, or after 5 seconds, and returns the best file that it has found by then.
     """
     try:
         from oxipng import Interlacing, PngError, optimize_from_memory  # noqa: PLC0415  (an extra)

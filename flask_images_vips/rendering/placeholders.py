@@ -17,7 +17,7 @@ from ..options.options import Options
 from ..options.values import Mode
 
 SMALLEST = Options(width=32, height=32, mode=Mode.FIT, animated=False)
-"""The options of the smallest rendition that placeholders can be made from. They hold no finer detail."""
+"""The options of the smallest rendition that placeholders can be made from. A placeholder shows no finer detail."""
 _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 _LINEAR = [v / 255 / 12.92 if v <= 0.04045 * 255 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in range(256)]
 _NOISE = 1e-9  # smaller coefficients are rounding errors of a flat picture; scaling them up would show patterns

@@ -1,8 +1,8 @@
 """Estimate whether making copies of a source costs less than it saves.
 
-A copy is made together with a rendition, and costs what that takes longer than the rendition alone. It saves most of a
-decode for each later rendition. Nobody knows how many will follow. One is likely for a source that was requested in
-several sizes, so its copies may cost what they save once.
+A copy is made together with a rendition. Its cost is the time that this takes longer than the rendition alone. It saves
+most of a decode for each later rendition. Nobody knows how many will follow. For a source that was requested in several
+sizes, one more is likely, so its copies may cost as much as one later rendition saves.
 
 Prices are CPU milliseconds per million pixels, as measured for photographs on one machine. Only their ratios matter.
 """
@@ -20,8 +20,8 @@ _DECODE = {"png": 16, "avif": 22, "tiff": 5, "webp": 19}
 _DECODE_JPEG = {1: 6, 2: 3.7, 4: 2.9, 8: 2.3}  # by the factor that the decoder shrinks each side by
 _STORE, _LOAD = 14, 2.5  # a copy, without its decode
 
-_HEADROOM = 1.8  # as in `VipsEngine`
-_MIN_WEBP_SHRINK = 1.5
+_HEADROOM = 1.8  # the default of IMAGES_HEADROOM
+_MIN_WEBP_SHRINK = 1.5  # as in `engines.vips.reader`, which needs libvips
 _EXPECTED, _EXPECTED_OF_LONE = 1.0, 0.25  # later renditions of a source, and of one that was not requested before
 
 

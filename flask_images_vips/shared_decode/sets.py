@@ -35,7 +35,7 @@ _AT_ONCE = (JPEG,)
 
 Other formats are slower to encode, so the first visitor would wait too long for the whole set.
 """
-_SET, _COPY = "-set", "-copy"  # how the name of an announcement ends: all members are of such a format, or not
+_SET, _COPY = "-set", "-copy"  # the end of the name of an announcement: in a format of `_AT_ONCE`, or in others
 
 _MAX_PIXELS = 4_000_000  # the limit of a member: larger ones are rarely requested, and would need a larger decode
 _MAX_PIXELS_OF_SET = 16_000_000  # the limit of all members together: the first visitor waits for all of them
@@ -122,7 +122,7 @@ class Sets:
     def _name(self, source: Source, options: Options, format: Format) -> str:
         """Return the beginning of the file names of all sets of *source* with *options*, in any sizes.
 
-        All formats have the same, unless *options* have another quality than the default of *format*.
+        It is the same for all formats, unless *options* have another quality than the default of *format*.
         """
         but = ["width", "height", *(["quality"] if options.quality == self.quality_of(format.name) else [])]
         return f"{_version(source)}-{digest(options.canonical(but), _NAME_BYTES)}"

@@ -250,7 +250,7 @@ def _pattern(text: str) -> str:
     except ValueError:
         raise ConfigError(
             f"IMAGES_REMOTE_HOSTS contains {text!r}: expected a host such as 'img.example.com' or '*.example.org', "
-            "without scheme, port and path."
+            "without scheme, port and path. IMAGES_REMOTE_PORTS lists the ports."
         ) from None
 
 

@@ -31,7 +31,13 @@ def test_url_for_builds_image_urls() -> None:
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize(
-    ("name", "hint"), [("widht", "; did you mean width?"), ("prest", "; did you mean preset?"), ("zzz", "")]
+    ("name", "hint"),
+    [
+        ("widht", "; did you mean width?"),
+        ("prest", "; did you mean preset?"),
+        ("formats", "; formats is a keyword of resized_picture_tag"),
+        ("zzz", ""),
+    ],
 )
 def test_an_unknown_keyword_stays_in_the_url_with_a_warning(
     page: Flask, debug: bool, name: str, hint: str, caplog: Any

@@ -14,7 +14,7 @@ from PIL import Image
 from servers import until
 
 from flask_images_vips import (
-    background_work,
+    late_facts,
     resized_img_attrs,
     resized_img_placeholder,
     resized_img_size,
@@ -41,7 +41,7 @@ def names(draw: Any) -> list[str]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What pages ask for is found without a delay."""
-    monkeypatch.setattr(background_work, "DELAY_SECONDS", 0)
+    monkeypatch.setattr(late_facts, "DELAY_SECONDS", 0)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_placeholders_are_made_in_the_background_where_no_picture_is_rendered(
 def test_what_a_render_has_made_meanwhile_is_not_made_again_in_the_background(
     site: Any, draw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background_work, "DELAY_SECONDS", 0.5)
+    monkeypatch.setattr(late_facts, "DELAY_SECONDS", 0.5)
     draw("a.png")
     app = site(threads=True)
     asked = listen(app, monkeypatch)
@@ -119,7 +119,7 @@ def test_what_a_render_has_made_meanwhile_is_not_made_again_in_the_background(
     found = []
     later = app.extensions["flask_images_vips"]._parts.later
     monkeypatch.setattr(later, "_find", lambda fact, find=later._find: (find(fact), found.append(fact.name)))
-    monkeypatch.setattr(later._background, "_work", later._find)
+    monkeypatch.setattr(later._thread, "_work", later._find)
     show(app, page)
     asked.clear()
     until(lambda: len(found) == 1, "the fact was looked for")

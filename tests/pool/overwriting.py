@@ -78,11 +78,14 @@ def is_whole(data: bytes) -> bool:
 
 
 def render(folder: str, mode: str, engine: str, name: str, seconds: str) -> None:
-    """Run in a process: render *name* for some *seconds* in all ways, and print the statuses as JSON."""
+    """Run in a process: render *name* in all ways, and print the statuses as JSON.
+
+    That takes some *seconds*, or until a version was left alone for long enough.
+    """
     app = site(folder, IMAGES_ENGINE=engine, **MODES[mode])
     client, statuses = app.test_client(), Counter[int]()
     end, number = time.monotonic() + float(seconds), 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or not statuses[200]:
         number += 1
         for keywords in (
             {"width": 40 + number},
@@ -98,11 +101,14 @@ def render(folder: str, mode: str, engine: str, name: str, seconds: str) -> None
 
 
 def name_in_pages(folder: str, mode: str, name: str, mark: str, seconds: str) -> None:
-    """Run in a process: name *name* in pages, and draw it on *mark*, for some *seconds*. Print the statuses as JSON."""
+    """Run in a process: name *name* in pages, and draw it on *mark*. Print the statuses as JSON.
+
+    That takes some *seconds*, or until a version was left alone for long enough.
+    """
     app = site(folder, **MODES[mode])
     client, statuses = app.test_client(), Counter[int]()
     end, number = time.monotonic() + float(seconds), 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or not statuses[200]:
         number += 1
         for url in _urls(app, name, mark, number):
             statuses[client.get(url).status_code] += 1

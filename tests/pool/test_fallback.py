@@ -279,7 +279,7 @@ from flask_images_vips.formats import by_name
 mine = pool(Path(sys.argv[1]), count=1)
 header(mine, Path(sys.argv[2]))
 settings = {"effort": "small"}
-request = Request(work=Work.RENDER, settings=settings, options=[Options()], format=by_name("avif"), suffix=".png")
+request = Request(work=Work.RENDER, settings=settings, options=[Options()], format=by_name("png"), suffix=".png")
 print("ready", flush=True)
 sys.stdin.readline()
 try:

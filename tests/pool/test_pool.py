@@ -459,7 +459,7 @@ def test_clients_that_have_gone_keep_no_pool_alive(runtime: Path, picture: Path)
 
 
 FAKE = """
-def decode_jpeg(data, colourspace, *, strict, min_width, min_height):
+def decode_jpeg(data, colourspace, *, strict, buffer, min_width, min_height):
     shape = min_height, min_width, 3
     return memoryview(bytes([0, 0, 255]) * min_height * min_width).cast("B", shape)
 """

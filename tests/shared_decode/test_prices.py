@@ -1,4 +1,4 @@
-"""Copies are made where they cost less than they save. The figures of `bench copies` say so."""
+"""Copies are made where they cost less than they save, by the prices of decoders."""
 
 from __future__ import annotations
 

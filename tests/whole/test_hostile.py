@@ -100,7 +100,14 @@ def test_what_mutants_are_made_of_is_whole(engine: str, tmp_path: Path) -> None:
 
 def test_a_message_in_no_encoding_is_a_refusal_like_others(app: Flask, static: Path) -> None:
     """libvips quotes the file, and keeps what it said until somebody takes it."""
-    (static / "a.avif").write_bytes(seeds()["avif"].replace(b"irot", b"ir`\xea"))
+    data = seeds()["avif"].replace(b"irot", b"ir`\xea")
+    try:
+        pyvips.Image.new_from_buffer(data, "")
+    except UnicodeDecodeError:
+        pyvips.vips_lib.vips_error_clear()
+    else:
+        pytest.skip("this libheif ignores properties that it does not know")
+    (static / "a.avif").write_bytes(data)
     (static / "b.png").write_bytes(b"nothing")
     app.testing = True
     for name in ("a.avif", "b.png"):

@@ -114,7 +114,7 @@ class Reader:
 
 
 def lift_limit() -> None:
-    """Lift Pillow's own limit on pixels in this process. `rendering.limits` applies before anything is decoded."""
+    """Lift Pillow's own limit on pixels in this process. `rendering.limits` checks sources before they are decoded."""
     Image.MAX_IMAGE_PIXELS = None
 
 

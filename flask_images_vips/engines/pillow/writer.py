@@ -36,6 +36,8 @@ _MODES: dict[str, tuple[str, ...]] = {
     "bmp": ("L", "RGB"),
     "ico": ("RGBA",),
 }
+# Arguments with which Pillow needs a buffer for the whole JPEG. Its buffer is too small for some strips of noise.
+_WHOLE_JPEG = frozenset({"optimize", "progressive"})
 # How many colours the palette of a shrunk picture has. The next number is for files that are larger than the source.
 # With alpha, Pillow finds poor palettes, so it needs all colours.
 _COLOURS = {"RGB": (256, 64, 32), "RGBA": (256,)}
@@ -128,7 +130,14 @@ def is_flat(picture: Image.Image) -> bool:
 
 def _saved(picture: Image.Image, format: Format, parameters: Mapping[str, Any]) -> bytes:
     file = io.BytesIO()
-    picture.save(file, format.name.upper(), **parameters)
+    try:
+        picture.save(file, format.name.upper(), **parameters)
+    except OSError:
+        plain = {name: value for name, value in parameters.items() if name not in _WHOLE_JPEG}
+        if plain == parameters:
+            raise
+        file = io.BytesIO()
+        picture.save(file, format.name.upper(), **plain)
     return file.getvalue()
 
 

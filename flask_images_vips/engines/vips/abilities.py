@@ -196,6 +196,14 @@ def can_keep() -> bool:
 
 
 @cache
+def has_mozjpeg() -> bool:
+    """Return whether libvips writes JPEG with mozjpeg. Without it, libvips ignores the options for smaller files."""
+    pixel = pyvips.Image.black(1, 1)
+    plain, other = (pixel.jpegsave_buffer(quant_table=table) for table in (0, 3))
+    return bool(plain != other)
+
+
+@cache
 def writes_lossless_avif() -> bool:
     """Return whether libvips writes AVIF without loss. With the libheif of Debian 12, the colours are wrong."""
     levels = 200, 30, 90

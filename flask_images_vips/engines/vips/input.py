@@ -33,6 +33,14 @@ def input_of(descriptor: int, *, maps_files: bool) -> pyvips.Source:
     return source
 
 
+def copy_of(descriptor: int) -> pyvips.Source:
+    """Return a source of what the file at *descriptor* contains now.
+
+    Some builds of libheif, such as that of Debian 12, abort the process if a file becomes shorter while they read it.
+    """
+    return pyvips.Source.new_from_memory(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+
+
 def hold(image: pyvips.Image, source: pyvips.Source) -> None:
     """Keep *source* alive as long as *image*, and all images that are computed from it."""
     image._references.append(source)  # as pyvips' own `Image.new_from_source` does

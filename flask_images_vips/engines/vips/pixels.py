@@ -8,7 +8,7 @@ from ...geometry import Size
 from .load import pyvips
 
 SEQUENTIAL = "vips-sequential"
-"""The field of images that libvips reads from top to bottom. It rounds a few values otherwise if it scales others."""
+"""The field that marks an image as read from top to bottom. libvips rounds a few values differently without it."""
 
 _FIELDS = "vips-loader", "icc-profile-data", "exif-data", "orientation", SEQUENTIAL
 
@@ -29,6 +29,6 @@ def image_of(pixels: Pixels, header: pyvips.Image) -> pyvips.Image:
     for field in _FIELDS:
         if (kind := header.get_typeof(field)) != 0:
             image.set_type(kind, field, header.get(field))
-        else:  # setting the EXIF block may have set its orientation, too
+        else:  # setting the EXIF block may also have set ``orientation``
             image.remove(field)
     return image

@@ -23,7 +23,7 @@ from ..coded_colour import profile_of
 from ..gif_frames import check_gif
 from . import abilities, turbo
 from .gif import with_clear_parts
-from .input import hold, input_of
+from .input import copy_of, hold, input_of
 from .load import pyvips
 from .svg import open_svg
 
@@ -47,9 +47,9 @@ _HEADROOM_OF_CUT = 4
 # WebP is shrunk while decoding only from this factor on. For smaller factors, libwebp needs more time to scale than
 # libvips needs for all pixels, and the result is less sharp.
 _MIN_WEBP_SHRINK = 1.5
-# Of the headroom above 1, WebP gets this share. libwebp scales to any size by averaging areas, but each pixel that it
-# makes of each row of the source costs time: at 1.8 times the size of the output, decoding takes 10 to 25 % longer than
-# at the size itself, and at 1.27 times, 2 to 10 %.
+# WebP gets this share of the headroom above 1. libwebp scales to any size by averaging areas, but a larger result costs
+# more time: at 1.8 times the size of the output, decoding takes 10 to 25 % longer than at the size itself, and at 1.27
+# times, 2 to 10 %.
 _WEBP_SHARE = 1 / 3
 # Pillow's `reduce` divides inexactly: if it averages blocks with longer sides than this, the result is too dark.
 _MAX_AVERAGED = 32
@@ -103,6 +103,8 @@ class Reader:
         is_cut = format == "jpeg" and not only_header and jpeg.lacks_end(descriptor)
         if is_cut and (data := _completed(descriptor)):
             source = pyvips.Source.new_from_memory(data)
+        if format == "avif" and not self.maps_files:
+            source = copy_of(descriptor)
         image = pyvips.Operation.call(loader, source, access="sequential", fail_on=fail_on, **options)
         hold(image, source)
         if format in ("png", "avif") and not only_header:
@@ -148,8 +150,7 @@ class Reader:
             shrunk = turbo.decoded(descriptor, image, shrink)
             if shrunk is None and shrink > 1:
                 _, shrunk = self.open(descriptor, ref, shrink=shrink)
-        # Stricter settings need libvips, because Pillow decodes corrupt data.
-        elif format == "avif" and self.fail_on in ("none", "truncated"):
+        elif format == "avif" and self.fail_on in ("none", "truncated"):  # else libvips: Pillow decodes corrupt data
             shrink = max(1, min(_MAX_AVERAGED, int(spare)))
             shrunk = _decoded_avif(descriptor, image, shrink)
         if shrunk is not None:
@@ -188,7 +189,7 @@ def _without_extra_samples(image: pyvips.Image, descriptor: int, ref: str) -> py
 def _with_levels(image: pyvips.Image) -> pyvips.Image:
     """Return *image*, from a TIFF, with levels of 8 bits if it is grey in floating point: linear light, from 0 to 1.
 
-    libvips takes colours in floating point for light, but grey for levels.
+    libvips takes colours in floating point for linear light, but grey for levels from 0 to 255.
     """
     if image.format not in ("float", "double") or image.interpretation != "b-w":
         return image

@@ -1,7 +1,7 @@
 """Encode small JPEGs with Pillow, which takes less CPU time than libvips and writes the same file.
 
-libvips starts threads for each file, which cost more than encoding a small picture. Importing Pillow costs more than
-that, too, so only processes that call `load` do this.
+libvips starts threads for each file, which cost more than encoding a small picture. Importing Pillow takes much longer
+than one file, so only renderers do this, which are forked after `load`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ...formats import JPEG, PNG
@@ -78,6 +79,9 @@ def encode(
         raise abilities.Lacking("an encoder for lossless AVIF")
     flat, pixels = False, image.width * image.height
     effort = effort_for(effort, pixels)
+    if format is JPEG and effort == "small" and not abilities.has_mozjpeg():
+        # The scale of this effort would only make the file larger.
+        effort, options = "balanced", replace(options, progressive=True)
     if depends_on_flatness("vips", effort, format, options) and pixels <= MOST_FLAT_PIXELS:
         image = watch(image.copy_memory())  # it is read twice
         flat = is_flat(image)

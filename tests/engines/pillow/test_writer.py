@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,14 @@ def test_frames_get_one_mode_and_come_through_the_clock() -> None:
     data = encode(frames, spec("webp"), "balanced", movement, timely)
     assert decoded(data).n_frames == 2  # type: ignore[attr-defined]
     assert asked == ["RGBA"]
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_strip_of_noise_becomes_a_jpeg(progressive: bool) -> None:
+    sides = Size(2000, 33)
+    noise = Image.frombytes("RGB", sides, random.Random(1).randbytes(3 * sides.pixels))
+    for quality in (85, 89, 94):
+        options = Options(quality=quality, progressive=progressive)
+        wanted = Spec(options, by_name("jpeg"), Geometry(sides, sides))
+        for effort in ("fast", "balanced", "small"):
+            assert decoded(encode([noise], wanted, effort, {}, iter)).size == sides

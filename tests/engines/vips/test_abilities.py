@@ -63,6 +63,12 @@ def test_an_option_has_the_name_of_the_installed_version() -> None:
     assert abilities.option("no_such_operation", "Q") is None
 
 
+def test_mozjpeg_is_there_if_its_options_change_the_file(photographs: Path) -> None:
+    picture = pyvips.Image.new_from_file(str(photographs / "cat.png"))
+    plain, optimized = (picture.jpegsave_buffer(trellis_quant=wanted) for wanted in (False, True))
+    assert abilities.has_mozjpeg() == (plain != optimized)
+
+
 def test_functions_that_an_old_binding_lacks_are_called_in_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     abilities.library().vips_concurrency_set(2)
 

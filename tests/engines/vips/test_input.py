@@ -11,7 +11,7 @@ import pytest
 import pyvips
 from conftest import gradient
 
-from flask_images_vips.engines.vips.input import CallbackFile, hold, input_of
+from flask_images_vips.engines.vips.input import CallbackFile, copy_of, hold, input_of
 
 SUFFIXES = ("jpg", "png", "gif", "webp", "avif", "tif")
 
@@ -82,6 +82,14 @@ def test_a_file_that_has_shrunk_ends_early(tmp_path: Path) -> None:
         source = CallbackFile(file.fileno())
         file.truncate(4)
         assert [_read(source, 7), _read(source, 7)] == [b"0123", b""]
+
+
+def test_a_copy_stays_whole(path: Path) -> None:
+    with path.open("r+b") as file:
+        before = opened(file.fileno(), maps_files=False).write_to_memory()
+        source = copy_of(file.fileno())
+        file.truncate(100)
+        assert pyvips.Image.new_from_source(source, "").write_to_memory() == before
 
 
 def test_a_file_that_cannot_be_read_is_an_error(path: Path) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pyvips
 from conftest import ROOT, gradient, sample
+from PIL import Image
 
 from engines.test_colour import display_p3_profile, gamma, grey_profile, srgb_profile
 from engines.test_engine import exif, render, stored, whole
@@ -19,7 +21,9 @@ from engines.test_odd_files import lossless_jpeg
 from engines.vips.test_shared_decode import rendition
 from flask_images_vips.engines.vips import turbo
 from flask_images_vips.engines.vips.engine import VipsEngine
+from flask_images_vips.engines.vips.reader import Reader
 from flask_images_vips.errors import ImagesError
+from flask_images_vips.formats import INPUTS
 from flask_images_vips.geometry import Geometry, Size
 
 pytest.importorskip("simplejpeg", reason="pip install simplejpeg", exc_type=ImportError)
@@ -111,8 +115,10 @@ def test_copies_and_sets_are_the_same(count: Count, photographs: Path) -> None:
             sizes = [Size(120, 80), Size(60, 40)]
             members = [(wanted, Geometry(size, size)) for size in sizes]
             engine = VipsEngine()
-            copies = [engine.reduced(descriptor, wanted, sizes, format) for format in ("tiff", "jpeg")]
-            made.append((*copies, engine.render_set(descriptor, members)))
+            made.append(engine.render_set(descriptor, members))
+            for format in ("tiff", "jpeg"):
+                with engine.reduced(descriptor, wanted, members[0][1], sizes, format) as (copies, render):
+                    made[-1] += [*copies, render(wanted)]
     assert made[0] == made[1]
     assert count.done == 3
 
@@ -141,6 +147,25 @@ def test_only_so_many_pixels_are_decoded_at_once(count: Count, tmp_path: Path, m
     monkeypatch.setattr(turbo, "_MOST_PIXELS", 201 * 151 - 1)
     assert len(set(both(count, tmp_path / "a.jpg", width=100))) == 1
     assert count.asked == 1
+
+
+def test_the_memory_of_a_picture_is_used_again_but_not_too_early(count: Count, tmp_path: Path) -> None:
+    for colour in ("red", "blue"):
+        Image.new("RGB", (400, 300), colour).save(tmp_path / f"{colour}.jpg")
+    reader, plan = Reader(INPUTS, "truncated", auto_orient=True, headroom=1.8), Geometry(Size(100, 75), Size(100, 75))
+
+    def loaded(colour: str) -> pyvips.Image:
+        with (tmp_path / f"{colour}.jpg").open("rb") as file:
+            return reader.load(file.fileno(), colour, plan, 1)
+
+    red, blue = loaded("red").crop(0, 0, 9, 9), loaded("blue")
+    assert [red(5, 5)[band] > 200 for band in (0, 2)] == [True, False]
+    assert [blue(5, 5)[band] > 200 for band in (0, 2)] == [False, True]
+    used = id(turbo._buffer)
+    del red, blue
+    loaded("red")
+    assert id(turbo._buffer) == used
+    assert count.done == 3
 
 
 def test_a_lack_of_memory_is_left_to_libvips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +221,7 @@ import sys
 from pathlib import Path
 from engines.test_engine import render
 from flask_images_vips.engines.vips.engine import VipsEngine
+from flask_images_vips.engines.vips.reader import Reader
 
 assert render(VipsEngine(maps_files=True), Path(sys.argv[1]), width=100)
 assert "simplejpeg" not in sys.modules

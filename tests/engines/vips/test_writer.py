@@ -13,6 +13,7 @@ from engines.conftest import ENGINES
 from engines.test_engine import decoded, render
 from flask_images_vips.engines.encoder_settings import formats_of
 from flask_images_vips.engines.engine import Spec
+from flask_images_vips.engines.vips import abilities
 from flask_images_vips.engines.vips.writer import encode, together
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Geometry, Size
@@ -37,10 +38,10 @@ def test_a_progressive_png_is_interlaced_by_libvips(picture: Path) -> None:
         assert decoded(plain).tobytes() == decoded(progressive).tobytes()
 
 
-def encoded(image: pyvips.Image, format: str, **options: Any) -> bytes:
+def encoded(image: pyvips.Image, format: str, effort: str = "balanced", **options: Any) -> bytes:
     size = Size(image.width, image.height)
     spec = Spec(Options(**options), by_name(format), Geometry(size, size))
-    return encode(image, spec, "balanced", lambda watched: watched)
+    return encode(image, spec, effort, lambda watched: watched)
 
 
 @pytest.mark.parametrize("format", NAMES)
@@ -53,6 +54,14 @@ def test_the_quality_reaches_the_encoder() -> None:
     image = (pyvips.Image.gaussnoise(64, 64) + 0).cast("uchar")
     low, high = (len(encoded(image, "jpeg", quality=quality)) for quality in (10, 90))
     assert 2 * low < high
+
+
+def test_a_small_jpeg_is_progressive_without_mozjpeg(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = pyvips.Image.thumbnail(str(photographs / "earth.png"), 300).copy_memory()
+    progressive = encoded(image, "jpeg", progressive=True)
+    assert (encoded(image, "jpeg", "small") == progressive) is not abilities.has_mozjpeg()
+    monkeypatch.setattr(abilities, "has_mozjpeg", lambda: False)
+    assert encoded(image, "jpeg", "small") == progressive
 
 
 def test_frames_are_joined_one_below_the_other() -> None:

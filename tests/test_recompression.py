@@ -1,7 +1,4 @@
-"""The second encoding of what is asked for again and again: when, once, and that no answer is a mix of the two.
-
-And what pages have asked for: once each, and not too much of it.
-"""
+"""The second encoding of what is asked for again and again: when, once, and that no answer is a mix of the two."""
 
 from __future__ import annotations
 
@@ -45,8 +42,6 @@ from servers import (
 from werkzeug.test import TestResponse
 from whole.test_processes import SAY_WHO
 
-from flask_images_vips import background_work
-from flask_images_vips.background_work import Later, Recompressor
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.entry import Key
 from flask_images_vips.cache.eviction import Bound
@@ -54,6 +49,7 @@ from flask_images_vips.cache.locks import try_lock, unlock
 from flask_images_vips.errors import Busy, LimitExceeded, SourceChanged
 from flask_images_vips.formats import JPEG
 from flask_images_vips.options.options import Options
+from flask_images_vips.recompression import Recompressor
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.serving.hit import verify
 from flask_images_vips.serving.responses import _STREAMED_BYTES
@@ -403,7 +399,7 @@ def test_no_answer_passes_over_the_threshold(bench: Bench) -> None:
     try:
         for width in range(1, 30):
             recompressor = bench.recompressor(lambda rendition, since: b"")
-            recompressor._background.offer = lambda rendition: not offered.append(rendition)  # type: ignore[method-assign]
+            recompressor._thread.offer = lambda rendition: not offered.append(rendition)  # type: ignore[method-assign]
             recompressor.after = 200
             count = counted(recompressor, bench.rendition(width))
             with ThreadPoolExecutor(4) as pool:
@@ -647,7 +643,7 @@ def test_a_server_that_is_stopped_in_the_middle_ends_well(folder: Path, serve: C
 FORKS = """
 import os, sys, time
 from servers import site
-from test_background_work import entry_of, is_final
+from test_recompression import entry_of, is_final
 
 app = site(sys.argv[1], IMAGES_RECOMPRESS_AFTER=1, IMAGES_ENGINE="pillow")
 client = app.test_client()
@@ -734,86 +730,3 @@ def test_an_answer_does_not_suffer_where_no_thread_can_be_started(
         hot.ask(3)
     hot.ask(2)
     hot.wait()
-
-
-# Facts that pages have asked for.
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    monkeypatch.setattr(background_work, "DELAY_SECONDS", 0)
-    return Later()
-
-
-def test_a_fact_that_waits_already_is_not_queued_again(later: Later) -> None:
-    go, found = threading.Event(), []
-    later.find("slow", lambda: go.wait(PATIENCE_SECONDS))
-    for _ in range(5):
-        later.find("fact", lambda: found.append("fact"))
-    later.find("last", lambda: found.append("last"))
-    go.set()
-    until(lambda: "last" in found, "all were found")
-    assert found == ["fact", "last"]
-    later.find("fact", lambda: found.append("again"))
-    until(lambda: "again" in found, "it can be asked for again")
-
-
-def test_few_facts_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_work, "DELAY_SECONDS", 0)
-    monkeypatch.setattr(background_work, "_MOST_FACTS", 5)
-    later, begun, go, found = Later(), threading.Event(), threading.Event(), []
-    later.find("slow", lambda: (begun.set(), go.wait(PATIENCE_SECONDS)))
-    assert begun.wait(PATIENCE_SECONDS)
-    for number in range(9):
-        later.find(number, lambda number=number: found.append(number))  # type: ignore[misc]
-    go.set()
-    until(lambda: len(found) >= 5, "those that wait were found")
-    later.find(8, lambda: found.append("again"))
-    until(lambda: "again" in found, "there is room again")
-    assert found == [0, 1, 2, 3, 4, "again"]
-
-
-def test_a_fact_that_cannot_be_found_now_is_tried_again(later: Later) -> None:
-    tries: list[int] = []
-
-    def find() -> None:
-        tries.append(1)
-        if len(tries) < 4:
-            raise Busy("no renderer is free")
-
-    later.find("fact", find)
-    until(lambda: len(tries) == 4, "it was found")
-
-
-def test_a_picture_that_renderers_die_of_keeps_no_other_fact_waiting(later: Later) -> None:
-    tries: list[str] = []
-
-    def find() -> None:
-        tries.append("fatal")
-        raise Busy("two renderers were killed")
-
-    later.find("fatal", find)
-    later.find("other", lambda: tries.append("other"))
-    until(lambda: tries.count("fatal") == background_work._TRIES, "it is given up")
-    assert tries.index("other") < 3
-    later.find("last", lambda: tries.append("last"))
-    until(lambda: "last" in tries, "all were tried")
-    assert tries.count("fatal") == background_work._TRIES
-    later.find("fatal", lambda: tries.append("found"))
-    until(lambda: "found" in tries, "it can be asked for again")
-
-
-@pytest.mark.parametrize("error", [SourceChanged("a.jpg", "changed"), ZeroDivisionError("a bug")])
-def test_a_fact_that_fails_ends_no_thread_and_may_be_asked_for_again(
-    later: Later, error: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail() -> None:
-        raise error
-
-    found: list[str] = []
-    later.find("fact", fail)
-    later.find("other", lambda: found.append("other"))
-    until(lambda: found, "the other was found")
-    later.find("fact", lambda: found.append("fact"))
-    until(lambda: "fact" in found, "it was found")
-    assert bool(caplog.records) == isinstance(error, ZeroDivisionError)
