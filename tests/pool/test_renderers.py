@@ -129,7 +129,6 @@ def test_a_file_that_crashes_its_decoder_is_being_written_or_unreadable(
         renderers.run(request, [file.fileno()], ["a.png"], since=time.monotonic(), budget=Budget(1))
 
 
-@pytest.mark.usefixtures("young_files")
 @pytest.mark.parametrize("threads", [True, False])
 def test_a_thread_that_cannot_be_started_is_no_fault_of_the_picture(
     app: Flask, draw: Any, threads: bool, monkeypatch: pytest.MonkeyPatch
@@ -142,6 +141,7 @@ def test_a_thread_that_cannot_be_started_is_no_fault_of_the_picture(
     assert app.test_client().get(url).status_code == (422 if threads else 503)
 
 
+@pytest.mark.usefixtures("young_files")
 def test_a_file_that_is_just_being_written_is_503_and_an_old_empty_one_422(app: Flask, static: Path) -> None:
     path = static / "a.png"
     path.write_bytes(b"")
