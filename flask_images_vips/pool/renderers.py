@@ -87,6 +87,10 @@ class Renderers:
         except UnreadableSource as error:
             _check_threads()
             raise _named(error, refs) from None
+        except LimitExceeded as error:
+            if error.set_by == "IMAGES_RENDER_MEMORY":  # a renderer that gets no thread cannot tell which limit it hit
+                _check_threads()
+            raise
 
     def _run(
         self, request: Request, descriptors: Sequence[int], ref: str, since: float, budget: Budget, yields: bool

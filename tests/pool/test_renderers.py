@@ -12,6 +12,7 @@ import pytest
 from conftest import IN_THREAD, fetch, url_of
 from flask import Flask
 
+from flask_images_vips.engines.engine import out_of_memory
 from flask_images_vips.errors import Busy, UnreadableSource
 from flask_images_vips.pool import renderers as module
 from flask_images_vips.pool.outcome import Budget, Crashed, NoPool
@@ -126,6 +127,18 @@ def test_a_file_that_crashes_its_decoder_is_being_written_or_unreadable(
     request = Request(work=Work.HEADER, settings={})
     with path.open("rb") as file, pytest.raises(error, match=r"a\.png"):
         renderers.run(request, [file.fileno()], ["a.png"], since=time.monotonic(), budget=Budget(1))
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_a_thread_that_cannot_be_started_is_no_fault_of_the_picture(
+    app: Flask, draw: Any, threads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renderer gets no thread if its memory is short, or if this user has too many processes."""
+    draw("a.png")
+    url = url_of(app, "a.png", width=10)
+    renderers_of(app).pool = failing(out_of_memory(100_000_000))
+    monkeypatch.setattr(module.resources, "has_threads", lambda: threads)
+    assert app.test_client().get(url).status_code == (422 if threads else 503)
 
 
 @pytest.mark.usefixtures("young_files")

@@ -46,7 +46,7 @@ _unwritable: set[str] = set()
 
 # Parts of the messages of pyvips that mean that libvips lacks an operation, an option or a saver.
 _LACKS = "no such operation", "does not support optional argument", " arguments, but ", "unable to write to buffer"
-_NO_MEMORY = "memory", "alloc"
+_NO_MEMORY = "memory", "alloc", "creating thread"  # a thread needs memory for its stack
 # Parts of messages about files that may be intact: libheif has no decoder, libvips 8.14 finds a profile unsuitable, or
 # a TIFF is of a rare kind or has a tag with a meaningless value.
 _BEYOND = (
