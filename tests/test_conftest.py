@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import conftest
 import pytest
 from conftest import ALONE, TESTS, pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler, sample, share
+
+WORKERS = len(os.sched_getaffinity(0)) + 1 if sys.platform == "linux" else None
 
 
 def test_a_loop_runs_the_same_share_of_its_cases_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,11 +45,11 @@ def test_one_worker_gets_all_that_run_alone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "capture", "workers"),
     [
-        (["tests"], "fd", None),
+        (["tests"], "fd", WORKERS),
         (["tests"], "no", 0),
         (["tests/test_urls.py"], "fd", 0),
         (["tests/test_urls.py::test_a", "tests/test_formats.py"], "fd", 0),
-        (["tests/test_urls.py", "tests/options"], "fd", None),
+        (["tests/test_urls.py", "tests/options"], "fd", WORKERS),
     ],
 )
 def test_folders_run_in_parallel_and_files_do_not(arguments: list[str], capture: str, workers: int | None) -> None:

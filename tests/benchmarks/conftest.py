@@ -20,6 +20,7 @@ from bench.measure import Tree
 from bench.parts import mixed
 from bench.servers import PACKAGE, UNCOPIED
 from bench.workload import Picture
+from flask_images_vips.engines.vips import small_jpeg, turbo
 
 SMALL = Picture("a small JPEG", "small.jpg", (600, 400), save=(("quality", 85),))
 
@@ -33,6 +34,12 @@ def linux_only() -> None:
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "bench-cache"))
+
+
+@pytest.fixture(autouse=True)
+def other_tests_do_not_use_what_renderers_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turbo, "_decode", None)
+    monkeypatch.setattr(small_jpeg, "_pillow", None)
 
 
 @pytest.fixture
