@@ -31,7 +31,9 @@ from . import walls, wire
 
 logger = logging.getLogger("flask_images_vips")
 
-MAX_KEPT_BYTES = 60_000_000  # a renderer that holds more after a render exits, and its successor starts small
+# A renderer that holds more memory of its own after a render exits, and its successor starts small. What it shares with
+# the nursery, such as the libraries, does not count: it would be no less in the successor.
+MAX_KEPT_BYTES = 25_000_000
 IDLE, GROWN = 0, 10
 """Exit codes of a renderer that had no work, and of one that was too large. If gunicorn is process 1 of a container, it
 inherits renderers whose nursery was killed, and older versions of it stop if such a process exits with 3 or 4.
@@ -70,7 +72,7 @@ def serve(listener: socket.socket, life: int, idle_seconds: float) -> int:
     logger.addHandler(notes)
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     walls.raise_all()
-    inherited = _allocated_bytes(statm)
+    inherited, shared = _allocated_bytes(statm), _private_bytes(statm)
     poll = select.epoll()
     listener.setblocking(False)
     poll.register(listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)  # a connection wakes only one renderer
@@ -87,7 +89,7 @@ def serve(listener: socket.socket, life: int, idle_seconds: float) -> int:
             continue
         with connection:
             _answer(connection, notes, inherited)
-        if _resident_bytes(statm) > MAX_KEPT_BYTES:
+        if _private_bytes(statm) - shared > MAX_KEPT_BYTES:
             return GROWN
         idle_since = time.monotonic()
 
@@ -191,8 +193,10 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _resident_bytes(statm: int) -> int:
-    return int(os.pread(statm, 200, 0).split()[1]) * resource.getpagesize()
+def _private_bytes(statm: int) -> int:
+    """Return the resident memory that is not a part of a file."""
+    _, resident, of_files, *_ = map(int, os.pread(statm, 200, 0).split())
+    return (resident - of_files) * resource.getpagesize()
 
 
 def _allocated_bytes(statm: int) -> int:
