@@ -156,7 +156,8 @@ class SharedDecode:
             return False
         sizes = [size for _, size in missing]
         announced = self.all.sets.is_announced(source)
-        if not announced and not pays(self.header, self.geometry.upright, sizes, lone=self._is_lone()):
+        headroom = self.producer.config.headroom
+        if not announced and not pays(self.header, self.geometry.upright, sizes, headroom, lone=self._is_lone()):
             return False
         with self._ignoring_errors("copies", missing[0][0]):
             copies.make(missing, source, partial(self._reduce, sizes, since), since)

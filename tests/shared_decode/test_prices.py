@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flask_images_vips.config.keys import Config
 from flask_images_vips.engines.engine import Header
 from flask_images_vips.geometry import Size
 from flask_images_vips.shared_decode.copies import copy_sizes, usable_sizes
@@ -12,12 +13,12 @@ from flask_images_vips.shared_decode.prices import pays
 ALWAYS, LATER, NEVER = "with the first rendition", "with a later one", "never"
 
 
-def made(source: tuple[int, int], format: str, width: int, **more: bool) -> str:
+def made(source: tuple[int, int], format: str, width: int, headroom: float = Config().headroom, **more: bool) -> str:
     """When the smallest copy for a rendition is made, or all copies of what is decoded whole."""
     header, scaled = Header(Size(*source), format, **more), Size(width, round(width * source[1] / source[0]))
     sizes = copy_sizes(header)
     copies = sizes if format in ("png", "avif", "tiff") else [min(usable_sizes(sizes, scaled))]
-    at_first, later = (pays(header, scaled, copies, lone=lone) for lone in (True, False))
+    at_first, later = (pays(header, scaled, copies, headroom, lone=lone) for lone in (True, False))
     assert later or not at_first
     return ALWAYS if at_first else LATER if later else NEVER
 
@@ -51,3 +52,8 @@ def test_a_decoder_that_shrinks_as_much_for_the_copy_makes_it_cheap() -> None:
 
 def test_a_webp_with_alpha_is_decoded_whole() -> None:
     assert (made((4062, 2708), "webp", 1280, alpha=True), made((4062, 2708), "webp", 1280)) == (ALWAYS, LATER)
+
+
+def test_a_smaller_headroom_makes_the_rendition_itself_cheaper() -> None:
+    assert (made((6000, 4000), "jpeg", 640), made((6000, 4000), "jpeg", 640, headroom=1.0)) == (ALWAYS, LATER)
+    assert (made((6000, 4000), "jpeg", 1280), made((6000, 4000), "jpeg", 1280, headroom=1.0)) == (LATER, NEVER)
