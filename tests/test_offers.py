@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import lack, signed, url_of
 from flask import Flask, render_template_string
-from test_cli import run
+from operating.test_cli import run
 
 from flask_images_vips import resized_img_attrs, resized_img_preload, resized_picture_tag
 from flask_images_vips.page.queries import _log_format

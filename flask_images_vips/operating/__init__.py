@@ -1,0 +1,1 @@
+"""The commands ``flask images``, each in a module of its own name."""

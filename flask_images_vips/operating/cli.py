@@ -1,0 +1,47 @@
+"""Add the commands ``flask images`` to an application."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+from ..errors import ImagesError
+
+COMMANDS = ("check", "nginx", "purge")
+"""The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""
+
+
+class _Images(AppGroup):
+    """The commands, each imported at its first use. Their errors are one message, without a traceback."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*COMMANDS, *super().list_commands(context)})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in COMMANDS:
+            command: click.Command = import_module(f".{name}", __package__).command
+            return command
+        return super().get_command(context, name)
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except ImagesError as error:
+            raise click.ClickException(str(error)) from None
+
+
+images = _Images("images", help="Manage the images of this application.")
+
+
+def add_commands(app: Flask) -> None:
+    """Add the commands to *app* as ``flask images``, unless that is taken, and as ``flask images-vips``.
+
+    The second name is there for applications that have a command ``images`` of their own, or add one later.
+    """
+    is_taken = images.name in app.cli.commands
+    if not is_taken:
+        app.cli.add_command(images)
+    app.cli.add_command(_Images("images-vips", help=images.help, hidden=not is_taken))

@@ -1,0 +1,59 @@
+"""Provide ``flask images nginx``, which prints a configuration of nginx."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from ..errors import ImagesError
+from ..nginx.configuration import Server, nginx_configuration
+from ..serving.headers import front_headers
+from ..state import current_images
+
+
+@click.command()
+@click.option("--upstream", default="127.0.0.1:8000", show_default=True, help="Address of the application.")
+@click.option(
+    "--listen",
+    default=["80"],
+    show_default=True,
+    multiple=True,
+    help="Address or port that nginx listens on. May be repeated, as in --listen 80 --listen '[::]:80'.",
+)
+@click.option(
+    "--server-name",
+    "names",
+    multiple=True,
+    help="Host of the site. May be repeated. The default is SERVER_NAME, or else every host that no other server of "
+    "nginx names.",
+)
+@with_appcontext
+def command(upstream: str, listen: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Print an nginx configuration for this application.
+
+    With IMAGES_FRONT_DOOR, nginx serves images that have been requested before, without asking the application. With
+    IMAGES_ACCEL_REDIRECT, the application answers with X-Accel-Redirect and nginx sends the file.
+    """
+    here = current_images()
+    config, door = here.pipeline.config, here.front_door
+    if door is None and config.accel_redirect is None:
+        raise click.ClickException("Set IMAGES_FRONT_DOOR = True, or IMAGES_ACCEL_REDIRECT = '/_images/', or both.")
+    with suppress(ImagesError):
+        here.pipeline.abilities.find()  # it does not write to the cache: the user of this command may be another one
+    # nginx looks for links in these formats only.
+    config = replace(config, formats=tuple(format.name for format in here.pipeline.negotiable))
+    cache, front = here.pipeline.cache.folder, door.folder if door else None
+    server = Server(upstream, listen, names or _own_names(current_app), current_app.config["MAX_CONTENT_LENGTH"] or 0)
+    click.echo(nginx_configuration(config, cache, front, front_headers(config), server), nl=False)
+
+
+def _own_names(app: Flask) -> tuple[str, ...]:
+    """Return the hosts that *app* answers for, as in ``server_name`` of nginx, or none if it answers for all."""
+    host = (app.config["SERVER_NAME"] or "").partition(":")[0]
+    if not host or app.url_map.host_matching:
+        return ()
+    return (f".{host}",) if app.subdomain_matching else (host,)
