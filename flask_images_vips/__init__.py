@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         resized_picture_tag,
     )
     from .page.size import ImageSize
+    from .signals import image_failed, image_rendered, image_served
 
 _MODULES = {
     "PUBLIC": ".access",
@@ -29,6 +30,9 @@ _MODULES = {
     "Images": ".extension",
     "Public": ".access",
     "Transform": ".compat",
+    "image_failed": ".signals",
+    "image_rendered": ".signals",
+    "image_served": ".signals",
     "modes": ".compat",
     "raw": ".formats",
     "resized_img_attrs": ".page.helpers",
@@ -48,6 +52,9 @@ __all__ = [
     "Images",
     "Public",
     "Transform",
+    "image_failed",
+    "image_rendered",
+    "image_served",
     "modes",
     "raw",
     "resized_img_attrs",

@@ -9,18 +9,20 @@ from typing import Any, Final, TypeVar
 from flask import Blueprint, Flask, current_app
 from flask.blueprints import BlueprintSetupState
 
-from . import cli, startup
+from . import startup
 from .access import PUBLIC, Authorizer, Callback
 from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
 from .errors import ConfigError, Faults
 from .exposure import warn_of_served_folders
+from .operating.cli import add_commands
 from .page import links
 from .page.endpoints import add_endpoints
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
 from .serving import views
 from .serving.early_hits import EarlyHits
+from .signals import send_signals
 from .state import EXTENSION, AppImages, images_of
 from .wiring import build
 
@@ -93,6 +95,7 @@ class Images(LegacyMethods):
         app.extensions["images"] = self  # the name that Flask-Images uses
         images = app.extensions[EXTENSION] = AppImages(app, url, name, startup.check, build, lambda: self._authorizer)
         self._applications.append(images)
+        send_signals(app, images.events)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
         def add_rule(state: BlueprintSetupState) -> None:
@@ -103,7 +106,7 @@ class Images(LegacyMethods):
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
-        cli.add_commands(app)
+        add_commands(app)
         app.register_blueprint(blueprint)
         add_endpoints(app, url, name, host)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None

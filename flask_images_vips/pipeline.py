@@ -22,7 +22,7 @@ from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
-from .producer import Producer, log_render
+from .producer import Producer
 from .rendering.job import Result
 from .rendering.placeholders import SMALLEST
 from .rendition import Rendition, source_folder
@@ -266,7 +266,7 @@ class Pipeline:
         """Render *rendition*, and log it."""
         begin = time.perf_counter()
         made = self._made_of(rendition, shared, producer, since)
-        log_render(rendition, made, begin)
+        producer.report(rendition, made, begin)
         return made.files[0]
 
     def _made_of(self, rendition: Rendition, shared: SharedDecode | None, producer: Producer, since: float) -> Result:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os.path import splitext
 from typing import Any
 
@@ -15,6 +15,7 @@ from .config.keys import Config
 from .engines.encoder_settings import decoded_once
 from .engines.engine import Header
 from .errors import shown
+from .events import Events, Rendered, tell
 from .facts import Facts
 from .formats import Format
 from .geometry import Geometry, Size
@@ -30,15 +31,13 @@ from .urls import file_name, is_remote
 logger = logging.getLogger("flask_images_vips")
 
 
-def log_render(rendition: Rendition, made: Result, begin: float) -> None:
-    """Log that *rendition* was rendered, since the time *begin* of `time.perf_counter`."""
+def _log_render(rendition: Rendition, made: Result, seconds: float) -> None:
     (data, *_), size = made.files, made.size
     assert size is not None
-    milliseconds = 1000 * (time.perf_counter() - begin)
     ref, name = rendition.source.ref, rendition.format.name
     logger.info(
         "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
-        *(shown(ref), made.by, *size, name, len(data), milliseconds),
+        *(shown(ref), made.by, *size, name, len(data), 1000 * seconds),
         f"; the source is damaged: {made.complaint}" if made.complaint else "",
     )
     if made.exceeds is not None:
@@ -51,10 +50,24 @@ def log_render(rendition: Rendition, made: Result, begin: float) -> None:
         )
 
 
-class Producer:
-    """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first."""
+@dataclass(slots=True)
+class _Cost:
+    """What one rendition has cost so far: the time until a renderer was free, and the time that processors worked."""
 
-    def __init__(self, facts: Facts, renderers: Renderers, config: Config, *, yields: bool = False) -> None:
+    waited_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+class Producer:
+    """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first.
+
+    The functions in *events* are told of each rendition.
+    """
+
+    def __init__(
+        self, facts: Facts, renderers: Renderers, config: Config, events: Events, *, yields: bool = False
+    ) -> None:
+        self.events = events
         self.facts = facts
         self.limits = facts.limits
         self.renderers = renderers
@@ -62,6 +75,7 @@ class Producer:
         self._settings = settings_of(config)
         self._yields = yields
         self._budget = Budget(config.render_timeout)
+        self._cost = _Cost()
         self._placeholders: Sequence[str] = ()
 
     def once(self, placeholders: Sequence[str] = (), *, yields: bool = False) -> Producer:
@@ -71,9 +85,38 @@ class Producer:
         """
         one = copy.copy(self)
         one._budget = Budget(self.config.render_timeout)
+        one._cost = _Cost()
         one._placeholders = placeholders
         one._yields = self._yields or yields
         return one
+
+    def report(self, rendition: Rendition, made: Result, begin: float) -> None:
+        """Log that *rendition* was rendered, since the time *begin* of `time.perf_counter`, and tell others of it."""
+        seconds = time.perf_counter() - begin
+        _log_render(rendition, made, seconds)
+        self._tell([(rendition, len(made.files[0]))], made.by, seconds)
+
+    def report_set(self, made: Sequence[tuple[Rendition, bytes]], begin: float) -> None:
+        """Do as `report` for a set that was rendered from one decode. Each member has an equal part of the cost."""
+        seconds, ref = time.perf_counter() - begin, made[0][0].source.ref
+        logger.info("rendered %s by vips: a set of %d, %.0f ms", shown(ref), len(made), 1000 * seconds)
+        self._tell([(rendition, len(data)) for rendition, data in made], "vips", seconds)
+
+    def _tell(self, made: Sequence[tuple[Rendition, int]], engine: str, seconds: float) -> None:
+        if not self.events.rendered:
+            return
+        cost, count = self._cost, len(made)
+        for rendition, size_bytes in made:
+            event = Rendered(
+                rendition,
+                engine,
+                size_bytes,
+                seconds=seconds / count,
+                waited_seconds=cost.waited_seconds / count,
+                cpu_seconds=cost.cpu_seconds / count,
+                visitor=not self._yields,
+            )
+            tell(self.events.rendered, event)
 
     def shares_decodes(self, options: Options, format: Format) -> bool:
         """Return whether several renditions with these *options* can be made from one decode."""
@@ -151,5 +194,8 @@ class Producer:
 
     def _done(self, request: Request, descriptors: Sequence[int], refs: Sequence[str], since: float) -> Result:
         self._budget.check()
+        begin = time.monotonic()
         done = self.renderers.run(request, descriptors, refs, since=since, budget=self._budget, yields=self._yields)
+        self._cost.waited_seconds += max(0.0, time.monotonic() - begin - done.seconds)
+        self._cost.cpu_seconds += done.cpu_seconds
         return done.result

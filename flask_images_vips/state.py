@@ -17,6 +17,7 @@ from .access import Authorizer, Privacy
 from .cache.per_process import PerProcess
 from .config.checks import Secret
 from .config.keys import secret_keys
+from .events import Events
 from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
@@ -87,6 +88,7 @@ class AppImages:
         self._build = build
         self._authorizer = authorizer
         self.started_ns = time.time_ns()
+        self.events = Events()
         self._lock = PerProcess(threading.Lock)
         self._parts: Parts | None = None
         self._opened: Parts | None = None

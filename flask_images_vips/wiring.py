@@ -77,7 +77,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config),
+        Producer(facts, renderers, config, images_of(app).events),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -207,7 +207,7 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, yields=True)
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)

@@ -40,11 +40,11 @@ class InThread:
         """
         # Headers are cheap to read, and pages wait for them.
         with nullcontext() if request.work is Work.HEADER else self.turns.take(since, yields=yields):
-            begin = time.monotonic()
+            begin, before = time.monotonic(), time.thread_time()
             try:
                 for descriptor in descriptors:
                     check_scans(descriptor)  # nothing would end their decoder
                 result = Job(request, descriptors, self.config, self.engines, Deadline(budget.left)).run()
-                return Done(result, time.monotonic() - begin)
+                return Done(result, time.monotonic() - begin, time.thread_time() - before)
             finally:
                 budget.spent += time.monotonic() - begin

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import ImagesError
+from ..events import tell
 from ..state import AppImages
 from .hit import VerifiedUrls
 from .responses import respond
@@ -51,6 +52,11 @@ class EarlyHits:
                 return None
             hit = verified.hit()
             entry = hit.entry()
-            return None if entry is None else respond(hit, entry, "public", environ)
+            if entry is None:
+                return None
+            response = respond(hit, entry, "public", environ)
+            if self._images.events.served:
+                tell(self._images.events.served, hit, response, True)
+            return response
         except ImagesError:
             return None  # the view will run into the same error and log it

@@ -30,6 +30,7 @@ from ..errors import (
     reason_of,
     shown,
 )
+from ..events import tell
 from ..formats import AUTO
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
@@ -116,9 +117,13 @@ def serve(path: str) -> Response:
         refuse_ineffective(images, request)
         hit = verified.hit()
         entry = hit.entry()
+        cached = entry is not None
         if entry is None:
             hit, entry, privacy = _rendered(verified, hit, privacy)
-        return respond(hit, entry, privacy, request.environ)
+        response = respond(hit, entry, privacy, request.environ)
+        if images.events.served:
+            tell(images.events.served, hit, response, cached)
+        return response
     except _ANSWERED as failure:
         if isinstance(failure, ConfigError) and not images.is_built:
             raise  # a wrong value is an error of the application
@@ -163,6 +168,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     """
     status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     _log(claimed_ref(path, request.args) if url is None else url.ref, status, error)
+    tell(images.events.failed, path, url, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
     reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]

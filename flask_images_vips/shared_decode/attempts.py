@@ -22,7 +22,7 @@ from ..errors import Busy, ImagesError, SourceChanged, UnreadableSource, shown
 from ..formats import SUFFIXES, Format
 from ..geometry import Geometry, Size, lay_out
 from ..options.options import Options
-from ..producer import Producer, log_render
+from ..producer import Producer
 from ..rendering.job import Result
 from ..rendition import Rendition
 from ..sources.source import Source
@@ -140,8 +140,7 @@ class SharedDecode:
         kept = [cache.put_bytes(member.key, data, member.mtime_ns) for member, data in made]
         if None in kept:  # remember this, or the set would be made again at each request
             self._failed("set", key, OSError("the cache has no room for it"))
-        milliseconds = 1000 * (time.perf_counter() - begin)
-        logger.info("rendered %s by vips: a set of %d, %.0f ms", shown(wanted.source.ref), len(made), milliseconds)
+        self.producer.report_set(made, begin)
         return True
 
     def _make_copies(self, sets: Sequence[Set], since: float) -> bool:
@@ -168,7 +167,7 @@ class SharedDecode:
         begin, rendition = time.perf_counter(), self.rendition
         made = self.producer.reduce(rendition, sizes, self.all.copies.format, since)
         data, *copies = made.files
-        log_render(rendition, made, begin)
+        self.producer.report(rendition, made, begin)
         with suppress(OSError):  # it is rendered again, from a copy
             self.all.cache.put_bytes(rendition.key, data, rendition.mtime_ns)
         return copies
