@@ -93,11 +93,12 @@ class Config:
     engine: str = key(
         "auto",
         "IMAGES_ENGINE",
-        checks.one_of("auto", "vips", "pillow"),
+        checks.one_of("auto", "vips", "pillow", "boxes"),
         "`auto` uses libvips, or Pillow for files and options that libvips does not support. `vips` and `pillow` use "
         "only that engine, with three exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
         "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow. Pillow also does "
-        "what your version or build of libvips lacks.",
+        "what your version or build of libvips lacks. `boxes` is for the tests of your site: it draws a labelled box "
+        "of the right size in place of each picture, see [Testing](docs/testing.md).",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,
