@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask
 
 from .config.keys import Config, report_odd_keys, secret_keys
+from .debugging import report_pages
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
 from .options.presets import Presets
@@ -63,6 +64,8 @@ def check(app: Flask) -> None:
             Presets(config)
     faults.check()
     report_odd_keys(app.config)
+    if app.debug and config.page_report:
+        report_pages(app)
     _report_missing_files(config, app.root_path)
 
 

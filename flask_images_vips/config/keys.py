@@ -161,6 +161,13 @@ class Config:
         "In debug mode, replace a missing picture in a page with a drawing of its path and requested size. If an "
         "option in its URL is invalid, unknown or without effect, the drawing names it.",
     )
+    page_report: bool = key(
+        True,
+        "IMAGES_PAGE_REPORT",
+        checks.flag,
+        "In debug mode, log one line for each page with what is wrong with its images, see "
+        "[Testing](docs/testing.md#in-debug-mode).",
+    )
     cache_max_size: int = key(
         10 * 10**9,
         "IMAGES_CACHE_MAX_SIZE",
