@@ -30,8 +30,8 @@ _TABLE = """
 <td>{{ row.format }}</td><td>{{ row.size }}</td><td>{{ row.render }}</td><td>{{ row.cpu }}</td><td>{{ row.sizes }}</td>
 <td>{{ row.findings|join('; ') }}</td></tr>
 {%- endfor %}</tbody></table>
-<p>The bytes are those of the image's <code>src</code>. Render and CPU are the milliseconds that this process spent on
-it, since its start.</p>{% endif %}
+<p>A row describes the image's <code>src</code> or, if that is not rendered yet, another of its sizes. Render and CPU are
+the time that this process has spent on all of its sizes.</p>{% endif %}
 """
 
 
@@ -126,7 +126,8 @@ class ImagesPanel(DebugPanel):  # type: ignore[misc,unused-ignore]  # without th
             file = _main(image)
             if file is None:
                 continue
-            cost, size_bytes = costs.of(file), _size_bytes(file)
+            spent = [cost for each in image.files.values() if (cost := costs.of(each)) is not None]
+            size_bytes = _size_bytes(file)
             self._bytes += size_bytes or 0
             width, height = image.element.side("width"), image.element.side("height")
             yield Row(
@@ -135,8 +136,8 @@ class ImagesPanel(DebugPanel):  # type: ignore[misc,unused-ignore]  # without th
                 f"{width}×{height}" if width and height else "not known",
                 file.hit.rendition.format.name if file.hit is not None else os.path.splitext(file.name)[1][1:],
                 _kilobytes(size_bytes) if size_bytes is not None else "not rendered yet",
-                f"{1000 * cost.seconds:.0f} ms" if cost is not None else "",
-                f"{1000 * cost.cpu_seconds:.0f} ms" if cost is not None else "",
+                f"{1000 * sum(cost.seconds for cost in spent):.0f} ms" if spent else "",
+                f"{1000 * sum(cost.cpu_seconds for cost in spent):.0f} ms" if spent else "",
                 len({*image.element.urls}),
                 [finding.message for finding in report.of(image)],
             )
@@ -148,9 +149,11 @@ def _images() -> AppImages | None:
 
 
 def _main(image: Image) -> File | None:
-    """Return the file of the image's ``src``, or else the first that is known."""
-    src = image.element.attributes.get("src", "")
-    return image.files.get(src) or next(iter(image.files.values()), None)
+    """Return the file of the image's ``src``. If that is not rendered yet, return another one that is, if any."""
+    src = image.files.get(image.element.attributes.get("src", ""))
+    files = [*([src] if src is not None else []), *image.files.values()]
+    rendered = (file for file in files if _size_bytes(file) is not None)
+    return next(rendered, files[0] if files else None)
 
 
 def _size_bytes(file: File) -> int | None:

@@ -87,3 +87,17 @@ def test_only_the_latest_renders_are_remembered(site: Flask, monkeypatch: pytest
         site.test_client().get(url_of(site, "a.jpg", width=width))
     _, (first, *_) = panel(site)
     assert first[5] == ""
+
+
+def test_a_row_describes_the_size_that_is_rendered_and_counts_the_cost_of_all(site: Flask) -> None:
+    site.add_url_rule("/set", "set", lambda: render_template_string(
+        "<!doctype html><body>{{ resized_picture_tag('a.jpg', width=300, formats=['webp']) }}</body>"
+    ))  # fmt: skip
+    page = html.unescape(site.test_client().get("/set").text)
+    webp = re.search(r"/imgsizer/[^ ]+f=webp[^ ]+(?= 600w)", page)
+    assert webp is not None
+    site.test_client().get(webp[0])
+    _, ((name, pixels, shown, format, size, render, *_),) = panel(site, "/set")
+    assert (name, pixels, shown, format) == ("a.jpg", "600×400", "300×200", "webp")
+    assert size.endswith(" kB")
+    assert render.endswith(" ms")

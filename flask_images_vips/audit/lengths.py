@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 _PIXELS = {"px": 1.0, "em": 16.0, "rem": 16.0, "": 0.0, "in": 96.0, "pt": 4 / 3}  # a browser's default font size
-_TOKEN = re.compile(r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>[a-z%]*)|(?P<function>[a-z]*)\(|(?P<sign>[-+*/),]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>[a-z%]*)|(?P<function>[a-z]*)\(|(?P<sign>[-+*/),]))"
+)
 _FEATURE = re.compile(r"(?P<bound>min|max)-width\s*:\s*(?P<length>.+)")
 _RANGE = re.compile(r"width\s*(?P<relation>[<>]=?)\s*(?P<length>.+)")
 _REMEMBERED = 4096
