@@ -30,7 +30,7 @@ _TABLE = """
 <td>{{ row.format }}</td><td>{{ row.size }}</td><td>{{ row.render }}</td><td>{{ row.cpu }}</td><td>{{ row.sizes }}</td>
 <td>{{ row.findings|join('; ') }}</td></tr>
 {%- endfor %}</tbody></table>
-<p>A row describes the image's <code>src</code> or, if that is not rendered yet, another of its sizes. Render and CPU are
+<p>A row describes the <code>src</code> of an image or, if that is not rendered yet, another size. Render and CPU are
 the time that this process has spent on all of its sizes.</p>{% endif %}
 """
 
