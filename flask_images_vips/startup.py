@@ -14,7 +14,6 @@ from typing import Any
 from flask import Flask
 
 from .config.keys import Config, report_odd_keys, secret_keys
-from .debugging import report_pages
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
 from .options.presets import Presets
@@ -65,6 +64,8 @@ def check(app: Flask) -> None:
     faults.check()
     report_odd_keys(app.config)
     if app.debug and config.page_report:
+        from .debugging import report_pages  # noqa: PLC0415  (it needs a parser of HTML, which sites do not)
+
         report_pages(app)
     _report_missing_files(config, app.root_path)
 
