@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from .. import urls
-from ..errors import ImagesError, InvalidOption, reason_of
+from ..errors import ImagesError, InvalidOption, LimitExceeded, reason_of
 from ..geometry import Size
 from ..headers.read import read_header
 from ..page.helpers import resized_img_size, resized_img_src
@@ -22,7 +22,7 @@ OPTIONS = ("width", "height", "mode", "enlarge", "quality", "format", "backgroun
 """The options of Flask-Images."""
 
 _MOST_SHOWN = 20  # of the cases that differ
-_BOXES = ((120, 80), (5000, 5000), (300, 40))
+_BOXES = ((120, 80), (2000, 2000), (300, 40))
 
 
 @dataclass(slots=True)
@@ -80,6 +80,7 @@ class Prover:
     def __init__(self, images: AppImages, options: Sequence[dict[str, Any]], own: int) -> None:
         self._images = images
         self._options = options
+        self._own = own
         self.proof = Proof(options=len(options), calls=own)
 
     def compare(self, picture: Picture) -> None:
@@ -121,8 +122,12 @@ class Prover:
             self.proof.add(f"{picture.source.ref} with {options} had {before[0]}×{before[1]} pixels, and has {now}")
 
     def render(self, picture: Picture, number: int) -> None:
-        """Render *picture* with the set of options of that *number*, counted in a circle, and compare its size."""
-        options = self._options[number % len(self._options)]
+        """Render *picture* with the set of options of that *number*, counted in a circle, and compare its size.
+
+        That one of the usual sets exceeds a limit, such as that of pixels, proves nothing about the site.
+        """
+        index = number % len(self._options)
+        options = self._options[index]
         ref, pipeline = picture.source.ref, self._images.pipeline
         url = resized_img_src(ref, **options)
         path, _, query = url[url.find(f"{self._images.url}/") :].removeprefix(f"{self._images.url}/").partition("?")
@@ -135,6 +140,8 @@ class Prover:
                 header = read_header(file.fileno(), ref, auto_orient=True)
             before = reference.size(picture.size or (1, 1), options)
         except ImagesError as error:
+            if isinstance(error, LimitExceeded) and index >= self._own:
+                return
             self.proof.add(f"{ref} with {options} cannot be rendered: {reason_of(error, ref)}")
             return
         self.proof.rendered += 1

@@ -13,7 +13,10 @@ from PIL import Image
 
 from flask_images_vips.migrating import plan as plans
 from flask_images_vips.migrating import reference
+from flask_images_vips.migrating.pictures import pictures
 from flask_images_vips.migrating.plan import Plan, make_plan
+from flask_images_vips.migrating.proof import Prover, sets_of_options
+from flask_images_vips.state import images_of
 
 
 def silent(items: Iterable[Any], label: str, length: int | None) -> Iterable[Any]:
@@ -143,3 +146,20 @@ def test_notes_about_the_code_are_relative_to_its_folder(planned: Any, tmp_path:
     (tmp_path / "code" / "a.py").write_text("x = '' + resized_img_tag('a.png')\n")
     (found,) = [each for each in planned().differences if each.level == plans.CHANGE]
     assert found.places == ["a.py:1"]
+
+
+def test_limits_that_only_usual_options_exceed_do_not_fail_the_proof(make_app: Callable[..., Flask], draw: Any) -> None:
+    draw("a.png", (300, 200))
+    app = make_app(IMAGES_MAX_OUTPUT_PIXELS=70_000)
+    with app.test_request_context():
+        images = images_of(app)
+        (picture,) = pictures(images.pipeline, app.root_path, 10)
+        usual, _ = sets_of_options([])
+        prover = Prover(images, usual, 0)
+        for number in range(len(usual)):
+            prover.render(picture, number)
+        assert prover.proof.holds
+        assert 10 < prover.proof.rendered < len(usual)
+        own = Prover(images, [{"width": 900, "height": 900, "mode": "pad"}], 1)
+        own.render(picture, 0)
+        assert "the limit is 70,000" in own.proof.different[0]
