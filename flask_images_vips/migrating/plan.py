@@ -57,7 +57,8 @@ def make_plan(app: Flask, folder: Path, progress: Progress[Any], *, most: int, r
     images: AppImages = app.extensions[EXTENSION]
     settings = dict(app.config)
     plan = Plan(edits_of(folder))
-    with _quiet(), tempfile.TemporaryDirectory(prefix="flask-images-migrate-") as cache, app.test_request_context():
+    # Not a request context: within one, the links of the front door would become those of this configuration.
+    with _quiet(), tempfile.TemporaryDirectory(prefix="flask-images-migrate-") as cache, app.app_context():
         app.config["IMAGES_CACHE"] = cache
         try:
             _compare(plan, images, settings, progress, most, rendered)

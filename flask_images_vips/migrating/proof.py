@@ -75,7 +75,7 @@ def _usual_sets() -> Iterator[dict[str, Any]]:
 
 
 class Prover:
-    """Compares for one application. Use it within a request context of that application."""
+    """Compares for one application. Use it within a context of that application."""
 
     def __init__(self, images: AppImages, options: Sequence[dict[str, Any]], own: int) -> None:
         self._images = images

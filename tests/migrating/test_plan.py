@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import fetch
 from flask import Flask
 from PIL import Image
 
@@ -151,7 +152,7 @@ def test_notes_about_the_code_are_relative_to_its_folder(planned: Any, tmp_path:
 def test_limits_that_only_usual_options_exceed_do_not_fail_the_proof(make_app: Callable[..., Flask], draw: Any) -> None:
     draw("a.png", (300, 200))
     app = make_app(IMAGES_MAX_OUTPUT_PIXELS=70_000)
-    with app.test_request_context():
+    with app.app_context():
         images = images_of(app)
         (picture,) = pictures(images.pipeline, app.root_path, 10)
         usual, _ = sets_of_options([])
@@ -163,3 +164,15 @@ def test_limits_that_only_usual_options_exceed_do_not_fail_the_proof(make_app: C
         own = Prover(images, [{"width": 900, "height": 900, "mode": "pad"}], 1)
         own.render(picture, 0)
         assert "the limit is 70,000" in own.proof.different[0]
+
+
+def test_the_links_of_the_front_door_stay(planned: Any, make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    if os.name != "posix":
+        pytest.skip("needs POSIX: links")
+    door, source = str(tmp_path / "door"), tmp_path / "static" / "a.png"
+    os.utime(source, (1_700_000_000, 1_700_000_000))
+    fetch(make_app(IMAGES_FRONT_DOOR=door), "a.png", width=10)
+    before = sorted(Path(door).rglob("*"))
+    assert any(path.is_symlink() for path in before)
+    assert planned(IMAGES_FRONT_DOOR=door).proof.holds
+    assert sorted(Path(door).rglob("*")) == before
