@@ -16,8 +16,10 @@ from flask import Flask
 from .config.keys import Config, report_odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
+from .monitoring.start import is_timed
 from .options.presets import Presets
 from .sources.connection import check_urllib3
+from .state import images_of
 from .wiring import guard_of
 
 logger = logging.getLogger("flask_images_vips")
@@ -62,6 +64,7 @@ def check(app: Flask) -> None:
         with faults.catch():
             Presets(config)
     faults.check()
+    images_of(app).events.timed = is_timed(config)
     report_odd_keys(app.config)
     _report_missing_files(config, app.root_path)
 

@@ -355,6 +355,13 @@ class Config:
         "Maximum size of a rendition, as width × height. An animation with more in all its frames together becomes a"
         " still image of its first frame.",
     )
+    server_timing: bool = key(
+        False,
+        "IMAGES_SERVER_TIMING",
+        checks.flag,
+        "Send the header `Server-Timing` with images: whether the image was cached, and the milliseconds of each "
+        "phase. Browsers show it in their developer tools. Caches keep it with the image.",
+    )
 
     remote_hosts: tuple[str, ...] | None = key(
         None,

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
+from .. import phases
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
 from ..cache.stored import parsed
@@ -138,7 +139,8 @@ class RemoteSources:
         if last is not None and self._is_fresh(last):
             return last
         try:
-            record = self._fetch(url, last, check)
+            with phases.phase("fetch"):
+                record = self._fetch(url, last, check)
         except SourceNotFound as error:
             record = Record(url, self._retry_at, missing=True, failure=error.reason)
         except (ImagesError, OSError) as error:
