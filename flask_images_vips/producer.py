@@ -20,6 +20,7 @@ from .events import Events, Rendered, tell
 from .facts import Facts
 from .formats import Format
 from .geometry import Geometry, Size
+from .log_fields import fields
 from .options.options import Options
 from .pool.outcome import Budget
 from .pool.renderers import Renderers
@@ -32,7 +33,7 @@ from .urls import file_name, is_remote
 logger = logging.getLogger("flask_images_vips")
 
 
-def _log_render(rendition: Rendition, made: Result, seconds: float) -> None:
+def _log_render(rendition: Rendition, made: Result, seconds: float, cost: _Cost) -> None:
     (data, *_), size = made.files, made.size
     assert size is not None
     ref, name = rendition.source.ref, rendition.format.name
@@ -40,6 +41,18 @@ def _log_render(rendition: Rendition, made: Result, seconds: float) -> None:
         "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
         *(shown(ref), made.by, *size, name, len(data), 1000 * seconds),
         f"; the source is damaged: {made.complaint}" if made.complaint else "",
+        extra=fields(
+            "rendered",
+            ref,
+            format=name,
+            engine=made.by,
+            width=size.width,
+            height=size.height,
+            bytes=len(data),
+            seconds=round(seconds, 6),
+            waited_seconds=round(cost.waited_seconds, 6),
+            cpu_seconds=round(cost.cpu_seconds, 6),
+        ),
     )
     if made.exceeds is not None:
         logger.warning(
@@ -48,6 +61,7 @@ def _log_render(rendition: Rendition, made: Result, seconds: float) -> None:
             len(data),
             name,
             made.exceeds,
+            extra=fields("too large", ref, format=name, bytes=len(data), limit=made.exceeds),
         )
 
 
@@ -95,13 +109,27 @@ class Producer:
     def report(self, rendition: Rendition, made: Result, begin: float) -> None:
         """Log that *rendition* was rendered, since the time *begin* of `time.perf_counter`, for others to be told."""
         seconds = time.perf_counter() - begin
-        _log_render(rendition, made, seconds)
+        _log_render(rendition, made, seconds, self._cost)
         self._add_events([(rendition, len(made.files[0]))], made.by, seconds)
 
     def report_set(self, made: Sequence[tuple[Rendition, bytes]], begin: float) -> None:
         """Do as `report` for a set that was rendered from one decode. Each member has an equal part of the cost."""
         seconds, ref = time.perf_counter() - begin, made[0][0].source.ref
-        logger.info("rendered %s by vips: a set of %d, %.0f ms", shown(ref), len(made), 1000 * seconds)
+        logger.info(
+            "rendered %s by vips: a set of %d, %.0f ms",
+            *(shown(ref), len(made), 1000 * seconds),
+            extra=fields(
+                "set rendered",
+                ref,
+                format=made[0][0].format.name,
+                engine="vips",
+                files=len(made),
+                bytes=sum(len(data) for _, data in made),
+                seconds=round(seconds, 6),
+                waited_seconds=round(self._cost.waited_seconds, 6),
+                cpu_seconds=round(self._cost.cpu_seconds, 6),
+            ),
+        )
         self._add_events([(rendition, len(data)) for rendition, data in made], "vips", seconds)
 
     @contextmanager

@@ -32,6 +32,7 @@ from ..errors import (
 )
 from ..events import tell
 from ..formats import AUTO
+from ..log_fields import fields
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
 from ..system_errors import busy, is_passing
@@ -194,7 +195,9 @@ def _log(ref: str, status: int, error: ImagesError) -> None:
     if isinstance(error, ConfigError):
         _log_once(logging.ERROR, str(error))
         return
-    logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+    reason = reason_of(error, ref)
+    extra = fields("refused", ref, status=status, error=type(error).__name__, reason=reason)
+    logger.warning("image %s: %d, %s", shown(ref), status, reason, extra=extra)
     if isinstance(error, WrongSignature):
         _log_once(logging.WARNING, _USUAL_CAUSE)
 

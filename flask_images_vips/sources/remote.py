@@ -24,6 +24,7 @@ from ..cache.entry import Key
 from ..cache.stored import parsed
 from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
+from ..log_fields import fields
 from ..system_errors import busy, is_shortage
 from .http import Client, Reply
 from .record import Record, new_file_name
@@ -151,7 +152,8 @@ class RemoteSources:
                     raise error from None
                 return last
             reason = (error.reason if isinstance(error, RemoteFailed) else str(error))[:_LONGEST_REASON]
-            logger.warning("fetching the remote source %s failed: %s", shown(url), reason)
+            extra = fields("not fetched", url, reason=reason)
+            logger.warning("fetching the remote source %s failed: %s", shown(url), reason, extra=extra)
             # The last version, if there is one, stays in use.
             record = replace(last or Record(url, 0), until=self._retry_at, failure=reason)
         self._remembered[url] = record
