@@ -226,8 +226,9 @@ class Pipeline:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded, SourceChanged, Busy: As `entry`.
         """
         producer = producer.once()
-        shared = self.shared.of(rendition, producer) if self.shared is not None else None
-        return self._render(rendition, shared, producer, since)
+        with producer.telling():
+            shared = self.shared.of(rendition, producer) if self.shared is not None else None
+            return self._render(rendition, shared, producer, since)
 
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         key, failures = rendition.key, self.facts.failures
@@ -251,11 +252,12 @@ class Pipeline:
             data = self.render(rendition, since, self.producer)
             return Entry(len(data), rendition.mtime, data=data)
         producer = self.producer.once()
-        shared = self.shared.of(rendition, producer) if self.shared is not None else None
-        if shared is not None and (entry := shared.prepare(since)) is not None:
-            return entry
-        make = partial(self._render, rendition, shared, producer, since)
-        return self.cache.get_or_create(rendition.key, rendition.mtime_ns, make, since=since)
+        with producer.telling():
+            shared = self.shared.of(rendition, producer) if self.shared is not None else None
+            if shared is not None and (entry := shared.prepare(since)) is not None:
+                return entry
+            make = partial(self._render, rendition, shared, producer, since)
+            return self.cache.get_or_create(rendition.key, rendition.mtime_ns, make, since=since)
 
     def _size(self, rendition: Rendition) -> Size:
         """Return the size of *rendition* without a trim, or no pixels at all if its source does not state its size."""

@@ -26,6 +26,7 @@ from .facts import Facts
 from .formats import NEGOTIABLE
 from .installed import outdated
 from .late_facts import LateFacts
+from .monitoring.start import start
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
@@ -91,6 +92,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
             if sources is not None:
                 sources.on_lookup = parts.front_door.notice
     _warn_of_open_folders(config, app, pipeline, parts.front_door)
+    start(config, images_of(app))
     return parts
 
 

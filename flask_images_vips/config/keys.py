@@ -355,6 +355,28 @@ class Config:
         "Maximum size of a rendition, as width × height. An animation with more in all its frames together becomes a"
         " still image of its first frame.",
     )
+    metrics: bool | str = key(
+        False,
+        "IMAGES_METRICS",
+        checks.metrics,
+        "Count what is served and rendered, for Prometheus. The value is the path of a view that shows the metrics, "
+        "such as `'/metrics/images'`, or True for metrics that your own view shows. Let only Prometheus request the "
+        "view. A path is read in `init_app`.",
+    )
+    opentelemetry: bool = key(
+        False,
+        "IMAGES_OPENTELEMETRY",
+        checks.flag,
+        "Write spans and metrics with the API of OpenTelemetry: a span for each image that is requested, with its "
+        "phases, and the metrics that Prometheus gets.",
+    )
+    server_timing: bool = key(
+        False,
+        "IMAGES_SERVER_TIMING",
+        checks.flag,
+        "Send the header `Server-Timing` with images: whether the image was cached, and the milliseconds of each "
+        "phase. Browsers show it in their developer tools. Caches keep it with the image.",
+    )
 
     remote_hosts: tuple[str, ...] | None = key(
         None,
