@@ -33,8 +33,11 @@ from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
 from .recompression import Recompressor
+from .recording.recorder import Recorder
+from .recording.sightings import journal_of
 from .rendering.limits import Limits
 from .rendition import Rendition
+from .serving.asking_page import asking_page
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
@@ -91,7 +94,15 @@ def build(app: Flask, url: str, name: str) -> Parts:
             if sources is not None:
                 sources.on_lookup = parts.front_door.notice
     _warn_of_open_folders(config, app, pipeline, parts.front_door)
+    if config.record:
+        _recorder(app, pipeline, parts.front_door).attach(images_of(app).events)
     return parts
+
+
+def _recorder(app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Recorder:
+    cache = pipeline.cache
+    journal = journal_of(cache.folder, front_door=front_door is not None)
+    return Recorder(journal, cache.usable, partial(asking_page, images_of(app)))
 
 
 def _cache(
