@@ -128,7 +128,7 @@ class Journal:
         Raises:
             TimeoutError, OSError: As `append`.
         """
-        if not os.path.isdir(self.folder):
+        if not _names(self.folder):
             return
         salt, at = secrets.token_hex(8), time.time() + 0.001  # it is rounded
         name = f"{_FORGOTTEN}{at:.3f}-{salt}-{_forgotten_digest(salt, ref)}"
@@ -142,7 +142,7 @@ class Journal:
         Raises:
             TimeoutError, OSError: As `append`.
         """
-        if not os.path.isdir(self.folder):
+        if not _names(self.folder):
             return
         with self._locked(_LOCK_SECONDS):
             for name in _names(self.folder):

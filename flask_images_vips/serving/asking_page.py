@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import current_app, has_request_context, request
 from werkzeug.exceptions import HTTPException
@@ -30,6 +30,6 @@ def asking_page(images: AppImages) -> str:
         if parts.netloc not in (request.host, images.app.config["SERVER_NAME"]):
             return ELSEWHERE
         adapter = current_app.create_url_adapter(request)
-        path = parts.path.removeprefix(request.root_path.rstrip("/"))
+        path = unquote(parts.path.removeprefix(request.root_path.rstrip("/")), errors="replace")
         return "" if adapter is None else str(adapter.match(path or "/", method="GET")[0])
     return ""

@@ -16,6 +16,7 @@ from flask_images_vips.state import images_of
 def site(app: Flask) -> Flask:
     app.add_url_rule("/", "index", lambda: "")
     app.add_url_rule("/photos/<int:number>", "photo", lambda number: "")
+    app.add_url_rule("/café/<int:number>", "cafe", lambda number: "")
     app.add_url_rule("/form", "form", lambda: "", methods=["POST"])
     app.add_url_rule("/folder/", "folder", lambda: "")
     return app
@@ -34,6 +35,8 @@ def page(app: Flask, referrer: str | None, **environ: Any) -> str:
         ("http://localhost/", "index"),
         ("http://localhost", "index"),
         ("http://localhost/photos/12?page=2#top", "photo"),
+        ("http://localhost/caf%C3%A9/1", "cafe"),
+        ("http://localhost/caf%FF/1", ""),
         ("http://localhost/photos/cat", ""),  # no rule
         ("http://localhost/form", ""),  # no page
         ("http://localhost/folder", ""),  # redirects
