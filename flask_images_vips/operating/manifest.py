@@ -88,7 +88,7 @@ def import_(file: IO[str]) -> None:
 @command.command()
 @with_appcontext
 def clear() -> None:
-    """Forget all that is recorded. The images stay in the cache."""
+    """Forget all that is recorded, the statistics too. The images stay in the cache."""
     with _excused():
         Journal(_folder()).clear()
 

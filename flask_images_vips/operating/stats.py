@@ -26,8 +26,9 @@ from .statistics_text import lines
 def command(days: int, top: int, as_json: bool) -> None:
     """Print what the cache holds, and what was asked for, rendered and refused.
 
-    The numbers of requests come from all processes of this host. Each process writes them every ten seconds while it
-    has requests. Those that nginx answers by itself are not in them.
+    The numbers of requests come from all processes of this host. Each process
+    writes them after each render, and otherwise every ten seconds while it has
+    requests. Those that nginx answers by itself are not in them.
     """
     here = current_images()
     try:

@@ -1,8 +1,9 @@
 """Record the events of one application: what is asked for, what is rendered, and what is refused.
 
-Each process counts in memory and writes its counts every few seconds, within a request. Hits are sampled: of the first
-ones in such an interval, each is looked at, and later fewer and fewer. One that is looked at counts for those before
-it too, so totals are exact. The rest of what this does for a hit is to count it, in less than a microsecond.
+Each process counts in memory. It writes its counts after each miss, and otherwise every few seconds, within a request.
+Hits are sampled: of the first ones in such an interval, each is looked at, and later fewer and fewer. One that is
+looked at counts for those before it too, so totals are exact. The rest of what this does for a hit is to count it, in
+less than a microsecond.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ HITS, MISSES, RENDERS, BACKGROUND, SECONDS, WAITED, CPU = (
     Measure("", "", what)
     for what in ("hits", "misses", "renders", "background", "seconds", "waited_seconds", "cpu_seconds")
 )
-_WRITE_SECONDS, _WRITE_SECONDS_AFTER_MISS = 10.0, 1.0
+_WRITE_SECONDS = 10.0
+_WAIT_SECONDS_AFTER_MISS = 0.05  # a miss is written at once, because behind nginx there may be no other request soon
 _SAMPLES_PER_GAP = 32  # after so many samples in an interval, the gap between two of them doubles
 _LONGEST_GAP = 1024  # on average; each sample also looks whether it is time to write
 _GONE = 410  # what is taken down must not be recorded again
@@ -124,7 +126,10 @@ class Recorder:
             else:
                 misses = process.interval.misses
                 misses[hit] = misses.get(hit, 0) + 1
-        self._write_if_due(process, _WRITE_SECONDS if number else _WRITE_SECONDS_AFTER_MISS)
+        if number:
+            self._write_if_due(process)
+        else:
+            self.write(wait_seconds=_WAIT_SECONDS_AFTER_MISS)
 
     def _rendered(self, event: Rendered) -> None:
         rendition, process = event.rendition, self._process.get()
@@ -152,10 +157,10 @@ class Recorder:
             counts.day(process.interval.began)[Measure("refused", name, "times")] += 1
             if url is not None and status != _GONE:
                 counts.of(url.ref).refused[name] += 1
-        self._write_if_due(process, _WRITE_SECONDS)
+        self._write_if_due(process)
 
-    def _write_if_due(self, process: _Process, seconds: float) -> None:
-        if time.monotonic() - process.written >= seconds:
+    def _write_if_due(self, process: _Process) -> None:
+        if time.monotonic() - process.written >= _WRITE_SECONDS:
             self.write()
 
     def write(self, *, wait_seconds: float = 0.0) -> None:

@@ -67,10 +67,20 @@ def test_hits_misses_and_renders_are_counted(app: Flask, draw: Any) -> None:
     assert source.slowest.options in ("w=10", "w=20")
 
 
-def test_the_first_request_is_written_at_once_and_a_miss_soon(app: Flask, draw: Any) -> None:
+def test_a_miss_is_written_at_once_and_hits_are_written_later(
+    app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw("a.png")
+    folder = images_of(app).pipeline.cache.folder
+    for width in (10, 20):
+        fetch(app, "a.png", width=width)
+        assert {round(each.count) for each in read_asked(folder)} == {1}
+    for _ in range(3):
+        fetch(app, "a.png", width=10)
+    assert [round(each.count) for each in read_asked(folder)] == [1, 1]
+    monkeypatch.setattr(module, "_WRITE_SECONDS", 0.0)
     fetch(app, "a.png", width=10)
-    assert read_asked(images_of(app).pipeline.cache.folder)[0].count == pytest.approx(1, abs=0.01)
+    assert [round(each.count) for each in read_asked(folder)] == [5, 1]
 
 
 def test_the_file_of_a_rendition_is_known(app: Flask, draw: Any) -> None:
