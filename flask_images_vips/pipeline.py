@@ -23,6 +23,7 @@ from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
+from .recording.journal import forget
 from .rendering.job import Result
 from .rendering.placeholders import SMALLEST
 from .rendition import Rendition, source_folder
@@ -212,7 +213,11 @@ class Pipeline:
             self.shared.offer(source, options, format, sides, self.producer)
 
     def purge(self, ref: str) -> int:
-        """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files."""
+        """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files.
+
+        What is recorded of it is removed too.
+        """
+        forget(self.cache.folder, ref)
         removed = self.sources.purge(ref)
         if self.shared is not None:
             removed += self.shared.purge(ref)

@@ -34,8 +34,11 @@ from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
 from .recompression import Recompressor
+from .recording.recorder import Recorder
+from .recording.sightings import journal_of
 from .rendering.limits import Limits
 from .rendition import Rendition
+from .serving.asking_page import asking_page
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
@@ -93,7 +96,15 @@ def build(app: Flask, url: str, name: str) -> Parts:
                 sources.on_lookup = parts.front_door.notice
     _warn_of_open_folders(config, app, pipeline, parts.front_door)
     start(config, images_of(app))
+    if config.record:
+        _recorder(app, pipeline, parts.front_door).attach(images_of(app).events)
     return parts
+
+
+def _recorder(app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Recorder:
+    cache = pipeline.cache
+    journal = journal_of(cache.folder, front_door=front_door is not None)
+    return Recorder(journal, cache.usable, partial(asking_page, images_of(app)))
 
 
 def _cache(

@@ -207,6 +207,13 @@ class Config:
         "stays at least this many times as wide and high as the output, if the source is that large. A WebP keeps "
         "a third of that margin. 1 is fastest, but less sharp.",
     )
+    record: bool = key(
+        True,
+        "IMAGES_RECORD",
+        checks.flag,
+        "Record in the cache folder which images are asked for, rendered and refused, for `flask images stats` and "
+        "`flask images manifest`. Hits are sampled.",
+    )
     stale_while_revalidate: int = key(
         3600,
         "IMAGES_STALE_WHILE_REVALIDATE",
