@@ -22,7 +22,7 @@ from ..page.helpers import HELPERS, resized_img_placeholder, resized_img_size
 from ..state import images_of
 from .expressions import Picks, possibilities
 from .frames import Call
-from .scope import NotKnown, Scope, Unknown
+from .scope import NotKnown, Scope, Unknown, check_known
 from .templates import Templates
 from .walk import Walk
 from .wanted import Placeholder, Problem, Wanted, url_of, urls_in
@@ -139,9 +139,7 @@ class TemplateCalls:
         if not _is_helper(call.function) and not self._is_endpoint(arguments):
             return None
         keywords = {name: _neutral(name, value) for name, value in keywords.items() if name not in _OF_THE_LINK}
-        for value in (*arguments, *keywords.values()):
-            if isinstance(value, Unknown):
-                raise NotKnown(value.reason)
+        check_known([arguments, keywords])
         return arguments, keywords
 
     def _is_endpoint(self, arguments: list[Any]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from jinja2 import Environment, nodes
 from jinja2.nodes import EvalContext
 
-from .scope import Choice, NotKnown, Scope, Unknown
+from .scope import Choice, NotKnown, Scope, Unknown, check_known
 
 T = TypeVar("T")
 
@@ -78,6 +78,15 @@ class Evaluator:
         self._scope = scope
         self._functions = functions
         self._picks = picks
+        self._by_kind: list[tuple[Any, Callable[[Any], object]]] = [
+            (nodes.Name, lambda each: self._named(each.name)),
+            (nodes.Call, self._called),
+            (nodes.CondExpr, self._conditional),
+            (nodes.Dict, self._dict),
+            (nodes.Filter, self._filtered),
+            (nodes.List | nodes.Tuple, self._sequence),
+            (nodes.Or, lambda each: self._first(each, each.left, each.right)),
+        ]
 
     def value(self, node: nodes.Node) -> Any:
         """Return the value of the expression *node*.
@@ -85,7 +94,12 @@ class Evaluator:
         Raises:
             NotKnown: If it depends on something that is not known.
         """
-        return self._chosen(self._evaluated(node))
+        try:
+            return self._chosen(self._evaluated(node))
+        except NotKnown:
+            raise
+        except Exception as error:  # nodes.Impossible, or an error of the expression itself
+            raise NotKnown("it has no constant value") from error
 
     def perhaps(self, node: nodes.Node) -> object:
         """Return the value of the expression *node*, or an `Unknown`."""
@@ -95,36 +109,49 @@ class Evaluator:
             return Unknown(str(error))
 
     def _evaluated(self, node: nodes.Node) -> object:
-        if isinstance(node, nodes.Name):
-            return self._named(node.name)
-        if isinstance(node, nodes.CondExpr):
-            return self._conditional(node)
-        if isinstance(node, nodes.Call):
-            return self._called(node)
-        if isinstance(node, nodes.Or):
-            return self._first(node, node.left, node.right)
-        if isinstance(node, nodes.Filter) and node.name in _FALLBACKS and node.node is not None and node.args:
+        """Return the value of the expression *node*. It may have elements that are not known.
+
+        Raises:
+            NotKnown: If the whole is not known.
+        """
+        for kind, evaluate in self._by_kind:
+            if isinstance(node, kind):
+                return evaluate(node)
+        return self._constant(node)
+
+    def _constant(self, node: nodes.Node) -> object:
+        return self._settled(node).as_const(self._context)
+
+    def _sequence(self, node: nodes.List | nodes.Tuple) -> object:
+        return [self.perhaps(each) for each in node.items]  # a loop may run over those that are known
+
+    def _dict(self, node: nodes.Dict) -> object:
+        return {self._evaluated(each.key): self.perhaps(each.value) for each in node.items}
+
+    def _filtered(self, node: nodes.Filter) -> object:
+        if node.name in _FALLBACKS and node.node is not None and node.args:
             return self._first(node, node.node, node.args[0], node)
-        try:
-            return self._settled(node).as_const(self._context)
-        except NotKnown:
-            raise
-        except Exception as error:  # nodes.Impossible, or an error of the expression itself
-            raise NotKnown("it has no constant value") from error
+        return self._constant(node)
 
     def _settled(self, node: nodes.Node) -> Any:
         """Return a copy of *node* whose parts are constants."""
-        clone = copy.copy(node)
+        clone, partly = copy.copy(node), isinstance(node, (nodes.Getitem, nodes.Getattr))
         for field, part in node.iter_fields():
             if isinstance(part, nodes.Node):
-                setattr(clone, field, self._part(part))
+                setattr(clone, field, self._part(part, partly=partly))
             elif isinstance(part, list):
-                setattr(clone, field, [self._part(each) if isinstance(each, nodes.Node) else each for each in part])
+                parts = [self._part(each) if isinstance(each, nodes.Node) else each for each in part]
+                setattr(clone, field, parts)
         return clone
 
-    def _part(self, node: nodes.Node) -> Any:
-        # Pairs and operands have a value only within the node that they belong to.
-        return nodes.Const(self._evaluated(node)) if isinstance(node, nodes.Expr) else self._settled(node)
+    def _part(self, node: nodes.Node, *, partly: bool = False) -> Any:
+        """Return the constant *node*. With *partly*, it may have elements that are not known."""
+        if not isinstance(node, nodes.Expr):  # a pair or an operand, which has a value only within its node
+            return self._settled(node)
+        value = self._evaluated(node)
+        if not partly:
+            check_known(value)
+        return nodes.Const(value)
 
     def _named(self, name: str) -> object:
         if name in self._scope:
@@ -164,7 +191,7 @@ class Evaluator:
                 return self._evaluated(fallback)
             raise
         if whole is not None:
-            return self._settled(whole).as_const(self._context)
+            return self._constant(whole)
         return found or self._evaluated(fallback)
 
     def _called(self, node: nodes.Call) -> object:
@@ -199,9 +226,7 @@ class Evaluator:
             NotKnown: If one of them is not known.
         """
         arguments, keywords = self.given(node)
-        for value in (*arguments, *keywords.values()):
-            if isinstance(value, Unknown):
-                raise NotKnown(value.reason)
+        check_known([arguments, keywords])
         return arguments, keywords
 
     def given(self, node: nodes.Call | nodes.Filter) -> tuple[list[Any], dict[str, Any]]:

@@ -48,6 +48,18 @@ class Scope:
         self.own[name] = value
 
 
+def check_known(value: object) -> None:
+    """Raise `NotKnown` if *value* is an `Unknown`, or has one as an element."""
+    if isinstance(value, Unknown):
+        raise NotKnown(value.reason)
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            check_known(each)
+    elif isinstance(value, dict):
+        for each in value.values():
+            check_known(each)
+
+
 def bind(target: nodes.Node, value: object, scope: Scope) -> None:
     """Set the names of *target*, a name or a tuple of names, to *value*."""
     if isinstance(target, nodes.Name):

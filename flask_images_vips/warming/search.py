@@ -17,7 +17,7 @@ from .calls import NotKnownCall, TemplateCalls
 from .folders import in_folder
 from .logs import Logs
 from .pages import Pages
-from .wanted import Placeholder, Problem, Wanted, renewed
+from .wanted import Placeholder, Problem, Wanted, signed
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[int], object]]]
 """Shows progress: takes the number of steps and a label, and yields a function that takes the number of steps done."""
@@ -102,11 +102,16 @@ def _find_in_logs(images: AppImages, paths: Sequence[str], found: Found) -> None
 
 
 def _find_in_manifest(images: AppImages, found: Found) -> None:
+    folder = images.pipeline.cache.folder
     try:
-        asked = import_module("..asked", __package__).read_asked(images.pipeline.cache.folder)
+        asked = import_module("..asked", __package__).read_asked(folder)
     except ModuleNotFoundError:
         raise click.UsageError("--from-manifest: this version records no manifest.") from None
-    found.wanted.extend(Wanted(renewed(images, each.url), "the manifest", each.count) for each in asked)
+    except PermissionError:
+        raise click.ClickException(
+            f"The manifest in {folder} cannot be read by this user. Run this as the same user as the site."
+        ) from None
+    found.wanted.extend(Wanted(signed(images, each.url, each.query), "the manifest", each.count) for each in asked)
     found.notes.append(f"{count(len(asked), 'image URL')} in the manifest")
 
 

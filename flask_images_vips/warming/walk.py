@@ -221,17 +221,20 @@ class Walk:
 
     def _for(self, node: nodes.For, frame: Frame, scope: Scope) -> None:
         self._expression(node.iter, frame, scope)
-        for items in self._values(node.iter, frame, scope):
-            if isinstance(items, Unknown) or not hasattr(items, "__iter__"):
-                reason = items.reason if isinstance(items, Unknown) else "it is no list"
-                names = ", ".join(each.name for each in node.target.find_all(nodes.Name)) or "it"
-                names = node.target.name if isinstance(node.target, nodes.Name) else names
-                self._pass(node, Unknown(f"{names} is in a loop, and {reason}"), Unknown(reason), frame, scope)
+        for value in self._values(node.iter, frame, scope):
+            items = _items(value)
+            if isinstance(items, Unknown):
+                names = [
+                    each.name
+                    for each in (node.target, *node.target.find_all(nodes.Name))
+                    if isinstance(each, nodes.Name)
+                ]
+                reason = f"{' and '.join(names)} is in a loop, and {items.reason}"
+                self._pass(node, Unknown(reason), items, frame, scope)
                 continue
-            every = list(items)
-            for index, item in enumerate(every):
-                loop = {"index": index + 1, "index0": index, "first": not index, "last": index + 1 == len(every)}
-                self._pass(node, item, loop | {"length": len(every)}, frame, scope)
+            for index, item in enumerate(items):
+                loop = {"index": index + 1, "index0": index, "first": not index, "last": index + 1 == len(items)}
+                self._pass(node, item, loop | {"length": len(items)}, frame, scope)
         self._body(node.else_, frame, scope.child())
 
     def _pass(self, node: nodes.For, item: object, loop: object, frame: Frame, scope: Scope) -> None:
@@ -290,3 +293,13 @@ class Walk:
             for each in node.args:
                 inner[each.name] = Unknown("it is set by a tag of an extension")
             self._body(node.body, frame, inner)
+
+
+def _items(value: object) -> list[object] | Unknown:
+    """Return the elements of *value*, over which a loop runs."""
+    if isinstance(value, Unknown):
+        return value
+    try:
+        return list(value)  # type: ignore[call-overload, no-any-return]
+    except Exception:
+        return Unknown("it has no elements")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from urllib.parse import parse_qsl, quote, unquote
 
 from .. import urls
-from ..errors import BadSignature, ImagesError
+from ..errors import ImagesError
 from ..sources.finder import current_version
 from ..state import AppImages
 from ..urls import ImageUrl
@@ -28,7 +28,7 @@ class Wanted:
 
     url: ImageUrl
     origin: str
-    count: int = 1
+    count: float = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +74,34 @@ def url_of(images: AppImages, path: str, query: bytes, *, legacy: bool = False) 
     Raises:
         BadSignature, InvalidOption: As `urls.decode`.
     """
-    secrets, pipeline = images.secrets, images.pipeline
-    url = urls.decode(path, query, secrets, legacy=legacy or pipeline.config.legacy_signatures)
-    fields = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True))
-    version = url.version
-    if version is not None:
-        with suppress(ImagesError):  # without its source, it cannot be rendered either
-            mark = pipeline.sources.watermark(url.options)
-            marks = [] if mark is None else [mark]
-            if not url.remote:
-                version = current_version(pipeline.sources.here(url.ref), *marks)
-            elif marks and "." in version:
-                version = f"{version.rpartition('.')[0]}.{current_version(*marks)}"
+    legacy = legacy or images.pipeline.config.legacy_signatures
+    url = urls.decode(path, query, images.secrets, legacy=legacy)
+    return signed(images, url, query.decode("utf-8", "replace"))
+
+
+def signed(images: AppImages, url: ImageUrl, query: str) -> ImageUrl:
+    """Return *url*, whose options are written in *query*, as a page of today would contain it.
+
+    *query* may have an old version and an old signature, or none.
+    """
+    fields = dict(parse_qsl(query, keep_blank_values=True))
     fields.pop("v", None)
-    path, _, text = urls.encode(url.ref, fields, version, secrets[0]).partition("?")
-    return urls.decode(unquote(path), text.encode(), secrets, legacy=False)
+    version = _version(images, url)
+    canonical = urls.encode(url.ref, fields, version, images.secrets[0])
+    return replace(url, version=version, exact=True, canonical=canonical)
 
 
-def renewed(images: AppImages, url: ImageUrl) -> ImageUrl:
-    """Return *url*, which may come from an earlier release of the site, as a page of today would contain it."""
-    if url.canonical is not None:
-        path, _, query = url.canonical.partition("?")
-        with suppress(BadSignature):  # the secret key has changed: it is rendered, but nginx gets no link to it
-            return url_of(images, unquote(path), query.encode())
-    return url
+def _version(images: AppImages, url: ImageUrl) -> str | None:
+    """Return the version that a page writes into *url*: of a local source and of a watermark, the current one."""
+    sources, version = images.pipeline.sources, url.version
+    with suppress(ImagesError):  # without its source, it cannot be rendered either
+        mark = sources.watermark(url.options)
+        marks = [] if mark is None else [mark]
+        if not url.remote:
+            return current_version(sources.here(url.ref), *marks)
+        if marks and version is not None:
+            return f"{version.rpartition('.')[0] or version}.{current_version(*marks)}"
+    return version
 
 
 def label(url: ImageUrl) -> str:

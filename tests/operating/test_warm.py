@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import Result as Output
-from conftest import cached_files, signed, url_of
+from conftest import cached_files, url_of
 from flask import Flask
 from warming.conftest import make_site
 
+from flask_images_vips.formats import by_name
 from flask_images_vips.operating import warm
-from flask_images_vips.operating.terminal import progress, stoppable
+from flask_images_vips.options.options import Options
 from flask_images_vips.state import images_of
 from flask_images_vips.urls import ImageUrl
 from flask_images_vips.warming.runner import Result
-from flask_images_vips.warming.wanted import url_of as today
 
 __all__ = ["make_site"]  # a fixture
 
@@ -105,23 +105,38 @@ def test_pages_sitemaps_and_logs_may_be_combined(app: Flask, draw: Any, tmp_path
 
 class Asked(NamedTuple):
     url: ImageUrl
-    count: int
+    count: float
+    query: str
 
 
-def test_the_manifest_is_made_by_its_counts(app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw("a.png")
-    images = images_of(app)
-    with app.app_context():
-        urls = [signed(app, "a.png", f"v=OLD&w={width}").partition("?")[2].encode() for width in (10, 11)]
-        asked = [Asked(today(images, "a.png", url), count) for url, count in zip(urls, (1, 5), strict=True)]
+def test_the_manifest_is_made_by_its_counts(make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.utime(draw("a.png"), (1_700_000_000, 1_700_000_000))
+    app = make_app(IMAGES_FRONT_DOOR=os.name == "posix")
+    webp = ImageUrl("a.png", Options(width=12, format=by_name("webp")), None, default_quality=True, negotiated=True)
+    asked = [
+        Asked(ImageUrl("a.png", Options(width=10), None, default_quality=True), 1.5, "w=10"),
+        Asked(ImageUrl("a.png", Options(width=11), None, default_quality=True), 7.0, "w=11"),
+        Asked(webp, 0.5, "f=auto&w=12"),
+    ]
     module = types.ModuleType("flask_images_vips.asked")
     module.read_asked = lambda folder: asked  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     output = run(app, "--from-manifest", "--dry-run")
-    assert "2 image URLs in the manifest." in output.output
-    assert "  a.png?w=11  (the manifest)\n  a.png?w=10  (the manifest)\n" in output.output
-    assert run(app, "--from-manifest").exit_code == 0
-    assert app.test_client().get(url_of(app, "a.png", width=11)).status_code == 200
+    lines = [f"  a.png?{each}  (the manifest)" for each in ("w=11", "w=10", "f=auto&w=12 as webp")]
+    assert output.output.splitlines() == [
+        "3 image URLs in the manifest.",
+        "Renditions: 3 to make, 0 cached already.",
+        *lines,
+    ]
+    output = run(app, "--from-manifest")
+    assert (output.exit_code, "3 made." in output.output) == (0, True)
+    made: list[object] = []
+    images_of(app).events.rendered.append(made.append)
+    for keywords in ({"width": 10}, {"width": 11}, {"width": 12, "format": "auto"}):
+        assert app.test_client().get(url_of(app, "a.png", **keywords), headers={"Accept": "image/webp"}).data
+    assert made == []
+    if os.name == "posix":
+        assert "3 links made for nginx." in output.output
 
 
 @pytest.mark.parametrize(
@@ -183,30 +198,3 @@ def test_after_ctrl_c_the_command_says_what_is_left(make_app: Any, draw: Any, mo
     output = run(app, "--folder", "photos", "--preset", "card")
     assert output.exit_code == 130
     assert output.output.endswith("Stopped. Nothing was made.\n")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX: signals")
-def test_sigterm_stops_as_ctrl_c_does() -> None:
-    import signal
-
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), stoppable():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_progress_shows_the_rate_and_the_time_left_in_a_terminal_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with progress(10, "Renditions") as move:
-        move(4)
-    assert capsys.readouterr().out == ""
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    with progress(10, "Renditions") as move:
-        move(4)
-        move(4)
-        move(9)
-    shown = capsys.readouterr().out
-    assert "Renditions" in shown
-    assert "9/10" in shown
-    assert "/s" in shown

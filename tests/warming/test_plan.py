@@ -12,7 +12,7 @@ from flask_images_vips.formats import by_name
 from flask_images_vips.state import images_of
 from flask_images_vips.urls import encode
 from flask_images_vips.warming.plan import Plan, plan
-from flask_images_vips.warming.wanted import Placeholder, Wanted, label, renewed
+from flask_images_vips.warming.wanted import Placeholder, Wanted, label
 from flask_images_vips.warming.wanted import url_of as today
 
 
@@ -106,4 +106,3 @@ def test_a_url_of_an_earlier_release_is_renewed(make_app: Any, draw: Any) -> Non
         path, _, query = old.partition("?")
         url = today(images, path, query.encode())
         assert f"/imgsizer/{url.canonical}" == url_of(app, "a.jpg", width=3)
-        assert renewed(images, url) == url
