@@ -5,6 +5,7 @@ This module does not depend on Flask, and does not name a particular engine.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -63,6 +64,12 @@ class Pipeline:
         self.limits = producer.limits
         self.shared = shared
         self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
+
+    def for_nobody(self, *, yields: bool) -> Pipeline:
+        """Return this pipeline for renders that no visitor waits for. With *yields*, requests of visitors go first."""
+        other = copy.copy(self)
+        other.producer = self.producer.for_nobody(yields=yields)
+        return other
 
     @property
     def negotiable(self) -> tuple[Format, ...]:

@@ -89,10 +89,17 @@ class Producer:
         self.config = config
         self._settings = settings_of(config)
         self._yields = yields
+        self._visitor = True
         self._budget = Budget(config.render_timeout)
         self._cost = _Cost()
         self._reported: list[Rendered] = []
         self._placeholders: Sequence[str] = ()
+
+    def for_nobody(self, *, yields: bool) -> Producer:
+        """Return a producer for renditions that no visitor waits for. With *yields*, requests of visitors go first."""
+        other = copy.copy(self)
+        other._visitor, other._yields = False, yields
+        return other
 
     def once(self, placeholders: Sequence[str] = (), *, yields: bool = False) -> Producer:
         """Return a producer for one rendition. All work for it together may take ``IMAGES_RENDER_TIMEOUT``.
@@ -155,7 +162,7 @@ class Producer:
                 seconds=seconds / count,
                 waited_seconds=cost.waited_seconds / count,
                 cpu_seconds=cost.cpu_seconds / count,
-                visitor=not self._yields,
+                visitor=self._visitor and not self._yields,
             )
             self._reported.append(event)
 
