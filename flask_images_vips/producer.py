@@ -168,7 +168,7 @@ class Producer:
 
     def shares_decodes(self, options: Options, format: Format) -> bool:
         """Return whether several renditions with these *options* can be made from one decode."""
-        return self.config.engine != "pillow" and decoded_once(options, format)
+        return self.config.engine in ("auto", "vips") and decoded_once(options, format)
 
     def plan(self, rendition: Rendition, header: Header) -> Geometry:
         """Lay out *rendition*, a still picture without trim and watermark. *header* describes its source.
@@ -236,6 +236,7 @@ class Producer:
             options=[member.options for member in members],
             format=first.format,
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
+            label=first.source.ref if self.config.engine == "boxes" else "",
             placeholders=list({*self._placeholders, *self.facts.pixels.asked(first.source)}),
         )
         return replace(request, **details)

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask
 
 from .config.keys import Config, report_odd_keys, secret_keys
+from .debugging import report_pages
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
 from .monitoring.start import check_monitoring, check_view, is_timed
@@ -70,6 +71,8 @@ def check(app: Flask) -> None:
     faults.check()
     images_of(app).events.timed = is_timed(config)
     report_odd_keys(app.config)
+    if app.debug and config.page_report:
+        report_pages(app)
     _report_missing_files(config, app.root_path)
 
 

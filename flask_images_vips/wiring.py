@@ -51,6 +51,11 @@ from .state import Parts, images_of
 
 logger = logging.getLogger("flask_images_vips")
 
+_BOXES = (
+    "IMAGES_ENGINE = 'boxes' draws labelled boxes in place of all pictures. It is for tests, but neither TESTING nor "
+    "DEBUG is set. For visitors, set IMAGES_ENGINE = 'auto'."
+)
+
 
 def build(app: Flask, url: str, name: str) -> Parts:
     """Read the configuration of *app*, and build the objects that serve its images.
@@ -64,6 +69,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
     check_engine(config.engine)
     for sentence in (*outdated(), *_own_numbers(config)):
         logger.warning(sentence)
+    if config.engine == "boxes" and not (app.testing or app.debug):
+        logger.warning(_BOXES)
     folder, private = _cache_folder(config, app.root_path)
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)

@@ -23,6 +23,7 @@ FORBIDDEN = {
     "pyvips": ("rendering/job", "import pyvips"),
     "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
     "pillow": ("facts", "from PIL import Image"),
+    "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),
     "filelock": ("recompression", "import filelock"),
     "itsdangerous": ("state", "import itsdangerous"),
     "urllib3": ("sources/guard", "import urllib3"),

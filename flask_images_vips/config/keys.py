@@ -93,11 +93,12 @@ class Config:
     engine: str = key(
         "auto",
         "IMAGES_ENGINE",
-        checks.one_of("auto", "vips", "pillow"),
+        checks.one_of("auto", "vips", "pillow", "boxes"),
         "`auto` uses libvips, or Pillow for files and options that libvips does not support. `vips` and `pillow` use "
         "only that engine, with three exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
         "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow. Pillow also does "
-        "what your version or build of libvips lacks.",
+        "what your version or build of libvips lacks. `boxes` is for the tests of your site: it draws a labelled box "
+        "of the right size in place of each picture, see [Testing](docs/testing.md).",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,
@@ -159,6 +160,13 @@ class Config:
         checks.flag,
         "In debug mode, replace a missing picture in a page with a drawing of its path and requested size. If an "
         "option in its URL is invalid, unknown or without effect, the drawing names it.",
+    )
+    page_report: bool = key(
+        True,
+        "IMAGES_PAGE_REPORT",
+        checks.flag,
+        "In debug mode, log one line for each page with what is wrong with its images, see "
+        "[Testing](docs/testing.md#in-debug-mode).",
     )
     cache_max_size: int = key(
         10 * 10**9,

@@ -238,6 +238,6 @@ class Job:
         request = self.request
         assert request.format is not None
         bytes_of_source = request.source_bytes or os.fstat(self.descriptor).st_size
-        source = OpenSource(SOURCE + request.suffix, "", "", bytes_of_source, 0, descriptor=self.descriptor)
+        source = OpenSource(SOURCE + request.suffix, "", request.label, bytes_of_source, 0, descriptor=self.descriptor)
         mark = None if self.mark is None else OpenSource(WATERMARK, "", "", 0, 0, descriptor=self.mark)
         return [Rendition(source, options, request.format, watermark=mark) for options in request.options]
