@@ -21,7 +21,7 @@ from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .engines.encoder_settings import number_of
-from .exposure import warn_of_served_folders, warn_of_shared_folder
+from .exposure import served_folders, shared_folder
 from .facts import Facts
 from .formats import NEGOTIABLE
 from .installed import outdated
@@ -58,8 +58,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
     """
     config = replace(Config.read(app.config), url=url, name=name)
     check_engine(config.engine)
-    for sentence in (*outdated(), *_own_numbers(config)):
-        logger.warning(sentence)
+    for sentence in (*outdated(), *own_numbers(config)):
+        logger.warning("%s", sentence)
     folder, private = _cache_folder(config, app.root_path)
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
@@ -90,7 +90,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
         for sources in (pipeline.sources.local, remote):
             if sources is not None:
                 sources.on_lookup = parts.front_door.notice
-    _warn_of_open_folders(config, app, pipeline, parts.front_door)
+    for sentence in open_folders(config, app, pipeline, parts.front_door):
+        logger.warning("%s", sentence)
     return parts
 
 
@@ -119,13 +120,14 @@ def _is_readable(config: Config, app: Flask) -> bool:
     return config.accel_redirect is not None or bool(config.front_door and not has_callback)
 
 
-def _warn_of_open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> None:
+def open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Iterator[str]:
+    """Yield a sentence about each folder whose files other people can load or replace, see `exposure`."""
     if config.cache is not None:
-        warn_of_shared_folder("IMAGES_CACHE", pipeline.cache.folder)
+        yield from shared_folder("IMAGES_CACHE", pipeline.cache.folder)
     if front_door is not None and config.front_door is not True:
-        warn_of_shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
+        yield from shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
     if images_of(app).authorizer is not None:
-        warn_of_served_folders(app, pipeline)
+        yield from served_folders(app, pipeline)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
@@ -215,7 +217,7 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
     return Recompressor(config.recompress_after, pipeline.cache, render)
 
 
-def _own_numbers(config: Config) -> Iterator[str]:
+def own_numbers(config: Config) -> Iterator[str]:
     """Say what each number in ``IMAGES_QUALITY`` means that could be taken for the number of an encoder."""
     numbers = {} if isinstance(config.quality, int) else config.quality
     for name in NEGOTIABLE:
