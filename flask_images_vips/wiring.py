@@ -44,6 +44,7 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
+from .workers import sign_in
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -85,6 +86,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _front_door(config, app, folder, settings),
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
+        partial(sign_in, app, config, cache),
     )
     if parts.front_door is not None:
         for sources in (pipeline.sources.local, remote):
