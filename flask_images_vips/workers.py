@@ -67,9 +67,12 @@ class Worker:
 
 def sign_in(app: Flask, config: Config, cache: DiskCache) -> None:
     """Write the note of this process. Without a cache that can be written, there is none."""
+    if not cache.usable():  # which creates its folders, with the right modes
+        return
     folder = _folder(cache)
     with suppress(OSError):
-        os.makedirs(folder, 0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
         for pid, note in list(_notes(folder).items())[:_MOST_NOTES]:
             if note is None or not _runs(note):
                 with suppress(OSError):

@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 
 from ..errors import ImagesError
 
-COMMANDS = ("check", "nginx", "purge")
+COMMANDS = ("check", "nginx", "purge", "url")
 """The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""
 
 

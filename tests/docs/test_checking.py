@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 from checking.ground import Ground
-from conftest import ROOT
+from conftest import ROOT, gradient
 
 PAGE = (ROOT / "docs" / "checking.md").read_text("utf-8")
 CHECKING = ROOT / "flask_images_vips" / "checking"
@@ -30,6 +31,26 @@ def test_the_commands_of_the_page_run(ground: Ground) -> None:
         result = app.test_cli_runner().invoke(args=shlex.split(command.removeprefix("flask ")))
         assert result.exit_code in (0, 1), (line, result.output)
         assert "Traceback" not in result.output
+
+
+def test_the_examples_of_urls_are_what_the_command_prints(ground: Ground) -> None:
+    path = ground.folder / "static" / "photos" / "cat.jpg"
+    path.parent.mkdir()
+    gradient((800, 600)).save(path)
+    os.utime(path, (1_784_851_200, 1_784_851_200))
+    ground.config["IMAGES_PRESETS"] = {"avatar": {"width": 96, "height": 96, "mode": "crop"}}
+    app = ground.make()
+    examples = re.findall(r"```console\n\$ flask (.*?)\n(.*?)```", PAGE, re.DOTALL)
+    assert len(examples) == 3
+    for command, printed in examples:
+        output = app.test_cli_runner().invoke(args=shlex.split(command)).output
+        expected = [comparable(line) for line in printed.splitlines() if line.strip() != "…"]
+        assert [line for line in map(comparable, output.splitlines()) if line in expected] == expected, output
+
+
+def comparable(line: str) -> str:
+    """Return *line* without what differs between machines: folders, keys, signatures and sizes of files."""
+    return re.sub(r"s=[\w-]{27}|[0-9a-f]{12,}|[\d,]+ bytes|/\S*/flask-images-vips/\S*|/\S*/static/", "…", line)
 
 
 def test_the_page_lists_every_check() -> None:
