@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -14,7 +15,7 @@ from .access import PUBLIC, Authorizer, Callback
 from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
 from .errors import ConfigError, Faults
-from .exposure import warn_of_served_folders
+from .exposure import served_folders
 from .monitoring.start import add_view
 from .operating.cli import add_commands
 from .page import links
@@ -27,6 +28,8 @@ from .signals import send_signals
 from .state import EXTENSION, AppImages, images_of
 from .tenants import TenantMethods
 from .wiring import build
+
+logger = logging.getLogger("flask_images_vips")
 
 FocalPoint = Callable[[str], tuple[float, float] | None]
 """A function that returns the position of the subject of a source, as fractions of its width and height, or None."""
@@ -190,7 +193,8 @@ class Images(LegacyMethods, TenantMethods):
         self._authorizer = Authorizer(callback)
         for images in self._applications:
             if images.is_built:  # otherwise this is checked when the configuration is read
-                warn_of_served_folders(images.app, images.pipeline)
+                for sentence in served_folders(images.app, images.pipeline):
+                    logger.warning("%s", sentence)
         return callback
 
     def build_error_handler(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str | None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 
-from .config.keys import Config, report_odd_keys, secret_keys
+from .config.keys import Config, odd_keys, secret_keys
 from .debugging import report_pages
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
@@ -70,10 +70,10 @@ def check(app: Flask) -> None:
             Presets(config)
     faults.check()
     images_of(app).events.timed = is_timed(config)
-    report_odd_keys(app.config)
     if app.debug and config.page_report:
         report_pages(app)
-    _report_missing_files(config, app.root_path)
+    for sentence in (*odd_keys(app.config), *missing_files(config, app.root_path)):
+        logger.warning("%s", sentence)
 
 
 def _check_svg(config: Config) -> None:
@@ -84,21 +84,20 @@ def _check_svg(config: Config) -> None:
         )
 
 
-def _report_missing_files(config: Config, root_path: str) -> None:
-    """Log the folders of ``IMAGES_PATH`` that cannot be used, and a missing ``IMAGES_FALLBACK``."""
+def missing_files(config: Config, root_path: str) -> Iterator[str]:
+    """Yield a sentence about the folders of ``IMAGES_PATH`` that cannot be used, and one about a missing fallback."""
     roots = [os.path.join(root_path, path) for path in config.path]
     problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
     if problems:
-        logger.warning(
-            "IMAGES_PATH names folders that cannot be used: %s. Images in them answer 404. Relative folders start at "
-            "%s, the application's root path.",
-            *(", ".join(problems), root_path),
+        yield (
+            f"IMAGES_PATH names folders that cannot be used: {', '.join(problems)}. Images in them answer 404. "
+            f"Relative folders start at {root_path}, the application's root path."
         )
     fallback = config.fallback
     if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
-        logger.warning(
-            "IMAGES_FALLBACK = %r is not a file in IMAGES_PATH (%s), so nothing is sent in place of missing images.",
-            *(fallback, ", ".join(roots)),
+        yield (
+            f"IMAGES_FALLBACK = {fallback!r} is not a file in IMAGES_PATH ({', '.join(roots)}), so nothing is sent in "
+            "place of missing images."
         )
 
 

@@ -7,8 +7,7 @@ each use. This module does no I/O.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,8 +15,6 @@ from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
 from . import checks, compat
 from .checks import Secret
-
-logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
@@ -452,7 +449,7 @@ class Config:
 
     @classmethod
     def read(cls, settings: Mapping[str, Any], faults: Faults | None = None) -> Config:
-        """Read the keys from the configuration of an application. Unknown keys are ignored, see `report_odd_keys`.
+        """Read the keys from the configuration of an application. Unknown keys are ignored, see `odd_keys`.
 
         If *faults* is given, it collects the errors of invalid values, and their keys get their defaults.
 
@@ -483,19 +480,17 @@ def read_key(name: str, settings: Mapping[str, Any]) -> Any:
     return declared.metadata["key"].read(name, settings[name]) if compat.is_set(name, settings) else declared.default
 
 
-def report_odd_keys(settings: Mapping[str, Any]) -> None:
-    """Log the keys that have no effect: those of earlier versions, and unknown ones that begin with ``IMAGES_``."""
+def odd_keys(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence about the keys of earlier versions, and about each unknown key that begins with ``IMAGES_``."""
     ignored = [name for name in _IGNORED if name in settings]
     if ignored:
-        logger.warning(
-            "%s: ignored. IMAGES_LOCK_TIMEOUT limits how long requests wait, and IMAGES_RENDER_MEMORY limits the "
-            "memory of renders.",
-            " and ".join(ignored),
+        yield (
+            f"{' and '.join(ignored)}: ignored. IMAGES_LOCK_TIMEOUT limits how long requests wait, and "
+            "IMAGES_RENDER_MEMORY limits the memory of renders."
         )
     for name in settings:
         if name.startswith("IMAGES_") and name not in KEYS and name not in _IGNORED:
-            hint = did_you_mean(name, KEYS)
-            logger.warning("%s is not a configuration key of flask_images_vips%s", name, hint)
+            yield f"{name} is not a configuration key of flask_images_vips{did_you_mean(name, KEYS)}"
 
 
 def secret_keys(settings: Mapping[str, Any]) -> tuple[Secret, ...]:

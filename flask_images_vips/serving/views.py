@@ -171,7 +171,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     Raises:
         HTTPException: If there is no such picture.
     """
-    status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    status, cache_control = status_of(error)
     _log(claimed_ref(path, request.args) if url is None else url.ref, status, error)
     tell(images.events.failed, path, url, status, error)
     if privacy != "public":
@@ -192,6 +192,11 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     if instead is None:
         raise default_exceptions[status](reason, response)
     return response
+
+
+def status_of(error: ImagesError) -> tuple[int, str]:
+    """Return the status that answers *error*, and the Cache-Control of the response."""
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
 
 
 def _log(ref: str, status: int, error: ImagesError) -> None:
