@@ -33,7 +33,7 @@ from .rendering.request import Request, Work
 
 logger = logging.getLogger("flask_images_vips")
 
-REVISION = 1
+REVISION = 2
 """Increment this when the stored form of the answer changes."""
 
 _ENGINES = {"auto": ("vips", "pillow"), "vips": ("vips",), "pillow": ("pillow",), "boxes": ("pillow",)}
@@ -53,8 +53,10 @@ class Library:
     """What an image library can do here.
 
     *path* is the file that it was loaded from. *mode* is how pyvips calls libvips: ``API`` or ``ABI``. *packages* names
-    the Python packages that load it, with their versions. *inputs* and *outputs* are names of formats. *note* is a
-    sentence about the installation, and *problem* is the reason why the library cannot be used. Both may be empty.
+    the Python packages that load it, with their versions. *parts* are libraries of the system that it uses, such as
+    ``libheif 1.23.4``. *inputs* and *outputs* are names of formats. *note* is a sentence about the installation,
+    *warning* a sentence about what is wrong with it, and *problem* is the reason why the library cannot be used. They
+    may be empty.
     """
 
     name: str
@@ -64,7 +66,9 @@ class Library:
     packages: str = ""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     note: str = ""
+    warning: str = ""
     problem: str = ""
 
     @classmethod
@@ -74,12 +78,12 @@ class Library:
         Raises:
             TypeError, AttributeError: If it is something else.
         """
-        inputs, outputs = (tuple(map(str, fields.get(name, ()))) for name in ("inputs", "outputs"))
+        lists = {name: tuple(map(str, fields.get(name, ()))) for name in ("inputs", "outputs", "parts")}
         texts = {
             name: str(fields.get(name, ""))
-            for name in ("name", "version", "path", "mode", "packages", "note", "problem")
+            for name in ("name", "version", "path", "mode", "packages", "note", "warning", "problem")
         }
-        return cls(**texts, inputs=inputs, outputs=outputs)
+        return cls(**{**texts, **lists})  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".rstrip()

@@ -1,11 +1,10 @@
-"""Warn about folders whose files other people can load or replace, although the configuration says otherwise."""
+"""Find folders whose files other people can load or replace, although the configuration says otherwise."""
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from flask import Flask
@@ -13,11 +12,9 @@ from flask import Flask
 from .pipeline import Pipeline
 from .sources.links import LinkedFolders, is_inside
 
-logger = logging.getLogger("flask_images_vips")
 
-
-def warn_of_served_folders(app: Flask, pipeline: Pipeline) -> None:
-    """Log the folders of sources, and of the cache, that Flask itself serves.
+def served_folders(app: Flask, pipeline: Pipeline) -> Iterator[str]:
+    """Yield a sentence about each folder of sources, or of the cache, that Flask itself serves.
 
     Call this if *app* has an ``authorize`` callback, which Flask does not ask before it sends a static file.
     """
@@ -26,17 +23,15 @@ def warn_of_served_folders(app: Flask, pipeline: Pipeline) -> None:
         served = LinkedFolders([static], follow=True).folders
         roots = [root for root in pipeline.sources.local.folders if any(_overlap(root, folder) for folder in served)]
         if roots:
-            logger.warning(
-                "Flask serves the folder %s to everybody, without asking the authorize callback, and IMAGES_PATH has "
-                "sources in it (%s). Keep private sources in a folder that is not served, such as %s, and add that to "
-                "IMAGES_PATH.",
-                *(static, ", ".join(roots), os.path.join(app.root_path, "pictures")),
+            yield (
+                f"Flask serves the folder {static} to everybody, without asking the authorize callback, and "
+                f"IMAGES_PATH has sources in it ({', '.join(roots)}). Keep private sources in a folder that is not "
+                f"served, such as {os.path.join(app.root_path, 'pictures')}, and add that to IMAGES_PATH."
             )
         if any(is_inside(cache, folder) for folder in served):
-            logger.warning(
-                "Flask serves the folder %s to everybody, without asking the authorize callback, and the cache is in "
-                "it (%s). Set IMAGES_CACHE to a folder that is not served.",
-                *(static, cache),
+            yield (
+                f"Flask serves the folder {static} to everybody, without asking the authorize callback, and the cache "
+                f"is in it ({cache}). Set IMAGES_CACHE to a folder that is not served."
             )
 
 
@@ -49,14 +44,13 @@ def _overlap(one: str, other: str) -> bool:
     return is_inside(one, other) or is_inside(other, one)
 
 
-def warn_of_shared_folder(key: str, folder: str) -> None:
-    """Log if another user of this host can replace the files in *folder*, which the configuration *key* names."""
+def shared_folder(key: str, folder: str) -> Iterator[str]:
+    """Yield a sentence if another user of this host can replace the files in *folder*, which the *key* names."""
     open_folder = _open_to_others(os.path.realpath(folder)) if hasattr(os, "geteuid") else None
     if open_folder is not None:
-        logger.warning(
-            "%s: other users of this host can write to %s, so they can replace images. Let only the user of this "
-            "application write there.",
-            *(key, open_folder),
+        yield (
+            f"{key}: other users of this host can write to {open_folder}, so they can replace images. Let only the "
+            "user of this application write there."
         )
 
 

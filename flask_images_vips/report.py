@@ -34,14 +34,15 @@ _EVERYWHERE = {
 
 def report(engine: str, where: str, libraries: Libraries) -> list[str]:
     """Return the lines of a report. *engine* is the value of ``IMAGES_ENGINE``. *where* names what renders."""
-    lines = [f"engine: {engine} ({' before '.join(map(str, _usable(libraries))) or 'none can be used'})"]
+    lines = [f"engine: {engine} ({' before '.join(map(str, usable(libraries))) or 'none can be used'})"]
     lines += [f"rendered in: {where}"]
     for name, library in libraries.items():
         lines += ["", *_description(library), *_missing(name, library)]
     return lines
 
 
-def _usable(libraries: Libraries) -> list[Library]:
+def usable(libraries: Libraries) -> list[Library]:
+    """Return those of *libraries* that can be used."""
     return [library for library in libraries.values() if not library.problem]
 
 
@@ -54,8 +55,10 @@ def _description(library: Library) -> Iterator[str]:
         yield f"  loaded from: {library.path}"
     if library.mode:
         yield f"  mode: {library.mode}, by {library.packages}"
-    if library.note:
-        yield f"  note: {library.note}"
+    if library.parts:
+        yield f"  with: {_joined(library.parts)}"
+    for note in filter(None, (library.warning, library.note)):
+        yield f"  note: {note}"
     yield f"  reads: {_joined(library.inputs)}"
     yield f"  writes: {_joined(library.outputs)}"
 
@@ -78,6 +81,11 @@ def _commands(name: str, missing: str) -> Iterator[str]:
     if name == "vips":
         for system, command in _SYSTEMS.get(missing, {}).items():
             yield f"    {system}: {command}"
+
+
+def cures(name: str, missing: str) -> str:
+    """Return the commands that bring *missing*, a format or ``libvips``, to the engine *name*, in one line."""
+    return "; ".join(command.strip() for command in _commands(name, missing))
 
 
 def _joined(names: Sequence[str]) -> str:

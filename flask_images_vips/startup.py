@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 
-from .config.keys import Config, report_odd_keys, secret_keys
+from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
+from .monitoring.start import check_monitoring, check_view, is_timed
 from .options.presets import Presets
 from .sources.connection import check_urllib3
+from .state import EXTENSION, images_of
 from .wiring import guard_of
 
 logger = logging.getLogger("flask_images_vips")
@@ -40,6 +42,8 @@ def check_values(settings: Mapping[str, Any]) -> None:
         check_engine(config.engine)
     with faults.catch():
         _check_svg(config)
+    with faults.catch():
+        check_monitoring(config)
     if config.remote_hosts:  # otherwise, the site may not use remote sources at all
         with faults.catch():
             check_urllib3()
@@ -58,16 +62,19 @@ def check(app: Flask) -> None:
     with faults.catch():
         secret_keys(app.config)
     config = Config.read(app.config, Faults())
+    with faults.catch():
+        check_view(app, config, EXTENSION)
     if config.only_presets and not app.config.get("IMAGES_PRESETS"):
         with faults.catch():
             Presets(config)
     faults.check()
-    report_odd_keys(app.config)
+    images_of(app).events.timed = is_timed(config)
     if app.debug and config.page_report:
         from .debugging import report_pages  # noqa: PLC0415  (it needs a parser of HTML, which sites do not)
 
         report_pages(app)
-    _report_missing_files(config, app.root_path)
+    for sentence in (*odd_keys(app.config), *missing_files(config, app.root_path)):
+        logger.warning("%s", sentence)
 
 
 def _check_svg(config: Config) -> None:
@@ -78,21 +85,20 @@ def _check_svg(config: Config) -> None:
         )
 
 
-def _report_missing_files(config: Config, root_path: str) -> None:
-    """Log the folders of ``IMAGES_PATH`` that cannot be used, and a missing ``IMAGES_FALLBACK``."""
+def missing_files(config: Config, root_path: str) -> Iterator[str]:
+    """Yield a sentence about the folders of ``IMAGES_PATH`` that cannot be used, and one about a missing fallback."""
     roots = [os.path.join(root_path, path) for path in config.path]
     problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
     if problems:
-        logger.warning(
-            "IMAGES_PATH names folders that cannot be used: %s. Images in them answer 404. Relative folders start at "
-            "%s, the application's root path.",
-            *(", ".join(problems), root_path),
+        yield (
+            f"IMAGES_PATH names folders that cannot be used: {', '.join(problems)}. Images in them answer 404. "
+            f"Relative folders start at {root_path}, the application's root path."
         )
     fallback = config.fallback
     if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
-        logger.warning(
-            "IMAGES_FALLBACK = %r is not a file in IMAGES_PATH (%s), so nothing is sent in place of missing images.",
-            *(fallback, ", ".join(roots)),
+        yield (
+            f"IMAGES_FALLBACK = {fallback!r} is not a file in IMAGES_PATH ({', '.join(roots)}), so nothing is sent in "
+            "place of missing images."
         )
 
 

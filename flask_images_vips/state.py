@@ -22,6 +22,7 @@ from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
 from .recompression import Recompressor
+from .tenants import Tenants
 from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
@@ -36,13 +37,14 @@ class Parts:
 
     *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
     if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
-    no background threads.
+    no background threads. *sign_in* notes what this web worker is like.
     """
 
     pipeline: Pipeline
     links: FrontDoor
     background: Recompressor | None = None
     later: LateFacts | None = None
+    sign_in: Callable[[], object] = lambda: None
 
     @property
     def front_door(self) -> FrontDoor | None:
@@ -50,10 +52,11 @@ class Parts:
         return None if self.links.is_closed else self.links
 
     def open(self) -> None:
-        """Let nginx follow no links of another configuration. Call this once, in a request."""
+        """Let nginx follow no links of another configuration. Call this once in each process, in a request."""
         if self.front_door is not None:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
         self.links.open()
+        self.sign_in()
 
 
 Builder = Callable[[Flask, str, str], Parts]
@@ -180,6 +183,12 @@ class AppImages:
     @property
     def authorizer(self) -> Authorizer | None:
         return self._authorizer()
+
+    @property
+    def tenants(self) -> Tenants:
+        """The callbacks that tell the tenant of an image, and its quota."""
+        tenants: Tenants = self.app.extensions["images"].tenants
+        return tenants
 
     def permit(self, url: ImageUrl) -> Privacy:
         """Ask the application's callback, if any, whether the current visitor may see the image of *url*.

@@ -21,11 +21,12 @@ from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .engines.encoder_settings import number_of
-from .exposure import warn_of_served_folders, warn_of_shared_folder
+from .exposure import served_folders, shared_folder
 from .facts import Facts
 from .formats import NEGOTIABLE
 from .installed import outdated
 from .late_facts import LateFacts
+from .monitoring.start import start
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
@@ -33,8 +34,11 @@ from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
 from .recompression import Recompressor
+from .recording.recorder import Recorder
+from .recording.sightings import journal_of
 from .rendering.limits import Limits
 from .rendition import Rendition
+from .serving.asking_page import asking_page
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
@@ -44,6 +48,7 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
+from .workers import sign_in
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -63,8 +68,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
     """
     config = replace(Config.read(app.config), url=url, name=name)
     check_engine(config.engine)
-    for sentence in (*outdated(), *_own_numbers(config)):
-        logger.warning(sentence)
+    for sentence in (*outdated(), *own_numbers(config)):
+        logger.warning("%s", sentence)
     if config.engine == "boxes" and not (app.testing or app.debug):
         logger.warning(_BOXES)
     folder, private = _cache_folder(config, app.root_path)
@@ -92,13 +97,24 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _front_door(config, app, folder, settings),
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
+        partial(sign_in, app, config, cache),
     )
     if parts.front_door is not None:
         for sources in (pipeline.sources.local, remote):
             if sources is not None:
                 sources.on_lookup = parts.front_door.notice
-    _warn_of_open_folders(config, app, pipeline, parts.front_door)
+    for sentence in open_folders(config, app, pipeline, parts.front_door):
+        logger.warning("%s", sentence)
+    start(config, images_of(app))
+    if config.record:
+        _recorder(app, pipeline, parts.front_door).attach(images_of(app).events)
     return parts
+
+
+def _recorder(app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Recorder:
+    cache = pipeline.cache
+    journal = journal_of(cache.folder, front_door=front_door is not None)
+    return Recorder(journal, cache.usable, partial(asking_page, images_of(app)))
 
 
 def _cache(
@@ -126,13 +142,14 @@ def _is_readable(config: Config, app: Flask) -> bool:
     return config.accel_redirect is not None or bool(config.front_door and not has_callback)
 
 
-def _warn_of_open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> None:
+def open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Iterator[str]:
+    """Yield a sentence about each folder whose files other people can load or replace, see `exposure`."""
     if config.cache is not None:
-        warn_of_shared_folder("IMAGES_CACHE", pipeline.cache.folder)
+        yield from shared_folder("IMAGES_CACHE", pipeline.cache.folder)
     if front_door is not None and config.front_door is not True:
-        warn_of_shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
+        yield from shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
     if images_of(app).authorizer is not None:
-        warn_of_served_folders(app, pipeline)
+        yield from served_folders(app, pipeline)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
@@ -222,7 +239,7 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
     return Recompressor(config.recompress_after, pipeline.cache, render)
 
 
-def _own_numbers(config: Config) -> Iterator[str]:
+def own_numbers(config: Config) -> Iterator[str]:
     """Say what each number in ``IMAGES_QUALITY`` means that could be taken for the number of an encoder."""
     numbers = {} if isinstance(config.quality, int) else config.quality
     for name in NEGOTIABLE:

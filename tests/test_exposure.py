@@ -14,7 +14,7 @@ from flask import Blueprint, Flask
 from servers import IN_THREAD
 
 from flask_images_vips import Images
-from flask_images_vips.exposure import warn_of_shared_folder
+from flask_images_vips.exposure import shared_folder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: modes and links")
 
@@ -82,28 +82,26 @@ def test_without_a_callback_everything_is_public(site: Path, caplog: Any) -> Non
         ({"volume": 0o777, "volume/cache": 0o700}, "volume"),
     ],
 )
-def test_a_folder_that_others_can_write_is_named(
-    tmp_path: Path, modes: dict[str, int], named: str | None, caplog: Any
-) -> None:
+def test_a_folder_that_others_can_write_is_named(tmp_path: Path, modes: dict[str, int], named: str | None) -> None:
     (tmp_path / "volume").mkdir()
     for name, mode in modes.items():
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name).chmod(mode)
-    warn_of_shared_folder("IMAGES_CACHE", str(tmp_path / "volume" / "cache"))
-    found = [message.partition(", so")[0] for message in caplog.messages]
+    sentences = shared_folder("IMAGES_CACHE", str(tmp_path / "volume" / "cache"))
+    found = [sentence.partition(", so")[0] for sentence in sentences]
     expected = f"IMAGES_CACHE: other users of this host can write to {tmp_path / str(named)}"
     assert found == ([expected] if named else [])
 
 
 @posix
-def test_a_folder_of_another_user_is_named(tmp_path: Path, caplog: Any, monkeypatch: Any) -> None:
+def test_a_folder_of_another_user_is_named(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     folder = tmp_path / "cache"
     folder.mkdir(0o700)
     if folder.stat().st_uid == 0:
         os.chown(folder, 54321, -1)
-    warn_of_shared_folder("IMAGES_FRONT_DOOR", str(folder))
-    assert f"IMAGES_FRONT_DOOR: other users of this host can write to {folder}" in caplog.text
+    (sentence,) = shared_folder("IMAGES_FRONT_DOOR", str(folder))
+    assert f"IMAGES_FRONT_DOOR: other users of this host can write to {folder}" in sentence
 
 
 @posix

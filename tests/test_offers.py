@@ -160,10 +160,8 @@ def test_the_configuration_of_nginx_does_not_look_for_it(site: Any, monkeypatch:
 
 
 def test_check_prints_the_libraries_that_render_here(app: Flask) -> None:
-    result = run(app, "check")
-    assert result.exit_code == 0, result.output
-    lines = result.output.splitlines()
-    assert lines[0].startswith("engine: auto (libvips ")
+    output = run(app, "check").output
+    lines = output[output.index("engine: auto (libvips ") :].splitlines()
     assert [line.partition(" ")[0] for line in lines if line and line[0] != " "] == [
         *("engine:", "rendered", "libvips", "Pillow")
     ]

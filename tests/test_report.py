@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask_images_vips.abilities import Library
 from flask_images_vips.engines.encoder_settings import settings_of
 from flask_images_vips.formats import INPUTS
-from flask_images_vips.report import report
+from flask_images_vips.report import cures, report
 
 VIPS = Library(
     *("libvips", "8.16.1", "/usr/lib/libvips.so.42", "ABI", "pyvips 3.2.0"),
@@ -61,3 +63,15 @@ def test_a_library_that_cannot_be_used_is_named_with_the_reason_and_the_cure() -
     assert lines[at + 1] == "    any system: pip install --upgrade pyvips pyvips-binary"
     assert "    Debian, Ubuntu: apt install libvips42" in lines
     assert report("vips", "the web worker", {"vips": broken})[0] == "engine: vips (none can be used)"
+
+
+def test_what_is_wrong_with_a_library_and_the_libraries_that_it_uses_are_listed() -> None:
+    library = replace(VIPS, parts=("libheif 1.23.4", "libwebp 1.5.0"), note="A note.", warning="A warning.")
+    lines = report("auto", "the web worker", {"vips": library})
+    at = lines.index("  with: libheif 1.23.4, libwebp 1.5.0")
+    assert lines[at + 1 : at + 3] == ["  note: A warning.", "  note: A note."]
+
+
+def test_the_commands_that_bring_a_format_fit_into_one_line() -> None:
+    assert cures("pillow", "webp") == "any system: pip install --upgrade Pillow"
+    assert cures("vips", "avif").endswith("; macOS: brew reinstall vips libheif")

@@ -7,8 +7,7 @@ each use. This module does no I/O.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,8 +15,6 @@ from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
 from . import checks, compat
 from .checks import Secret
-
-logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
@@ -215,6 +212,13 @@ class Config:
         "stays at least this many times as wide and high as the output, if the source is that large. A WebP keeps "
         "a third of that margin. 1 is fastest, but less sharp.",
     )
+    record: bool = key(
+        True,
+        "IMAGES_RECORD",
+        checks.flag,
+        "Record in the cache folder which images are asked for, rendered and refused, for `flask images stats` and "
+        "`flask images manifest`. Hits are sampled.",
+    )
     stale_while_revalidate: int = key(
         3600,
         "IMAGES_STALE_WHILE_REVALIDATE",
@@ -363,6 +367,28 @@ class Config:
         "Maximum size of a rendition, as width × height. An animation with more in all its frames together becomes a"
         " still image of its first frame.",
     )
+    metrics: bool | str = key(
+        False,
+        "IMAGES_METRICS",
+        checks.metrics,
+        "Count what is served and rendered, for Prometheus. The value is the path of a view that shows the metrics, "
+        "such as `'/metrics/images'`, or True for metrics that your own view shows. Let only Prometheus request the "
+        "view. A path is read in `init_app`.",
+    )
+    opentelemetry: bool = key(
+        False,
+        "IMAGES_OPENTELEMETRY",
+        checks.flag,
+        "Write spans and metrics with the API of OpenTelemetry: a span for each image that is requested, with its "
+        "phases, and the metrics that Prometheus gets.",
+    )
+    server_timing: bool = key(
+        False,
+        "IMAGES_SERVER_TIMING",
+        checks.flag,
+        "Send the header `Server-Timing` with images: whether the image was cached, and the milliseconds of each "
+        "phase. Browsers show it in their developer tools. Caches keep it with the image.",
+    )
 
     remote_hosts: tuple[str, ...] | None = key(
         None,
@@ -423,7 +449,7 @@ class Config:
 
     @classmethod
     def read(cls, settings: Mapping[str, Any], faults: Faults | None = None) -> Config:
-        """Read the keys from the configuration of an application. Unknown keys are ignored, see `report_odd_keys`.
+        """Read the keys from the configuration of an application. Unknown keys are ignored, see `odd_keys`.
 
         If *faults* is given, it collects the errors of invalid values, and their keys get their defaults.
 
@@ -454,19 +480,17 @@ def read_key(name: str, settings: Mapping[str, Any]) -> Any:
     return declared.metadata["key"].read(name, settings[name]) if compat.is_set(name, settings) else declared.default
 
 
-def report_odd_keys(settings: Mapping[str, Any]) -> None:
-    """Log the keys that have no effect: those of earlier versions, and unknown ones that begin with ``IMAGES_``."""
+def odd_keys(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence about the keys of earlier versions, and about each unknown key that begins with ``IMAGES_``."""
     ignored = [name for name in _IGNORED if name in settings]
     if ignored:
-        logger.warning(
-            "%s: ignored. IMAGES_LOCK_TIMEOUT limits how long requests wait, and IMAGES_RENDER_MEMORY limits the "
-            "memory of renders.",
-            " and ".join(ignored),
+        yield (
+            f"{' and '.join(ignored)}: ignored. IMAGES_LOCK_TIMEOUT limits how long requests wait, and "
+            "IMAGES_RENDER_MEMORY limits the memory of renders."
         )
     for name in settings:
         if name.startswith("IMAGES_") and name not in KEYS and name not in _IGNORED:
-            hint = did_you_mean(name, KEYS)
-            logger.warning("%s is not a configuration key of flask_images_vips%s", name, hint)
+            yield f"{name} is not a configuration key of flask_images_vips{did_you_mean(name, KEYS)}"
 
 
 def secret_keys(settings: Mapping[str, Any]) -> tuple[Secret, ...]:

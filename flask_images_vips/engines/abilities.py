@@ -43,16 +43,18 @@ def _vips() -> dict[str, Any]:
     packages = [f"pyvips {found['pyvips']}"]
     if found["pyvips_binary"] is not None:
         packages.append(f"pyvips-binary {found['pyvips_binary']}")
-    notes = [abilities.overwritten()] if found["overwritten"] else []
+    note = ""
     if found["simplejpeg"] is not None:
-        notes.append(f"simplejpeg {found['simplejpeg']} is installed, so renderers decode JPEGs with it.")
+        note = f"simplejpeg {found['simplejpeg']} is installed, so renderers decode JPEGs with it."
     return {
         "name": "libvips",
         "version": found["libvips"],
         "path": found["path"] or "",
         "mode": found["mode"],
         "packages": ", ".join(packages),
-        "note": " ".join(notes),
+        "parts": found["parts"],
+        "note": note,
+        "warning": abilities.overwritten() if found["overwritten"] else "",
         "inputs": _among((*INPUTS, "svg"), found["reads"]),
         "outputs": _among(settings_of("vips"), found["writes"]),
     }

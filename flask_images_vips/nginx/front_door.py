@@ -79,6 +79,11 @@ class FrontDoor:
         self._lost = False
 
     @property
+    def is_in_force(self) -> bool:
+        """Whether nginx follows the links of this configuration, rather than those of another one."""
+        return self._switch.leads_to(self._stamp)
+
+    @property
     def is_closed(self) -> bool:
         """Whether there are no links, because the door is turned off."""
         return self._stamp == CLOSED
@@ -98,9 +103,10 @@ class FrontDoor:
             return None
         if (options.gravity, options.focal) != (settled.gravity, settled.focal):
             return None
-        return self._path(url.canonical, suffix)
+        return self.path_of(url.canonical, suffix)
 
-    def _path(self, canonical: str, suffix: str) -> str | None:
+    def path_of(self, canonical: str, suffix: str) -> str | None:
+        """Return the path at which nginx looks for the link of the URL *canonical*, or None if it looks for none."""
         match = _LINKED.match(canonical)
         if match is None:
             return None

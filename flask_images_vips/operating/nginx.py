@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from ..errors import ImagesError
-from ..nginx.configuration import Server, nginx_configuration
-from ..serving.headers import front_headers
+from ..nginx.configuration import Server
+from ..nginx_site import printed
 from ..state import current_images
 
 
@@ -44,11 +43,8 @@ def command(upstream: str, listen: tuple[str, ...], names: tuple[str, ...]) -> N
         raise click.ClickException("Set IMAGES_FRONT_DOOR = True, or IMAGES_ACCEL_REDIRECT = '/_images/', or both.")
     with suppress(ImagesError):
         here.pipeline.abilities.find()  # it does not write to the cache: the user of this command may be another one
-    # nginx looks for links in these formats only.
-    config = replace(config, formats=tuple(format.name for format in here.pipeline.negotiable))
-    cache, front = here.pipeline.cache.folder, door.folder if door else None
     server = Server(upstream, listen, names or _own_names(current_app), current_app.config["MAX_CONTENT_LENGTH"] or 0)
-    click.echo(nginx_configuration(config, cache, front, front_headers(config), server), nl=False)
+    click.echo(printed(here, server), nl=False)
 
 
 def _own_names(app: Flask) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ _KEPT_PREFIXES = ("VIPS_", "FONTCONFIG_", "MALLOC_", "LC_", "GLIBC_")
 _LONGEST_PATH = 100  # a socket's path has at most 107 bytes
 _START_SECONDS = 2.0  # enough for Python to import the engines on a busy host
 _LONGEST_WAIT = 3600.0
+_CONNECTING = b"02"  # SS_CONNECTING of linux/net.h, as /proc/net/unix shows it
 
 
 class Place:
@@ -91,6 +92,14 @@ class Place:
             return os.stat(self.path(listener)).st_ino
         except OSError:
             return None
+
+    def waiting(self) -> int | None:
+        """Return how many requests of visitors wait for a renderer, of all processes. None if the system hides that."""
+        path = f"/{self.name}.{LISTENERS[0]}".encode()
+        with suppress(OSError), open("/proc/net/unix", "rb") as sockets:
+            # A connection that is not accepted yet has the path of its listener, and is in the state "connecting".
+            return sum(line.rstrip().endswith(path) and line.split()[5] == _CONNECTING for line in sockets)
+        return None
 
     @contextmanager
     def address(self, file: str) -> Iterator[str]:

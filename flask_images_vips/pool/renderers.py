@@ -51,6 +51,29 @@ class Renderers:
         self.thread = thread
         self._fallback = _Fallback(why)
 
+    @property
+    def without_pool(self) -> str | None:
+        """Why the thread renders, though the configuration wants a pool. None if nothing has kept it from rendering."""
+        fallback = self._fallback
+        return fallback.why if self.pool is None or time.monotonic() < fallback.until else None
+
+    def waiting(self) -> int | None:
+        """Return how many requests of visitors wait for their turn: on this host, or in this process without a pool.
+
+        None if that is not known.
+        """
+        if self.pool is None or self.without_pool:
+            return self.thread.turns.waiting()
+        try:
+            return self.pool.place.waiting()
+        except NoPool:
+            return None
+
+    @property
+    def count(self) -> int:
+        """How many renders run at the same time."""
+        return 1 if self.pool is None or self.without_pool else self.pool.count
+
     def by(self, config: Config) -> Renderers:
         """Return the same renderers for another *config*. Both take the same turns in the thread."""
         other = copy.copy(self)

@@ -27,6 +27,10 @@ class Turns:
         self.timeout = timeout
         self._process = PerProcess(_Process)
 
+    def waiting(self) -> int:
+        """Return how many threads of this process wait for their turn."""
+        return max(0, len(self._process.get().queue) - 1)
+
     @contextmanager
     def take(self, since: float, *, yields: bool = False) -> Iterator[None]:
         """Hold the turn for the block. The timeout counts from the monotonic time *since*.

@@ -23,7 +23,7 @@ IMMUTABLE = f"public, max-age={_YEAR_SECONDS}, immutable"
 _OUTDATED_SECONDS = 60
 # A version is a modification time in whole seconds, so a file this new may still change without getting another
 # version. A source is called settled once it is older.
-_SETTLED_SECONDS = 2
+SETTLED_SECONDS = 2
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"\\/]')
 _UNNAMED = "image"  # a URL of a host alone
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -41,7 +41,7 @@ class Freshness:
     def __init__(self, url: ImageUrl, mtime: int, config: Config, *, current: bool) -> None:
         self._expires = url.options.expires
         self._short_seconds = config.max_age
-        self._settled_at = mtime + _SETTLED_SECONDS
+        self._settled_at = mtime + SETTLED_SECONDS
         self._settled = self._unsettled = _lifetime(url, config, current=current)
         if self._settled[1] == _YEAR_SECONDS:
             self._unsettled = outdated()

@@ -105,26 +105,44 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
     with entry:
         now = int(time.time())
         settled = hit.freshness.is_settled(now)
-        if hit.link is not None and entry.path is not None and privacy == "public":
-            hit.images.pipeline.cache.open_up(entry.path)
-        if hit.link is not None and (door := hit.images.front_door) is not None:
-            public, sources = privacy == "public", hit.rendition.sources
-            door.link(hit.link, entry.path, sources, public=public, settled=settled, confirm=hit.is_still_public)
+        if hit.link is not None:
+            offer_to_nginx(hit, entry.path, privacy, settled=settled)
         if hit.count_answer is not None and entry.path is not None and privacy != NO_STORE:
             hit.count_answer()
-        # nginx has a link only to what never changes, and forms its ETag so.
-        etag = f'"{entry.mtime:x}-{entry.size_bytes:x}{"" if hit.link and settled else hit.etag_suffix}"'
-        # Within a second, two versions of the source have the same date.
-        modified = max(entry.mtime, 0) if settled and hit.dated else None
-        headers = _headers(hit, privacy, environ, now, etag)
-        if modified is not None:
-            headers.append(("Last-Modified", _http_date(modified)))
+        headers, etag, modified = headers_of(hit, entry, privacy, environ, now, settled=settled)
         status = conditions.status(environ, etag, modified)
         if status == 304:
             return ImageResponse(status=304, headers=_ReadyHeaders(headers))
         if status == 412:
             return _refused(412, headers, hit.images)
         return _with_body(hit, entry, environ, headers, _part(hit, entry, environ, etag, modified))
+
+
+def offer_to_nginx(hit: Hit, path: str | None, privacy: Privacy, *, settled: bool) -> None:
+    """Make a link by which nginx sends *path*, the file of *hit*, if there may be one: see `FrontDoor.link`."""
+    images, public = hit.images, privacy == "public"
+    if path is not None and public:
+        images.pipeline.cache.open_up(path)
+    if hit.link is not None and (door := images.front_door) is not None:
+        sources, confirm = hit.rendition.sources, hit.is_still_public
+        door.link(hit.link, path, sources, public=public, settled=settled, confirm=confirm)
+
+
+def headers_of(
+    hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment, now: int, *, settled: bool
+) -> tuple[Pairs, str, int | None]:
+    """Return the headers of a response with *entry* at the Unix time *now*, its ETag, and its date, if it has one.
+
+    *settled* means that the version of the source identifies its content. Content-Length is not among the headers.
+    """
+    # nginx has a link only to what never changes, and forms its ETag so.
+    etag = f'"{entry.mtime:x}-{entry.size_bytes:x}{"" if hit.link and settled else hit.etag_suffix}"'
+    # Within a second, two versions of the source have the same date.
+    modified = max(entry.mtime, 0) if settled and hit.dated else None
+    headers = _headers(hit, privacy, environ, now, etag)
+    if modified is not None:
+        headers.append(("Last-Modified", _http_date(modified)))
+    return headers, etag, modified
 
 
 def _headers(hit: Hit, privacy: Privacy, environ: WSGIEnvironment, now: int, etag: str) -> Pairs:

@@ -57,11 +57,20 @@ def server_threads() -> int | None:
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is not None:
         return int(uwsgi.cores)
-    # gunicorn handles its signals in a method of its worker.
-    worker = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    settings: Any = getattr(worker, "cfg", None)
-    kind = str(getattr(settings, "worker_class_str", "")).rpartition(".")[2]
-    if kind in ("sync", "SyncWorker", "gthread", "ThreadWorker"):
+    settings = gunicorn_settings()
+    if gunicorn_worker(settings) in ("sync", "SyncWorker", "gthread", "ThreadWorker"):
         return int(settings.threads)
     waitress = sum(thread.name.startswith("waitress-") for thread in threading.enumerate())
     return waitress or None
+
+
+def gunicorn_settings() -> Any:
+    """Return the settings of gunicorn, if this process is one of its workers; otherwise None."""
+    # gunicorn handles its signals in a method of its worker.
+    worker = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return getattr(worker, "cfg", None)
+
+
+def gunicorn_worker(settings: Any) -> str:
+    """Return the name of the worker class in the *settings* of gunicorn, such as ``gthread``, or an empty string."""
+    return str(getattr(settings, "worker_class_str", "")).rpartition(".")[2]

@@ -56,7 +56,7 @@ def test_a_library_that_cannot_be_used_has_a_problem(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("overwritten", [False, True])
 def test_another_libvips_than_that_of_the_wheel_is_noted(overwritten: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vips, "is_overwritten", lambda: overwritten)
-    assert (REINSTALL in abilities_of("auto")["libraries"]["vips"]["note"]) is overwritten
+    assert (REINSTALL in abilities_of("auto")["libraries"]["vips"]["warning"]) is overwritten
 
 
 @pytest.mark.parametrize("version", [None, "1.9.0"])

@@ -88,7 +88,7 @@ def test_purge_of_links_fails_if_there_are_none(app: Flask, draw: Any) -> None:
 
 def test_a_command_lists_the_faults_of_the_configuration_without_a_traceback(app: Flask) -> None:
     app.config.update(IMAGES_FORMATS="JPEG", IMAGES_QUALITY=101, SECRET_KEY=None)
-    result = run(app, "check")
+    result = run(app, "purge", "--all")
     assert result.exit_code == 1
     assert "has 3 faults:" in result.output
     assert "Traceback" not in result.output

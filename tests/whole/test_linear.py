@@ -314,7 +314,7 @@ def test_decoding_a_url_is_linear() -> None:
     assert_linear(lambda text: urls.decode("a.png", text.encode(), ["a secret"], legacy=True), befores)
     assert_linear(lambda text: urls.decode(text, url.encode(), ["a secret"], legacy=True), befores)
     assert_linear(urls.checked_path, ("", "http://a/"))
-    assert_linear(lambda text: FrontDoor("door", lambda: "0" * 32)._path(text, ".jpg"), ("", "a?v=", "a/"))
+    assert_linear(lambda text: FrontDoor("door", lambda: "0" * 32).path_of(text, ".jpg"), ("", "a?v=", "a/"))
 
 
 def test_reading_what_a_remote_server_says_is_linear() -> None:

@@ -146,6 +146,35 @@ def is_overwritten() -> bool:
     return has_wheel(pyvips.__file__)
 
 
+def parts() -> list[str]:
+    """Return the names and versions of libraries of the system that libvips uses, as far as they tell.
+
+    Empty if libvips comes from pyvips-binary, which contains its own.
+    """
+    if "pyvips_binary" in (path() or "pyvips_binary"):
+        return []
+    return [f"{name} {version}" for name, find in _VERSIONS_OF_PARTS.items() if (version := find())]
+
+
+def _heif_version() -> str:
+    with suppress(OSError, AttributeError):
+        function = ctypes.CDLL(_PARTS.get(sys.platform, _PARTS["linux"])[0]).heif_get_version
+        function.restype = ctypes.c_char_p
+        return str(function().decode("ascii", "replace"))
+    return ""
+
+
+def _webp_version() -> str:
+    with suppress(OSError, AttributeError):
+        number = int(ctypes.CDLL(_PARTS.get(sys.platform, _PARTS["linux"])[1]).WebPGetDecoderVersion())
+        return ".".join(str(number >> bits & 0xFF) for bits in (16, 8, 0))
+    return ""
+
+
+_PARTS = {"linux": ("libheif.so.1", "libwebp.so.7"), "darwin": ("libheif.1.dylib", "libwebp.7.dylib")}
+_VERSIONS_OF_PARTS = {"libheif": _heif_version, "libwebp": _webp_version}
+
+
 def _package(name: str) -> str | None:
     """Return the version of an installed package, or None."""
     try:
@@ -293,8 +322,9 @@ def describe() -> dict[str, Any]:
     """Return what is installed, and what it can do, as a JSON object.
 
     ``libvips``, ``pyvips``, ``pyvips_binary``, ``simplejpeg`` and ``pillow`` are versions, or None. ``path`` is the
-    file of libvips, and ``mode`` is how pyvips calls it: ``API`` or ``ABI``. ``reads`` and ``writes`` are names of
-    formats. To tell the latter, a picture of one pixel is written in each format.
+    file of libvips, and ``mode`` is how pyvips calls it: ``API`` or ``ABI``. ``parts`` are names and versions of
+    libraries of the system. ``reads`` and ``writes`` are names of formats. To tell the latter, a picture of one pixel
+    is written in each format.
     """
     from ..pillow import abilities as pillow  # noqa: PLC0415
 
@@ -303,6 +333,7 @@ def describe() -> dict[str, Any]:
         "path": path(),
         "mode": "API" if pyvips.API_mode else "ABI",
         "overwritten": is_overwritten(),
+        "parts": parts(),
         "reads": [format for format in _LOADERS if can_read(format)],
         "writes": [format for format in _SAVERS if can_write(format)],
         "pyvips": pyvips.__version__,

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -275,3 +276,35 @@ check_engine("vips")
 assert not {"PIL", "pyvips", "_libvips"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [("/a/pyvips_binary.libs/x", []), (None, []), ("/usr/lib/libvips.so.42", ["libheif 1.23.4", "libwebp 1.5.0"])],
+)
+def test_the_libraries_that_libvips_uses_are_named_if_it_brings_none(
+    file: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str) -> object:
+        return types.SimpleNamespace(heif_get_version=Version(b"1.23.4"), WebPGetDecoderVersion=Version(0x010500))
+
+    monkeypatch.setattr(abilities, "path", lambda: file)
+    monkeypatch.setattr(abilities.ctypes, "CDLL", load)
+    assert abilities.parts() == expected
+
+
+def test_a_library_that_is_missing_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abilities, "path", lambda: "/usr/lib/libvips.so.42")
+    monkeypatch.setattr(abilities, "_PARTS", {"linux": ("libnone.so.1", "libnone.so.2")})
+    assert abilities.parts() == []
+
+
+class Version:
+    """A function of a library, which returns *version*."""
+
+    def __init__(self, version: object) -> None:
+        self.version = version
+        self.restype: object = None
+
+    def __call__(self) -> object:
+        return self.version

@@ -1,0 +1,50 @@
+"""The checks find each fault that is planted, and none in a right set-up."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from servers import IN_THREAD
+
+from checking.ground import Ground, bad
+from checking.planted import PLANTED
+from flask_images_vips.checking import doctor
+from flask_images_vips.checking.finding import Level
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="plants faults of Linux: modes, mounts, /proc")
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_found(ground: Ground, fault: str) -> None:
+    plant, level, name, words = PLANTED[fault]
+    plant(ground)
+    found = ground.examine()
+    matching = [finding for finding in found if finding.name == name and words in finding.message]
+    assert [finding.level for finding in matching] == [level], found
+    assert matching[0].cure
+    assert "\n" not in matching[0].message
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_nothing_is_found_in_a_right_set_up(ground: Ground, served: bool) -> None:
+    ground.libraries()
+    if served:
+        ground.worker()
+    expected = {"renderers", "malloc-arenas"} if IN_THREAD else set()
+    found = ground.examine()
+    assert {finding.name for finding in bad(found)} == expected, found
+    assert not any(finding.cure for finding in found if finding.level is Level.OK)
+
+
+def test_a_check_that_cannot_read_its_files_hides_no_other(ground: Ground) -> None:
+    def broken(site: object) -> object:
+        raise PermissionError(13, "Permission denied", "/srv")
+        yield
+
+    ground.libraries()
+    ground.patch.setattr(doctor, "CHECKS", (broken, *doctor.CHECKS))
+    first, *others = ground.examine()
+    assert (first.level, first.name) == (Level.WARNING, "test_doctor.broken")
+    assert "Permission denied" in first.message
+    assert len(others) > 10
