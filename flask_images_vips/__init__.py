@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .compat import Transform, modes
     from .extension import Images
     from .formats import raw
+    from .monitoring.prometheus import ImagesCollector
     from .page.helpers import (
         resized_img_attrs,
         resized_img_hint,
@@ -28,6 +29,7 @@ _MODULES = {
     "PUBLIC": ".access",
     "ImageSize": ".page.size",
     "Images": ".extension",
+    "ImagesCollector": ".monitoring.prometheus",
     "Public": ".access",
     "Transform": ".compat",
     "image_failed": ".signals",
@@ -50,6 +52,7 @@ __all__ = [
     "PUBLIC",
     "ImageSize",
     "Images",
+    "ImagesCollector",
     "Public",
     "Transform",
     "image_failed",

@@ -15,6 +15,7 @@ from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
 from .errors import ConfigError, Faults
 from .exposure import warn_of_served_folders
+from .monitoring.start import add_view
 from .operating.cli import add_commands
 from .page import links
 from .page.endpoints import add_endpoints
@@ -106,6 +107,7 @@ class Images(LegacyMethods):
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
+        add_view(app, blueprint, host)
         add_commands(app)
         app.register_blueprint(blueprint)
         add_endpoints(app, url, name, host)

@@ -16,10 +16,10 @@ from flask import Flask
 from .config.keys import Config, report_odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
-from .monitoring.start import is_timed
+from .monitoring.start import check_monitoring, check_view, is_timed
 from .options.presets import Presets
 from .sources.connection import check_urllib3
-from .state import images_of
+from .state import EXTENSION, images_of
 from .wiring import guard_of
 
 logger = logging.getLogger("flask_images_vips")
@@ -42,6 +42,8 @@ def check_values(settings: Mapping[str, Any]) -> None:
         check_engine(config.engine)
     with faults.catch():
         _check_svg(config)
+    with faults.catch():
+        check_monitoring(config)
     if config.remote_hosts:  # otherwise, the site may not use remote sources at all
         with faults.catch():
             check_urllib3()
@@ -60,6 +62,8 @@ def check(app: Flask) -> None:
     with faults.catch():
         secret_keys(app.config)
     config = Config.read(app.config, Faults())
+    with faults.catch():
+        check_view(app, config, EXTENSION)
     if config.only_presets and not app.config.get("IMAGES_PRESETS"):
         with faults.catch():
             Presets(config)

@@ -92,7 +92,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
             if sources is not None:
                 sources.on_lookup = parts.front_door.notice
     _warn_of_open_folders(config, app, pipeline, parts.front_door)
-    start(config, images_of(app).events)
+    start(config, images_of(app))
     return parts
 
 

@@ -355,6 +355,14 @@ class Config:
         "Maximum size of a rendition, as width × height. An animation with more in all its frames together becomes a"
         " still image of its first frame.",
     )
+    metrics: bool | str = key(
+        False,
+        "IMAGES_METRICS",
+        checks.metrics,
+        "Count what is served and rendered, for Prometheus. The value is the path of a view that shows the metrics, "
+        "such as `'/metrics/images'`, or True for metrics that your own view shows. Let only Prometheus request the "
+        "view. A path is read in `init_app`.",
+    )
     server_timing: bool = key(
         False,
         "IMAGES_SERVER_TIMING",
