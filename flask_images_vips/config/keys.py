@@ -363,6 +363,13 @@ class Config:
         "such as `'/metrics/images'`, or True for metrics that your own view shows. Let only Prometheus request the "
         "view. A path is read in `init_app`.",
     )
+    opentelemetry: bool = key(
+        False,
+        "IMAGES_OPENTELEMETRY",
+        checks.flag,
+        "Write spans and metrics with the API of OpenTelemetry: a span for each image that is requested, with its "
+        "phases, and the metrics that Prometheus gets.",
+    )
     server_timing: bool = key(
         False,
         "IMAGES_SERVER_TIMING",

@@ -12,6 +12,7 @@ from .families import Meter
 from .measure import Measures
 from .prometheus import SumsMeter, check_prometheus, view
 from .server_timing import add_server_timing
+from .telemetry import Spans, TelemetryMeter, check_opentelemetry
 
 if TYPE_CHECKING:
     from ..state import AppImages
@@ -34,6 +35,8 @@ def check_monitoring(config: Config) -> None:
     """
     if config.metrics:
         check_prometheus()
+    if config.opentelemetry:
+        check_opentelemetry()
 
 
 def check_view(app: Flask, config: Config, blueprint: str) -> None:
@@ -49,7 +52,7 @@ def check_view(app: Flask, config: Config, blueprint: str) -> None:
 
 def is_timed(config: Config) -> bool:
     """Return whether `start` needs the phases of every request."""
-    return config.server_timing or bool(config.metrics)
+    return config.server_timing or config.opentelemetry or bool(config.metrics)
 
 
 def start(config: Config, images: AppImages) -> None:
@@ -57,6 +60,9 @@ def start(config: Config, images: AppImages) -> None:
     meters: list[Meter] = []
     if config.metrics:
         meters.append(SumsMeter(images))
+    if config.opentelemetry:
+        meters.append(TelemetryMeter())
+        Spans().follow(images.events)
     if meters:
         Measures(images.app, meters).follow(images.events)
     if config.server_timing:
