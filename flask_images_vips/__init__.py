@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .page.size import ImageSize
     from .signals import image_failed, image_rendered, image_served
+    from .tenants import Quota
 
 _MODULES = {
     "PUBLIC": ".access",
@@ -31,6 +32,7 @@ _MODULES = {
     "Images": ".extension",
     "ImagesCollector": ".monitoring.prometheus",
     "Public": ".access",
+    "Quota": ".tenants",
     "Transform": ".compat",
     "image_failed": ".signals",
     "image_rendered": ".signals",
@@ -54,6 +56,7 @@ __all__ = [
     "Images",
     "ImagesCollector",
     "Public",
+    "Quota",
     "Transform",
     "image_failed",
     "image_rendered",

@@ -150,6 +150,15 @@ class WaitedTooLong(Busy):
     """A request has waited for as long as it may. Another request that came later may go on waiting."""
 
 
+class QuotaExceeded(Busy):
+    """A tenant of the application has used up its quota of *renders* per *seconds*."""
+
+    def __init__(self, tenant: str, renders: int, seconds: float, *, retry_after: int) -> None:
+        message = f"the tenant {tenant!r} has used up its quota of {renders} renders per {seconds:g} s"
+        super().__init__(message, retry_after=retry_after)
+        self.tenant = tenant
+
+
 _URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
 _LONGEST_SHOWN = 300  # characters
 

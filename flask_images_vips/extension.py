@@ -25,6 +25,7 @@ from .serving import views
 from .serving.early_hits import EarlyHits
 from .signals import send_signals
 from .state import EXTENSION, AppImages, images_of
+from .tenants import TenantMethods
 from .wiring import build
 
 FocalPoint = Callable[[str], tuple[float, float] | None]
@@ -47,7 +48,7 @@ def _host(app: Flask) -> str | None:
         raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
 
 
-class Images(LegacyMethods):
+class Images(LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``
@@ -60,6 +61,7 @@ class Images(LegacyMethods):
     """The value that the callback of `authorize` returns for an image that everybody may see."""
 
     def __init__(self, app: Flask | None = None) -> None:
+        TenantMethods.__init__(self)
         self.app = app
         self._authorizer: Authorizer | None = None
         self._applications: list[AppImages] = []

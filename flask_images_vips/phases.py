@@ -41,14 +41,18 @@ class Phase(NamedTuple):
 
 
 class Timeline:
-    """What has happened since *begin*: the *phases*, in the order of their ends, and the renditions *rendered*."""
+    """What has happened since *begin*: the *phases*, in the order of their ends, and the renditions *rendered*.
 
-    __slots__ = ("begin", "phases", "rendered")
+    *refused_tenant* is the tenant whose quota was used up, if that kept an image from being rendered.
+    """
+
+    __slots__ = ("begin", "phases", "refused_tenant", "rendered")
 
     def __init__(self) -> None:
         self.begin = time.monotonic()
         self.phases: list[Phase] = []
         self.rendered: list[Rendered] = []
+        self.refused_tenant: str | None = None
 
     def with_lookup(self) -> list[Phase]:
         """Return the phases, after the ``lookup`` that precedes the first of them, or that lasts until now."""

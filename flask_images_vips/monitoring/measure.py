@@ -13,7 +13,8 @@ from werkzeug.routing import RequestRedirect
 
 from .. import phases
 from ..events import Events, Rendered
-from .families import ENDPOINTS, FAILED, PHASES, RENDERED, SERVED, Meter
+from ..state import images_of
+from .families import ENDPOINTS, FAILED, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
 
 if TYPE_CHECKING:
     from flask import Response
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from ..serving.hit import Hit
     from ..urls import ImageUrl
 
-NO_ENDPOINT = "other"
-"""The label of renders that no page of this application has asked for, as far as the Referer tells."""
+OTHER = "other"
+"""The label of renders that no page of this application has asked for, as far as the Referer tells, and of tenants that
+are too many to count."""
+
+_MOST_TENANTS = 500
 
 
 class Measures:
@@ -32,6 +36,7 @@ class Measures:
     def __init__(self, app: Flask, meters: Sequence[Meter]) -> None:
         self._app = app
         self._meters = meters
+        self._tenants: set[str] = set()
 
     def follow(self, events: Events) -> None:
         """Measure *events* from now on."""
@@ -45,14 +50,14 @@ class Measures:
         for meter in self._meters:
             meter.add(SERVED, labels, values)
         if not cached:
-            self._add_phases()
+            self._add_timeline()
 
     def _failed(self, path: str, url: ImageUrl | None, status: int, error: ImagesError) -> None:
         labels = str(status), type(error).__name__
         for meter in self._meters:
             meter.add(FAILED, labels, (1,))
         if url is not None:
-            self._add_phases()
+            self._add_timeline()
 
     def _rendered(self, event: Rendered) -> None:
         by = "visitor" if event.visitor else "background"
@@ -61,16 +66,34 @@ class Measures:
         for meter in self._meters:
             meter.add(RENDERED, labels, values)
         if event.visitor and has_request_context():
-            endpoint = endpoint_of_page(self._app) or NO_ENDPOINT
-            for meter in self._meters:
-                meter.add(ENDPOINTS, (endpoint,), (1, event.cpu_seconds))
+            self._add_cost(event)
 
-    def _add_phases(self) -> None:
+    def _add_cost(self, event: Rendered) -> None:
+        endpoint, cost = endpoint_of_page(self._app) or OTHER, (1, event.cpu_seconds)
+        for meter in self._meters:
+            meter.add(ENDPOINTS, (endpoint,), cost)
+        tenant = images_of(self._app).tenants.tenant_of(event.rendition.source.ref, self._app.ensure_sync)
+        if tenant is not None:
+            for meter in self._meters:
+                meter.add(TENANTS, (self._label_of(tenant),), cost)
+
+    def _label_of(self, tenant: str) -> str:
+        """Return the label for *tenant*. If there are very many, the later ones share one."""
+        if tenant not in self._tenants:
+            if len(self._tenants) >= _MOST_TENANTS:
+                return OTHER
+            self._tenants.add(tenant)
+        return tenant
+
+    def _add_timeline(self) -> None:
         timeline = phases.current()
-        if timeline is not None:
+        if timeline is None:
+            return
+        for meter in self._meters:
             for name, seconds in timeline.seconds_by_name().items():
-                for meter in self._meters:
-                    meter.add(PHASES, (name,), (seconds,))
+                meter.add(PHASES, (name,), (seconds,))
+            if timeline.refused_tenant is not None:
+                meter.add(REFUSED_TENANTS, (self._label_of(timeline.refused_tenant),), (1,))
 
 
 def endpoint_of_page(app: Flask) -> str | None:
