@@ -82,8 +82,8 @@ def command(context: click.Context, /, **given: Any) -> None:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     images, say = current_images(), (lambda text: None) if given["as_json"] else click.echo
-    formats = _formats(images, given["formats"])
     _check_cache(images)  # also for a dry run, which keeps what it learns of the sources
+    formats = _formats(images, given["formats"])
     result = Result()
     with stoppable():
         try:
