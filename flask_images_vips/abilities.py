@@ -144,7 +144,7 @@ class Abilities:
         engines = _ENGINES[self._engine]
         if not any(format.name in _WRITTEN[engine] for engine in engines):
             return _refusal(format, [name for engine in engines for name in _WRITTEN[engine]])
-        libraries = self._known() if format.name in NEGOTIABLE else None  # all libraries can write other formats
+        libraries = self.known() if format.name in NEGOTIABLE else None  # all libraries can write other formats
         if libraries is None:
             return None
         usable = {engine: library for engine, library in libraries.items() if not library.problem}
@@ -180,8 +180,8 @@ class Abilities:
                 _CURE,
             )
 
-    def _known(self) -> Libraries | None:
-        """Return the libraries, or None if no renderer could be asked lately."""
+    def known(self) -> Libraries | None:
+        """Return the libraries. A renderer is asked unless they are known; None if none could be asked lately."""
         if time.monotonic() >= self._valid_until:
             try:
                 self._find()

@@ -54,10 +54,10 @@ def _host(app: Flask) -> str | None:
 class Images(LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
-    Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``
-    and ``IMAGES_NAME``. The secret keys are read at each use. All other configuration is read when the first image URL
-    is built or the first image is requested. It is checked earlier: what is set by then in `init_app`, and the whole of
-    it before the first request is answered.
+    Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``,
+    ``IMAGES_NAME`` and ``IMAGES_HEALTH``. The secret keys are read at each use. All other configuration is read when
+    the first image URL is built or the first image is requested. It is checked earlier: what is set by then in
+    `init_app`, and the whole of it before the first request is answered.
     """
 
     PUBLIC: Final = PUBLIC
@@ -96,6 +96,7 @@ class Images(LegacyMethods, TenantMethods):
             host = _host(app)
         faults.check()
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
+        health = read_key("IMAGES_HEALTH", app.config)
 
         self.warn_of_overriding()
         app.extensions["images"] = self  # the name that Flask-Images uses
@@ -116,6 +117,10 @@ class Images(LegacyMethods, TenantMethods):
         add_commands(app)
         app.register_blueprint(blueprint)
         add_endpoints(app, url, name, host)
+        if health is not None:
+            from .health import add_health  # noqa: PLC0415  (few sites use it)
+
+            add_health(images, health, host)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
 

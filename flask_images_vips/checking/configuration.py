@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config.keys import odd_keys, read_key, secret_keys
+from ..health import HEALTH_ENDPOINT
 from ..startup import missing_files
 from ..wiring import own_numbers
 from .finding import Finding, error, ok, warning
@@ -40,6 +41,9 @@ def keys(site: Site) -> Iterator[Finding]:
                     f"Set {name} before Images(app) or images.init_app(app).",
                 )
             )
+    if read_key("IMAGES_HEALTH", site.app.config) is not None and HEALTH_ENDPOINT not in site.app.view_functions:
+        message = "IMAGES_HEALTH has no effect: it was set after init_app had read it."
+        found.append(error("keys", message, "Set it before Images(app) or images.init_app(app)."))
     yield from found or [ok("keys", "every IMAGES_… key is known")]
 
 

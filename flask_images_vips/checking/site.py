@@ -75,7 +75,7 @@ class Site:
         problem, pipeline = "", images.pipeline
         try:
             libraries = pipeline.abilities.find()
-        except ImagesError as error:
+        except (ImagesError, OSError) as error:
             problem = str(error)
         workers = tuple(running_workers(images.app, pipeline.cache))
         return cls(images.app, images, libraries, problem, workers, url, picture, nginx)

@@ -197,6 +197,12 @@ def location(name: str, value: Any) -> str | None:
     return value
 
 
+def view_path(name: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and _LOCATION.fullmatch(value)):
+        raise _wrong(name, value, "a path of the application, such as '/health/images', or None")
+    return value
+
+
 def local_path(name: str, value: Any) -> str | None:
     """Accept a path below ``IMAGES_PATH``."""
     if value is not None and not (isinstance(value, str) and _is_inside(value)):

@@ -1,8 +1,8 @@
 """Declare the ``IMAGES_*`` configuration keys, each with its default, its check and its documentation.
 
 Most keys are read when the first image URL is built or the first image is requested, rather than in `init_app`, so that
-an application can set them afterwards. ``IMAGES_URL`` and ``IMAGES_NAME`` are read in `init_app`, and secret keys at
-each use. This module does no I/O.
+an application can set them afterwards. ``IMAGES_URL``, ``IMAGES_NAME`` and ``IMAGES_HEALTH`` are read in `init_app`,
+and secret keys at each use. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -243,6 +243,14 @@ class Config:
         "IMAGES_RESOURCE_POLICY",
         checks.optionally_one_of("same-site", "same-origin", "cross-origin"),
         "Value of the `Cross-Origin-Resource-Policy` header of images: `same-site`, `same-origin` or `cross-origin`.",
+    )
+    health: str | None = key(
+        None,
+        "IMAGES_HEALTH",
+        checks.view_path,
+        "Path of a view that answers 503 if the cache cannot be written or if renders queue for too long, such as "
+        "`'/health/images'`. It shows versions of libraries, so let only your monitoring reach it. None: no such view. "
+        "Read in `init_app`.",
     )
     accel_redirect: str | None = key(
         None,

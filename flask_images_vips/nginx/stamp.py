@@ -16,6 +16,7 @@ WITHOUT_EFFECT = frozenset(
         "copies_share",
         "early_hints",
         "early_hits",
+        "health",
         "lock_timeout",
         "max_renders",
         "recompress_after",

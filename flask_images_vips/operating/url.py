@@ -43,7 +43,7 @@ def command(target: str, options: tuple[str, ...], only: bool, accept: str, rend
     """
     images = current_images()
     abilities = images.pipeline.abilities
-    with suppress(ImagesError):
+    with suppress(ImagesError, OSError):
         abilities.find()  # it does not write to the cache: the user of this command may be another one
     parts = parts_of(target, images)
     if parts is not None and options:

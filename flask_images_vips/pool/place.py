@@ -95,11 +95,15 @@ class Place:
 
     def waiting(self) -> int | None:
         """Return how many requests of visitors wait for a renderer, of all processes. None if the system hides that."""
-        path = f"/{self.name}.{LISTENERS[0]}".encode()
+        path = f"/{self.bound_name(LISTENERS[0])}".encode()
         with suppress(OSError), open("/proc/net/unix", "rb") as sockets:
             # A connection that is not accepted yet has the path of its listener, and is in the state "connecting".
-            return sum(line.rstrip().endswith(path) and line.split()[5] == _CONNECTING for line in sockets)
+            return sum(path in line and line.split()[5] == _CONNECTING for line in sockets)
         return None
+
+    def bound_name(self, listener: str) -> str:
+        """Return how the name begins that *listener* is bound to, before it is moved. The kernel keeps that name."""
+        return f".{self.name}.{listener}-"
 
     @contextmanager
     def address(self, file: str) -> Iterator[str]:

@@ -124,7 +124,7 @@ def _spawn(place: Place) -> None:
         for name in LISTENERS:
             listener = keep_from_children(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             listeners.append(listener)
-            temporary = f".{secrets.token_hex(4)}"
+            temporary = f"{place.bound_name(name)}{secrets.token_hex(4)}"
             with place.address(temporary) as address:
                 listener.bind(address)
             listener.listen(_longest_queue())

@@ -66,6 +66,11 @@ def a_key_that_is_set_too_late(ground: Ground) -> None:
     ground.later.append(lambda app: app.config.update(IMAGES_URL="/pictures"))
 
 
+@planted("error", "keys", "IMAGES_HEALTH has no effect")
+def a_view_that_is_set_too_late(ground: Ground) -> None:
+    ground.later.append(lambda app: app.config.update(IMAGES_HEALTH="/health"))
+
+
 @planted("error", "secret-key", "one from documentation")
 def a_secret_key_from_a_tutorial(ground: Ground) -> None:
     ground.config["SECRET_KEY"] = "Change me!"

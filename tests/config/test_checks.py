@@ -24,6 +24,8 @@ Check = Callable[[str, Any], Any]
         (checks.base_url, "https://cdn.example.com/site", "https://cdn.example.com/site"),
         (checks.base_url, "//cdn.example.com", "//cdn.example.com"),
         (checks.location, "/_images/", "/_images/"),
+        (checks.view_path, "/health/images", "/health/images"),
+        (checks.view_path, None, None),
         (checks.local_path, "errors/.missing.png", "errors/.missing.png"),
         (checks.header_value, "https://example.com", "https://example.com"),
         (checks.texts, "a", ("a",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from checking.ground import Ground
 from conftest import ROOT, gradient
+from flask import Flask
+
+from flask_images_vips import Images
 
 PAGE = (ROOT / "docs" / "checking.md").read_text("utf-8")
 CHECKING = ROOT / "flask_images_vips" / "checking"
@@ -46,6 +50,22 @@ def test_the_examples_of_urls_are_what_the_command_prints(ground: Ground) -> Non
         output = app.test_cli_runner().invoke(args=shlex.split(command)).output
         expected = [comparable(line) for line in printed.splitlines() if line.strip() != "…"]
         assert [line for line in map(comparable, output.splitlines()) if line in expected] == expected, output
+
+
+def test_the_view_for_monitoring_answers_as_the_page_says(ground: Ground) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    app = Flask("site", root_path=str(ground.folder))
+    app.config.update(ground.config)
+    exec(code, {"app": app, "Images": Images})
+    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    found = app.test_client().get("/health/images")
+    assert found.status_code == 200
+    assert keys_of(found.json) == keys_of(json.loads(example))
+
+
+def keys_of(found: object) -> object:
+    """Return the names of all fields in a JSON object."""
+    return {name: keys_of(value) for name, value in found.items()} if isinstance(found, dict) else None
 
 
 def comparable(line: str) -> str:
