@@ -26,8 +26,6 @@ FORBIDDEN = {
     "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
     "pillow": ("facts", "from PIL import Image"),
     "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),
-    "opentelemetry": ("facts", "import opentelemetry"),
-    "prometheus": ("facts", "import prometheus_client"),
     "filelock": ("recompression", "import filelock"),
     "itsdangerous": ("state", "import itsdangerous"),
     "urllib3": ("sources/guard", "import urllib3"),
