@@ -16,7 +16,7 @@ nox.options.reuse_existing_virtualenvs = True
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, import rules and dead names: the checks of CI before the tests."""
-    session.install("-e", ".[lint,binary,remote,oxipng]")
+    session.install("-e", ".[lint,binary,remote,oxipng,metrics,otel]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .compat import Transform, modes
     from .extension import Images
     from .formats import raw
+    from .monitoring.prometheus import ImagesCollector
     from .page.helpers import (
         resized_img_attrs,
         resized_img_hint,
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     )
     from .page.size import ImageSize
     from .signals import image_failed, image_rendered, image_served
+    from .tenants import Quota
 
 _MODULES = {
     "PUBLIC": ".access",
     "ImageSize": ".page.size",
     "Images": ".extension",
+    "ImagesCollector": ".monitoring.prometheus",
     "Public": ".access",
+    "Quota": ".tenants",
     "Transform": ".compat",
     "image_failed": ".signals",
     "image_rendered": ".signals",
@@ -50,7 +54,9 @@ __all__ = [
     "PUBLIC",
     "ImageSize",
     "Images",
+    "ImagesCollector",
     "Public",
+    "Quota",
     "Transform",
     "image_failed",
     "image_rendered",

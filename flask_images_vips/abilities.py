@@ -36,7 +36,7 @@ logger = logging.getLogger("flask_images_vips")
 REVISION = 2
 """Increment this when the stored form of the answer changes."""
 
-_ENGINES = {"auto": ("vips", "pillow"), "vips": ("vips",), "pillow": ("pillow",)}
+_ENGINES = {"auto": ("vips", "pillow"), "vips": ("vips",), "pillow": ("pillow",), "boxes": ("pillow",)}
 _WRITTEN = {engine: frozenset(settings_of(engine)) for engine in ("vips", "pillow")}
 _ALWAYS = (_WRITTEN["vips"] & _WRITTEN["pillow"]) - {*NEGOTIABLE}
 _TURN_SECONDS = 0.5  # to wait for a renderer, because a page waits for the answer

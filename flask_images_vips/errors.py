@@ -150,12 +150,26 @@ class WaitedTooLong(Busy):
     """A request has waited for as long as it may. Another request that came later may go on waiting."""
 
 
+class QuotaExceeded(Busy):
+    """A tenant of the application has used up its quota of *renders* per *seconds*."""
+
+    def __init__(self, tenant: str, renders: int, seconds: float, *, retry_after: int) -> None:
+        message = f"the tenant {tenant!r} has used up its quota of {renders} renders per {seconds:g} s"
+        super().__init__(message, retry_after=retry_after)
+        self.tenant = tenant
+
+
 _URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
 _LONGEST_SHOWN = 300  # characters
 
 
 def shown(ref: str) -> str:
-    """Return *ref*, a path or a URL, quoted for a message.
+    """Return *ref*, a path or a URL, quoted for a message, `without_secrets`."""
+    return repr(without_secrets(ref))
+
+
+def without_secrets(ref: str) -> str:
+    """Return *ref*, a path or a URL, shortened if it is very long.
 
     The user name, the password and the values in the query of a URL are left out, because logs are no place for them.
     """
@@ -165,7 +179,7 @@ def shown(ref: str) -> str:
         if url["query"]:
             names = [part.partition("=")[:2] for part in url["query"][:_LONGEST_SHOWN].split("&")]
             ref += "?" + "&".join(f"{name}=…" if equals else "…" for name, equals in names)
-    return repr(ref if len(ref) <= _LONGEST_SHOWN else f"{ref[:_LONGEST_SHOWN]}…")
+    return ref if len(ref) <= _LONGEST_SHOWN else f"{ref[:_LONGEST_SHOWN]}…"
 
 
 def reason_of(error: ImagesError, ref: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .phases import Phase
 from .rendition import Rendition
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Rendered:
 
     *engine* is the name of the engine, *size_bytes* the size of the file. *seconds* is the whole time, *waited_seconds*
     the part of it that passed until a renderer was free, and *cpu_seconds* the time that processors worked. *visitor*
-    is false for work in the background.
+    is false for work in the background. *phases* are those of the request or the background work so far, of which a
+    render of several renditions tells only the first one.
     """
 
     rendition: Rendition
@@ -38,6 +40,7 @@ class Rendered:
     waited_seconds: float
     cpu_seconds: float
     visitor: bool
+    phases: Sequence[Phase] = ()
 
 
 class Events:
@@ -48,9 +51,12 @@ class Events:
     - *rendered* functions get a `Rendered`.
     - *served* functions get the hit, the response, and whether the rendition was cached.
     - *failed* functions get the path of the URL, the verified URL or None, the status, and the error.
+
+    Set *timed* if *served* and *failed* functions need `phases.current`. Otherwise it is None in them.
     """
 
     def __init__(self) -> None:
+        self.timed = False
         self.rendered: list[Callable[[Rendered], object]] = []
         self.served: list[Callable[[Hit, Response, bool], object]] = []
         self.failed: list[Callable[[str, ImageUrl | None, int, ImagesError], object]] = []

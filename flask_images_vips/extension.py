@@ -16,6 +16,7 @@ from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
 from .errors import ConfigError, Faults
 from .exposure import served_folders
+from .monitoring.start import add_view
 from .operating.cli import add_commands
 from .page import links
 from .page.endpoints import add_endpoints
@@ -25,6 +26,7 @@ from .serving import views
 from .serving.early_hits import EarlyHits
 from .signals import send_signals
 from .state import EXTENSION, AppImages, images_of
+from .tenants import TenantMethods
 from .wiring import build
 
 logger = logging.getLogger("flask_images_vips")
@@ -49,7 +51,7 @@ def _host(app: Flask) -> str | None:
         raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
 
 
-class Images(LegacyMethods):
+class Images(LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``,
@@ -62,6 +64,7 @@ class Images(LegacyMethods):
     """The value that the callback of `authorize` returns for an image that everybody may see."""
 
     def __init__(self, app: Flask | None = None) -> None:
+        TenantMethods.__init__(self)
         self.app = app
         self._authorizer: Authorizer | None = None
         self._applications: list[AppImages] = []
@@ -110,6 +113,7 @@ class Images(LegacyMethods):
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
+        add_view(app, blueprint, host)
         add_commands(app)
         app.register_blueprint(blueprint)
         add_endpoints(app, url, name, host)

@@ -66,7 +66,7 @@ def outdated() -> list[str]:
                     f"{name} {own} is installed, but {_OWN} needs {floor} or newer, so images may be wrong or missing. "
                     f"To update it, run: pip install --upgrade {name}"
                 )
-    return sentences
+    return list(dict.fromkeys(sentences))  # several extras may require the same library
 
 
 def _parts(version: str) -> list[int]:

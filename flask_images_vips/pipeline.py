@@ -5,6 +5,7 @@ This module does not depend on Flask, and does not name a particular engine.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
+from .recording.journal import forget
 from .rendering.job import Result
 from .rendering.placeholders import SMALLEST
 from .rendition import Rendition, source_folder
@@ -62,6 +64,12 @@ class Pipeline:
         self.limits = producer.limits
         self.shared = shared
         self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
+
+    def for_nobody(self, *, yields: bool) -> Pipeline:
+        """Return this pipeline for renders that no visitor waits for. With *yields*, requests of visitors go first."""
+        other = copy.copy(self)
+        other.producer = self.producer.for_nobody(yields=yields)
+        return other
 
     @property
     def negotiable(self) -> tuple[Format, ...]:
@@ -212,7 +220,11 @@ class Pipeline:
             self.shared.offer(source, options, format, sides, self.producer)
 
     def purge(self, ref: str) -> int:
-        """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files."""
+        """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files.
+
+        What is recorded of it is removed too.
+        """
+        forget(self.cache.folder, ref)
         removed = self.sources.purge(ref)
         if self.shared is not None:
             removed += self.shared.purge(ref)
@@ -226,8 +238,9 @@ class Pipeline:
             SourceNotFound, UnreadableSource, InvalidOption, LimitExceeded, SourceChanged, Busy: As `entry`.
         """
         producer = producer.once()
-        shared = self.shared.of(rendition, producer) if self.shared is not None else None
-        return self._render(rendition, shared, producer, since)
+        with producer.telling():
+            shared = self.shared.of(rendition, producer) if self.shared is not None else None
+            return self._render(rendition, shared, producer, since)
 
     def _entry(self, rendition: Rendition, since: float) -> Entry:
         key, failures = rendition.key, self.facts.failures
@@ -251,11 +264,12 @@ class Pipeline:
             data = self.render(rendition, since, self.producer)
             return Entry(len(data), rendition.mtime, data=data)
         producer = self.producer.once()
-        shared = self.shared.of(rendition, producer) if self.shared is not None else None
-        if shared is not None and (entry := shared.prepare(since)) is not None:
-            return entry
-        make = partial(self._render, rendition, shared, producer, since)
-        return self.cache.get_or_create(rendition.key, rendition.mtime_ns, make, since=since)
+        with producer.telling():
+            shared = self.shared.of(rendition, producer) if self.shared is not None else None
+            if shared is not None and (entry := shared.prepare(since)) is not None:
+                return entry
+            make = partial(self._render, rendition, shared, producer, since)
+            return self.cache.get_or_create(rendition.key, rendition.mtime_ns, make, since=since)
 
     def _size(self, rendition: Rendition) -> Size:
         """Return the size of *rendition* without a trim, or no pixels at all if its source does not state its size."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from os.path import splitext
 from typing import Any
 
+from . import phases
 from .config.keys import Config
 from .engines.encoder_settings import decoded_once
 from .engines.engine import Header
-from .errors import shown
+from .errors import Busy, shown
 from .events import Events, Rendered, tell
 from .facts import Facts
 from .formats import Format
 from .geometry import Geometry, Size
+from .log_fields import fields
 from .options.options import Options
 from .pool.outcome import Budget
 from .pool.renderers import Renderers
@@ -31,7 +33,7 @@ from .urls import file_name, is_remote
 logger = logging.getLogger("flask_images_vips")
 
 
-def _log_render(rendition: Rendition, made: Result, seconds: float) -> None:
+def _log_render(rendition: Rendition, made: Result, seconds: float, cost: _Cost) -> None:
     (data, *_), size = made.files, made.size
     assert size is not None
     ref, name = rendition.source.ref, rendition.format.name
@@ -39,6 +41,18 @@ def _log_render(rendition: Rendition, made: Result, seconds: float) -> None:
         "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
         *(shown(ref), made.by, *size, name, len(data), 1000 * seconds),
         f"; the source is damaged: {made.complaint}" if made.complaint else "",
+        extra=fields(
+            "rendered",
+            ref,
+            format=name,
+            engine=made.by,
+            width=size.width,
+            height=size.height,
+            bytes=len(data),
+            seconds=round(seconds, 6),
+            waited_seconds=round(cost.waited_seconds, 6),
+            cpu_seconds=round(cost.cpu_seconds, 6),
+        ),
     )
     if made.exceeds is not None:
         logger.warning(
@@ -47,6 +61,7 @@ def _log_render(rendition: Rendition, made: Result, seconds: float) -> None:
             len(data),
             name,
             made.exceeds,
+            extra=fields("too large", ref, format=name, bytes=len(data), limit=made.exceeds),
         )
 
 
@@ -74,9 +89,17 @@ class Producer:
         self.config = config
         self._settings = settings_of(config)
         self._yields = yields
+        self._visitor = True
         self._budget = Budget(config.render_timeout)
         self._cost = _Cost()
+        self._reported: list[Rendered] = []
         self._placeholders: Sequence[str] = ()
+
+    def for_nobody(self, *, yields: bool) -> Producer:
+        """Return a producer for renditions that no visitor waits for. With *yields*, requests of visitors go first."""
+        other = copy.copy(self)
+        other._visitor, other._yields = False, yields
+        return other
 
     def once(self, placeholders: Sequence[str] = (), *, yields: bool = False) -> Producer:
         """Return a producer for one rendition. All work for it together may take ``IMAGES_RENDER_TIMEOUT``.
@@ -85,26 +108,51 @@ class Producer:
         """
         one = copy.copy(self)
         one._budget = Budget(self.config.render_timeout)
-        one._cost = _Cost()
+        one._cost, one._reported = _Cost(), []
         one._placeholders = placeholders
         one._yields = self._yields or yields
         return one
 
     def report(self, rendition: Rendition, made: Result, begin: float) -> None:
-        """Log that *rendition* was rendered, since the time *begin* of `time.perf_counter`, and tell others of it."""
+        """Log that *rendition* was rendered, since the time *begin* of `time.perf_counter`, for others to be told."""
         seconds = time.perf_counter() - begin
-        _log_render(rendition, made, seconds)
-        self._tell([(rendition, len(made.files[0]))], made.by, seconds)
+        _log_render(rendition, made, seconds, self._cost)
+        self._add_events([(rendition, len(made.files[0]))], made.by, seconds)
 
     def report_set(self, made: Sequence[tuple[Rendition, bytes]], begin: float) -> None:
         """Do as `report` for a set that was rendered from one decode. Each member has an equal part of the cost."""
         seconds, ref = time.perf_counter() - begin, made[0][0].source.ref
-        logger.info("rendered %s by vips: a set of %d, %.0f ms", shown(ref), len(made), 1000 * seconds)
-        self._tell([(rendition, len(data)) for rendition, data in made], "vips", seconds)
+        logger.info(
+            "rendered %s by vips: a set of %d, %.0f ms",
+            *(shown(ref), len(made), 1000 * seconds),
+            extra=fields(
+                "set rendered",
+                ref,
+                format=made[0][0].format.name,
+                engine="vips",
+                files=len(made),
+                bytes=sum(len(data) for _, data in made),
+                seconds=round(seconds, 6),
+                waited_seconds=round(self._cost.waited_seconds, 6),
+                cpu_seconds=round(self._cost.cpu_seconds, 6),
+            ),
+        )
+        self._add_events([(rendition, len(data)) for rendition, data in made], "vips", seconds)
 
-    def _tell(self, made: Sequence[tuple[Rendition, int]], engine: str, seconds: float) -> None:
-        if not self.events.rendered:
-            return
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell others, at the end of the block, of the renditions that it reports: they are stored by then."""
+        with phases.recorded() as timeline:
+            try:
+                yield
+            finally:
+                reported, self._reported = self._reported, []
+                for number, event in enumerate(reported):
+                    known = event if number else replace(event, phases=tuple(timeline.phases))
+                    timeline.rendered.append(known)
+                    tell(self.events.rendered, known)
+
+    def _add_events(self, made: Sequence[tuple[Rendition, int]], engine: str, seconds: float) -> None:
         cost, count = self._cost, len(made)
         for rendition, size_bytes in made:
             event = Rendered(
@@ -114,13 +162,13 @@ class Producer:
                 seconds=seconds / count,
                 waited_seconds=cost.waited_seconds / count,
                 cpu_seconds=cost.cpu_seconds / count,
-                visitor=not self._yields,
+                visitor=self._visitor and not self._yields,
             )
-            tell(self.events.rendered, event)
+            self._reported.append(event)
 
     def shares_decodes(self, options: Options, format: Format) -> bool:
         """Return whether several renditions with these *options* can be made from one decode."""
-        return self.config.engine != "pillow" and decoded_once(options, format)
+        return self.config.engine in ("auto", "vips") and decoded_once(options, format)
 
     def plan(self, rendition: Rendition, header: Header) -> Geometry:
         """Lay out *rendition*, a still picture without trim and watermark. *header* describes its source.
@@ -188,6 +236,7 @@ class Producer:
             options=[member.options for member in members],
             format=first.format,
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
+            label=first.source.ref if self.config.engine == "boxes" else "",
             placeholders=list({*self._placeholders, *self.facts.pixels.asked(first.source)}),
         )
         return replace(request, **details)
@@ -195,7 +244,17 @@ class Producer:
     def _done(self, request: Request, descriptors: Sequence[int], refs: Sequence[str], since: float) -> Result:
         self._budget.check()
         begin = time.monotonic()
-        done = self.renderers.run(request, descriptors, refs, since=since, budget=self._budget, yields=self._yields)
-        self._cost.waited_seconds += max(0.0, time.monotonic() - begin - done.seconds)
+        try:
+            done = self.renderers.run(request, descriptors, refs, since=since, budget=self._budget, yields=self._yields)
+        except Busy:
+            phases.add("queue", begin, time.monotonic())
+            raise
+        end = time.monotonic()
+        started = max(begin, end - done.seconds)
+        phases.add("queue", begin, started)
+        for first, last in done.result.encodes:
+            phases.add("encode", started + first, min(end, started + last))
+        phases.add("render", started, end)
+        self._cost.waited_seconds += started - begin
         self._cost.cpu_seconds += done.cpu_seconds
         return done.result

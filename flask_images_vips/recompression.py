@@ -17,6 +17,7 @@ from .background_thread import BackgroundThread
 from .cache.disk import DiskCache
 from .engines.encoder_settings import formats_changed_by
 from .errors import Busy, ImagesError, SourceChanged, SourceNotFound, shown
+from .log_fields import fields
 from .rendition import Rendition
 
 logger = logging.getLogger("flask_images_vips")
@@ -79,4 +80,7 @@ class Recompressor:
             logger.info("cannot re-encode a rendition of %s: %s", shown(rendition.source.ref), error)
         saved = self._cache.replace_with_smaller(key, data)
         if saved:
-            logger.info("re-encoded a rendition of %s, which saved %d bytes", shown(rendition.source.ref), saved)
+            extra = fields("re-encoded", rendition.source.ref, format=rendition.format.name, saved_bytes=saved)
+            logger.info(
+                "re-encoded a rendition of %s, which saved %d bytes", shown(rendition.source.ref), saved, extra=extra
+            )

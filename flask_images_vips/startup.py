@@ -14,10 +14,13 @@ from typing import Any
 from flask import Flask
 
 from .config.keys import Config, odd_keys, secret_keys
+from .debugging import report_pages
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
+from .monitoring.start import check_monitoring, check_view, is_timed
 from .options.presets import Presets
 from .sources.connection import check_urllib3
+from .state import EXTENSION, images_of
 from .wiring import guard_of
 
 logger = logging.getLogger("flask_images_vips")
@@ -40,6 +43,8 @@ def check_values(settings: Mapping[str, Any]) -> None:
         check_engine(config.engine)
     with faults.catch():
         _check_svg(config)
+    with faults.catch():
+        check_monitoring(config)
     if config.remote_hosts:  # otherwise, the site may not use remote sources at all
         with faults.catch():
             check_urllib3()
@@ -58,10 +63,15 @@ def check(app: Flask) -> None:
     with faults.catch():
         secret_keys(app.config)
     config = Config.read(app.config, Faults())
+    with faults.catch():
+        check_view(app, config, EXTENSION)
     if config.only_presets and not app.config.get("IMAGES_PRESETS"):
         with faults.catch():
             Presets(config)
     faults.check()
+    images_of(app).events.timed = is_timed(config)
+    if app.debug and config.page_report:
+        report_pages(app)
     for sentence in (*odd_keys(app.config), *missing_files(config, app.root_path)):
         logger.warning("%s", sentence)
 

@@ -22,6 +22,7 @@ from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
 from .recompression import Recompressor
+from .tenants import Tenants
 from .urls import ImageUrl
 
 EXTENSION = "flask_images_vips"
@@ -182,6 +183,12 @@ class AppImages:
     @property
     def authorizer(self) -> Authorizer | None:
         return self._authorizer()
+
+    @property
+    def tenants(self) -> Tenants:
+        """The callbacks that tell the tenant of an image, and its quota."""
+        tenants: Tenants = self.app.extensions["images"].tenants
+        return tenants
 
     def permit(self, url: ImageUrl) -> Privacy:
         """Ask the application's callback, if any, whether the current visitor may see the image of *url*.

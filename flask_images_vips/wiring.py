@@ -26,6 +26,7 @@ from .facts import Facts
 from .formats import NEGOTIABLE
 from .installed import outdated
 from .late_facts import LateFacts
+from .monitoring.start import start
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
@@ -33,8 +34,11 @@ from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
 from .recompression import Recompressor
+from .recording.recorder import Recorder
+from .recording.sightings import journal_of
 from .rendering.limits import Limits
 from .rendition import Rendition
+from .serving.asking_page import asking_page
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
@@ -47,6 +51,11 @@ from .state import Parts, images_of
 from .workers import sign_in
 
 logger = logging.getLogger("flask_images_vips")
+
+_BOXES = (
+    "IMAGES_ENGINE = 'boxes' draws labelled boxes in place of all pictures. It is for tests, but neither TESTING nor "
+    "DEBUG is set. For visitors, set IMAGES_ENGINE = 'auto'."
+)
 
 
 def build(app: Flask, url: str, name: str) -> Parts:
@@ -61,6 +70,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
     check_engine(config.engine)
     for sentence in (*outdated(), *own_numbers(config)):
         logger.warning("%s", sentence)
+    if config.engine == "boxes" and not (app.testing or app.debug):
+        logger.warning(_BOXES)
     folder, private = _cache_folder(config, app.root_path)
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
@@ -94,7 +105,16 @@ def build(app: Flask, url: str, name: str) -> Parts:
                 sources.on_lookup = parts.front_door.notice
     for sentence in open_folders(config, app, pipeline, parts.front_door):
         logger.warning("%s", sentence)
+    start(config, images_of(app))
+    if config.record:
+        _recorder(app, pipeline, parts.front_door).attach(images_of(app).events)
     return parts
+
+
+def _recorder(app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Recorder:
+    cache = pipeline.cache
+    journal = journal_of(cache.folder, front_door=front_door is not None)
+    return Recorder(journal, cache.usable, partial(asking_page, images_of(app)))
 
 
 def _cache(

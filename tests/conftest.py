@@ -48,6 +48,7 @@ settings.load_profile("long" if LONG else "share")
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
     "cache/test_eviction.py",
+    "monitoring/test_prometheus_server.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
@@ -390,9 +391,9 @@ def draw_kinds(folder: Path) -> dict[str, bool]:
 
 
 def cached_files(folder: Path) -> list[Path]:
-    """The files of renditions in a cache, without facts, copies, locks and temporary files."""
+    """The files of renditions in a cache, without facts, copies, locks, the record and temporary files."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"]
-    files = [path for path in files if not {"locks", "tmp"} & set(path.parts[-3:])]
+    files = [path for path in files if not {"locks", "record", "tmp"} & set(path.parts[-3:])]
     return [path for path in files if "copies" not in path.relative_to(folder).parts]
 
 

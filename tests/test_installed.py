@@ -112,6 +112,13 @@ def test_a_library_that_is_too_old_is_named_with_its_cure(
     assert all("run: pip install --upgrade P" in sentence or "--upgrade pyvips" in sentence for sentence in found)
 
 
+def test_a_library_that_several_extras_require_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    extras = [f"pyvips-binary>=8.18.7; extra == '{extra}'" for extra in ("binary", "demo", "tests")]
+    monkeypatch.setattr(installed, "requires", lambda _: extras)
+    monkeypatch.setattr(installed, "_version", lambda _: "8.17.3")
+    assert len(outdated()) == 1
+
+
 def test_a_checkout_that_is_not_installed_requires_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "_OWN", "no-such-package")
     assert outdated() == []

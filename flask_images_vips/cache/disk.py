@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, TypeVar
 
+from .. import phases
 from .entry import Entry, Key, unstored
 from .eviction import SHARDS, Bound
 from .folder import Fill, Folder
@@ -195,7 +196,8 @@ class DiskCache:
 
     def put_bytes(self, key: Key, data: bytes, mtime_ns: int, *, in_use: bool = False) -> str | None:
         """Store *data*. See `put`."""
-        return self.put(key, lambda file: _filled(file, data, mtime_ns), in_use=in_use)
+        with phases.phase("store"):
+            return self.put(key, lambda file: _filled(file, data, mtime_ns), in_use=in_use)
 
     def purge(self, folder: str) -> int:
         """Remove the entries in *folder* and return how many there were."""
@@ -229,14 +231,16 @@ class DiskCache:
         """Make the entry of *key* and store it if possible."""
         data: bytes | None = None
         error_of_create: OSError | None = None
+        stored: Callable[[], None] | None = None
 
         def fill(file: BinaryIO) -> int:
-            nonlocal data, error_of_create
+            nonlocal data, error_of_create, stored
             try:
                 data = create()
             except OSError as error:
                 error_of_create = error
                 raise
+            stored = phases.start("store")
             return _filled(file, data, mtime_ns)
 
         path = None
@@ -246,6 +250,8 @@ class DiskCache:
             if error is error_of_create:
                 raise
             self._folder.warn("written", error)
+        if stored is not None:
+            stored()
         entry = unstored(create() if data is None else data, mtime_ns)
         entry.path = path
         return entry

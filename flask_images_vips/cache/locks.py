@@ -14,8 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from filelock import lock_descriptor, unlock_descriptor
-
 from .folder import make_parents
 
 logger = logging.getLogger("flask_images_vips")
@@ -53,7 +51,7 @@ def try_lock(path: str) -> int | None:
     _descriptors.add(descriptor)
     locked = False
     try:
-        locked = lock_descriptor(descriptor, blocking=False)
+        locked = _lock(descriptor)
         if not locked:
             _check_lockable(os.path.dirname(path))
     finally:
@@ -73,7 +71,7 @@ def _check_lockable(folder: str) -> None:
     """
     if folder not in _lockable:
         with tempfile.TemporaryFile(dir=folder) as file:
-            if not lock_descriptor(file.fileno(), blocking=False):
+            if not _lock(file.fileno()):
                 raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), folder)
         _lockable.add(folder)
 
@@ -82,9 +80,22 @@ def unlock(descriptor: int) -> None:
     """Release a lock by the descriptor that `try_lock` returned."""
     with suppress(OSError):  # such as of a file server that is gone: closing frees the lock, too
         try:
-            unlock_descriptor(descriptor)  # closing is not enough if a child of this process has the file open too
+            _unlock(descriptor)  # closing is not enough if a child of this process has the file open too
         finally:
             _close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file, and return whether nobody else holds its lock."""
+    from filelock import lock_descriptor  # noqa: PLC0415  (slow to import, and images from the cache need no lock)
+
+    return lock_descriptor(descriptor, blocking=False)
+
+
+def _unlock(descriptor: int) -> None:
+    from filelock import unlock_descriptor  # noqa: PLC0415
+
+    unlock_descriptor(descriptor)
 
 
 def _close(descriptor: int) -> None:

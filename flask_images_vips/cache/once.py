@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from .. import phases
 from ..errors import WaitedTooLong
 from ..hashing import digest
 from .entry import Key
@@ -53,9 +54,11 @@ class Once:
         lock, and once more before *work* runs. If *landed* is given, it is called with the result of *work* once the
         waiting threads have it.
         """
+        obtained = phases.start("lock")
 
         def alone() -> T:
             if not self._folder.usable():
+                obtained()
                 return work()
             found: T | None = None
 
@@ -65,6 +68,7 @@ class Once:
                 return found is not None
 
             with self._locks.hold(_lock_name(key), since=since, needless=is_done):
+                obtained()
                 if found is not None or is_done():
                     assert found is not None
                     return found
@@ -83,6 +87,8 @@ class Once:
             except WaitedTooLong:
                 if time.monotonic() >= until:
                     raise
+            finally:
+                obtained()
 
     def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
         """Return the result of *work*, or None at once if work for *key* is already running, in any process."""

@@ -90,11 +90,12 @@ class Config:
     engine: str = key(
         "auto",
         "IMAGES_ENGINE",
-        checks.one_of("auto", "vips", "pillow"),
+        checks.one_of("auto", "vips", "pillow", "boxes"),
         "`auto` uses libvips, or Pillow for files and options that libvips does not support. `vips` and `pillow` use "
         "only that engine, with three exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
         "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow. Pillow also does "
-        "what your version or build of libvips lacks.",
+        "what your version or build of libvips lacks. `boxes` is for the tests of your site: it draws a labelled box "
+        "of the right size in place of each picture, see [Testing](docs/testing.md).",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,
@@ -157,6 +158,13 @@ class Config:
         "In debug mode, replace a missing picture in a page with a drawing of its path and requested size. If an "
         "option in its URL is invalid, unknown or without effect, the drawing names it.",
     )
+    page_report: bool = key(
+        True,
+        "IMAGES_PAGE_REPORT",
+        checks.flag,
+        "In debug mode, log one line for each page with what is wrong with its images, see "
+        "[Testing](docs/testing.md#in-debug-mode).",
+    )
     cache_max_size: int = key(
         10 * 10**9,
         "IMAGES_CACHE_MAX_SIZE",
@@ -203,6 +211,13 @@ class Config:
         "JPEG and WebP can be decoded at a reduced size, and AVIF is reduced right after decoding. The reduced image "
         "stays at least this many times as wide and high as the output, if the source is that large. A WebP keeps "
         "a third of that margin. 1 is fastest, but less sharp.",
+    )
+    record: bool = key(
+        True,
+        "IMAGES_RECORD",
+        checks.flag,
+        "Record in the cache folder which images are asked for, rendered and refused, for `flask images stats` and "
+        "`flask images manifest`. Hits are sampled.",
     )
     stale_while_revalidate: int = key(
         3600,
@@ -359,6 +374,28 @@ class Config:
         checks.count,
         "Maximum size of a rendition, as width × height. An animation with more in all its frames together becomes a"
         " still image of its first frame.",
+    )
+    metrics: bool | str = key(
+        False,
+        "IMAGES_METRICS",
+        checks.metrics,
+        "Count what is served and rendered, for Prometheus. The value is the path of a view that shows the metrics, "
+        "such as `'/metrics/images'`, or True for metrics that your own view shows. Let only Prometheus request the "
+        "view. A path is read in `init_app`.",
+    )
+    opentelemetry: bool = key(
+        False,
+        "IMAGES_OPENTELEMETRY",
+        checks.flag,
+        "Write spans and metrics with the API of OpenTelemetry: a span for each image that is requested, with its "
+        "phases, and the metrics that Prometheus gets.",
+    )
+    server_timing: bool = key(
+        False,
+        "IMAGES_SERVER_TIMING",
+        checks.flag,
+        "Send the header `Server-Timing` with images: whether the image was cached, and the milliseconds of each "
+        "phase. Browsers show it in their developer tools. Caches keep it with the image.",
     )
 
     remote_hosts: tuple[str, ...] | None = key(

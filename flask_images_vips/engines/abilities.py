@@ -26,7 +26,7 @@ def abilities_of(engine: str) -> dict[str, Any]:
     ``libraries`` describes each by the name of its engine, see `flask_images_vips.abilities.Library`. ``loaded`` is a
     Unix time: none of the libraries was loaded before.
     """
-    libraries = {} if engine == "pillow" or forked_after_pixels() else {"vips": _vips()}
+    libraries = {} if engine in ("pillow", "boxes") or forked_after_pixels() else {"vips": _vips()}
     return {"loaded": _IMPORTED, "libraries": libraries | {"pillow": _pillow()}}
 
 

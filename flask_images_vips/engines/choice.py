@@ -1,4 +1,4 @@
-"""Choose the engine for each rendition: libvips if possible, otherwise Pillow.
+"""Choose the engine for each rendition: libvips if possible, otherwise Pillow. In tests of a site, it may be a box.
 
 Only this module decides which engines can be used in the current process. It imports them on first use, because both
 are slow to import and pyvips may be missing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -50,6 +51,9 @@ class Engines:
         Raises:
             ConfigError: If the configured engine cannot be imported.
         """
+        if self._config.engine == "boxes":
+            yield self._boxes
+            return
         vips = None
         if self._config.engine != "pillow" and not forked_after_pixels():
             with self._lock.get():
@@ -130,6 +134,14 @@ class Engines:
         if self._own_process:
             lift_limit()
         return PillowEngine(inputs=self._config.input_formats, **self._common)
+
+    @Lazy
+    def _boxes(self) -> Engine:
+        from .pillow.boxes import BoxEngine  # noqa: PLC0415
+
+        config = self._config
+        others = Engines(replace(config, engine="auto"))
+        return BoxEngine(others.first, auto_orient=config.auto_orient, inputs=config.input_formats)
 
     @Lazy
     def _vips(self) -> Engine | None:

@@ -112,6 +112,9 @@ _DOOR = """
     }}
 """
 
+_TIMING = """
+        add_header Server-Timing $upstream_http_server_timing;"""
+
 _ACCEL = """
     location ^~ {location}/ {{
         internal;
@@ -123,7 +126,7 @@ _ACCEL = """
         add_header ETag $upstream_http_etag;
         add_header Last-Modified $upstream_http_last_modified;
 {headers}
-        add_header Vary $upstream_http_vary;
+        add_header Vary $upstream_http_vary;{timing}
     }}
 
     location @{name}_again {{
@@ -182,6 +185,7 @@ def nginx_configuration(
             # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these
             # other headers.
             headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
+            timing=_TIMING if config.server_timing else "",
             proxy=proxy.replace(f"http://{name}_app;", f"http://{name}_app$request_uri;"),
         )
     if front is None or config.url:  # without a prefix, the location of the front door is already `/`

@@ -20,6 +20,7 @@ WITHOUT_EFFECT = frozenset(
         "lock_timeout",
         "max_renders",
         "recompress_after",
+        "record",
         "render_memory",
         "stale_while_revalidate",
         "temp_max_age",

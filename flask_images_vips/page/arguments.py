@@ -66,6 +66,11 @@ def _field_of(name: str) -> tuple[str, str]:
     return "options", name
 
 
+def is_attribute(name: str) -> bool:
+    """Return whether the keyword *name* becomes an attribute of the tag, so that it does not affect the picture."""
+    return _field_of(name)[0] == "attributes"
+
+
 class LayoutRequest(NamedTuple):
     """The keywords that describe the layout of a picture in the page, and the renditions to offer the browser."""
 

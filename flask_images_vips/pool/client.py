@@ -20,6 +20,7 @@ from ..cache.per_process import PerProcess
 from ..engines.engine import out_of_memory, overtime
 from ..errors import Busy, WaitedTooLong, shown
 from ..formats import is_file_of
+from ..log_fields import fields
 from ..rendering.job import Result
 from ..rendering.request import Request, Work
 from . import wire
@@ -196,6 +197,7 @@ class Pool:
             death.seconds,
             budget.limit,
             megabytes,
+            extra=fields("renderer ended", ref, ending=ending, seconds=round(death.seconds, 6)),
         )
         if death.frozen:  # the timer of the renderer ran on
             return _Cause.KILLED

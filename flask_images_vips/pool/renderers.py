@@ -193,7 +193,7 @@ def make_renderers(config: Config) -> Renderers:
     """Return the renderers of an application, without starting them yet."""
     count, memory = resources.renderers(config.max_renders, config.render_memory)
     thread = InThread(config, Turns(config.lock_timeout))
-    if config.max_renders == 0:
+    if config.max_renders == 0 or config.engine == "boxes":  # boxes need no protection, and are drawn sooner
         return Renderers(None, thread)
     if sys.platform != "linux":
         return Renderers(None, thread, "renderers need Linux")

@@ -53,6 +53,7 @@ MAX_DESCRIPTORS = 2
 """A request comes with its source and its watermark."""
 _PIECE = 1 << 20
 _MAX_NOTE = 500  # characters
+_MAX_SPANS, _LONGEST_SECONDS = 100, 1e6
 
 
 class BrokenWire(ConnectionError):
@@ -188,6 +189,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
     fields["abilities"] = result.abilities
     fields["complaint"] = result.complaint or None
     fields["placeholders"] = dict(result.placeholders) or None
+    fields["encodes"] = [[round(each, 6) for each in times] for times in result.encodes] or None
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -211,9 +213,18 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             abilities=dict(fields["abilities"]) if "abilities" in fields else None,
             complaint=printable(str(fields.get("complaint", ""))),
             placeholders=placeholders,
+            encodes=_spans(fields.get("encodes", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenWire("not a result") from error
+
+
+def _spans(found: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    """Return the pairs of times in *found*. Raises ValueError if they are something else."""
+    spans = tuple((float(begin), float(end)) for begin, end in found[:_MAX_SPANS])
+    if not all(0 <= begin <= end < _LONGEST_SECONDS for begin, end in spans):
+        raise ValueError("not times")
+    return spans
 
 
 def error_to_json(error: Exception) -> dict[str, Any]:

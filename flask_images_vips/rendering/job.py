@@ -7,6 +7,7 @@ calls the engines.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class Result(NamedTuple):
     *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
     `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
-    *placeholders* are those of the request that could be made, by kind.
+    *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
+    call of the engine that made files, in seconds since the job was created.
     """
 
     by: str = ""
@@ -51,6 +53,7 @@ class Result(NamedTuple):
     abilities: Mapping[str, Any] | None = None
     complaint: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
+    encodes: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Job:
         self.engines = engines
         self.deadline = deadline
         self._tiny: Tiny | None = None
+        self._begin = time.monotonic()
+        self._encodes: list[tuple[float, float]] = []
 
     def run(self) -> Result:
         """Run the job.
@@ -99,7 +104,7 @@ class Job:
             Work.ABILITIES: self._find_abilities,
         }[self.request.work]
         with passing_errors_are_busy(SOURCE):
-            result = work()
+            result = work()._replace(encodes=tuple(self._encodes))
             if self._tiny is None:
                 return result
             return result._replace(placeholders=placeholders.draw(self.request.placeholders, self._tiny))
@@ -125,7 +130,8 @@ class Job:
         tiny = self._wanted_tiny(header) if frames == 1 else None
 
         def render(each: Rendition) -> bytes:
-            return engine.render(self.descriptor, each, geometry, frames, tiny)
+            with self._encoding():
+                return engine.render(self.descriptor, each, geometry, frames, tiny)
 
         result = self._within(rendition, header, geometry, render)
         return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
@@ -157,7 +163,9 @@ class Job:
         ]
         planned.sort(key=lambda each: (-each[0].upright.pixels, each[1]))
         ordered = [(members[number], geometry) for geometry, number in planned]
-        made = engine.render_set(self.descriptor, ordered, self._wanted_tiny(header))
+        tiny = self._wanted_tiny(header)
+        with self._encoding():
+            made = engine.render_set(self.descriptor, ordered, tiny)
         files = dict(zip([number for _, number in planned], made, strict=True))
         return Result(engine.name, [files[number] for number in range(len(members))])
 
@@ -166,7 +174,8 @@ class Job:
         engine, sizes, format = self._decodes_once(rendition), self.request.sizes, self.request.copy_format
         header = self._header_by(engine)
         geometry, tiny = self.limits.plan(rendition, header, trimmed=None, mark=None), self._wanted_tiny(header)
-        with engine.reduced(self.descriptor, rendition, geometry, sizes, format, tiny) as (copies, render):
+        reduced = engine.reduced(self.descriptor, rendition, geometry, sizes, format, tiny)
+        with self._encoding(), reduced as (copies, render):
             result = self._within(rendition, header, geometry, render)
         files = [*result.files, *copies]
         return result._replace(by=f"{engine.name}, with copies", files=files, complaint=engine.complaint)
@@ -178,7 +187,8 @@ class Job:
         geometry, tiny = lay_out(header.size, rendition.options), self._wanted_tiny(header)
 
         def render(each: Rendition) -> bytes:
-            return engine.render_copy(self.descriptor, each, geometry, tiny)
+            with self._encoding():
+                return engine.render_copy(self.descriptor, each, geometry, tiny)
 
         return self._within(rendition, header, geometry, render)._replace(by=f"{engine.name} from a copy")
 
@@ -204,6 +214,14 @@ class Job:
         check_parts(self.descriptor, SOURCE)
         return engine.header(self.descriptor, SOURCE)
 
+    @contextmanager
+    def _encoding(self) -> Iterator[None]:
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._encodes.append((begin - self._begin, time.monotonic() - self._begin))
+
     def _wanted_tiny(self, header: Header) -> Tiny | None:
         """Return the tiny picture that the engine should fill in, or None if no placeholders are wanted."""
         wanted = self.request.placeholders
@@ -220,6 +238,6 @@ class Job:
         request = self.request
         assert request.format is not None
         bytes_of_source = request.source_bytes or os.fstat(self.descriptor).st_size
-        source = OpenSource(SOURCE + request.suffix, "", "", bytes_of_source, 0, descriptor=self.descriptor)
+        source = OpenSource(SOURCE + request.suffix, "", request.label, bytes_of_source, 0, descriptor=self.descriptor)
         mark = None if self.mark is None else OpenSource(WATERMARK, "", "", 0, 0, descriptor=self.mark)
         return [Rendition(source, options, request.format, watermark=mark) for options in request.options]

@@ -1,6 +1,7 @@
 """Define the request for a job, in a form that can be sent to another process.
 
-A request contains no names of files. Sources and watermarks are passed as open descriptors. This module does no I/O.
+A request contains no names of files, unless they are to be drawn. Sources
+and watermarks are passed as open descriptors. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Request:
 
     *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
-    ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible.
+    ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
+    the source, if the engine writes it into the picture, and otherwise empty.
     """
 
     work: Work
@@ -70,6 +72,7 @@ class Request:
     sizes: Sequence[Size] = ()
     copy_format: str = ""
     placeholders: Sequence[str] = ()
+    label: str = ""
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}

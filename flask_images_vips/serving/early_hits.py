@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .. import phases
 from ..errors import ImagesError
 from ..events import tell
 from ..state import AppImages
@@ -32,6 +33,12 @@ class EarlyHits:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self._images.check_configuration()  # before the application may serve a page
+        if not self._images.events.timed:
+            return self._answer(environ, start_response)
+        with phases.recorded():
+            return self._answer(environ, start_response)
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         response = self._response(environ) if self._images.early_hits else None
         return (self._wrapped if response is None else response)(environ, start_response)
 

@@ -105,11 +105,8 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
     with entry:
         now = int(time.time())
         settled = hit.freshness.is_settled(now)
-        if hit.link is not None and entry.path is not None and privacy == "public":
-            hit.images.pipeline.cache.open_up(entry.path)
-        if hit.link is not None and (door := hit.images.front_door) is not None:
-            public, sources = privacy == "public", hit.rendition.sources
-            door.link(hit.link, entry.path, sources, public=public, settled=settled, confirm=hit.is_still_public)
+        if hit.link is not None:
+            offer_to_nginx(hit, entry.path, privacy, settled=settled)
         if hit.count_answer is not None and entry.path is not None and privacy != NO_STORE:
             hit.count_answer()
         headers, etag, modified = headers_of(hit, entry, privacy, environ, now, settled=settled)
@@ -119,6 +116,16 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
         if status == 412:
             return _refused(412, headers, hit.images)
         return _with_body(hit, entry, environ, headers, _part(hit, entry, environ, etag, modified))
+
+
+def offer_to_nginx(hit: Hit, path: str | None, privacy: Privacy, *, settled: bool) -> None:
+    """Make a link by which nginx sends *path*, the file of *hit*, if there may be one: see `FrontDoor.link`."""
+    images, public = hit.images, privacy == "public"
+    if path is not None and public:
+        images.pipeline.cache.open_up(path)
+    if hit.link is not None and (door := images.front_door) is not None:
+        sources, confirm = hit.rendition.sources, hit.is_still_public
+        door.link(hit.link, path, sources, public=public, settled=settled, confirm=confirm)
 
 
 def headers_of(

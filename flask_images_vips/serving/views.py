@@ -22,6 +22,7 @@ from ..errors import (
     InvalidPath,
     LimitExceeded,
     NotAuthorized,
+    QuotaExceeded,
     RemoteFailed,
     SourceChanged,
     SourceNotFound,
@@ -32,6 +33,7 @@ from ..errors import (
 )
 from ..events import tell
 from ..formats import AUTO
+from ..log_fields import fields
 from ..options.options import DECLARED
 from ..state import AppImages, current_images
 from ..system_errors import busy, is_passing
@@ -39,6 +41,7 @@ from ..urls import ImageUrl, claimed_ref
 from .fallback import refuse_ineffective, stand_in
 from .headers import VARY, common_headers
 from .hit import Hit, VerifiedUrl, verify
+from .quota import charged
 from .responses import ImageResponse, respond
 from .server_threads import take_thread
 
@@ -57,6 +60,7 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     LimitExceeded: (422, "no-store"),
     UnreadableSource: (422, "no-store"),
     SourceChanged: (503, "no-store"),
+    QuotaExceeded: (429, "no-store"),
     Busy: (503, "no-store"),
     # What cannot be checked at start, such as whether pyvips can be imported.
     ConfigError: (500, "no-store"),
@@ -67,6 +71,7 @@ _REASONS = {
     403: "You may not see this image.",
     404: "There is no such image.",
     410: "This link has expired.",
+    429: "Too many new images were requested. Try again later.",
     422: "This image cannot be rendered.",
     500: "The images of this site are not configured correctly.",
     502: "The source of this image cannot be fetched.",
@@ -139,15 +144,15 @@ def _of_system(ref: str, error: Exception) -> Busy:
 
 
 def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, Entry, Privacy]:
-    """Render *hit* now. If the host is too busy, fall back to another cached size, sent with ``no-store``.
+    """Render *hit* now. If that is not possible, fall back to another cached size, sent with ``no-store``.
 
     Raises:
-        Busy: If the host is too busy and no other size is cached.
+        Busy: If the host is too busy, or a quota is used up, and no other size is cached.
         ImagesError: As `Pipeline.entry`.
     """
     pipeline = hit.images.pipeline
     try:
-        with take_thread():
+        with charged(hit.images, verified.url), take_thread():
             rendition, entry = pipeline.entry(verified.url, hit.rendition)
     except Busy:
         # A callback permits one size, not whatever is in the cache.
@@ -180,7 +185,7 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
     if request.args.get(DECLARED["format"].short, "").lower() == AUTO.name:
         headers.append(VARY)
-    if status == 503:
+    if status in (429, 503):
         headers.append(("Retry-After", str(error.retry_after if isinstance(error, Busy) else 1)))
     response = ImageResponse(data, status, headers=headers, content_type=media_type)
     response.content_length = len(data)
@@ -199,7 +204,9 @@ def _log(ref: str, status: int, error: ImagesError) -> None:
     if isinstance(error, ConfigError):
         _log_once(logging.ERROR, str(error))
         return
-    logger.warning("image %s: %d, %s", shown(ref), status, reason_of(error, ref))
+    reason = reason_of(error, ref)
+    extra = fields("refused", ref, status=status, error=type(error).__name__, reason=reason)
+    logger.warning("image %s: %d, %s", shown(ref), status, reason, extra=extra)
     if isinstance(error, WrongSignature):
         _log_once(logging.WARNING, _USUAL_CAUSE)
 

@@ -20,6 +20,7 @@ from ..engines.engine import SPARE_OF_COPIES, Header
 from ..errors import shown
 from ..geometry import Size
 from ..hashing import digest
+from ..log_fields import fields
 from ..options.options import DEFAULTS, Options
 from ..rendition import source_folder
 from ..sources.source import Source
@@ -130,7 +131,8 @@ class Copies:
                 for (key, _), data in zip(copies, reduce(), strict=True):
                     self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
                 sides = ", ".join(str(max(size)) for _, size in copies)
-                logger.info("stored copies of %s: %s px", shown(source.ref), sides)
+                extra = fields("copies stored", source.ref, files=len(copies))
+                logger.info("stored copies of %s: %s px", shown(source.ref), sides, extra=extra)
             return True
 
         self.store.once(largest, make, since=since)

@@ -18,11 +18,13 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
+from .. import phases
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
 from ..cache.stored import parsed
 from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
+from ..log_fields import fields
 from ..system_errors import busy, is_shortage
 from .http import Client, Reply
 from .record import Record, new_file_name
@@ -138,7 +140,8 @@ class RemoteSources:
         if last is not None and self._is_fresh(last):
             return last
         try:
-            record = self._fetch(url, last, check)
+            with phases.phase("fetch"):
+                record = self._fetch(url, last, check)
         except SourceNotFound as error:
             record = Record(url, self._retry_at, missing=True, failure=error.reason)
         except (ImagesError, OSError) as error:
@@ -149,7 +152,8 @@ class RemoteSources:
                     raise error from None
                 return last
             reason = (error.reason if isinstance(error, RemoteFailed) else str(error))[:_LONGEST_REASON]
-            logger.warning("fetching the remote source %s failed: %s", shown(url), reason)
+            extra = fields("not fetched", url, reason=reason)
+            logger.warning("fetching the remote source %s failed: %s", shown(url), reason, extra=extra)
             # The last version, if there is one, stays in use.
             record = replace(last or Record(url, 0), until=self._retry_at, failure=reason)
         self._remembered[url] = record

@@ -56,6 +56,12 @@ def test_only_what_is_configured_is_printed() -> None:
     assert "map " not in printed(accel)
 
 
+def test_the_timing_of_the_application_is_passed_on_where_it_is_configured() -> None:
+    line = "add_header Server-Timing $upstream_http_server_timing;\n"
+    assert line in printed(replace(CONFIG, server_timing=True))
+    assert line not in printed(CONFIG)
+
+
 def test_without_a_prefix_the_location_of_the_door_is_that_of_all_other_requests() -> None:
     assert locations(printed(replace(Config.read({}), url=""), "/front")) == ["^~ /", "@images_app"]
 

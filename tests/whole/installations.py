@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conftest import ROOT
-from servers import without_overwritten
+from servers import without_outdated, without_overwritten
 
 from flask_images_vips.engines.vips.abilities import is_overwritten
 
@@ -118,7 +118,8 @@ def run(
 ) -> Outcome:
     """Run a site in *folder*, whose Python has the packages of *site_packages* and no others.
 
-    The warning about an overwritten wheel is left out if it is true of all tests here, unless *overwritten* is set.
+    Warnings about old libraries are left out if they are true of all tests here. So is the one about an overwritten
+    wheel, unless *overwritten* is set.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_", "COV"))}
     command = [sys.executable, "-S", "-c", _SITE.format(before=before)]
@@ -134,6 +135,7 @@ def run(
     )
     assert done.returncode == 0, done.stderr
     found = Outcome(**json.loads(done.stdout.splitlines()[-1]))
+    found = found._replace(lines=without_outdated(found.lines))
     if is_overwritten() and not overwritten:
         return found._replace(lines=without_overwritten(found.lines))
     return found

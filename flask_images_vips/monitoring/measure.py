@@ -1,0 +1,112 @@
+"""Turn the events of an application's images into values of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, has_request_context, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from .. import phases
+from ..events import Events, Rendered
+from ..state import images_of
+from .families import ENDPOINTS, FAILED, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from ..errors import ImagesError
+    from ..serving.hit import Hit
+    from ..urls import ImageUrl
+
+OTHER = "other"
+"""The label of renders that no page of this application has asked for, as far as the Referer tells, and of tenants that
+are too many to count."""
+
+_MOST_TENANTS = 500
+
+
+class Measures:
+    """Gives *meters* the values of each event of *app*."""
+
+    def __init__(self, app: Flask, meters: Sequence[Meter]) -> None:
+        self._app = app
+        self._meters = meters
+        self._tenants: set[str] = set()
+
+    def follow(self, events: Events) -> None:
+        """Measure *events* from now on."""
+        events.served.append(self._served)
+        events.rendered.append(self._rendered)
+        events.failed.append(self._failed)
+
+    def _served(self, hit: Hit, response: Response, cached: bool) -> None:
+        labels = hit.rendition.format.name, str(response.status_code), "hit" if cached else "miss"
+        values = 1, response.content_length or 0
+        for meter in self._meters:
+            meter.add(SERVED, labels, values)
+        if not cached:
+            self._add_timeline()
+
+    def _failed(self, path: str, url: ImageUrl | None, status: int, error: ImagesError) -> None:
+        labels = str(status), type(error).__name__
+        for meter in self._meters:
+            meter.add(FAILED, labels, (1,))
+        if url is not None:
+            self._add_timeline()
+
+    def _rendered(self, event: Rendered) -> None:
+        by = "visitor" if event.visitor else "background"
+        labels = event.rendition.format.name, event.engine, by
+        values = 1, event.size_bytes, event.cpu_seconds, event.seconds, event.waited_seconds
+        for meter in self._meters:
+            meter.add(RENDERED, labels, values)
+        if event.visitor and has_request_context():
+            self._add_cost(event)
+
+    def _add_cost(self, event: Rendered) -> None:
+        endpoint, cost = endpoint_of_page(self._app) or OTHER, (1, event.cpu_seconds)
+        for meter in self._meters:
+            meter.add(ENDPOINTS, (endpoint,), cost)
+        tenant = images_of(self._app).tenants.tenant_of(event.rendition.source.ref, self._app.ensure_sync)
+        if tenant is not None:
+            for meter in self._meters:
+                meter.add(TENANTS, (self._label_of(tenant),), cost)
+
+    def _label_of(self, tenant: str) -> str:
+        """Return the label for *tenant*. If there are very many, the later ones share one."""
+        if tenant not in self._tenants:
+            if len(self._tenants) >= _MOST_TENANTS:
+                return OTHER
+            self._tenants.add(tenant)
+        return tenant
+
+    def _add_timeline(self) -> None:
+        timeline = phases.current()
+        if timeline is None:
+            return
+        for meter in self._meters:
+            for name, seconds in timeline.seconds_by_name().items():
+                meter.add(PHASES, (name,), (seconds,))
+            if timeline.refused_tenant is not None:
+                meter.add(REFUSED_TENANTS, (self._label_of(timeline.refused_tenant),), (1,))
+
+
+def endpoint_of_page(app: Flask) -> str | None:
+    """Return the endpoint of the page that the image of the current request is for, or None if that is not known.
+
+    The browser names the page in the Referer. Pages of other hosts have no endpoint.
+    """
+    with suppress(ValueError, HTTPException, RequestRedirect):
+        page = urlsplit(request.headers.get("Referer", ""))
+        adapter = app.create_url_adapter(request)
+        root = request.root_path.rstrip("/")
+        if adapter is None or page.netloc != request.host or not page.path.startswith(f"{root}/"):
+            return None
+        endpoint, _ = adapter.match(unquote(page.path[len(root) :]), method="GET")
+        return str(endpoint)
+    return None

@@ -1,0 +1,123 @@
+"""Provide ``flask images manifest``, which prints, exports and imports what visitors ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import click
+from flask.cli import with_appcontext
+
+from ..asked import InvalidLine, import_asked, read_asked, read_manifest
+from ..errors import shown
+from ..recording.journal import Journal
+from ..recording.sightings import journal_of
+from ..state import current_images
+from .columns import count, printable, table
+
+
+@click.group(invoke_without_command=True)
+@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Length of the list.")
+@click.pass_context
+def command(context: click.Context, top: int) -> None:
+    """Print the images that visitors ask for, the most popular first.
+
+    This list is the manifest. It is recorded in the cache folder and survives new versions of the site, so that
+    "flask images warm" can render what will be asked for. A request counts half after 14 days.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(_show, top=top)
+
+
+@with_appcontext
+def _show(top: int) -> None:
+    with _excused():
+        _look_at_files()
+        asked = read_asked(_folder())
+    if not asked:
+        raise click.ClickException(_nothing())
+    rows = [[count(each.count), each.format, shown(each.url.ref), printable(each.query)] for each in asked[:top]]
+    click.echo("\n".join(table([["count", "format", "source", "query"], *rows], indent="")))
+    if len(asked) > top:
+        click.echo(f"and {len(asked) - top:,} more")
+
+
+@command.command()
+@click.argument("file", type=click.File("w", encoding="utf-8", lazy=True), default="-")
+@with_appcontext
+def export(file: IO[str]) -> None:
+    """Write the whole manifest to FILE, or print it.
+
+    Each line is a JSON object with source, query, format and count. The query is that of the image URL, without its
+    version and signature.
+    """
+    with _excused():
+        _look_at_files()
+        asked = read_asked(_folder())
+    if not asked:
+        raise click.ClickException(_nothing())
+    file.writelines(f"{each.line()}\n" for each in asked)
+    click.echo(f"{len(asked):,} images written", err=True)
+
+
+@command.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@with_appcontext
+def import_(file: IO[str]) -> None:
+    """Add the exported manifest in FILE to that of this site. "-" reads it from standard input.
+
+    Of an image that both have, the higher count is kept, so a manifest may be imported twice. If a line is invalid,
+    nothing is imported.
+    """
+    try:
+        manifest = list(read_manifest(file))
+    except InvalidLine as error:
+        raise click.ClickException(f"{file.name}: {error}") from None
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file.name} is not a manifest: it is not UTF-8.") from None
+    with _excused():
+        cache = current_images().pipeline.cache
+        if not cache.usable():
+            raise click.ClickException(f"{cache.folder} cannot be used. Run this command as the same user as the site.")
+        added = import_asked(cache.folder, manifest)
+    click.echo(f"{len(manifest):,} images read, {added:,} of them new")
+
+
+@command.command()
+@with_appcontext
+def clear() -> None:
+    """Forget all that is recorded, the statistics too. The images stay in the cache."""
+    with _excused():
+        Journal(_folder()).clear()
+
+
+def _folder() -> str:
+    return current_images().pipeline.cache.folder
+
+
+def _look_at_files() -> None:
+    """Count what nginx has sent by itself."""
+    has_door = current_images().front_door is not None
+    journal = journal_of(_folder(), front_door=has_door)
+    if has_door and os.path.isdir(journal.folder):
+        journal.compact()
+
+
+def _nothing() -> str:
+    if not current_images().pipeline.config.record:
+        return "Nothing is recorded, because IMAGES_RECORD is False."
+    return f"Nothing is recorded in {_folder()} yet. It is recorded when visitors load images."
+
+
+@contextmanager
+def _excused() -> Iterator[None]:
+    """Turn an error of the file system into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(
+            f"The record in {_folder()} cannot be used ({error.strerror or error}). "
+            "Run this command as the same user as the site."
+        ) from None

@@ -1,0 +1,1 @@
+"""Record what is asked for, rendered and refused, in a small folder of the cache."""

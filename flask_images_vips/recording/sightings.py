@@ -1,0 +1,38 @@
+"""Count what nginx serves by itself, by the times at which it read the files of the cache.
+
+Behind the front door, the application is asked for an image only once. But reading a file sets its access time. So each
+file that was read since the last look counts as asked for once more. With the usual mount option ``relatime``, Linux
+sets the access time once a day.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from functools import partial
+
+from ..rendition import source_folder
+from .counts import Counts
+from .journal import Journal
+
+_SECOND_NS = 1_000_000_000
+
+
+def journal_of(folder: str, *, front_door: bool) -> Journal:
+    """Return the journal in the cache *folder*. With a *front_door*, it counts what nginx serves too."""
+    return Journal(folder, partial(count_sightings, folder)) if front_door else Journal(folder)
+
+
+def count_sightings(folder: str, counts: Counts) -> None:
+    """Add to *counts* what was read in the cache *folder* since the last look."""
+    for ref, source in counts.sources.items():
+        own = source_folder(ref)
+        for asked in source.asked.values():
+            if not asked.file:
+                continue
+            with contextlib.suppress(OSError):  # evicted, or rendered by another version
+                status = os.lstat(os.path.join(folder, own[:2], own, asked.file))
+                seen = status.st_atime_ns // _SECOND_NS
+                if status.st_atime_ns > status.st_ctime_ns and seen > asked.seen:
+                    asked.count += 1
+                    asked.seen = seen

@@ -1,0 +1,1 @@
+"""Find the renditions that a site will be asked for, and render them before that: ``flask images warm``."""
