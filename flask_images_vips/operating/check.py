@@ -19,6 +19,7 @@ from ..checking.site import Site
 from ..errors import ConfigError
 from ..report import report
 from ..state import current_images
+from .quiet import no_log
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
 _INDENT = " " * 9
@@ -52,7 +53,8 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
         raise click.BadParameter("Expected a URL, such as https://example.com.", param_hint="--url")
     site: Site | None = None
     try:
-        site, findings = examine(current_images(), url=url, picture=picture, nginx=nginx)
+        with no_log():
+            site, findings = examine(current_images(), url=url, picture=picture, nginx=nginx)
     except ConfigError as problem:
         findings = configuration_faults(problem)
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -16,8 +15,7 @@ from ..errors import ImagesError, InvalidOption, InvalidPath
 from ..explaining.answer import explain
 from ..explaining.signature import parts_of
 from ..state import current_images
-
-logger = logging.getLogger("flask_images_vips")
+from .quiet import no_log
 
 _WIDTH = 11  # of the names before each line
 
@@ -74,14 +72,11 @@ def _built(path: str, options: tuple[str, ...]) -> str:
         if not equals:
             raise click.UsageError(f"{option!r}: expected OPTION=VALUE, such as width=400.")
         keywords[name] = {"true": True, "false": False}.get(value.lower(), value)
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # what is odd about the options is printed as notes
     try:
-        url: str = current_app.extensions["images"].build_url(path, **keywords)
+        with no_log():  # what is odd about the options is printed as notes
+            url: str = current_app.extensions["images"].build_url(path, **keywords)
     except (InvalidPath, InvalidOption, ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from None
-    finally:
-        logger.setLevel(level)
     return url
 
 

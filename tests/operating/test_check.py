@@ -33,6 +33,13 @@ def test_each_line_says_how_bad_it_is_and_how_to_mend_it(ground: Ground) -> None
     assert "engine: auto (libvips 8.18.7 before Pillow 13.0.0)" in lines
 
 
+def test_nothing_is_said_twice(ground: Ground, caplog: pytest.LogCaptureFixture) -> None:
+    ground.config |= {"IMAGES_PATH": ["statik"], "IMAGES_PATHS": []}
+    output = run(ground.make()).output
+    assert output.count("statik (does not exist)") == 1
+    assert caplog.messages == []
+
+
 def test_an_error_sets_the_exit_code_and_a_warning_does_so_if_wanted(ground: Ground) -> None:
     app = ground.make()
     assert run(app).exit_code == 0
