@@ -11,6 +11,7 @@ from checking.ground import Ground, bad
 from checking.planted import PLANTED
 from flask_images_vips.checking import doctor
 from flask_images_vips.checking.finding import Level
+from flask_images_vips.errors import Busy
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="plants faults of Linux: modes, mounts, /proc")
 
@@ -37,9 +38,10 @@ def test_nothing_is_found_in_a_right_set_up(ground: Ground, served: bool) -> Non
     assert not any(finding.cure for finding in found if finding.level is Level.OK)
 
 
-def test_a_check_that_cannot_read_its_files_hides_no_other(ground: Ground) -> None:
+@pytest.mark.parametrize("problem", [PermissionError(13, "Permission denied", "/srv"), Busy("Permission denied")])
+def test_a_check_that_fails_hides_no_other(ground: Ground, problem: Exception) -> None:
     def broken(site: object) -> object:
-        raise PermissionError(13, "Permission denied", "/srv")
+        raise problem
         yield
 
     ground.libraries()

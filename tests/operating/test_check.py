@@ -68,7 +68,8 @@ def test_programs_get_json(ground: Ground) -> None:
     assert found["workers"] == []
 
 
-def test_a_url_without_a_scheme_is_a_usage_error(ground: Ground) -> None:
-    result = run(ground.make(), "--url", "example.com")
+@pytest.mark.parametrize("url", ["example.com", "http://", "ftp://example.com", "http://example.com:port", "http://["])
+def test_what_is_no_url_is_a_usage_error(ground: Ground, url: str) -> None:
+    result = run(ground.make(), "--url", url)
     assert result.exit_code == 2
     assert "Expected a URL, such as https://example.com" in result.output
