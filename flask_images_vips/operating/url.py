@@ -17,6 +17,7 @@ from ..explaining.signature import parts_of
 from ..state import current_images
 from .quiet import no_log
 
+_PARAMETERS = ("self", "local_path")  # of `Images.build_url`
 _WIDTH = 11  # of the names before each line
 
 
@@ -69,7 +70,7 @@ def _built(path: str, options: tuple[str, ...]) -> str:
     keywords: dict[str, Any] = {}
     for option in options:
         name, equals, value = option.partition("=")
-        if not equals:
+        if not (equals and name) or name in _PARAMETERS:
             raise click.UsageError(f"{option!r}: expected OPTION=VALUE, such as width=400.")
         keywords[name] = {"true": True, "false": False}.get(value.lower(), value)
     try:
