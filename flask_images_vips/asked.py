@@ -81,8 +81,9 @@ def read_manifest(lines: Iterable[str]) -> Iterator[Asked]:
         except ImagesError as error:
             raise InvalidLine(f"line {number}: {error}") from None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            reason = "it is not JSON" if isinstance(error, (json.JSONDecodeError, RecursionError)) else repr(error)
             raise InvalidLine(
-                f"line {number} is not a line of a manifest ({error!r}): expected one such as "
+                f"line {number} is not a line of a manifest ({reason}): expected one such as "
                 '{"source": "photos/cat.jpg", "query": "w=300", "count": 12}'
             ) from None
 

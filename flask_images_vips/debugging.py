@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from .audit.files import Files
 from .audit.findings import Report, counted, examine
 from .state import images_of
+from .waiting import without_waiting
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -45,7 +46,8 @@ def is_page(response: Response) -> bool:
 def examine_response(app: Flask, response: Response) -> Report:
     """Return the report of *response*, the page that answers the current request."""
     files = Files(images_of(app), request.base_url, request.root_path)
-    return examine(response.get_data(as_text=True), files)
+    with without_waiting():  # for a renderer, as the tags of the page
+        return examine(response.get_data(as_text=True), files)
 
 
 def _log(report: Report) -> None:

@@ -43,15 +43,17 @@ class Phase(NamedTuple):
 class Timeline:
     """What has happened since *begin*: the *phases*, in the order of their ends, and the renditions *rendered*.
 
-    *refused_tenant* is the tenant whose quota was used up, if that kept an image from being rendered.
+    *vain_seconds* is the time that renderers worked for an image that could not be rendered. *refused_tenant* is the
+    tenant whose quota was used up, if that kept an image from being rendered.
     """
 
-    __slots__ = ("begin", "phases", "refused_tenant", "rendered")
+    __slots__ = ("begin", "phases", "refused_tenant", "rendered", "vain_seconds")
 
     def __init__(self) -> None:
         self.begin = time.monotonic()
         self.phases: list[Phase] = []
         self.rendered: list[Rendered] = []
+        self.vain_seconds = 0.0
         self.refused_tenant: str | None = None
 
     def with_lookup(self) -> list[Phase]:

@@ -15,7 +15,7 @@ from . import phases
 from .config.keys import Config
 from .engines.encoder_settings import decoded_once
 from .engines.engine import Header
-from .errors import Busy, shown
+from .errors import Busy, ImagesError, shown
 from .events import Events, Rendered, tell
 from .facts import Facts
 from .formats import Format
@@ -145,6 +145,9 @@ class Producer:
         with phases.recorded() as timeline:
             try:
                 yield
+            except ImagesError:
+                timeline.vain_seconds += self._budget.spent
+                raise
             finally:
                 reported, self._reported = self._reported, []
                 for number, event in enumerate(reported):

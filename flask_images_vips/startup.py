@@ -14,7 +14,6 @@ from typing import Any
 from flask import Flask
 
 from .config.keys import Config, odd_keys, secret_keys
-from .debugging import report_pages
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
 from .monitoring.start import check_monitoring, check_view, is_timed
@@ -71,6 +70,8 @@ def check(app: Flask) -> None:
     faults.check()
     images_of(app).events.timed = is_timed(config)
     if app.debug and config.page_report:
+        from .debugging import report_pages  # noqa: PLC0415  (it needs a parser of HTML, which sites do not)
+
         report_pages(app)
     for sentence in (*odd_keys(app.config), *missing_files(config, app.root_path)):
         logger.warning("%s", sentence)

@@ -21,6 +21,8 @@ FORBIDDEN = {
     "cache": ("cache/disk", "from .. import formats"),
     "flask": ("pipeline", "import flask"),
     "pyvips": ("rendering/job", "import pyvips"),
+    "prometheus": ("monitoring/measure", "import prometheus_client"),
+    "opentelemetry": ("monitoring/measure", "import opentelemetry"),
     "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
     "pillow": ("facts", "from PIL import Image"),
     "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),

@@ -81,9 +81,9 @@ def test_importing_twice_changes_nothing_and_the_higher_count_is_kept(tmp_path: 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("not JSON", "is not a line of a manifest"),
+        ("not JSON", "is not a line of a manifest (it is not JSON)"),
         ("[]", "is not a line of a manifest"),
-        ("[" * 100_000, "is not a line of a manifest"),
+        ("[" * 100_000, "it is not JSON"),
         ('{"source": "a.png"}', "KeyError('query')"),
         (line(count="many"), "is not a line of a manifest"),
         (line(count=-1), "expected a number from 0"),

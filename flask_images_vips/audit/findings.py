@@ -109,7 +109,7 @@ def _judge(image: Image, rules: Rules) -> Iterator[tuple[str, str]]:
         yield "missing", f"{problems[0]}{more}"
         return
     element = image.element
-    if element.name != "img" or not any(element.urls) or next(element.urls).startswith("data:"):
+    if element.name != "img" or element.is_hidden or next(element.urls, "data:").startswith("data:"):
         return
     if (message := _dimensions(element)) is not None:
         yield "dimensions", message

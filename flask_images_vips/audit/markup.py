@@ -61,6 +61,11 @@ class Element:
         return whole(self.attributes.get(name))
 
     @property
+    def is_hidden(self) -> bool:
+        """Whether it takes no room in the page, as far as the element itself says."""
+        return "hidden" in self.attributes or "display:none" in self.style
+
+    @property
     def style(self) -> str:
         return self.attributes.get("style", "").lower().replace(" ", "")
 

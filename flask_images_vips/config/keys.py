@@ -513,3 +513,9 @@ def secret_keys(settings: Mapping[str, Any]) -> tuple[Secret, ...]:
             "No secret key: set app.secret_key (SECRET_KEY) or IMAGES_SECRET_KEY. Image URLs are signed with it."
         )
     return own + checks.secrets("SECRET_KEY_FALLBACKS", settings.get("SECRET_KEY_FALLBACKS"))
+
+
+def key_doc(name: str) -> str:
+    """Return what the key *name* does, as in the README's table."""
+    doc: str = _FIELDS[name].metadata["key"].doc
+    return doc

@@ -50,7 +50,14 @@ SERVED = Family(
         Counter("images_served_bytes", "Bytes of these responses, without their headers."),
     ),
 )
-FAILED = Family("failed", ("status", "error"), (Counter("images_failed", "Images that were refused."),))
+FAILED = Family(
+    "failed",
+    ("status", "error"),
+    (
+        Counter("images_failed", "Images that were refused."),
+        Counter("images_failed_render_seconds", "Time that renderers worked on them in vain."),
+    ),
+)
 PHASES = Family(
     "phases",
     ("phase",),

@@ -53,9 +53,10 @@ class Measures:
             self._add_timeline()
 
     def _failed(self, path: str, url: ImageUrl | None, status: int, error: ImagesError) -> None:
-        labels = str(status), type(error).__name__
+        timeline, labels = phases.current(), (str(status), type(error).__name__)
+        values = 1, 0.0 if timeline is None else timeline.vain_seconds
         for meter in self._meters:
-            meter.add(FAILED, labels, (1,))
+            meter.add(FAILED, labels, values)
         if url is not None:
             self._add_timeline()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ _LOCK = "000"  # the name of the lock of the folder
 _LOCK_SECONDS = 5.0
 _REST_SECONDS = 10.0  # from a look at the file of the process to the next one
 _MOST_KEYS = 5000
+_OLD_SECONDS = 30 * 86_400
 
 _said = Said()
 
@@ -132,6 +134,7 @@ class Sums:
         here.close()
         try:
             os.makedirs(self.folder, 0o700, exist_ok=True)
+            remove_old(os.path.dirname(self.folder), self.folder)
             # With the lock, nobody takes the file for that of a process that has ended before it is locked.
             with self._locked():
                 here.file = try_lock(os.path.join(self.folder, secrets.token_hex(8) + _SUFFIX))
@@ -187,3 +190,29 @@ class Sums:
     def _say(self, message: str, *values: object) -> None:
         if _said.add(message):
             logger.warning(message, *values)
+
+
+def remove_old(parent: str, own: str) -> None:
+    """Remove the folders of sums in *parent*, except *own*, whose processes have ended long ago.
+
+    A container has another host name each time it is created, so its sums are never read again.
+    """
+    with suppress(OSError):
+        for folder in os.scandir(parent):
+            if folder.path != own and folder.is_dir(follow_symlinks=False):
+                _remove_if_old(folder.path)
+
+
+def _remove_if_old(folder: str) -> None:
+    files = [file.path for file in os.scandir(folder)]
+    newest = max((os.stat(path).st_mtime for path in (folder, *files)), default=0.0)
+    locks = []
+    try:
+        if newest < time.time() - _OLD_SECONDS:
+            locks = [try_lock(path) for path in files if path.endswith(_SUFFIX)]
+            if None not in locks:
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        for lock in locks:
+            if lock is not None:
+                unlock(lock)

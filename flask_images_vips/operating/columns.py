@@ -22,7 +22,7 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
 
 
 def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit()
+    return cell[:1].isdigit() and not cell.endswith(" ago")
 
 
 def size(size_bytes: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +13,12 @@ import click
 
 
 @contextmanager
-def progress(length: int, label: str) -> Iterator[Callable[[int], object]]:
-    """Show a progress bar with the rate and the time left, if stdout is a terminal. Yields a function to move it."""
-    if not sys.stdout.isatty() or not length:
+def progress(length: int, label: str, *, hidden: bool = False) -> Iterator[Callable[[int], object]]:
+    """Show a progress bar with the rate and the time left, if stdout is a terminal. Yields a function to move it.
+
+    With *hidden*, nothing is shown.
+    """
+    if hidden or not sys.stdout.isatty() or not length:
         yield lambda done: None
         return
     begin, shown = time.monotonic(), 0
@@ -36,7 +40,10 @@ def progress(length: int, label: str) -> Iterator[Callable[[int], object]]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM, which deployments send, do the same as Ctrl-C."""
+    """Let SIGTERM, which deployments send, do the same as Ctrl-C. Only the main thread gets signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -82,12 +83,12 @@ def command(context: click.Context, /, **given: Any) -> None:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     images, say = current_images(), (lambda text: None) if given["as_json"] else click.echo
-    formats = _formats(images, given["formats"])
     _check_cache(images)  # also for a dry run, which keeps what it learns of the sources
+    formats = _formats(images, given["formats"])
     result = Result()
     with stoppable():
         try:
-            found = find(app, images, given, progress)
+            found = find(app, images, given, partial(progress, hidden=given["as_json"]))
             _say_found(found, say)
             todo = plan(images, found.wanted, found.placeholders, formats)
             todo.problems = dict.fromkeys([*found.problems, *todo.problems])
@@ -99,7 +100,7 @@ def command(context: click.Context, /, **given: Any) -> None:
             elif todo.missing or todo.linkless or todo.placeholders:
                 result = _run(app, images, todo, given)
         except KeyboardInterrupt:
-            click.echo("Stopped. Nothing was made.", err=True)
+            click.echo("Stopped. Run this command again to go on.", err=True)
             context.exit(_INTERRUPTED)
         except CannotStore as error:
             raise click.ClickException(str(error)) from None
@@ -141,7 +142,7 @@ def _run(app: Flask, images: AppImages, todo: Plan, given: dict[str, Any]) -> Re
     # Background work has one renderer, and without renderers of their own, renders take turns.
     workers = 1 if given["background"] or pool is None else given["workers"] or pool.count
     run = Run(app, images, todo, workers, yields=given["background"])
-    with progress(len(run), "Renditions") as tell:
+    with progress(len(run), "Renditions", hidden=given["as_json"]) as tell:
         return run.run(lambda result: tell(result.done))
 
 

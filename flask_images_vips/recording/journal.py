@@ -95,19 +95,19 @@ class Journal:
             if since < time.time() - _FORGOTTEN_SECONDS:
                 counts.sources.clear()  # what was forgotten before is not known any more
             number = self._number()
-            size = self._append(f"{_LOG}{number}", write_line(counts))
-            return size > _LONGEST_LOG or self._is_old(number)
+            self._append(f"{_LOG}{number}", write_line(counts))
+            return self._is_due(number)
 
-    def compact(self) -> None:
-        """Add the log to the summary.
+    def compact(self, *, always: bool = True) -> None:
+        """Add the log to the summary. Unless *always*, do so only if another process has not just done it.
 
         Raises:
             TimeoutError, OSError: As `append`.
         """
-        self.change(self._observe)
+        self.change(self._observe, always=always)
 
-    def change(self, change: Callable[[Counts], object]) -> None:
-        """Call *change* with all counts, and keep what it makes of them.
+    def change(self, change: Callable[[Counts], object], *, always: bool = True) -> None:
+        """Call *change* with all counts, and keep what it makes of them. *always* is as in `compact`.
 
         Raises:
             TimeoutError, OSError: As `append`.
@@ -115,6 +115,8 @@ class Journal:
         with self._locked(_LOCK_SECONDS):
             self._make_folder()
             number = self._number()
+            if not always and not self._is_due(number):
+                return
             counts = self._read(number)
             counts.age(time.time())
             change(counts)
@@ -208,8 +210,8 @@ class Journal:
         with os.fdopen(descriptor, "rb") as file:
             return file.read() if os.fstat(descriptor).st_size <= _LONGEST_FILE else b""
 
-    def _append(self, name: str, line: bytes) -> int:
-        """Append *line* to a file, and return its size in bytes."""
+    def _append(self, name: str, line: bytes) -> None:
+        """Append *line* to a file."""
         path = os.path.join(self.folder, name)
         descriptor = os.open(path, _APPEND, 0o600)
         try:
@@ -224,7 +226,6 @@ class Journal:
             if written != len(line):
                 os.ftruncate(descriptor, size)
                 raise OSError(f"only {written} of {len(line)} bytes could be written to {path}")
-            return size + written
         finally:
             os.close(descriptor)
 
@@ -244,10 +245,13 @@ class Journal:
                 os.unlink(temporary)
             raise
 
-    def _is_old(self, number: int) -> bool:
-        path = os.path.join(self.folder, f"{_SUMMARY}{number}" if number else "")
+    def _is_due(self, number: int) -> bool:
+        """Return whether the log with *number* is long, or the summary is old. If there is none yet, the folder is."""
+        log, summary = (os.path.join(self.folder, f"{kind}{number}") for kind in (_LOG, _SUMMARY))
         with contextlib.suppress(OSError):
-            return time.time() - os.stat(path).st_mtime > _OLDEST_SUMMARY_SECONDS
+            if os.stat(log).st_size > _LONGEST_LOG:
+                return True
+            return time.time() - os.stat(summary if number else self.folder).st_mtime > _OLDEST_SUMMARY_SECONDS
         return False
 
     def _forgotten(self) -> list[_Forgotten]:

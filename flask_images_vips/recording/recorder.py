@@ -92,7 +92,6 @@ class Recorder:
         self._due = 0  # the number of the next hit to look at
         self._process = PerProcess(_Process)
         self._compacting = BackgroundThread("images-record", self._compact, 1)
-        self._warned = False
         _recorders.add(self)
 
     def attach(self, events: Events) -> None:
@@ -205,7 +204,7 @@ class Recorder:
     @staticmethod
     def _compact(journal: Journal) -> None:
         try:
-            journal.compact()
+            journal.compact(always=False)
         except OSError as error:  # the next process tries it again
             logger.debug("the record in %s cannot be compacted: %s", journal.folder, error)
 

@@ -1,18 +1,20 @@
 """Count what nginx serves by itself, by the times at which it read the files of the cache.
 
 Behind the front door, the application is asked for an image only once. But reading a file sets its access time. So each
-file that was read since the last look counts as asked for once more. With the usual mount option ``relatime``, Linux
-sets the access time once a day.
+file that was read since the last look counts as asked for once more. Its access time is then set back before its change
+time, as eviction does to spare a file. Otherwise, the usual mount option ``relatime`` would not set it again for a day.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from functools import partial
 
+from ..cache.eviction import CLOCK_MARGIN_NS
 from ..rendition import source_folder
-from .counts import Counts
+from .counts import Asked, Counts
 from .journal import Journal
 
 _SECOND_NS = 1_000_000_000
@@ -28,11 +30,15 @@ def count_sightings(folder: str, counts: Counts) -> None:
     for ref, source in counts.sources.items():
         own = source_folder(ref)
         for asked in source.asked.values():
-            if not asked.file:
-                continue
-            with contextlib.suppress(OSError):  # evicted, or rendered by another version
-                status = os.lstat(os.path.join(folder, own[:2], own, asked.file))
-                seen = status.st_atime_ns // _SECOND_NS
-                if status.st_atime_ns > status.st_ctime_ns and seen > asked.seen:
-                    asked.count += 1
-                    asked.seen = seen
+            if asked.file:
+                with contextlib.suppress(OSError):  # evicted, or rendered by another version
+                    _look_at(os.path.join(folder, own[:2], own, asked.file), asked)
+
+
+def _look_at(path: str, asked: Asked) -> None:
+    status = os.lstat(path)
+    seen = status.st_atime_ns // _SECOND_NS
+    if status.st_atime_ns > status.st_ctime_ns and seen > asked.seen:
+        asked.count += 1
+        asked.seen = seen
+        os.utime(path, ns=(time.time_ns() - CLOCK_MARGIN_NS, status.st_mtime_ns))

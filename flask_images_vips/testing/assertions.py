@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
-from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app, has_app_context
+from flask import Flask, current_app, has_app_context
 from werkzeug.test import Client, TestResponse
 
 from ..audit.files import File, Files
@@ -24,7 +23,7 @@ _NOT_AN_APP = (
 def assert_images_ok(
     response: TestResponse,
     *,
-    app: Any = None,
+    app: Flask | None = None,
     client: Client | None = None,
     ignore: Collection[str] = (),
     skip: Collection[str] = (),
@@ -70,7 +69,7 @@ def assert_images_ok(
         raise AssertionError(f"{count} of {response.request.path}:\n{lines}")
 
 
-def _images_of(response: TestResponse, app: Any) -> AppImages:
+def _images_of(response: TestResponse, app: Flask | None) -> AppImages:
     """Return the images of *app* or, if that is None, of the application that sent *response*."""
     if app is None:
         # Flask's test client sets the JSON provider of its application, which knows the application.

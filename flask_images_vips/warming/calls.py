@@ -68,13 +68,15 @@ class TemplateCalls:
         self.templates = Templates(app)
         self.wanted: dict[Wanted, None] = {}
         self.placeholders: dict[Placeholder, None] = {}
-        self.problems = [Problem(broken.place, broken.reason) for broken in self.templates.broken]
         self._unknown: dict[NotKnownCall, None] = {}
         self._done: set[tuple[_Site, str]] = set()
         self._sites: set[_Site] = set()
         self._settled: set[_Site] = set()
         functions = {name: function for name, function in app.jinja_env.globals.items() if _is_helper(function)}
         functions |= {name: app.jinja_env.globals[name] for name in ("url_for",) if name in app.jinja_env.globals}
+        # Others may be templates of something else than Jinja.
+        broken = [each for each in self.templates.broken if any(name in each.source for name in functions)]
+        self.problems = [Problem(each.place, each.reason) for each in broken]
         self._walk = Walk(self.templates, functions, self._found)
         with app.app_context(), _silent():
             self._follow()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from flask import Flask
@@ -97,7 +97,8 @@ class Run:
     def _ask_for_placeholders(self) -> None:
         """Let the first render of each source make its placeholders on the way."""
         for each in self._placeholders:
-            self._pipeline.facts.pixels.ask(self._pipeline.sources.here(each.ref), each.kind)
+            with suppress(ImagesError):  # its task reports it
+                self._pipeline.facts.pixels.ask(self._pipeline.sources.here(each.ref), each.kind)
 
     def _work(self) -> None:
         with self._app.app_context():

@@ -29,9 +29,10 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A template that cannot be parsed, and the reason."""
+    """A template that cannot be parsed, with the place of the fault and the reason."""
 
     place: str
+    source: str
     reason: str
 
 
@@ -84,7 +85,7 @@ class Templates:
         try:
             self._found[name] = Template(name, file, source, self.environment.parse(source, name, path))
         except TemplateSyntaxError as error:
-            self.broken.append(Broken(f"{file}:{error.lineno}", error.message or "it cannot be parsed"))
+            self.broken.append(Broken(f"{file}:{error.lineno}", source, error.message or "it cannot be parsed"))
 
     def _relative(self, path: str) -> str:
         relative = os.path.relpath(path, self._root)

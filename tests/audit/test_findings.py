@@ -55,6 +55,7 @@ RIGHT = [
     "<img src='https://elsewhere.example/a.jpg' width=10 height=10>",
     "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>",
     "<img alt='no source'>",
+    "<img src='https://elsewhere.example/count.gif' style='display: none'><img src='/static/small.jpg' hidden>",
     "<img src='/static/small.jpg' style='width: 10px; height: 10px'>",
     "<img src='/static/small.jpg' width=600 style='aspect-ratio: 3 / 2'>",
     "<p style=\"background: url('{{ resized_img_src('wide.jpg', width=9) }}')\"></p>",

@@ -89,6 +89,16 @@ def test_a_miss_hits_and_refusals_are_counted(app: Flask) -> None:
     assert found["images_renderers"] >= 1
 
 
+def test_renders_in_vain_are_counted_with_their_time(app: Flask, static: Path) -> None:
+    whole = (static / "a.png").read_bytes()
+    (static / "cut.png").write_bytes(whole[: len(whole) // 2])
+    assert app.test_client().get(url_of(app, "cut.png", width=10)).status_code == 422
+    found = shown(app)
+    assert found["images_failed_total", "422", "UnreadableSource"] == 1
+    assert found["images_failed_render_seconds_total", "422", "UnreadableSource"] > 0
+    assert not found.labels("images_rendered_total")
+
+
 def test_buckets_count_what_is_at_most_their_limit() -> None:
     (_, _, _, seconds, _) = next(family for family in FAMILIES if family.name == "rendered").metrics
     for value, place in ((0.0, 0), (0.001, 0), (0.0011, 1), (10.0, len(SECONDS) - 1), (11.0, len(SECONDS))):

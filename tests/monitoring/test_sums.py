@@ -20,7 +20,10 @@ from flask_images_vips.monitoring.sums import Sums
 
 KEY, OTHER = ("served", "jpeg"), ("served", "png")
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX"),
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # other tests have started threads
+]
 
 
 def files(folder: Path) -> list[Path]:
@@ -142,6 +145,20 @@ def test_a_full_disk_loses_nothing_once_there_is_room(tmp_path: Path, monkeypatc
     sums.add(KEY, (1,))
     sums.add(OTHER, (1,))
     assert sums.totals() == {KEY: (3,), OTHER: (2,)}
+
+
+def test_the_folders_of_containers_that_are_gone_are_removed_after_a_month(tmp_path: Path) -> None:
+    old, new, used, own = (Sums(str(tmp_path / name)) for name in ("old", "new", "used", "own"))
+    for sums in (old, new):
+        in_child(lambda sums=sums: sums.add(KEY, (1,)))  # type: ignore[misc]
+    used.add(KEY, (1,))
+    for name in ("old", "used"):
+        for path in (*(tmp_path / name).iterdir(), tmp_path / name):
+            os.utime(path, (0, 0))
+    (tmp_path / "a file").write_bytes(b"")
+    own.add(KEY, (1,))
+    assert sorted(os.listdir(tmp_path)) == ["a file", "new", "own", "used"]
+    assert used.totals() == {KEY: (1,)}
 
 
 def test_there_is_an_end_to_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -564,6 +564,19 @@ def test_nginx_answers_the_second_request_for(door: Door, name: str, keywords: d
     assert (theirs.body, theirs.headers["Content-Type"]) == (ours.body, ours.headers["Content-Type"])
 
 
+def test_nginx_answers_the_first_request_after_warming(door: Door) -> None:
+    lay(door.folder, "warmed/a.png")
+    urls = [door.url("warmed/a.png", width=8), door.url("warmed/a.png", width=8, format="auto")]
+    log = door.folder / "access.log"
+    log.write_text("".join(f'- "GET {url} HTTP/1.1" 200 1\n' for url in urls))
+    assert "3 made. 3 links made for nginx." in door.flask("warm", "--access-log", str(log))
+    accepted = {"Accept": "image/avif"}, {"Accept": "image/webp"}
+    for url, headers in ((urls[0], {}), *((urls[1], each) for each in accepted)):
+        answer, own = door.get(url, **headers), door.get_from_app(url, **headers)
+        assert (answer.status, answer.from_app) == (200, False)
+        assert (answer.body, answer.headers["ETag"]) == (own.body, own.headers["ETag"])
+
+
 def signed_by(secret: str, door: Door, path: str, query: str) -> str:
     return f"/imgsizer/{path}?{query}&s={Signer(secret).get_signature(f'{path}?{query}').decode()}"
 

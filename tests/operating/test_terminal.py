@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -26,6 +27,9 @@ def test_progress_shows_the_rate_and_the_time_left_in_a_terminal_only(
         move(4)
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with progress(10, "Renditions", hidden=True) as move:
+        move(4)
+    assert capsys.readouterr().out == ""
     with progress(10, "Renditions") as move:
         move(4)
         move(4)
@@ -34,3 +38,16 @@ def test_progress_shows_the_rate_and_the_time_left_in_a_terminal_only(
     assert "Renditions" in shown
     assert "9/10" in shown
     assert "/s" in shown
+
+
+def test_a_command_may_run_in_another_thread() -> None:
+    done: list[bool] = []
+
+    def run() -> None:
+        with stoppable():
+            done.append(True)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert done == [True]

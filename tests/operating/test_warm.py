@@ -197,4 +197,4 @@ def test_after_ctrl_c_the_command_says_what_is_left(make_app: Any, draw: Any, mo
     monkeypatch.setattr(warm, "plan", interrupt)
     output = run(app, "--folder", "photos", "--preset", "card")
     assert output.exit_code == 130
-    assert output.output.endswith("Stopped. Nothing was made.\n")
+    assert output.output.endswith("Stopped. Run this command again to go on.\n")

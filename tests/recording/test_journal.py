@@ -78,9 +78,13 @@ def test_a_long_log_or_an_old_summary_is_to_be_added(journal: Journal, monkeypat
     journal.compact()
     monkeypatch.setattr(module, "_LONGEST_LOG", 10_000)
     assert not append(journal)
+    journal.compact(always=False)  # another process has just done it
+    assert names(journal) == ["log-1", "summary-1"]
     hour_ago = time.time() - 4000
     os.utime(os.path.join(journal.folder, "summary-1"), (hour_ago, hour_ago))
     assert append(journal)
+    journal.compact(always=False)
+    assert names(journal) == ["summary-2"]
 
 
 def test_a_log_that_is_in_the_summary_already_is_not_counted_again(journal: Journal) -> None:

@@ -49,6 +49,9 @@ def test_a_file_that_was_read_since_counts_once_more(file: Path, tmp_path: Path)
     count_sightings(str(tmp_path), counts)
     count_sightings(str(tmp_path), counts)
     assert counted(counts) == [2, 1, 1]
+    status = file.stat()
+    assert status.st_atime_ns < status.st_ctime_ns  # so that relatime sets it at the next reading
+    assert status.st_mtime == 1_700_000_000
     read(file, 3600)
     count_sightings(str(tmp_path), counts)
     assert counted(counts) == [3, 1, 1]

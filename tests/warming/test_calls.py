@@ -215,7 +215,11 @@ def test_templates_that_include_each_other_are_followed_a_few_times(tmp_path: Pa
 
 def test_a_broken_template_and_an_unknown_preset_are_problems(tmp_path: Path, make_app: Any) -> None:
     app = site_of(
-        tmp_path, make_app, broken="\n{{ resized_img_src( }}", typo="{{ resized_img_src('a.jpg', preset='x') }}"
+        tmp_path,
+        make_app,
+        broken="\n{{ resized_img_src( }}",
+        other="{% end",
+        typo="{{ resized_img_src('a.jpg', preset='x') }}",
     )
     found = {problem.origin: problem.reason for problem in TemplateCalls(app).problems}
     assert found.keys() == {"templates/broken.html:2", "templates/typo.html:1"}

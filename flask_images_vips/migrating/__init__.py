@@ -1,0 +1,1 @@
+"""Plan the move of a site from Flask-Images to this package."""
