@@ -16,11 +16,16 @@ Settings = dict[str, dict[str, Any]]
 """The keyword arguments of the engine's encoder (libvips or Pillow), by format name."""
 
 FLAT = 0.5
-"""A picture is flat (a drawing, a screen or text) if this share of its pixels has the colour of the pixel to the right.
+EDGES = 0.33
+"""How a flat picture (a drawing, a screen or text) is told from a photograph.
 
-Photographs have up to 0.47, most drawings more. One of `FLAT_ROWS` rows is enough to tell. Pictures of more than
-`MOST_FLAT_PIXELS` count as photographs, because an encoder that reads them row by row takes less memory.
+At least the share `FLAT` of its pixels has the colour of the pixel to the right. Most photographs have less, but those
+with a black sky or a white wall have up to 0.82. Of the other pixels, at least the share `EDGES` differs by more than
+`SMALL_STEP` levels from the pixel to the right. Drawings have 0.46 or more, and such photographs up to 0.24. One of
+`FLAT_ROWS` rows is enough to tell. Pictures of more than `MOST_FLAT_PIXELS` count as photographs, because an encoder
+that reads them row by row takes less memory.
 """
+SMALL_STEP = 8
 FLAT_ROWS = 8
 MOST_FLAT_PIXELS = 8_000_000
 

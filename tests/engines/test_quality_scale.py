@@ -108,12 +108,27 @@ def test_at_equal_looks_avif_is_the_smallest(engine: Engine, tmp_path: Path) -> 
         assert path.suffix == ".jpg" or avif < webp < jpeg
 
 
+def night() -> Image.Image:
+    """A photograph under a black sky, which is most of it."""
+    photo = photograph()
+    picture = Image.new("RGB", (photo.width, 3 * photo.height))
+    picture.paste(photo, (0, 2 * photo.height))
+    return picture
+
+
 # Flat pictures
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
 def test_both_engines_agree_on_which_pictures_are_flat(mode: str) -> None:
-    for picture, expected in ((drawing(), True), (photograph(), False), (Image.new("RGB", (1, 50)), False)):
+    for picture, expected in (
+        (drawing(), True),
+        (drawing((960, 600)).resize((320, 200)), True),
+        (Image.new("RGB", (60, 50), "white"), True),
+        (photograph(), False),
+        (night(), False),
+        (Image.new("RGB", (1, 50)), False),
+    ):
         converted = picture.convert(mode)
         assert pillow_writer.is_flat(converted) is expected
         assert vips_writer.is_flat(pyvips.Image.new_from_array(np.asarray(converted))) is expected
