@@ -91,7 +91,7 @@ def encode(
         and first.width * first.height <= MOST_FLAT_PIXELS
         and is_flat(first)
     )
-    parameters = arguments_of("pillow", effort, format, options, flat=flat)
+    parameters = arguments_of("pillow", effort, format, options, flat=flat, pixels=first.width * first.height)
     if format.name == "ico":
         parameters["sizes"] = [first.size]
     if others:

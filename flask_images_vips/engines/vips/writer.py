@@ -87,7 +87,7 @@ def encode(
     if depends_on_flatness("vips", effort, format, options) and pixels <= MOST_FLAT_PIXELS:
         image = watch(image.copy_memory())  # it is read twice
         flat = is_flat(image)
-    parameters = arguments_of("vips", effort, format, options, flat=flat)
+    parameters = arguments_of("vips", effort, format, options, flat=flat, pixels=spec.geometry.final.pixels)
     # The step `scale` has removed a profile that is not kept.
     keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0
     if exif is not None:
