@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from flask import Blueprint, Flask, current_app
+from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
 from . import startup
@@ -20,10 +20,11 @@ from .page import links
 from .page.endpoints import add_endpoints
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
+from .scripts import ScriptMethods
 from .serving import views
 from .serving.early_hits import EarlyHits
 from .signals import send_signals
-from .state import EXTENSION, AppImages, images_of
+from .state import EXTENSION, AppImages
 from .wiring import build
 
 FocalPoint = Callable[[str], tuple[float, float] | None]
@@ -46,7 +47,7 @@ def _host(app: Flask) -> str | None:
         raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
 
 
-class Images(LegacyMethods):
+class Images(ScriptMethods, LegacyMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``
@@ -115,13 +116,7 @@ class Images(LegacyMethods):
     @property
     def pipeline(self) -> Pipeline:
         """The pipeline of the current application."""
-        app: Flask | None = current_app._get_current_object() if current_app else self.app  # type: ignore[attr-defined]
-        if app is None:
-            raise RuntimeError(
-                "No current application: use this within an application context, or pass the application to "
-                "Images(app)."
-            )
-        return images_of(app).pipeline
+        return self._images.pipeline
 
     def focal_point(self, find: FocalPoint) -> FocalPoint:
         """Decorate a function that returns the position of the subject of a picture.

@@ -129,25 +129,43 @@ class Pipeline:
             settings += f", {most} made" if most != Config().max_output_pixels else ""
         return Rendition(source, options, format, settings, self.sources.watermark(options))
 
-    def entry(self, url: ImageUrl, found: Rendition | None = None) -> tuple[Rendition, Entry]:
+    def entry(self, url: ImageUrl, found: Rendition | None = None, *, yields: bool = False) -> tuple[Rendition, Entry]:
         """Return the rendition that *url* asks for and its cache entry, rendering it first if necessary.
 
         Concurrent requests normally share one render. *found* is the rendition that *url* asks for, if the caller has
         already determined it.
 
+        With *yields*, requests of visitors go first.
+
         Raises:
+            Forgotten: If a source was taken down for good, also if that was done meanwhile.
             SourceNotFound, RemoteFailed, UnreadableSource, InvalidOption, LimitExceeded: If the picture cannot be
                 rendered. Nothing is stored.
             SourceChanged: If the source changed during every attempt.
             Busy: If no renderer was free in time.
         """
+        self.sources.check_not_forgotten(url.refs)
+        try:
+            rendition, entry = self._current_entry(url, found, self.producer.yielding() if yields else self.producer)
+        except (ImagesError, OSError):
+            self.sources.check_not_forgotten(url.refs)
+            raise
+        try:
+            self.sources.check_not_forgotten(url.refs)
+        except ImagesError:
+            entry.close()
+            raise
+        return rendition, entry
+
+    def _current_entry(self, url: ImageUrl, found: Rendition | None, producer: Producer) -> tuple[Rendition, Entry]:
+        """Do as `entry`, and try again if the source changes during the render."""
         since = time.monotonic()
         for _ in range(_TRIES - 1):
             rendition, found = found or self.rendition(url, self.sources.find(url)), None
             with suppress(SourceChanged):
-                return rendition, self._entry(rendition, since)
+                return rendition, self._entry(rendition, since, producer)
         rendition = self.rendition(url, self.sources.find(url))
-        return rendition, self._entry(rendition, since)
+        return rendition, self._entry(rendition, since, producer)
 
     def nearest(self, rendition: Rendition) -> Entry | None:
         """Return a cached rendition of the same picture in a smaller size or another quality, or None.
@@ -229,7 +247,7 @@ class Pipeline:
         shared = self.shared.of(rendition, producer) if self.shared is not None else None
         return self._render(rendition, shared, producer, since)
 
-    def _entry(self, rendition: Rendition, since: float) -> Entry:
+    def _entry(self, rendition: Rendition, since: float, producer: Producer | None = None) -> Entry:
         key, failures = rendition.key, self.facts.failures
         failures.check(key)
         if rendition.options.cache and (entry := self.cache.get(key)) is not None:
@@ -239,18 +257,18 @@ class Pipeline:
         if refusal is not None:
             raise refusal
         try:
-            return self._made(rendition, since)
+            return self._made(rendition, since, producer or self.producer)
         except (UnreadableSource, LimitExceeded) as error:
             failures.add(key, error, _FAILURE_SECONDS)
             self.facts.add_failure(rendition.source, rendition.watermark, error, self._size(rendition))
             raise
 
-    def _made(self, rendition: Rendition, since: float) -> Entry:
+    def _made(self, rendition: Rendition, since: float, producer: Producer) -> Entry:
         """Render *rendition*, and store it unless its options say otherwise."""
         if not rendition.options.cache:
-            data = self.render(rendition, since, self.producer)
+            data = self.render(rendition, since, producer)
             return Entry(len(data), rendition.mtime, data=data)
-        producer = self.producer.once()
+        producer = producer.once()
         shared = self.shared.of(rendition, producer) if self.shared is not None else None
         if shared is not None and (entry := shared.prepare(since)) is not None:
             return entry
