@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Flask
@@ -13,6 +12,7 @@ from . import startup
 from .access import PUBLIC, Authorizer, Callback
 from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
+from .description import FocalPoint
 from .errors import ConfigError, Faults
 from .exposure import warn_of_served_folders
 from .operating.cli import add_commands
@@ -23,12 +23,10 @@ from .pipeline import Pipeline
 from .scripts import ScriptMethods
 from .serving import views
 from .serving.early_hits import EarlyHits
+from .serving.info import serve_info
 from .signals import send_signals
 from .state import EXTENSION, AppImages
 from .wiring import build
-
-FocalPoint = Callable[[str], tuple[float, float] | None]
-"""A function that returns the position of the subject of a source, as fractions of its width and height, or None."""
 
 C = TypeVar("C", bound=Callback)
 
@@ -103,6 +101,10 @@ class Images(ScriptMethods, LegacyMethods):
             # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
             view = views.view_of(self.handle_request)
             state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=view, host=host)
+            info = views.view_of(serve_info)
+            state.app.add_url_rule(
+                f"{url or '/'}{links.INFO_SUFFIX}/<path:path>", endpoint=f"{EXTENSION}.info", view_func=info, host=host
+            )
 
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)

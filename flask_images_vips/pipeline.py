@@ -194,35 +194,46 @@ class Pipeline:
         return None
 
     def placeholder(self, source: Source, kind: str, *, yields: bool = False) -> str:
-        """Return the placeholder *kind* of *source*, see `rendering.placeholders`. It is made now unless it is known.
+        """Return the placeholder *kind* of *source*, see `placeholders`."""
+        return self.placeholders(source, [kind], yields=yields)[kind]
 
-        With *yields*, requests of visitors go first.
+    def placeholders(self, source: Source, kinds: Sequence[str], *, yields: bool = False) -> dict[str, str]:
+        """Return the placeholders *kinds* of *source*, see `rendering.placeholders`.
+
+        Those that are not known are made now, from one decode. With *yields*, requests of visitors go first.
 
         Raises:
             SourceChanged, UnreadableSource, LimitExceeded, Busy: If the source cannot be rendered.
         """
-        known = self.facts.pixels.placeholder(source, kind)
-        if known is not None:
+        known = self._known(source, kinds)
+        missing = [kind for kind in kinds if kind not in known]
+        if not missing:
             return known
-        rendition = self._rendition(source, SMALLEST, by_name("webp" if kind == "lqip" else "png"))
+        rendition = self._rendition(source, SMALLEST, by_name("webp" if "lqip" in missing else "png"))
         refusal = self.abilities.refusal(rendition.format)
         if refusal is not None:
             raise refusal
-        with self.facts.finding(source, kind):
-            key = self.facts.pixels.key(source, kind)
-            return self.cache.once(key, partial(self._draw, kind, rendition, yields))
+        with self.facts.finding(source, *missing):
+            key = self.facts.pixels.key(source, missing[0])
+            return known | self.cache.once(key, partial(self._draw, missing, rendition, yields))
 
-    def _draw(self, kind: str, rendition: Rendition, yields: bool) -> str:
-        """Draw the placeholder *kind* of the source of *rendition*, unless another process has just done so."""
-        known = self.facts.pixels.placeholder(rendition.source, kind)
-        if known is not None:
+    def _known(self, source: Source, kinds: Sequence[str]) -> dict[str, str]:
+        found = {kind: self.facts.pixels.placeholder(source, kind) for kind in kinds}
+        return {kind: placeholder for kind, placeholder in found.items() if placeholder is not None}
+
+    def _draw(self, kinds: Sequence[str], rendition: Rendition, yields: bool) -> dict[str, str]:
+        """Draw the placeholders *kinds* of the source of *rendition*, unless another process has just done so."""
+        known = self._known(rendition.source, kinds)
+        missing = [kind for kind in kinds if kind not in known]
+        if not missing:
             return known
-        producer = self.producer.once([kind], yields=yields)
+        producer = self.producer.once(missing, yields=yields)
         shared = self.shared.of(rendition, producer) if self.shared is not None else None
         made = self._made_of(rendition, shared, producer, time.monotonic())
-        if kind not in made.placeholders:
-            raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {kind}")
-        return made.placeholders[kind]
+        lacking = ", ".join(kind for kind in missing if kind not in made.placeholders)
+        if lacking:
+            raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {lacking}")
+        return known | {kind: made.placeholders[kind] for kind in missing}
 
     def offer(self, source: Source, options: Options, format: Format, sides: Sequence[Sides]) -> None:
         """Announce that a page offers *source* with *options* as *format* at each of *sides*, see `Sets.offer`."""

@@ -7,14 +7,21 @@ They do not ask the ``authorize`` callback: there is no visitor.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 
-from . import forgetting
+from . import direct, forgetting
+from .description import FocalPoint, Info, describe
+from .direct import Later
 from .forgetting import Receipt
+from .options.options import Options
+from .page.links import info_url
 from .state import AppImages, images_of
-from .urls import checked_path
+from .urls import ImageUrl, checked_path, is_remote
 
 Path = str | os.PathLike[str]
 """The path of a picture below ``IMAGES_PATH``, or a URL."""
@@ -25,6 +32,7 @@ class ScriptMethods:
 
     if TYPE_CHECKING:
         app: Flask | None
+        find_focal_point: FocalPoint | None
 
     @property
     def _images(self) -> AppImages:
@@ -35,6 +43,45 @@ class ScriptMethods:
                 "Images(app)."
             )
         return images_of(app)
+
+    @contextmanager
+    def _in_context(self) -> Iterator[AppImages]:
+        """Yield the state of the application, with a context in which functions of the site can run."""
+        images = self._images
+        if current_app:
+            yield images
+        else:
+            with images.app.app_context():
+                yield images
+
+    def render(self, path: Path, **options: Any) -> bytes:
+        """Return the file of a rendition of *path*, from the cache or rendered now.
+
+        *options* are those of `resized_img_src`, also ``preset``. The rendition is put into the cache, from which
+        visitors get it too. With ``format='auto'``, it has the format of the path, as for a browser that names none.
+
+        Raises:
+            InvalidPath, InvalidOption: If an argument is invalid. A keyword without effect is invalid here, too.
+            SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded: If the picture cannot be rendered. If it was
+                forgotten, the error is `Forgotten`, a kind of `SourceNotFound`.
+            SourceChanged, Busy: If it cannot be rendered at the moment.
+        """
+        with self._in_context() as images:
+            return direct.render(images, direct.image_url(images, path, options))
+
+    def enqueue(self, path: Path, **options: Any) -> Future[None]:
+        """Render in the background of this process, while no visitor waits, and return a future.
+
+        *options* are those of `render`. The future is done once the rendition is in the cache. Its ``result()`` waits
+        for that, and raises the errors of `render`. What is queued when the process ends is lost: visitors then get it
+        rendered when they ask for it.
+
+        Raises:
+            InvalidPath, InvalidOption: As `render`.
+            Busy: If 10,000 renditions wait already, or uWSGI runs no threads.
+        """
+        with self._in_context() as images:
+            return images.instance(Later).enqueue(direct.image_url(images, path, options))
 
     def purge(self, path: Path) -> int:
         """Remove everything that is cached for the picture *path* on this host, and return the number of files.
@@ -75,3 +122,28 @@ class ScriptMethods:
             NotForgotten: If that is not possible.
         """
         return forgetting.allow(self._images, checked_path(path))
+
+    def info(self, path: Path) -> Info:
+        """Return what is known of the picture *path*: size, format, colours, placeholders and the focal point.
+
+        What needs its pixels is found now, and cached.
+
+        Raises:
+            InvalidPath, SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded, SourceChanged, Busy: As
+                `render`.
+        """
+        ref = checked_path(path)
+        with self._in_context() as images:
+            url = ImageUrl(ref, Options(), None, remote=is_remote(ref))
+            return describe(url, images.pipeline, self.find_focal_point)
+
+    def info_url(self, path: Path, **keywords: Any) -> str:
+        """Return a signed URL that answers with `info` as JSON. *keywords* are ``external`` and ``scheme``.
+
+        The ``authorize`` callback is asked as for an image.
+
+        Raises:
+            InvalidPath, ValueError, RuntimeError: As `build_url`.
+        """
+        with self._in_context():
+            return info_url(path, **keywords)

@@ -186,7 +186,7 @@ def test_a_picture_that_breaks_off_is_decoded_for_its_placeholder_once_in_a_proc
     path.write_bytes(path.read_bytes()[:2000])
     drawn = []
     own = pipeline(app)._draw
-    pipeline(app)._draw = lambda kind, *rest: drawn.append(kind) or own(kind, *rest)
+    pipeline(app)._draw = lambda kinds, *rest: drawn.extend(kinds) or own(kinds, *rest)
     for context in (app.app_context, app.app_context, app.test_request_context):
         with context():
             assert 'height="24"' in resized_img_tag("a.jpg", width=32, placeholder="color")

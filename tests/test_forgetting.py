@@ -15,7 +15,7 @@ from conftest import gradient, stopped_renderers, url_of
 from flask import Flask
 
 from flask_images_vips import Images, resized_img_placeholder, resized_img_size, resized_img_tag
-from flask_images_vips.errors import InvalidPath, NotForgotten
+from flask_images_vips.errors import Forgotten, InvalidPath, NotForgotten
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.shared_decode import prices
 from flask_images_vips.state import images_of
@@ -340,3 +340,10 @@ def test_the_folder_can_be_configured(make_app: Any, draw: Any, tmp_path: Path) 
     draw("secret.png")
     images(make_app(IMAGES_TOMBSTONES="kept/tombstones")).forget("secret.png")
     assert (tmp_path / "kept" / "tombstones" / "key").exists()
+
+
+def test_the_error_is_a_kind_of_missing_source(app: Flask, draw: Any) -> None:
+    draw("secret.png")
+    images(app).forget("secret.png")
+    with pytest.raises(Forgotten, match=r"'secret\.png': it was forgotten, for good"):
+        images(app).render("secret.png", width=10)
