@@ -48,6 +48,7 @@ settings.load_profile("long" if LONG else "share")
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
     "cache/test_eviction.py",
+    "nginx/test_forgetting.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",

@@ -16,6 +16,7 @@ from flask import Flask
 
 from flask_images_vips import Images, resized_img_placeholder, resized_img_size, resized_img_tag
 from flask_images_vips.errors import Forgotten, InvalidPath, NotForgotten
+from flask_images_vips.purging import named
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.shared_decode import prices
 from flask_images_vips.state import images_of
@@ -261,6 +262,16 @@ def origin() -> Iterator[int]:
     yield server.server_address[1]
     server.shutdown()
     server.server_close()
+
+
+def test_a_pattern_finds_the_urls_that_were_fetched(make_app: Any, origin: int) -> None:
+    app = make_app(IMAGES_REMOTE_ALLOW_PRIVATE=["127.0.0.0/8"], IMAGES_REMOTE_PORTS=[origin])
+    refs = [f"http://127.0.0.1:{origin}/{name}.png" for name in ("a", "b")]
+    assert [status(app, url_of(app, ref, width=10)) for ref in refs] == [200, 200]
+    pipeline = images_of(app).pipeline
+    assert sorted(named(f"http://127.0.0.1:{origin}/*", pipeline)) == refs
+    assert named("http://127.0.0.1:*/b*", pipeline) == refs[1:]
+    assert named("https://*", pipeline) == []
 
 
 def test_a_remote_picture_is_removed_and_not_fetched_again(make_app: Any, origin: int, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 
 from ..errors import ImagesError
 
-COMMANDS = ("check", "nginx", "purge")
+COMMANDS = ("allow", "check", "forget", "nginx", "prune", "purge")
 """The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""
 
 
