@@ -49,6 +49,7 @@ settings.load_profile("long" if LONG else "share")
 ALONE = {
     "cache/test_eviction.py",
     "monitoring/test_prometheus_server.py",
+    "nginx/test_forgetting.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
@@ -393,7 +394,7 @@ def draw_kinds(folder: Path) -> dict[str, bool]:
 def cached_files(folder: Path) -> list[Path]:
     """The files of renditions in a cache, without facts, copies, locks, the record and temporary files."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"]
-    files = [path for path in files if not {"locks", "record", "tmp"} & set(path.parts[-3:])]
+    files = [path for path in files if not {"dependents", "forgotten", "locks", "record", "tmp"} & set(path.parts[-3:])]
     return [path for path in files if "copies" not in path.relative_to(folder).parts]
 
 
