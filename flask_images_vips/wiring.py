@@ -112,14 +112,15 @@ def build(app: Flask, url: str, name: str) -> Parts:
         logger.warning("%s", sentence)
     start(config, images_of(app))
     if config.record:
-        _recorder(app, pipeline, parts.front_door).attach(images_of(app).events)
+        _recorder(app, parts).attach(images_of(app).events)
     return parts
 
 
-def _recorder(app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Recorder:
-    cache = pipeline.cache
-    journal = journal_of(cache.folder, front_door=front_door is not None)
-    return Recorder(journal, cache.usable, partial(asking_page, images_of(app)))
+def _recorder(app: Flask, parts: Parts) -> Recorder:
+    cache, tombstones = parts.pipeline.cache, parts.tombstones
+    journal = journal_of(cache.folder, front_door=parts.front_door is not None)
+    page = partial(asking_page, images_of(app))
+    return Recorder(journal, cache.usable, page, lambda ref: source_folder(ref) in tombstones)
 
 
 class _Kept(NamedTuple):
