@@ -85,8 +85,8 @@ class _Process:
 class Recorder:
     """Records in *journal*, if the cache is *usable*.
 
-    *asking_page* returns the endpoint of the page, or ``""``. *is_forgotten* returns whether a source was taken down for
-    good: nothing is recorded of it, even if a render of it has just ended.
+    *asking_page* returns the endpoint of the page, or ``""``. *is_forgotten* returns whether a source was taken down
+    for good: nothing is recorded of it, even if a render of it has just ended.
     """
 
     def __init__(
