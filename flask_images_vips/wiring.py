@@ -50,7 +50,7 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
-from .workers import sign_in
+from .workers import sign_in_at_first_image
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -101,7 +101,6 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _front_door(config, app, folder, settings),
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
-        partial(sign_in, app, config, cache),
         tombstones,
     )
     if parts.front_door is not None:
@@ -110,6 +109,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
                 sources.on_lookup = parts.front_door.notice
     for sentence in open_folders(config, app, pipeline, parts.front_door):
         logger.warning("%s", sentence)
+    sign_in_at_first_image(app, config, cache, images_of(app).events)
     start(config, images_of(app))
     if config.record:
         _recorder(app, parts).attach(images_of(app).events)
