@@ -17,6 +17,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from ..errors import ImagesError
+from .quiet import no_log
 
 if TYPE_CHECKING:
     from ..migrating.plan import Plan
@@ -63,7 +64,8 @@ def command(context: click.Context, folder: Path, most: int, render: int, only_d
     try:
         with standing_in():
             app = _loaded(context.ensure_object(ScriptInfo))
-            plan = make_plan(app, folder, _progress, most=most, rendered=render)
+            with no_log():  # what pages would log is in the plan
+                plan = make_plan(app, folder, _progress, most=most, rendered=render)
     except ImagesError as error:
         raise click.ClickException(f"With flask_images_vips, the site does not work. {error}") from None
     click.echo(json.dumps(_as_json(plan), indent=2) if as_json else "\n".join(_lines(plan)))
