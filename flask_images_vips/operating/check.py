@@ -38,7 +38,7 @@ _NARROWEST = 60  # columns
     multiple=True,
     help="The file with nginx' configuration for images. The default is to look for it in /etc/nginx. May be repeated.",
 )
-@click.option("--strict", is_flag=True, help="Exit with code 1 also if there are only warnings.")
+@click.option("--strict", is_flag=True, help="Exit with code 1 even if there are only warnings.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 @with_appcontext
 def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict: bool, as_json: bool) -> None:

@@ -33,14 +33,14 @@ _MOST_PLACES = 10
     help="Folder with the site's code, for the diff. The default is the current folder.",
 )
 @click.option(
-    "--most", type=click.IntRange(0), default=2000, show_default=True, help="Number of pictures to look at, at most."
+    "--most", type=click.IntRange(0), default=2000, show_default=True, help="Look at no more than this many pictures."
 )
 @click.option(
     "--render",
     type=click.IntRange(0),
     default=20,
     show_default=True,
-    help="Number of pictures to render for the proof.",
+    help="Render this many pictures for the proof.",
 )
 @click.option("--diff", "only_diff", is_flag=True, help="Print only the diff, for `patch -p1` in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as a JSON object.")
@@ -48,7 +48,7 @@ _MOST_PLACES = 10
 def command(context: click.Context, folder: Path, most: int, render: int, only_diff: bool, as_json: bool) -> None:
     """Plan the move of this site from Flask-Images.
 
-    The site may still import Flask-Images: the imports are answered by this package. Its templates, configuration and
+    The site may still import Flask-Images: this package answers these imports. Its templates, configuration and
     pictures are read, and nothing is changed. The plan has the code to change, as a diff, a list of what will differ,
     and a proof that the URLs and sizes of the site's own pictures stay the same.
 
