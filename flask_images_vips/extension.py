@@ -51,6 +51,15 @@ def _host(app: Flask) -> str | None:
         raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
 
 
+def _add_health(images: AppImages, host: str | None) -> None:
+    """Add the view of ``IMAGES_HEALTH``, if that is set."""
+    health = read_key("IMAGES_HEALTH", images.app.config)
+    if health is not None:
+        from .health import add_health  # noqa: PLC0415  (few sites use it)
+
+        add_health(images, health, host)
+
+
 class Images(LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
@@ -96,7 +105,6 @@ class Images(LegacyMethods, TenantMethods):
             host = _host(app)
         faults.check()
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
-        health = read_key("IMAGES_HEALTH", app.config)
 
         self.warn_of_overriding()
         app.extensions["images"] = self  # the name that Flask-Images uses
@@ -117,10 +125,7 @@ class Images(LegacyMethods, TenantMethods):
         add_commands(app)
         app.register_blueprint(blueprint)
         add_endpoints(app, url, name, host)
-        if health is not None:
-            from .health import add_health  # noqa: PLC0415  (few sites use it)
-
-            add_health(images, health, host)
+        _add_health(images, host)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flask import Response, jsonify
@@ -16,6 +15,7 @@ from .cache.per_process import PerProcess
 from .cache.trial import has_room, write_refusal
 from .errors import ImagesError, WaitedTooLong
 from .events import Rendered
+from .installed import own_version
 from .report import usable
 from .state import AppImages
 from .system_errors import cause
@@ -70,7 +70,7 @@ class Health:
         return {
             "status": "failing" if problems else "ok",
             "problems": problems,
-            "version": _version(),
+            "version": own_version(),
             "renders": {
                 "in": "the web worker" if renderers.pool is None or renderers.without_pool else "renderers",
                 "at_once": renderers.count,
@@ -119,10 +119,3 @@ class Health:
 def add_health(images: AppImages, path: str, host: str | None) -> None:
     """Add the view to the application of *images*, at *path* of *host*."""
     images.app.add_url_rule(path, endpoint=HEALTH_ENDPOINT, view_func=Health(images).answer, host=host)
-
-
-def _version() -> str:
-    try:
-        return version("flask-images-vips")
-    except PackageNotFoundError:
-        return ""

@@ -73,7 +73,8 @@ def check(app: Flask) -> None:
         from .debugging import report_pages  # noqa: PLC0415  (it needs a parser of HTML, which sites do not)
 
         report_pages(app)
-    for sentence in (*odd_keys(app.config), *missing_files(config, app.root_path)):
+    own = config, app.root_path
+    for sentence in (*odd_keys(app.config), *unusable_folders(*own), *missing_fallback(*own)):
         logger.warning("%s", sentence)
 
 
@@ -85,21 +86,29 @@ def _check_svg(config: Config) -> None:
         )
 
 
-def missing_files(config: Config, root_path: str) -> Iterator[str]:
-    """Yield a sentence about the folders of ``IMAGES_PATH`` that cannot be used, and one about a missing fallback."""
-    roots = [os.path.join(root_path, path) for path in config.path]
+def unusable_folders(config: Config, root_path: str) -> Iterator[str]:
+    """Yield a sentence if folders of ``IMAGES_PATH`` cannot be used."""
+    roots = _roots(config, root_path)
     problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
     if problems:
         yield (
             f"IMAGES_PATH names folders that cannot be used: {', '.join(problems)}. Images in them answer 404. "
             f"Relative folders start at {root_path}, the application's root path."
         )
-    fallback = config.fallback
+
+
+def missing_fallback(config: Config, root_path: str) -> Iterator[str]:
+    """Yield a sentence if the picture of ``IMAGES_FALLBACK`` is missing."""
+    roots, fallback = _roots(config, root_path), config.fallback
     if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
         yield (
             f"IMAGES_FALLBACK = {fallback!r} is not a file in IMAGES_PATH ({', '.join(roots)}), so nothing is sent in "
             "place of missing images."
         )
+
+
+def _roots(config: Config, root_path: str) -> list[str]:
+    return [os.path.join(root_path, path) for path in config.path]
 
 
 def _folder_problem(folder: str) -> str:

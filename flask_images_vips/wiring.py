@@ -21,7 +21,7 @@ from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .engines.encoder_settings import number_of
-from .exposure import served_folders, shared_folder
+from .exposure import served_folders, shared_folders
 from .facts import Facts
 from .formats import NEGOTIABLE
 from .installed import outdated
@@ -52,11 +52,6 @@ from .workers import sign_in
 
 logger = logging.getLogger("flask_images_vips")
 
-_BOXES = (
-    "IMAGES_ENGINE = 'boxes' draws labelled boxes in place of all pictures. It is for tests, but neither TESTING nor "
-    "DEBUG is set. For visitors, set IMAGES_ENGINE = 'auto'."
-)
-
 
 def build(app: Flask, url: str, name: str) -> Parts:
     """Read the configuration of *app*, and build the objects that serve its images.
@@ -68,10 +63,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     """
     config = replace(Config.read(app.config), url=url, name=name)
     check_engine(config.engine)
-    for sentence in (*outdated(), *own_numbers(config)):
-        logger.warning("%s", sentence)
-    if config.engine == "boxes" and not (app.testing or app.debug):
-        logger.warning(_BOXES)
+    _warn(*outdated(), *own_numbers(config), *_boxes_outside_of_tests(config, app))
     folder, private = _cache_folder(config, app.root_path)
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
@@ -103,12 +95,26 @@ def build(app: Flask, url: str, name: str) -> Parts:
         for sources in (pipeline.sources.local, remote):
             if sources is not None:
                 sources.on_lookup = parts.front_door.notice
-    for sentence in open_folders(config, app, pipeline, parts.front_door):
-        logger.warning("%s", sentence)
+    _warn(*shared_folders(config, pipeline, parts.front_door))
+    if images_of(app).authorizer is not None:
+        _warn(*served_folders(app, pipeline))
     start(config, images_of(app))
     if config.record:
         _recorder(app, pipeline, parts.front_door).attach(images_of(app).events)
     return parts
+
+
+def _warn(*sentences: str) -> None:
+    for sentence in sentences:
+        logger.warning("%s", sentence)
+
+
+def _boxes_outside_of_tests(config: Config, app: Flask) -> Iterator[str]:
+    if config.engine == "boxes" and not (app.testing or app.debug):
+        yield (
+            "IMAGES_ENGINE = 'boxes' draws labelled boxes in place of all pictures. It is for tests, but neither "
+            "TESTING nor DEBUG is set. For visitors, set IMAGES_ENGINE = 'auto'."
+        )
 
 
 def _recorder(app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Recorder:
@@ -140,16 +146,6 @@ def _is_readable(config: Config, app: Flask) -> bool:
     """
     has_callback = images_of(app).authorizer is not None
     return config.accel_redirect is not None or bool(config.front_door and not has_callback)
-
-
-def open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Iterator[str]:
-    """Yield a sentence about each folder whose files other people can load or replace, see `exposure`."""
-    if config.cache is not None:
-        yield from shared_folder("IMAGES_CACHE", pipeline.cache.folder)
-    if front_door is not None and config.front_door is not True:
-        yield from shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
-    if images_of(app).authorizer is not None:
-        yield from served_folders(app, pipeline)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:

@@ -11,11 +11,11 @@ import click
 from flask.cli import with_appcontext
 
 from ..asked import InvalidLine, import_asked, read_asked, read_manifest
-from ..errors import shown
+from ..errors import printable, shown
 from ..recording.journal import Journal
 from ..recording.sightings import journal_of
 from ..state import current_images
-from .columns import count, printable, table
+from .columns import count, table
 
 
 @click.group(invoke_without_command=True)
