@@ -64,9 +64,9 @@ class Images(LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``,
-    ``IMAGES_NAME`` and ``IMAGES_HEALTH``. The secret keys are read at each use. All other configuration is read when
-    the first image URL is built or the first image is requested. It is checked earlier: what is set by then in
-    `init_app`, and the whole of it before the first request is answered.
+    ``IMAGES_NAME``, ``IMAGES_HEALTH`` and the path in ``IMAGES_METRICS``. The secret keys are read at each use. All
+    other configuration is read when the first image URL is built or the first image is requested. It is checked
+    earlier: what is set by then in `init_app`, and the whole of it before the first request is answered.
     """
 
     PUBLIC: Final = PUBLIC

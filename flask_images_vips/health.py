@@ -24,7 +24,7 @@ from .urls import ImageUrl
 HEALTH_ENDPOINT = "flask_images_vips_health"
 
 _KEPT_SECONDS = 1.0  # an answer, so that frequent requests cost little
-_REFUSED_SECONDS = 10.0  # for which a request that waited in vain counts
+_REFUSED_SECONDS = 10.0  # for which a request that gave up is a problem
 _USUAL_SECONDS = 0.2  # of a render, until this process knows better
 _SHARE = 0.5  # of IMAGES_LOCK_TIMEOUT that a new picture may wait for its turn
 _WEIGHT = 0.1  # of one render in the mean
@@ -103,9 +103,9 @@ class Health:
     def _of_queue(self, here: _Process, now: float, expected: float | None) -> Iterator[str]:
         patience = self._images.pipeline.config.lock_timeout
         if expected is not None and expected > _SHARE * patience:
-            yield f"a new picture would wait for about {expected:.1f} s, and gives up after {patience:g} s"
+            yield f"a new picture would wait for about {expected:.1f} s, and requests give up after {patience:g} s"
         if now - here.refused_at < _REFUSED_SECONDS:
-            yield f"a request waited {patience:g} s for its turn in vain, less than {_REFUSED_SECONDS:g} s ago"
+            yield f"a request gave up after waiting {patience:g} s for a renderer, less than {_REFUSED_SECONDS:g} s ago"
 
     def _rendered(self, event: Rendered) -> None:
         here, seconds = self._process.get(), max(0.0, event.seconds - event.waited_seconds)

@@ -1,4 +1,4 @@
-"""List what this package does otherwise than Flask-Images, as far as the configuration and templates show it."""
+"""List how a site will differ from what Flask-Images showed, judged by its configuration and templates."""
 
 from __future__ import annotations
 

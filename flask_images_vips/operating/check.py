@@ -42,10 +42,11 @@ _NARROWEST = 60  # columns
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 @with_appcontext
 def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict: bool, as_json: bool) -> None:
-    """Find out what is wrong with the images of this site, and how to mend it.
+    """Find what is wrong with the images of this site.
 
     Each line begins with ok, warning or error. A warning is about something that works, but may not be what you want.
-    After the lines, the image libraries and their formats are listed. The exit code is 1 if there is an error.
+    Below a warning or an error, a line says what to do. After that, the image libraries and their formats are listed.
+    The exit code is 1 if there is an error.
 
     Run this as the user of the site, and with its environment, while the site runs: the web workers are checked too.
     Nothing is changed.

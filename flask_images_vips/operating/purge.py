@@ -27,10 +27,11 @@ from ..urls import checked_path
 )
 @with_appcontext
 def command(path: str | None, everything: bool, front: bool) -> None:
-    """Remove everything that is cached for the source PATH: renditions, placeholders and so on.
+    """Remove what is cached for one picture or for all.
 
-    PATH is that of the picture in IMAGES_PATH, as templates name it, or the URL of a remote picture. If nothing is
-    cached for it, the exit code is 1, and similar paths are listed. Browsers and CDNs keep their copies.
+    PATH is that of the picture in IMAGES_PATH, as templates name it, or the URL of a remote picture. Its renditions,
+    placeholders and so on are removed. If nothing is cached for it, the exit code is 1, and similar paths are listed.
+    Browsers and CDNs keep their copies.
     """
     here = current_images()
     if not (path or everything or front):
