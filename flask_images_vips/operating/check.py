@@ -17,7 +17,7 @@ from flask.cli import with_appcontext
 from ..checking.doctor import configuration_faults, examine
 from ..checking.finding import Finding, Level
 from ..checking.site import Site
-from ..errors import ConfigError
+from ..errors import ConfigError, printable
 from ..report import report
 from ..state import current_images
 from .quiet import no_log
@@ -71,8 +71,9 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # such as of a port that is no number
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:  # such as of a port that is no number, or a host with a part that is too long
         return False
 
 
@@ -94,6 +95,7 @@ def _print(site: Site | None, findings: Sequence[Finding]) -> None:
 def _wrapped(text: str, indent: str) -> str:
     """Return *text*, which begins after an *indent*, in the width of the terminal. Elsewhere, it stays one line."""
     width = shutil.get_terminal_size().columns
+    text = printable(text)  # it may contain names of files
     if not sys.stdout.isatty() or width < _NARROWEST:
         return text
     return click.wrap_text(text, width, indent, indent).removeprefix(indent)

@@ -16,7 +16,7 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from ..errors import ImagesError
+from ..errors import ImagesError, printable
 from .quiet import no_log
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         found = [each for each in plan.differences if each.level == level]
         yield from ["", f"{title}: {len(found) or 'nothing'}"]
         for each in found:
-            yield f"- {each.text}"
-            yield from (f"    {place}" for place in each.places[:_MOST_PLACES])
+            yield f"- {printable(each.text)}"
+            yield from (f"    {printable(place)}" for place in each.places[:_MOST_PLACES])
             if len(each.places) > _MOST_PLACES:
                 yield f"    and {len(each.places) - _MOST_PLACES} more"
     proof = plan.proof
@@ -120,7 +120,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield "There are no pictures in IMAGES_PATH, so nothing is proved."
     elif proof.holds:
         yield "Everything is the same."
-    yield from (f"DIFFERENT: {sentence}" for sentence in proof.different)
+    yield from (f"DIFFERENT: {printable(sentence)}" for sentence in proof.different)
     diff = plan.edits.diff()
     files = len(plan.edits.changed)
     yield from ["", f"The diff: {files or 'no'} file{'' if files == 1 else 's'}", *([diff] if diff else [])]

@@ -118,6 +118,22 @@ def test_a_site_that_does_not_answer_is_found(ground: Ground) -> None:
         assert_found(ground.examine(), "error", "site", "does not answer")
 
 
+def test_a_site_below_a_path_is_asked_there(ground: Ground) -> None:
+    asked: list[str] = []
+
+    def front(app: Flask) -> Application:
+        def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            asked.append(environ["PATH_INFO"].encode("latin-1").decode())
+            return app.wsgi_app({**environ, "PATH_INFO": asked[-1].removeprefix("/a käse")}, start_response)
+
+        return answer
+
+    with served(front(ground.make())) as url:
+        ground.options["url"] = f"{url}/a käse/"
+        assert_found(ground.examine(), "ok", "site", "answers image/png")
+    assert asked[0] == "/a käse/imgsizer/a.png"
+
+
 def test_a_header_for_a_server_that_is_not_there_is_found(ground: Ground) -> None:
     ground.config["IMAGES_ACCEL_REDIRECT"] = "/_images/"
     found = asked(ground, lambda app: lambda e, s: app.wsgi_app({**e, "SERVER_SOFTWARE": "gunicorn"}, s))
