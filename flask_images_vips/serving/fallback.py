@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request
 
 from ..access import Privacy
 from ..errors import (
+    Forgotten,
     ImagesError,
     InvalidOption,
     LimitExceeded,
@@ -125,6 +126,8 @@ def _state(error: ImagesError) -> str | None:
         return str(error)
     if not isinstance(error, SourceError) or isinstance(error, SourceChanged):
         return None
+    if isinstance(error, Forgotten):
+        return "forgotten"
     return "missing" if isinstance(error, SourceNotFound) else "unreadable"
 
 

@@ -129,7 +129,7 @@ def test_what_nginx_has_sent_is_counted_by_the_times_of_the_files(make_app: Any,
 def test_a_folder_of_another_user_is_a_sentence(
     used: Flask, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    folder, listdir = os.path.join(images_of(used).pipeline.cache.folder, "record"), os.listdir
+    folder, listdir = os.path.join(images_of(used).pipeline.cache.folder, "asked"), os.listdir
 
     def refuse(path: Any = ".") -> list[str]:
         if path == folder:
