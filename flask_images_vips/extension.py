@@ -112,18 +112,7 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
         send_signals(app, images.events)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
-        def add_rule(state: BlueprintSetupState) -> None:
-            # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
-            view = views.view_of(self.handle_request)
-            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=view, host=host)
-            info = views.view_of(serve_info)
-            state.app.add_url_rule(
-                f"{url or '/'}{links.INFO_SUFFIX}/<path:path>", endpoint=f"{EXTENSION}.info", view_func=info, host=host
-            )
-
-        # Do not name the blueprint "images", because the application may have one of that name.
-        blueprint = Blueprint(EXTENSION, __name__)
-        blueprint.record(add_rule)
+        blueprint = self._blueprint(images, host)
         add_view(app, blueprint, host)
         add_commands(app)
         app.register_blueprint(blueprint)
@@ -131,6 +120,26 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
         _add_health(images, host)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
+
+    def _blueprint(self, images: AppImages, host: str | None) -> Blueprint:
+        """Return the blueprint that adds the URLs of *images* at *host*."""
+
+        def add_rule(state: BlueprintSetupState) -> None:
+            # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
+            view = views.view_of(self.handle_request)
+            state.app.add_url_rule(f"{images.url}/<path:path>", endpoint=images.name, view_func=view, host=host)
+            info = views.view_of(serve_info)
+            state.app.add_url_rule(
+                f"{images.url or '/'}{links.INFO_SUFFIX}/<path:path>",
+                endpoint=f"{EXTENSION}.info",
+                view_func=info,
+                host=host,
+            )
+
+        # Do not name the blueprint "images", because the application may have one of that name.
+        blueprint = Blueprint(EXTENSION, __name__)
+        blueprint.record(add_rule)
+        return blueprint
 
     @property
     def pipeline(self) -> Pipeline:

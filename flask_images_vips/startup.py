@@ -6,8 +6,7 @@ A configuration that cannot work raises one error that lists all of its faults.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
 from .monitoring.start import check_monitoring, check_view, is_timed
+from .oddities import missing_fallback, unusable_folders
 from .options.presets import Presets
 from .sources.connection import check_urllib3
 from .state import EXTENSION, images_of
@@ -84,37 +84,3 @@ def _check_svg(config: Config) -> None:
             "IMAGES_SVG = True needs libvips, but IMAGES_ENGINE = 'pillow'. Set IMAGES_ENGINE = 'auto', or remove "
             "IMAGES_SVG."
         )
-
-
-def unusable_folders(config: Config, root_path: str) -> Iterator[str]:
-    """Yield a sentence if folders of ``IMAGES_PATH`` cannot be used."""
-    roots = _roots(config, root_path)
-    problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
-    if problems:
-        yield (
-            f"IMAGES_PATH names folders that cannot be used: {', '.join(problems)}. Images in them answer 404. "
-            f"Relative folders start at {root_path}, the application's root path."
-        )
-
-
-def missing_fallback(config: Config, root_path: str) -> Iterator[str]:
-    """Yield a sentence if the picture of ``IMAGES_FALLBACK`` is missing."""
-    roots, fallback = _roots(config, root_path), config.fallback
-    if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
-        yield (
-            f"IMAGES_FALLBACK = {fallback!r} is not a file in IMAGES_PATH ({', '.join(roots)}), so nothing is sent in "
-            "place of missing images."
-        )
-
-
-def _roots(config: Config, root_path: str) -> list[str]:
-    return [os.path.join(root_path, path) for path in config.path]
-
-
-def _folder_problem(folder: str) -> str:
-    """Return why the files in *folder* cannot be read, or an empty string."""
-    if not os.path.exists(folder):
-        return "does not exist"
-    if not os.path.isdir(folder):
-        return "is not a folder"
-    return "" if os.access(folder, os.X_OK) else "the user of this process may not enter it"

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from ..config.keys import odd_keys, read_key, secret_keys
 from ..health import HEALTH_ENDPOINT
-from ..startup import missing_fallback
-from ..wiring import own_numbers
+from ..oddities import missing_fallback, own_numbers
 from .finding import Finding, error, ok, warning
 from .site import Site
 

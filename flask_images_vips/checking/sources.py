@@ -9,8 +9,8 @@ from contextlib import suppress
 from itertools import islice
 
 from ..formats import EXTENSIONS
+from ..oddities import unusable_folders
 from ..sources.links import is_inside
-from ..startup import unusable_folders
 from .finding import Finding, error, ok, warning
 from .site import Site
 from .users import may, name_of
