@@ -16,7 +16,6 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flask import Flask, has_request_context, request
@@ -27,6 +26,7 @@ from .config.keys import Config, secret_keys
 from .engines.vips.fork_safety import forked_after_pixels
 from .events import Events
 from .hashing import digest
+from .installed import own_version
 from .serving.server_threads import gunicorn_settings, gunicorn_worker, server_threads
 
 _IMPORTED_IN = os.getpid()
@@ -126,7 +126,7 @@ def this_worker(app: Flask, config: Config) -> Worker:
         files=_open_files(),
         key=_fingerprint(app),
         settings=digest(repr(replace(config, secret_key=())), 8),
-        version=_version(),
+        version=own_version(),
     )
 
 
@@ -198,9 +198,3 @@ def _open_files() -> int | None:
     except ImportError:
         return None
     return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-
-
-def _version() -> str:
-    with suppress(PackageNotFoundError):
-        return version("flask-images-vips")
-    return ""
