@@ -16,7 +16,7 @@ from flask import Flask
 
 from flask_images_vips import Images, resized_img_placeholder, resized_img_size, resized_img_tag
 from flask_images_vips.errors import Forgotten, InvalidPath, NotForgotten
-from flask_images_vips.purging import named
+from flask_images_vips.operating.purging import named
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.shared_decode import prices
 from flask_images_vips.state import images_of

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import click
 from flask.cli import with_appcontext
 
-from ..checking.doctor import configuration_faults, examine
-from ..checking.finding import Finding, Level
-from ..checking.site import Site
 from ..errors import ConfigError, printable
 from ..report import report
 from ..state import current_images
+from .checking.doctor import configuration_faults, examine
+from .checking.finding import Finding, Level
+from .checking.site import Site
 from .quiet import no_log
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}

@@ -10,9 +10,9 @@ from flask.cli import with_appcontext
 
 from ..errors import ImagesError, NotForgotten
 from ..forgetting import Receipt, forget
-from ..purging import is_known, nothing_cached
 from ..state import AppImages, current_images
 from ..urls import checked_path
+from .purging import is_known, nothing_cached
 from .site_user import check_user
 
 _NAMES = {

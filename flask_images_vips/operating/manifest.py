@@ -20,8 +20,8 @@ from ..recording.queries import query_of
 from ..recording.sightings import journal_of
 from ..state import current_images
 from ..urls import ImageUrl
-from ..warming.logs import Logs
 from .columns import count, table
+from .warming.logs import Logs
 
 _NEW_BROWSER = "image/avif,image/webp,*/*"
 

@@ -20,7 +20,7 @@ from ..errors import ImagesError, printable
 from .quiet import no_log
 
 if TYPE_CHECKING:
-    from ..migrating.plan import Plan
+    from .migrating.plan import Plan
 
 _MOST_PLACES = 10
 
@@ -54,8 +54,8 @@ def command(context: click.Context, folder: Path, most: int, render: int, only_d
 
     The exit code is 1 if something would break that the diff does not mend, or if the proof fails.
     """
-    from ..migrating.plan import edits_of, make_plan  # noqa: PLC0415  (this module is imported with each command)
-    from ..migrating.standing_in import standing_in  # noqa: PLC0415
+    from .migrating.plan import edits_of, make_plan  # noqa: PLC0415  (this module is imported with each command)
+    from .migrating.standing_in import standing_in  # noqa: PLC0415
 
     folder = folder.resolve()
     if only_diff:

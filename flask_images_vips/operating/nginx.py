@@ -10,8 +10,8 @@ from flask.cli import with_appcontext
 
 from ..errors import ImagesError
 from ..nginx.configuration import Server
-from ..nginx_site import printed
 from ..state import current_images
+from .nginx_site import printed
 
 
 @click.command()

@@ -17,10 +17,10 @@ from ..cache.removal import Kept
 from ..config import checks
 from ..errors import ConfigError
 from ..pipeline import Pipeline
-from ..purging import named
 from ..rendition import source_folder
 from ..state import current_images
 from ..system_errors import cause
+from .purging import named
 from .site_user import check_user
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -8,9 +8,9 @@ import click
 from flask.cli import with_appcontext
 
 from ..forgetting import purge
-from ..purging import named, nothing_cached
 from ..state import AppImages, current_images
 from ..system_errors import cause
+from .purging import named, nothing_cached
 
 
 @click.command()

@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..state import current_images
-from ..statistics import gather
+from .statistics import gather
 from .statistics_text import lines
 
 

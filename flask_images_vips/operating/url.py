@@ -12,9 +12,9 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import ImagesError, InvalidOption, InvalidPath, printable
-from ..explaining.answer import explain
-from ..explaining.signature import parts_of
 from ..state import current_images
+from .explaining.answer import explain
+from .explaining.signature import parts_of
 from .quiet import no_log
 
 _PARAMETERS = ("self", "local_path")  # of `Images.build_url`

@@ -14,11 +14,11 @@ from flask.cli import with_appcontext
 
 from ..formats import Format
 from ..state import AppImages, current_images
-from ..warming.plan import Plan, plan
-from ..warming.runner import CannotStore, Result, Run
-from ..warming.search import Found, count, find
-from ..warming.wanted import label
 from .terminal import progress, stoppable
+from .warming.plan import Plan, plan
+from .warming.runner import CannotStore, Result, Run
+from .warming.search import Found, count, find
+from .warming.wanted import label
 
 _INTERRUPTED = 130  # the exit code of programs that Ctrl-C has ended
 _SITEMAP = "/sitemap.xml"

@@ -9,14 +9,14 @@ import shlex
 from pathlib import Path
 
 import pytest
-from checking.ground import Ground
 from conftest import ROOT, gradient
 from flask import Flask
+from operating.checking.ground import Ground
 
 from flask_images_vips import Images
 
 PAGE = (ROOT / "docs" / "checking.md").read_text("utf-8")
-CHECKING = ROOT / "flask_images_vips" / "checking"
+CHECKING = ROOT / "flask_images_vips" / "operating" / "checking"
 _NAME = re.compile(r'\b(?:ok|warning|error)\(\s*"([a-z-]+)"')
 
 

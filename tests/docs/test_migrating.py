@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from conftest import PHOTOGRAPHS, ROOT
 from flask.cli import ScriptInfo
 
-from flask_images_vips.migrating.proof import sets_of_options
 from flask_images_vips.operating.migrate import command
+from flask_images_vips.operating.migrating.proof import sets_of_options
 
 TEXT = (ROOT / "docs" / "migrating.md").read_text("utf-8")
 

@@ -14,10 +14,10 @@ from flask import Flask
 from recording.test_recorder import recorder_of
 
 from flask_images_vips.asked import read_manifest
+from flask_images_vips.operating.statistics import gather
 from flask_images_vips.operating.statistics_text import LISTS, lines
 from flask_images_vips.recording import counts, recorder
 from flask_images_vips.state import images_of
-from flask_images_vips.statistics import gather
 
 PAGE = (ROOT / "docs" / "statistics.md").read_text("utf-8")
 

@@ -7,9 +7,10 @@ import os
 from typing import Any
 
 import pytest
-from checking.ground import Ground
 from click.testing import Result
 from flask import Flask
+
+from operating.checking.ground import Ground
 
 
 @pytest.fixture

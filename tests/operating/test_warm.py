@@ -12,11 +12,11 @@ import pytest
 from click.testing import Result as Output
 from conftest import cached_files, url_of
 from flask import Flask
-from warming.conftest import make_site
 
 from flask_images_vips.operating import warm
+from flask_images_vips.operating.warming.runner import Result
 from flask_images_vips.state import images_of
-from flask_images_vips.warming.runner import Result
+from operating.warming.conftest import make_site
 
 __all__ = ["make_site"]  # a fixture
 
