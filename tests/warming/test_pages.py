@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, jsonify, redirect, render_template_string
+from flask import Flask, Response, jsonify, redirect, render_template_string
 
 from flask_images_vips import resized_img_hint, resized_img_src, resized_img_tag
 from flask_images_vips.warming.pages import Pages
@@ -73,3 +74,16 @@ def test_a_page_that_cannot_be_fetched_is_a_problem(app: Flask, draw: Any) -> No
         assert reasons[0] == "the application answered with status 404 NOT FOUND"
         assert ("KeyError: 'a fault of the view'" in reasons[1]) if debug else ("500" in reasons[1])
         assert "it cannot be fetched: RuntimeError" in reasons[2]
+
+
+def test_a_page_whose_body_or_url_is_damaged_is_a_problem(app: Flask) -> None:
+    def ends_early() -> Iterator[str]:
+        yield "<p>"
+        raise LookupError("the database is down")
+
+    app.add_url_rule("/stream", "stream", lambda: Response(ends_early()))
+    app.add_url_rule("/gzip", "gzip", lambda: b"\x1f\x8b\x08\0 but no gzip")
+    pages = Pages(app)
+    assert list(pages.wanted(["/stream", "/gzip", "http://["])) == []
+    assert [problem.origin for problem in pages.problems] == ["/stream", "/gzip", "http://["]
+    assert all(problem.reason.startswith("it cannot be fetched: ") for problem in pages.problems)
