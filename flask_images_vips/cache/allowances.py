@@ -74,11 +74,13 @@ class Allowances:
         name = digest(key, 16)
         if self._can_be_made():
             path = os.path.join(self.folder, f"{name[:2]}.json")
-            with self._locks.hold(digest(name[:2], 8)):
+            with self._locks.hold(digest(name[:2], 8)) as held:
                 times = _read(path)
                 yield name, times
+                # With the lock, the next process replaces what a killed one has left behind.
+                temporary = f"{path}.{'new' if held else secrets.token_hex(4)}"
                 try:
-                    _write(path, times)
+                    _write(path, times, temporary)
                 except OSError as error:
                     self._warn(error)
             return
@@ -105,15 +107,15 @@ class Allowances:
 
 def _read(path: str) -> _Times:
     """Return the times in the file *path*. Empty if there is none, or if it is damaged."""
-    with suppress(OSError, ValueError, AttributeError, TypeError), open(path, encoding="utf-8") as file:
+    damaged = (ValueError, AttributeError, TypeError, OverflowError, RecursionError)
+    with suppress(OSError, *damaged), open(path, encoding="utf-8") as file:
         return {str(name): float(value) for name, value in json.load(file).items()}
     return {}
 
 
-def _write(path: str, times: _Times) -> None:
+def _write(path: str, times: _Times, temporary: str) -> None:
     """Replace the file *path*, without those who have everything back."""
     now = time.time()
-    temporary = f"{path}.{secrets.token_hex(4)}"
     try:
         with open(temporary, "w", encoding="utf-8") as file:
             json.dump({name: back for name, back in times.items() if back > now}, file)

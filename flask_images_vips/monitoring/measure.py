@@ -14,7 +14,7 @@ from werkzeug.routing import RequestRedirect
 from .. import phases
 from ..events import Events, Rendered
 from ..state import images_of
-from .families import ENDPOINTS, FAILED, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
+from .families import ENDPOINTS, FAILED, OTHER, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
 
 if TYPE_CHECKING:
     from flask import Response
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from ..serving.hit import Hit
     from ..urls import ImageUrl
 
-OTHER = "other"
-"""The label of renders that no page of this application has asked for, as far as the Referer tells, and of tenants that
-are too many to count."""
-
 _MOST_TENANTS = 500
+_LONGEST_LABEL = 200  # characters
 
 
 class Measures:
@@ -70,7 +67,7 @@ class Measures:
             self._add_cost(event)
 
     def _add_cost(self, event: Rendered) -> None:
-        endpoint, cost = endpoint_of_page(self._app) or OTHER, (1, event.cpu_seconds)
+        endpoint, cost = label_of(endpoint_of_page(self._app) or OTHER), (1, event.cpu_seconds)
         for meter in self._meters:
             meter.add(ENDPOINTS, (endpoint,), cost)
         tenant = images_of(self._app).tenants.tenant_of(event.rendition.source.ref, self._app.ensure_sync)
@@ -80,6 +77,7 @@ class Measures:
 
     def _label_of(self, tenant: str) -> str:
         """Return the label for *tenant*. If there are very many, the later ones share one."""
+        tenant = label_of(tenant)
         if tenant not in self._tenants:
             if len(self._tenants) >= _MOST_TENANTS:
                 return OTHER
@@ -95,6 +93,11 @@ class Measures:
                 meter.add(PHASES, (name,), (seconds,))
             if timeline.refused_tenant is not None:
                 meter.add(REFUSED_TENANTS, (self._label_of(timeline.refused_tenant),), (1,))
+
+
+def label_of(name: str) -> str:
+    """Return *name* as a label: not too long, and without surrogates, which no format of metrics can contain."""
+    return name[:_LONGEST_LABEL].encode("utf-8", "replace").decode()
 
 
 def endpoint_of_page(app: Flask) -> str | None:

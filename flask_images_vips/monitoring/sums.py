@@ -20,7 +20,7 @@ from ..cache.locks import FileLocks, try_lock, unlock
 from ..cache.per_process import PerProcess, Said
 from ..errors import Busy
 from ..system_errors import cause
-from .sums_file import Key, Numbers, add_numbers, encoded, read_records, read_total, write_total, written
+from .sums_file import Key, Numbers, add_numbers, encoded, read_records, read_total, within_limit, write_total, written
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -29,7 +29,8 @@ _TOTAL = "total.json"
 _LOCK = "000"  # the name of the lock of the folder
 _LOCK_SECONDS = 5.0
 _REST_SECONDS = 10.0  # from a look at the file of the process to the next one
-_MOST_KEYS = 5000
+_MOST_KEYS = 5000  # of a process
+_MOST_OF_KIND = 500  # keys of the total that begin with the same string; each process brings others, such as tenants
 _OLD_SECONDS = 30 * 86_400
 
 _said = Said()
@@ -70,7 +71,7 @@ class _Process:
         """Write the numbers of *key* to the file. If that fails, as on a full disk, the next time makes up for it."""
         if self.file is None:
             return
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: a key that is too long for the file
             if series.offset is not None:
                 os.pwrite(self.file, written(series.numbers), series.offset)
                 return
@@ -113,18 +114,21 @@ class Sums:
         """Return the sums of all processes, those that have ended included.
 
         Raises:
-            Busy: If another process holds the lock of the files for too long.
+            Busy: If another process holds the lock of the files for too long, or they cannot be read now.
         """
         here = self._process.get()
         with here.lock:
             self._open(here)
             if here.file is None:
                 return {key: tuple(series.numbers) for key, series in here.series.items()}
-        with self._locked():
-            total = self._fold()
-            for name in self._names():
-                add_numbers(total, read_records(os.path.join(self.folder, name)))
-            return total
+        try:
+            with self._locked():
+                total = self._fold()
+                for name in self._names():
+                    add_numbers(total, read_records(os.path.join(self.folder, name)))
+                return total
+        except OSError as error:
+            raise Busy(f"the metrics in {self.folder} cannot be read ({cause(error)})") from error
 
     def _open(self, here: _Process) -> None:
         """Create the file of this process, unless it is there."""
@@ -162,8 +166,8 @@ class Sums:
         them, they are not added again.
         """
         path = os.path.join(self.folder, _TOTAL)
-        total, included = read_total(path)
-        ended: dict[str, int] = {}
+        before, included = read_total(path)
+        total, ended = dict(before), dict[str, int]()
         try:
             for name in self._names():
                 file = os.path.join(self.folder, name)
@@ -171,15 +175,24 @@ class Sums:
                     os.unlink(file)
                 elif (lock := self._lock_of_ended(file)) is not None:
                     ended[name] = lock
-                    add_numbers(total, read_records(file))
-            if ended:
-                write_total(path, total, list(ended))
+                    add_numbers(total, within_limit(read_records(file), total, _MOST_OF_KIND))
+            if ended and self._write_total(path, total, list(ended)):
                 for name in ended:
                     os.unlink(os.path.join(self.folder, name))
+                return total
         finally:
             for lock in ended.values():
                 unlock(lock)
-        return total
+        return before
+
+    def _write_total(self, path: str, total: Numbers, ended: list[str]) -> bool:
+        """Return whether *total* could be written. Otherwise, the files of the processes that have ended stay."""
+        try:
+            write_total(path, total, ended)
+        except OSError as error:
+            self._say("The metrics of ended processes cannot be added up in %s (%s).", self.folder, cause(error))
+            return False
+        return True
 
     @staticmethod
     def _lock_of_ended(file: str) -> int | None:

@@ -88,13 +88,38 @@ def test_keys_that_have_everything_back_are_not_kept(tmp_path: Path, clock: Cloc
     assert json.loads(file.read_text()).keys() == {digest(together[0], 16)}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": "b"}', b'{"a": [1]}', b"\xff\xfe"], ids=str)
+LARGE = b'{"a": ' + b"9" * 400 + b"}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"a": "b"}', b'{"a": [1]}', b"\xff\xfe", LARGE, b"[" * 100_000],
+    ids=lambda content: content[:10],
+)
 def test_a_damaged_file_is_replaced(tmp_path: Path, clock: Clock, content: bytes) -> None:
     allowances = Allowances(str(tmp_path))
     allowances.take("a", 3, 60)
     (file,) = tmp_path.glob("*.json")
     file.write_bytes(content)
     assert taken(allowances) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # other tests have started threads
+def test_processes_that_are_killed_while_they_write_do_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowances = Allowances(str(tmp_path))
+    monkeypatch.setattr(module.os, "replace", lambda *_: os._exit(0))
+    for _ in range(3):
+        child = os.fork()
+        if not child:
+            allowances.take("a", 3, 60)
+        os.waitpid(child, 0)
+    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == 1
+    monkeypatch.undo()
+    assert taken(allowances) == 3
+    assert [path.suffix for path in tmp_path.iterdir() if path.is_file()] == [".json"]
 
 
 def test_what_cannot_be_written_is_kept_nowhere_and_logged_once(
