@@ -57,11 +57,16 @@ class _Process:
         self.due = 0.0
 
     def is_open(self) -> bool:
-        """Return whether there is a file, which somebody may have deleted."""
-        return self.file is not None and os.fstat(self.file).st_nlink > 0
+        """Return whether there is a file, which somebody may have deleted or cut off."""
+        if self.file is None:
+            return False
+        status = os.fstat(self.file)
+        return status.st_nlink > 0 and status.st_size >= self.end
 
     def close(self) -> None:
         if self.file is not None:
+            with suppress(OSError):
+                os.ftruncate(self.file, 0)  # all numbers go to another file, so nobody must add these
             unlock(self.file)
         self.file, self.end = None, 0
         for series in self.series.values():

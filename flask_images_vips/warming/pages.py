@@ -66,7 +66,10 @@ class Pages:
         path = f"/{parts.path.lstrip('/')}" + (f"?{parts.query}" if parts.query else "")
         with self._client.get(path, base_url=base, follow_redirects=True) as response:
             if response.status_code != 200:
-                self.problems.append(Problem(page, f"the application answered with status {response.status}"))
+                reason = f"the application answered with status {response.status}"
+                if base is None and self._client.application.url_map.host_matching:
+                    reason += ". The site tells hosts apart, so pass the whole URL, such as https://www.example.com/"
+                self.problems.append(Problem(page, reason))
                 return None
             data = response.get_data()
             if data.startswith(_GZIP):

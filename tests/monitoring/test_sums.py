@@ -203,6 +203,19 @@ def test_processes_that_come_and_go_with_other_keys_do_not_fill_the_disk(
     assert (found[KEY], found["tenants", "other"]) == ((4,), (5,))
 
 
+@pytest.mark.parametrize("size", [0, 10, 60])
+def test_a_file_that_was_cut_off_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    sums = Sums(str(tmp_path))
+    for key in (KEY, OTHER):
+        sums.add(key, (1,))
+    os.truncate(files(tmp_path)[0], size)
+    for key in (KEY, OTHER):
+        sums.add(key, (1,))
+    monkeypatch.setattr("flask_images_vips.monitoring.sums._REST_SECONDS", 0)
+    os.truncate(files(tmp_path)[0], size)
+    assert [sums.totals(), sums.totals()] == [{KEY: (2,), OTHER: (2,)}] * 2
+
+
 def test_a_key_that_is_too_long_hides_no_other(tmp_path: Path) -> None:
     sums = Sums(str(tmp_path))
     for key in (KEY, ("tenants", "x" * 5000), OTHER):

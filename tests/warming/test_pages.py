@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify, redirect, render_template_string
 
-from flask_images_vips import resized_img_hint, resized_img_src, resized_img_tag
+from flask_images_vips import Images, resized_img_hint, resized_img_src, resized_img_tag
 from flask_images_vips.warming.pages import Pages
 from flask_images_vips.warming.wanted import label
 
@@ -87,3 +88,14 @@ def test_a_page_whose_body_or_url_is_damaged_is_a_problem(app: Flask) -> None:
     assert list(pages.wanted(["/stream", "/gzip", "http://["])) == []
     assert [problem.origin for problem in pages.problems] == ["/stream", "/gzip", "http://["]
     assert all(problem.reason.startswith("it cannot be fetched: ") for problem in pages.problems)
+
+
+def test_where_hosts_are_told_apart_a_path_is_answered_with_advice(tmp_path: Path) -> None:
+    app = Flask("site", root_path=str(tmp_path), host_matching=True, static_host="shop.example.com")
+    app.config.update(SECRET_KEY="a secret", IMAGES_CACHE=str(tmp_path / "cache"))
+    Images(app)
+    app.add_url_rule("/", "home", lambda: "<p>", host="shop.example.com")
+    pages = Pages(app)
+    assert list(pages.wanted(["https://shop.example.com/", "/"])) == []
+    (problem,) = pages.problems
+    assert (problem.origin, "pass the whole URL" in problem.reason) == ("/", True)
