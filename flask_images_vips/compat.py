@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
 
-from .cache.folder import default_folder
+from .cache.default_folder import default_folder
 from .config.compat import Default
 from .config.keys import read_key
 from .errors import InvalidPath, SourceNotFound

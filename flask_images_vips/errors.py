@@ -99,6 +99,17 @@ class SourceNotFound(SourceError):
     """The source does not exist, or reading it is not allowed."""
 
 
+class Forgotten(SourceNotFound):
+    """The application has taken this source down for good. It may still exist."""
+
+    def __init__(self, ref: str, reason: str = "it was forgotten, for good") -> None:
+        super().__init__(ref, reason)
+
+
+class NotForgotten(ImagesError):
+    """A source could not be taken down, or not all of it."""
+
+
 class RemoteFailed(SourceError):
     """Fetching a remote source was blocked, or failed. Outside debug mode, the reason is only logged."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from flask import Blueprint, Flask, current_app
+from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
 from . import startup
 from .access import PUBLIC, Authorizer, Callback
 from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
+from .description import FocalPoint
 from .errors import ConfigError, Faults
 from .exposure import served_folders
 from .monitoring.start import add_view
@@ -22,17 +22,16 @@ from .page import links
 from .page.endpoints import add_endpoints
 from .page.helpers import HELPERS
 from .pipeline import Pipeline
+from .scripts import ScriptMethods
 from .serving import views
 from .serving.early_hits import EarlyHits
+from .serving.info import serve_info
 from .signals import send_signals
-from .state import EXTENSION, AppImages, images_of
+from .state import EXTENSION, AppImages
 from .tenants import TenantMethods
 from .wiring import build
 
 logger = logging.getLogger("flask_images_vips")
-
-FocalPoint = Callable[[str], tuple[float, float] | None]
-"""A function that returns the position of the subject of a source, as fractions of its width and height, or None."""
 
 C = TypeVar("C", bound=Callback)
 
@@ -51,7 +50,7 @@ def _host(app: Flask) -> str | None:
         raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
 
 
-class Images(LegacyMethods, TenantMethods):
+class Images(ScriptMethods, LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``,
@@ -109,6 +108,10 @@ class Images(LegacyMethods, TenantMethods):
             # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
             view = views.view_of(self.handle_request)
             state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=view, host=host)
+            info = views.view_of(serve_info)
+            state.app.add_url_rule(
+                f"{url or '/'}{links.INFO_SUFFIX}/<path:path>", endpoint=f"{EXTENSION}.info", view_func=info, host=host
+            )
 
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
@@ -127,13 +130,7 @@ class Images(LegacyMethods, TenantMethods):
     @property
     def pipeline(self) -> Pipeline:
         """The pipeline of the current application."""
-        app: Flask | None = current_app._get_current_object() if current_app else self.app  # type: ignore[attr-defined]
-        if app is None:
-            raise RuntimeError(
-                "No current application: use this within an application context, or pass the application to "
-                "Images(app)."
-            )
-        return images_of(app).pipeline
+        return self._images.pipeline
 
     def focal_point(self, find: FocalPoint) -> FocalPoint:
         """Decorate a function that returns the position of the subject of a picture.

@@ -81,7 +81,7 @@ def raw(number: int) -> Raw:
 FORMATS = (
     Format("jpeg", "image/jpeg", ".jpg", aliases=("jpg", "jpe", "jfif"), alpha=False, lossy=True),
     Format("png", "image/png", ".png", max_side=2**31 - 1),
-    Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True, max_quality=89, revision=1),
+    Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True, max_quality=89, revision=2),
     Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True, revision=1),
     Format("gif", "image/gif", ".gif", animated=True, metadata=False),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),

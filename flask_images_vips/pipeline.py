@@ -137,25 +137,43 @@ class Pipeline:
             settings += f", {most} made" if most != Config().max_output_pixels else ""
         return Rendition(source, options, format, settings, self.sources.watermark(options))
 
-    def entry(self, url: ImageUrl, found: Rendition | None = None) -> tuple[Rendition, Entry]:
+    def entry(self, url: ImageUrl, found: Rendition | None = None, *, yields: bool = False) -> tuple[Rendition, Entry]:
         """Return the rendition that *url* asks for and its cache entry, rendering it first if necessary.
 
         Concurrent requests normally share one render. *found* is the rendition that *url* asks for, if the caller has
         already determined it.
 
+        With *yields*, requests of visitors go first.
+
         Raises:
+            Forgotten: If a source was taken down for good, also if that was done meanwhile.
             SourceNotFound, RemoteFailed, UnreadableSource, InvalidOption, LimitExceeded: If the picture cannot be
                 rendered. Nothing is stored.
             SourceChanged: If the source changed during every attempt.
             Busy: If no renderer was free in time.
         """
+        self.sources.check_not_forgotten(url.refs)
+        try:
+            rendition, entry = self._current_entry(url, found, self.producer.yielding() if yields else self.producer)
+        except (ImagesError, OSError):
+            self.sources.check_not_forgotten(url.refs)
+            raise
+        try:
+            self.sources.check_not_forgotten(url.refs)
+        except ImagesError:
+            entry.close()
+            raise
+        return rendition, entry
+
+    def _current_entry(self, url: ImageUrl, found: Rendition | None, producer: Producer) -> tuple[Rendition, Entry]:
+        """Do as `entry`, and try again if the source changes during the render."""
         since = time.monotonic()
         for _ in range(_TRIES - 1):
             rendition, found = found or self.rendition(url, self.sources.find(url)), None
             with suppress(SourceChanged):
-                return rendition, self._entry(rendition, since)
+                return rendition, self._entry(rendition, since, producer)
         rendition = self.rendition(url, self.sources.find(url))
-        return rendition, self._entry(rendition, since)
+        return rendition, self._entry(rendition, since, producer)
 
     def nearest(self, rendition: Rendition) -> Entry | None:
         """Return a cached rendition of the same picture in a smaller size or another quality, or None.
@@ -184,35 +202,46 @@ class Pipeline:
         return None
 
     def placeholder(self, source: Source, kind: str, *, yields: bool = False) -> str:
-        """Return the placeholder *kind* of *source*, see `rendering.placeholders`. It is made now unless it is known.
+        """Return the placeholder *kind* of *source*, see `placeholders`."""
+        return self.placeholders(source, [kind], yields=yields)[kind]
 
-        With *yields*, requests of visitors go first.
+    def placeholders(self, source: Source, kinds: Sequence[str], *, yields: bool = False) -> dict[str, str]:
+        """Return the placeholders *kinds* of *source*, see `rendering.placeholders`.
+
+        Those that are not known are made now, from one decode. With *yields*, requests of visitors go first.
 
         Raises:
             SourceChanged, UnreadableSource, LimitExceeded, Busy: If the source cannot be rendered.
         """
-        known = self.facts.pixels.placeholder(source, kind)
-        if known is not None:
+        known = self._known(source, kinds)
+        missing = [kind for kind in kinds if kind not in known]
+        if not missing:
             return known
-        rendition = self._rendition(source, SMALLEST, by_name("webp" if kind == "lqip" else "png"))
+        rendition = self._rendition(source, SMALLEST, by_name("webp" if "lqip" in missing else "png"))
         refusal = self.abilities.refusal(rendition.format)
         if refusal is not None:
             raise refusal
-        with self.facts.finding(source, kind):
-            key = self.facts.pixels.key(source, kind)
-            return self.cache.once(key, partial(self._draw, kind, rendition, yields))
+        with self.facts.finding(source, *missing):
+            key = self.facts.pixels.key(source, missing[0])
+            return known | self.cache.once(key, partial(self._draw, missing, rendition, yields))
 
-    def _draw(self, kind: str, rendition: Rendition, yields: bool) -> str:
-        """Draw the placeholder *kind* of the source of *rendition*, unless another process has just done so."""
-        known = self.facts.pixels.placeholder(rendition.source, kind)
-        if known is not None:
+    def _known(self, source: Source, kinds: Sequence[str]) -> dict[str, str]:
+        found = {kind: self.facts.pixels.placeholder(source, kind) for kind in kinds}
+        return {kind: placeholder for kind, placeholder in found.items() if placeholder is not None}
+
+    def _draw(self, kinds: Sequence[str], rendition: Rendition, yields: bool) -> dict[str, str]:
+        """Draw the placeholders *kinds* of the source of *rendition*, unless another process has just done so."""
+        known = self._known(rendition.source, kinds)
+        missing = [kind for kind in kinds if kind not in known]
+        if not missing:
             return known
-        producer = self.producer.once([kind], yields=yields)
+        producer = self.producer.once(missing, yields=yields)
         shared = self.shared.of(rendition, producer) if self.shared is not None else None
         made = self._made_of(rendition, shared, producer, time.monotonic())
-        if kind not in made.placeholders:
-            raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {kind}")
-        return made.placeholders[kind]
+        lacking = ", ".join(kind for kind in missing if kind not in made.placeholders)
+        if lacking:
+            raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {lacking}")
+        return known | {kind: made.placeholders[kind] for kind in missing}
 
     def offer(self, source: Source, options: Options, format: Format, sides: Sequence[Sides]) -> None:
         """Announce that a page offers *source* with *options* as *format* at each of *sides*, see `Sets.offer`."""
@@ -242,7 +271,7 @@ class Pipeline:
             shared = self.shared.of(rendition, producer) if self.shared is not None else None
             return self._render(rendition, shared, producer, since)
 
-    def _entry(self, rendition: Rendition, since: float) -> Entry:
+    def _entry(self, rendition: Rendition, since: float, producer: Producer | None = None) -> Entry:
         key, failures = rendition.key, self.facts.failures
         failures.check(key)
         if rendition.options.cache and (entry := self.cache.get(key)) is not None:
@@ -252,18 +281,18 @@ class Pipeline:
         if refusal is not None:
             raise refusal
         try:
-            return self._made(rendition, since)
+            return self._made(rendition, since, producer or self.producer)
         except (UnreadableSource, LimitExceeded) as error:
             failures.add(key, error, _FAILURE_SECONDS)
             self.facts.add_failure(rendition.source, rendition.watermark, error, self._size(rendition))
             raise
 
-    def _made(self, rendition: Rendition, since: float) -> Entry:
+    def _made(self, rendition: Rendition, since: float, producer: Producer) -> Entry:
         """Render *rendition*, and store it unless its options say otherwise."""
         if not rendition.options.cache:
-            data = self.render(rendition, since, self.producer)
+            data = self.render(rendition, since, producer)
             return Entry(len(data), rendition.mtime, data=data)
-        producer = self.producer.once()
+        producer = producer.once()
         with producer.telling():
             shared = self.shared.of(rendition, producer) if self.shared is not None else None
             if shared is not None and (entry := shared.prepare(since)) is not None:

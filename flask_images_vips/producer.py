@@ -113,6 +113,10 @@ class Producer:
         one._yields = self._yields or yields
         return one
 
+    def yielding(self) -> Producer:
+        """Return a producer for work that lets requests of visitors go first."""
+        return self.once(yields=True)
+
     def report(self, rendition: Rendition, made: Result, begin: float) -> None:
         """Log that *rendition* was rendered, since the time *begin* of `time.perf_counter`, for others to be told."""
         seconds = time.perf_counter() - begin

@@ -1,4 +1,4 @@
-"""Explain why a purge has found nothing, and name the paths that it would find."""
+"""Find the pictures that a pattern names, and those that somebody may mean if nothing is found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
-from itertools import islice
+from fnmatch import fnmatchcase
+from itertools import chain, islice
 from posixpath import basename
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -17,6 +18,24 @@ from .urls import REMOTE, checked_path
 
 _MAX_FILES = 20_000  # to compare with the path
 _MAX_SUGGESTIONS = 5
+
+
+def named(pattern: str, pipeline: Pipeline) -> list[str]:
+    """Return the refs that *pattern* stands for: itself, or if it has a ``*``, all pictures that match.
+
+    A ``*`` stands for any characters, slashes too. The files in ``IMAGES_PATH`` are compared with it, and
+    the URLs that were fetched. A file that is gone can only be named exactly: the cache does not know its name.
+
+    Raises:
+        InvalidPath: If it is not a valid path, URL or pattern.
+    """
+    ref = checked_path(pattern)
+    if "*" not in ref or is_known(ref, pipeline):
+        return [ref]
+    plain = ref.replace("[", "[[]").replace("?", "[?]")  # in file names, these stand for themselves
+    remote = pipeline.sources.remote
+    known = chain(_files(pipeline.sources.local.roots), () if remote is None else remote.urls())
+    return [other for other in dict.fromkeys(known) if fnmatchcase(other, plain)]
 
 
 def nothing_cached(ref: str, pipeline: Pipeline, prefix: str) -> str:
@@ -33,7 +52,7 @@ def nothing_cached(ref: str, pipeline: Pipeline, prefix: str) -> str:
 
 def _similar(ref: str, pipeline: Pipeline, prefix: str) -> list[str]:
     """Return refs that *ref* may stand for: the same picture written otherwise, or else files of a similar name."""
-    same = [other for other in _other_spellings(ref, pipeline, prefix) if other != ref and _is_known(other, pipeline)]
+    same = [other for other in _other_spellings(ref, pipeline, prefix) if other != ref and is_known(other, pipeline)]
     if same:
         return list(dict.fromkeys(same))[:_MAX_SUGGESTIONS]
     files = list(islice(_files(pipeline.sources.local.roots), _MAX_FILES))
@@ -53,7 +72,8 @@ def _other_spellings(ref: str, pipeline: Pipeline, prefix: str) -> Iterator[str]
             yield os.path.relpath(os.path.realpath(file), os.path.realpath(root)).replace(os.sep, "/")
 
 
-def _is_known(ref: str, pipeline: Pipeline) -> bool:
+def is_known(ref: str, pipeline: Pipeline) -> bool:
+    """Return whether there is a picture called *ref*, or something of it is cached."""
     with suppress(InvalidPath):
         return checked_path(ref) == ref and (_is_cached(ref, pipeline) or _exists(ref, pipeline))
     return False

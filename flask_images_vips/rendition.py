@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .cache.entry import OWNER
 from .formats import Format
 from .hashing import digest
 from .lazy import Lazy
@@ -56,8 +57,10 @@ class Rendition:
         """The cache key: a folder name and a file name, both in hexadecimal digits, the latter with a suffix.
 
         All versions of a source share the folder. The file name begins with `family` and is unique to this rendition.
+        It also names the folder of the watermark's source, so that the rendition can be removed with that.
         """
-        file = f"{self.family}-{self._digest_of(self.options.canonical())}{self.format.suffix}"
+        mark = "" if self.watermark is None else OWNER + source_folder(self.watermark.ref)
+        file = f"{self.family}-{self._digest_of(self.options.canonical())}{mark}{self.format.suffix}"
         return source_folder(self.source.ref), file
 
     @Lazy

@@ -5,16 +5,18 @@ The front door is the folder of links that nginx serves images from, without ask
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, has_request_context
 
 from .access import Authorizer, Privacy
 from .cache.per_process import PerProcess
+from .cache.tombstones import Tombstones
 from .config.checks import Secret
 from .config.keys import secret_keys
 from .events import Events
@@ -37,7 +39,8 @@ class Parts:
 
     *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
     if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
-    no background threads. *sign_in* notes what this web worker is like.
+    no background threads. *sign_in* notes what this web worker is like. *tombstones* remember which sources were
+    forgotten.
     """
 
     pipeline: Pipeline
@@ -45,6 +48,7 @@ class Parts:
     background: Recompressor | None = None
     later: LateFacts | None = None
     sign_in: Callable[[], object] = lambda: None
+    tombstones: Tombstones = field(default_factory=lambda: Tombstones(os.devnull))
 
     @property
     def front_door(self) -> FrontDoor | None:
@@ -109,6 +113,11 @@ class AppImages:
     def links(self) -> FrontDoor:
         """The front door, also if it is turned off: then it only removes links."""
         return (self._opened or self._built()).links
+
+    @property
+    def tombstones(self) -> Tombstones:
+        """What remembers the sources that were forgotten."""
+        return (self._opened or self._built()).tombstones
 
     @property
     def recompressor(self) -> Recompressor | None:

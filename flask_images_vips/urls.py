@@ -29,6 +29,9 @@ from .options.options import DECLARED, Options
 if TYPE_CHECKING:
     from itsdangerous import Signer
 
+INFO = b"flask_images_vips: information"
+"""The salt of URLs that answer with information about a picture. So no image URL is valid there, nor the other way."""
+
 REMOTE = "_"
 """The path of all image URLs with a remote source. The URL of the source is in the query."""
 
@@ -44,6 +47,7 @@ _QUERY = re.compile(r"[?#]")
 _MAX_FIELDS = 64
 _LONGEST_QUERY = 32_768  # characters; a remote source may have 8000, each of which may be quoted as three
 _REMEMBERED = 8192
+_SALT = b"itsdangerous.Signer"  # as in Flask-Images, which leaves it to itsdangerous
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,27 @@ def _encoded(ref: str, query: tuple[tuple[str, str], ...], version: str | None, 
     own = {name: value for name, value in query if name not in (_SOURCE_URL, _SIGNATURE)}
     text = _query_text({**own, **extra})
     return f"{quoted(ref)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}')}"
+
+
+def encode_info(ref: str, version: str | None, secret: Secret) -> str:
+    """Return the signed URL of information about *ref*, without a prefix. *ref* must come from `checked_path`."""
+    query = {} if version is None else {_VERSION: version}
+    if is_remote(ref):
+        ref, query[_SOURCE_URL] = REMOTE, ref
+    text = _query_text(query)
+    return f"{quoted(ref)}?{text}&{_SIGNATURE}={_signature(secret, f'{ref}?{text}', INFO)}"
+
+
+def decode_info(path: str, query_string: bytes, secrets: Sequence[Secret]) -> ImageUrl:
+    """Verify and parse what `encode_info` wrote. The result has no options.
+
+    Raises:
+        BadSignature: As `decode`.
+    """
+    query, exact, _ = _verified(path, query_string, secrets, legacy=False, salt=INFO)
+    remote = path == REMOTE and _SOURCE_URL in query
+    ref = query[_SOURCE_URL] if remote else path
+    return ImageUrl(ref, Options(), query.get(_VERSION), remote=remote, exact=exact)
 
 
 def decode(path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool) -> ImageUrl:
@@ -209,7 +234,7 @@ def version_of(mtime: float) -> str:
 
 
 def _verified(
-    path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool
+    path: str, query_string: bytes, secrets: Sequence[Secret], *, legacy: bool, salt: bytes = _SALT
 ) -> tuple[dict[str, str], bool, str | None]:
     """Verify a URL. Return its query without the signature, `ImageUrl.exact` and `ImageUrl.canonical`."""
     came = query_string.decode("utf-8", "replace")
@@ -232,16 +257,16 @@ def _verified(
     if not any(
         hmac.compare_digest(given.encode(), expected.encode())
         for secret in secrets
-        for expected in _accepted(secret, value, legacy=legacy)
+        for expected in _accepted(secret, value, legacy=legacy, salt=salt)
     ):
         raise WrongSignature("the signature is wrong: the URL was changed, or signed with another key")
     exact = came in (f"{text}&{_SIGNATURE}={given}", f"{text}&{_SIGNATURE}={quote(given)}")
-    current = exact and came.endswith(f"={_signature(secrets[0], value)}")
+    current = exact and came.endswith(f"={_signature(secrets[0], value, salt)}")
     return query, exact, f"{quoted(path)}?{came}" if current else None
 
 
-def _accepted(secret: Secret, value: str, *, legacy: bool) -> Iterator[str]:
-    signature = _signature(secret, value)
+def _accepted(secret: Secret, value: str, *, legacy: bool, salt: bytes) -> Iterator[str]:
+    signature = _signature(secret, value, salt)
     yield signature
     if legacy:
         yield f"b'{signature}'"  # Flask-Images 3.0.2 on Python 3, which formatted bytes with str()
@@ -250,15 +275,15 @@ def _accepted(secret: Secret, value: str, *, legacy: bool) -> Iterator[str]:
         yield hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
-def _signature(secret: Secret, value: str) -> str:
-    return _signer(secret).get_signature(value.encode("utf-8", "surrogatepass")).decode("ascii")
+def _signature(secret: Secret, value: str, salt: bytes = _SALT) -> str:
+    return _signer(secret, salt).get_signature(value.encode("utf-8", "surrogatepass")).decode("ascii")
 
 
 @lru_cache(maxsize=16)
-def _signer(secret: Secret) -> Signer:
+def _signer(secret: Secret, salt: bytes) -> Signer:
     from itsdangerous import Signer  # noqa: PLC0415  (renderers import this module, but sign nothing)
 
-    return Signer(secret)
+    return Signer(secret, salt)
 
 
 def _query_text(query: Mapping[str, str]) -> str:

@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from flask import Flask
 
 from .abilities import Abilities
 from .background_thread import threads_run
+from .cache.default_folder import default_folder
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
-from .cache.folder import default_folder
 from .cache.notices import Notices
+from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
@@ -37,7 +39,7 @@ from .recompression import Recompressor
 from .recording.recorder import Recorder
 from .recording.sightings import journal_of
 from .rendering.limits import Limits
-from .rendition import Rendition
+from .rendition import Rendition, source_folder
 from .serving.asking_page import asking_page
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
@@ -76,16 +78,18 @@ def build(app: Flask, url: str, name: str) -> Parts:
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
-    store = partial(_store, config, folder, private, notices)
+    tombstones = Tombstones(_tombstones_folder(config, app, folder))
+    kept = _Kept(folder, private, notices, tombstones)
+    store = partial(_store, config, kept)
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    cache = _cache(config, folder, private, notices, stores, readable=_is_readable(config, app))
+    cache = _cache(config, kept, stores, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
         config,
-        _sources(config, app, remote, facts),
+        _sources(config, app, remote, facts, tombstones),
         cache,
         facts,
         Abilities(config, cache, renderers),
@@ -98,6 +102,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         partial(sign_in, app, config, cache),
+        tombstones,
     )
     if parts.front_door is not None:
         for sources in (pipeline.sources.local, remote):
@@ -107,30 +112,53 @@ def build(app: Flask, url: str, name: str) -> Parts:
         logger.warning("%s", sentence)
     start(config, images_of(app))
     if config.record:
-        _recorder(app, pipeline, parts.front_door).attach(images_of(app).events)
+        _recorder(app, parts).attach(images_of(app).events)
     return parts
 
 
-def _recorder(app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Recorder:
-    cache = pipeline.cache
-    journal = journal_of(cache.folder, front_door=front_door is not None)
-    return Recorder(journal, cache.usable, partial(asking_page, images_of(app)))
+def _recorder(app: Flask, parts: Parts) -> Recorder:
+    cache, tombstones = parts.pipeline.cache, parts.tombstones
+    journal = journal_of(cache.folder, front_door=parts.front_door is not None)
+    page = partial(asking_page, images_of(app))
+    return Recorder(journal, cache.usable, page, lambda ref: source_folder(ref) in tombstones)
 
 
-def _cache(
-    config: Config, folder: str, private: str | None, notices: Notices, stores: Sequence[DiskCache], *, readable: bool
-) -> DiskCache:
-    """Return the cache in *folder*, whose limits count what is in *stores* too."""
+class _Kept(NamedTuple):
+    """What the caches of one application share: see `DiskCache`."""
+
+    folder: str
+    private: str | None
+    notices: Notices
+    tombstones: Tombstones
+
+    def cache(self, config: Config, folder: str, bound: Bound, *, readable: bool = False) -> DiskCache:
+        """Return a cache in *folder*, which stores nothing that was forgotten."""
+        return DiskCache(
+            folder,
+            bound=bound,
+            lock_timeout=config.lock_timeout,
+            temp_max_age=config.temp_max_age,
+            private=self.private,
+            readable=readable,
+            notices=self.notices,
+            bars=self.tombstones.__contains__,
+        )
+
+
+def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable: bool) -> DiskCache:
+    """Return the cache of renditions, whose limits count what is in *stores* too."""
     inner = [store.bound for store in stores if store.bound is not None]
-    return DiskCache(
-        folder,
-        bound=Bound(folder, config.cache_max_size, config.cache_min_free, inner),
-        lock_timeout=config.lock_timeout,
-        temp_max_age=config.temp_max_age,
-        private=private,
-        readable=readable,
-        notices=notices,
-    )
+    bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
+    return kept.cache(config, kept.folder, bound, readable=readable)
+
+
+def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:
+    """Return the folder that remembers what was forgotten. The system empties its temporary folder now and then."""
+    if config.tombstones is not None:
+        return os.path.join(app.root_path, config.tombstones)
+    if config.cache is None:
+        return os.path.join(app.instance_path, "flask-images-vips")
+    return os.path.join(cache, "forgotten")
 
 
 def _is_readable(config: Config, app: Flask) -> bool:
@@ -152,7 +180,7 @@ def open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: Fro
         yield from served_folders(app, pipeline)
 
 
-def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts) -> Sources:
+def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts, tombstones: Tombstones) -> Sources:
     roots = [os.path.join(app.root_path, path) for path in config.path]
     by_content = config.version == "hash"
     follow_links = config.follow_links
@@ -161,7 +189,9 @@ def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Fa
         if by_content
         else LocalSources(roots, follow_links=follow_links)
     )
-    return Sources(local, remote, facts.check_image)
+    return Sources(
+        local, remote, facts.check_image, lambda ref: source_folder(ref) in tombstones, tombstones.may_have_any
+    )
 
 
 def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteSources | None:
@@ -192,17 +222,10 @@ def guard_of(config: Config) -> Guard:
     return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
 
 
-def _store(config: Config, folder: str, private: str | None, notices: Notices, name: str, share: float) -> DiskCache:
-    """Return a cache called *name* in *folder* that may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
-    own = os.path.join(folder, name)
-    return DiskCache(
-        own,
-        bound=Bound(own, int(config.cache_max_size * share), config.cache_min_free),
-        lock_timeout=config.lock_timeout,
-        temp_max_age=config.temp_max_age,
-        private=private,
-        notices=notices,
-    )
+def _store(config: Config, kept: _Kept, name: str, share: float) -> DiskCache:
+    """Return a cache called *name* in that of renditions. It may use *share* of ``IMAGES_CACHE_MAX_SIZE``."""
+    own = os.path.join(kept.folder, name)
+    return kept.cache(config, own, Bound(own, int(config.cache_max_size * share), config.cache_min_free))
 
 
 def _shared(config: Config, cache: DiskCache, store: DiskCache | None, settings: str) -> SharedDecodes | None:

@@ -49,6 +49,7 @@ settings.load_profile("long" if LONG else "share")
 ALONE = {
     "cache/test_eviction.py",
     "monitoring/test_prometheus_server.py",
+    "nginx/test_forgetting.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
@@ -391,9 +392,10 @@ def draw_kinds(folder: Path) -> dict[str, bool]:
 
 
 def cached_files(folder: Path) -> list[Path]:
-    """The files of renditions in a cache, without facts, copies, locks, the record and temporary files."""
+    """The files of renditions in a cache, without facts, copies, locks, counts and temporary files."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"]
-    files = [path for path in files if not {"locks", "record", "tmp"} & set(path.parts[-3:])]
+    other = {"asked", "dependents", "forgotten", "locks", "tmp"}
+    files = [path for path in files if not other & set(path.parts[-3:])]
     return [path for path in files if "copies" not in path.relative_to(folder).parts]
 
 

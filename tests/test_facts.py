@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -97,6 +98,12 @@ def rendered(app: Flask, names: list[str], template: str = ONE_EACH) -> str:
         return render_template_string(template, names=[f"photos/{name}" for name in names])
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_forgotten_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a second, a page looks whether any picture was forgotten. Here, only the first page does."""
+    monkeypatch.setattr("flask_images_vips.cache.tombstones.LOOK_SECONDS", math.inf)
+
+
 def test_a_warm_page_costs_one_stat_a_picture_and_opens_nothing(app: Flask, names: list[str]) -> None:
     first = rendered(app, names)
     with Costs() as costs:
@@ -123,8 +130,8 @@ def test_another_process_reads_no_header_that_one_has_read(make_app: Any, names:
     with Costs() as costs:
         assert rendered(another, names) == first
     # The first look at a name asks whether each part of it is a link, and where the folder of all is. The first request
-    # asks whether there is a front door to be closed.
-    assert costs.calls == {"lstat": 2 * PICTURES + 2, "stat": PICTURES, "fstat": PICTURES}
+    # asks whether there is a front door to be closed, and whether any picture was forgotten.
+    assert costs.calls == {"lstat": 2 * PICTURES + 3, "stat": PICTURES, "fstat": PICTURES}
     assert len([path for path in costs.opened if path.endswith(".txt")]) == PICTURES
     assert not [path for path in costs.opened if path.endswith(".jpg")]
 
@@ -179,7 +186,7 @@ def test_a_picture_that_breaks_off_is_decoded_for_its_placeholder_once_in_a_proc
     path.write_bytes(path.read_bytes()[:2000])
     drawn = []
     own = pipeline(app)._draw
-    pipeline(app)._draw = lambda kind, *rest: drawn.append(kind) or own(kind, *rest)
+    pipeline(app)._draw = lambda kinds, *rest: drawn.extend(kinds) or own(kinds, *rest)
     for context in (app.app_context, app.app_context, app.test_request_context):
         with context():
             assert 'height="24"' in resized_img_tag("a.jpg", width=32, placeholder="color")

@@ -196,6 +196,26 @@ def forgotten_return(site: Site) -> None:
     site.answer(app, "photos/cat.jpg", width=200)
 
 
+def number_as_quota(site: Site) -> None:
+    app = site.app()
+    images = Images(app)
+    images.tenant(lambda ref: "acme")
+    images.quota(lambda tenant: 200)  # type: ignore[arg-type, return-value]
+    site.answer(app, "photos/cat.jpg", width=200)
+
+
+def without_prometheus(site: Site) -> None:
+    with patch("flask_images_vips.monitoring.prometheus.find_spec", lambda name: None):
+        site.started(IMAGES_METRICS=True)
+
+
+def late_metrics(site: Site) -> None:
+    app = site.app()
+    Images(app)
+    app.config["IMAGES_METRICS"] = "/metrics/images"
+    app.test_client().get("/")
+
+
 def too_large(path: Path) -> None:
     header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 20_000, 8, 2, 0, 0, 0)
     chunks = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
@@ -231,6 +251,10 @@ SECTIONS: dict[str, list[Mistake]] = {
         Mistake("`IMAGES_ENGINE = 'vips'` without libvips", without_pyvips),
         Mistake("`IMAGES_REMOTE_HOSTS = ['img.example.com']` without urllib3", without_urllib3),
         Mistake("`Images(app)` twice", twice),
+        config(IMAGES_METRICS="metrics"),
+        Mistake("`IMAGES_METRICS = True` without prometheus-client", without_prometheus),
+        Mistake("`IMAGES_METRICS = '/metrics/images'` after `Images(app)`", late_metrics),
+        Mistake("`@images.quota` without `@images.tenant`", lambda site: Images(site.app()).quota(lambda tenant: None)),
         config(IMAGES_PATHS=["photos"]),
         config(IMAGES_PATH=["statik"]),
         config(IMAGES_FALLBACK="missing.png"),
@@ -261,6 +285,7 @@ SECTIONS: dict[str, list[Mistake]] = {
         Mistake("`url_for('images', path='photos/cat.jpg', w=200)`", unsigned),
         Mistake("`SECRET_KEY = os.urandom(24)` with several workers", random_keys),
         Mistake("an `authorize` callback without `return`", forgotten_return),
+        Mistake("a `quota` callback that returns a number", number_as_quota),
         Mistake("a folder that the user of the web server may not read", denied),
         Mistake("a link that was made after the start, and leads out of `IMAGES_PATH`", linked),
         picture("photo.jpg", "a HEIC photo that is named `photo.jpg`", written(HEIC), IMAGES_ENGINE="pillow"),

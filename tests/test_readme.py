@@ -20,6 +20,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
 import html5lib
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from flask_images_vips.demo import create_app
 from flask_images_vips.engines.pillow.engine import PillowEngine
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.formats import JPEG
+from flask_images_vips.operating.cli import images
 from flask_images_vips.options.options import DECLARED, DEFAULTS, Option, Options, write_query
 from flask_images_vips.options.values import MODES
 
@@ -87,7 +89,17 @@ def configuration_table() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"options": options_table, "configuration": configuration_table}
+def commands_table() -> str:
+    rows = ["| command | what it does |", "|---|---|"]
+    for name in images.list_commands(click.Context(images)):
+        command = images.get_command(click.Context(images), name)
+        assert command is not None
+        sentences = " ".join((command.help or "").partition("\n\n")[0].split())
+        rows.append(f"| `flask images {name}` | {sentences} |")
+    return "\n".join(rows)
+
+
+TABLES = {"options": options_table, "configuration": configuration_table, "commands": commands_table}
 
 
 def draw_modes(folder: Path) -> Image.Image:

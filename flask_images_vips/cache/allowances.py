@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 
 from ..hashing import digest
 from ..system_errors import cause
@@ -72,55 +72,55 @@ class Allowances:
     def _times(self, key: str) -> Iterator[tuple[str, _Times]]:
         """Yield the name of *key*, and the times of it and some others, which are stored after the block."""
         name = digest(key, 16)
-        if self._can_be_made():
-            path = os.path.join(self.folder, f"{name[:2]}.json")
-            with self._locks.hold(digest(name[:2], 8)) as held:
-                times = _read(path)
-                yield name, times
-                # With the lock, the next process replaces what a killed one has left behind.
-                temporary = f"{path}.{'new' if held else secrets.token_hex(4)}"
-                try:
-                    _write(path, times, temporary)
-                except OSError as error:
-                    self._warn(error)
+        file = self._opened(name[:2])
+        if file is None:
+            here = self._process.get()
+            with here.lock:
+                if len(here.times) >= _MOST_IN_MEMORY:
+                    here.times.clear()
+                yield name, here.times
             return
-        here = self._process.get()
-        with here.lock:
-            if len(here.times) >= _MOST_IN_MEMORY:
-                here.times.clear()
-            yield name, here.times
+        with file, self._locks.hold(f"0{name[:2]}"):  # a name that uses one file only
+            data = file.read()
+            times = _parsed(data)
+            yield name, times
+            try:
+                _write(file, times, len(data))
+            except OSError as error:
+                self._warn(error)
 
-    def _can_be_made(self) -> bool:
+    def _opened(self, name: str) -> FileIO | None:
+        """Open a file of the folder, which is created if it is missing. Returns None if that is not possible."""
         if not self._usable():
-            return False
+            return None
+        path = os.path.join(self.folder, f"{name}.json")
+        with suppress(OSError):
+            return FileIO(path, "r+")
         try:
             os.makedirs(self.folder, 0o700, exist_ok=True)
+            return FileIO(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         except OSError as error:
             self._warn(error)
-            return False
-        return True
+        return None
 
     def _warn(self, error: OSError) -> None:
         if _said.add(self.folder):
             logger.warning("Quotas cannot be kept in %s (%s), so they may not hold.", self.folder, cause(error))
 
 
-def _read(path: str) -> _Times:
-    """Return the times in the file *path*. Empty if there is none, or if it is damaged."""
-    damaged = (ValueError, AttributeError, TypeError, OverflowError, RecursionError)
-    with suppress(OSError, *damaged), open(path, encoding="utf-8") as file:
-        return {str(name): float(value) for name, value in json.load(file).items()}
+def _parsed(data: bytes) -> _Times:
+    """Return the times in the content of a file. Empty if it is damaged, as by a process that was killed."""
+    with suppress(ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+        return {str(name): float(value) for name, value in json.loads(data).items()}
     return {}
 
 
-def _write(path: str, times: _Times, temporary: str) -> None:
-    """Replace the file *path*, without those who have everything back."""
+def _write(file: FileIO, times: _Times, size: int) -> None:
+    """Write *times* into *file*, which has *size* bytes, without those who have everything back.
+
+    The file is not replaced or truncated, because some file systems then wait for the disk.
+    """
     now = time.time()
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({name: back for name, back in times.items() if back > now}, file)
-        os.replace(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    data = json.dumps({name: back for name, back in times.items() if back > now}).encode()
+    file.seek(0)
+    file.write(data.ljust(size))

@@ -11,18 +11,19 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import BinaryIO, TypeVar
 
 from .. import phases
 from .entry import Entry, Key, unstored
-from .eviction import SHARDS, Bound
+from .eviction import Bound
 from .folder import Fill, Folder
 from .locks import try_lock, unlock
 from .notices import Loss, Notices
 from .once import Once
 from .recompressed import SmallerFiles
+from .removal import Kept, Removal, Removed, names_in
 from .room import Room
 
 T = TypeVar("T")
@@ -34,8 +35,8 @@ _READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", 
 class DiskCache:
     """Stores entries in *folder*, which is created when it is first used.
 
-    *bound* limits the total size of the entries. *temp_max_age*, *private*, *readable* and *notices* are described in
-    `Folder`. A thread waits for the work of another thread or process for at most *lock_timeout* seconds.
+    *bound* limits the total size of the entries. *temp_max_age*, *private*, *readable*, *notices* and *bars* are
+    described in `Folder`. A thread waits for the work of another thread or process for at most *lock_timeout* seconds.
     """
 
     def __init__(
@@ -48,12 +49,16 @@ class DiskCache:
         private: str | None = None,
         readable: bool = False,
         notices: Notices | None = None,
+        bars: Callable[[str], bool] = lambda folder: False,
     ) -> None:
         self.folder = folder
         self.bound = bound
         self.lock_timeout = lock_timeout
-        self._folder = Folder(folder, temp_max_age=temp_max_age, private=private, readable=readable, notices=notices)
+        self._folder = Folder(
+            folder, temp_max_age=temp_max_age, private=private, readable=readable, notices=notices, bars=bars
+        )
         self._room = Room(bound, self._folder.notices)
+        self._removal = Removal(folder, self._room)
         self._once = Once(self._folder, lock_timeout)
         self._smaller = SmallerFiles(self._folder)
 
@@ -126,7 +131,7 @@ class DiskCache:
 
     def siblings(self, folder: str, prefix: str) -> list[Key]:
         """Return the keys of the entries in *folder* whose file names begin with *prefix*."""
-        return [(folder, name) for name in _names(self._parent(folder)) if name.startswith(prefix)]
+        return [(folder, name) for name in names_in(self._parent(folder)) if name.startswith(prefix)]
 
     def get_or_create(
         self,
@@ -178,9 +183,9 @@ class DiskCache:
     def put(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
         """Store the content that *fill* writes into an open file. Returns the path of the entry.
 
-        Returns None if nothing was stored, because the entry is too large or the disk is nearly full. *fill* returns
-        the modification time in nanoseconds since 1970. Readers see all of the entry or nothing. If *in_use* is set,
-        the entry counts as read, so that it is not the first to be evicted.
+        Returns None if nothing was stored, because the entry is too large, the disk is nearly full, or the folder is
+        barred. *fill* returns the modification time in nanoseconds since 1970. Readers see all of the entry or nothing.
+        If *in_use* is set, the entry counts as read, so that it is not the first to be evicted.
 
         Raises:
             OSError: If the entry cannot be written. Nothing is stored after this error, or after any error that *fill*
@@ -200,21 +205,29 @@ class DiskCache:
             return self.put(key, lambda file: _filled(file, data, mtime_ns), in_use=in_use)
 
     def purge(self, folder: str) -> int:
-        """Remove the entries in *folder* and return how many there were."""
-        removed = _remove_files(self._parent(folder))
-        if removed:
-            self._room.recount(folder[:2])
-        return removed
+        """Remove the entries that depend on *folder* and return how many there were."""
+        return self._removal.purge(folder)
 
     def purge_all(self) -> int:
         """Remove all entries and return how many there were. Entries that are being written may remain."""
-        removed = 0
-        for shard in (f"{index:02x}" for index in range(SHARDS)):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                folders = os.listdir(os.path.join(self.folder, shard))
-                removed += sum(_remove_files(self._parent(folder)) for folder in folders)
-                self._room.recount(shard)
-        return removed
+        return self._removal.purge_all()
+
+    def oldest_first(self, folders: Collection[str] | None = None) -> list[Kept]:
+        """Return all entries, or those in *folders*, in the order in which they were last read."""
+        return self._removal.oldest_first(folders)
+
+    def remove(self, entries: Iterable[Kept]) -> Iterator[Kept]:
+        """Remove *entries*, and yield each that is removed. Also remove what killed processes left behind."""
+        self._folder.sweep()
+        return self._removal.remove(entries)
+
+    def erase(self, folder: str) -> Removed:
+        """Remove every trace of *folder*, also of entries that are being written. It must be barred already.
+
+        Raises:
+            OSError: If something cannot be removed.
+        """
+        return self._removal.erase(folder)
 
     def is_final(self, key: Key) -> bool | None:
         """Return whether `replace_with_smaller` has dealt with the entry of *key*; None if there is no entry."""
@@ -276,27 +289,6 @@ def _opened(path: str) -> tuple[int, os.stat_result]:
     except OSError:
         os.close(descriptor)
         raise
-
-
-def _remove_files(folder: str) -> int:
-    """Remove the files in *folder*, then *folder* itself if it is empty. Return how many files there were."""
-    removed = 0
-    for name in _names(folder):
-        path = os.path.join(folder, name)
-        if not os.path.isdir(path):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-                removed += 1
-    if removed:
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)  # fails unless it is empty
-    return removed
-
-
-def _names(folder: str) -> list[str]:
-    with contextlib.suppress(OSError):
-        return os.listdir(folder)
-    return []
 
 
 def _filled(file: BinaryIO, data: bytes, mtime_ns: int) -> int:

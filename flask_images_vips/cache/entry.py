@@ -13,8 +13,31 @@ from ..system_errors import cause
 Key = tuple[str, str]
 """The folder and the file of an entry, both safe file names. Entries that belong together share a folder.
 
-The folder name starts with two hexadecimal digits, which choose the entry's shard.
+The folder name starts with two hexadecimal digits, which choose the entry's shard. An entry may depend on other
+folders too, see `owners_of`.
 """
+
+OWNER = "~"
+"""Precedes the name of each further folder in the name of a file that depends on it."""
+
+
+def owners_of(path: str) -> tuple[str, ...]:
+    """Return the names of the folders that the entry at *path* depends on: its own first.
+
+    The others are named in its file name, before the suffix, as in ``c0ffee~5a5a.jpg``. The entry is removed with any
+    of them.
+    """
+    folder, file = os.path.split(path)
+    return (os.path.basename(folder), *_others(file))
+
+
+def is_owned_by(folder: str, file: str) -> bool:
+    """Return whether the file called *file*, in another folder, depends on *folder*."""
+    return folder in _others(file)
+
+
+def _others(file: str) -> list[str]:
+    return file.partition(".")[0].split(OWNER)[1:]
 
 
 @dataclass(slots=True)

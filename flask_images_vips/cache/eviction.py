@@ -210,7 +210,7 @@ class Bound:
 
     def _scan(self, index: int, counts: _Counts, *, overwrite: bool = True) -> list[_File]:
         """Return the files of one shard and store its count. A known count is replaced only if *overwrite* is set."""
-        files = list(_files_below(os.path.join(self.folder, f"{index:02x}")))
+        files = list(files_below(os.path.join(self.folder, f"{index:02x}")))
         # While the counts are unknown, several processes may count the same shard. Replacing the count of another
         # process would lose the bytes that were added to it since.
         if overwrite or counts.read()[index] < 0:
@@ -228,7 +228,8 @@ class Bound:
             os.close(descriptor)
 
 
-def _files_below(shard: str) -> Iterator[_File]:
+def files_below(shard: str) -> Iterator[_File]:
+    """Yield the entries in the folder *shard*."""
     with contextlib.suppress(OSError), os.scandir(shard) as folders:
         for folder in folders:
             with contextlib.suppress(OSError), os.scandir(folder.path) as entries:

@@ -6,17 +6,22 @@ import contextlib
 import os
 import secrets
 import stat
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from ..hashing import digest
+from .entry import OWNER, owners_of
 from .eviction import CLOCK_MARGIN_NS
 from .notices import Loss, Notices
 
 Fill = Callable[[BinaryIO], int]
 """A function that writes content into a file. It returns the modification time to set, in nanoseconds since 1970."""
+
+TEMPORARY = "tmp"
+"""The folder of files that are being written. Their names contain those of the folders that the entries depend on."""
+
+DEPENDENTS = "dependents"
+"""The folder with an empty file for each folder that entries of other folders depend on."""
 
 _SWEEP_EVERY = 256  # the number of writes from one sweep of temporary files to the next
 _PUBLISH_TRIES = 5
@@ -30,7 +35,7 @@ class Folder:
     *private* is this folder or a folder above it. If given, it must belong to this user alone, or the cache is not
     used. Pass it if other users can write to the parent of *private*, such as ``/tmp``. *readable* lets other users
     read files whose names they know. Temporary files older than *temp_max_age* seconds are removed. What the file
-    system refuses is logged by *notices*.
+    system refuses is logged by *notices*. *bars* returns whether nothing may be stored that depends on a folder.
     """
 
     def __init__(
@@ -41,12 +46,14 @@ class Folder:
         private: str | None = None,
         readable: bool = False,
         notices: Notices | None = None,
+        bars: Callable[[str], bool] = lambda folder: False,
     ) -> None:
         self.path = path
+        self._bars = bars
         self.notices = notices or Notices(path)
         self.locks = os.path.join(path, "locks", "renditions")
         self.background_lock = os.path.join(path, "locks", "background.lock")
-        self._temporary = os.path.join(path, "tmp")
+        self._temporary = os.path.join(path, TEMPORARY)
         self._temp_max_age = temp_max_age
         self._private = private
         self._readable = readable
@@ -115,7 +122,8 @@ class Folder:
             raises.
         """
         # The file is opened before *fill* does its work, so that a folder that cannot be written is noticed early.
-        descriptor, temporary = self._open_temporary()
+        owners = owners_of(path)
+        descriptor, temporary = self._open_temporary(OWNER.join(owners))
         stored = False
         try:
             mtime_ns, status = _filled(descriptor, fill)
@@ -129,8 +137,7 @@ class Folder:
             atime_ns = time.time_ns() + (CLOCK_MARGIN_NS if in_use else -CLOCK_MARGIN_NS)
             with self.notices.losing(Loss.TIMES):
                 os.utime(temporary, ns=(atime_ns, mtime_ns))
-            self._publish(temporary, path)
-            stored = True
+            stored = self._publish_unless_barred(temporary, path, owners)
         finally:
             if not stored:
                 _unlink(temporary)
@@ -182,18 +189,25 @@ class Folder:
             if stat.S_IMODE((status or os.stat(path)).st_mode) != mode:
                 os.chmod(path, mode)
 
-    def _open_temporary(self) -> tuple[int, str]:
+    def _note_dependent(self, owner: str) -> None:
+        """Note that there are entries outside of the folder *owner* that depend on it."""
+        path = os.path.join(self.path, DEPENDENTS, owner)
+        if not os.path.lexists(path):
+            self._make_folder(os.path.dirname(path), 0o700)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+
+    def _open_temporary(self, name: str) -> tuple[int, str]:
         if self._writes % _SWEEP_EVERY == 0:
-            self._sweep()
+            self.sweep()
         self._writes += 1
-        temporary = os.path.join(self._temporary, f".tmp-{secrets.token_hex(8)}")
+        temporary = os.path.join(self._temporary, f".tmp-{name}-{secrets.token_hex(8)}")
         try:
             return os.open(temporary, _WRITE_FLAGS, 0o600), temporary
         except FileNotFoundError:
             self._make_folders()
             return os.open(temporary, _WRITE_FLAGS, 0o600), temporary
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """Remove temporary files that killed processes left behind."""
         oldest = time.time() - self._temp_max_age
         # Errors are ignored here: the write that follows reports them.
@@ -202,6 +216,29 @@ class Folder:
                 # Compare the access time: the modification time may already be set, and may lie far in the past.
                 if file.stat(follow_symlinks=False).st_atime < oldest:
                     _unlink(file.path)
+
+    def _publish_unless_barred(self, temporary: str, path: str, owners: Sequence[str]) -> bool:
+        """Rename the complete file to *path*, unless one of *owners* is barred, and return whether that was done.
+
+        Owners are barred first, and then the file is removed, under either name: see `removal`.
+        """
+        try:
+            for owner in owners[1:]:
+                self._note_dependent(owner)
+            if not self._is_barred(owners):
+                self._publish(temporary, path)
+                return True
+        except FileNotFoundError:
+            if not self._is_barred(owners):
+                raise
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(path))  # `_publish` may have made it. This fails unless it is empty
+        for owner in filter(self._bars, owners[1:]):
+            _unlink(os.path.join(self.path, DEPENDENTS, owner))
+        return False
+
+    def _is_barred(self, owners: Sequence[str]) -> bool:
+        return any(map(self._bars, owners))
 
     def _publish(self, temporary: str, path: str) -> None:
         """Rename the complete file to *path*, and create the folders above *path* if they are missing.
@@ -276,20 +313,3 @@ def make_parents(path: str, mode: int = 0o755) -> None:
 def _unlink(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
-
-
-def default_folder(root_path: str) -> str:
-    """Return a folder below the system's temporary folder, for this user and the application at *root_path*."""
-    user = os.geteuid() if hasattr(os, "geteuid") else "user"
-    # Use one folder per application, because two applications may each have a logo.png with the same size and
-    # modification time.
-    return os.path.join(_temporary_folder(), f"flask-images-{user}", digest(root_path, 8))
-
-
-def _temporary_folder() -> str:
-    """Return the system's temporary folder. If it cannot be written, the cache reports that when it is first used."""
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:  # no temporary folder is writable, nor is the current folder
-        folder = os.environ.get("TMPDIR", "")
-        return folder if os.path.isabs(folder) else os.path.join(os.sep, "tmp")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ImagesError
 from ..state import AppImages
 from . import access, cache, configuration, front, libraries, nginx, remote, rendering, server, sources
 from .finding import Finding, error, warning
@@ -43,6 +43,6 @@ def examine(images: AppImages, **details: object) -> tuple[Site, list[Finding]]:
 def _findings(check: Check, site: Site) -> Iterator[Finding]:
     try:
         yield from check(site)
-    except OSError as problem:  # a folder that cannot be read must not hide what the other checks find
+    except (OSError, ImagesError) as problem:  # one that fails must not hide what the other checks find
         name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
         yield warning(name, f"This could not be checked: {problem}", "Run this command as the user of the site.")

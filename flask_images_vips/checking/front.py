@@ -54,6 +54,11 @@ def front(site: Site) -> Iterator[Finding]:
 def _asked(site: Site, base: str) -> _Asked | Finding:
     """Ask the site at *base* for a picture, or tell why that is not possible."""
     ref = site.picture or next(_old_pictures(site), None)
+    if site.picture is not None:
+        try:
+            site.pipeline.sources.here(site.picture)
+        except ImagesError as problem:
+            return error("site", str(problem), "Correct --picture: expected a path in IMAGES_PATH.")
     if ref is None:
         return ok("site", "not asked for a picture: there is none in IMAGES_PATH that is older than two seconds")
     url = _path_of(site.url_of(ref, width=_WIDTH))

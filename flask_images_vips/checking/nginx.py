@@ -26,7 +26,13 @@ def reach(site: Site) -> Iterator[Finding]:
     door = site.images.front_door
     if door is None and site.config.accel_redirect is None:
         return
-    for folder in {site.cache.folder, *([os.path.dirname(door.folder)] if door is not None else [])}:
+    # The cache opens its own folders once nginx must read something in them.
+    folders = [os.path.dirname(site.cache.folder)]
+    if site.config.cache is None:  # that folder is one of its own, too
+        folders = [os.path.dirname(folders[0])]
+    if door is not None and site.config.front_door is not True:
+        folders.append(os.path.dirname(door.folder))
+    for folder in folders:
         closed = is_reachable(folder)
         if closed is not None:
             yield error(
@@ -35,7 +41,7 @@ def reach(site: Site) -> Iterator[Finding]:
                 f"Run: chmod o+x {closed}. Or set IMAGES_CACHE to a folder elsewhere, such as /var/cache/mysite.",
             )
             return
-    yield ok("nginx-access", f"other users can enter {site.cache.folder}")
+    yield ok("nginx-access", f"other users can enter {' and '.join(folders)}")
 
 
 def file(site: Site) -> Iterator[Finding]:

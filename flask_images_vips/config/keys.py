@@ -66,6 +66,14 @@ class Config:
         "The cache is the subfolder `flask-images-vips` of this folder. None: the cache is in the system's temporary "
         "folder, under `flask-images-<user id>`, in a folder of its own for each application root path.",
     )
+    tombstones: str | None = key(
+        None,
+        "IMAGES_TOMBSTONES",
+        checks.optional_path,
+        "Folder that remembers which pictures were forgotten (`images.forget`). Keep it when you delete the cache. "
+        "None: the folder `forgotten` in the cache or, if `IMAGES_CACHE` is not set, the folder `flask-images-vips` in "
+        "the application's instance folder.",
+    )
     max_age: int = key(
         3600,
         "IMAGES_MAX_AGE",

@@ -16,11 +16,16 @@ Settings = dict[str, dict[str, Any]]
 """The keyword arguments of the engine's encoder (libvips or Pillow), by format name."""
 
 FLAT = 0.5
-"""A picture is flat (a drawing, a screen or text) if this share of its pixels has the colour of the pixel to the right.
+EDGES = 0.33
+"""How a flat picture (a drawing, a screen or text) is told from a photograph.
 
-Photographs have up to 0.47, most drawings more. One of `FLAT_ROWS` rows is enough to tell. Pictures of more than
-`MOST_FLAT_PIXELS` count as photographs, because an encoder that reads them row by row takes less memory.
+At least the share `FLAT` of its pixels has the colour of the pixel to the right. Most photographs have less, but those
+with a black sky or a white wall have up to 0.82. Of the other pixels, at least the share `EDGES` differs by more than
+`SMALL_STEP` levels from the pixel to the right. Drawings have 0.46 or more, and such photographs up to 0.24. One of
+`FLAT_ROWS` rows is enough to tell. Pictures of more than `MOST_FLAT_PIXELS` count as photographs, because an encoder
+that reads them row by row takes less memory.
 """
+SMALL_STEP = 8
 FLAT_ROWS = 8
 MOST_FLAT_PIXELS = 8_000_000
 
@@ -109,21 +114,33 @@ _SLOWER = {"fast": "", "balanced": ", effort 1", "small": ", effort 2"}
 # JPEG of that quality (libvips, optimized coding), by the median. "webp", "avif 4:2:0" and "avif 4:4:4": 157 cases from
 # 51 pictures at 200 to 1600 px, from quality 30 on. Below that, and for the other rows: their difference from these in
 # 10 photographs and 4 drawings at 300 and 400 px (`python -m bench quality`), of flat pictures half the difference.
-# AVIF of photographs, from quality 60 on: 0.8 less than these cases say. With their number, 26 further photographs at
-# 320 to 1280 px scored 1.2 more than the JPEG of quality 75.
+#
+# With numbers from these cases, further photographs scored otherwise than the JPEG, so these rows differ from them from
+# quality 30 on (AVIF 60). AVIF scored 1.2 more (26 photographs, 320 to 1280 px) and has 0.8 less. WebP scored 1.8 less
+# at 440 px and 4.1 less at 1280 px (11 photographs). At quality 50 to 85, it needs 1.7 to 3.3 more at 440 px, and 4.1
+# to 6 more at 900 and 1280 px. "webp small" needs 5 to 10 more.
 _SCALES: dict[str, tuple[tuple[int, float, float], ...]] = {
     "jpeg small": (
         (1, 1, 1), (50, 51, 52), (60, 61, 61), (70, 72, 74), (75, 77, 80), (80, 82, 84), (85, 86, 87), (90, 91, 92),
         (95, 95, 96), (100, 100, 100),
     ),
     "webp": (
-        (1, 1, 1), (10, 4, 3), (20, 13, 6), (30, 26.1, 14), (40, 38.9, 21.6), (50, 49.2, 27.1), (60, 60.1, 29.8),
-        (70, 73.1, 44.7), (75, 77, 57.7), (80, 81.6, 69.6), (85, 85.8, 78.6), (90, 98.1, 100), (95, 100, 100),
+        (1, 1, 1), (10, 4, 3), (20, 13, 6), (30, 27, 14), (40, 41, 21.6), (50, 51.6, 27.1), (60, 62.6, 29.8),
+        (70, 75.5, 44.7), (75, 79.5, 57.7), (80, 83.8, 69.6), (85, 87.6, 78.6), (90, 98.1, 100), (95, 100, 100),
+        (100, 100, 100),
+    ),
+    "webp, large": (
+        (1, 1, 1), (10, 4, 3), (20, 14, 6), (30, 29, 14), (40, 43.5, 21.6), (50, 54.2, 27.1), (60, 65.4, 29.8),
+        (70, 77.8, 44.7), (75, 82, 57.7), (80, 86.2, 69.6), (85, 89.9, 78.6), (90, 98.5, 100), (95, 100, 100),
         (100, 100, 100),
     ),
     "webp small": (
-        (1, 1, 1), (10, 4, 3), (20, 13, 6), (30, 25.3, 14), (40, 37, 21.2), (50, 45.1, 26.5), (60, 54.9, 28.9),
-        (70, 67.4, 44), (75, 69, 54), (80, 75.5, 65.6), (85, 79.8, 73.1), (90, 97, 99), (95, 100, 100),
+        (1, 1, 1), (10, 4, 3), (20, 13, 6), (30, 27, 14), (40, 40, 21.2), (50, 51, 26.5), (60, 61, 28.9),
+        (70, 71.6, 44), (75, 76, 54), (80, 80, 65.6), (85, 84, 73.1), (90, 97, 99), (95, 100, 100), (100, 100, 100),
+    ),
+    "webp small, large": (
+        (1, 1, 1), (10, 4, 3), (20, 14, 6), (30, 28.6, 14), (40, 42.5, 21.2), (50, 53.5, 26.5), (60, 63.5, 28.9),
+        (70, 74.2, 44), (75, 78.5, 54), (80, 82.5, 65.6), (85, 86.5, 73.1), (90, 98, 99), (95, 100, 100),
         (100, 100, 100),
     ),
     "avif 4:2:0": (
@@ -143,20 +160,26 @@ _SCALES: dict[str, tuple[tuple[int, float, float], ...]] = {
     ),
 }  # fmt: skip
 
+LARGE_WEBP = 400_000
+"""A WebP of more pixels gets a higher number, or it would score two less than a smaller one."""
+
 FULL_CHROMA = 90
 """The quality from which JPEGs of libvips, and AVIFs, keep all colour detail (4:4:4)."""
 
 
-def arguments_of(engine: str, effort: str, format: Format, options: Options, *, flat: bool) -> dict[str, Any]:
+def arguments_of(
+    engine: str, effort: str, format: Format, options: Options, *, flat: bool, pixels: int = 0
+) -> dict[str, Any]:
     """Return the keyword arguments of the encoder of *engine* for *format*, at *effort*.
 
-    *flat* is whether the picture is flat, see `FLAT`. It matters only if `depends_on_flatness`.
+    *flat* is whether the picture is flat, see `FLAT`. It matters only if `depends_on_flatness`. *pixels* is the number
+    of pixels of the picture, or of one frame of an animation.
     """
     arguments = dict(settings_of(engine, effort)[format.name])
     if flat:
         arguments |= _FLAT_CHANGES[engine].get(effort, {}).get(format.name, {})
     if format.lossy:
-        arguments |= _quality_of(engine, effort, format.name, options.quality, flat)
+        arguments |= _quality_of(engine, effort, format.name, options.quality, flat=flat, pixels=pixels)
     if options.progressive:
         arguments |= _PROGRESSIVE[engine].get(format.name, {})
     if options.lossless:
@@ -185,12 +208,16 @@ def depends_on_flatness(engine: str, effort: str, format: Format, options: Optio
     return plain != flat
 
 
-def _quality_of(engine: str, effort: str, format: str, quality: int | Raw, flat: bool) -> dict[str, Any]:
+def _quality_of(
+    engine: str, effort: str, format: str, quality: int | Raw, *, flat: bool, pixels: int = 0
+) -> dict[str, Any]:
     name = _QUALITY[engine]
     if isinstance(quality, Raw):
         return {name: quality.number}
     if format != "avif":
-        scale = f"{format} small" if effort == "small" and engine == "vips" else format
+        small = " small" if effort == "small" and engine == "vips" else ""
+        size = ", large" if format == "webp" and pixels > LARGE_WEBP else ""
+        scale = format + small + size
         return {name: encoder_quality(scale, quality, flat=flat)}
     full = quality >= FULL_CHROMA or effort == "small"
     chroma, half, whole = _CHROMA[engine]
@@ -200,7 +227,7 @@ def _quality_of(engine: str, effort: str, format: str, quality: int | Raw, flat:
 
 
 def number_of(format: str, quality: int) -> int:
-    """Return the number that the encoder of libvips gets for photographs of *quality*, at the balanced effort."""
+    """Return the number that the encoder of libvips gets for small photographs of *quality*, at the balanced effort."""
     arguments = _quality_of("vips", "balanced", format, quality, flat=False)
     return int(arguments[_QUALITY["vips"]])
 

@@ -158,7 +158,7 @@ def _headers(hit: Hit, entry: Entry, privacy: Privacy) -> list[tuple[str, str]]:
 
 def _refused(error: ImagesError, parts: Parts, images: AppImages) -> dict[str, Any]:
     """Return the status and the headers of the response that refuses the URL."""
-    status, cache_control = status_of(error)
+    status, cache_control, _ = status_of(error)
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
     if parts.fields.get(DECLARED["format"].short, "").lower() == AUTO.name:
         headers.append(VARY)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-from flask import Flask, has_request_context, request
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
+from flask import Flask, has_request_context
 
 from .. import phases
 from ..events import Events, Rendered
+from ..serving.asking_page import ELSEWHERE, asking_page
 from ..state import images_of
 from .families import ENDPOINTS, FAILED, OTHER, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
 
@@ -67,7 +64,8 @@ class Measures:
             self._add_cost(event)
 
     def _add_cost(self, event: Rendered) -> None:
-        endpoint, cost = label_of(endpoint_of_page(self._app) or OTHER), (1, event.cpu_seconds)
+        page, cost = asking_page(images_of(self._app)), (1, event.cpu_seconds)
+        endpoint = OTHER if page in ("", ELSEWHERE) else label_of(page)
         for meter in self._meters:
             meter.add(ENDPOINTS, (endpoint,), cost)
         tenant = images_of(self._app).tenants.tenant_of(event.rendition.source.ref, self._app.ensure_sync)
@@ -98,19 +96,3 @@ class Measures:
 def label_of(name: str) -> str:
     """Return *name* as a label: not too long, and without surrogates, which no format of metrics can contain."""
     return name[:_LONGEST_LABEL].encode("utf-8", "replace").decode()
-
-
-def endpoint_of_page(app: Flask) -> str | None:
-    """Return the endpoint of the page that the image of the current request is for, or None if that is not known.
-
-    The browser names the page in the Referer. Pages of other hosts have no endpoint.
-    """
-    with suppress(ValueError, HTTPException, RequestRedirect):
-        page = urlsplit(request.headers.get("Referer", ""))
-        adapter = app.create_url_adapter(request)
-        root = request.root_path.rstrip("/")
-        if adapter is None or page.netloc != request.host or not page.path.startswith(f"{root}/"):
-            return None
-        endpoint, _ = adapter.match(unquote(page.path[len(root) :]), method="GET")
-        return str(endpoint)
-    return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import platform
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -64,7 +64,7 @@ def _buckets(metric: Histogram, value: float) -> list[int]:
 def sums_of(images: AppImages) -> Sums:
     """Return the sums of the processes of this application on this host."""
     cache = images.pipeline.cache
-    name = digest(f"{platform.node()}\n{images.app.name}\n{images.app.root_path}\n{images.url}", 8)
+    name = digest(f"{socket.gethostname()}\n{images.app.name}\n{images.app.root_path}\n{images.url}", 8)
     return Sums(os.path.join(cache.folder, "metrics", name), cache.usable)
 
 

@@ -20,7 +20,7 @@ from ..sources.source import Source
 from ..urls import ImageUrl
 from . import gates
 from .links import leads_to, make_link
-from .switch import CLOSED, Switch, empty
+from .switch import CLOSED, Switch, empty, remove_through
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -31,6 +31,7 @@ _QUERY = r"(?:[a-z]{1,12}=[A-Za-z0-9_.%+*~-]{0,100}&){1,12}"
 _SIGNATURE = r"(?P<shard>[A-Za-z0-9_-]{2})[A-Za-z0-9_-]{24}[AEIMQUYcgkosw048]"
 _PATH = rf"(?P<path>{_SEGMENT}(?:/{_SEGMENT}){{0,{_SEGMENTS - 1}}})"
 _LINKED = re.compile(rf"{_PATH}\?{_VERSION}{_QUERY}s={_SIGNATURE}\Z", re.ASCII)
+_UNQUOTED = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST_NAME_BYTES = 250
 _LOCK_SECONDS = 2.0
 _POLL_SECONDS = 0.002
@@ -178,6 +179,21 @@ class FrontDoor:
     def purge(self, ref: str) -> None:
         """Remove the links to all pictures that show the source *ref*, also those of other configurations."""
         self._guarded(self._change_all, gates.cut, ref)
+
+    def erase(self, ref: str) -> int:
+        """Do as `purge`, and remove the names of these links too. Returns how many there were.
+
+        All links are looked at. The source must be forgotten already, so that no more links are made.
+
+        Raises:
+            OSError: If a link cannot be removed.
+        """
+        removed = []
+        self._change_all(gates.cut, ref)
+        # The name of a link is a URL. Whatever part of it the ref is, these letters are not quoted there.
+        letters = max(_UNQUOTED.split(ref), key=len)
+        self._change_all(lambda folder: removed.append(remove_through(folder, gates.folder_of(ref), letters)))
+        return sum(removed)
 
     def _change_all(self, change: Callable[..., object], *arguments: object) -> None:
         for switch in (self._switch, *self._others()):

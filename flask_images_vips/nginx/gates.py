@@ -38,7 +38,7 @@ def gate(folder: str, source: Source) -> str:
     Raises:
         OSError: If that is not possible.
     """
-    name, version = _folder(source.ref), _version(source)
+    name, version = folder_of(source.ref), _version(source)
     with opened_folder(folder, name, make=True) as gates:
         for found in os.listdir(gates):
             with passing_over_others():
@@ -55,7 +55,7 @@ def cut(folder: str, ref: str, but: Source | None = None) -> None:
     Raises:
         OSError: If one cannot be removed.
     """
-    name, kept = _folder(ref), None if but is None else _version(but)
+    name, kept = folder_of(ref), None if but is None else _version(but)
 
     def is_unwanted(gate: str) -> bool:
         return kept is None or not gate.startswith(kept)
@@ -66,7 +66,8 @@ def cut(folder: str, ref: str, but: Source | None = None) -> None:
             remove_links(folder, name, is_unwanted)
 
 
-def _folder(ref: str) -> str:
+def folder_of(ref: str) -> str:
+    """Return the name of the folder of the gates of the source *ref*, in a folder of links."""
     return f"of-{source_folder(ref)}"
 
 

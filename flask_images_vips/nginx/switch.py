@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 
 from . import gates
-from .folders import names_in, remove_links
+from .folders import names_in, passing_over_others, remove_links
 
 CLOSED = "closed"
 """A stamp that no configuration has. nginx is switched to it if there shall be no links. There is no such folder."""
@@ -128,6 +128,31 @@ class Switch:
             return os.path.basename(target) == FOLDER_NAME
         name, _, stamp = target.rpartition(".")
         return name == self._name and (stamp == CLOSED or bool(_STAMP.fullmatch(stamp)))
+
+
+def remove_through(folder: str, gates_folder: str, letters: str) -> int:
+    """Remove all links in the folder of links *folder* that lead through *gates_folder*. Returns how many there were.
+
+    Only those with *letters* in their names are looked at.
+
+    Raises:
+        OSError: If a link cannot be removed.
+    """
+    removed = 0
+    for shard in filter(_SHARD.fullmatch, names_in(folder)):
+        path = os.path.join(folder, shard)
+        links = (link for link in names_in(path) if letters in link)
+        found = {link for link in links if _leads_through(os.path.join(path, link), gates_folder)}
+        if found:
+            remove_links(folder, shard, found.__contains__)
+        removed += len(found)
+    return removed
+
+
+def _leads_through(path: str, gates_folder: str) -> bool:
+    with passing_over_others():
+        return gates_folder in os.readlink(path).split("/")
+    return False
 
 
 def empty(folder: str) -> None:

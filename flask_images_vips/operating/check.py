@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from flask.cli import with_appcontext
@@ -19,6 +20,7 @@ from ..checking.site import Site
 from ..errors import ConfigError
 from ..report import report
 from ..state import current_images
+from .quiet import no_log
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
 _INDENT = " " * 9
@@ -48,11 +50,12 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
     Run this as the user of the site, and with its environment, while the site runs: the web workers are checked too.
     Nothing is changed.
     """
-    if url is not None and not url.startswith(("http://", "https://")):
+    if url is not None and not _is_url(url):
         raise click.BadParameter("Expected a URL, such as https://example.com.", param_hint="--url")
     site: Site | None = None
     try:
-        site, findings = examine(current_images(), url=url, picture=picture, nginx=nginx)
+        with no_log():
+            site, findings = examine(current_images(), url=url, picture=picture, nginx=nginx)
     except ConfigError as problem:
         findings = configuration_faults(problem)
     if as_json:
@@ -62,6 +65,14 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
     levels = {finding.level for finding in findings}
     if Level.ERROR in levels or (strict and Level.WARNING in levels):
         raise click.exceptions.Exit(1)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as of a port that is no number
+        return False
 
 
 def _print(site: Site | None, findings: Sequence[Finding]) -> None:

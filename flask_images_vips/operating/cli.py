@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 from ..errors import ImagesError
 from ..system_errors import cause
 
-COMMANDS = ("check", "manifest", "migrate", "nginx", "purge", "stats", "url", "warm")
+COMMANDS = ("allow", "check", "forget", "manifest", "migrate", "nginx", "prune", "purge", "stats", "url", "warm")
 """The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO
 
 import click
 from flask.cli import with_appcontext
 
-from ..asked import InvalidLine, import_asked, read_asked, read_manifest
+from ..asked import Asked, InvalidLine, import_asked, read_asked, read_manifest
 from ..errors import shown
+from ..formats import AUTO
+from ..pipeline import Pipeline
 from ..recording.journal import Journal
+from ..recording.queries import query_of
 from ..recording.sightings import journal_of
 from ..state import current_images
+from ..urls import ImageUrl
+from ..warming.logs import Logs
 from .columns import count, printable, table
+
+_NEW_BROWSER = "image/avif,image/webp,*/*"
 
 
 @click.group(invoke_without_command=True)
@@ -64,26 +72,72 @@ def export(file: IO[str]) -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option(
+    "--access-log",
+    "is_log",
+    is_flag=True,
+    help="FILE is an access log of nginx or another server, in the common or combined format, or such a file "
+    "compressed by gzip.",
+)
 @with_appcontext
-def import_(file: IO[str]) -> None:
+def import_(file: str, is_log: bool) -> None:
     """Add the exported manifest in FILE to that of this site. "-" reads it from standard input.
 
     Of an image that both have, the higher count is kept, so a manifest may be imported twice. If a line is invalid,
-    nothing is imported.
+    nothing is imported. Behind IMAGES_FRONT_DOOR, import the access log of nginx, which knows each request.
     """
-    try:
-        manifest = list(read_manifest(file))
-    except InvalidLine as error:
-        raise click.ClickException(f"{file.name}: {error}") from None
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{file.name} is not a manifest: it is not UTF-8.") from None
+    manifest, refused = _read_log(file) if is_log else (_read_manifest(file), 0)
     with _excused():
         cache = current_images().pipeline.cache
         if not cache.usable():
             raise click.ClickException(f"{cache.folder} cannot be used. Run this command as the same user as the site.")
         added = import_asked(cache.folder, manifest)
     click.echo(f"{len(manifest):,} images read, {added:,} of them new")
+    if refused:
+        click.echo(f"{refused:,} request{'' if refused == 1 else 's'} left out, which this site would refuse")
+
+
+def _read_manifest(path: str) -> list[Asked]:
+    try:
+        with click.open_file(path, encoding="utf-8") as file:
+            return list(read_manifest(file))
+    except InvalidLine as error:
+        raise click.ClickException(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{path} is not a manifest: it is not UTF-8.") from None
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _read_log(path: str) -> tuple[list[Asked], int]:
+    """Return what the access log at *path* asks for, and the number of requests that this site would refuse."""
+    images = current_images()
+    logs = Logs(images)
+    try:
+        logs.read(path)
+    except (OSError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise click.ClickException(f"{path} cannot be read: {reason}") from None
+    found: dict[tuple[str, str], Asked] = {}
+    for wanted in logs.wanted():
+        asked = _asked_of(wanted.url, wanted.count, images.pipeline)
+        if asked is not None:
+            known = found.get(key := (asked.url.ref, asked.query))
+            found[key] = asked if known is None else replace(known, count=known.count + asked.count)
+    return list(found.values()), logs.refused
+
+
+def _asked_of(url: ImageUrl, count: float, pipeline: Pipeline) -> Asked | None:
+    """Return an item of the manifest for *url*, or None if it is never cached.
+
+    A log does not tell which format was chosen for ``f=auto``, so it is that of new browsers.
+    """
+    if not url.options.cache:
+        return None
+    negotiated = url.options.format is AUTO
+    format = pipeline.format_for(url, _NEW_BROWSER) if negotiated else pipeline.format_of(url.file_name, url.options)
+    return Asked(url, count, query_of(url), format.name)
 
 
 @command.command()

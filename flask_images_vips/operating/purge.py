@@ -7,13 +7,14 @@ import os
 import click
 from flask.cli import with_appcontext
 
-from ..purging import nothing_cached
-from ..state import current_images
-from ..urls import checked_path
+from ..forgetting import purge
+from ..purging import named, nothing_cached
+from ..state import AppImages, current_images
+from ..system_errors import cause
 
 
 @click.command()
-@click.argument("path", required=False)
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option(
     "--all",
     "everything",
@@ -26,35 +27,65 @@ from ..urls import checked_path
     help="Remove the links that nginx serves images from (IMAGES_FRONT_DOOR), so that it asks the application again.",
 )
 @with_appcontext
-def command(path: str | None, everything: bool, front: bool) -> None:
-    """Remove everything that is cached for the source PATH: renditions, placeholders and so on.
+def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
+    """Remove what is cached for some pictures, or for all.
 
-    PATH is that of the picture in IMAGES_PATH, as templates name it, or the URL of a remote picture. If nothing is
-    cached for it, the exit code is 1, and similar paths are listed. Browsers and CDNs keep their copies.
+    That is everything made of a picture: renditions, placeholders and so on. PATH is that of the picture in
+    IMAGES_PATH, as templates name it, or the URL of a remote picture. It may be a pattern, such as 'photos/*.jpg', in
+    which * stands for any characters. Quote it for the shell. If nothing is cached for a PATH, the exit code is 1, and
+    similar paths are listed. Browsers and CDNs keep their copies.
     """
     here = current_images()
-    if not (path or everything or front):
+    if not (paths or everything or front):
         raise click.UsageError("Give a PATH, --all or --front.")
-    pipeline, links = here.pipeline, here.links
-    cache, shared = pipeline.cache, pipeline.shared
+    cache = here.pipeline.cache
     if not os.path.isdir(cache.folder):
         raise click.ClickException(
             f"There is no cache in {cache.folder}. Run this command as the same user as the site."
         )
     if front and here.front_door is None:
         raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
-    if everything:
-        if shared is not None:
-            shared.copies.store.purge_all()
-        click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
-    if everything or front:
-        links.empty()
-        if front:
-            click.echo(f"links removed from {links.folder}")
-    if path:
-        ref = checked_path(path)
-        removed = pipeline.purge(ref)
-        links.purge(ref)
-        if not removed and not everything:
-            raise click.ClickException(nothing_cached(ref, pipeline, here.url))
-        click.echo(f"{removed} files of {path} removed from {cache.folder}")
+    try:
+        if everything:
+            _purge_all(here)
+        if everything or front:
+            here.links.empty()
+            if front:
+                click.echo(f"links removed from {here.links.folder}")
+        unfound = [path for path in paths if not _purge(path, here)]
+    except PermissionError as error:
+        raise click.ClickException(
+            f"{error.filename} cannot be removed ({cause(error)}). Run this command as the same user as the site."
+        ) from None
+    if unfound and not everything:
+        raise click.ClickException("\n".join(_explained(path, here) for path in unfound))
+
+
+def _purge_all(here: AppImages) -> None:
+    shared, cache = here.pipeline.shared, here.pipeline.cache
+    if shared is not None:
+        shared.copies.store.purge_all()
+    click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
+
+
+def _purge(path: str, here: AppImages) -> int:
+    """Purge the pictures that *path* stands for, and say so. Returns the number of files that were removed."""
+    refs = named(path, here.pipeline)
+    removed = [purge(here, ref) for ref in refs]
+    if any(removed):
+        what = path if len(refs) == 1 else f"{sum(map(bool, removed))} pictures that match {path}"
+        click.echo(f"{sum(removed)} files of {what} removed from {here.pipeline.cache.folder}")
+    return sum(removed)
+
+
+def _explained(path: str, here: AppImages) -> str:
+    """Return why nothing was removed for *path*."""
+    refs = named(path, here.pipeline)
+    if len(refs) == 1:
+        return nothing_cached(refs[0], here.pipeline, here.url)
+    if refs:
+        return f"Nothing is cached for the {len(refs)} pictures that match {path!r}."
+    return (
+        f"No picture matches {path!r}. Expected a pattern for paths relative to IMAGES_PATH "
+        f"({', '.join(here.pipeline.sources.local.roots)}), or for URLs that were fetched."
+    )

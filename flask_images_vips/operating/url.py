@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -16,9 +15,9 @@ from ..errors import ImagesError, InvalidOption, InvalidPath
 from ..explaining.answer import explain
 from ..explaining.signature import parts_of
 from ..state import current_images
+from .quiet import no_log
 
-logger = logging.getLogger("flask_images_vips")
-
+_PARAMETERS = ("self", "local_path")  # of `Images.build_url`
 _WIDTH = 11  # of the names before each line
 
 
@@ -71,17 +70,14 @@ def _built(path: str, options: tuple[str, ...]) -> str:
     keywords: dict[str, Any] = {}
     for option in options:
         name, equals, value = option.partition("=")
-        if not equals:
+        if not (equals and name) or name in _PARAMETERS:
             raise click.UsageError(f"{option!r}: expected OPTION=VALUE, such as width=400.")
         keywords[name] = {"true": True, "false": False}.get(value.lower(), value)
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # what is odd about the options is printed as notes
     try:
-        url: str = current_app.extensions["images"].build_url(path, **keywords)
+        with no_log():  # what is odd about the options is printed as notes
+            url: str = current_app.extensions["images"].build_url(path, **keywords)
     except (InvalidPath, InvalidOption, ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from None
-    finally:
-        logger.setLevel(level)
     return url
 
 

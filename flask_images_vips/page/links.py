@@ -14,6 +14,7 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..errors import Busy, ImagesError, InvalidOption, InvalidPath, SourceError, shown
+from ..options.options import write_query
 from ..options.parsing import written
 from ..options.values import MODES, Mode
 from ..pipeline import Pipeline
@@ -25,6 +26,9 @@ from .pixels import measured
 from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, replaced_in, report, report_format
 
 logger = logging.getLogger("flask_images_vips")
+
+INFO_SUFFIX = ".info"
+"""Follows the prefix of image URLs in those of information."""
 
 _OWN_VALUES = URL_KEYWORDS | {"filename"}
 
@@ -50,6 +54,18 @@ def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     ref = urls.checked_path(local_path)
     source, options = find(ref), current_images().pipeline.presets.expanded(given(keywords))
     return url_builder(ref, source, with_allowed_width(ref, source, options))()
+
+
+def info_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
+    """Return the signed URL of information about a picture. *keywords* are ``external`` and ``scheme``.
+
+    Raises:
+        InvalidPath, ValueError, RuntimeError: As `build_url`.
+    """
+    images, ref = current_images(), urls.checked_path(local_path)
+    version = _version(images.pipeline, ref, find(ref), {})
+    prefix = _prefix(keywords, images) if images.url else f"{_prefix(keywords, images)}/"
+    return f"{prefix}{INFO_SUFFIX}/{urls.encode_info(ref, version, images.secrets[0])}"
 
 
 def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:
@@ -133,9 +149,7 @@ def url_builder(
         if keywords.get(name):
             raise ValueError(f"{name} is not supported for image URLs: leave it out")
     own = in_url(query_of(keywords) if query is None else query)
-    find_focal_point = images.app.extensions["images"].find_focal_point
-    if find_focal_point is not None and _needs_focal_point(keywords) and (point := find_focal_point(ref)) is not None:
-        own |= query_of({"focal": [round(part, 4) for part in point]})
+    own |= focal_query(images, ref, keywords)
     version = _version(pipeline, ref, source, keywords)
     report(own)
 
@@ -174,6 +188,14 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
     except InvalidOption as error:
         warn("the URL of %s will not be served: %s", shown(ref), error)
     return dict(keywords)
+
+
+def focal_query(images: AppImages, ref: str, keywords: Mapping[str, Any]) -> dict[str, str]:
+    """Return the query of the position of the subject of *ref*, if *keywords* need it and the site knows it."""
+    find = images.app.extensions["images"].find_focal_point
+    if find is None or not _needs_focal_point(keywords) or (point := find(ref)) is None:
+        return {}
+    return write_query({"focal": [round(part, 4) for part in point]})
 
 
 def _needs_focal_point(options: Mapping[str, Any]) -> bool:

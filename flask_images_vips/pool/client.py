@@ -118,7 +118,8 @@ class Pool:
     def _once(self, request: Request, descriptors: Sequence[int], until: float, budget: Budget, yields: bool) -> Done:
         reason: BaseException | None = None
         for lost in range(_LOST):
-            time.sleep(lost * _PAUSE_SECONDS)
+            if lost:  # sleeping for no time at all would still cost a twentieth of a millisecond
+                time.sleep(lost * _PAUSE_SECONDS)
             with self._connected("background" if yields else "visitors", until) as connection:
                 try:
                     pid = self._begin(connection, request, descriptors, until, budget.left)

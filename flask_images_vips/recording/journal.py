@@ -26,7 +26,7 @@ from .form import read_lines, write_line
 
 logger = logging.getLogger("flask_images_vips")
 
-FOLDER = "record"
+FOLDER = "asked"
 """The name of the folder, in that of the cache."""
 
 _LONGEST_LOG = 1 << 20  # bytes

@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 from ..background_thread import BackgroundThread, threads_run
 from ..cache.per_process import PerProcess
+from ..errors import Busy
 from ..events import Events, Rendered
 from .counts import Asked, Counts, Measure, Render
 from .journal import Journal
@@ -82,9 +83,20 @@ class _Process:
 
 
 class Recorder:
-    """Records in *journal*, if the cache is *usable*. *asking_page* returns the endpoint of the page, or ``""``."""
+    """Records in *journal*, if the cache is *usable*.
 
-    def __init__(self, journal: Journal, usable: Callable[[], bool], asking_page: Callable[[], str]) -> None:
+    *asking_page* returns the endpoint of the page, or ``""``. *is_forgotten* returns whether a source was taken down
+    for good: nothing is recorded of it, even if a render of it has just ended.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        usable: Callable[[], bool],
+        asking_page: Callable[[], str],
+        is_forgotten: Callable[[str], bool] = lambda ref: False,
+    ) -> None:
+        self._is_forgotten = is_forgotten
         self._journal = journal
         self._usable = usable
         self._asking_page = asking_page
@@ -172,6 +184,10 @@ class Recorder:
         if not self._usable():
             return
         counts = interval.settled()
+        try:
+            counts.forget_if(self._is_forgotten)
+        except Busy:  # whether anything was taken down cannot be told
+            counts.sources.clear()
         try:
             if self._journal.append(counts, interval.began, wait_seconds=wait_seconds):
                 self._compact_soon()

@@ -1,6 +1,7 @@
 """Make placeholders, which a page shows until the picture is loaded: a colour, a tiny picture, BlurHash or ThumbHash.
 
-All are made from a picture of at most 32 × 32 pixels, see `Tiny`. This module does no I/O.
+The palette of a picture is found in the same way, although no page shows it. All are made from a picture of at most
+32 × 32 pixels, see `Tiny`. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from ..errors import InvalidOption
 from ..geometry import Size, plan
 from ..options.options import Options
 from ..options.values import Mode
+from .palette import palette as main_colours
 
 SMALLEST = Options(width=32, height=32, mode=Mode.FIT, animated=False)
 """The options of the smallest rendition that placeholders can be made from. A placeholder shows no finer detail."""
+PALETTE = "palette"
+"""The name of the palette among the kinds of placeholders."""
+
 _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 _LINEAR = [v / 255 / 12.92 if v <= 0.04045 * 255 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in range(256)]
 _NOISE = 1e-9  # smaller coefficients are rounding errors of a flat picture; scaling them up would show patterns
@@ -133,14 +138,25 @@ def thumbhash(size: Size, rgba: bytes) -> str:
     return b64encode(data).decode("ascii")
 
 
-_OF_PIXELS: dict[str, Callable[[Size, bytes], str]] = {"color": colour, "blurhash": blurhash, "thumbhash": thumbhash}
+def palette(size: Size, rgba: bytes) -> str:
+    """Return up to six colours as ``#rrggbb``, divided by spaces: see `palette.palette`."""
+    return " ".join(main_colours(rgba))
+
+
+_OF_PIXELS: dict[str, Callable[[Size, bytes], str]] = {
+    "color": colour,
+    "blurhash": blurhash,
+    "thumbhash": thumbhash,
+    PALETTE: palette,
+}
 _FORMS = {
     "color": re.compile(r"#[0-9a-f]{6}"),
     "lqip": re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]{1,4000}={0,2}"),
     "blurhash": re.compile(rf"[{re.escape(_BASE83)}]{{28}}"),
     "thumbhash": re.compile(r"[A-Za-z0-9+/]{4,60}={0,2}"),
+    PALETTE: re.compile(r"#[0-9a-f]{6}(?: #[0-9a-f]{6}){0,5}"),
 }
-KINDS = tuple(_FORMS)
+KINDS = tuple(kind for kind in _FORMS if kind != PALETTE)
 """The kinds of placeholders. CSS can show the first two; the hashes need a script in the page."""
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from werkzeug.wrappers import Request
 
 from ..access import Privacy
-from ..errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, SourceError, SourceNotFound
+from ..errors import Forgotten, ImagesError, InvalidOption, LimitExceeded, SourceChanged, SourceError, SourceNotFound
 from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options
 from ..options.parsing import ParseError
@@ -118,6 +118,8 @@ def _state(error: ImagesError) -> str | None:
         return str(error)
     if not isinstance(error, SourceError) or isinstance(error, SourceChanged):
         return None
+    if isinstance(error, Forgotten):
+        return "forgotten"
     return "missing" if isinstance(error, SourceNotFound) else "unreadable"
 
 

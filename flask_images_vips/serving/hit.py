@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .. import urls
-from ..cache.entry import Entry
+from ..cache.entry import OWNER, Entry
 from ..errors import Expired, ImagesError
 from ..formats import AUTO, Format
 from ..pipeline import Pipeline
@@ -69,6 +69,7 @@ class Hit:
         """Look again whether the sources are what they were and every visitor may see the image. Nothing is fetched."""
         sources = self.images.pipeline.sources
         with suppress(ImagesError):
+            sources.check_not_forgotten(self.url.refs)
             unchanged = all(sources.here(source.ref) == source for source in self.rendition.sources)
             return unchanged and self.images.permit(self.url) == "public"
         return False
@@ -195,7 +196,7 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
 
 def _etag_suffix(file_name: str) -> str:
     """Return the end of the ETag of the rendition that is stored as *file_name*: a part of its digest."""
-    return f"-{file_name.partition('.')[0][-_ETAG_LETTERS:]}"
+    return f"-{file_name.partition('.')[0].partition(OWNER)[0][-_ETAG_LETTERS:]}"
 
 
 def _is_current(url: ImageUrl, rendition: Rendition, pipeline: Pipeline) -> bool:

@@ -17,6 +17,7 @@ from ..errors import (
     Busy,
     ConfigError,
     Expired,
+    Forgotten,
     ImagesError,
     InvalidOption,
     InvalidPath,
@@ -55,6 +56,7 @@ _STATUS: dict[type[ImagesError], tuple[int, str]] = {
     RemoteFailed: (502, "no-store"),
     # Not 404: the URL was valid but never will be again, and 410 tells search engines to drop it.
     Expired: (410, "public, max-age=60"),
+    Forgotten: (410, "public, max-age=60"),
     NotAuthorized: (403, "no-store"),
     InvalidOption: (400, "no-store"),
     LimitExceeded: (422, "no-store"),
@@ -70,7 +72,7 @@ _REASONS = {
     400: "This image URL has an invalid option.",
     403: "You may not see this image.",
     404: "There is no such image.",
-    410: "This link has expired.",
+    410: "This link has expired, or the image was removed.",
     429: "Too many new images were requested. Try again later.",
     422: "This image cannot be rendered.",
     500: "The images of this site are not configured correctly.",
@@ -171,12 +173,12 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     Raises:
         HTTPException: If there is no such picture.
     """
-    status, cache_control = status_of(error)
-    _log(claimed_ref(path, request.args) if url is None else url.ref, status, error)
+    status, cache_control, reason = status_of(error)
+    log_refusal(claimed_ref(path, request.args) if url is None else url.ref, status, error)
     tell(images.events.failed, path, url, status, error)
     if privacy != "public":
         cache_control = cache_control.replace("public", "private")
-    reason = f"{_REASONS[status]}\n{error}" if images.app.debug else _REASONS[status]
+    reason = f"{reason}\n{error}" if images.app.debug else reason
     data = f"{reason}\n".encode()
     media_type = "text/plain; charset=utf-8"
     instead = stand_in(path, url, error, images, request, privacy)
@@ -194,12 +196,13 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     return response
 
 
-def status_of(error: ImagesError) -> tuple[int, str]:
-    """Return the status that answers *error*, and the Cache-Control of the response."""
-    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+def status_of(error: ImagesError) -> tuple[int, str, str]:
+    """Return the status, the Cache-Control and the reason of the response that tells of *error*."""
+    status, cache_control = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    return status, cache_control, _REASONS[status]
 
 
-def _log(ref: str, status: int, error: ImagesError) -> None:
+def log_refusal(ref: str, status: int, error: ImagesError) -> None:
     """Log why the image of *ref* is refused. What is wrong with all images is logged once in each process."""
     if isinstance(error, ConfigError):
         _log_once(logging.ERROR, str(error))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from posixpath import normpath
 
-from ..errors import SourceNotFound
+from ..errors import Forgotten, InvalidPath, SourceError, SourceNotFound
 from ..options.options import Options
 from ..urls import ImageUrl, is_remote, version_of
 from .local import LocalSources
@@ -19,35 +21,67 @@ class Sources:
     """Finds all sources of one application.
 
     *remote* is None if remote sources are turned off. *check* raises an `ImagesError` if a fetched file is not an image
-    that may be used.
+    that may be used. *is_forgotten* returns whether a source was taken down for good, and *any_forgotten* whether any
+    may have been. That costs less, but may be wrong for a moment.
     """
 
-    def __init__(self, local: LocalSources, remote: RemoteSources | None, check: Callable[[int, str], object]) -> None:
+    def __init__(
+        self,
+        local: LocalSources,
+        remote: RemoteSources | None,
+        check: Callable[[int, str], object],
+        is_forgotten: Callable[[str], bool] = lambda ref: False,
+        any_forgotten: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.local = local
         self.remote = remote
         self._check = check
+        self._is_forgotten = is_forgotten
+        self._any_forgotten = any_forgotten
+
+    def check_not_forgotten(self, refs: Iterable[str]) -> None:
+        """Look whether one of the sources *refs* was taken down for good. A path need not be normalised.
+
+        Raises:
+            Forgotten: If one was.
+            Busy: If that cannot be told.
+        """
+        for ref in refs:
+            with suppress(InvalidPath):  # an invalid URL, which is reported when it is fetched
+                if self._is_forgotten(ref if is_remote(ref) else normpath(ref)):
+                    raise Forgotten(ref)
 
     def find(self, url: ImageUrl, last: Source | None = None) -> Source:
         """Return the source of *url* at its current version. *last* is an earlier result, returned if still current.
 
+        A path is returned although it is forgotten, if *last* is given or it was forgotten only a moment ago. Nothing
+        of it is cached, and `Pipeline.entry` refuses it.
+
         Raises:
+            Forgotten: If it was taken down for good.
             SourceNotFound: If there is no such source.
             RemoteFailed: If it cannot be fetched.
         """
-        if not url.remote:
-            return self.local.find(url.ref) if last is None else self.local.again(last)
-        if self.remote is None:
-            raise SourceNotFound(url.ref, "remote sources are off: IMAGES_REMOTE_HOSTS is empty")
-        if last is None:
-            return self.remote.find(url.ref, self._check)
-        return self.remote.again(last, self._check)
+        if (last is None or url.remote) and self._any_forgotten():
+            self.check_not_forgotten([url.ref])
+        try:
+            if not url.remote:
+                return self.local.find(url.ref) if last is None else self.local.again(last)
+            if self.remote is None:
+                raise SourceNotFound(url.ref, "remote sources are off: IMAGES_REMOTE_HOSTS is empty")
+            return self.remote.find(url.ref, self._check) if last is None else self.remote.again(last, self._check)
+        except SourceError:
+            self.check_not_forgotten([url.ref])  # its original may be removed too
+            raise
 
     def here(self, ref: str) -> Source:
         """Return the source *ref*, a path or a URL, if it is on this host. Nothing is fetched.
 
         Raises:
-            SourceNotFound: If it is not on this host.
+            SourceNotFound: If it is not on this host, or is forgotten.
         """
+        if self._any_forgotten():
+            self.check_not_forgotten([ref])
         if not is_remote(ref):
             return self.local.find(ref)
         source = self.remote.kept(ref) if self.remote is not None else None
@@ -65,6 +99,8 @@ class Sources:
         """
         if options.watermark is None:
             return None
+        if last is None and self._any_forgotten():
+            self.check_not_forgotten([options.watermark.ref])
         try:
             return self.local.find(options.watermark.ref) if last is None else self.local.again(last)
         except SourceNotFound as error:

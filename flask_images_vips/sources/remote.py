@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from .. import phases
 from ..cache.disk import DiskCache
 from ..cache.entry import Key
-from ..cache.stored import parsed
+from ..cache.stored import json_object, parsed
 from ..errors import Busy, ImagesError, RemoteFailed, SourceNotFound, shown
 from ..hashing import digest
 from ..log_fields import fields
@@ -97,6 +97,15 @@ class RemoteSources:
         """Return the source at *url* if it is on this host, fresh or not. Nothing is fetched."""
         record = self._known(url)
         return None if record is None or record.file is None else self._source(record)
+
+    def urls(self) -> Iterator[str]:
+        """Yield the URLs of which something is stored."""
+        for kept in self.store.oldest_first():
+            if os.path.basename(kept.path) == _RECORD and (entry := self.store.at(kept.path)) is not None:
+                with entry:
+                    fields = parsed(entry, json_object)
+                if fields is not None and isinstance(url := fields.get("url"), str):
+                    yield url
 
     def purge(self, url: str) -> int:
         """Remove everything that is stored for *url* and return the number of files."""

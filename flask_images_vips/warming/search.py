@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import click
 from flask import Flask
 
+from ..asked import read_asked
 from ..errors import did_you_mean
+from ..recording.sightings import journal_of
 from ..state import AppImages
 from .calls import NotKnownCall, TemplateCalls
 from .folders import in_folder
@@ -103,14 +105,16 @@ def _find_in_logs(images: AppImages, paths: Sequence[str], found: Found) -> None
 
 
 def _find_in_manifest(images: AppImages, found: Found) -> None:
-    folder = images.pipeline.cache.folder
+    folder, has_door = images.pipeline.cache.folder, images.front_door is not None
+    journal = journal_of(folder, front_door=has_door)
     try:
-        asked = import_module("..asked", __package__).read_asked(folder)
-    except ModuleNotFoundError:
-        raise click.UsageError("--from-manifest: this version records no manifest.") from None
-    except PermissionError:
+        if has_door and os.path.isdir(journal.folder):
+            journal.compact()  # counts what nginx has sent by itself
+        asked = read_asked(folder)
+    except OSError as error:
         raise click.ClickException(
-            f"The manifest in {folder} cannot be read by this user. Run this as the same user as the site."
+            f"The manifest in {folder} cannot be read ({error.strerror or error}). Run this as the same user as the "
+            "site."
         ) from None
     found.wanted.extend(Wanted(signed(images, each.url, each.query), "the manifest", each.count) for each in asked)
     found.notes.append(f"{count(len(asked), 'image URL')} in the manifest")

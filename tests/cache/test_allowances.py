@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -104,24 +103,6 @@ def test_a_damaged_file_is_replaced(tmp_path: Path, clock: Clock, content: bytes
     assert taken(allowances) == 3
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # other tests have started threads
-def test_processes_that_are_killed_while_they_write_do_not_fill_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    allowances = Allowances(str(tmp_path))
-    monkeypatch.setattr(module.os, "replace", lambda *_: os._exit(0))
-    for _ in range(3):
-        child = os.fork()
-        if not child:
-            allowances.take("a", 3, 60)
-        os.waitpid(child, 0)
-    assert len([path for path in tmp_path.iterdir() if path.is_file()]) == 1
-    monkeypatch.undo()
-    assert taken(allowances) == 3
-    assert [path.suffix for path in tmp_path.iterdir() if path.is_file()] == [".json"]
-
-
 def test_what_cannot_be_written_is_kept_nowhere_and_logged_once(
     tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,12 +115,11 @@ def test_what_cannot_be_written_is_kept_nowhere_and_logged_once(
             raise OSError(28, "No space left on device")
 
         allowances = Allowances(str(tmp_path))
-        monkeypatch.setattr(os, "replace", full)
+        monkeypatch.setattr(module, "_write", full)
         for _ in range(5):
             assert allowances.take("a", 3, 60) == 0
     lines = [line.message for line in caplog.records if "Quotas cannot be kept" in line.message]
     assert len(lines) == 2
-    assert not list(tmp_path.glob("*.json*"))
 
 
 def take_many(folder: str, count: str) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 
 import pytest
+from nginx.test_nginx import open_folder
 from servers import IN_THREAD
 
 from checking.ground import Ground, bad
 from checking.planted import PLANTED
 from flask_images_vips.checking import doctor
 from flask_images_vips.checking.finding import Level
+from flask_images_vips.errors import Busy
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="plants faults of Linux: modes, mounts, /proc")
+
+MACHINE = {"renderers", "malloc-arenas"} if IN_THREAD else set()
+"""What is found because the tests render in their own process."""
 
 
 @pytest.mark.parametrize("fault", PLANTED)
@@ -31,15 +36,30 @@ def test_nothing_is_found_in_a_right_set_up(ground: Ground, served: bool) -> Non
     ground.libraries()
     if served:
         ground.worker()
-    expected = {"renderers", "malloc-arenas"} if IN_THREAD else set()
     found = ground.examine()
-    assert {finding.name for finding in bad(found)} == expected, found
+    assert {finding.name for finding in bad(found)} == MACHINE, found
     assert not any(finding.cure for finding in found if finding.level is Level.OK)
 
 
-def test_a_check_that_cannot_read_its_files_hides_no_other(ground: Ground) -> None:
+@pytest.mark.parametrize("protected", [False, True])
+def test_nothing_is_found_in_a_right_set_up_for_nginx(monkeypatch: pytest.MonkeyPatch, protected: bool) -> None:
+    with open_folder() as folder:
+        ground = Ground(folder, monkeypatch)
+        ground.config |= {"IMAGES_FRONT_DOOR": True, "IMAGES_ACCEL_REDIRECT": "/_images/", "IMAGES_PATH": ["pictures"]}
+        ground.draw("pictures/a.png")
+        ground.libraries()
+        ground.worker()
+        if protected:
+            ground.later.insert(0, lambda app: app.extensions["images"].authorize(lambda ref, options: True))
+        found = ground.examine()
+        assert [finding.name for finding in bad(found) if finding.name not in MACHINE] == [], found
+        assert "nginx-access" in {finding.name for finding in found}
+
+
+@pytest.mark.parametrize("problem", [PermissionError(13, "Permission denied", "/srv"), Busy("Permission denied")])
+def test_a_check_that_fails_hides_no_other(ground: Ground, problem: Exception) -> None:
     def broken(site: object) -> object:
-        raise PermissionError(13, "Permission denied", "/srv")
+        raise problem
         yield
 
     ground.libraries()

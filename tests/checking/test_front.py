@@ -130,6 +130,12 @@ def test_an_old_nginx_before_early_hints_is_found(ground: Ground) -> None:
     assert_found(asked(ground, changing(server="nginx/1.22.1")), "error", "early-hints", "nginx/1.22 takes a 103")
 
 
+@pytest.mark.parametrize("picture", ["gone.png", "../a.png", "https://example.com/a.png"])
+def test_a_picture_that_is_not_there_is_not_asked_for(ground: Ground, picture: str) -> None:
+    ground.options["picture"] = picture
+    assert_found(asked(ground), "error", "site", "Correct --picture")
+
+
 def test_private_pictures_are_not_asked_for(ground: Ground) -> None:
     def front(app: Flask) -> Application:
         app.extensions["images"].authorize(lambda ref, options: False)

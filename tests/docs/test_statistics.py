@@ -90,8 +90,10 @@ def test_the_commands_of_the_page_exist(app: Flask, tmp_path: Path, draw: Any, m
     draw("a.png")
     fetch(app, "a.png", width=10)
     monkeypatch.chdir(tmp_path)
+    Path("access.log.1").write_text("")
     for line in re.findall(r"^\$ flask (.*)$", PAGE, re.MULTILINE):
-        assert app.test_cli_runner().invoke(args=line.split()).exit_code == 0, line
+        arguments = line.replace("/var/log/nginx/", f"{tmp_path}/").split()
+        assert app.test_cli_runner().invoke(args=arguments).exit_code == 0, line
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:

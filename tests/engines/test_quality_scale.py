@@ -13,12 +13,14 @@ import pytest
 import pyvips
 from conftest import PHOTOGRAPHS, url_of
 from flask import Flask, render_template_string
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from engines.conftest import ENGINES
+from engines.test_animation import lay
+from engines.test_animation import render as render_frames
 from engines.test_engine import decoded, render
 from flask_images_vips import raw
-from flask_images_vips.engines.encoder_settings import FULL_CHROMA, arguments_of, depends_on_flatness
+from flask_images_vips.engines.encoder_settings import FULL_CHROMA, LARGE_WEBP, arguments_of, depends_on_flatness
 from flask_images_vips.engines.engine import Engine, Spec
 from flask_images_vips.engines.pillow import writer as pillow_writer
 from flask_images_vips.engines.vips import writer as vips_writer
@@ -55,13 +57,17 @@ def photograph(width: int = 480) -> Image.Image:
 # The scale
 
 
+@pytest.mark.parametrize("pixels", [90_000, LARGE_WEBP + 1])
 @pytest.mark.parametrize(
     ("name", "effort", "format", "flat"),
     [*itertools.product(ENGINES, EFFORTS, ("jpeg", "webp", "avif"), (False, True))],
 )
-def test_a_higher_quality_never_gets_a_lower_number(name: str, effort: str, format: str, flat: bool) -> None:
+def test_a_higher_quality_never_gets_a_lower_number(
+    name: str, effort: str, format: str, flat: bool, pixels: int
+) -> None:
     made = [
-        arguments_of(name, effort, by_name(format), Options(quality=quality), flat=flat) for quality in range(1, 101)
+        arguments_of(name, effort, by_name(format), Options(quality=quality), flat=flat, pixels=pixels)
+        for quality in range(1, 101)
     ]
     numbers = [arguments[NUMBER[name]] for arguments in made]
     assert numbers == sorted(numbers)
@@ -91,6 +97,29 @@ def test_flat_pictures_need_a_lower_number(name: str, format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
+@pytest.mark.parametrize("name", ENGINES)
+def test_only_a_webp_needs_a_higher_number_if_it_is_large(name: str, format: str) -> None:
+    for flat, effort, quality in itertools.product((False, True), EFFORTS, (50, 75, 85)):
+        small, large = (
+            arguments_of(name, effort, by_name(format), Options(quality=quality), flat=flat, pixels=pixels)
+            for pixels in (LARGE_WEBP, LARGE_WEBP + 1)
+        )
+        assert (large[NUMBER[name]] > small[NUMBER[name]]) is (format == "webp" and not flat)
+
+
+def test_each_frame_of_a_large_animation_counts_alone(engine: Engine, tmp_path: Path) -> None:
+    photo = photograph().resize((400, 400))
+    frames = [photo, ImageOps.mirror(photo)] * 3
+    assert 6 * 300 * 300 > LARGE_WEBP > 300 * 300
+    lay(tmp_path / "a.webp", frames, delays=[100] * len(frames))
+    number = arguments_of(engine.name, "balanced", by_name("webp"), Options(), flat=False)[NUMBER[engine.name]]
+    plain, raw_one = (
+        render_frames(engine, tmp_path / "a.webp", width=300, quality=quality) for quality in (75, f"raw{number}")
+    )
+    assert plain == raw_one
+
+
+@pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
 def test_a_raw_quality_is_the_number_of_the_encoder(engine: Engine, format: str, tmp_path: Path) -> None:
     for effort, number in itertools.product(EFFORTS, (1, 40, 100)):
         arguments = arguments_of(engine.name, effort, by_name(format), Options(quality=raw(number)), flat=True)
@@ -108,12 +137,27 @@ def test_at_equal_looks_avif_is_the_smallest(engine: Engine, tmp_path: Path) -> 
         assert path.suffix == ".jpg" or avif < webp < jpeg
 
 
+def night() -> Image.Image:
+    """A photograph under a black sky, which is most of it."""
+    photo = photograph()
+    picture = Image.new("RGB", (photo.width, 3 * photo.height))
+    picture.paste(photo, (0, 2 * photo.height))
+    return picture
+
+
 # Flat pictures
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
 def test_both_engines_agree_on_which_pictures_are_flat(mode: str) -> None:
-    for picture, expected in ((drawing(), True), (photograph(), False), (Image.new("RGB", (1, 50)), False)):
+    for picture, expected in (
+        (drawing(), True),
+        (drawing((960, 600)).resize((320, 200)), True),
+        (Image.new("RGB", (60, 50), "white"), True),
+        (photograph(), False),
+        (night(), False),
+        (Image.new("RGB", (1, 50)), False),
+    ):
         converted = picture.convert(mode)
         assert pillow_writer.is_flat(converted) is expected
         assert vips_writer.is_flat(pyvips.Image.new_from_array(np.asarray(converted))) is expected

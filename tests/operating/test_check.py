@@ -33,6 +33,13 @@ def test_each_line_says_how_bad_it_is_and_how_to_mend_it(ground: Ground) -> None
     assert "engine: auto (libvips 8.18.7 before Pillow 13.0.0)" in lines
 
 
+def test_nothing_is_said_twice(ground: Ground, caplog: pytest.LogCaptureFixture) -> None:
+    ground.config |= {"IMAGES_PATH": ["statik"], "IMAGES_PATHS": []}
+    output = run(ground.make()).output
+    assert output.count("statik (does not exist)") == 1
+    assert caplog.messages == []
+
+
 def test_an_error_sets_the_exit_code_and_a_warning_does_so_if_wanted(ground: Ground) -> None:
     app = ground.make()
     assert run(app).exit_code == 0
@@ -61,7 +68,8 @@ def test_programs_get_json(ground: Ground) -> None:
     assert found["workers"] == []
 
 
-def test_a_url_without_a_scheme_is_a_usage_error(ground: Ground) -> None:
-    result = run(ground.make(), "--url", "example.com")
+@pytest.mark.parametrize("url", ["example.com", "http://", "ftp://example.com", "http://example.com:port", "http://["])
+def test_what_is_no_url_is_a_usage_error(ground: Ground, url: str) -> None:
+    result = run(ground.make(), "--url", url)
     assert result.exit_code == 2
     assert "Expected a URL, such as https://example.com" in result.output

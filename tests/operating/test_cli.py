@@ -79,6 +79,39 @@ def test_purge_of_nothing_fails_and_names_what_would_match(
     assert run(app, "purge", "photos/a.png").exit_code == 0
 
 
+def test_purge_takes_patterns_and_several_paths(app: Flask, draw: Any, tmp_path: Path) -> None:
+    for name in ("photos/a.png", "photos/deep/b.png", "photos/c[1].png", "d.png"):
+        draw(name)
+        fetch(app, name, width=10)
+    result = run(app, "purge", "photos/*.png", "d.png")
+    assert result.exit_code == 0
+    assert "3 files of 3 pictures that match photos/*.png removed" in result.output
+    assert "1 files of d.png removed" in result.output
+    assert cached_files(tmp_path / "cache") == []
+    fetch(app, "photos/c[1].png", width=10)
+    assert run(app, "purge", "photos/c[1]*").exit_code == 0
+    again = run(app, "purge", "photos/*.png")
+    assert again.exit_code == 1
+    assert "Nothing is cached for the 3 pictures that match 'photos/*.png'." in again.output
+    unfound = run(app, "purge", "other/*")
+    assert unfound.exit_code == 1
+    assert "No picture matches 'other/*'. Expected a pattern for paths relative to IMAGES_PATH" in unfound.output
+
+
+def test_purge_of_another_user_is_one_sentence(app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw("a.png")
+    fetch(app, "a.png", width=10)
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        result = run(app, "purge", "a.png")
+    assert result.exit_code == 1
+    assert "cannot be removed (Permission denied). Run this command as the same user as the site." in result.output
+
+
 def test_purge_of_links_fails_if_there_are_none(app: Flask, draw: Any) -> None:
     draw("a.png")
     fetch(app, "a.png", width=10)

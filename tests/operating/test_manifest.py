@@ -66,6 +66,35 @@ def test_an_invalid_manifest_is_not_imported(used: Flask, tmp_path: Path) -> Non
     assert run(used).output == before
 
 
+LINE = '127.0.0.1 - - [09/Oct/2026:10:00:00 +0000] "GET {} HTTP/1.1" {} 512 "-" "Mozilla/5.0"'
+
+
+def test_an_access_log_of_nginx_is_added(used: Flask, tmp_path: Path, draw: Any) -> None:
+    draw("b.png")
+    log, auto = tmp_path / "access.log", url_of(used, "b.png", width=50, format="auto")
+    os.utime(draw("c.png"), (1_600_000_000, 1_600_000_000))
+    old, uncached = url_of(used, "c.png", width=50), url_of(used, "b.png", width=5, cache=False)
+    os.utime(draw("c.png"), (1_700_000_000, 1_700_000_000))
+    new = url_of(used, "c.png", width=50)
+    assert old != new
+    lines = [LINE.format(auto, 200)] * 9 + [LINE.format(old, 200), LINE.format(new, 304), LINE.format(uncached, 200)]
+    lines += [LINE.format("/imgsizer/b.png?w=5&s=x", 200), LINE.format("/imgsizer/b.png?w=5&s=x", 404), "no request"]
+    log.write_text("\n".join(lines))
+    result = run(used, "import", "--access-log", str(log))
+    assert result.output == "2 images read, 2 of them new\n1 request left out, which this site would refuse\n"
+    rows = [line.split() for line in run(used).output.splitlines()]
+    assert ["9", "avif", "'b.png'", "f=auto&w=50"] in rows
+    assert ["2", "png", "'c.png'", "w=50"] in rows
+    assert run(used, "import", "--access-log", str(log)).output.startswith("2 images read, 0 of them new")
+
+
+def test_an_access_log_that_cannot_be_read_is_a_sentence(used: Flask, tmp_path: Path) -> None:
+    (tmp_path / "access.log.gz").write_bytes(b"not compressed")
+    result = run(used, "import", "--access-log", str(tmp_path / "access.log.gz"))
+    assert result.exit_code == 1
+    assert "access.log.gz cannot be read: " in result.output
+
+
 def test_clear_forgets_the_record_and_keeps_the_images(used: Flask, tmp_path: Path) -> None:
     assert run(used, "clear").exit_code == 0
     result = run(used)
@@ -100,7 +129,7 @@ def test_what_nginx_has_sent_is_counted_by_the_times_of_the_files(make_app: Any,
 def test_a_folder_of_another_user_is_a_sentence(
     used: Flask, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    folder, listdir = os.path.join(images_of(used).pipeline.cache.folder, "record"), os.listdir
+    folder, listdir = os.path.join(images_of(used).pipeline.cache.folder, "asked"), os.listdir
 
     def refuse(path: Any = ".") -> list[str]:
         if path == folder:

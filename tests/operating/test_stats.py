@@ -126,7 +126,7 @@ def test_without_a_cache_it_says_so(app: Flask) -> None:
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("part", ["", "record"])
+@pytest.mark.parametrize("part", ["", "asked"])
 def test_a_folder_of_another_user_is_a_sentence(used: Flask, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     folder, listdir = os.path.join(images_of(used).pipeline.cache.folder, part).rstrip("/"), os.listdir
 

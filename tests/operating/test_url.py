@@ -73,6 +73,8 @@ def test_programs_get_json(app: Flask, draw: Any) -> None:
     ("arguments", "code", "words"),
     [
         (("a.png", "width"), 2, "'width': expected OPTION=VALUE, such as width=400"),
+        (("a.png", "=9"), 2, "'=9': expected OPTION=VALUE, such as width=400"),
+        (("a.png", "self=9"), 2, "'self=9': expected OPTION=VALUE"),
         (("../a.png",), 1, "path is not normalized"),
         (("a.png", "preset=avatar"), 1, "expected one of IMAGES_PRESETS"),
         (("a.png", "external=true"), 1, "needs SERVER_NAME or IMAGES_BASE_URL"),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from click.testing import Result as Output
@@ -16,11 +14,8 @@ from conftest import cached_files, url_of
 from flask import Flask
 from warming.conftest import make_site
 
-from flask_images_vips.formats import by_name
 from flask_images_vips.operating import warm
-from flask_images_vips.options.options import Options
 from flask_images_vips.state import images_of
-from flask_images_vips.urls import ImageUrl
 from flask_images_vips.warming.runner import Result
 
 __all__ = ["make_site"]  # a fixture
@@ -103,31 +98,20 @@ def test_pages_sitemaps_and_logs_may_be_combined(app: Flask, draw: Any, tmp_path
     assert len(cached_files(tmp_path / "cache")) == 3
 
 
-class Asked(NamedTuple):
-    url: ImageUrl
-    count: float
-    query: str
-
-
-def test_the_manifest_is_made_by_its_counts(make_app: Any, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manifest_is_made_by_its_counts(make_app: Any, draw: Any) -> None:
     os.utime(draw("a.png"), (1_700_000_000, 1_700_000_000))
     app = make_app(IMAGES_FRONT_DOOR=os.name == "posix")
-    webp = ImageUrl("a.png", Options(width=12, format=by_name("webp")), None, default_quality=True, negotiated=True)
-    asked = [
-        Asked(ImageUrl("a.png", Options(width=10), None, default_quality=True), 1.5, "w=10"),
-        Asked(ImageUrl("a.png", Options(width=11), None, default_quality=True), 7.0, "w=11"),
-        Asked(webp, 0.5, "f=auto&w=12"),
+    lines = [
+        {"source": "a.png", "query": "w=10", "count": 1.5},
+        {"source": "a.png", "query": "w=11", "count": 7},
+        {"source": "a.png", "query": "f=auto&w=12", "format": "webp", "count": 0.5},
     ]
-    module = types.ModuleType("flask_images_vips.asked")
-    module.read_asked = lambda folder: asked  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    manifest = "\n".join(map(json.dumps, lines))
+    assert app.test_cli_runner().invoke(args=["images", "manifest", "import", "-"], input=manifest).exit_code == 0
     output = run(app, "--from-manifest", "--dry-run")
-    lines = [f"  a.png?{each}  (the manifest)" for each in ("w=11", "w=10", "f=auto&w=12 as webp")]
-    assert output.output.splitlines() == [
-        "3 image URLs in the manifest.",
-        "Renditions: 3 to make, 0 cached already.",
-        *lines,
-    ]
+    expected = [f"  a.png?{each}  (the manifest)" for each in ("w=11", "w=10", "f=auto&w=12 as webp")]
+    said = ["3 image URLs in the manifest.", "Renditions: 3 to make, 0 cached already."]
+    assert output.output.splitlines() == said + expected
     output = run(app, "--from-manifest")
     assert (output.exit_code, "3 made." in output.output) == (0, True)
     made: list[object] = []
@@ -137,6 +121,21 @@ def test_the_manifest_is_made_by_its_counts(make_app: Any, draw: Any, monkeypatc
     assert made == []
     if os.name == "posix":
         assert "3 links made for nginx." in output.output
+
+
+def test_what_visitors_have_requested_is_made_in_a_new_cache(make_app: Any, draw: Any, tmp_path: Path) -> None:
+    draw("a.png")
+    app = make_app()
+    for width, times in ((10, 1), (11, 3)):
+        for _ in range(times):
+            assert app.test_client().get(url_of(app, "a.png", width=width)).data
+    app.test_client().get(url_of(app, "a.png", width=12))  # a render writes the hits before it, too
+    assert run(app, "--from-manifest").output.endswith("0 made.\n")
+    for path in cached_files(tmp_path / "cache"):
+        if path.suffix == ".png":
+            path.unlink()
+    output = run(make_app(IMAGES_VERSION="hash"), "--from-manifest")
+    assert "Renditions: 3 to make, 0 cached already.\n3 made.\n" in output.output
 
 
 @pytest.mark.parametrize(

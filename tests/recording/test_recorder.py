@@ -275,7 +275,7 @@ def test_a_long_log_is_added_to_the_summary(
     monkeypatch.setattr("flask_images_vips.recording.journal._LONGEST_LOG", 10)
     monkeypatch.setattr(module, "threads_run", lambda: False)
     hit(recorder, 1)
-    assert os.listdir(tmp_path / "record") == ["summary-1"]
+    assert os.listdir(tmp_path / "asked") == ["summary-1"]
 
 
 def test_renders_without_a_request_write_nothing(tmp_path: Path, make_app: Any, draw: Any) -> None:

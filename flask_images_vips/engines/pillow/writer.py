@@ -13,10 +13,12 @@ from ...formats import PNG, Format
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
 from ..encoder_settings import (
+    EDGES,
     FLAT,
     FLAT_ROWS,
     LOSSLESS,
     MOST_FLAT_PIXELS,
+    SMALL_STEP,
     arguments_of,
     depends_on_flatness,
     effort_for,
@@ -89,7 +91,7 @@ def encode(
         and first.width * first.height <= MOST_FLAT_PIXELS
         and is_flat(first)
     )
-    parameters = arguments_of("pillow", effort, format, options, flat=flat)
+    parameters = arguments_of("pillow", effort, format, options, flat=flat, pixels=first.width * first.height)
     if format.name == "ico":
         parameters["sizes"] = [first.size]
     if others:
@@ -119,13 +121,14 @@ def _with_palette(
 
 
 def is_flat(picture: Image.Image) -> bool:
-    """Return whether *picture* is a drawing, a screen or text, rather than a photograph. See `FLAT`."""
+    """Return whether *picture* is a drawing, a screen or text, rather than a photograph. See `EDGES`."""
     rows = picture.resize((picture.width, -(-picture.height // FLAT_ROWS)), Image.Resampling.NEAREST)
     if rows.width < 2:
         return False
     differences = ImageChops.difference(rows.crop((0, 0, rows.width - 1, rows.height)), rows.crop((1, 0, *rows.size)))
     largest = reduce(ImageChops.lighter, differences.split())
-    return largest.histogram()[0] >= FLAT * largest.width * largest.height
+    counts, pixels = largest.histogram(), largest.width * largest.height
+    return counts[0] >= FLAT * pixels and sum(counts[SMALL_STEP + 1 :]) >= EDGES * (pixels - counts[0])
 
 
 def _saved(picture: Image.Image, format: Format, parameters: Mapping[str, Any]) -> bytes:

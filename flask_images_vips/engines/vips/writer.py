@@ -12,10 +12,12 @@ from ...formats import JPEG, PNG
 from ...geometry import Geometry
 from ..copyright import rights, rights_of_tiff
 from ..encoder_settings import (
+    EDGES,
     FLAT,
     FLAT_ROWS,
     LOSSLESS,
     MOST_FLAT_PIXELS,
+    SMALL_STEP,
     arguments_of,
     depends_on_flatness,
     effort_for,
@@ -85,7 +87,7 @@ def encode(
     if depends_on_flatness("vips", effort, format, options) and pixels <= MOST_FLAT_PIXELS:
         image = watch(image.copy_memory())  # it is read twice
         flat = is_flat(image)
-    parameters = arguments_of("vips", effort, format, options, flat=flat)
+    parameters = arguments_of("vips", effort, format, options, flat=flat, pixels=spec.geometry.final.pixels)
     # The step `scale` has removed a profile that is not kept.
     keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0
     if exif is not None:
@@ -119,12 +121,16 @@ def _with_alpha_flag(webp: bytes) -> bytes:
 
 
 def is_flat(image: pyvips.Image) -> bool:
-    """Return whether *image* is a drawing, a screen or text, rather than a photograph. See `FLAT`."""
+    """Return whether *image* is a drawing, a screen or text, rather than a photograph. See `EDGES`."""
     if image.width < 2:
         return False
     rows = image.subsample(1, min(FLAT_ROWS, image.height))
     left, right = (rows.crop(x, 0, rows.width - 1, rows.height) for x in (0, 1))
-    return bool((left == right).bandand().avg() >= 255 * FLAT)
+    equal = (left == right).bandand().avg() / 255
+    if equal < FLAT:
+        return False
+    edges = ((left - right).abs() > SMALL_STEP).bandor().avg() / 255
+    return bool(edges >= EDGES * (1 - equal))
 
 
 def _write_png(

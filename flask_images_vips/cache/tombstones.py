@@ -1,0 +1,191 @@
+"""Remember which folders of a cache must stay empty, for good.
+
+A tombstone is an empty file, whose name is a keyed hash of the folder's name. So the tombstones tell nobody what was
+removed, unless that person also has the key and guesses the name. The key is random and lies beside them. A secret key
+of the application would not do: it may be replaced one day, and then all tombstones would be lost.
+
+Neither a purge nor eviction looks into the folder of the tombstones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from hashlib import blake2b
+
+from ..errors import Busy
+from ..system_errors import cause
+from .folder import make_parents
+
+_KEY = "key"
+_KEY_BYTES = 32
+_NAME_BYTES = 16
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NEW = getattr(os, "O_BINARY", 0) | os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+LOOK_SECONDS = 1.0
+"""How long `may_have_any` trusts what it has found."""
+
+
+class Tombstones:
+    """The tombstones in *folder*, which is created with the first one. They belong to this user alone."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._key: tuple[tuple[int, ...], bytes] = (), b""  # what tells its file from others, and its content
+        self._any = False
+        self._look_again = 0.0
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether the folder called *name* must stay empty. The disk is asked each time: two calls.
+
+        Raises:
+            Busy: If that cannot be told. To say no would show what was removed.
+        """
+        try:
+            secret = self._secret()
+            return secret is not None and _exists(self._path(secret, name))
+        except OSError as error:
+            raise Busy(f"the tombstones in {self.folder} cannot be read: {cause(error)}") from None
+
+    def may_have_any(self) -> bool:
+        """Return whether there may be tombstones. Costs nothing, but may be wrong for a second after the first one."""
+        if time.monotonic() >= self._look_again:
+            self._any = os.path.lexists(os.path.join(self.folder, _KEY))
+            self._look_again = time.monotonic() + LOOK_SECONDS
+        return self._any
+
+    def add(self, name: str) -> bool:
+        """Remember that the folder called *name* must stay empty. Returns False if that is known already.
+
+        When this returns, the tombstone is on the disk, and every process that asks later finds it.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        if not os.path.isdir(self.folder):
+            make_parents(self.folder)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.folder, 0o700)
+        secret = self._secret() or self._made_secret()
+        self._look_again = 0.0
+        try:
+            descriptor = os.open(self._path(secret, name), _NEW, 0o600)
+        except FileExistsError:
+            return False
+        _synced(descriptor)
+        self._sync_folder()
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Forget that the folder called *name* must stay empty. Returns whether there was a tombstone.
+
+        Raises:
+            OSError: If it cannot be removed.
+        """
+        secret = self._secret()
+        if secret is None:
+            return False
+        try:
+            os.unlink(self._path(secret, name))
+        except FileNotFoundError:
+            return False
+        self._sync_folder()
+        return True
+
+    def _path(self, secret: bytes, name: object) -> str:
+        hashed = blake2b(str(name).encode(), key=secret, digest_size=_NAME_BYTES).hexdigest()
+        return os.path.join(self.folder, hashed)
+
+    def _secret(self) -> bytes | None:
+        """Return the key, or None if there is none, and so no tombstone.
+
+        It is looked at each time: somebody may have deleted the folder, and another process made a new one.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        path = os.path.join(self.folder, _KEY)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return _read(path) if _exists(path) else None
+        state = status.st_ino, status.st_mtime_ns, status.st_size
+        known, secret = self._key
+        if state != known:
+            secret = _read(path)
+            self._key = state, secret
+        return secret
+
+    def _made_secret(self) -> bytes:
+        """Make the key, unless another process has just done so, and return it.
+
+        It gets its name once it is complete, and never replaces another one: that would lose all tombstones.
+        """
+        path = os.path.join(self.folder, _KEY)
+        temporary = f"{path}.{secrets.token_hex(8)}"
+        descriptor = os.open(temporary, _NEW, 0o600)
+        try:
+            try:
+                os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+            finally:
+                _synced(descriptor)
+            _link(temporary, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+        return _read(path)
+
+    def _sync_folder(self) -> None:
+        with contextlib.suppress(OSError):  # Windows cannot open folders
+            _synced(os.open(self.folder, os.O_RDONLY))
+
+
+def _exists(path: str) -> bool:
+    """Return whether there is a file at *path*. Some file systems refuse one of the two calls.
+
+    Raises:
+        OSError: If that cannot be told.
+    """
+    try:
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError:
+            os.close(os.open(path, _READ))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _link(temporary: str, path: str) -> None:
+    """Give the file *temporary* the name *path*, unless there is such a file."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except (OSError, NotImplementedError):  # a file system without hard links
+        if not os.path.lexists(path):
+            os.replace(temporary, path)
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, _READ)
+    try:
+        found = os.read(descriptor, 2 * _KEY_BYTES)
+    finally:
+        os.close(descriptor)
+    if len(found) != _KEY_BYTES:
+        raise OSError(f"{path} has {len(found)} bytes, not the {_KEY_BYTES} of a key")
+    return found
+
+
+def _synced(descriptor: int) -> None:
+    """Write an open file to the disk and close it. A file system that cannot sync has no more to offer."""
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

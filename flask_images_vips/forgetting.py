@@ -1,0 +1,182 @@
+"""Take a picture down for good: remove everything of it from this host, and refuse it from then on.
+
+First, a tombstone is made. From that moment on, no process of this host renders the picture, stores anything of it or
+lets nginx send it. So whatever is removed after that does not come back, also if a render is running. Everything is
+attempted, whatever fails on the way, and it does no harm to forget a picture twice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from .cache.disk import DiskCache
+from .cache.removal import Removed
+from .errors import NotForgotten, SourceError, shown
+from .pipeline import Pipeline
+from .rendition import source_folder
+from .sources.source import real_path_inside
+from .state import AppImages
+from .system_errors import cause
+from .urls import is_remote
+
+T = TypeVar("T")
+
+_FACTS = ".txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What was removed of the picture *ref*. Numbers count files, except *seconds* and *size_bytes*, the size of all.
+
+    *time* is when it was forgotten, in seconds since 1970, and *seconds* how long that took. *is_new* is false if it
+    was forgotten before. *renditions* are its own, and *marked* are those of other pictures that showed it as a
+    watermark. *facts* are sizes, placeholders and the like. *copies* are reduced copies and announced sets. *fetched*
+    are files from its server, if *ref* is a URL. *links* are those of nginx. *unfinished* files were being written, or
+    were left by killed processes. *original* is the path of the picture itself, or None if it was not removed.
+    """
+
+    ref: str
+    time: float
+    seconds: float
+    is_new: bool
+    renditions: int = 0
+    marked: int = 0
+    facts: int = 0
+    copies: int = 0
+    fetched: int = 0
+    links: int = 0
+    unfinished: int = 0
+    size_bytes: int = 0
+    original: str | None = None
+
+    @property
+    def found(self) -> bool:
+        """Whether there was anything to remove."""
+        numbers = self.renditions, self.marked, self.facts, self.copies, self.fetched, self.links, self.unfinished
+        return any(numbers) or self.original is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt as an object for JSON."""
+        return asdict(self)
+
+
+def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
+    """Take the picture *ref*, a path or a URL, down for good, and return what was removed.
+
+    The original stays, unless *source* is set. One on another server always stays.
+
+    Raises:
+        NotForgotten: If something could not be done. Everything else is done nevertheless.
+    """
+    begin, pipeline, problems = time.time(), images.pipeline, _Problems()
+    folder = source_folder(ref)
+    pipeline.cache.usable()  # creates its folder, with the right modes
+    is_new = problems.attempt(lambda: images.tombstones.add(folder), False, "its tombstone cannot be made")
+    links = problems.attempt(lambda: images.links.erase(ref), 0, "links of nginx cannot be removed")
+    copies, fetched, own = (
+        problems.attempt(partial(_erased, cache, folder), Removed(), f"{what} cannot be removed")
+        for cache, what in _caches(pipeline)
+    )
+    original = None
+    if source and not is_remote(ref):
+        original = problems.attempt(lambda: _remove_original(pipeline, ref), None, "the original cannot be removed")
+    problems.attempt(lambda: pipeline.purge(ref), 0, "what is remembered of it cannot be removed")
+    problems.check(ref)
+    facts = sum(name.endswith(_FACTS) for name in own.own)
+    return Receipt(
+        ref=ref,
+        time=begin,
+        seconds=time.time() - begin,
+        is_new=is_new,
+        renditions=len(own.own) - facts,
+        marked=len(own.others),
+        facts=facts,
+        copies=len(copies.own),
+        fetched=len(fetched.own),
+        links=links,
+        unfinished=own.unfinished + copies.unfinished + fetched.unfinished,
+        size_bytes=own.size_bytes + copies.size_bytes + fetched.size_bytes,
+        original=original,
+    )
+
+
+def allow(images: AppImages, ref: str) -> bool:
+    """Serve the picture *ref* again, which was forgotten. Returns False if it was not.
+
+    Raises:
+        NotForgotten: If its tombstone cannot be removed.
+    """
+    try:
+        return images.tombstones.remove(source_folder(ref))
+    except OSError as error:
+        raise NotForgotten(f"{shown(ref)} cannot be allowed again: {cause(error)}") from None
+
+
+def purge(images: AppImages, ref: str) -> int:
+    """Remove everything that is cached for the picture *ref*, a path or a URL. Returns the number of files.
+
+    Raises:
+        OSError: If a file cannot be removed.
+    """
+    removed = images.pipeline.purge(ref)
+    images.links.purge(ref)
+    return removed
+
+
+class _Problems:
+    """Collects what goes wrong, so that the rest is done nevertheless."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def attempt(self, work: Callable[[], T], otherwise: T, problem: str) -> T:
+        """Return the result of *work*, or *otherwise* if a file cannot be written or removed."""
+        try:
+            return work()
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            self._found.append(f"{problem}: {cause(error)}{where}")
+            return otherwise
+
+    def check(self, ref: str) -> None:
+        """Raise a `NotForgotten` of everything collected, if there is anything."""
+        if self._found:
+            raise NotForgotten(
+                f"{shown(ref)} is not forgotten completely, so it may still be shown: {'; '.join(self._found)}. Run "
+                "this as the user of the site, or set IMAGES_TOMBSTONES to a folder that this user may write to."
+            )
+
+
+def _erased(cache: DiskCache | None, folder: str) -> Removed:
+    return Removed() if cache is None else cache.erase(folder)
+
+
+def _caches(pipeline: Pipeline) -> Iterator[tuple[DiskCache | None, str]]:
+    """Yield the caches of copies, of fetched files and of renditions, each with its name. None if there is none."""
+    yield (None if pipeline.shared is None else pipeline.shared.copies.store), "copies"
+    yield (None if pipeline.sources.remote is None else pipeline.sources.remote.store), "fetched files"
+    yield pipeline.cache, "renditions"
+
+
+def _remove_original(pipeline: Pipeline, ref: str) -> str | None:
+    """Remove the file *ref* in ``IMAGES_PATH``, also if it is a link to it. Returns its path, or None if it is missing.
+
+    Raises:
+        OSError: If it cannot be removed.
+    """
+    try:
+        source = pipeline.sources.local.find(ref)
+    except SourceError:
+        return None
+    real = real_path_inside(source.path, source.root)
+    if real is None:
+        raise OSError(f"{source.path} leads out of its folder")
+    os.unlink(real)
+    if os.path.islink(source.path):
+        os.unlink(source.path)
+    return real

@@ -1,0 +1,149 @@
+"""Define the methods of `Images` for Python code: scripts, task queues, hooks of a database.
+
+They work outside of a request. Without an application context, they use the application that `Images` was created with.
+They do not ask the ``authorize`` callback: there is no visitor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, current_app
+
+from . import direct, forgetting
+from .description import FocalPoint, Info, describe
+from .direct import Later
+from .forgetting import Receipt
+from .options.options import Options
+from .page.links import info_url
+from .state import AppImages, images_of
+from .urls import ImageUrl, checked_path, is_remote
+
+Path = str | os.PathLike[str]
+"""The path of a picture below ``IMAGES_PATH``, or a URL."""
+
+
+class ScriptMethods:
+    """Methods of `Images` for Python code."""
+
+    if TYPE_CHECKING:
+        app: Flask | None
+        find_focal_point: FocalPoint | None
+
+    @property
+    def _images(self) -> AppImages:
+        app: Flask | None = current_app._get_current_object() if current_app else self.app  # type: ignore[attr-defined]
+        if app is None:
+            raise RuntimeError(
+                "No current application: use this within an application context, or pass the application to "
+                "Images(app)."
+            )
+        return images_of(app)
+
+    @contextmanager
+    def _in_context(self) -> Iterator[AppImages]:
+        """Yield the state of the application, with a context in which functions of the site can run."""
+        images = self._images
+        if current_app:
+            yield images
+        else:
+            with images.app.app_context():
+                yield images
+
+    def render(self, path: Path, **options: Any) -> bytes:
+        """Return the file of a rendition of *path*, from the cache or rendered now.
+
+        *options* are those of `resized_img_src`, also ``preset``. The rendition is put into the cache, from which
+        visitors get it too. With ``format='auto'``, it has the format of the path, as for a browser that names none.
+
+        Raises:
+            InvalidPath, InvalidOption: If an argument is invalid. A keyword without effect is invalid here, too.
+            SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded: If the picture cannot be rendered. If it was
+                forgotten, the error is `Forgotten`, a kind of `SourceNotFound`.
+            SourceChanged, Busy: If it cannot be rendered at the moment.
+        """
+        with self._in_context() as images:
+            return direct.render(images, direct.image_url(images, path, options))
+
+    def enqueue(self, path: Path, **options: Any) -> Future[None]:
+        """Render in the background of this process, while no visitor waits, and return a future.
+
+        *options* are those of `render`. The future is done once the rendition is in the cache. Its ``result()`` waits
+        for that, and raises the errors of `render`. What is queued when the process ends is lost: visitors then get it
+        rendered when they ask for it.
+
+        Raises:
+            InvalidPath, InvalidOption: As `render`.
+            Busy: If 10,000 renditions wait already, or uWSGI runs no threads.
+        """
+        with self._in_context() as images:
+            return images.instance(Later).enqueue(direct.image_url(images, path, options))
+
+    def purge(self, path: Path) -> int:
+        """Remove everything that is cached for the picture *path* on this host, and return the number of files.
+
+        It is made again when it is requested. Also removed are renditions of other pictures that show it as a
+        watermark. Browsers and CDNs keep their copies.
+
+        Raises:
+            InvalidPath: If *path* is invalid.
+            OSError: If a file cannot be removed.
+        """
+        return forgetting.purge(self._images, checked_path(path))
+
+    def forget(self, path: Path, *, source: bool = False) -> Receipt:
+        """Take the picture *path* down for good on this host, and return a receipt of what was removed.
+
+        That is everything that `purge` removes, and nginx' links. From then on, its URLs answer 410, and so do those of
+        pictures that show it as a watermark, until `allow` is called. Its original is removed only if *source* is set
+        and *path* is not a URL.
+
+        You may call this in a hook that runs after a transaction, and while the picture is rendered. It does no harm
+        if there is no such picture, or to call this again.
+
+        Raises:
+            InvalidPath: If *path* is invalid.
+            NotForgotten: If something could not be done, so that the picture may still be shown. Everything else is
+                done nevertheless.
+        """
+        return forgetting.forget(self._images, checked_path(path), source=source)
+
+    def allow(self, path: Path) -> bool:
+        """Serve the picture *path* again, after `forget`. Returns False if it was not forgotten.
+
+        Call this when another picture is stored under the path of a forgotten one.
+
+        Raises:
+            InvalidPath: If *path* is invalid.
+            NotForgotten: If that is not possible.
+        """
+        return forgetting.allow(self._images, checked_path(path))
+
+    def info(self, path: Path) -> Info:
+        """Return what is known of the picture *path*: size, format, colours, placeholders and the focal point.
+
+        What needs its pixels is found now, and cached.
+
+        Raises:
+            InvalidPath, SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded, SourceChanged, Busy: As
+                `render`.
+        """
+        ref = checked_path(path)
+        with self._in_context() as images:
+            url = ImageUrl(ref, Options(), None, remote=is_remote(ref))
+            return describe(url, images.pipeline, self.find_focal_point)
+
+    def info_url(self, path: Path, **keywords: Any) -> str:
+        """Return a signed URL that answers with `info` as JSON. *keywords* are ``external`` and ``scheme``.
+
+        The ``authorize`` callback is asked as for an image.
+
+        Raises:
+            InvalidPath, ValueError, RuntimeError: As `build_url`.
+        """
+        with self._in_context():
+            return info_url(path, **keywords)
