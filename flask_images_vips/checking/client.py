@@ -6,10 +6,11 @@ import http.client
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 _TIMEOUT_SECONDS = 30.0
 _MAX_BYTES = 50_000_000
+_SAFE = "/%!$&'()*+,;=:@~"  # in the path of a URL, see RFC 3986
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def ask(base: str, path: str, **headers: str) -> Answer:
     parts = urlsplit(base)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     with closing(kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)) as connection:
-        prefix = parts.path.rstrip("/")
+        prefix = quote(parts.path.rstrip("/"), safe=_SAFE)
         connection.request("GET", path if path.startswith(f"{prefix}/") else prefix + path, headers=headers)
         response = connection.getresponse()
         found = {name.lower(): value for name, value in response.getheaders()}

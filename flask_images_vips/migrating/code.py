@@ -12,7 +12,9 @@ from pathlib import Path
 
 import flask_images_vips
 
-_MODULES = {f"flask_images{end}" for end in ("", ".core", ".size", ".modes", ".transform")} | {"flask.ext.images"}
+from ..compat import NOT_CALLED
+from .standing_in import MODULES
+
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "venv", "env", "build", "dist"}
 _REQUIREMENTS = re.compile(
     r"requirements.*\.(txt|in)|constraints.*\.txt|pyproject\.toml|setup\.(py|cfg)|environment\.ya?ml"
@@ -24,7 +26,6 @@ _MENTIONED = re.compile(r"[\"']flask_images[.\"']|import flask_images\.")
 _NAME = re.compile(r"(?<![\w.])flask_images(?![\w.])")
 _REQUIREMENT = "flask-images-vips[binary]"
 _LARGEST_FILE = 1_000_000  # bytes
-_METHODS_NOT_CALLED = ("find_img", "resize", "post_process")
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ def _edit_python(path: Path, text: str, lines: list[str], edits: Edits) -> None:
     edited: set[int] = set()
     for node in ast.walk(tree):
         where = f"{path}:{getattr(node, 'lineno', 1)}"
-        if isinstance(node, ast.ImportFrom) and node.module in _MODULES and not node.level:
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES and not node.level:
             edited.update(range(node.lineno - 1, node.end_lineno or node.lineno))
             line = lines[node.lineno - 1]
             lines[node.lineno - 1] = line.replace(f"from {node.module} ", "from flask_images_vips ", 1)
@@ -125,11 +126,8 @@ def _unknown_names(node: ast.ImportFrom) -> Iterator[str]:
 def _overridden(node: ast.ClassDef) -> Iterator[str]:
     if any(ast.unparse(base).rpartition(".")[2] == "Images" for base in node.bases):
         for method in node.body:
-            if isinstance(method, ast.FunctionDef) and method.name in _METHODS_NOT_CALLED:
-                yield (
-                    f"{node.name}.{method.name} is never called: pictures are rendered in other processes. Use "
-                    "options of the URL, or add folders to IMAGES_PATH."
-                )
+            if isinstance(method, ast.FunctionDef) and method.name in NOT_CALLED:
+                yield f"{node.name}.{method.name} is never called. Instead, {NOT_CALLED[method.name]}."
 
 
 def _changed_tag(node: ast.BinOp | ast.Attribute) -> str:

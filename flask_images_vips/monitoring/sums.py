@@ -128,9 +128,10 @@ class Sums:
                 return {key: tuple(series.numbers) for key, series in here.series.items()}
         try:
             with self._locked():
-                total = self._fold()
+                total, included = self._fold()
                 for name in self._names():
-                    add_numbers(total, read_records(os.path.join(self.folder, name)))
+                    if name not in included:
+                        add_numbers(total, self._numbers_of(name))
                 return total
         except OSError as error:
             raise Busy(f"the metrics in {self.folder} cannot be read ({cause(error)})") from error
@@ -162,47 +163,57 @@ class Sums:
             yield
 
     def _names(self) -> list[str]:
-        return sorted(name for name in os.listdir(self.folder) if name.endswith(_SUFFIX))
+        with suppress(FileNotFoundError):  # somebody may have deleted the folder
+            return sorted(name for name in os.listdir(self.folder) if name.endswith(_SUFFIX))
+        return []
 
-    def _fold(self) -> Numbers:
-        """Add the numbers of processes that have ended to the total, remove their files, and return the total.
+    def _numbers_of(self, name: str) -> Numbers:
+        return read_records(os.path.join(self.folder, name))
 
-        Hold the lock. The total names the files that it includes. If this process is killed before it has removed
-        them, they are not added again.
+    def _fold(self) -> tuple[Numbers, set[str]]:
+        """Add the numbers of processes that have ended to the total, and remove their files.
+
+        Return the total and the names of the files that it includes and that could not be removed. Hold the lock. The
+        total names the files that it includes. If this process is killed before it has removed them, or if it may not
+        remove them, they are not added again. If the total cannot be written, nothing is changed.
         """
         path = os.path.join(self.folder, _TOTAL)
-        before, included = read_total(path)
-        total, ended = dict(before), dict[str, int]()
+        total, included = read_total(path)
+        left = {name for name in self._names() if name in included and not self._removed(name)}
+        ended: dict[str, int] = {}
         try:
+            more = dict(total)
             for name in self._names():
-                file = os.path.join(self.folder, name)
-                if name in included:
-                    os.unlink(file)
-                elif (lock := self._lock_of_ended(file)) is not None:
+                if name not in left and (lock := self._lock_of_ended(name)) is not None:
                     ended[name] = lock
-                    add_numbers(total, within_limit(read_records(file), total, _MOST_OF_KIND))
-            if ended and self._write_total(path, total, list(ended)):
-                for name in ended:
-                    os.unlink(os.path.join(self.folder, name))
-                return total
+                    add_numbers(more, within_limit(self._numbers_of(name), more, _MOST_OF_KIND))
+            if ended and not self._write_total(path, more, [*ended, *left]):
+                return total, left
+            left |= {name for name in ended if not self._removed(name)}
+            return more, left
         finally:
             for lock in ended.values():
                 unlock(lock)
-        return before
 
-    def _write_total(self, path: str, total: Numbers, ended: list[str]) -> bool:
-        """Return whether *total* could be written. Otherwise, the files of the processes that have ended stay."""
+    def _write_total(self, path: str, total: Numbers, included: list[str]) -> bool:
         try:
-            write_total(path, total, ended)
+            write_total(path, total, included)
         except OSError as error:
-            self._say("The metrics of ended processes cannot be added up in %s (%s).", self.folder, cause(error))
+            self._say("The total of metrics cannot be written in %s (%s).", self.folder, cause(error))
             return False
         return True
 
-    @staticmethod
-    def _lock_of_ended(file: str) -> int | None:
+    def _removed(self, name: str) -> bool:
+        with suppress(FileNotFoundError):
+            try:
+                os.unlink(os.path.join(self.folder, name))
+            except OSError:  # such as a file of another user
+                return False
+        return True
+
+    def _lock_of_ended(self, name: str) -> int | None:
         with suppress(OSError):  # such as a file of another user
-            return try_lock(file)
+            return try_lock(os.path.join(self.folder, name))
         return None
 
     def _say(self, message: str, *values: object) -> None:

@@ -17,7 +17,7 @@ from flask.cli import with_appcontext
 from ..checking.doctor import configuration_faults, examine
 from ..checking.finding import Finding, Level
 from ..checking.site import Site
-from ..errors import ConfigError
+from ..errors import ConfigError, printable
 from ..report import report
 from ..state import current_images
 from .quiet import no_log
@@ -38,14 +38,15 @@ _NARROWEST = 60  # columns
     multiple=True,
     help="The file with nginx' configuration for images. The default is to look for it in /etc/nginx. May be repeated.",
 )
-@click.option("--strict", is_flag=True, help="Exit with code 1 also if there are only warnings.")
+@click.option("--strict", is_flag=True, help="Exit with code 1 even if there are only warnings.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 @with_appcontext
 def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict: bool, as_json: bool) -> None:
-    """Find out what is wrong with the images of this site, and how to mend it.
+    """Find what is wrong with the images of this site.
 
     Each line begins with ok, warning or error. A warning is about something that works, but may not be what you want.
-    After the lines, the image libraries and their formats are listed. The exit code is 1 if there is an error.
+    Below a warning or an error, a line says what to do. After that, the image libraries and their formats are listed.
+    The exit code is 1 if there is an error.
 
     Run this as the user of the site, and with its environment, while the site runs: the web workers are checked too.
     Nothing is changed.
@@ -70,8 +71,9 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # such as of a port that is no number
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:  # such as of a port that is no number, or a host with a part that is too long
         return False
 
 
@@ -93,6 +95,7 @@ def _print(site: Site | None, findings: Sequence[Finding]) -> None:
 def _wrapped(text: str, indent: str) -> str:
     """Return *text*, which begins after an *indent*, in the width of the terminal. Elsewhere, it stays one line."""
     width = shutil.get_terminal_size().columns
+    text = printable(text)  # it may contain names of files
     if not sys.stdout.isatty() or width < _NARROWEST:
         return text
     return click.wrap_text(text, width, indent, indent).removeprefix(indent)

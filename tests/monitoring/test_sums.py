@@ -102,6 +102,7 @@ def test_a_process_killed_between_the_total_and_the_removal_is_counted_once(
             sums.totals()
     assert (tmp_path / "total.json").exists()
     assert len(files(tmp_path)) == 2
+    assert [*tmp_path.glob("*.new")] == []
     assert sums.totals() == {KEY: (5,), OTHER: (1,)}
     assert len(files(tmp_path)) == 1
 
@@ -146,25 +147,6 @@ def test_a_full_disk_loses_nothing_once_there_is_room(tmp_path: Path, monkeypatc
     sums.add(KEY, (1,))
     sums.add(OTHER, (1,))
     assert sums.totals() == {KEY: (3,), OTHER: (2,)}
-
-
-def test_a_disk_that_is_full_while_processes_end_loses_and_repeats_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sums = Sums(str(tmp_path))
-    sums.add(KEY, (1,))
-    in_child(lambda: sums.add(KEY, (2,)))
-    assert sums.totals() == {KEY: (3,)}
-    in_child(lambda: sums.add(KEY, (4,)))
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", full)
-        assert [sums.totals(), sums.totals()] == [{KEY: (7,)}] * 2
-    assert [path.name for path in tmp_path.glob("*.new")] == []
-    assert [sums.totals(), sums.totals()] == [{KEY: (7,)}] * 2
 
 
 @pytest.mark.parametrize("name", ["total.json", ".sums"])
@@ -221,6 +203,46 @@ def test_a_key_that_is_too_long_hides_no_other(tmp_path: Path) -> None:
     for key in (KEY, ("tenants", "x" * 5000), OTHER):
         sums.add(key, (1,))
     assert sums.totals() == {KEY: (1,), OTHER: (1,)}
+
+
+def test_a_total_that_cannot_be_written_is_shown_and_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sums = Sums(str(tmp_path))
+    sums.add(OTHER, (1,))
+    in_child(lambda: sums.add(KEY, (5,)))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, logger="flask_images_vips"):
+        patch.setattr(os, "replace", full)
+        for _ in range(2):
+            assert sums.totals() == {KEY: (5,), OTHER: (1,)}
+    assert sum("total of metrics cannot be written" in line.message for line in caplog.records) == 1
+    assert len(files(tmp_path)) == 2
+    assert sums.totals() == {KEY: (5,), OTHER: (1,)}
+    assert len(files(tmp_path)) == 1
+
+
+def test_files_that_may_not_be_removed_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = Sums(str(tmp_path))
+    sums.add(OTHER, (1,))
+    in_child(lambda: sums.add(KEY, (5,)))
+
+    def refused(path: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refused)
+        for _ in range(2):
+            assert sums.totals() == {KEY: (5,), OTHER: (1,)}
+        in_child(lambda: sums.add(KEY, (2,)))
+        for _ in range(2):
+            assert sums.totals() == {KEY: (7,), OTHER: (1,)}
+    assert len(files(tmp_path)) == 3
+    assert sums.totals() == {KEY: (7,), OTHER: (1,)}
+    assert len(files(tmp_path)) == 1
 
 
 def test_the_folders_of_containers_that_are_gone_are_removed_after_a_month(tmp_path: Path) -> None:
