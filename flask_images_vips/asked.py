@@ -53,6 +53,7 @@ def _readable(counts: Counts) -> Iterator[Asked]:
     for ref, source in counts.sources.items():
         for (query, format), asked in source.asked.items():
             with suppress(ImagesError, ValueError):
+                f"{ref}{query}".encode()  # JSON allows surrogates, which no URL has
                 yield Asked(read_query(ref, query, format), asked.count, query, format)
 
 
@@ -73,6 +74,7 @@ def read_manifest(lines: Iterable[str]) -> Iterator[Asked]:
             fields = json.loads(line)
             ref, query, count = checked_path(fields["source"]), fields["query"], fields["count"]
             format = fields.get("format", "")
+            query.encode()
             url = read_query(ref, query, format)
             if isinstance(count, bool) or not 0 <= count < 1e15:
                 raise ValueError(f"count is {count!r}, expected a number from 0")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from werkzeug.exceptions import HTTPException
+
 from .errors import ConfigError
+
+logger = logging.getLogger("flask_images_vips")
+
+_MOST_LOGGED = 200  # characters
+_LIMIT = 1e15
 
 TenantCallback = Callable[[str], str | int | Coroutine[Any, Any, str | int | None] | None]
 """The type of the callback that `TenantMethods.tenant` registers: a function or a coroutine function."""
@@ -21,15 +29,15 @@ class Quota:
     """How many images may be rendered: *renders* at once, and after that, as many again per *seconds*, evenly.
 
     Raises:
-        ValueError: If a number is not finite, *renders* is less than 1, or *seconds* is not more than 0.
+        ValueError: If *renders* is less than 1, *seconds* is not more than 0, or a number is 1e15 or more.
     """
 
     renders: int
     seconds: float
 
     def __post_init__(self) -> None:
-        if not (1 <= self.renders < math.inf and 0 < self.seconds < math.inf):
-            raise ValueError(f"{self}: expected at least 1 render, and more than 0 seconds")
+        if not (1 <= self.renders < _LIMIT and 0 < self.seconds < _LIMIT):
+            raise ValueError(f"{self}: expected at least 1 render and more than 0 seconds, both below 1e15")
 
 
 QuotaCallback = Callable[[str], Quota | Coroutine[Any, Any, Quota | None] | None]
@@ -47,25 +55,48 @@ class Tenants:
         self.find_quota: QuotaCallback | None = None
 
     def tenant_of(self, ref: str, ensure_sync: EnsureSync) -> str | None:
-        """Return the tenant that the image of the source *ref* is for. None if it is for none of them."""
-        found = None if self.find is None else ensure_sync(self.find)(ref)
-        return None if found is None else str(found)
+        """Return the tenant that the image of the source *ref* is for. None if it is for none of them.
+
+        If the callback fails, the error is logged, and the image is for none. An HTTP error is the answer.
+        """
+        if self.find is None:
+            return None
+        with _logged("tenant", ref):
+            found = ensure_sync(self.find)(ref)
+            return None if found is None else str(found)
+        return None
 
     def quota_of(self, ref: str, ensure_sync: EnsureSync) -> tuple[str, Quota] | None:
         """Return the tenant that the image of the source *ref* is for, and its quota. None if it has none.
+
+        If a callback fails, the error is logged, and there is no limit. An HTTP error is the answer.
 
         Raises:
             ConfigError: If the callback returns something else.
         """
         if self.find_quota is None or (tenant := self.tenant_of(ref, ensure_sync)) is None:
             return None
-        quota: object = ensure_sync(self.find_quota)(tenant)
+        quota: object = None
+        with _logged("quota", tenant):
+            quota = ensure_sync(self.find_quota)(tenant)
         if quota is None:
             return None
         if not isinstance(quota, Quota):
             expected = "Expected Quota(renders=…, seconds=…), or None for no limit."
             raise ConfigError(f"The quota callback returned {quota!r} for the tenant {tenant!r}. {expected}")
         return tenant, quota
+
+
+@contextmanager
+def _logged(name: str, argument: str) -> Iterator[None]:
+    """Log errors of the block, which calls the callback called *name*: a fault of it must not take images down."""
+    try:
+        yield
+    except HTTPException:
+        raise
+    except Exception:
+        shown = argument[:_MOST_LOGGED]
+        logger.exception("The %s callback failed for %r. The image is rendered without a limit.", name, shown)
 
 
 class TenantMethods:

@@ -46,6 +46,8 @@ def test_what_this_version_does_not_understand_is_left_out(tmp_path: Path) -> No
     counts.ask("b.png", "w=wide", "png", counting.Asked(9))
     counts.ask("c.png", "f=auto&w=5", "jxl", counting.Asked(9))
     counts.ask("http://[/d.png", "w=5", "png", counting.Asked(9))
+    counts.ask("\udc80.png", "w=5", "png", counting.Asked(9))
+    counts.ask("f.png", "w=5&new=\udc80", "png", counting.Asked(9))
     counts.ask("e.png", "w=5&new=1", "png", counting.Asked(9))  # an option that is not known is no error, as in URLs
     Journal(str(tmp_path)).append(counts, time.time())
     assert [each.url.ref for each in read_asked(str(tmp_path))] == ["e.png", "a.png"]
@@ -92,6 +94,7 @@ def test_importing_twice_changes_nothing_and_the_higher_count_is_kept(tmp_path: 
         (line(source=5), "is not a path"),
         (line(query="w=wide"), "width='wide'"),
         (line(query=5), "is not a line of a manifest"),
+        (line(query="\udc80=1"), "surrogates not allowed"),
         (line(format="jxl"), "format='jxl'"),
         (line(format=None), "is not a line of a manifest"),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import all_renderers_taken, url_of
-from flask import Flask, request
+from flask import Flask, abort, request
 from monitoring.test_prometheus import shown
 
 from flask_images_vips import Images, Quota
@@ -124,6 +124,41 @@ def test_very_many_tenants_share_a_label(app: Flask, monkeypatch: pytest.MonkeyP
     assert found["images_tenant_rendered_total", "other"] == 1
 
 
+def test_any_name_of_a_tenant_can_be_shown(make_app: Callable[..., Flask], draw: Any) -> None:
+    app = make_app(IMAGES_METRICS="/metrics/images")
+    draw("a.png")
+    names = iter(["\ud800", "x" * 100_000, 'a\0\n"\\', "ä"])
+    app.extensions["images"].tenant(lambda ref: next(names))
+    for width in (10, 11, 12, 13):
+        assert status(app, "a.png", width=width, height=9, mode="crop") == 200
+    found = shown(app)
+    assert [found["images_tenant_rendered_total", name] for name in ("?", "x" * 200, "ä")] == [1, 1, 1]
+
+
+def test_a_callback_that_fails_is_logged_and_the_image_is_rendered(
+    make_app: Callable[..., Flask], draw: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(argument: str) -> Any:
+        raise KeyError(argument)
+
+    draw("a.png")
+    for number, tenant, quota in ((1, fail, lambda tenant: Quota(1, 60)), (2, lambda ref: "a", fail)):
+        app = make_app()
+        app.extensions["images"].tenant(tenant)
+        app.extensions["images"].quota(quota)
+        caplog.clear()
+        assert [status(app, "a.png", width=10 * number + step) for step in (1, 2, 3)] == [200, 200, 200]
+        assert caplog.text.count("callback failed for 'a") == 3
+
+
+def test_a_callback_may_answer_with_an_http_error(make_app: Callable[..., Flask], draw: Any) -> None:
+    draw("a.png")
+    app = make_app()
+    app.extensions["images"].tenant(lambda ref: abort(403))
+    app.extensions["images"].quota(lambda tenant: Quota(1, 60))
+    assert status(app, "a.png", width=10) == 403
+
+
 def test_the_callbacks_see_the_request(make_app: Callable[..., Flask], draw: Any) -> None:
     draw("a.png")
     app = make_app()
@@ -169,7 +204,8 @@ def test_a_quota_of_another_type_is_a_fault_of_the_site(app: Flask, caplog: pyte
 
 
 @pytest.mark.parametrize(
-    ("renders", "seconds"), [(0, 60), (-1, 60), (1, 0), (1, math.inf), (math.nan, 1), (1, math.nan)]
+    ("renders", "seconds"),
+    [(0, 60), (-1, 60), (1, 0), (1, math.inf), (math.nan, 1), (1, math.nan), (10**400, 1), (1, 10**400)],
 )
 def test_an_impossible_quota_is_refused(renders: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="expected at least 1 render"):

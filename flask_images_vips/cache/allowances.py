@@ -6,6 +6,7 @@ stored of a key is when it will have everything back. A key that has everything 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -110,7 +111,7 @@ class Allowances:
 
 def _parsed(data: bytes) -> _Times:
     """Return the times in the content of a file. Empty if it is damaged, as by a process that was killed."""
-    with suppress(ValueError, AttributeError, TypeError):
+    with suppress(ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         return {str(name): float(value) for name, value in json.loads(data).items()}
     return {}
 
@@ -118,9 +119,15 @@ def _parsed(data: bytes) -> _Times:
 def _write(file: FileIO, times: _Times, size: int) -> None:
     """Write *times* into *file*, which has *size* bytes, without those who have everything back.
 
-    The file is not replaced or truncated, because some file systems then wait for the disk.
+    The file is not replaced or truncated, because some file systems then wait for the disk. If it has to grow, it gets
+    spaces at its end first: on a full disk, that fails and does not damage it.
     """
     now = time.time()
     data = json.dumps({name: back for name, back in times.items() if back > now}).encode()
+    if len(data) > size:
+        padding = len(data) - size
+        file.seek(size)
+        if file.write(b" " * padding) != padding:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     file.seek(0)
     file.write(data.ljust(size))

@@ -12,6 +12,11 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """The upper limits of the buckets of times: from a lock that is free to the longest render."""
 
 
+OTHER = "other"
+"""The label of renders that no page of this application has asked for, as far as the Referer tells, and of tenants that
+are too many to count."""
+
+
 class Counter(NamedTuple):
     """A number that only grows. Prometheus shows it as ``<name>_total``."""
 

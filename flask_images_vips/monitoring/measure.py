@@ -11,7 +11,7 @@ from .. import phases
 from ..events import Events, Rendered
 from ..serving.asking_page import ELSEWHERE, asking_page
 from ..state import images_of
-from .families import ENDPOINTS, FAILED, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
+from .families import ENDPOINTS, FAILED, OTHER, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
 
 if TYPE_CHECKING:
     from flask import Response
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from ..serving.hit import Hit
     from ..urls import ImageUrl
 
-OTHER = "other"
-"""The label of renders that no page of this application has asked for, as far as the Referer tells, and of tenants that
-are too many to count."""
-
 _MOST_TENANTS = 500
+_LONGEST_LABEL = 200  # characters
 
 
 class Measures:
@@ -68,7 +65,7 @@ class Measures:
 
     def _add_cost(self, event: Rendered) -> None:
         page, cost = asking_page(images_of(self._app)), (1, event.cpu_seconds)
-        endpoint = OTHER if page in ("", ELSEWHERE) else page
+        endpoint = OTHER if page in ("", ELSEWHERE) else label_of(page)
         for meter in self._meters:
             meter.add(ENDPOINTS, (endpoint,), cost)
         tenant = images_of(self._app).tenants.tenant_of(event.rendition.source.ref, self._app.ensure_sync)
@@ -78,6 +75,7 @@ class Measures:
 
     def _label_of(self, tenant: str) -> str:
         """Return the label for *tenant*. If there are very many, the later ones share one."""
+        tenant = label_of(tenant)
         if tenant not in self._tenants:
             if len(self._tenants) >= _MOST_TENANTS:
                 return OTHER
@@ -93,3 +91,8 @@ class Measures:
                 meter.add(PHASES, (name,), (seconds,))
             if timeline.refused_tenant is not None:
                 meter.add(REFUSED_TENANTS, (self._label_of(timeline.refused_tenant),), (1,))
+
+
+def label_of(name: str) -> str:
+    """Return *name* as a label: not too long, and without surrogates, which no format of metrics can contain."""
+    return name[:_LONGEST_LABEL].encode("utf-8", "replace").decode()

@@ -20,7 +20,7 @@ from ..cache.locks import FileLocks, try_lock, unlock
 from ..cache.per_process import PerProcess, Said
 from ..errors import Busy
 from ..system_errors import cause
-from .sums_file import Key, Numbers, add_numbers, encoded, read_records, read_total, write_total, written
+from .sums_file import Key, Numbers, add_numbers, encoded, read_records, read_total, within_limit, write_total, written
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -29,7 +29,8 @@ _TOTAL = "total.json"
 _LOCK = "000"  # the name of the lock of the folder
 _LOCK_SECONDS = 5.0
 _REST_SECONDS = 10.0  # from a look at the file of the process to the next one
-_MOST_KEYS = 5000
+_MOST_KEYS = 5000  # of a process
+_MOST_OF_KIND = 500  # keys of the total that begin with the same string; each process brings others, such as tenants
 _OLD_SECONDS = 30 * 86_400
 
 _said = Said()
@@ -56,11 +57,16 @@ class _Process:
         self.due = 0.0
 
     def is_open(self) -> bool:
-        """Return whether there is a file, which somebody may have deleted."""
-        return self.file is not None and os.fstat(self.file).st_nlink > 0
+        """Return whether there is a file, which somebody may have deleted or cut off."""
+        if self.file is None:
+            return False
+        status = os.fstat(self.file)
+        return status.st_nlink > 0 and status.st_size >= self.end
 
     def close(self) -> None:
         if self.file is not None:
+            with suppress(OSError):
+                os.ftruncate(self.file, 0)  # all numbers go to another file, so nobody must add these
             unlock(self.file)
         self.file, self.end = None, 0
         for series in self.series.values():
@@ -70,7 +76,7 @@ class _Process:
         """Write the numbers of *key* to the file. If that fails, as on a full disk, the next time makes up for it."""
         if self.file is None:
             return
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: a key that is too long for the file
             if series.offset is not None:
                 os.pwrite(self.file, written(series.numbers), series.offset)
                 return
@@ -113,19 +119,22 @@ class Sums:
         """Return the sums of all processes, those that have ended included.
 
         Raises:
-            Busy: If another process holds the lock of the files for too long.
+            Busy: If another process holds the lock of the files for too long, or they cannot be read now.
         """
         here = self._process.get()
         with here.lock:
             self._open(here)
             if here.file is None:
                 return {key: tuple(series.numbers) for key, series in here.series.items()}
-        with self._locked():
-            total, included = self._fold()
-            for name in self._names():
-                if name not in included:
-                    add_numbers(total, read_records(os.path.join(self.folder, name)))
-            return total
+        try:
+            with self._locked():
+                total, included = self._fold()
+                for name in self._names():
+                    if name not in included:
+                        add_numbers(total, self._numbers_of(name))
+                return total
+        except OSError as error:
+            raise Busy(f"the metrics in {self.folder} cannot be read ({cause(error)})") from error
 
     def _open(self, here: _Process) -> None:
         """Create the file of this process, unless it is there."""
@@ -154,9 +163,12 @@ class Sums:
             yield
 
     def _names(self) -> list[str]:
-        with suppress(OSError):  # somebody may have deleted the folder
+        with suppress(FileNotFoundError):  # somebody may have deleted the folder
             return sorted(name for name in os.listdir(self.folder) if name.endswith(_SUFFIX))
         return []
+
+    def _numbers_of(self, name: str) -> Numbers:
+        return read_records(os.path.join(self.folder, name))
 
     def _fold(self) -> tuple[Numbers, set[str]]:
         """Add the numbers of processes that have ended to the total, and remove their files.
@@ -174,17 +186,22 @@ class Sums:
             for name in self._names():
                 if name not in left and (lock := self._lock_of_ended(name)) is not None:
                     ended[name] = lock
-                    add_numbers(more, read_records(os.path.join(self.folder, name)))
-            if ended:
-                write_total(path, more, [*ended, *left])
-                left |= {name for name in ended if not self._removed(name)}
+                    add_numbers(more, within_limit(self._numbers_of(name), more, _MOST_OF_KIND))
+            if ended and not self._write_total(path, more, [*ended, *left]):
+                return total, left
+            left |= {name for name in ended if not self._removed(name)}
             return more, left
-        except OSError as error:
-            self._say("The total of metrics cannot be written in %s (%s).", self.folder, cause(error))
-            return total, left
         finally:
             for lock in ended.values():
                 unlock(lock)
+
+    def _write_total(self, path: str, total: Numbers, included: list[str]) -> bool:
+        try:
+            write_total(path, total, included)
+        except OSError as error:
+            self._say("The total of metrics cannot be written in %s (%s).", self.folder, cause(error))
+            return False
+        return True
 
     def _removed(self, name: str) -> bool:
         with suppress(FileNotFoundError):

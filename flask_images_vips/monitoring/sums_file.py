@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+
+from .families import OTHER
 
 Key = tuple[str, ...]
 
@@ -33,17 +36,41 @@ def add_numbers(total: Numbers, more: Numbers) -> None:
         total[key] = tuple(map(sum, zip(own, numbers, strict=True))) if own is not None and same else numbers
 
 
+def within_limit(numbers: Numbers, total: Numbers, most: int) -> Numbers:
+    """Return *numbers* with keys that *total* may get: at most *most* that begin with the same string.
+
+    The numbers of the others are added up. All labels of their key are `OTHER`.
+    """
+    kept: Numbers = {}
+    count = Counter(key[0] for key in total)
+    for key, values in numbers.items():
+        count[key[0]] += key not in total
+        is_too_much = key not in total and count[key[0]] > most
+        add_numbers(kept, {(key[0], *[OTHER] * len(key[1:])) if is_too_much else key: values})
+    return kept
+
+
 def encoded(key: Key, numbers: Sequence[float]) -> tuple[bytes, int]:
-    """Return the record of *key*, and where its numbers begin in it."""
+    """Return the record of *key*, and where its numbers begin in it.
+
+    Raises:
+        ValueError: If the key is so long that `read_records` would stop at it.
+    """
     name = json.dumps(key).encode()
+    if len(name) > _LONGEST_KEY:
+        raise ValueError(f"a key of {len(name)} bytes; expected at most {_LONGEST_KEY}")
     return _HEAD.pack(len(name), len(numbers)) + written(numbers) + name.ljust(_padded(len(name))), _HEAD.size
 
 
 def read_records(path: str) -> Numbers:
-    """Return the numbers in the file *path*, up to the first record that is not complete. Empty if it is gone."""
+    """Return the numbers in the file *path*, up to the first record that is not complete. Empty if it is gone.
+
+    Raises:
+        OSError: If it cannot be read now, as without free descriptors.
+    """
     found: Numbers = {}
     data = b""
-    with suppress(OSError), open(path, "rb") as file:
+    with suppress(FileNotFoundError), open(path, "rb") as file:
         data = file.read()
     start = 0
     while start + _HEAD.size <= len(data):
@@ -67,8 +94,13 @@ def _padded(length: int) -> int:
 
 
 def read_total(path: str) -> tuple[Numbers, set[str]]:
-    """Return the total in the file *path*, and the names of the files that it includes. Empty if it is damaged."""
-    with suppress(OSError, ValueError, KeyError, TypeError), open(path, encoding="utf-8") as file:
+    """Return the total in the file *path*, and the names of the files that it includes. Empty if it is damaged.
+
+    Raises:
+        OSError: If it cannot be read now, as without free descriptors. It must not be replaced then.
+    """
+    damaged = (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+    with suppress(*damaged), open(path, encoding="utf-8") as file:
         fields = json.load(file)
         numbers = {_key(key): tuple(map(float, values)) for key, values in fields["numbers"]}
         return numbers, {str(name) for name in fields["files"]}
@@ -82,12 +114,17 @@ def write_total(path: str, total: Numbers, files: Sequence[str]) -> None:
         OSError: If it cannot be written. The old one remains.
     """
     temporary = f"{path}.new"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump({"files": files, "numbers": list(total.items())}, file)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump({"files": files, "numbers": list(total.items())}, file)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def _key(found: object) -> Key:
-    if not isinstance(found, list) or not all(isinstance(part, str) for part in found):
+    if not found or not isinstance(found, list) or not all(isinstance(part, str) for part in found):
         raise ValueError("not a key")
     return tuple(found)

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from ..errors import ImagesError
+from ..system_errors import cause
 
 COMMANDS = ("allow", "check", "forget", "manifest", "migrate", "nginx", "prune", "purge", "stats", "url", "warm")
 """The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""
@@ -31,6 +32,9 @@ class _Images(AppGroup):
             return super().invoke(context)
         except ImagesError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:  # such as a full disk, or a folder of another user
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{cause(error)}") from None
 
 
 images = _Images("images", help="Manage the images of this application.")

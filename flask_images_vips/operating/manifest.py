@@ -67,6 +67,7 @@ def export(file: IO[str]) -> None:
     if not asked:
         raise click.ClickException(_nothing())
     file.writelines(f"{each.line()}\n" for each in asked)
+    file.flush()  # or a full disk would be noticed after the sentence below
     click.echo(f"{len(asked):,} images written", err=True)
 
 
@@ -171,7 +172,7 @@ def _excused() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        cure = " Run this command as the same user as the site." if isinstance(error, PermissionError) else ""
         raise click.ClickException(
-            f"The record in {_folder()} cannot be used ({error.strerror or error}). "
-            "Run this command as the same user as the site."
+            f"The record in {_folder()} cannot be used ({error.strerror or error}).{cure}"
         ) from None

@@ -58,7 +58,7 @@ def _requests(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _formats(found: Mapping[str, Any]) -> list[list[str]]:
     head = ["format", "asked", "renders", "CPU", "files", "size"]
-    return _titled(head, (_numbers(name, each) for name, each in found["formats"].items()))
+    return _titled(head, (_numbers(printable(name), each) for name, each in found["formats"].items()))
 
 
 def _sources(found: Mapping[str, Any]) -> list[list[str]]:
@@ -84,8 +84,8 @@ def _slowest(found: Mapping[str, Any]) -> list[list[str]]:
             duration(each["waited_seconds"]),
             duration(each["cpu_seconds"]),
             size(each["size"]),
-            each["format"],
-            each["engine"],
+            printable(each["format"]),
+            printable(each["engine"]),
             _rendition(each["source"], each["options"]),
         ]
         for each in found["slowest"]

@@ -19,6 +19,7 @@ HALF_LIFE_DAYS = 14
 
 DAYS_KEPT = 31
 _DAY_SECONDS = 86_400.0
+_LONGEST_STEP_SECONDS = 4 * HALF_LIFE_DAYS * _DAY_SECONDS  # after which one request still counts more than _LEAST
 _LEAST = 0.05  # what counts less is forgotten: a picture that was asked for once, after two months
 _MAX_SOURCES, _MAX_ASKED = 10_000, 10_000
 _MAX_CHARACTERS = 3_000_000
@@ -163,8 +164,12 @@ class Counts:
                 source.slowest = None
 
     def age(self, now: float) -> None:
-        """Let what is counted by source count less, by the time since it was last aged, and forget old days."""
-        since = max(0.0, now - self.aged_at) if self.aged_at else 0.0
+        """Let what is counted by source count less, by the time since it was last aged, and forget old days.
+
+        A clock that was wrong, as before the first contact of a host with a time server, must not forget everything:
+        what happens within one step is limited.
+        """
+        since = min(max(0.0, now - self.aged_at), _LONGEST_STEP_SECONDS) if self.aged_at else 0.0
         self.aged_at = now
         factor, oldest = 0.5 ** (since / _DAY_SECONDS / HALF_LIFE_DAYS), now - DAYS_KEPT * _DAY_SECONDS
         for source in self.sources.values():

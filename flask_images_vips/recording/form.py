@@ -7,7 +7,6 @@ ignored, and a line of another form counts as missing. This module does no I/O.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from typing import Any
 
 from .counts import Asked, Counts, Measure, OfSource, Render
 
+_LIMIT = 1e15
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -108,6 +108,7 @@ def _file_name(value: object) -> str:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+    """Return a number that is so small that sums stay finite, because JSON has no other numbers."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LIMIT:
         raise TypeError(value)
     return value

@@ -89,7 +89,7 @@ class Journal:
         """
         with self._locked(wait_seconds):
             self._make_folder()
-            forgotten = [each for each in self._forgotten() if each.at >= since]
+            forgotten = [each for each in self._recently_forgotten() if each.at >= since]
             if forgotten:
                 counts.forget_if(lambda ref: any(each.is_of(ref) for each in forgotten))
             if since < time.time() - _FORGOTTEN_SECONDS:
@@ -263,10 +263,15 @@ class Journal:
                     found.append(_Forgotten(float(at), salt, forgotten))
         return found
 
+    def _recently_forgotten(self) -> list[_Forgotten]:
+        """Return what was forgotten within an hour. A time in the future comes from a clock that was wrong."""
+        now = time.time()
+        return [each for each in self._forgotten() if abs(now - each.at) < _FORGOTTEN_SECONDS]
+
     def _sweep(self, number: int) -> None:
         """Remove the files that the summary with *number* replaces, and those that killed processes left behind."""
         kept = (f"{_SUMMARY}{number}", f"{_LOG}{number}")
-        recent = {f"{each.at:.3f}" for each in self._forgotten() if each.at > time.time() - _FORGOTTEN_SECONDS}
+        recent = {f"{each.at:.3f}" for each in self._recently_forgotten()}
         for name in _names(self.folder):
             if name not in kept and not (name.startswith(_FORGOTTEN) and name.split("-")[1] in recent):
                 with contextlib.suppress(OSError):

@@ -46,6 +46,7 @@ def assert_images_ok(
         AssertionError: If something is wrong, or if the response is not a page. It lists everything.
         ValueError: If *ignore* contains an unknown kind.
     """
+    __tracebackhide__ = True  # pytest then shows the line of the test, and the findings
     for kind in ignore:
         if kind not in KINDS:
             raise ValueError(f"ignore={kind!r}: expected one of {', '.join(KINDS)}{did_you_mean(kind, KINDS)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -87,13 +88,41 @@ def test_keys_that_have_everything_back_are_not_kept(tmp_path: Path, clock: Cloc
     assert json.loads(file.read_text()).keys() == {digest(together[0], 16)}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": "b"}', b'{"a": [1]}', b"\xff\xfe"], ids=str)
+LARGE = b'{"a": ' + b"9" * 400 + b"}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"a": "b"}', b'{"a": [1]}', b"\xff\xfe", LARGE, b"[" * 100_000],
+    ids=lambda content: content[:10],
+)
 def test_a_damaged_file_is_replaced(tmp_path: Path, clock: Clock, content: bytes) -> None:
     allowances = Allowances(str(tmp_path))
     allowances.take("a", 3, 60)
     (file,) = tmp_path.glob("*.json")
     file.write_bytes(content)
     assert taken(allowances) == 3
+
+
+@pytest.mark.parametrize("room", [0, 5])
+def test_a_disk_that_is_full_costs_nobody_what_was_stored(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    class Full(module.FileIO):
+        """A file on a disk that has only some bytes left."""
+
+        def write(self, data: Any, /) -> int:
+            end = os.fstat(self.fileno()).st_size
+            return super().write(data[: max(0, end + room - self.tell())])
+
+    allowances = Allowances(str(tmp_path))
+    keys = [key for key in map(str, range(3000)) if digest(key, 16).startswith("ab")][:2]
+    assert taken(allowances, keys[0]) == 3
+    monkeypatch.setattr(module, "FileIO", Full)
+    allowances.take(keys[1], 3, 60)
+    monkeypatch.undo()
+    Clock(monkeypatch)
+    assert taken(allowances, keys[0]) == 0
 
 
 def test_what_cannot_be_written_is_kept_nowhere_and_logged_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -101,6 +102,7 @@ def test_a_process_killed_between_the_total_and_the_removal_is_counted_once(
             sums.totals()
     assert (tmp_path / "total.json").exists()
     assert len(files(tmp_path)) == 2
+    assert [*tmp_path.glob("*.new")] == []
     assert sums.totals() == {KEY: (5,), OTHER: (1,)}
     assert len(files(tmp_path)) == 1
 
@@ -145,6 +147,62 @@ def test_a_full_disk_loses_nothing_once_there_is_room(tmp_path: Path, monkeypatc
     sums.add(KEY, (1,))
     sums.add(OTHER, (1,))
     assert sums.totals() == {KEY: (3,), OTHER: (2,)}
+
+
+@pytest.mark.parametrize("name", ["total.json", ".sums"])
+def test_files_that_cannot_be_read_now_are_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    sums = Sums(str(tmp_path))
+    in_child(lambda: sums.add(KEY, (1,)))
+    sums.add(KEY, (2,))
+    assert sums.totals() == {KEY: (3,)}
+    in_child(lambda: sums.add(KEY, (4,)))
+
+    def fail(path: str, *given: Any, **keywords: Any) -> Any:
+        if path.endswith(name):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return open(path, *given, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sums_file, "open", fail, raising=False)
+        with pytest.raises(Busy, match="cannot be read"):
+            sums.totals()
+    assert sums.totals() == {KEY: (7,)}
+
+
+def test_processes_that_come_and_go_with_other_keys_do_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_images_vips.monitoring.sums._MOST_OF_KIND", 3)
+    sums = Sums(str(tmp_path))
+    for process in range(4):
+        keys = [("tenants", f"{process}-{number}") for number in range(2)]
+        in_child(lambda keys=keys: [sums.add(key, (1,)) for key in (*keys, KEY)])  # type: ignore[misc]
+        sums.totals()
+    found = sums.totals()
+    assert len(found) == 5
+    assert (found[KEY], found["tenants", "other"]) == ((4,), (5,))
+
+
+@pytest.mark.parametrize("size", [0, 10, 60])
+def test_a_file_that_was_cut_off_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    sums = Sums(str(tmp_path))
+    for key in (KEY, OTHER):
+        sums.add(key, (1,))
+    os.truncate(files(tmp_path)[0], size)
+    for key in (KEY, OTHER):
+        sums.add(key, (1,))
+    monkeypatch.setattr("flask_images_vips.monitoring.sums._REST_SECONDS", 0)
+    os.truncate(files(tmp_path)[0], size)
+    assert [sums.totals(), sums.totals()] == [{KEY: (2,), OTHER: (2,)}] * 2
+
+
+def test_a_key_that_is_too_long_hides_no_other(tmp_path: Path) -> None:
+    sums = Sums(str(tmp_path))
+    for key in (KEY, ("tenants", "x" * 5000), OTHER):
+        sums.add(key, (1,))
+    assert sums.totals() == {KEY: (1,), OTHER: (1,)}
 
 
 def test_a_total_that_cannot_be_written_is_shown_and_written_later(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,12 @@ def test_purge_removes_the_links_of_the_front_door_and_keeps_the_renditions(
     assert run(app, "purge", "--front").exit_code == 0
     assert [*front.glob("??/*")] == []
     assert [path.suffix for path in cached_files(tmp_path / "cache") if path.parent != front] == [".png"]
+
+
+def test_an_error_of_the_system_is_one_line_without_a_traceback(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**given: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/var/cache/site")
+
+    monkeypatch.setattr("flask_images_vips.operating.stats.command.callback", fail)
+    result = run(app, "stats")
+    assert (result.exit_code, result.output) == (1, "Error: /var/cache/site: Permission denied\n")

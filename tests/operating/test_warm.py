@@ -146,11 +146,16 @@ def test_what_visitors_have_requested_is_made_in_a_new_cache(make_app: Any, draw
         (["--folder", "photos", "--preset", "crad"], "did you mean card?"),
         (["--folder", "none", "--preset", "card"], "There is no folder 'none' in IMAGES_PATH"),
         (["--access-log", "none.log"], "--access-log none.log cannot be read: No such file or directory."),
+        (["--access-log", "damaged.gz"], "--access-log damaged.gz cannot be read: Error -3 while decompressing"),
         (["--format", "png"], "--format png: expected one of IMAGES_FORMATS (avif, webp)."),
         (["--workers", "0"], "0 is not in the range"),
     ],
 )
-def test_wrong_usage_gets_one_sentence(arguments: list[str], said: str, make_app: Any, draw: Any) -> None:
+def test_wrong_usage_gets_one_sentence(
+    arguments: list[str], said: str, make_app: Any, draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged.gz").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff\xff")
     draw("photos/a.png")
     output = run(make_app(IMAGES_PRESETS=PRESETS), *arguments)
     assert (output.exit_code, said in output.output) == (2, True), output.output

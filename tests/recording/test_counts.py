@@ -58,6 +58,13 @@ def test_a_clock_that_was_set_back_ages_nothing() -> None:
     assert counts.aged_at == NOW - DAY
 
 
+def test_a_clock_that_was_wrong_for_a_time_forgets_nothing_that_is_popular() -> None:
+    counts = counts_of(a=16, b=1)
+    counts.age(DAY)  # as on a host that has not asked a time server yet
+    counts.age(NOW)
+    assert {name: source.count for name, source in counts.sources.items()} == {"a.png": 1, "b.png": 1 / 16}
+
+
 def test_old_days_and_renders_are_forgotten() -> None:
     counts = counts_of(a=100)
     for days in range(40):

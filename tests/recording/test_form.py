@@ -53,7 +53,7 @@ def test_a_file_outside_of_its_folder_is_refused(file: str) -> None:
     assert read_line(json.dumps(asked).encode()) is None
 
 
-@pytest.mark.parametrize("number", [-1, "1", None, True, float("nan"), float("inf"), [1]])
+@pytest.mark.parametrize("number", [-1, "1", None, True, float("nan"), float("inf"), [1], 10**400, 1e300])
 def test_a_count_that_is_no_number_is_refused(number: Any) -> None:
     assert read_line(json.dumps({**LINE, "days": {"2026-01-31": [["", "", "hits", number]]}}).encode()) is None
     assert read_line(json.dumps({**LINE, "aged_at": number}).encode()) is None
@@ -77,3 +77,9 @@ def test_anything_else_is_no_error(value: Any) -> None:
 
 def test_deeply_nested_lines_are_no_error() -> None:
     assert read_line(b"[" * 100_000) is None
+
+
+def test_the_largest_numbers_can_be_added_and_written() -> None:
+    line = json.dumps({**LINE, "days": {"2026-01-31": [["", "", "hits", 9e14]]}}).encode()
+    counts = read_lines(b"\n".join([line] * 1000))
+    assert json.loads(write_line(counts))["days"]["2026-01-31"][0][3] == pytest.approx(9e17)

@@ -181,6 +181,18 @@ def test_nothing_of_a_forgotten_source_is_left(journal: Journal, tmp_path: Path)
     assert "photos/secret.png" in journal.read().sources
 
 
+def test_a_source_that_was_forgotten_while_the_clock_was_wrong_is_counted_again(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(journal, one("a.png"))
+    now = time.time()
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: now + 10 * 365 * 86_400)
+        forget(str(tmp_path), "a.png")
+    append(journal, one("a.png"))
+    assert "a.png" in journal.read().sources
+
+
 def test_what_waited_for_very_long_is_counted_without_its_sources(journal: Journal) -> None:
     append(journal, since=time.time() - 4000)
     assert hits(journal) == 1

@@ -15,7 +15,6 @@ import flask_images_vips
 from ...compat import NOT_CALLED
 from .standing_in import MODULES
 
-_MODULES = {*MODULES, "flask.ext.images"}
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "venv", "env", "build", "dist"}
 _REQUIREMENTS = re.compile(
     r"requirements.*\.(txt|in)|constraints.*\.txt|pyproject\.toml|setup\.(py|cfg)|environment\.ya?ml"
@@ -97,7 +96,7 @@ def _edit_python(path: Path, text: str, lines: list[str], edits: Edits) -> None:
     edited: set[int] = set()
     for node in ast.walk(tree):
         where = f"{path}:{getattr(node, 'lineno', 1)}"
-        if isinstance(node, ast.ImportFrom) and node.module in _MODULES and not node.level:
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES and not node.level:
             edited.update(range(node.lineno - 1, node.end_lineno or node.lineno))
             line = lines[node.lineno - 1]
             lines[node.lineno - 1] = line.replace(f"from {node.module} ", "from flask_images_vips ", 1)

@@ -89,6 +89,8 @@ def _of_keyword(name: str, value: Any) -> Iterator[tuple[str, str]]:
     elif name in OPTIONS or name in _NOT_OPTIONS:
         if value == "":
             yield DIFFERS, f"{name}='' is left out of the URL."
+    elif name == "preset":
+        yield DIFFERS, "preset names a set of options in IMAGES_PRESETS. In Flask-Images, it became a part of the URL."
     elif name in DECLARED:
         yield DIFFERS, f"{name} was ignored, and is an option now: {DECLARED[name].doc}"
     elif Keywords.sort({name: "x"}).attributes:

@@ -113,12 +113,12 @@ class Prover:
     def _compare_size(self, picture: Picture, own: Size, options: dict[str, Any]) -> None:
         try:
             before = reference.size(own, options)
-        except (ValueError, TypeError, ZeroDivisionError, IndexError):
+        except (ValueError, TypeError, ArithmeticError, IndexError):
             return  # Flask-Images failed too
         size = resized_img_size(picture.source.ref, **options)
         self.proof.sizes += 1
         if size is None or (size.width, size.height) != before:
-            now = "not known" if size is None else f"{size.width}×{size.height}"
+            now = "no known size" if size is None else f"{size.width}×{size.height}"
             self.proof.add(f"{picture.source.ref} with {options} had {before[0]}×{before[1]} pixels, and has {now}")
 
     def render(self, picture: Picture, number: int) -> None:

@@ -10,7 +10,11 @@ from typing import Any
 
 import flask_images_vips
 
-MODULES = ("flask_images", *(f"flask_images.{name}" for name in ("core", "size", "modes", "transform")))
+MODULES = (
+    "flask.ext.images",  # as sites import it that were written for Flask before 1.0
+    "flask_images",
+    *(f"flask_images.{name}" for name in ("core", "size", "modes", "transform")),
+)
 """The modules of Flask-Images that sites import."""
 
 

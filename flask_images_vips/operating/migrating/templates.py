@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
-from jinja2 import BaseLoader, TemplateSyntaxError, nodes
+from flask.templating import DispatchingJinjaLoader
+from jinja2 import BaseLoader, nodes
+
+from ..template_files import UnreadableTemplate, read_template
 
 _HELPERS = ("resized_img_src", "resized_img_size", "resized_img_attrs", "resized_img_tag")
 _HARMLESS = {"safe", "e", "escape", "forceescape", "d", "default", "trim", "indent"}
@@ -66,27 +69,31 @@ class Templates:
         seen = set()
         for loader, name in self._names():
             try:
-                source, file_name, _ = loader.get_source(self._app.jinja_env, name)
-                if file_name in seen:
-                    continue
-                seen.add(file_name)
-                self.count += 1
-                tree = self._app.jinja_env.parse(source, name, file_name)
-            except TemplateSyntaxError as error:
-                self.unreadable.append(f"{error.filename or name}:{error.lineno}: {error.message}")
-            except (UnicodeDecodeError, OSError) as error:
-                self.unreadable.append(f"{name}: {error}")
-            else:
-                found = list(self._within(tree, file_name or name, []))
-                yield from sorted(found, key=lambda call: int(call.where.rpartition(":")[2]))
+                read = read_template(self._app.jinja_env, loader, name)
+            except UnreadableTemplate as error:
+                self.unreadable.append(str(error))
+                continue
+            if read.path is not None and read.path in seen:
+                continue
+            seen.add(read.path)
+            self.count += 1
+            found = list(self._within(read.tree, read.path or name, []))
+            yield from sorted(found, key=lambda call: int(call.where.rpartition(":")[2]))
 
     def _names(self) -> Iterator[tuple[BaseLoader, str]]:
-        loaders = [self._app.jinja_loader, *(blueprint.jinja_loader for blueprint in self._app.iter_blueprints())]
+        own = self._app.jinja_env.loader
+        loaders = [own]
+        if isinstance(own, DispatchingJinjaLoader):  # otherwise the site has set another one
+            loaders = [self._app.jinja_loader, *(each.jinja_loader for each in self._app.iter_blueprints())]
         for loader in loaders:
-            if loader is not None:
-                for name in loader.list_templates():
-                    if name.endswith(_ENDINGS):
-                        yield loader, name
+            if loader is None:
+                continue
+            try:
+                names = loader.list_templates()
+            except TypeError as error:  # of a loader that finds templates by name only
+                self.unreadable.append(f"the templates cannot be listed: {error}")
+                continue
+            yield from ((loader, name) for name in names if name.endswith(_ENDINGS))
 
     def _within(self, node: nodes.Node, file_name: str, above: list[nodes.Node]) -> Iterator[Call]:
         if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name):

@@ -22,7 +22,7 @@ from ...page.helpers import HELPERS, resized_img_placeholder, resized_img_size
 from ...state import images_of
 from .expressions import Picks, possibilities
 from .frames import Call
-from .scope import NotKnown, Scope, Unknown, check_known
+from .scope import NotKnown, Unknown, check_known
 from .templates import Templates
 from .walk import Walk
 from .wanted import Placeholder, Problem, Wanted, url_of, urls_in
@@ -31,6 +31,8 @@ logger = logging.getLogger("flask_images_vips")
 
 _OF_THE_LINK = frozenset({"external", "_external", "scheme", "_scheme"})
 """Keywords that change what a URL begins with, but not the picture."""
+
+_MOST_CALLS = 20_000  # with different arguments; making the URL of one takes up to a millisecond
 
 _WITHOUT_URL = (resized_img_size,)
 
@@ -93,15 +95,18 @@ class TemplateCalls:
         """Follow the templates of pages, then what no page has led to: each of the others as a page of its own."""
         pages = self.templates.pages()
         for template in pages:
-            self._walk.render(template, Scope())
+            self._walk.follow(template)
         for template in self.templates:
             if template not in pages:
                 self._settled |= self._sites
-                self._walk.render(template, Scope())
+                self._walk.follow(template)
         for template in self.templates:
             self._settled |= self._sites
             for call in self._walk.rest(template):
                 self._found(call)
+        for template in self._walk.too_deep:
+            reason = "its loops, macros and includes lead too deep to be followed, so calls may be missing"
+            self.problems.append(Problem(template.file, reason))
         if self._walk.is_over:
             reason = "the loops and macros of these templates are too much to follow, so calls may be missing"
             self.problems.append(Problem("templates", reason))
@@ -120,6 +125,9 @@ class TemplateCalls:
                 arguments, keywords = given
                 key = repr((arguments, sorted(keywords.items())))
                 if (site, key) not in self._done:
+                    if len(self._done) >= _MOST_CALLS:
+                        self._walk.stop()
+                        return
                     self._done.add((site, key))
                     self._make(call, arguments, keywords)
 
@@ -162,11 +170,12 @@ class TemplateCalls:
                 # It is made with the renditions. Without it, the tag must still ask for a layout.
                 keywords = {"priority": False, **keywords, "placeholder": None}
             text = str(self._function(call)(*arguments, **keywords))
+            for path, query in urls_in(text, self._images.url):
+                self.wanted.setdefault(Wanted(url_of(self._images, path, query), origin))
         except (ImagesError, TypeError, ValueError, RuntimeError) as error:
             self.problems.append(Problem(origin, str(error)))
-            return
-        for path, query in urls_in(text, self._images.url):
-            self.wanted.setdefault(Wanted(url_of(self._images, path, query), origin))
+        except Exception as error:  # of code of the site, such as a value that cannot be compared
+            self.problems.append(Problem(origin, f"the call fails: {type(error).__name__}: {error}"))
 
     def _function(self, call: Call) -> Callable[..., object]:
         if _is_helper(call.function):

@@ -6,10 +6,11 @@ The URLs may be those of Flask-Images, if the site has the same secret key.
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import unquote
@@ -22,6 +23,7 @@ _REQUEST = re.compile(r'"(?:GET|HEAD) ([^ "]{1,40000}) HTTP/[0-9.]{1,4}" ([0-9]{
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})")
 _SERVED = frozenset({"200", "206", "304", "503"})  # 503: the picture exists, but the host was too busy
 _STANDARD_INPUT = "-"
+_LONGEST_LINE = 100_000  # characters; a longer one is no line of a log, and is read in pieces
 
 
 class Logs:
@@ -37,9 +39,11 @@ class Logs:
         """Count the requests in the log at *path*. One that ends in ``.gz`` is decompressed, and ``-`` is stdin.
 
         Raises:
-            OSError: If it cannot be read.
+            OSError, EOFError, zlib.error: If it cannot be read.
         """
         if path == _STANDARD_INPUT:
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(encoding="utf-8", errors="replace")
             self._read(sys.stdin, "the log")
             return
         with _opened(path) as lines:
@@ -55,9 +59,9 @@ class Logs:
             else:
                 yield Wanted(url, self._origin[path, query], count)
 
-    def _read(self, lines: Iterable[str], name: str) -> None:
+    def _read(self, log: TextIO, name: str) -> None:
         before = f"{self._images.url}/"
-        for line in lines:
+        while line := log.readline(_LONGEST_LINE):
             match = _REQUEST.search(line)
             if match is None or match[2] not in _SERVED:
                 continue

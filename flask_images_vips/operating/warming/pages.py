@@ -54,17 +54,22 @@ class Pages:
 
     def _fetched(self, page: str) -> str | None:
         """Return the text and the ``Link`` headers of *page*, or None after an error, which becomes a problem."""
+        try:
+            return self._text_of(page)
+        except Exception as error:  # of the view, of a redirect to another site, or of an invalid URL in a sitemap
+            self.problems.append(Problem(page, f"it cannot be fetched: {type(error).__name__}: {error}"))
+            return None
+
+    def _text_of(self, page: str) -> str | None:
         parts = urlsplit(page)
         base = f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
         path = f"/{parts.path.lstrip('/')}" + (f"?{parts.query}" if parts.query else "")
-        try:
-            response = self._client.get(path, base_url=base, follow_redirects=True)
-        except Exception as error:  # of the view, in debug mode, or of a redirect to another site
-            self.problems.append(Problem(page, f"it cannot be fetched: {type(error).__name__}: {error}"))
-            return None
-        with response:
+        with self._client.get(path, base_url=base, follow_redirects=True) as response:
             if response.status_code != 200:
-                self.problems.append(Problem(page, f"the application answered with status {response.status}"))
+                reason = f"the application answered with status {response.status}"
+                if base is None and self._client.application.url_map.host_matching:
+                    reason += ". The site tells hosts apart, so pass the whole URL, such as https://www.example.com/"
+                self.problems.append(Problem(page, reason))
                 return None
             data = response.get_data()
             if data.startswith(_GZIP):

@@ -49,15 +49,22 @@ class Scope:
 
 
 def check_known(value: object) -> None:
-    """Raise `NotKnown` if *value* is an `Unknown`, or has one as an element."""
+    """Raise `NotKnown` if *value* is an `Unknown`, has one as an element, or contains itself."""
+    try:
+        _check_known(value)
+    except RecursionError:
+        raise NotKnown("it contains itself") from None
+
+
+def _check_known(value: object) -> None:
     if isinstance(value, Unknown):
         raise NotKnown(value.reason)
     if isinstance(value, (list, tuple)):
         for each in value:
-            check_known(each)
+            _check_known(each)
     elif isinstance(value, dict):
         for each in value.values():
-            check_known(each)
+            _check_known(each)
 
 
 def bind(target: nodes.Node, value: object, scope: Scope) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ def _find_in_logs(images: AppImages, paths: Sequence[str], found: Found) -> None
     for path in paths:
         try:
             logs.read(path)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise click.UsageError(f"--access-log {path} cannot be read: {reason}.") from None
     before = len(found.wanted)

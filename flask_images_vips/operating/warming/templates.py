@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flask import Flask
-from jinja2 import Environment, TemplateNotFound, TemplateSyntaxError, nodes
+from jinja2 import Environment, nodes
+
+from ..template_files import UnreadableTemplate, read_template
 
 _REFERENCES = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
@@ -78,14 +80,13 @@ class Templates:
         loader = self.environment.loader
         assert loader is not None
         try:
-            source, path, _ = loader.get_source(self.environment, name)
-        except (TemplateNotFound, UnicodeDecodeError):  # a file of another kind in the folder
+            found = read_template(self.environment, loader, name)
+        except UnreadableTemplate as error:
+            if error.source:  # otherwise it is a file of another kind in the folder
+                self.broken.append(Broken(self._relative(error.place), error.source, error.reason))
             return
-        file = self._relative(path) if path else name
-        try:
-            self._found[name] = Template(name, file, source, self.environment.parse(source, name, path))
-        except TemplateSyntaxError as error:
-            self.broken.append(Broken(f"{file}:{error.lineno}", source, error.message or "it cannot be parsed"))
+        file = self._relative(found.path) if found.path else name
+        self._found[name] = Template(name, file, found.source, found.tree)
 
     def _relative(self, path: str) -> str:
         relative = os.path.relpath(path, self._root)

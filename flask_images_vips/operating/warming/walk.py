@@ -30,6 +30,7 @@ class Walk:
         self.functions = functions
         self._found = found
         self._depth = self._steps = 0
+        self.too_deep: list[Template] = []
         filters = templates.environment.filters
         known = {id(function) for function in functions.values()}
         self._filters = {name: function for name, function in filters.items() if id(function) in known}
@@ -55,6 +56,18 @@ class Walk:
     def is_over(self) -> bool:
         """Whether the templates were too much to follow, so that some calls may be missing."""
         return self._steps >= _MOST_STEPS
+
+    def stop(self) -> None:
+        """Follow no more statements."""
+        self._steps = _MOST_STEPS
+
+    def follow(self, template: Template) -> None:
+        """Follow *template* as a page of its own. If its parts lead too deep, it becomes one of `too_deep`."""
+        self._depth = 0
+        try:
+            self.render(template, Scope())
+        except RecursionError:
+            self.too_deep.append(template)
 
     def render(self, template: Template, scope: Scope, blocks: Mapping[str, tuple[BlockAt, ...]] | None = None) -> None:
         """Follow *template* with the names in *scope*. *blocks* are those of the templates that extend it."""
@@ -233,6 +246,8 @@ class Walk:
                 self._pass(node, Unknown(reason), items, frame, scope)
                 continue
             for index, item in enumerate(items):
+                if self.is_over:
+                    return
                 loop = {"index": index + 1, "index0": index, "first": not index, "last": index + 1 == len(items)}
                 self._pass(node, item, loop | {"length": len(items)}, frame, scope)
         self._body(node.else_, frame, scope.child())

@@ -20,7 +20,8 @@ def test_all_ways_to_import_flask_images_work_in_the_block_and_no_longer_after_i
             "from flask_images import Images, modes\n"
             "from flask_images.size import ImageSize\n"
             "from flask_images.transform import Transform\n"
-            "from flask_images.modes import CROP, ALL\n",
+            "from flask_images.modes import CROP, ALL\n"
+            "from flask.ext.images import resized_img_src\n",
             namespace,
         )
         assert namespace["Images"] is flask_images_vips.Images

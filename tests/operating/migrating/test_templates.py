@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask import Blueprint, Flask
+from jinja2 import DictLoader, FunctionLoader
 
 from flask_images_vips.operating.migrating.templates import NOT_KNOWN, Call, Templates
 
@@ -72,3 +73,20 @@ def test_templates_of_blueprints_count_and_broken_ones_are_reported(tmp_path: Pa
     assert len(templates.unreadable) == 2
     assert "broken.html:1: " in templates.unreadable[0]
     assert "latin.html: " in templates.unreadable[1]
+
+
+def test_the_loader_of_the_site_is_read_also_without_files() -> None:
+    app = Flask("site")
+    sources = {"a.html": "{{ resized_img_src('a.jpg') }}", "b.html": "{{ resized_img_src('b.jpg') }}"}
+    app.jinja_env.loader = DictLoader({**sources, "deep.html": "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}"})
+    templates = Templates(app, "images")
+    assert [call.path for call in templates.calls()] == ["a.jpg", "b.jpg"]
+    assert templates.unreadable == ["deep.html: its tags or expressions are nested too deeply"]
+
+
+def test_a_loader_that_cannot_list_its_templates_is_reported() -> None:
+    app = Flask("site")
+    app.jinja_env.loader = FunctionLoader(lambda name: None)
+    templates = Templates(app, "images")
+    assert list(templates.calls()) == []
+    assert "cannot be listed" in templates.unreadable[0]

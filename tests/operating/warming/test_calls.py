@@ -230,3 +230,52 @@ def test_following_templates_logs_nothing(tmp_path: Path, make_app: Any, caplog:
     app = site_of(tmp_path, make_app, page="{{ resized_img_tag('gone.jpg', width=3, layout='odd') }}")
     TemplateCalls(app)
     assert [record for record in caplog.records if "gone" in record.getMessage()] == []
+
+
+def test_a_call_that_fails_in_any_way_is_a_problem_and_the_others_are_made(tmp_path: Path, make_app: Any) -> None:
+    class Odd:
+        def __fspath__(self) -> str:
+            raise LookupError("no path")
+
+    app = site_of(
+        tmp_path,
+        make_app,
+        large="{{ resized_img_src('a.jpg', width=10 ** 30) }}",
+        odd="{{ resized_img_src('a.jpg'|odd, width=3) }}",
+        right="{{ resized_img_src('b.jpg', width=3) }}",
+    )
+    app.jinja_env.filters["odd"] = lambda value: Odd()
+    calls = TemplateCalls(app)
+    found = {problem.origin: problem.reason for problem in calls.problems}
+    assert found.keys() == {"templates/large.html:1", "templates/odd.html:1"}
+    assert "expected a whole number of pixels" in found["templates/large.html:1"]
+    assert found["templates/odd.html:1"] == "the call fails: LookupError: no path"
+    assert [wanted.url.ref for wanted in calls.wanted] == ["b.jpg"]
+
+
+def test_a_list_that_contains_itself_is_not_known(tmp_path: Path, make_app: Any) -> None:
+    app = site_of(tmp_path, make_app, "{{ resized_img_src(endless, width=3) }}")
+    endless: list[object] = []
+    endless.append(endless)
+    app.jinja_env.globals["endless"] = endless
+    assert [call.reason for call in TemplateCalls(app).unknown] == ["it contains itself"]
+
+
+def test_templates_that_lead_too_deep_are_problems_and_the_others_are_followed(tmp_path: Path, make_app: Any) -> None:
+    nested = "{% if a %}" * 90 + "{% include 'page.html' %}" + "{% endif %}" * 90
+    source = "{{ resized_img_src('a.jpg', width=3) }}"
+    app = site_of(tmp_path, make_app, page=nested, start="{% include 'page.html' %}", other=source)
+    calls = TemplateCalls(app)
+    assert [wanted.url.ref for wanted in calls.wanted] == ["a.jpg"]
+    assert {problem.origin for problem in calls.problems} >= {"templates/start.html"}
+    assert "lead too deep" in calls.problems[0].reason
+
+
+def test_endless_loops_end_with_a_problem(tmp_path: Path, make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flask_images_vips.operating.warming.calls._MOST_CALLS", 5)
+    nested = "{% for a in many %}{% for b in many %}{{ resized_img_src('a.jpg', width=a * 9 + b + 1) }}"
+    app = site_of(tmp_path, make_app, nested + "{% endfor %}{% endfor %}")
+    app.jinja_env.globals["many"] = list(range(100_000))
+    calls = TemplateCalls(app)
+    assert len(calls.wanted) == 5
+    assert "too much to follow" in calls.problems[0].reason

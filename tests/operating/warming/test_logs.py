@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import pytest
 from conftest import signed, url_of
 from flask import Flask
 
+from flask_images_vips.operating.warming import logs
 from flask_images_vips.operating.warming.logs import Logs
 from flask_images_vips.operating.warming.wanted import Wanted, label
 from flask_images_vips.state import images_of
@@ -24,10 +26,10 @@ def line(url: str, method: str = "GET", status: int = 200) -> str:
 
 
 def read(app: Flask, path: Path) -> tuple[dict[str, int], int]:
-    logs = Logs(images_of(app))
-    logs.read(str(path))
+    found = Logs(images_of(app))
+    found.read(str(path))
     with app.app_context():
-        return {label(each.url): each.count for each in logs.wanted()}, logs.refused
+        return {label(each.url): each.count for each in found.wanted()}, found.refused
 
 
 def test_requests_are_counted_by_url(app: Flask, draw: Any, tmp_path: Path) -> None:
@@ -58,11 +60,36 @@ def test_a_log_may_be_compressed_or_come_from_standard_input(
     text = line(url_of(app, "a.jpg", width=10))
     (tmp_path / "access.log.gz").write_bytes(gzip.compress(text.encode()))
     assert read(app, tmp_path / "access.log.gz")[0] == {"a.jpg?w=10": 1}
-    monkeypatch.setattr("sys.stdin", io.StringIO(text * 2))
-    logs = Logs(images_of(app))
-    logs.read("-")
+    input = b"\xe9 is no UTF-8\n" + text.encode() * 2
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(input), "utf-8"))
+    found = Logs(images_of(app))
+    found.read("-")
     with app.app_context():
-        assert [each.count for each in logs.wanted()] == [2]
+        assert [each.count for each in found.wanted()] == [2]
+
+
+def test_what_is_no_log_has_no_lines_that_fill_the_memory(
+    app: Flask, draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("a.jpg")
+    text = line(url_of(app, "a.jpg", width=10))
+    (tmp_path / "access.log").write_text(text + "x" * 1_000_000 + "\n" + text)
+    longest: list[int] = []
+    monkeypatch.setattr(logs, "_REQUEST", _Noting(logs._REQUEST, longest))
+    assert read(app, tmp_path / "access.log")[0] == {"a.jpg?w=10": 2}
+    assert max(longest) <= 100_000
+
+
+class _Noting:
+    """A regular expression that notes the lengths of what is searched."""
+
+    def __init__(self, pattern: re.Pattern[str], lengths: list[int]) -> None:
+        self._pattern = pattern
+        self._lengths = lengths
+
+    def search(self, text: str) -> re.Match[str] | None:
+        self._lengths.append(len(text))
+        return self._pattern.search(text)
 
 
 @pytest.mark.parametrize("legacy", [True, False])
@@ -73,9 +100,9 @@ def test_urls_of_flask_images_become_those_of_today(make_app: Any, draw: Any, tm
     before, _, signature = signed(app, "a.jpg", "v=OLD&w=10").rpartition("=")
     log = tmp_path / "access.log"
     log.write_text(line(before + "=" + quote(f"b'{signature}'")))
-    logs = Logs(images_of(app))
-    logs.read(str(log))
+    found = Logs(images_of(app))
+    found.read(str(log))
     with app.app_context():
-        (wanted,) = logs.wanted()
+        (wanted,) = found.wanted()
     assert isinstance(wanted, Wanted)
     assert f"/imgsizer/{wanted.url.canonical}" == today

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, jsonify, redirect, render_template_string
+from flask import Flask, Response, jsonify, redirect, render_template_string
 
-from flask_images_vips import resized_img_hint, resized_img_src, resized_img_tag
+from flask_images_vips import Images, resized_img_hint, resized_img_src, resized_img_tag
 from flask_images_vips.operating.warming.pages import Pages
 from flask_images_vips.operating.warming.wanted import label
 
@@ -73,3 +75,27 @@ def test_a_page_that_cannot_be_fetched_is_a_problem(app: Flask, draw: Any) -> No
         assert reasons[0] == "the application answered with status 404 NOT FOUND"
         assert ("KeyError: 'a fault of the view'" in reasons[1]) if debug else ("500" in reasons[1])
         assert "it cannot be fetched: RuntimeError" in reasons[2]
+
+
+def test_a_page_whose_body_or_url_is_damaged_is_a_problem(app: Flask) -> None:
+    def ends_early() -> Iterator[str]:
+        yield "<p>"
+        raise LookupError("the database is down")
+
+    app.add_url_rule("/stream", "stream", lambda: Response(ends_early()))
+    app.add_url_rule("/gzip", "gzip", lambda: b"\x1f\x8b\x08\0 but no gzip")
+    pages = Pages(app)
+    assert list(pages.wanted(["/stream", "/gzip", "http://["])) == []
+    assert [problem.origin for problem in pages.problems] == ["/stream", "/gzip", "http://["]
+    assert all(problem.reason.startswith("it cannot be fetched: ") for problem in pages.problems)
+
+
+def test_where_hosts_are_told_apart_a_path_is_answered_with_advice(tmp_path: Path) -> None:
+    app = Flask("site", root_path=str(tmp_path), host_matching=True, static_host="shop.example.com")
+    app.config.update(SECRET_KEY="a secret", IMAGES_CACHE=str(tmp_path / "cache"))
+    Images(app)
+    app.add_url_rule("/", "home", lambda: "<p>", host="shop.example.com")
+    pages = Pages(app)
+    assert list(pages.wanted(["https://shop.example.com/", "/"])) == []
+    (problem,) = pages.problems
+    assert (problem.origin, "pass the whole URL" in problem.reason) == ("/", True)
