@@ -288,6 +288,20 @@ def test_a_remote_picture_is_removed_and_not_fetched_again(make_app: Any, origin
     assert traces(tmp_path / "cache", ref) == []
 
 
+def test_no_other_spelling_of_its_url_brings_a_remote_picture_back(make_app: Any, origin: int, tmp_path: Path) -> None:
+    spellings = [f"http://127.0.0.1:{origin}/{name}" for name in ("secret.png", "%73ecret.png", "secret.png#x")]
+    app = make_app(IMAGES_REMOTE_ALLOW_PRIVATE=["127.0.0.0/8"], IMAGES_REMOTE_PORTS=[origin], IMAGES_FRONT_DOOR=True)
+    urls = [url_of(app, ref, width=10, version="abc") for ref in spellings]
+    asked = Origin.asked
+    assert [status(app, url) for url in urls] == [200, 200, 200]
+    assert Origin.asked == asked + 1
+    images(app).forget(spellings[0])
+    assert [status(app, url) for url in urls] == [410, 410, 410]
+    assert traces(tmp_path / "cache", *spellings) == []
+    assert images(app).allow(spellings[2])
+    assert [status(app, url) for url in urls] == [200, 200, 200]
+
+
 # While it is rendered.
 
 
