@@ -9,6 +9,7 @@ from ..errors import shown
 from ..forgetting import allow
 from ..state import current_images
 from ..urls import checked_path
+from .columns import printable
 from .site_user import check_user
 
 
@@ -27,7 +28,7 @@ def command(paths: tuple[str, ...]) -> None:
     unknown = []
     for ref in refs:
         if allow(here, ref):
-            click.echo(f"{ref} is served again.")
+            click.echo(f"{printable(ref)} is served again.")
         else:
             unknown.append(ref)
     if unknown:

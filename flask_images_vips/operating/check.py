@@ -20,6 +20,7 @@ from ..checking.site import Site
 from ..errors import ConfigError
 from ..report import report
 from ..state import current_images
+from .columns import printable
 from .quiet import no_log
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
@@ -59,7 +60,7 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
     except ConfigError as problem:
         findings = configuration_faults(problem)
     if as_json:
-        click.echo(json.dumps(_fields(site, findings), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_fields(site, findings), indent=2))
     else:
         _print(site, findings)
     levels = {finding.level for finding in findings}
@@ -80,9 +81,9 @@ def _print(site: Site | None, findings: Sequence[Finding]) -> None:
     indent = f"{_INDENT}{' ' * width}  "
     for finding in findings:
         level = click.style(finding.level.value.ljust(len(_INDENT)), fg=_COLOURS[finding.level], bold=True)
-        click.echo(f"{level}{finding.name.ljust(width)}  {_wrapped(finding.message, indent)}")
+        click.echo(f"{level}{finding.name.ljust(width)}  {_wrapped(printable(finding.message), indent)}")
         if finding.cure:
-            click.echo(f"{indent}→ {_wrapped(finding.cure, indent + '  ')}")
+            click.echo(f"{indent}→ {_wrapped(printable(finding.cure), indent + '  ')}")
     counts = Counter(finding.level for finding in findings)
     click.echo("\n" + ", ".join(_counted(counts[level], level) for level in Level))
     if site is not None and site.libraries:

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from ..errors import ImagesError
+from .columns import printable
 
 COMMANDS = ("allow", "check", "forget", "manifest", "migrate", "nginx", "prune", "purge", "stats", "url", "warm")
 """The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""
@@ -30,7 +31,20 @@ class _Images(AppGroup):
         try:
             return super().invoke(context)
         except ImagesError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(_lines_of(str(error))) from None
+        except click.ClickException as error:
+            message = error.format_message()
+            safe = _lines_of(message)
+            if safe == message:
+                raise
+            if isinstance(error, click.UsageError):
+                raise click.UsageError(safe, error.ctx) from None
+            raise click.ClickException(safe) from None
+
+
+def _lines_of(message: str) -> str:
+    """Return *message* without what controls a terminal. It may name files and URLs, which strangers choose."""
+    return "\n".join(map(printable, message.split("\n")))
 
 
 images = _Images("images", help="Manage the images of this application.")

@@ -15,6 +15,7 @@ from ..errors import ImagesError, InvalidOption, InvalidPath
 from ..explaining.answer import explain
 from ..explaining.signature import parts_of
 from ..state import current_images
+from .columns import printable
 from .quiet import no_log
 
 _PARAMETERS = ("self", "local_path")  # of `Images.build_url`
@@ -53,10 +54,10 @@ def command(target: str, options: tuple[str, ...], only: bool, accept: str, rend
         parts = parts_of(url, images)
         assert parts is not None
     if only:
-        click.echo(url)
+        click.echo(printable(url))
         return
     found = {**explain(parts, images, accept, render=render), "url": url}
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(found)))
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
     if found["status"] != 200:
         raise click.exceptions.Exit(1)
 
@@ -85,7 +86,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     """Yield the lines that a person reads: a name, then what there is to say."""
     for name, texts in _sections(found):
         for number, text in enumerate(texts):
-            yield f"{'' if number else name:<{_WIDTH}}{text}"
+            yield f"{'' if number else name:<{_WIDTH}}{printable(text)}"
 
 
 def _sections(found: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:

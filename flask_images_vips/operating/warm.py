@@ -18,6 +18,7 @@ from ..warming.plan import Plan, plan
 from ..warming.runner import CannotStore, Result, Run
 from ..warming.search import Found, count, find
 from ..warming.wanted import label
+from .columns import printable
 from .terminal import progress, stoppable
 
 _INTERRUPTED = 130  # the exit code of programs that Ctrl-C has ended
@@ -187,7 +188,7 @@ def _report(found: Found, todo: Plan, result: Result, given: dict[str, Any]) -> 
         click.echo(json.dumps(fields, indent=2))
         return
     for problem in problems:
-        click.echo(f"{problem.origin}: {problem.reason}", err=True)
+        click.echo(printable(f"{problem.origin}: {problem.reason}"), err=True)
     if given["dry_run"]:
         return
     links = f" {count(result.linked, 'link')} made for nginx." if result.linked else ""
