@@ -17,6 +17,7 @@ from flask import Flask
 from flask_images_vips import Images, resized_img_placeholder, resized_img_size, resized_img_tag
 from flask_images_vips.errors import Forgotten, InvalidPath, NotForgotten
 from flask_images_vips.purging import named
+from flask_images_vips.recording.journal import Journal
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.shared_decode import prices
 from flask_images_vips.state import images_of
@@ -346,6 +347,19 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(
     assert "may still be shown" in str(raised.value)
     assert not path.exists()
     assert traces(tmp_path / "cache", "secret.png") == []
+
+
+def test_it_tells_if_the_record_still_names_it(app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw("secret.png")
+
+    def refuse(*_: object) -> None:
+        raise TimeoutError("another process writes")
+
+    monkeypatch.setattr(Journal, "forget", refuse)
+    with pytest.raises(NotForgotten, match="what is recorded of it cannot be removed: another process writes"):
+        images(app).forget("secret.png")
+    assert status(app, url_of(app, "secret.png", width=10)) == 410
+    assert images(app).purge("secret.png") == 0  # which only logs it
 
 
 def test_without_a_cache_folder_the_instance_folder_remembers(
