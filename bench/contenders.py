@@ -119,8 +119,9 @@ def _bare_pyvips() -> Render:
     """Render the same file with the least pyvips code, without checks or a plan."""
     import pyvips
 
-    pyvips.cache_set_max(0)
-    pyvips.vips_lib.vips_concurrency_set(1)
+    from flask_images_vips.engines.vips.abilities import set_up
+
+    set_up()  # one thread and no cache, also where the binding of an older wheel has no functions for that
 
     def render(path: Path, case: Case) -> bytes:
         asked = case.operation
@@ -140,8 +141,9 @@ def _limit() -> Render:
     """
     import pyvips
 
-    pyvips.cache_set_max(0)
-    pyvips.vips_lib.vips_concurrency_set(1)
+    from flask_images_vips.engines.vips.abilities import set_up
+
+    set_up()  # one thread and no cache, also where the binding of an older wheel has no functions for that
     whole = _bare_pyvips()
 
     @functools.cache

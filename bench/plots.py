@@ -209,11 +209,11 @@ def memory(results: Results, theme: dict[str, str]) -> Figure | None:
     figure, (peaks, growth) = plt.subplots(1, 2, figsize=(9.6, 2.6))
     _bars(peaks, [(name, spread(row["peak_mb"])) for name, row in data["contenders"].items()], theme, "MB, peak")
     peaks.set_title(f"{data['clients']} clients, {data['picture']}")
-    growth.plot(data["growth"]["renders"], data["growth"]["resident_mb"], color=theme["ours"], marker="o", ms=3)
+    growth.plot(data["growth"]["renders"], data["growth"]["memory_mb"], color=theme["ours"], marker="o", ms=3)
     growth.set_ylim(bottom=0)
-    growth.set_title("One process that renders for a long time")
+    growth.set_title("One process and its renderers, rendering for a long time")
     growth.set_xlabel("renders")
-    growth.set_ylabel("MB resident")
+    growth.set_ylabel("MB")
     growth.grid()
     return figure
 

@@ -62,6 +62,7 @@ _TITLES = {
     "fairness": "Two servers of one host",
     "memory": "Memory",
     "quality": "Nearness and bytes",
+    "looks": "Equal looks",
     "page": "Markup",
     "copies": "Copies, sets and efforts",
     "bound": "The cap of the cache",

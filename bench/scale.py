@@ -39,6 +39,7 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "avif 4:4:4, effort 2": (".avif", {"effort": 2, "subsample_mode": "off"}),
 }
 METRICS = "ssimulacra2", "ssim"
+LEAST_SIDE = 256  # pixels of a picture that SSIMULACRA2 halves five times
 
 
 def measure(run: Run, photographs: Sequence[Path]) -> list[dict[str, Any]]:
@@ -93,14 +94,27 @@ def _scores(picture: Image.Image, suffix: str, settings: dict[str, Any]) -> tupl
 
 
 def ssimulacra2(reference: Image.Image, made: Image.Image) -> float:
-    """Return the SSIMULACRA2 score of *made*: 90 cannot be told from *reference*, 70 is high quality, 50 medium."""
+    """Return the SSIMULACRA2 score of *made*: 90 cannot be told from *reference*, 70 is high quality, 50 medium.
+
+    The metric halves pictures five times, and leaves out the steps at which a side has less than 8 pixels. Its weights
+    then belong to other steps than those that are left, which may change a score by 15. So sides of less than
+    `LEAST_SIDE` pixels are continued by their mirror image.
+    """
     from ssimulacra2 import compute_ssimulacra2
 
     files = [io.BytesIO(), io.BytesIO()]
     for file, picture in zip(files, (reference, made), strict=True):
-        picture.save(file, "png", compress_level=0)
+        _mirrored(picture).save(file, "png", compress_level=0)
         file.seek(0)
     return float(compute_ssimulacra2(*files))
+
+
+def _mirrored(picture: Image.Image) -> Image.Image:
+    """Return *picture* with its mirror image to the right and below, as far as `LEAST_SIDE` needs it."""
+    more = [max(0, LEAST_SIDE - side) for side in picture.size]
+    if not any(more):
+        return picture
+    return Image.fromarray(np.pad(np.asarray(picture), ((0, more[1]), (0, more[0]), (0, 0)), mode="symmetric"))
 
 
 def _is_flat(picture: Image.Image) -> bool:

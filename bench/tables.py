@@ -48,6 +48,10 @@ def _figure(text: str) -> str:
     return _cell(text, "number" if text[:1].isdigit() else "")
 
 
+_MOST_DISTURBED = 30  # percent
+_CPU_COUNTS = "So compare the CPU time: the requests per second depend on how much was left for each server. "
+
+
 def disturbance(noted: dict[str, Any], rounds: int) -> str:
     """Return a sentence on the disturbed rounds among all *rounds*, or nothing if there are none."""
     if not noted.get("disturbed"):
@@ -67,7 +71,8 @@ def disturbances(all_cases: Sequence[dict[str, Any]]) -> str:
         if len(hit) == len(all_cases) > 1
         else ", ".join(case.get("case") or case.get("picture") or case["load"] for case in hit)
     )
-    return f"Disturbed: others took up to {worst:.0f} % of the processors in {names}. "
+    text = f"Disturbed: others took up to {worst:.0f} % of the processors in {names}. "
+    return text + (_CPU_COUNTS if worst > _MOST_DISTURBED else "")
 
 
 def skipped(data: dict[str, Any]) -> str:

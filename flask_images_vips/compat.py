@@ -91,7 +91,7 @@ def put_defaults(app: Flask) -> None:
 ORIGINALS: dict[str, Any] = {}
 """The methods of `Images` that Flask-Images called by name, so that a subclass or a patch could replace them."""
 
-_NOT_CALLED = {
+NOT_CALLED = {
     "find_img": "add the folders to IMAGES_PATH",
     "resize": "use options of the URL, such as mode, region and watermark",
     "post_process": "use options of the URL, such as sharpen, blur and contrast",
@@ -109,13 +109,13 @@ class LegacyMethods:
 
     def warn_of_overriding(self) -> None:
         """Log the overridden methods that are never called."""
-        found = [name for name in _NOT_CALLED if self.overriding(name)]
+        found = [name for name in NOT_CALLED if self.overriding(name)]
         if found:
             logger.warning(
                 "%s overrides %s, which Flask-Images called to make an image, but this package does not call. %s.",
                 type(self).__qualname__,
                 " and ".join(found),
-                "; ".join(f"Instead of {name}, {_NOT_CALLED[name]}" for name in found),
+                "; ".join(f"Instead of {name}, {NOT_CALLED[name]}" for name in found),
             )
 
     if TYPE_CHECKING:
@@ -182,4 +182,4 @@ class LegacyMethods:
         return views.serve(path)
 
 
-ORIGINALS.update((name, getattr(LegacyMethods, name)) for name in ("calculate_size", "handle_request", *_NOT_CALLED))
+ORIGINALS.update((name, getattr(LegacyMethods, name)) for name in ("calculate_size", "handle_request", *NOT_CALLED))

@@ -170,6 +170,11 @@ class QuotaExceeded(Busy):
         self.tenant = tenant
 
 
+def printable(text: str) -> str:
+    """Return *text* with U+FFFD in place of characters that control a terminal or break a line."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
 _URL = re.compile(r"(?P<scheme>(?:[a-z][a-z0-9+.-]*:)?//)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?:\?(?P<query>[^#]*))?", re.I)
 _LONGEST_SHOWN = 300  # characters
 

@@ -29,8 +29,8 @@ class Rendered:
 
     *engine* is the name of the engine, *size_bytes* the size of the file. *seconds* is the whole time, *waited_seconds*
     the part of it that passed until a renderer was free, and *cpu_seconds* the time that processors worked. *visitor*
-    is false for work in the background. *phases* are those of the request or the background work so far, of which a
-    render of several renditions tells only the first one.
+    is false for work in the background. *phases* are those of the request or the background work so far. If one
+    render makes several renditions, only the first has them.
     """
 
     rendition: Rendition
@@ -46,7 +46,7 @@ class Rendered:
 class Events:
     """The functions to call at each event of one application's images. Append yours when the application starts.
 
-    They run within the request or the render, so they must be quick. An error of theirs is logged and has no effect.
+    They run within the request or the render, so they must be quick. Their errors are logged and have no effect.
 
     - *rendered* functions get a `Rendered`.
     - *served* functions get the hit, the response, and whether the rendition was cached.

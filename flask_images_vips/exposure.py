@@ -9,6 +9,8 @@ from contextlib import suppress
 
 from flask import Flask
 
+from .config.keys import Config
+from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
 from .sources.links import LinkedFolders, is_inside
 
@@ -42,6 +44,14 @@ def _static_folders(app: Flask) -> Iterable[str]:
 
 def _overlap(one: str, other: str) -> bool:
     return is_inside(one, other) or is_inside(other, one)
+
+
+def shared_folders(config: Config, pipeline: Pipeline, front_door: FrontDoor | None) -> Iterator[str]:
+    """Yield a sentence about each folder of *config* for images in which another user of this host can write."""
+    if config.cache is not None:
+        yield from shared_folder("IMAGES_CACHE", pipeline.cache.folder)
+    if front_door is not None and config.front_door is not True:
+        yield from shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
 
 
 def shared_folder(key: str, folder: str) -> Iterator[str]:

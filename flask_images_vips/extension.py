@@ -50,13 +50,22 @@ def _host(app: Flask) -> str | None:
         raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
 
 
+def _add_health(images: AppImages, host: str | None) -> None:
+    """Add the view of ``IMAGES_HEALTH``, if that is set."""
+    health = read_key("IMAGES_HEALTH", images.app.config)
+    if health is not None:
+        from .health import add_health  # noqa: PLC0415  (few sites use it)
+
+        add_health(images, health, host)
+
+
 class Images(ScriptMethods, LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``,
-    ``IMAGES_NAME`` and ``IMAGES_HEALTH``. The secret keys are read at each use. All other configuration is read when
-    the first image URL is built or the first image is requested. It is checked earlier: what is set by then in
-    `init_app`, and the whole of it before the first request is answered.
+    ``IMAGES_NAME``, ``IMAGES_HEALTH`` and the path in ``IMAGES_METRICS``. The secret keys are read at each use. All
+    other configuration is read when the first image URL is built or the first image is requested. It is checked
+    earlier: what is set by then in `init_app`, and the whole of it before the first request is answered.
     """
 
     PUBLIC: Final = PUBLIC
@@ -95,7 +104,6 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
             host = _host(app)
         faults.check()
         url, name = read_key("IMAGES_URL", app.config), read_key("IMAGES_NAME", app.config)
-        health = read_key("IMAGES_HEALTH", app.config)
 
         self.warn_of_overriding()
         app.extensions["images"] = self  # the name that Flask-Images uses
@@ -104,28 +112,34 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
         send_signals(app, images.events)
         app.wsgi_app = EarlyHits(app.wsgi_app, images)  # type: ignore[method-assign]
 
+        blueprint = self._blueprint(images, host)
+        add_view(app, blueprint, host)
+        add_commands(app)
+        app.register_blueprint(blueprint)
+        add_endpoints(app, url, name, host)
+        _add_health(images, host)
+        app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
+        app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
+
+    def _blueprint(self, images: AppImages, host: str | None) -> Blueprint:
+        """Return the blueprint that adds the URLs of *images* at *host*."""
+
         def add_rule(state: BlueprintSetupState) -> None:
             # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
             view = views.view_of(self.handle_request)
-            state.app.add_url_rule(f"{url}/<path:path>", endpoint=name, view_func=view, host=host)
+            state.app.add_url_rule(f"{images.url}/<path:path>", endpoint=images.name, view_func=view, host=host)
             info = views.view_of(serve_info)
             state.app.add_url_rule(
-                f"{url or '/'}{links.INFO_SUFFIX}/<path:path>", endpoint=f"{EXTENSION}.info", view_func=info, host=host
+                f"{images.url or '/'}{links.INFO_SUFFIX}/<path:path>",
+                endpoint=f"{EXTENSION}.info",
+                view_func=info,
+                host=host,
             )
 
         # Do not name the blueprint "images", because the application may have one of that name.
         blueprint = Blueprint(EXTENSION, __name__)
         blueprint.record(add_rule)
-        add_view(app, blueprint, host)
-        add_commands(app)
-        app.register_blueprint(blueprint)
-        add_endpoints(app, url, name, host)
-        if health is not None:
-            from .health import add_health  # noqa: PLC0415  (few sites use it)
-
-            add_health(images, health, host)
-        app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
-        app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})
+        return blueprint
 
     @property
     def pipeline(self) -> Pipeline:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flask import Response, jsonify
@@ -16,6 +15,7 @@ from .cache.per_process import PerProcess
 from .cache.trial import has_room, write_refusal
 from .errors import ImagesError, WaitedTooLong
 from .events import Rendered
+from .installed import own_version
 from .report import usable
 from .state import AppImages
 from .system_errors import cause
@@ -24,7 +24,7 @@ from .urls import ImageUrl
 HEALTH_ENDPOINT = "flask_images_vips_health"
 
 _KEPT_SECONDS = 1.0  # an answer, so that frequent requests cost little
-_REFUSED_SECONDS = 10.0  # for which a request that waited in vain counts
+_REFUSED_SECONDS = 10.0  # for which a request that gave up is a problem
 _USUAL_SECONDS = 0.2  # of a render, until this process knows better
 _SHARE = 0.5  # of IMAGES_LOCK_TIMEOUT that a new picture may wait for its turn
 _WEIGHT = 0.1  # of one render in the mean
@@ -70,7 +70,7 @@ class Health:
         return {
             "status": "failing" if problems else "ok",
             "problems": problems,
-            "version": _version(),
+            "version": own_version(),
             "renders": {
                 "in": "the web worker" if renderers.pool is None or renderers.without_pool else "renderers",
                 "at_once": renderers.count,
@@ -103,9 +103,9 @@ class Health:
     def _of_queue(self, here: _Process, now: float, expected: float | None) -> Iterator[str]:
         patience = self._images.pipeline.config.lock_timeout
         if expected is not None and expected > _SHARE * patience:
-            yield f"a new picture would wait for about {expected:.1f} s, and gives up after {patience:g} s"
+            yield f"a new picture would wait for about {expected:.1f} s, and requests give up after {patience:g} s"
         if now - here.refused_at < _REFUSED_SECONDS:
-            yield f"a request waited {patience:g} s for its turn in vain, less than {_REFUSED_SECONDS:g} s ago"
+            yield f"a request gave up after waiting {patience:g} s for a renderer, less than {_REFUSED_SECONDS:g} s ago"
 
     def _rendered(self, event: Rendered) -> None:
         here, seconds = self._process.get(), max(0.0, event.seconds - event.waited_seconds)
@@ -119,10 +119,3 @@ class Health:
 def add_health(images: AppImages, path: str, host: str | None) -> None:
     """Add the view to the application of *images*, at *path* of *host*."""
     images.app.add_url_rule(path, endpoint=HEALTH_ENDPOINT, view_func=Health(images).answer, host=host)
-
-
-def _version() -> str:
-    try:
-        return version("flask-images-vips")
-    except PackageNotFoundError:
-        return ""

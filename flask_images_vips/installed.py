@@ -48,6 +48,11 @@ def installation() -> Installation:
     return Installation(repr((sys.version, versions, variables, times)), max(times.values(), default=0.0))
 
 
+def own_version() -> str:
+    """Return the version of this package, or an empty string if it is not installed."""
+    return _version(_OWN) or ""
+
+
 def outdated() -> list[str]:
     """Return a sentence for each installed library that is older than this package requires.
 

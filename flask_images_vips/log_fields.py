@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import without_secrets
+from .errors import printable, without_secrets
 
 
 def fields(event: str, ref: str, **more: object) -> dict[str, object]:
@@ -11,5 +11,8 @@ def fields(event: str, ref: str, **more: object) -> dict[str, object]:
     The user name, the password and the values in the query of a URL are left out of ``image_ref``, and characters that
     cannot be printed are replaced.
     """
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in without_secrets(ref))
-    return {"image_event": event, "image_ref": shown, **{f"image_{name}": value for name, value in more.items()}}
+    return {
+        "image_event": event,
+        "image_ref": printable(without_secrets(ref)),
+        **{f"image_{name}": value for name, value in more.items()},
+    }

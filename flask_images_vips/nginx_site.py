@@ -1,4 +1,4 @@
-"""Print the nginx configuration of one application."""
+"""Write the nginx configuration of one application, as text."""
 
 from __future__ import annotations
 

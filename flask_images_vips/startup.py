@@ -6,8 +6,7 @@ A configuration that cannot work raises one error that lists all of its faults.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
 from .monitoring.start import check_monitoring, check_view, is_timed
+from .oddities import missing_fallback, unusable_folders
 from .options.presets import Presets
 from .sources.connection import check_urllib3
 from .state import EXTENSION, images_of
@@ -73,7 +73,8 @@ def check(app: Flask) -> None:
         from .debugging import report_pages  # noqa: PLC0415  (it needs a parser of HTML, which sites do not)
 
         report_pages(app)
-    for sentence in (*odd_keys(app.config), *missing_files(config, app.root_path)):
+    own = config, app.root_path
+    for sentence in (*odd_keys(app.config), *unusable_folders(*own), *missing_fallback(*own)):
         logger.warning("%s", sentence)
 
 
@@ -83,29 +84,3 @@ def _check_svg(config: Config) -> None:
             "IMAGES_SVG = True needs libvips, but IMAGES_ENGINE = 'pillow'. Set IMAGES_ENGINE = 'auto', or remove "
             "IMAGES_SVG."
         )
-
-
-def missing_files(config: Config, root_path: str) -> Iterator[str]:
-    """Yield a sentence about the folders of ``IMAGES_PATH`` that cannot be used, and one about a missing fallback."""
-    roots = [os.path.join(root_path, path) for path in config.path]
-    problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
-    if problems:
-        yield (
-            f"IMAGES_PATH names folders that cannot be used: {', '.join(problems)}. Images in them answer 404. "
-            f"Relative folders start at {root_path}, the application's root path."
-        )
-    fallback = config.fallback
-    if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
-        yield (
-            f"IMAGES_FALLBACK = {fallback!r} is not a file in IMAGES_PATH ({', '.join(roots)}), so nothing is sent in "
-            "place of missing images."
-        )
-
-
-def _folder_problem(folder: str) -> str:
-    """Return why the files in *folder* cannot be read, or an empty string."""
-    if not os.path.exists(folder):
-        return "does not exist"
-    if not os.path.isdir(folder):
-        return "is not a folder"
-    return "" if os.access(folder, os.X_OK) else "the user of this process may not enter it"

@@ -39,15 +39,13 @@ class Parts:
 
     *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
     if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
-    no background threads. *sign_in* notes what this web worker is like. *tombstones* remember which sources were
-    forgotten.
+    no background threads. *tombstones* remember which sources were forgotten.
     """
 
     pipeline: Pipeline
     links: FrontDoor
     background: Recompressor | None = None
     later: LateFacts | None = None
-    sign_in: Callable[[], object] = lambda: None
     tombstones: Tombstones = field(default_factory=lambda: Tombstones(os.devnull))
 
     @property
@@ -60,7 +58,6 @@ class Parts:
         if self.front_door is not None:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
         self.links.open()
-        self.sign_in()
 
 
 Builder = Callable[[Flask, str, str], Parts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -22,16 +22,15 @@ from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
-from .engines.encoder_settings import number_of
-from .exposure import served_folders, shared_folder
+from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .formats import NEGOTIABLE
 from .installed import outdated
 from .late_facts import LateFacts
 from .monitoring.start import start
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
+from .oddities import boxes_for_visitors, own_numbers
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
@@ -50,14 +49,9 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
-from .workers import sign_in
+from .workers import sign_in_at_first_image
 
 logger = logging.getLogger("flask_images_vips")
-
-_BOXES = (
-    "IMAGES_ENGINE = 'boxes' draws labelled boxes in place of all pictures. It is for tests, but neither TESTING nor "
-    "DEBUG is set. For visitors, set IMAGES_ENGINE = 'auto'."
-)
 
 
 def build(app: Flask, url: str, name: str) -> Parts:
@@ -70,10 +64,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     """
     config = replace(Config.read(app.config), url=url, name=name)
     check_engine(config.engine)
-    for sentence in (*outdated(), *own_numbers(config)):
-        logger.warning("%s", sentence)
-    if config.engine == "boxes" and not (app.testing or app.debug):
-        logger.warning(_BOXES)
+    _warn(*outdated(), *own_numbers(config), *boxes_for_visitors(config, tested=app.testing or app.debug))
     folder, private = _cache_folder(config, app.root_path)
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
@@ -101,19 +92,33 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _front_door(config, app, folder, settings),
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
-        partial(sign_in, app, config, cache),
         tombstones,
     )
-    if parts.front_door is not None:
-        for sources in (pipeline.sources.local, remote):
-            if sources is not None:
-                sources.on_lookup = parts.front_door.notice
-    for sentence in open_folders(config, app, pipeline, parts.front_door):
-        logger.warning("%s", sentence)
+    _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
+    _warn_of_folders(config, app, parts)
+    sign_in_at_first_image(app, config, cache, images_of(app).events)
     start(config, images_of(app))
     if config.record:
         _recorder(app, parts).attach(images_of(app).events)
     return parts
+
+
+def _warn(*sentences: str) -> None:
+    for sentence in sentences:
+        logger.warning("%s", sentence)
+
+
+def _tell_of_lookups(door: FrontDoor | None, *senders: LocalSources | RemoteSources | None) -> None:
+    """Let *door* notice each source that is looked up."""
+    for sources in senders:
+        if door is not None and sources is not None:
+            sources.on_lookup = door.notice
+
+
+def _warn_of_folders(config: Config, app: Flask, parts: Parts) -> None:
+    _warn(*shared_folders(config, parts.pipeline, parts.front_door))
+    if images_of(app).authorizer is not None:
+        _warn(*served_folders(app, parts.pipeline))
 
 
 def _recorder(app: Flask, parts: Parts) -> Recorder:
@@ -168,16 +173,6 @@ def _is_readable(config: Config, app: Flask) -> bool:
     """
     has_callback = images_of(app).authorizer is not None
     return config.accel_redirect is not None or bool(config.front_door and not has_callback)
-
-
-def open_folders(config: Config, app: Flask, pipeline: Pipeline, front_door: FrontDoor | None) -> Iterator[str]:
-    """Yield a sentence about each folder whose files other people can load or replace, see `exposure`."""
-    if config.cache is not None:
-        yield from shared_folder("IMAGES_CACHE", pipeline.cache.folder)
-    if front_door is not None and config.front_door is not True:
-        yield from shared_folder("IMAGES_FRONT_DOOR", front_door.folder)
-    if images_of(app).authorizer is not None:
-        yield from served_folders(app, pipeline)
 
 
 def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts, tombstones: Tombstones) -> Sources:
@@ -260,17 +255,6 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return pipeline.render(rendition, time.monotonic(), producer)
 
     return Recompressor(config.recompress_after, pipeline.cache, render)
-
-
-def own_numbers(config: Config) -> Iterator[str]:
-    """Say what each number in ``IMAGES_QUALITY`` means that could be taken for the number of an encoder."""
-    numbers = {} if isinstance(config.quality, int) else config.quality
-    for name in NEGOTIABLE:
-        if isinstance(number := numbers.get(name), int):
-            yield (
-                f"IMAGES_QUALITY: {number} for {name} is the quality of a JPEG that looks the same, so the encoder "
-                f"gets {number_of(name, number)}. If {number} is meant for the encoder, write raw({number})."
-            )
 
 
 def _settings(config: Config) -> str:

@@ -1,6 +1,6 @@
 """Note what each web worker of a site is like, for commands, which run in another process.
 
-A worker writes its note once, at its first request that uses images. Notes are small files beside the locks of the
+A worker writes its note once, at its first request for an image. Notes are small files beside the locks of the
 cache. Those of processes that have ended are removed when the next worker signs in. A note holds no secret: it names
 the key of signatures by a digest.
 """
@@ -16,7 +16,6 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flask import Flask, has_request_context, request
@@ -25,7 +24,9 @@ from .background_thread import threads_run
 from .cache.disk import DiskCache
 from .config.keys import Config, secret_keys
 from .engines.vips.fork_safety import forked_after_pixels
+from .events import Events
 from .hashing import digest
+from .installed import own_version
 from .serving.server_threads import gunicorn_settings, gunicorn_worker, server_threads
 
 _IMPORTED_IN = os.getpid()
@@ -36,7 +37,7 @@ _KEY_LETTERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One process of a web server, as it was at its first request for an image or a page with images.
+    """One process of a web server, as it was at its first request for an image.
 
     *born* tells the process from a later one with the same *pid*. *site* identifies the application. *server* is the
     software, and *kind* gunicorn's worker class. *threads* and *timeout_seconds* are None if the server does not tell.
@@ -63,6 +64,19 @@ class Worker:
     key: str
     settings: str
     version: str
+
+
+def sign_in_at_first_image(app: Flask, config: Config, cache: DiskCache, events: Events) -> None:
+    """Let each process `sign_in` at the first of *events*. A page is not enough: it may be built by a command."""
+
+    def first(*event: object) -> None:
+        # Replace the lists: somebody is going through one of them.
+        events.served = [function for function in events.served if function is not first]
+        events.failed = [function for function in events.failed if function is not first]
+        sign_in(app, config, cache)
+
+    events.served.append(first)
+    events.failed.append(first)
 
 
 def sign_in(app: Flask, config: Config, cache: DiskCache) -> None:
@@ -112,7 +126,7 @@ def this_worker(app: Flask, config: Config) -> Worker:
         files=_open_files(),
         key=_fingerprint(app),
         settings=digest(repr(replace(config, secret_key=())), 8),
-        version=_version(),
+        version=own_version(),
     )
 
 
@@ -184,9 +198,3 @@ def _open_files() -> int | None:
     except ImportError:
         return None
     return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-
-
-def _version() -> str:
-    with suppress(PackageNotFoundError):
-        return version("flask-images-vips")
-    return ""

@@ -19,6 +19,7 @@ from flask_images_vips.errors import (
     UnreadableSource,
     UnsupportedSource,
     did_you_mean,
+    printable,
     reason_of,
     shown,
 )
@@ -108,3 +109,7 @@ def test_faults_are_collected_and_raised_as_one() -> None:
         "Change it.",
     ]
     assert str(ConfigError("fault 1.", hint="Change it.")) == "fault 1. Change it."
+
+
+def test_what_controls_a_terminal_is_not_printed() -> None:
+    assert printable("a\x1b[31m\u202eb") == "a\ufffd[31m\ufffdb"

@@ -80,7 +80,7 @@ def test_whoever_waits_for_the_same_image_waits_for_the_lock(app: Flask, draw: A
     assert names(found[0]) == ["lock"]
 
 
-def test_without_a_free_renderer_the_time_in_the_queue_is_known(make_app: Any, draw: Any) -> None:
+def test_a_request_that_gets_no_renderer_was_in_the_queue(make_app: Any, draw: Any) -> None:
     app = make_app(IMAGES_MAX_RENDERS=1, IMAGES_LOCK_TIMEOUT=0.1)
     draw("a.png")
     draw("b.png")
@@ -88,7 +88,8 @@ def test_without_a_free_renderer_the_time_in_the_queue_is_known(make_app: Any, d
     with all_renderers_taken(app):
         status, timeline = served(app, url_of(app, "a.png", width=10))
     assert status == 503
-    assert timeline.seconds_by_name()["queue"] > 0.05
+    assert "queue" in names(timeline)
+    assert not {"render", "encode", "store"} & {*names(timeline)}
 
 
 def test_an_event_has_the_phases_up_to_the_stored_file(app: Flask, draw: Any, tmp_path: Path) -> None:

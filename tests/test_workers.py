@@ -120,3 +120,13 @@ def test_keys_and_settings_are_told_apart(make_app: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr(workers, "_IMPORTED_IN", 1)
     with app.app_context():
         assert this_worker(app, images_of(app).pipeline.config).preloaded
+
+
+def test_a_page_does_not_sign_in(make_app: Any, draw: Any, tmp_path: Path) -> None:
+    draw("a.png")
+    app = make_app()
+    url_of(app, "a.png", width=10)  # within a request, as pages are
+    assert not (tmp_path / "cache").exists()
+    assert running_workers(app, images_of(app).pipeline.cache) == []
+    app.test_client().get("/imgsizer/a.png?w=10&s=forged")
+    assert len(running_workers(app, images_of(app).pipeline.cache)) == 1

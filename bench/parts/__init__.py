@@ -19,6 +19,7 @@ PARTS = {
     "fairness": "the waits of two servers of one host, one of them with more threads",
     "memory": "the peak memory of each server under large photographs, and growth",
     "quality": "SSIM and PSNR against the reference, and bytes",
+    "looks": "whether all formats look alike at the default quality, and which one is the smallest",
     "page": "the markup of a page of pictures, against reading their headers",
     "copies": "the cost and gain of reduced copies, sets and encoder efforts",
     "bound": "the cost of keeping the cache below its cap, and its hit ratio",

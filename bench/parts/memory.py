@@ -103,7 +103,7 @@ def peak_table(data: dict[str, Any]) -> Table:
         )
         for name, row in data["contenders"].items()
     ]
-    made, held = data["growth"]["renders"], data["growth"].get("memory_mb") or data["growth"]["resident_mb"]
+    made, held = data["growth"]["renders"], data["growth"]["memory_mb"]
     middle = (len(held) - 1) // 2
     note = (
         f"{data['requests']} different renditions of a {data['picture']} by {data['clients']} clients; a new server in "

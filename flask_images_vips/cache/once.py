@@ -79,16 +79,20 @@ class Once:
             return result
 
         since = time.monotonic() if since is None else since
-        until = since + self._timeout
+        try:
+            return self._joined(key, alone, since + self._timeout)
+        finally:
+            obtained()
+
+    def _joined(self, key: Key, work: Callable[[], T], until: float) -> T:
+        """Return the result of *work* by the first thread that asks for *key*, waiting until a monotonic time."""
         while True:
             try:
-                made: T = self._flights.join(key, alone, until - time.monotonic())
+                made: T = self._flights.join(key, work, until - time.monotonic())
                 return made
             except WaitedTooLong:
                 if time.monotonic() >= until:
                     raise
-            finally:
-                obtained()
 
     def attempt(self, key: Key, work: Callable[[], T]) -> T | None:
         """Return the result of *work*, or None at once if work for *key* is already running, in any process."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from ..cache.trial import existing, has_room, lock_refusal, write_refusal
+from ..exposure import shared_folders
 from ..system_errors import cause
-from ..wiring import open_folders
 from .finding import Finding, error, ok, warning
 from .site import Site
 from .users import may, name_of, own_user
@@ -43,10 +43,8 @@ def place(site: Site) -> Iterator[Finding]:
                 "Set IMAGES_CACHE to a folder on a local disk. Each host then has a cache of its own.",
             )
         )
-    sentences = open_folders(site.config, site.app, site.pipeline, site.images.front_door)
-    for sentence in sentences:
-        if sentence.startswith("IMAGES_"):  # the others are about the callback, see `access`
-            found.append(warning("cache-place", sentence, "Run: chmod go-w on that folder."))
+    for sentence in shared_folders(site.config, site.pipeline, site.images.front_door):
+        found.append(warning("cache-place", sentence, "Run: chmod go-w on that folder."))
     yield from found or [ok("cache-place", folder)]
 
 

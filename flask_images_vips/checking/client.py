@@ -8,11 +8,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 _TIMEOUT_SECONDS = 30.0  # for which nothing arrives
 _LONGEST_SECONDS = 120.0  # for a whole answer
 _MAX_BYTES = 50_000_000
+_SAFE = "/%!$&'()*+,;=:@~"  # in the path of a URL, see RFC 3986
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def ask(base: str, path: str, **headers: str) -> Answer:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     with closing(kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)) as connection:
         connection.connect()
-        prefix = parts.path.rstrip("/")
+        prefix = quote(parts.path.rstrip("/"), safe=_SAFE)
         with _hanging_up(connection.sock):
             connection.request("GET", path if path.startswith(f"{prefix}/") else prefix + path, headers=headers)
             response = connection.getresponse()

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from ..config.keys import odd_keys, read_key, secret_keys
 from ..health import HEALTH_ENDPOINT
-from ..startup import missing_files
-from ..wiring import own_numbers
+from ..oddities import missing_fallback, own_numbers
 from .finding import Finding, error, ok, warning
 from .site import Site
 
@@ -94,7 +93,7 @@ def protection(site: Site) -> Iterator[Finding]:
 def fallback(site: Site) -> Iterator[Finding]:
     """Find a missing picture of ``IMAGES_FALLBACK``."""
     if site.config.fallback is not None:
-        missing = [each for each in missing_files(site.config, site.app.root_path) if each.startswith("IMAGES_FALL")]
+        missing = [*missing_fallback(site.config, site.app.root_path)]
         for sentence in missing:
             yield error("fallback", sentence, "Put the picture there, or correct IMAGES_FALLBACK.")
         if not missing:

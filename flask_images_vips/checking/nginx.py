@@ -11,7 +11,7 @@ from ..nginx.configuration import Server
 from ..nginx_site import printed
 from .finding import Finding, error, ok, warning
 from .site import Site
-from .users import is_reachable
+from .users import closed_folder
 
 _USUAL_FILES = ("/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*", "/etc/nginx/http.d/*.conf")
 _MARK = "# Printed by `flask images nginx`."
@@ -33,7 +33,7 @@ def reach(site: Site) -> Iterator[Finding]:
     if door is not None and site.config.front_door is not True:
         folders.append(os.path.dirname(door.folder))
     for folder in folders:
-        closed = is_reachable(folder)
+        closed = closed_folder(folder)
         if closed is not None:
             yield error(
                 "nginx-access",

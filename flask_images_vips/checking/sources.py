@@ -9,8 +9,8 @@ from contextlib import suppress
 from itertools import islice
 
 from ..formats import EXTENSIONS
+from ..oddities import unusable_folders
 from ..sources.links import is_inside
-from ..startup import missing_files
 from .finding import Finding, error, ok, warning
 from .site import Site
 from .users import may, name_of
@@ -21,10 +21,10 @@ _MOST_NAMED = 3
 
 def folders(site: Site) -> Iterator[Finding]:
     """Find folders of ``IMAGES_PATH`` that cannot be used."""
-    missing = [each for each in missing_files(site.config, site.app.root_path) if each.startswith("IMAGES_PATH")]
-    for sentence in missing:
+    unusable = [*unusable_folders(site.config, site.app.root_path)]
+    for sentence in unusable:
         yield error("sources", sentence, "Correct IMAGES_PATH, or let the user of the site enter these folders.")
-    if not missing:
+    if not unusable:
         yield ok("sources", ", ".join(site.pipeline.sources.local.roots))
 
 

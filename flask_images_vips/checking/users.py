@@ -39,8 +39,8 @@ def may(user: int, path: str, *, write: bool = False) -> bool:
     return bool(status.st_mode & bits[0 if status.st_gid in _groups(user) else 1])
 
 
-def is_reachable(path: str) -> str | None:
-    """Return the first folder above the folder *path*, or that itself, that other users cannot enter; None if none."""
+def closed_folder(path: str) -> str | None:
+    """Return the folder that keeps other users out of the folder *path*: itself or one above it. None if none does."""
     parts = [path]
     while path != (path := os.path.dirname(path)):
         parts.append(path)

@@ -1,8 +1,8 @@
 """Declare the ``IMAGES_*`` configuration keys, each with its default, its check and its documentation.
 
 Most keys are read when the first image URL is built or the first image is requested, rather than in `init_app`, so that
-an application can set them afterwards. ``IMAGES_URL``, ``IMAGES_NAME`` and ``IMAGES_HEALTH`` are read in `init_app`,
-and secret keys at each use. This module does no I/O.
+an application can set them afterwards. ``IMAGES_URL``, ``IMAGES_NAME``, ``IMAGES_HEALTH``
+and the path in ``IMAGES_METRICS`` are read in `init_app`, and secret keys at each use. This module does no I/O.
 """
 
 from __future__ import annotations

@@ -102,9 +102,10 @@ _PROGRESSIVE: dict[str, Settings] = {
     "vips": {"jpeg": {"interlace": True}, "png": {"interlace": True}},
     "pillow": {"jpeg": {"progressive": True}},  # Pillow cannot write interlaced PNGs
 }
-# Pillow cannot write lossless AVIF. At the best quality and with full chroma, values differ by a few levels at most.
+# libvips 8.15 would also halve the chroma of a lossless AVIF if it is told to, which no decoder reads. Pillow cannot
+# write lossless AVIF: at the best quality and with full chroma, values differ by a few levels at most.
 LOSSLESS: dict[str, Settings] = {
-    "vips": {"webp": {"lossless": True}, "avif": {"lossless": True}},
+    "vips": {"webp": {"lossless": True}, "avif": {"lossless": True, "subsample_mode": "off"}},
     "pillow": {"webp": {"lossless": True}, "avif": {"quality": 100, "subsampling": "4:4:4"}},
 }
 

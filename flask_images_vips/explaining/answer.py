@@ -28,7 +28,7 @@ from ..sources.finder import current_version
 from ..state import AppImages
 from ..urls import quoted, quoted_prefix
 from .plan import steps
-from .signature import Parts, signer_of
+from .signature import NOT_OPTIONS, Parts, signer_of
 
 _IF_ALLOWED = ", if the authorize callback allows it"
 
@@ -62,7 +62,7 @@ def explain(parts: Parts, images: AppImages, accept: str, *, render: bool = Fals
 
 
 def _odd(parts: Parts) -> list[Any]:
-    return list(ineffective({name: value for name, value in parts.fields.items() if name not in ("s", "v", "u")}))
+    return list(ineffective({name: value for name, value in parts.fields.items() if name not in NOT_OPTIONS}))
 
 
 def _options(options: Options, parts: Parts) -> dict[str, str]:

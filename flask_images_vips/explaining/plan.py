@@ -67,7 +67,7 @@ def _animation(header: Header, format: Format, options: Options) -> str:
     if header.frames < 2:
         return ""
     kept = format.animated and options.animated
-    return f", {header.frames} frames" + ("" if kept else ", of which the first is used")
+    return f", {header.frames} frames" + ("" if kept else "; only the first is used")
 
 
 def _quality(options: Options, format: Format) -> str:

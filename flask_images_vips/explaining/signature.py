@@ -13,7 +13,8 @@ from ..state import AppImages
 from ..urls import claimed_ref, decode
 
 _SIGNATURE = "s"
-_NOT_OPTIONS = ("s", "v", "u")
+NOT_OPTIONS = ("s", "v", "u")
+"""The parameters of a query that are no options: the signature, the version and the URL of a remote source."""
 
 
 class Parts(NamedTuple):
@@ -51,7 +52,7 @@ def parts_of(url: str, images: AppImages) -> Parts | None:
 def named(query: Mapping[str, str]) -> dict[str, str]:
     """Return *query* with the long names of options."""
     names = {declared.short: name for name, declared in DECLARED.items()}
-    return {names.get(short, short): value for short, value in query.items() if short not in _NOT_OPTIONS}
+    return {names.get(short, short): value for short, value in query.items() if short not in NOT_OPTIONS}
 
 
 def signer_of(parts: Parts, images: AppImages) -> str:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import flask_images_vips
 
-_MODULES = {f"flask_images{end}" for end in ("", ".core", ".size", ".modes", ".transform")} | {"flask.ext.images"}
+from ..compat import NOT_CALLED
+from .standing_in import MODULES
+
+_MODULES = {*MODULES, "flask.ext.images"}
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "venv", "env", "build", "dist"}
 _REQUIREMENTS = re.compile(
     r"requirements.*\.(txt|in)|constraints.*\.txt|pyproject\.toml|setup\.(py|cfg)|environment\.ya?ml"
@@ -24,7 +27,6 @@ _MENTIONED = re.compile(r"[\"']flask_images[.\"']|import flask_images\.")
 _NAME = re.compile(r"(?<![\w.])flask_images(?![\w.])")
 _REQUIREMENT = "flask-images-vips[binary]"
 _LARGEST_FILE = 1_000_000  # bytes
-_METHODS_NOT_CALLED = ("find_img", "resize", "post_process")
 
 
 @dataclass(slots=True)
@@ -125,11 +127,8 @@ def _unknown_names(node: ast.ImportFrom) -> Iterator[str]:
 def _overridden(node: ast.ClassDef) -> Iterator[str]:
     if any(ast.unparse(base).rpartition(".")[2] == "Images" for base in node.bases):
         for method in node.body:
-            if isinstance(method, ast.FunctionDef) and method.name in _METHODS_NOT_CALLED:
-                yield (
-                    f"{node.name}.{method.name} is never called: pictures are rendered in other processes. Use "
-                    "options of the URL, or add folders to IMAGES_PATH."
-                )
+            if isinstance(method, ast.FunctionDef) and method.name in NOT_CALLED:
+                yield f"{node.name}.{method.name} is never called. Instead, {NOT_CALLED[method.name]}."
 
 
 def _changed_tag(node: ast.BinOp | ast.Attribute) -> str:

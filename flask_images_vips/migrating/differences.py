@@ -1,11 +1,11 @@
-"""List what this package does otherwise than Flask-Images, as far as the configuration and templates show it."""
+"""List how a site will differ from what Flask-Images showed, judged by its configuration and templates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..compat import LegacyMethods
+from ..compat import NOT_CALLED, LegacyMethods
 from ..config.compat import is_set
 from ..config.keys import KEYS, key_doc
 from ..errors import ImagesError
@@ -19,7 +19,6 @@ from .proof import OPTIONS
 from .templates import NOT_KNOWN, Call
 
 _OF_FLASK_IMAGES = ("IMAGES_URL", "IMAGES_NAME", "IMAGES_PATH", "IMAGES_CACHE", "IMAGES_MAX_AGE")
-_METHODS = ("find_img", "resize", "post_process")
 _NOT_OPTIONS = {"hidpi", "hi_dpi", "class_", "external", "_external", "scheme", "_scheme", "version", "**"}
 CHANGE, DIFFERS = "change", "differs"
 
@@ -44,10 +43,10 @@ def of_configuration(settings: Mapping[str, Any], images: AppImages) -> Iterator
         said = f"The pictures in {cache} are not used again: delete them. New ones are in {cache}/flask-images-vips."
         yield Difference(DIFFERS, said, ["IMAGES_CACHE"])
     extension: LegacyMethods = images.app.extensions["images"]
-    for name in _METHODS:
+    for name, instead in NOT_CALLED.items():
         if extension.overriding(name):
             kind = type(extension).__qualname__
-            yield Difference(CHANGE, f"{kind}.{name} is never called. Use options of the URL instead.", ["Python"])
+            yield Difference(CHANGE, f"{kind}.{name} is never called. Instead, {instead}.", ["Python"])
 
 
 def of_templates(calls: Iterable[Call], images: AppImages) -> list[Difference]:

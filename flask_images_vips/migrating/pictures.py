@@ -1,4 +1,4 @@
-"""Look at the pictures of a site: which of them this package treats otherwise than Flask-Images."""
+"""Find the pictures of a site that this package shows in another way than Flask-Images."""
 
 from __future__ import annotations
 

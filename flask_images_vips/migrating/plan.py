@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,7 +56,7 @@ def make_plan(app: Flask, folder: Path, progress: Progress[Any], *, most: int, r
     settings = dict(app.config)
     plan = Plan(edits_of(folder))
     # Not a request context: within one, the links of the front door would become those of this configuration.
-    with _quiet(), tempfile.TemporaryDirectory(prefix="flask-images-migrate-") as cache, app.app_context():
+    with tempfile.TemporaryDirectory(prefix="flask-images-migrate-") as cache, app.app_context():
         app.config["IMAGES_CACHE"] = cache
         try:
             _compare(plan, images, settings, progress, most, rendered)
@@ -105,14 +103,3 @@ def _compare(
 def _relative(difference: Difference, folder: Path) -> Difference:
     places = [os.path.relpath(place, folder) if os.path.isabs(place) else place for place in difference.places]
     return difference._replace(places=places)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Log nothing during the block: what pages would log is in the plan."""
-    logger = logging.getLogger("flask_images_vips")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before

@@ -124,7 +124,8 @@ class Prover:
     def render(self, picture: Picture, number: int) -> None:
         """Render *picture* with the set of options of that *number*, counted in a circle, and compare its size.
 
-        That one of the usual sets exceeds a limit, such as that of pixels, proves nothing about the site.
+        A set of the site's own templates that exceeds a limit, such as that of pixels, differs. A usual set is skipped
+        then, because the site does not use it.
         """
         index = number % len(self._options)
         options = self._options[index]

@@ -10,7 +10,8 @@ from typing import Any
 
 import flask_images_vips
 
-_MODULES = ("flask_images", *(f"flask_images.{name}" for name in ("core", "size", "modes", "transform")))
+MODULES = ("flask_images", *(f"flask_images.{name}" for name in ("core", "size", "modes", "transform")))
+"""The modules of Flask-Images that sites import."""
 
 
 class _StandIn(ModuleType):
@@ -29,8 +30,8 @@ class _StandIn(ModuleType):
 @contextmanager
 def standing_in() -> Iterator[None]:
     """Import this package wherever the block imports Flask-Images, even if that is installed."""
-    before = {name: sys.modules.get(name) for name in _MODULES}
-    sys.modules.update({name: _StandIn(name) for name in _MODULES})
+    before = {name: sys.modules.get(name) for name in MODULES}
+    sys.modules.update({name: _StandIn(name) for name in MODULES})
     try:
         yield
     finally:

@@ -55,7 +55,7 @@ FAILED = Family(
     ("status", "error"),
     (
         Counter("images_failed", "Images that were refused."),
-        Counter("images_failed_render_seconds", "Time that renderers worked on them in vain."),
+        Counter("images_failed_render_seconds", "Time that renderers spent on them."),
     ),
 )
 PHASES = Family(

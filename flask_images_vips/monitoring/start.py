@@ -1,4 +1,4 @@
-"""Start the monitoring that the configuration of an application asks for."""
+"""Start the monitoring that the configuration of an application asks for. Only that is imported."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from flask import Blueprint, Flask
 
 from ..config.keys import Config, read_key
 from ..errors import ConfigError
-from .families import Meter
-from .measure import Measures
-from .prometheus import SumsMeter, check_prometheus, view
-from .server_timing import add_server_timing
-from .telemetry import Spans, TelemetryMeter, check_opentelemetry
 
 if TYPE_CHECKING:
     from ..state import AppImages
+    from .families import Meter
 
 _VIEW = "metrics"
 
@@ -24,6 +20,8 @@ def add_view(app: Flask, blueprint: Blueprint, host: str | None) -> None:
     """Add the view of ``IMAGES_METRICS`` to *blueprint*, if that is a path. It is served at *host*."""
     path = read_key("IMAGES_METRICS", app.config)
     if isinstance(path, str):
+        from .prometheus import view  # noqa: PLC0415
+
         blueprint.add_url_rule(path, _VIEW, view(app), host=host)
 
 
@@ -34,8 +32,12 @@ def check_monitoring(config: Config) -> None:
         ConfigError: If not.
     """
     if config.metrics:
+        from .prometheus import check_prometheus  # noqa: PLC0415
+
         check_prometheus()
     if config.opentelemetry:
+        from .telemetry import check_opentelemetry  # noqa: PLC0415
+
         check_opentelemetry()
 
 
@@ -59,11 +61,19 @@ def start(config: Config, images: AppImages) -> None:
     """Follow the events of *images* from now on, as *config* says."""
     meters: list[Meter] = []
     if config.metrics:
+        from .prometheus import SumsMeter  # noqa: PLC0415
+
         meters.append(SumsMeter(images))
     if config.opentelemetry:
+        from .telemetry import Spans, TelemetryMeter  # noqa: PLC0415
+
         meters.append(TelemetryMeter())
         Spans().follow(images.events)
     if meters:
+        from .measure import Measures  # noqa: PLC0415
+
         Measures(images.app, meters).follow(images.events)
     if config.server_timing:
+        from .server_timing import add_server_timing  # noqa: PLC0415
+
         add_server_timing(images.events)

@@ -121,9 +121,10 @@ class Sums:
             if here.file is None:
                 return {key: tuple(series.numbers) for key, series in here.series.items()}
         with self._locked():
-            total = self._fold()
+            total, included = self._fold()
             for name in self._names():
-                add_numbers(total, read_records(os.path.join(self.folder, name)))
+                if name not in included:
+                    add_numbers(total, read_records(os.path.join(self.folder, name)))
             return total
 
     def _open(self, here: _Process) -> None:
@@ -153,38 +154,49 @@ class Sums:
             yield
 
     def _names(self) -> list[str]:
-        return sorted(name for name in os.listdir(self.folder) if name.endswith(_SUFFIX))
+        with suppress(OSError):  # somebody may have deleted the folder
+            return sorted(name for name in os.listdir(self.folder) if name.endswith(_SUFFIX))
+        return []
 
-    def _fold(self) -> Numbers:
-        """Add the numbers of processes that have ended to the total, remove their files, and return the total.
+    def _fold(self) -> tuple[Numbers, set[str]]:
+        """Add the numbers of processes that have ended to the total, and remove their files.
 
-        Hold the lock. The total names the files that it includes. If this process is killed before it has removed
-        them, they are not added again.
+        Return the total and the names of the files that it includes and that could not be removed. Hold the lock. The
+        total names the files that it includes. If this process is killed before it has removed them, or if it may not
+        remove them, they are not added again. If the total cannot be written, nothing is changed.
         """
         path = os.path.join(self.folder, _TOTAL)
         total, included = read_total(path)
+        left = {name for name in self._names() if name in included and not self._removed(name)}
         ended: dict[str, int] = {}
         try:
+            more = dict(total)
             for name in self._names():
-                file = os.path.join(self.folder, name)
-                if name in included:
-                    os.unlink(file)
-                elif (lock := self._lock_of_ended(file)) is not None:
+                if name not in left and (lock := self._lock_of_ended(name)) is not None:
                     ended[name] = lock
-                    add_numbers(total, read_records(file))
+                    add_numbers(more, read_records(os.path.join(self.folder, name)))
             if ended:
-                write_total(path, total, list(ended))
-                for name in ended:
-                    os.unlink(os.path.join(self.folder, name))
+                write_total(path, more, [*ended, *left])
+                left |= {name for name in ended if not self._removed(name)}
+            return more, left
+        except OSError as error:
+            self._say("The total of metrics cannot be written in %s (%s).", self.folder, cause(error))
+            return total, left
         finally:
             for lock in ended.values():
                 unlock(lock)
-        return total
 
-    @staticmethod
-    def _lock_of_ended(file: str) -> int | None:
+    def _removed(self, name: str) -> bool:
+        with suppress(FileNotFoundError):
+            try:
+                os.unlink(os.path.join(self.folder, name))
+            except OSError:  # such as a file of another user
+                return False
+        return True
+
+    def _lock_of_ended(self, name: str) -> int | None:
         with suppress(OSError):  # such as a file of another user
-            return try_lock(file)
+            return try_lock(os.path.join(self.folder, name))
         return None
 
     def _say(self, message: str, *values: object) -> None:

@@ -1,6 +1,6 @@
 """Report to OpenTelemetry: a span for each image that is requested, with its phases, and the same metrics as elsewhere.
 
-Only its API is used. Whoever runs the site sets up the SDK and the exporters.
+Only its API is used. The application sets up the SDK and the exporters.
 """
 
 from __future__ import annotations

@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
-from ..errors import shown
+from ..errors import printable, shown
 from ..forgetting import allow
 from ..state import current_images
 from ..urls import checked_path
-from .columns import printable
 from .site_user import check_user
 
 

@@ -17,10 +17,9 @@ from flask.cli import with_appcontext
 from ..checking.doctor import configuration_faults, examine
 from ..checking.finding import Finding, Level
 from ..checking.site import Site
-from ..errors import ConfigError
+from ..errors import ConfigError, printable
 from ..report import report
 from ..state import current_images
-from .columns import printable
 from .quiet import no_log
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
@@ -39,14 +38,15 @@ _NARROWEST = 60  # columns
     multiple=True,
     help="The file with nginx' configuration for images. The default is to look for it in /etc/nginx. May be repeated.",
 )
-@click.option("--strict", is_flag=True, help="Exit with code 1 also if there are only warnings.")
+@click.option("--strict", is_flag=True, help="Exit with code 1 even if there are only warnings.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object, for programs.")
 @with_appcontext
 def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict: bool, as_json: bool) -> None:
-    """Find out what is wrong with the images of this site, and how to mend it.
+    """Find what is wrong with the images of this site.
 
     Each line begins with ok, warning or error. A warning is about something that works, but may not be what you want.
-    After the lines, the image libraries and their formats are listed. The exit code is 1 if there is an error.
+    Below a warning or an error, a line says what to do. After that, the image libraries and their formats are listed.
+    The exit code is 1 if there is an error.
 
     Run this as the user of the site, and with its environment, while the site runs: the web workers are checked too.
     Nothing is changed.
@@ -71,8 +71,9 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # such as of a port that is no number
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:  # such as of a port that is no number, or a host with a part that is too long
         return False
 
 
@@ -81,9 +82,9 @@ def _print(site: Site | None, findings: Sequence[Finding]) -> None:
     indent = f"{_INDENT}{' ' * width}  "
     for finding in findings:
         level = click.style(finding.level.value.ljust(len(_INDENT)), fg=_COLOURS[finding.level], bold=True)
-        click.echo(f"{level}{finding.name.ljust(width)}  {_wrapped(printable(finding.message), indent)}")
+        click.echo(f"{level}{finding.name.ljust(width)}  {_wrapped(finding.message, indent)}")
         if finding.cure:
-            click.echo(f"{indent}→ {_wrapped(printable(finding.cure), indent + '  ')}")
+            click.echo(f"{indent}→ {_wrapped(finding.cure, indent + '  ')}")
     counts = Counter(finding.level for finding in findings)
     click.echo("\n" + ", ".join(_counted(counts[level], level) for level in Level))
     if site is not None and site.libraries:
@@ -94,6 +95,7 @@ def _print(site: Site | None, findings: Sequence[Finding]) -> None:
 def _wrapped(text: str, indent: str) -> str:
     """Return *text*, which begins after an *indent*, in the width of the terminal. Elsewhere, it stays one line."""
     width = shutil.get_terminal_size().columns
+    text = printable(text)  # it may contain names of files
     if not sys.stdout.isatty() or width < _NARROWEST:
         return text
     return click.wrap_text(text, width, indent, indent).removeprefix(indent)

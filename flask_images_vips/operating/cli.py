@@ -8,8 +8,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from ..errors import ImagesError
-from .columns import printable
+from ..errors import ImagesError, printable
 
 COMMANDS = ("allow", "check", "forget", "manifest", "migrate", "nginx", "prune", "purge", "stats", "url", "warm")
 """The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""

@@ -51,8 +51,3 @@ def time_ago(seconds: float) -> str:
 def duration(seconds: float) -> str:
     """Return a duration for reading, in milliseconds or seconds."""
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
-
-
-def printable(text: str) -> str:
-    """Return *text* without characters that control a terminal."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)

@@ -8,12 +8,11 @@ from contextlib import suppress
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ImagesError, NotForgotten
+from ..errors import ImagesError, NotForgotten, printable
 from ..forgetting import Receipt, forget
 from ..purging import is_known, nothing_cached
 from ..state import AppImages, current_images
 from ..urls import checked_path
-from .columns import printable
 from .site_user import check_user
 
 _NAMES = {

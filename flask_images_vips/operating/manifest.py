@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..asked import Asked, InvalidLine, import_asked, read_asked, read_manifest
-from ..errors import Forgotten, shown
+from ..errors import Forgotten, printable, shown
 from ..formats import AUTO
 from ..pipeline import Pipeline
 from ..recording.journal import Journal
@@ -21,7 +21,7 @@ from ..recording.sightings import journal_of
 from ..state import current_images
 from ..urls import ImageUrl
 from ..warming.logs import Logs
-from .columns import count, printable, table
+from .columns import count, table
 
 _NEW_BROWSER = "image/avif,image/webp,*/*"
 

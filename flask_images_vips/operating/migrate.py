@@ -16,7 +16,8 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from ..errors import ImagesError
+from ..errors import ImagesError, printable
+from .quiet import no_log
 
 if TYPE_CHECKING:
     from ..migrating.plan import Plan
@@ -32,14 +33,14 @@ _MOST_PLACES = 10
     help="Folder with the site's code, for the diff. The default is the current folder.",
 )
 @click.option(
-    "--most", type=click.IntRange(0), default=2000, show_default=True, help="Number of pictures to look at, at most."
+    "--most", type=click.IntRange(0), default=2000, show_default=True, help="Look at no more than this many pictures."
 )
 @click.option(
     "--render",
     type=click.IntRange(0),
     default=20,
     show_default=True,
-    help="Number of pictures to render for the proof.",
+    help="Render this many pictures for the proof.",
 )
 @click.option("--diff", "only_diff", is_flag=True, help="Print only the diff, for `patch -p1` in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as a JSON object.")
@@ -47,7 +48,7 @@ _MOST_PLACES = 10
 def command(context: click.Context, folder: Path, most: int, render: int, only_diff: bool, as_json: bool) -> None:
     """Plan the move of this site from Flask-Images.
 
-    The site may still import Flask-Images: the imports are answered by this package. Its templates, configuration and
+    The site may still import Flask-Images: this package answers these imports. Its templates, configuration and
     pictures are read, and nothing is changed. The plan has the code to change, as a diff, a list of what will differ,
     and a proof that the URLs and sizes of the site's own pictures stay the same.
 
@@ -63,7 +64,8 @@ def command(context: click.Context, folder: Path, most: int, render: int, only_d
     try:
         with standing_in():
             app = _loaded(context.ensure_object(ScriptInfo))
-            plan = make_plan(app, folder, _progress, most=most, rendered=render)
+            with no_log():  # what pages would log is in the plan
+                plan = make_plan(app, folder, _progress, most=most, rendered=render)
     except ImagesError as error:
         raise click.ClickException(f"With flask_images_vips, the site does not work. {error}") from None
     click.echo(json.dumps(_as_json(plan), indent=2) if as_json else "\n".join(_lines(plan)))
@@ -100,8 +102,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         found = [each for each in plan.differences if each.level == level]
         yield from ["", f"{title}: {len(found) or 'nothing'}"]
         for each in found:
-            yield f"- {each.text}"
-            yield from (f"    {place}" for place in each.places[:_MOST_PLACES])
+            yield f"- {printable(each.text)}"
+            yield from (f"    {printable(place)}" for place in each.places[:_MOST_PLACES])
             if len(each.places) > _MOST_PLACES:
                 yield f"    and {len(each.places) - _MOST_PLACES} more"
     proof = plan.proof
@@ -118,7 +120,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield "There are no pictures in IMAGES_PATH, so nothing is proved."
     elif proof.holds:
         yield "Everything is the same."
-    yield from (f"DIFFERENT: {sentence}" for sentence in proof.different)
+    yield from (f"DIFFERENT: {printable(sentence)}" for sentence in proof.different)
     diff = plan.edits.diff()
     files = len(plan.edits.changed)
     yield from ["", f"The diff: {files or 'no'} file{'' if files == 1 else 's'}", *([diff] if diff else [])]

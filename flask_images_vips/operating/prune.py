@@ -71,7 +71,7 @@ def command(
     itself; use this to make it smaller once, or regularly.
 
     --source may be repeated. In a PATTERN such as 'photos/*.jpg', * stands for any characters. Quote it for the shell.
-    When a file was read is known to about a day on most file systems.
+    Most file systems note reads to within about a day.
     """
     pipeline = current_images().pipeline
     if max_size is None and older_than is None and not patterns:

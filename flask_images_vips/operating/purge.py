@@ -7,11 +7,11 @@ import os
 import click
 from flask.cli import with_appcontext
 
+from ..errors import printable
 from ..forgetting import purge
 from ..purging import named, nothing_cached
 from ..state import AppImages, current_images
 from ..system_errors import cause
-from .columns import printable
 
 
 @click.command()

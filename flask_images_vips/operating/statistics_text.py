@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import shown
-from .columns import count, duration, printable, size, table, time_ago
+from ..errors import printable, shown
+from .columns import count, duration, size, table, time_ago
 
 _LONGEST = 60  # characters of a source
 

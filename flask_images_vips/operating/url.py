@@ -11,11 +11,10 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..errors import ImagesError, InvalidOption, InvalidPath
+from ..errors import ImagesError, InvalidOption, InvalidPath, printable
 from ..explaining.answer import explain
 from ..explaining.signature import parts_of
 from ..state import current_images
-from .columns import printable
 from .quiet import no_log
 
 _PARAMETERS = ("self", "local_path")  # of `Images.build_url`
@@ -73,6 +72,8 @@ def _built(path: str, options: tuple[str, ...]) -> str:
         name, equals, value = option.partition("=")
         if not (equals and name) or name in _PARAMETERS:
             raise click.UsageError(f"{option!r}: expected OPTION=VALUE, such as width=400.")
+        if name in keywords:
+            raise click.UsageError(f"{name} is given twice. Give each option once.")
         keywords[name] = {"true": True, "false": False}.get(value.lower(), value)
     try:
         with no_log():  # what is odd about the options is printed as notes
@@ -86,7 +87,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     """Yield the lines that a person reads: a name, then what there is to say."""
     for name, texts in _sections(found):
         for number, text in enumerate(texts):
-            yield f"{'' if number else name:<{_WIDTH}}{printable(text)}"
+            yield f"{'' if number else name:<{_WIDTH}}{printable(text)}"  # a URL may come from a log
 
 
 def _sections(found: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:

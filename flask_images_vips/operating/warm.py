@@ -12,13 +12,13 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from ..errors import printable
 from ..formats import Format
 from ..state import AppImages, current_images
 from ..warming.plan import Plan, plan
 from ..warming.runner import CannotStore, Result, Run
 from ..warming.search import Found, count, find
 from ..warming.wanted import label
-from .columns import printable
 from .terminal import progress, stoppable
 
 _INTERRUPTED = 130  # the exit code of programs that Ctrl-C has ended

@@ -15,10 +15,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 
 from ..errors import WaitedTooLong
 from ..hashing import digest
+from ..installed import own_version
 from .outcome import NoPool
 from .walls import FOLDER_VARIABLES
 from .wire import LISTENERS
@@ -185,15 +185,11 @@ def _folders() -> Iterator[str]:
 
 
 def _name() -> str:
-    try:
-        own = version("flask-images-vips")
-    except PackageNotFoundError:
-        own = ""
     cgroup = ""
     with suppress(OSError), open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
         cgroup = file.read()
     variables = [f"{name}={value}" for name, value in sorted(environment().items())]
-    return digest("\n".join([own, sys.version, sys.prefix, *library_folders(), *variables, cgroup]), 8)
+    return digest("\n".join([own_version(), sys.version, sys.prefix, *library_folders(), *variables, cgroup]), 8)
 
 
 def environment() -> dict[str, str]:

@@ -17,7 +17,16 @@ from markupsafe import Markup, escape
 from werkzeug.wrappers import Request
 
 from ..access import Privacy
-from ..errors import Forgotten, ImagesError, InvalidOption, LimitExceeded, SourceChanged, SourceError, SourceNotFound
+from ..errors import (
+    Forgotten,
+    ImagesError,
+    InvalidOption,
+    LimitExceeded,
+    SourceChanged,
+    SourceError,
+    SourceNotFound,
+    printable,
+)
 from ..options.ineffective import ineffective
 from ..options.options import DECLARED, Options
 from ..options.parsing import ParseError
@@ -93,8 +102,7 @@ def drawing(ref: str, options: Options, state: str) -> Markup:
         height = width * _DRAWN_SIZE[1] // _DRAWN_SIZE[0]
     width, height = (max(1, min(side, _LARGEST_DRAWN)) for side in (width, height))
     size = f"{options.width or 'any'} × {options.height or 'any'}, {state}"
-    name = "".join(letter if letter.isprintable() else "\ufffd" for letter in ref)
-    texts = [name, *textwrap.wrap(size, max(_SHORTEST_LINE, int(width / _LETTER_WIDTH / _FONT_SIZE)))]
+    texts = [printable(ref), *textwrap.wrap(size, max(_SHORTEST_LINE, int(width / _LETTER_WIDTH / _FONT_SIZE)))]
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" viewBox="0 0 {0} {1}" fill="#555" '
         'font-family="sans-serif" text-anchor="middle"><rect width="100%" height="100%" fill="#ddd" stroke="#999" '

@@ -27,6 +27,8 @@ def test_disturbed_rounds_are_named() -> None:
     assert disturbance(busy, 5) == "Disturbed: in 2 of 5 rounds others took up to 25 % of the processors. "
     assert disturbances([calm, busy]) == "Disturbed: others took up to 25 % of the processors in b. "
     assert "in all of these." in disturbances([busy, busy])
+    assert "compare the CPU time" not in disturbances([busy])
+    assert "compare the CPU time" in disturbances([calm, {**busy, "foreign_share": 0.5}])
 
 
 def test_data_are_read_where_they_exist() -> None:

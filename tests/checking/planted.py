@@ -135,7 +135,8 @@ def a_libvips_that_replaces_the_one_of_the_package(ground: Ground) -> None:
 def an_old_package(ground: Ground) -> None:
     from flask_images_vips import installed
 
-    ground.patch.setattr(installed, "_version", lambda package: "2.1.0" if package == "pyvips" else None)
+    real = installed._version
+    ground.patch.setattr(installed, "_version", lambda package: "2.1.0" if package == "pyvips" else real(package))
 
 
 @planted("warning", "versions", "libheif 1.17.6 of this system is older than 1.23.3")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_images_vips.checking.users import is_reachable, may, name_of, own_user
+from flask_images_vips.checking.users import closed_folder, may, name_of, own_user
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: modes")
 
@@ -36,10 +36,10 @@ def test_the_first_closed_folder_is_named(tmp_path: Path) -> None:
     inner = tmp_path / "a" / "b" / "c"
     inner.mkdir(parents=True)
     (tmp_path / "a").chmod(0o700)
-    found = is_reachable(str(inner))
+    found = closed_folder(str(inner))
     assert found is not None
     assert str(tmp_path / "a").startswith(found)
-    assert is_reachable("/usr") is None
+    assert closed_folder("/usr") is None
 
 
 def test_users_have_names() -> None:

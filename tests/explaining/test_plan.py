@@ -44,8 +44,8 @@ def test_each_step_is_named_in_order(query: dict[str, str], expected: list[str])
     ("format", "query", "expected"),
     [
         ("gif", {}, "decode: gif, 40×30 upright, 5 frames"),
-        ("jpeg", {}, "decode: gif, 40×30 upright, 5 frames, of which the first is used"),
-        ("webp", {"an": "0"}, "decode: gif, 40×30 upright, 5 frames, of which the first is used"),
+        ("jpeg", {}, "decode: gif, 40×30 upright, 5 frames; only the first is used"),
+        ("webp", {"an": "0"}, "decode: gif, 40×30 upright, 5 frames; only the first is used"),
     ],
 )
 def test_animations_say_what_becomes_of_their_frames(format: str, query: dict[str, str], expected: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -83,6 +84,8 @@ def test_mutants_end_in_a_header_or_a_refusal_after_few_small_reads(tmp_path: Pa
     chance = random.Random(3)
     bases = [*seeds().values(), *(drawing(format)(chance) for format in INPUTS for _ in range(30))]
     path = tmp_path / "mutant"
+    path.write_bytes(with_chunk(seeds()["png"], b"t\xe0Xt"))
+    skips_odd_chunks = not _is_refused_by_engines(path)
     ends = Counter[str]()
     wrongly_refused = []
     for number, data in enumerate(mutants(chance, MUTANTS, bases)):
@@ -95,7 +98,7 @@ def test_mutants_end_in_a_header_or_a_refusal_after_few_small_reads(tmp_path: Pa
         except UnreadableSource as error:
             ends["UnreadableSource"] += 1
             own = [*reads]
-            if not _is_refused_by_engines(path):
+            if not (skips_odd_chunks and has_odd_chunk(data)) and not _is_refused_by_engines(path):
                 wrongly_refused.append((number, error, data[:30]))
             reads[:] = own  # not those of the engines
         else:
@@ -106,6 +109,25 @@ def test_mutants_end_in_a_header_or_a_refusal_after_few_small_reads(tmp_path: Pa
     print(dict(ends))
     assert wrongly_refused == []
     assert min(ends[name] for name in ("FileHeader", "UnreadableSource", "NoneType")) > MUTANTS / 100
+
+
+def with_chunk(png: bytes, name: bytes) -> bytes:
+    """A PNG with an empty chunk after its first one."""
+    start = 8 + 12 + 13
+    return png[:start] + bytes(4) + name + zlib.crc32(name).to_bytes(4) + png[start:]
+
+
+def has_odd_chunk(data: bytes) -> bool:
+    """Whether a file is a PNG with a chunk whose name is not four letters.
+
+    The standard forbids it, and Pillow and browsers refuse it. The wheels of libvips before 8.18 skip the chunk.
+    """
+    start = 8 if data.startswith(b"\x89PNG") else len(data)
+    while start + 8 <= len(data):
+        if not data[start + 4 : start + 8].isalpha():
+            return True
+        start += 12 + int.from_bytes(data[start : start + 4])
+    return False
 
 
 def _is_refused_by_engines(path: Path) -> bool:

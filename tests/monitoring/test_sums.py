@@ -147,6 +147,46 @@ def test_a_full_disk_loses_nothing_once_there_is_room(tmp_path: Path, monkeypatc
     assert sums.totals() == {KEY: (3,), OTHER: (2,)}
 
 
+def test_a_total_that_cannot_be_written_is_shown_and_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sums = Sums(str(tmp_path))
+    sums.add(OTHER, (1,))
+    in_child(lambda: sums.add(KEY, (5,)))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, logger="flask_images_vips"):
+        patch.setattr(os, "replace", full)
+        for _ in range(2):
+            assert sums.totals() == {KEY: (5,), OTHER: (1,)}
+    assert sum("total of metrics cannot be written" in line.message for line in caplog.records) == 1
+    assert len(files(tmp_path)) == 2
+    assert sums.totals() == {KEY: (5,), OTHER: (1,)}
+    assert len(files(tmp_path)) == 1
+
+
+def test_files_that_may_not_be_removed_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = Sums(str(tmp_path))
+    sums.add(OTHER, (1,))
+    in_child(lambda: sums.add(KEY, (5,)))
+
+    def refused(path: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refused)
+        for _ in range(2):
+            assert sums.totals() == {KEY: (5,), OTHER: (1,)}
+        in_child(lambda: sums.add(KEY, (2,)))
+        for _ in range(2):
+            assert sums.totals() == {KEY: (7,), OTHER: (1,)}
+    assert len(files(tmp_path)) == 3
+    assert sums.totals() == {KEY: (7,), OTHER: (1,)}
+    assert len(files(tmp_path)) == 1
+
+
 def test_the_folders_of_containers_that_are_gone_are_removed_after_a_month(tmp_path: Path) -> None:
     old, new, used, own = (Sums(str(tmp_path / name)) for name in ("old", "new", "used", "own"))
     for sums in (old, new):

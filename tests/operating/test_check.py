@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -40,6 +41,14 @@ def test_nothing_is_said_twice(ground: Ground, caplog: pytest.LogCaptureFixture)
     assert caplog.messages == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX: links, and any letter in names")
+def test_names_of_files_do_not_control_the_terminal(ground: Ground) -> None:
+    (ground.folder / "static" / "b\x1b[2J.png").symlink_to("/etc/hostname")
+    output = ground.make().test_cli_runner().invoke(args=["images", "check"], color=True).output
+    assert "b\ufffd[2J.png" in output
+    assert "\x1b[2J" not in output
+
+
 def test_an_error_sets_the_exit_code_and_a_warning_does_so_if_wanted(ground: Ground) -> None:
     app = ground.make()
     assert run(app).exit_code == 0
@@ -68,7 +77,18 @@ def test_programs_get_json(ground: Ground) -> None:
     assert found["workers"] == []
 
 
-@pytest.mark.parametrize("url", ["example.com", "http://", "ftp://example.com", "http://example.com:port", "http://["])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "example.com",
+        "http://",
+        "ftp://example.com",
+        "http://example.com:port",
+        "http://[",
+        "http://a..b",
+        "http://" + 64 * "a",
+    ],
+)
 def test_what_is_no_url_is_a_usage_error(ground: Ground, url: str) -> None:
     result = run(ground.make(), "--url", url)
     assert result.exit_code == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_images_vips.operating.columns import count, duration, printable, size, table, time_ago
+from flask_images_vips.operating.columns import count, duration, size, table, time_ago
 
 
 def test_columns_of_numbers_are_aligned_to_the_right() -> None:
@@ -45,7 +45,3 @@ def test_times(seconds: float, text: str) -> None:
 
 def test_durations() -> None:
     assert [duration(seconds) for seconds in (0.0123, 1.26, 4000)] == ["12 ms", "1.3 s", "4,000.0 s"]
-
-
-def test_what_controls_a_terminal_is_not_printed() -> None:
-    assert printable("a\x1b[31m\u202eb") == "a�[31m�b"

@@ -74,6 +74,7 @@ def test_programs_get_json(app: Flask, draw: Any) -> None:
     [
         (("a.png", "width"), 2, "'width': expected OPTION=VALUE, such as width=400"),
         (("a.png", "=9"), 2, "'=9': expected OPTION=VALUE, such as width=400"),
+        (("a.png", "width=9", "width=8"), 2, "width is given twice"),
         (("a.png", "self=9"), 2, "'self=9': expected OPTION=VALUE"),
         (("../a.png",), 1, "path is not normalized"),
         (("a.png", "preset=avatar"), 1, "expected one of IMAGES_PRESETS"),
@@ -87,3 +88,9 @@ def test_mistakes_are_answered_by_a_sentence(app: Flask, arguments: tuple[str, .
     assert result.exit_code == code
     assert words in result.output
     assert "Traceback" not in result.output
+
+
+def test_what_controls_a_terminal_is_not_printed(app: Flask) -> None:
+    result = app.test_cli_runner().invoke(args=["images", "url", "/imgsizer/a%1b[2J.png?w=9&s=x"], color=True)
+    assert "a\ufffd[2J.png" in result.output
+    assert "\x1b" not in result.output

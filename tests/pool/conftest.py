@@ -16,8 +16,8 @@ from pool.shared import processes, until
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A short private folder. Its processes are ended after the test, if they are still there."""
-    with tempfile.TemporaryDirectory(prefix="images-pool-") as name:
+    """A private folder with a short path, whatever TMPDIR is. Its processes are ended after the test."""
+    with tempfile.TemporaryDirectory(prefix="images-pool-", dir="/tmp") as name:
         folder = Path(name)
         monkeypatch.setenv("XDG_RUNTIME_DIR", name)
         yield folder

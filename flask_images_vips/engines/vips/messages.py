@@ -9,6 +9,7 @@ import ctypes
 import logging
 from functools import cache
 
+from ...errors import printable
 from . import abilities
 from .load import pyvips
 
@@ -42,4 +43,4 @@ def take_complaint() -> str:
     if said:
         pyvips.vips_lib.vips_error_clear()
     line = " ".join(said.split())[:_MAX_LETTERS]
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
+    return printable(line)

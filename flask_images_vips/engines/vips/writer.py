@@ -180,7 +180,9 @@ def _with_only(image: pyvips.Image, keep: int) -> pyvips.Image:
     except UnicodeDecodeError as error:
         raise abilities.Lacking("an encoder that removes all metadata") from error
     for field in fields:
-        is_kept = (field == "icc-profile-data" and keep & _KEEP_PROFILE) or (field == "exif-data" and keep & _KEEP_EXIF)
+        # The fields of EXIF are those of the block. libvips would drop the tags of the others.
+        is_exif = field.startswith("exif-")
+        is_kept = (field == "icc-profile-data" and keep & _KEEP_PROFILE) or (is_exif and keep & _KEEP_EXIF)
         if field.startswith(_METADATA) and not is_kept:
             image.remove(field)
     return image

@@ -1,0 +1,67 @@
+"""Find what is odd about a configuration that works: values that may not do what their developer expects.
+
+Each function yields sentences, which are logged at start and shown by ``flask images check``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from .config.keys import Config
+from .engines.encoder_settings import number_of
+from .formats import NEGOTIABLE
+
+
+def own_numbers(config: Config) -> Iterator[str]:
+    """Yield a sentence about each number in ``IMAGES_QUALITY`` that may be meant for an encoder."""
+    numbers = {} if isinstance(config.quality, int) else config.quality
+    for name in NEGOTIABLE:
+        if isinstance(number := numbers.get(name), int):
+            yield (
+                f"IMAGES_QUALITY: {number} for {name} is the quality of a JPEG that looks the same, so the encoder "
+                f"gets {number_of(name, number)}. If {number} is meant for the encoder, write raw({number})."
+            )
+
+
+def boxes_for_visitors(config: Config, *, tested: bool) -> Iterator[str]:
+    """Yield a sentence if boxes are drawn in place of pictures, although the application is not *tested*."""
+    if config.engine == "boxes" and not tested:
+        yield (
+            "IMAGES_ENGINE = 'boxes' draws labelled boxes in place of all pictures. It is for tests, but neither "
+            "TESTING nor DEBUG is set. For visitors, set IMAGES_ENGINE = 'auto'."
+        )
+
+
+def unusable_folders(config: Config, root_path: str) -> Iterator[str]:
+    """Yield a sentence if folders of ``IMAGES_PATH`` cannot be used."""
+    roots = _roots(config, root_path)
+    problems = [f"{root} ({problem})" for root in roots if (problem := _folder_problem(root))]
+    if problems:
+        yield (
+            f"IMAGES_PATH names folders that cannot be used: {', '.join(problems)}. Images in them answer 404. "
+            f"Relative folders start at {root_path}, the application's root path."
+        )
+
+
+def missing_fallback(config: Config, root_path: str) -> Iterator[str]:
+    """Yield a sentence if the picture of ``IMAGES_FALLBACK`` is missing."""
+    roots, fallback = _roots(config, root_path), config.fallback
+    if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
+        yield (
+            f"IMAGES_FALLBACK = {fallback!r} is not a file in IMAGES_PATH ({', '.join(roots)}), so nothing is sent in "
+            "place of missing images."
+        )
+
+
+def _roots(config: Config, root_path: str) -> list[str]:
+    return [os.path.join(root_path, path) for path in config.path]
+
+
+def _folder_problem(folder: str) -> str:
+    """Return why the files in *folder* cannot be read, or an empty string."""
+    if not os.path.exists(folder):
+        return "does not exist"
+    if not os.path.isdir(folder):
+        return "is not a folder"
+    return "" if os.access(folder, os.X_OK) else "the user of this process may not enter it"
