@@ -55,8 +55,16 @@ def describe(url: ImageUrl, pipeline: Pipeline, find_focal_point: FocalPoint | N
     """Return what is known of the source of *url*. What needs its pixels is found now, and cached.
 
     Raises:
+        Forgotten: If it was taken down for good, also if that was done meanwhile.
         SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded, SourceChanged, Busy: As `Pipeline.entry`.
     """
+    try:
+        return _described(url, pipeline, find_focal_point)
+    finally:  # an error must not tell either what there was
+        pipeline.sources.check_not_forgotten(url.refs)
+
+
+def _described(url: ImageUrl, pipeline: Pipeline, find_focal_point: FocalPoint | None) -> Info:
     source = pipeline.sources.find(url)
     header = pipeline.facts.header(source)
     lacking = () if pipeline.abilities.writes(by_name("webp")) else ("lqip",)

@@ -18,6 +18,7 @@ from .cache.disk import DiskCache
 from .cache.removal import Removed
 from .errors import NotForgotten, SourceError, shown
 from .pipeline import Pipeline
+from .recording.journal import Journal
 from .rendition import source_folder
 from .sources.source import real_path_inside
 from .state import AppImages
@@ -85,7 +86,10 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     original = None
     if source and not is_remote(ref):
         original = problems.attempt(lambda: _remove_original(pipeline, ref), None, "the original cannot be removed")
-    problems.attempt(lambda: pipeline.purge(ref), 0, "what is remembered of it cannot be removed")
+    problems.attempt(lambda: pipeline.purge_files(ref), 0, "what is remembered of it cannot be removed")
+    problems.attempt(
+        lambda: Journal(pipeline.cache.folder).forget(ref), None, "what is recorded of it cannot be removed"
+    )
     problems.check(ref)
     facts = sum(name.endswith(_FACTS) for name in own.own)
     return Receipt(

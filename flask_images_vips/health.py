@@ -13,7 +13,7 @@ from flask import Response, jsonify
 
 from .cache.per_process import PerProcess
 from .cache.trial import has_room, write_refusal
-from .errors import ImagesError, WaitedTooLong
+from .errors import Busy, ImagesError, WaitedTooLong
 from .events import Rendered
 from .installed import own_version
 from .report import usable
@@ -64,7 +64,7 @@ class Health:
         renderers, libraries = pipeline.producer.renderers, pipeline.abilities.known()
         waiting = renderers.waiting()
         expected = None if waiting is None else waiting * here.render_seconds / renderers.count
-        problems = [*self._of_cache(), *self._of_queue(here, now, expected)]
+        problems = [*self._of_cache(), *self._of_tombstones(), *self._of_queue(here, now, expected)]
         if libraries is not None and not usable(libraries):
             problems.append("no image library can be used")
         return {
@@ -99,6 +99,12 @@ class Health:
             yield f"the cache cannot be written ({cause(refusal)})"
         elif not has_room(cache):
             yield "nothing is stored in the cache, because the disk is nearly full (IMAGES_CACHE_MIN_FREE)"
+
+    def _of_tombstones(self) -> Iterator[str]:
+        try:
+            self._images.tombstones.check()
+        except Busy:  # whose message has a path of this host
+            yield "the tombstones of forgotten pictures cannot be read, so new images answer 503 (IMAGES_TOMBSTONES)"
 
     def _of_queue(self, here: _Process, now: float, expected: float | None) -> Iterator[str]:
         patience = self._images.pipeline.config.lock_timeout

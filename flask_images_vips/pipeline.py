@@ -254,6 +254,10 @@ class Pipeline:
         What is recorded of it is removed too.
         """
         forget(self.cache.folder, ref)
+        return self.purge_files(ref)
+
+    def purge_files(self, ref: str) -> int:
+        """Do as `purge`, but keep what is recorded of the source."""
         removed = self.sources.purge(ref)
         if self.shared is not None:
             removed += self.shared.purge(ref)

@@ -14,6 +14,7 @@ from .lazy import Lazy
 from .options.options import Options
 from .options.values import Mode
 from .sources.source import Source
+from .sources.spelling import plain_ref
 
 REVISION = 3
 """Increment this when the same options render different pixels, so that older cache entries are not served."""
@@ -81,5 +82,8 @@ class Rendition:
 
 
 def source_folder(ref: str) -> str:
-    """Return the cache folder of all renditions of the source *ref*, in all its versions."""
-    return digest(ref, _DIGEST_BYTES)
+    """Return the cache folder of all renditions of the source *ref*, in all its versions.
+
+    All spellings of a URL have the same folder.
+    """
+    return digest(plain_ref(ref), _DIGEST_BYTES)

@@ -17,6 +17,7 @@ from flask import Flask
 from flask_images_vips import Images, resized_img_placeholder, resized_img_size, resized_img_tag
 from flask_images_vips.errors import Forgotten, InvalidPath, NotForgotten
 from flask_images_vips.operating.purging import named
+from flask_images_vips.recording.journal import Journal
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.shared_decode import prices
 from flask_images_vips.state import images_of
@@ -288,6 +289,20 @@ def test_a_remote_picture_is_removed_and_not_fetched_again(make_app: Any, origin
     assert traces(tmp_path / "cache", ref) == []
 
 
+def test_no_other_spelling_of_its_url_brings_a_remote_picture_back(make_app: Any, origin: int, tmp_path: Path) -> None:
+    spellings = [f"http://127.0.0.1:{origin}/{name}" for name in ("secret.png", "%73ecret.png", "secret.png#x")]
+    app = make_app(IMAGES_REMOTE_ALLOW_PRIVATE=["127.0.0.0/8"], IMAGES_REMOTE_PORTS=[origin], IMAGES_FRONT_DOOR=True)
+    urls = [url_of(app, ref, width=10, version="abc") for ref in spellings]
+    asked = Origin.asked
+    assert [status(app, url) for url in urls] == [200, 200, 200]
+    assert Origin.asked == asked + 1
+    images(app).forget(spellings[0])
+    assert [status(app, url) for url in urls] == [410, 410, 410]
+    assert traces(tmp_path / "cache", *spellings) == []
+    assert images(app).allow(spellings[2])
+    assert [status(app, url) for url in urls] == [200, 200, 200]
+
+
 # While it is rendered.
 
 
@@ -332,6 +347,19 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(
     assert "may still be shown" in str(raised.value)
     assert not path.exists()
     assert traces(tmp_path / "cache", "secret.png") == []
+
+
+def test_it_tells_if_the_record_still_names_it(app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw("secret.png")
+
+    def refuse(*_: object) -> None:
+        raise TimeoutError("another process writes")
+
+    monkeypatch.setattr(Journal, "forget", refuse)
+    with pytest.raises(NotForgotten, match="what is recorded of it cannot be removed: another process writes"):
+        images(app).forget("secret.png")
+    assert status(app, url_of(app, "secret.png", width=10)) == 410
+    assert images(app).purge("secret.png") == 0  # which only logs it
 
 
 def test_without_a_cache_folder_the_instance_folder_remembers(

@@ -128,3 +128,16 @@ def test_an_answer_is_kept_for_a_moment(make_app: Any, monkeypatch: pytest.Monke
     first = ask(app)[1]
     monkeypatch.setattr(Renderers, "waiting", lambda self: 10_000)
     assert ask(app)[1] == first
+
+
+def test_tombstones_that_cannot_be_read_are_a_problem(watched: Flask, draw: Any, tmp_path: Path) -> None:
+    draw("a.png")
+    watched.extensions["images"].forget("a.png")
+    assert ask(watched)[0] == 200
+    (tmp_path / "cache" / "flask-images-vips" / "forgotten" / "key").write_bytes(b"short")
+    status, found = ask(watched)
+    assert status == 503
+    assert found["problems"] == [
+        "the tombstones of forgotten pictures cannot be read, so new images answer 503 (IMAGES_TOMBSTONES)"
+    ]
+    assert str(tmp_path) not in str(found)

@@ -49,6 +49,14 @@ class Tombstones:
         except OSError as error:
             raise Busy(f"the tombstones in {self.folder} cannot be read: {cause(error)}") from None
 
+    def check(self) -> None:
+        """Look whether the tombstones can be read.
+
+        Raises:
+            Busy: If they cannot.
+        """
+        _ = "" in self
+
     def may_have_any(self) -> bool:
         """Return whether there may be tombstones. Costs nothing, but may be wrong for a second after the first one."""
         if time.monotonic() >= self._look_again:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ..cache.folder import make_parents
 from ..cache.locks import try_lock, unlock
 from ..sources.source import Source
-from ..urls import ImageUrl
+from ..urls import ImageUrl, is_remote
 from . import gates
 from .links import leads_to, make_link
 from .switch import CLOSED, Switch, empty, remove_through
@@ -150,6 +150,9 @@ class FrontDoor:
             ways = [gates.gate(folder, source) for source in sources]
             if self._switch.leads_to(stamp) and confirm():
                 make_link(folder, path, entry, ways)
+            else:  # nothing may be left of a source that was forgotten meanwhile, and links are made again
+                for source in sources:
+                    gates.cut(folder, source.ref)
 
     def notice(self, ref: str, source: Source | None) -> None:
         """Take away the links to pictures of the source *ref* that show another version than *source*.
@@ -190,8 +193,9 @@ class FrontDoor:
         """
         removed = []
         self._change_all(gates.cut, ref)
-        # The name of a link is a URL. Whatever part of it the ref is, these letters are not quoted there.
-        letters = max(_UNQUOTED.split(ref), key=len)
+        # The name of a link is a URL. Whatever part of it the path is, these letters are not quoted there. A URL has
+        # other spellings.
+        letters = "" if is_remote(ref) else max(_UNQUOTED.split(ref), key=len)
         self._change_all(lambda folder: removed.append(remove_through(folder, gates.folder_of(ref), letters)))
         return sum(removed)
 

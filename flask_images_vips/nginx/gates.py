@@ -62,7 +62,7 @@ def cut(folder: str, ref: str, but: Source | None = None) -> None:
 
     with passing_over_others():
         # Nearly always, there are no gates or they stay, and then one call is enough.
-        if any(map(is_unwanted, os.listdir(os.path.join(folder, name)))):
+        if any(map(is_unwanted, os.listdir(os.path.join(folder, name)))) or kept is None:
             remove_links(folder, name, is_unwanted)
 
 

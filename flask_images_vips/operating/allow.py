@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
-from ..errors import shown
+from ..errors import printable, shown
 from ..forgetting import allow
 from ..state import current_images
 from ..urls import checked_path
@@ -27,7 +27,7 @@ def command(paths: tuple[str, ...]) -> None:
     unknown = []
     for ref in refs:
         if allow(here, ref):
-            click.echo(f"{ref} is served again.")
+            click.echo(f"{printable(ref)} is served again.")
         else:
             unknown.append(ref)
     if unknown:

@@ -60,7 +60,7 @@ def command(url: str | None, picture: str | None, nginx: tuple[str, ...], strict
     except ConfigError as problem:
         findings = configuration_faults(problem)
     if as_json:
-        click.echo(json.dumps(_fields(site, findings), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_fields(site, findings), indent=2))
     else:
         _print(site, findings)
     levels = {finding.level for finding in findings}

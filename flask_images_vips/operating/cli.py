@@ -8,7 +8,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from ..errors import ImagesError
+from ..errors import ImagesError, printable
 from ..system_errors import cause
 
 COMMANDS = ("allow", "check", "forget", "manifest", "migrate", "nginx", "prune", "purge", "stats", "url", "warm")
@@ -31,10 +31,23 @@ class _Images(AppGroup):
         try:
             return super().invoke(context)
         except ImagesError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(_lines_of(str(error))) from None
         except OSError as error:  # such as a full disk, or a folder of another user
             where = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{where}{cause(error)}") from None
+            raise click.ClickException(_lines_of(f"{where}{cause(error)}")) from None
+        except click.ClickException as error:
+            message = error.format_message()
+            safe = _lines_of(message)
+            if safe == message:
+                raise
+            if isinstance(error, click.UsageError):
+                raise click.UsageError(safe, error.ctx) from None
+            raise click.ClickException(safe) from None
+
+
+def _lines_of(message: str) -> str:
+    """Return *message* without what controls a terminal. It may name files and URLs, which strangers choose."""
+    return "\n".join(map(printable, message.split("\n")))
 
 
 images = _Images("images", help="Manage the images of this application.")

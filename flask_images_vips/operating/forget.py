@@ -8,7 +8,7 @@ from contextlib import suppress
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ImagesError, NotForgotten
+from ..errors import ImagesError, NotForgotten, printable
 from ..forgetting import Receipt, forget
 from ..state import AppImages, current_images
 from ..urls import checked_path
@@ -45,7 +45,7 @@ def command(paths: tuple[str, ...], source: bool, yes: bool, anyway: bool, as_js
     refs = [checked_path(path) for path in paths]
     check_user(here.pipeline)
     if source and not yes:
-        click.confirm(f"Remove {', '.join(refs)} and what is made of it?", abort=True, err=True)
+        click.confirm(f"Remove {', '.join(map(printable, refs))} and what is made of it?", abort=True, err=True)
     receipts, problems = [], []
     for ref in refs:
         if not (anyway or is_known(ref, here.pipeline) or _is_forgotten(ref, here)):
@@ -77,5 +77,5 @@ def _told(receipt: Receipt) -> str:
     counts = [f"{number} {names[number > 1]}" for field, names in _NAMES.items() if (number := getattr(receipt, field))]
     removed = ", ".join(counts) or "nothing was left of it"
     again = "" if receipt.is_new else " again"
-    original = "" if receipt.original is None else f" The original {receipt.original} is removed too."
-    return f"{receipt.ref} is forgotten{again}: {removed}.{original}"
+    original = "" if receipt.original is None else f" The original {printable(receipt.original)} is removed too."
+    return f"{printable(receipt.ref)} is forgotten{again}: {removed}.{original}"

@@ -12,7 +12,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..asked import Asked, InvalidLine, import_asked, read_asked, read_manifest
-from ..errors import printable, shown
+from ..errors import Forgotten, printable, shown
 from ..formats import AUTO
 from ..pipeline import Pipeline
 from ..recording.journal import Journal
@@ -85,17 +85,29 @@ def import_(file: str, is_log: bool) -> None:
     """Add the exported manifest in FILE to that of this site. "-" reads it from standard input.
 
     Of an image that both have, the higher count is kept, so a manifest may be imported twice. If a line is invalid,
-    nothing is imported. Behind IMAGES_FRONT_DOOR, import the access log of nginx, which knows each request.
+    nothing is imported. Images that show a forgotten picture are left out. Behind IMAGES_FRONT_DOOR, import the access
+    log of nginx, which knows each request.
     """
     manifest, refused = _read_log(file) if is_log else (_read_manifest(file), 0)
     with _excused():
         cache = current_images().pipeline.cache
         if not cache.usable():
             raise click.ClickException(f"{cache.folder} cannot be used. Run this command as the same user as the site.")
-        added = import_asked(cache.folder, manifest)
+        kept = [asked for asked in manifest if not _is_forgotten(asked.url)]
+        added = import_asked(cache.folder, kept)
     click.echo(f"{len(manifest):,} images read, {added:,} of them new")
     if refused:
         click.echo(f"{refused:,} request{'' if refused == 1 else 's'} left out, which this site would refuse")
+    if forgotten := len(manifest) - len(kept):
+        click.echo(f"{forgotten:,} image{'' if forgotten == 1 else 's'} left out, because of forgotten pictures")
+
+
+def _is_forgotten(url: ImageUrl) -> bool:
+    try:
+        current_images().pipeline.sources.check_not_forgotten(url.refs)
+    except Forgotten:
+        return True
+    return False
 
 
 def _read_manifest(path: str) -> list[Asked]:

@@ -31,7 +31,7 @@ def _size(value: str) -> int:
     """Parse a number of bytes, as in the configuration."""
     try:
         return checks.size("SIZE", int(value) if value.isdecimal() else value)
-    except ConfigError:
+    except (ConfigError, ValueError):  # ValueError: more digits than Python parses
         raise click.BadParameter(f"{value!r} is not a size such as 500MB, 2GB or 2GiB.") from None
 
 

@@ -7,6 +7,7 @@ import os
 import click
 from flask.cli import with_appcontext
 
+from ..errors import printable
 from ..forgetting import purge
 from ..state import AppImages, current_images
 from ..system_errors import cause
@@ -74,7 +75,7 @@ def _purge(path: str, here: AppImages) -> int:
     removed = [purge(here, ref) for ref in refs]
     if any(removed):
         what = path if len(refs) == 1 else f"{sum(map(bool, removed))} pictures that match {path}"
-        click.echo(f"{sum(removed)} files of {what} removed from {here.pipeline.cache.folder}")
+        click.echo(f"{sum(removed)} files of {printable(what)} removed from {here.pipeline.cache.folder}")
     return sum(removed)
 
 

@@ -53,10 +53,10 @@ def command(target: str, options: tuple[str, ...], only: bool, accept: str, rend
         parts = parts_of(url, images)
         assert parts is not None
     if only:
-        click.echo(url)
+        click.echo(printable(url))
         return
     found = {**explain(parts, images, accept, render=render), "url": url}
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(found)))
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
     if found["status"] != 200:
         raise click.exceptions.Exit(1)
 

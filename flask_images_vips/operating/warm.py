@@ -12,6 +12,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from ..errors import printable
 from ..formats import Format
 from ..state import AppImages, current_images
 from .terminal import progress, stoppable
@@ -187,7 +188,7 @@ def _report(found: Found, todo: Plan, result: Result, given: dict[str, Any]) -> 
         click.echo(json.dumps(fields, indent=2))
         return
     for problem in problems:
-        click.echo(f"{problem.origin}: {problem.reason}", err=True)
+        click.echo(printable(f"{problem.origin}: {problem.reason}"), err=True)
     if given["dry_run"]:
         return
     links = f" {count(result.linked, 'link')} made for nginx." if result.linked else ""

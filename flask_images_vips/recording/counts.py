@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..sources.spelling import plain_ref
 from .queries import watermark_of
 
 HALF_LIFE_DAYS = 14
@@ -149,7 +150,7 @@ class Counts:
 
     def forget(self, ref: str) -> None:
         """Remove all that names the source *ref*, also as the watermark of others."""
-        self.forget_if(lambda other: other == ref)
+        self.forget_if(lambda other: plain_ref(other) == plain_ref(ref))
 
     def forget_if(self, unwanted: Callable[[str], bool]) -> None:
         """Remove all that names a source for which *unwanted* returns true, also as the watermark of others."""

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from ..cache.locks import try_lock, unlock
 from ..errors import shown
 from ..hashing import digest
+from ..sources.spelling import plain_ref
 from .counts import Counts
 from .form import read_lines, write_line
 
@@ -287,7 +288,7 @@ def _hand_over(path: str) -> None:
 
 
 def _forgotten_digest(salt: str, ref: str) -> str:
-    return digest(f"{salt}\n{ref}", _DIGEST_BYTES)
+    return digest(f"{salt}\n{plain_ref(ref)}", _DIGEST_BYTES)
 
 
 def _names(folder: str) -> list[str]:

@@ -82,7 +82,8 @@ class ImageResponse(Response):
         if self._on_close or environ["REQUEST_METHOD"] != "GET" or not isinstance(self.response, list):
             return super().__call__(environ, start_response)
         start_response(self.status, self.get_wsgi_headers(environ).to_wsgi_list())
-        return self.response
+        # With a body, a client would take it for the beginning of the next response (RFC 9112, section 6.3).
+        return self.response if self.status_code != 304 else ()
 
 
 class _StreamedResponse(ImageResponse):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from ..errors import ConfigError, Faults, RemoteFailed
 
@@ -59,12 +59,12 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: in a network with IPv6 only, D
 # RFC 5214: the upper half of an interface identifier whose lower half is an IPv4 address. Two of its bits are flags.
 _ISATAP, _ISATAP_MASK = 0x00005EFE, 0xFCFFFFFF
 
-_LONGEST_URL = 8000  # RFC 9110, section 4.1
+LONGEST_URL = 8000  # RFC 9110, section 4.1
 _LONGEST_HOST = 253
 _NETLOC = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@%/?#]+))(?::([0-9]{1,5}))?", re.ASCII)
 _NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def is_public(address: str | IPv4Address | IPv6Address) -> bool:
@@ -150,22 +150,15 @@ class Guard:
         """
         url = url.strip(" ").replace(" ", "%20")  # as browsers do; a host with a space is refused below
         # These checks precede the parser, which silently removes tabs and line breaks.
-        if len(url) > _LONGEST_URL:
-            raise RemoteFailed(url[:100] + "…", f"the URL has {len(url):,} characters; the limit is {_LONGEST_URL:,}")
-        if any(sign <= " " or sign in "\\\x7f" or not (sign.isascii() or sign.isprintable()) for sign in url):
+        if len(url) > LONGEST_URL:
+            raise RemoteFailed(url[:100] + "…", f"the URL has {len(url):,} characters; the limit is {LONGEST_URL:,}")
+        if is_ambiguous(url):
             raise RemoteFailed(url, "the URL contains a backslash or a control character")
         try:
             parts = urlsplit(urljoin(base, url))
             if parts.scheme not in self.schemes or parts.scheme not in DEFAULT_PORTS:
                 raise ValueError(f"the scheme is {parts.scheme!r}, expected one of {', '.join(self.schemes)}")
-            if "@" in parts.netloc:
-                raise ValueError("the URL contains a user name or password")
-            found = _NETLOC.fullmatch(parts.netloc)
-            if found is None:
-                raise ValueError(f"{parts.netloc!r} is not a valid host with an optional port")
-            in_brackets, name, port_text = found.groups()
-            host = str(_plain(IPv6Address(in_brackets))) if in_brackets else _host(name)
-            port = int(port_text) if port_text else DEFAULT_PORTS[parts.scheme]
+            host, port = host_and_port(parts)
             if port not in self.ports:
                 raise ValueError(f"IMAGES_REMOTE_PORTS does not contain its port {port}")
             if self.hosts is not None and not any(_matches(host, pattern) for pattern in self.hosts):
@@ -173,8 +166,8 @@ class Guard:
             address = as_address(host)
             if address is not None and not self.permits(address):
                 raise ValueError(_private(str(address)))
-            path = quote(parts.path or "/", safe=_PRINTABLE)
-            query = f"?{quote(parts.query, safe=_PRINTABLE)}" if parts.query else ""
+            path = quote(parts.path or "/", safe=PRINTABLE)
+            query = f"?{quote(parts.query, safe=PRINTABLE)}" if parts.query else ""
         except ValueError as error:  # raised above or by the parser; a UnicodeError is a ValueError, too
             raise RemoteFailed(url, str(error)) from None
         return Target(parts.scheme, host, port, path + query)
@@ -223,6 +216,27 @@ def as_address(host: str) -> IPv4Address | IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def is_ambiguous(url: str) -> bool:
+    """Return whether *url* has a backslash or a control character. Parsers of URLs disagree about these."""
+    return any(sign <= " " or sign in "\\\x7f" or not (sign.isascii() or sign.isprintable()) for sign in url)
+
+
+def host_and_port(parts: SplitResult) -> tuple[str, int]:
+    """Return the host and the port of a URL with one of the `DEFAULT_PORTS`' schemes. The host is as in `Target`.
+
+    Raises:
+        ValueError: If they are malformed, or the URL has a user name.
+    """
+    if "@" in parts.netloc:
+        raise ValueError("the URL contains a user name or password")
+    found = _NETLOC.fullmatch(parts.netloc)
+    if found is None:
+        raise ValueError(f"{parts.netloc!r} is not a valid host with an optional port")
+    in_brackets, name, port_text = found.groups()
+    host = str(_plain(IPv6Address(in_brackets))) if in_brackets else _host(name)
+    return host, int(port_text) if port_text else DEFAULT_PORTS[parts.scheme]
 
 
 def _host(text: str) -> str:

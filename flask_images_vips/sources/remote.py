@@ -29,6 +29,7 @@ from ..system_errors import busy, is_shortage
 from .http import Client, Reply
 from .record import Record, new_file_name
 from .source import Source
+from .spelling import plain_ref
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -47,6 +48,7 @@ class RemoteSources:
 
     A source is fresh for as long as its server states, but at most for *max_age_seconds*. If the server states nothing,
     it is fresh for *max_age_seconds*. After a failure, the source is not requested again for *error_ttl_seconds*.
+    All spellings of a URL are one source, see `plain_ref`.
     *on_lookup* is called with each URL that is looked up because it is new or no longer fresh, and with its source, or
     None if there is none.
     """
@@ -70,6 +72,7 @@ class RemoteSources:
             RemoteFailed: If it cannot be fetched for any other reason.
             Busy: If this host lacks something at the moment. That is not remembered.
         """
+        url = plain_ref(url)
         # Check even if the source is stored: its host may have been removed from the configuration.
         self.client.guard.check(url)
         record = self._known(url)
@@ -95,7 +98,7 @@ class RemoteSources:
 
     def kept(self, url: str) -> Source | None:
         """Return the source at *url* if it is on this host, fresh or not. Nothing is fetched."""
-        record = self._known(url)
+        record = self._known(plain_ref(url))
         return None if record is None or record.file is None else self._source(record)
 
     def urls(self) -> Iterator[str]:
@@ -109,6 +112,7 @@ class RemoteSources:
 
     def purge(self, url: str) -> int:
         """Remove everything that is stored for *url* and return the number of files."""
+        url = plain_ref(url)
         self._remembered.pop(url, None)
         return self.store.purge(_key(url)[0])
 

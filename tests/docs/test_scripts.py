@@ -35,8 +35,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     """A function that imports a module of the page. They are in a folder with a picture."""
     for name, code in FILES.items():
         (tmp_path / f"{name}.py").write_text(code)
-    for name in ("static", "out"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "static").mkdir()
     gradient((64, 48)).save(tmp_path / "static" / "cat.jpg")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -297,6 +297,7 @@ def test_a_link_is_not_made_if_the_response_is_not_confirmed(folder: Path, entry
     door = door_of(folder)
     link(door, entry, confirm=lambda: False)
     assert links(folder) == []
+    assert [*folder.glob("of-*")] == []  # a source that was forgotten meanwhile leaves no name
 
 
 @pytest.mark.parametrize("change", ["empty", "purge", "notice", "another configuration"])

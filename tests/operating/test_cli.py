@@ -150,3 +150,46 @@ def test_an_error_of_the_system_is_one_line_without_a_traceback(app: Flask, monk
     monkeypatch.setattr("flask_images_vips.operating.stats.command.callback", fail)
     result = run(app, "stats")
     assert (result.exit_code, result.output) == (1, "Error: /var/cache/site: Permission denied\n")
+
+
+ESCAPE = "\x1b]0;title\x07\x9b2J\u202e\r\nok"  # sets the title of the terminal, clears it, and writes backwards
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("url", f"/imgsizer/{ESCAPE}.jpg?{ESCAPE}=1&w={ESCAPE}&s={ESCAPE}"),
+        ("url", "/imgsizer/a%1b]0;b%07%c2%9b2J.png?w=%1b]&s=x"),
+        ("url", f"{ESCAPE}.png", f"width={ESCAPE}"),
+        ("url", "a.png", f"{ESCAPE}=3"),
+        ("url", "a.png", "--json", f"{ESCAPE}=3"),
+        ("url", f"/imgsizer/a.png?s={ESCAPE}", "--only"),
+        ("forget", f"{ESCAPE}.png"),
+        ("forget", f"{ESCAPE}.png", "--source"),
+        ("forget", f"{ESCAPE}.png", "--anyway"),
+        ("allow", f"{ESCAPE}.png"),
+        ("purge", f"{ESCAPE}.png"),
+        ("purge", f"{ESCAPE}*"),
+        ("prune", "--source", f"{ESCAPE}*"),
+        ("prune", "--max-size", ESCAPE),
+        ("check", "--picture", f"{ESCAPE}.png"),
+    ],
+    ids=lambda arguments: ascii(" ".join(arguments))[1:28],
+)
+def test_no_name_controls_the_terminal(app: Flask, draw: Any, arguments: tuple[str, ...]) -> None:
+    draw("a.png")
+    if not arguments[1].endswith(("y", "--source", "--anyway")) and os.name == "posix":
+        draw(f"{ESCAPE}.png")
+    fetch(app, "a.png", width=10)
+    result = run(app, *arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert [letter for letter in result.output if not letter.isprintable() and letter != "\n"] == []
+    assert "ok" not in {line[:2] for line in result.output.splitlines()} - (
+        {"ok"} if arguments[0] == "check" else set()
+    )
+
+
+def test_a_number_with_too_many_digits_is_no_size(app: Flask) -> None:
+    result = run(app, "prune", "--max-size", "9" * 5000)
+    assert result.exit_code == 2
+    assert "is not a size such as 500MB" in result.output

@@ -69,6 +69,19 @@ def test_an_invalid_manifest_is_not_imported(used: Flask, tmp_path: Path) -> Non
 LINE = '127.0.0.1 - - [09/Oct/2026:10:00:00 +0000] "GET {} HTTP/1.1" {} 512 "-" "Mozilla/5.0"'
 
 
+def test_what_shows_a_forgotten_picture_is_not_imported(used: Flask, tmp_path: Path, draw: Any) -> None:
+    draw("secret.png", (8, 8))
+    images_of(used).app.extensions["images"].forget("secret.png")
+    lines = [{"source": "secret.png", "query": "w=3"}, {"source": "cat.png", "query": "w=9&wm=secret.png"}]
+    text = "".join(f"{json.dumps({**line, 'count': 5})}\n" for line in (*lines, {"source": "cat.png", "query": "w=9"}))
+    result = run(used, "import", "-", input=text)
+    assert result.exit_code == 0, result.output
+    assert result.output == ("3 images read, 1 of them new\n2 images left out, because of forgotten pictures\n")
+    assert "secret" not in run(used, "export").output
+    for path in (tmp_path / "cache").rglob("asked/*"):
+        assert b"secret" not in path.read_bytes()
+
+
 def test_an_access_log_of_nginx_is_added(used: Flask, tmp_path: Path, draw: Any) -> None:
     draw("b.png")
     log, auto = tmp_path / "access.log", url_of(used, "b.png", width=50, format="auto")

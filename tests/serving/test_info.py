@@ -10,6 +10,7 @@ from conftest import url_of
 from flask import Flask
 
 from flask_images_vips import PUBLIC, Images
+from flask_images_vips.errors import Forgotten
 
 
 def images(app: Flask) -> Images:
@@ -33,7 +34,9 @@ def test_a_signed_url_answers_what_python_is_told(app: Flask, client: Any, draw:
     assert response.headers["Cache-Control"] == "public, max-age=3600"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "Set-Cookie" not in response.headers
-    assert client.get(url, headers={"If-None-Match": response.headers["ETag"]}).status_code == 304
+    for etag in (response.headers["ETag"], "*"):
+        answer = client.get(url, headers={"If-None-Match": etag}, buffered=False)
+        assert (answer.status_code, b"".join(answer.response)) == (304, b"")
 
 
 @pytest.mark.parametrize("config", [{"IMAGES_URL": ""}, {"IMAGES_URL": "/pictures/small"}])
@@ -95,3 +98,16 @@ def test_the_callback_decides_who_is_told(app: Flask, draw: Any) -> None:
 def test_a_handler_of_the_site_answers_errors(app: Flask) -> None:
     app.register_error_handler(404, lambda error: ("the site's own page", 404))
     assert app.test_client().get("/imgsizer.info/a.png").text == "the site's own page"
+
+
+def test_no_process_tells_anything_from_the_moment_on_at_which_it_was_forgotten(make_app: Any, draw: Any) -> None:
+    draw("a.png")
+    here, there = make_app(), make_app()
+    url, client = images(there).info_url("a.png"), there.test_client()
+    assert client.get(url).status_code == 200
+    etag = client.get(url).headers["ETag"]
+    images(here).forget("a.png")
+    answer = client.get(url, headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.json) == (410, {"error": "This link has expired, or the image was removed."})
+    with pytest.raises(Forgotten):
+        images(there).info("a.png")

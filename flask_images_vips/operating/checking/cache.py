@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from ...cache.trial import existing, has_room, lock_refusal, write_refusal
+from ...errors import Busy
 from ...exposure import shared_folders
 from ...system_errors import cause
 from .finding import Finding, error, ok, warning
@@ -92,6 +93,21 @@ def _locks(site: Site) -> Iterator[Finding]:
         )
     else:
         yield ok("cache-locks", "work")
+
+
+def tombstones(site: Site) -> Iterator[Finding]:
+    """Find out whether the site can tell which pictures were forgotten."""
+    remembered = site.images.tombstones
+    try:
+        remembered.check()
+    except Busy as problem:
+        yield error(
+            "tombstones",
+            f"The site cannot tell which pictures were forgotten, so new images answer 503: {problem}.",
+            f"Give {remembered.folder} (IMAGES_TOMBSTONES) to the user of the site.",
+        )
+    else:
+        yield ok("tombstones", f"forgotten pictures are remembered in {remembered.folder}")
 
 
 def space(site: Site) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ CHECKS: tuple[Check, ...] = (
     *(libraries.engines, libraries.versions, libraries.formats),
     *(rendering.place, rendering.walls, rendering.memory, rendering.arenas),
     *(sources.folders, sources.files, access.originals, remote.hosts, remote.private_networks),
-    *(cache.place, cache.writing, cache.space),
+    *(cache.place, cache.writing, cache.tombstones, cache.space),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
     *(server.production, nginx.reach, nginx.file, front.front),
 )

@@ -21,6 +21,7 @@ from .finding import Finding, error, ok, warning
 from .site import Site
 from .sources import pictures
 
+_LONGEST_LOCATION = 300  # characters
 _WIDTH = 64  # pixels of the picture that is asked for
 _BROWSER = "image/avif,image/webp,image/*,*/*;q=0.8"
 _OLD_BROWSER = "image/png,image/*;q=0.8"
@@ -76,6 +77,8 @@ def _asked(site: Site, base: str) -> _Asked | Finding:
         504: "The server in front does not wait for the application.",
     }
     cure = causes.get(answer.status, "Look into the log of the site.")
+    if "location" in answer.headers:
+        cure = f"It redirects to {answer.headers['location'][:_LONGEST_LOCATION]}: pass the URL of where it answers."
     return error("site", f"{base} answers {answer.status} to {url}", cure)
 
 

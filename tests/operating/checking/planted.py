@@ -283,6 +283,13 @@ def a_command_of_another_user(ground: Ground) -> None:
     ground.worker(user=54_321)
 
 
+@planted("error", "tombstones", "cannot tell which pictures were forgotten")
+def tombstones_with_a_damaged_key(ground: Ground) -> None:
+    (ground.folder / "forgotten").mkdir()
+    (ground.folder / "forgotten" / "key").write_bytes(b"short")
+    ground.config["IMAGES_TOMBSTONES"] = str(ground.folder / "forgotten")
+
+
 @planted("warning", "cache-locks", "cannot be locked")
 def a_cache_without_locks(ground: Ground) -> None:
     ground.refuse("flock", errno.ENOLCK)

@@ -203,3 +203,16 @@ def test_the_real_workers_have_signed_in(door: Door) -> None:
     assert "1 of gunicorn/" in output
     assert "gthread" in output
     assert "Each web worker handles 8 requests at a time, of the class gthread" in output
+
+
+def test_a_site_that_redirects_says_where_to(ground: Ground) -> None:
+    def redirecting(app: Flask) -> Application:
+        def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            start_response("301 Moved", [("Location", "https://www.example.com/\x1b[31m")])
+            return []
+
+        return answer
+
+    found = bad(asked(ground, redirecting))
+    assert [(each.name, each.level) for each in found if each.name == "site"] == [("site", Level.ERROR)]
+    assert any("It redirects to https://www.example.com/" in each.cure for each in found)
