@@ -69,7 +69,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
-    tombstones = Tombstones(_tombstones_folder(config, app, folder))
+    tombstones = Tombstones(_tombstones_folder(config, app, folder), optional=config.tombstones is None)
     kept = _Kept(folder, private, notices, tombstones)
     store = partial(_store, config, kept)
     remote = _remote(config, store)

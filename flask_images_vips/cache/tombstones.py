@@ -10,6 +10,7 @@ Neither a purge nor eviction looks into the folder of the tombstones.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import time
@@ -18,6 +19,9 @@ from hashlib import blake2b
 from ..errors import Busy
 from ..system_errors import cause
 from .folder import make_parents
+from .per_process import Said
+
+logger = logging.getLogger("flask_images_vips")
 
 _KEY = "key"
 _KEY_BYTES = 32
@@ -29,10 +33,15 @@ LOOK_SECONDS = 1.0
 
 
 class Tombstones:
-    """The tombstones in *folder*, which is created with the first one. They belong to this user alone."""
+    """The tombstones in *folder*, which is created with the first one. They belong to this user alone.
 
-    def __init__(self, folder: str) -> None:
+    *optional* means that nobody has chosen the folder. If it then lies in a cache that this user may not enter, and
+    this process has never seen a tombstone, there is none: such a cache must not keep a site from showing pictures.
+    """
+
+    def __init__(self, folder: str, *, optional: bool = False) -> None:
         self.folder = folder
+        self._optional = optional
         self._key: tuple[tuple[int, ...], bytes] = (), b""  # what tells its file from others, and its content
         self._any = False
         self._look_again = 0.0
@@ -47,6 +56,8 @@ class Tombstones:
             secret = self._secret()
             return secret is not None and _exists(self._path(secret, name))
         except OSError as error:
+            if self._are_out_of_reach():
+                return False
             raise Busy(f"the tombstones in {self.folder} cannot be read: {cause(error)}") from None
 
     def check(self) -> None:
@@ -56,6 +67,25 @@ class Tombstones:
             Busy: If they cannot.
         """
         _ = "" in self
+
+    def _are_out_of_reach(self) -> bool:
+        """Return whether they may be ignored, because this user may not enter the folder that holds theirs."""
+        if not self._optional or self._key[1]:
+            return False
+        try:
+            os.stat(self.folder)
+        except PermissionError as error:
+            if _said.add(self.folder):
+                logger.warning(
+                    "Whether pictures were forgotten is not known, because another user owns the cache: %s cannot be "
+                    "read (%s). Give the cache to the user of the site. This is logged once.",
+                    self.folder,
+                    cause(error),
+                )
+            return True
+        except OSError:
+            pass
+        return False
 
     def may_have_any(self) -> bool:
         """Return whether there may be tombstones. Costs nothing, but may be wrong for a second after the first one."""
@@ -197,3 +227,6 @@ def _synced(descriptor: int) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+_said = Said()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -150,3 +151,23 @@ def test_neither_a_purge_nor_eviction_removes_one(tmp_path: Path, folder: Path) 
         made(small, (f"{number:02x}" * 16, "a.jpg"), lambda: b"x")
     small.purge_all()
     assert NAME in here
+
+
+@posix
+def test_a_cache_of_another_user_has_none_unless_the_folder_was_chosen(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tombstones(str(folder)).add(NAME)
+    knowing = Tombstones(str(folder), optional=True)
+    assert NAME in knowing
+
+    def refuse(path: object, *arguments: object, **keywords: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    for call in ("stat", "open"):
+        monkeypatch.setattr(os, call, refuse)
+    assert NAME not in Tombstones(str(folder), optional=True)
+    assert "another user owns the cache" in caplog.text
+    for each in (knowing, Tombstones(str(folder))):
+        with pytest.raises(Busy, match="cannot be read"):
+            NAME in each  # noqa: B015
