@@ -46,7 +46,10 @@ def without_overwritten(lines: Iterable[str]) -> list[str]:
 
 def _is_expected(record: logging.LogRecord) -> bool:
     """Return whether *record* does not depend on which libvips the machine has."""
-    return bool(without_outdated(without_overwritten([record.getMessage()])))
+    message = record.getMessage()
+    # Renderers, which all tests share, tell each application what their libvips lacks.
+    told = record.module == "client" and message.startswith("libvips ") and " lacks something (" in message
+    return not told and bool(without_outdated(without_overwritten([message])))
 
 
 logging.getLogger("flask_images_vips").addFilter(_is_expected)
