@@ -61,6 +61,7 @@ def test_an_application_below_a_prefix(site: Flask) -> None:
         assert asking_page(images_of(site)) == "photo"
 
 
+@pytest.mark.filterwarnings("ignore:Current server name")  # Flask before 3.1
 def test_another_host_for_images_knows_the_name_of_the_site(site: Flask) -> None:
     site.config["SERVER_NAME"] = "www.example.com"
     images = images_of(site)
