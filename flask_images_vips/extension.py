@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response
 from flask.blueprints import BlueprintSetupState
 
 from . import startup
 from .access import PUBLIC, Authorizer, Callback
 from .compat import ORIGINALS, LegacyMethods, put_defaults
 from .config.keys import read_key
-from .description import FocalPoint
 from .errors import ConfigError, Faults
 from .exposure import served_folders
 from .monitoring.start import add_view
@@ -25,11 +24,13 @@ from .pipeline import Pipeline
 from .scripts import ScriptMethods
 from .serving import views
 from .serving.early_hits import EarlyHits
-from .serving.info import serve_info
 from .signals import send_signals
 from .state import EXTENSION, AppImages
 from .tenants import TenantMethods
 from .wiring import build
+
+if TYPE_CHECKING:
+    from .description import FocalPoint
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -48,6 +49,12 @@ def _host(app: Flask) -> str | None:
         return next(app.url_map.iter_rules("static")).host
     except KeyError:
         raise ConfigError("With host_matching, images are served by static_host. Pass static_host to Flask.") from None
+
+
+def _serve_info(path: str) -> Response:
+    from .serving.info import serve_info  # noqa: PLC0415  (few sites use it)
+
+    return serve_info(path)
 
 
 def _add_health(images: AppImages, host: str | None) -> None:
@@ -128,7 +135,7 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
             # Add the rule to the application, not to the blueprint: the endpoint must be IMAGES_NAME, without a prefix.
             view = views.view_of(self.handle_request)
             state.app.add_url_rule(f"{images.url}/<path:path>", endpoint=images.name, view_func=view, host=host)
-            info = views.view_of(serve_info)
+            info = views.view_of(_serve_info)
             state.app.add_url_rule(
                 f"{images.url or '/'}{links.INFO_SUFFIX}/<path:path>",
                 endpoint=f"{EXTENSION}.info",

@@ -24,7 +24,6 @@ from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
-from .recording.journal import forget
 from .rendering.job import Result
 from .rendering.placeholders import SMALLEST
 from .rendition import Rendition, source_folder
@@ -253,6 +252,8 @@ class Pipeline:
 
         What is recorded of it is removed too.
         """
+        from .recording.journal import forget  # noqa: PLC0415  (web workers seldom need it)
+
         forget(self.cache.folder, ref)
         return self.purge_files(ref)
 

@@ -1,27 +1,29 @@
 """Define the methods of `Images` for Python code: scripts, task queues, hooks of a database.
 
 They work outside of a request. Without an application context, they use the application that `Images` was created with.
-They do not ask the ``authorize`` callback: there is no visitor.
+They do not ask the ``authorize`` callback: there is no visitor. What does the work is imported at the first call,
+because web workers seldom need it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 
-from . import direct, forgetting
-from .description import FocalPoint, Info, describe
-from .direct import Later
-from .forgetting import Receipt
 from .options.options import Options
 from .page.links import info_url
 from .state import AppImages, images_of
 from .urls import ImageUrl, checked_path, is_remote
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from .description import FocalPoint, Info
+    from .forgetting import Receipt
 
 Path = str | os.PathLike[str]
 """The path of a picture below ``IMAGES_PATH``, or a URL."""
@@ -66,6 +68,8 @@ class ScriptMethods:
                 forgotten, the error is `Forgotten`, a kind of `SourceNotFound`.
             SourceChanged, Busy: If it cannot be rendered at the moment.
         """
+        from . import direct  # noqa: PLC0415
+
         with self._in_context() as images:
             return direct.render(images, direct.image_url(images, path, options))
 
@@ -80,8 +84,10 @@ class ScriptMethods:
             InvalidPath, InvalidOption: As `render`.
             Busy: If 10,000 renditions wait already, or uWSGI runs no threads.
         """
+        from . import direct  # noqa: PLC0415
+
         with self._in_context() as images:
-            return images.instance(Later).enqueue(direct.image_url(images, path, options))
+            return images.instance(direct.Later).enqueue(direct.image_url(images, path, options))
 
     def purge(self, path: Path) -> int:
         """Remove everything that is cached for the picture *path* on this host, and return the number of files.
@@ -93,7 +99,9 @@ class ScriptMethods:
             InvalidPath: If *path* is invalid.
             OSError: If a file cannot be removed.
         """
-        return forgetting.purge(self._images, checked_path(path))
+        from .forgetting import purge  # noqa: PLC0415
+
+        return purge(self._images, checked_path(path))
 
     def forget(self, path: Path, *, source: bool = False) -> Receipt:
         """Take the picture *path* down for good on this host, and return a receipt of what was removed.
@@ -110,7 +118,9 @@ class ScriptMethods:
             NotForgotten: If something could not be done, so that the picture may still be shown. Everything else is
                 done nevertheless.
         """
-        return forgetting.forget(self._images, checked_path(path), source=source)
+        from .forgetting import forget  # noqa: PLC0415
+
+        return forget(self._images, checked_path(path), source=source)
 
     def allow(self, path: Path) -> bool:
         """Serve the picture *path* again, after `forget`. Returns False if it was not forgotten.
@@ -121,7 +131,9 @@ class ScriptMethods:
             InvalidPath: If *path* is invalid.
             NotForgotten: If that is not possible.
         """
-        return forgetting.allow(self._images, checked_path(path))
+        from .forgetting import allow  # noqa: PLC0415
+
+        return allow(self._images, checked_path(path))
 
     def info(self, path: Path) -> Info:
         """Return what is known of the picture *path*: size, format, colours, placeholders and the focal point.
@@ -132,6 +144,8 @@ class ScriptMethods:
             InvalidPath, SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded, SourceChanged, Busy: As
                 `render`.
         """
+        from .description import describe  # noqa: PLC0415
+
         ref = checked_path(path)
         with self._in_context() as images:
             url = ImageUrl(ref, Options(), None, remote=is_remote(ref))

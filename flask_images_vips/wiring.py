@@ -35,11 +35,8 @@ from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
 from .recompression import Recompressor
-from .recording.recorder import Recorder
-from .recording.sightings import journal_of
 from .rendering.limits import Limits
 from .rendition import Rendition, source_folder
-from .serving.asking_page import asking_page
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
@@ -49,7 +46,6 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
-from .workers import sign_in_at_first_image
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -96,10 +92,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     )
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
-    sign_in_at_first_image(app, config, cache, images_of(app).events)
-    start(config, images_of(app))
-    if config.record:
-        _recorder(app, parts).attach(images_of(app).events)
+    _follow_events(app, config, parts)
     return parts
 
 
@@ -121,11 +114,24 @@ def _warn_of_folders(config: Config, app: Flask, parts: Parts) -> None:
         _warn(*served_folders(app, parts.pipeline))
 
 
-def _recorder(app: Flask, parts: Parts) -> Recorder:
-    cache, tombstones = parts.pipeline.cache, parts.tombstones
-    journal = journal_of(cache.folder, front_door=parts.front_door is not None)
-    page = partial(asking_page, images_of(app))
-    return Recorder(journal, cache.usable, page, lambda ref: source_folder(ref) in tombstones)
+def _follow_events(app: Flask, config: Config, parts: Parts) -> None:
+    """Let the note of this worker, the monitoring and the record follow the events of *app*.
+
+    They are imported here, because only processes that serve images need them.
+    """
+    from .recording.recorder import Recorder  # noqa: PLC0415
+    from .recording.sightings import journal_of  # noqa: PLC0415
+    from .serving.asking_page import asking_page  # noqa: PLC0415
+    from .workers import sign_in_at_first_image  # noqa: PLC0415
+
+    images, cache, tombstones = images_of(app), parts.pipeline.cache, parts.tombstones
+    sign_in_at_first_image(app, config, cache, images.events)
+    start(config, images)
+    if config.record:
+        journal = journal_of(cache.folder, front_door=parts.front_door is not None)
+        page = partial(asking_page, images)
+        recorder = Recorder(journal, cache.usable, page, lambda ref: source_folder(ref) in tombstones)
+        recorder.attach(images.events)
 
 
 class _Kept(NamedTuple):
