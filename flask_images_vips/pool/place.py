@@ -102,8 +102,11 @@ class Place:
         return None
 
     def bound_name(self, listener: str) -> str:
-        """Return how the name begins that *listener* is bound to, before it is moved. The kernel keeps that name."""
-        return f".{self.name}.{listener}-"
+        """Return how the name begins that *listener* is bound to, before it is moved. The kernel keeps that name.
+
+        No pool in another folder has the same one.
+        """
+        return f".{self.name}.{digest(self.folder, 4)}.{listener}-"
 
     @contextmanager
     def address(self, file: str) -> Iterator[str]:

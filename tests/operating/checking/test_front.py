@@ -199,6 +199,7 @@ def test_nothing_is_found_behind_a_real_nginx(door: Door) -> None:
 
 
 def test_the_real_workers_have_signed_in(door: Door) -> None:
+    door.get_from_app(door.url("cat.jpg", width=20))
     output = check(door)
     assert "1 of gunicorn/" in output
     assert "gthread" in output
