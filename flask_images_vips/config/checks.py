@@ -107,7 +107,6 @@ def secrets(name: str, value: Any) -> tuple[Secret, ...]:
 
 _BASE_URL = re.compile(r"(?:https?://[^\s/?#\\]+|/)[^\s?#\\]*", re.IGNORECASE)
 _NO_PATH = re.compile(r"://|[<>?#\\\x00-\x1f\x7f\ud800-\udfff]")  # a URL, or characters that no rule of Flask takes
-_VIEW = re.compile(r"(?:/[\w.~-]+)+/?", re.ASCII)
 _LOCATION = re.compile(r"(?:/[\w.-]+)+/?", re.ASCII)
 
 
@@ -154,7 +153,7 @@ def metrics(name: str, value: Any) -> bool | str:
     """Accept the path of a view, True for metrics without a view, and False."""
     if isinstance(value, bool):
         return value
-    if value is not None and not (isinstance(value, str) and _VIEW.fullmatch(value)):
+    if value is not None and not (isinstance(value, str) and _LOCATION.fullmatch(value)):
         raise _wrong(name, value, "True, False or a path, such as '/metrics/images'")
     return value or False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ from ..formats import AUTO
 from ..pipeline import Pipeline
 from ..recording.journal import Journal
 from ..recording.queries import query_of
-from ..recording.sightings import journal_of
+from ..recording.sightings import look_at_files
 from ..state import current_images
 from ..urls import ImageUrl
 from .columns import count, table
@@ -165,11 +164,7 @@ def _folder() -> str:
 
 
 def _look_at_files() -> None:
-    """Count what nginx has sent by itself."""
-    has_door = current_images().front_door is not None
-    journal = journal_of(_folder(), front_door=has_door)
-    if has_door and os.path.isdir(journal.folder):
-        journal.compact()
+    look_at_files(_folder(), front_door=current_images().front_door is not None)
 
 
 def _nothing() -> str:

@@ -25,6 +25,17 @@ def journal_of(folder: str, *, front_door: bool) -> Journal:
     return Journal(folder, partial(count_sightings, folder)) if front_door else Journal(folder)
 
 
+def look_at_files(folder: str, *, front_door: bool) -> None:
+    """Count what nginx has sent until now, if there is a *front_door* and a record in the cache *folder*.
+
+    Raises:
+        TimeoutError, OSError: As `Journal.compact`.
+    """
+    journal = journal_of(folder, front_door=front_door)
+    if front_door and os.path.isdir(journal.folder):
+        journal.compact()
+
+
 def count_sightings(folder: str, counts: Counts) -> None:
     """Add to *counts* what was read in the cache *folder* since the last look."""
     for ref, source in counts.sources.items():

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import ROOT
+from conftest import ROOT, needs
 from flask.cli import ScriptInfo
 
 from flask_images_vips.operating.migrate import command
@@ -70,9 +70,8 @@ def test_the_diff_can_be_applied(site: str, tmp_path: Path) -> None:
     result = run(site, "--diff")
     assert result.output == DIFF.format(name=site, space=" ")
     patch = shutil.which("patch")
-    if patch is None:
-        pytest.skip("patch is not installed")
-    subprocess.run([patch, "-p1"], input=result.output, text=True, cwd=tmp_path, check=True, capture_output=True)
+    needs("patch", patch, "apt-get install patch")
+    subprocess.run([str(patch), "-p1"], input=result.output, text=True, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / f"{site}.py").read_text() == SITE.replace("from flask_images ", "from flask_images_vips ")
     assert run(site, "--diff").output == ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +13,7 @@ from flask import Flask
 
 from ...asked import read_asked
 from ...errors import did_you_mean
-from ...recording.sightings import journal_of
+from ...recording.sightings import look_at_files
 from ...state import AppImages
 from .calls import NotKnownCall, TemplateCalls
 from .folders import in_folder
@@ -105,11 +104,9 @@ def _find_in_logs(images: AppImages, paths: Sequence[str], found: Found) -> None
 
 
 def _find_in_manifest(images: AppImages, found: Found) -> None:
-    folder, has_door = images.pipeline.cache.folder, images.front_door is not None
-    journal = journal_of(folder, front_door=has_door)
+    folder = images.pipeline.cache.folder
     try:
-        if has_door and os.path.isdir(journal.folder):
-            journal.compact()  # counts what nginx has sent by itself
+        look_at_files(folder, front_door=images.front_door is not None)
         asked = read_asked(folder)
     except OSError as error:
         raise click.ClickException(
