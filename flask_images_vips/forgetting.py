@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 
 from .cache.disk import DiskCache
 from .cache.removal import Removed
-from .errors import NotForgotten, SourceError, shown
+from .errors import Busy, NotForgotten, SourceError, shown
 from .pipeline import Pipeline
 from .recording.journal import Journal
 from .rendition import source_folder
+from .sources.object_file import ObjectSource
 from .sources.source import real_path_inside
 from .state import AppImages
+from .stores.store import StoreFailed
 from .system_errors import cause
 from .urls import is_remote
 
@@ -37,8 +39,9 @@ class Receipt:
     *time* is when it was forgotten, in seconds since 1970, and *seconds* how long that took. *is_new* is false if it
     was forgotten before. *renditions* are its own, and *marked* are those of other pictures that showed it as a
     watermark. *facts* are sizes, placeholders and the like. *copies* are reduced copies and announced sets. *fetched*
-    are files from its server, if *ref* is a URL. *links* are those of nginx. *unfinished* files were being written, or
-    were left by killed processes. *original* is the path of the picture itself, or None if it was not removed.
+    are files from its server, if *ref* is a URL, or from its object store. *links* are those of nginx. *unfinished* files were being written, or
+    were left by killed processes. *original* is the path of the picture itself, or the URL of the object that it was, or
+    None if it was not removed.
     """
 
     ref: str
@@ -81,7 +84,7 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     links = problems.attempt(lambda: images.links.erase(ref), 0, "links of nginx cannot be removed")
     copies, fetched, own = (
         problems.attempt(partial(_erased, cache, folder), Removed(), f"{what} cannot be removed")
-        for cache, what in _caches(pipeline)
+        for cache, what in _caches(pipeline, ref)
     )
     original = None
     if source and not is_remote(ref):
@@ -160,23 +163,29 @@ def _erased(cache: DiskCache | None, folder: str) -> Removed:
     return Removed() if cache is None else cache.erase(folder)
 
 
-def _caches(pipeline: Pipeline) -> Iterator[tuple[DiskCache | None, str]]:
-    """Yield the caches of copies, of fetched files and of renditions, each with its name. None if there is none."""
+def _caches(pipeline: Pipeline, ref: str) -> Iterator[tuple[DiskCache | None, str]]:
+    """Yield the caches for copies of *ref*, its fetched file and its renditions, with their names. None: there is none."""
     yield (None if pipeline.shared is None else pipeline.shared.copies.store), "copies"
-    yield (None if pipeline.sources.remote is None else pipeline.sources.remote.store), "fetched files"
+    yield pipeline.sources.fetched_in(ref), "fetched files"
     yield pipeline.cache, "renditions"
 
 
 def _remove_original(pipeline: Pipeline, ref: str) -> str | None:
     """Remove the file *ref* in ``IMAGES_PATH``, also if it is a link to it. Returns its path, or None if it is missing.
 
+    An object is deleted in its store, and its URL is returned.
+
     Raises:
         OSError: If it cannot be removed.
     """
     try:
         source = pipeline.sources.local.find(ref)
+        if isinstance(source, ObjectSource):
+            return source.delete()
     except SourceError:
         return None
+    except (Busy, StoreFailed) as error:
+        raise OSError(str(error)) from None
     real = real_path_inside(source.path, source.root)
     if real is None:
         raise OSError(f"{source.path} leads out of its folder")

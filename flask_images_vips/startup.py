@@ -18,9 +18,9 @@ from .errors import ConfigError, Faults
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders
 from .options.presets import Presets
+from .originals import guard_of
 from .sources.connection import check_urllib3
 from .state import EXTENSION, images_of
-from .wiring import guard_of
 
 logger = logging.getLogger("flask_images_vips")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
+from .originals import remote_sources, sources_of
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
@@ -40,11 +41,8 @@ from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
-from .sources.finder import Sources
-from .sources.guard import Guard
-from .sources.http import Client
-from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
+from .sources.search_path import Originals
 from .state import Parts, images_of
 
 logger = logging.getLogger("flask_images_vips")
@@ -68,15 +66,16 @@ def build(app: Flask, url: str, name: str) -> Parts:
     tombstones = Tombstones(_tombstones_folder(config, app, folder), optional=config.tombstones is None)
     kept = _Kept(folder, private, notices, tombstones)
     store = partial(_store, config, kept)
-    remote = _remote(config, store)
+    remote = remote_sources(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
-    stores = [store for store in (remote.store if remote else None, copies) if store is not None]
+    objects = store("objects", config.store_cache_share) if config.stores else None
+    stores = [store for store in (remote.store if remote else None, objects, copies) if store is not None]
     cache = _cache(config, kept, stores, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
         config,
-        _sources(config, app, remote, facts, tombstones),
+        sources_of(config, app.root_path, remote, objects, facts, tombstones),
         cache,
         facts,
         Abilities(config, cache, renderers),
@@ -101,7 +100,7 @@ def _warn(*sentences: str) -> None:
         logger.warning("%s", sentence)
 
 
-def _tell_of_lookups(door: FrontDoor | None, *senders: LocalSources | RemoteSources | None) -> None:
+def _tell_of_lookups(door: FrontDoor | None, *senders: Originals | RemoteSources | None) -> None:
     """Let *door* notice each source that is looked up."""
     for sources in senders:
         if door is not None and sources is not None:
@@ -179,48 +178,6 @@ def _is_readable(config: Config, app: Flask) -> bool:
     """
     has_callback = images_of(app).authorizer is not None
     return config.accel_redirect is not None or bool(config.front_door and not has_callback)
-
-
-def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts, tombstones: Tombstones) -> Sources:
-    roots = [os.path.join(app.root_path, path) for path in config.path]
-    by_content = config.version == "hash"
-    follow_links = config.follow_links
-    local = (
-        HashedSources(roots, facts.content_digest, follow_links=follow_links)
-        if by_content
-        else LocalSources(roots, follow_links=follow_links)
-    )
-    return Sources(
-        local, remote, facts.check_image, lambda ref: source_folder(ref) in tombstones, tombstones.may_have_any
-    )
-
-
-def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteSources | None:
-    """Return the remote sources, or None if the configuration allows no remote host. *store* makes a cache for them."""
-    if config.remote_hosts == ():
-        return None
-    client = Client(
-        guard_of(config),
-        timeout_seconds=config.remote_timeout,
-        connect_timeout_seconds=config.remote_connect_timeout,
-        max_bytes=config.remote_max_bytes,
-        max_redirects=config.remote_max_redirects,
-    )
-    return RemoteSources(
-        store("remote", config.remote_cache_share),
-        client,
-        max_age_seconds=config.remote_max_age,
-        error_ttl_seconds=config.remote_error_ttl,
-    )
-
-
-def guard_of(config: Config) -> Guard:
-    """Return the rules for remote hosts.
-
-    Raises:
-        ConfigError: If a host is invalid.
-    """
-    return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
 
 
 def _store(config: Config, kept: _Kept, name: str, share: float) -> DiskCache:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
+from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
 from .checks import Secret
 
@@ -508,6 +509,22 @@ class Config:
     redis_timeout: float = key(
         0.5, "IMAGES_REDIS_TIMEOUT", checks.some_seconds, "Maximum seconds of one command to Redis."
     )
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders in ``IMAGES_PATH``, without the places in object stores."""
+        return tuple(path for path in self.path if not is_location(path))
+
+    @property
+    def stores(self) -> tuple[Location, ...]:
+        """The places in object stores in ``IMAGES_PATH``."""
+        return tuple(parse_location(path) for path in self.path if is_location(path))
+
+    def options_of(self, store: Location) -> dict[str, Any]:
+        """Return the options for *store*: the common ones, and those of its bucket, which precede."""
+        given = self.store_options or {}
+        common = {name: value for name, value in given.items() if not is_location(name)}
+        return {**common, **given.get(store.root, {})}
 
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""
