@@ -39,8 +39,8 @@ class Receipt:
     *time* is when it was forgotten, in seconds since 1970, and *seconds* how long that took. *is_new* is false if it
     was forgotten before. *renditions* are its own, and *marked* are those of other pictures that showed it as a
     watermark. *facts* are sizes, placeholders and the like. *copies* are reduced copies and announced sets. *fetched*
-    are files from its server, if *ref* is a URL, or from its object store. *links* are those of nginx. *unfinished* files were being written, or
-    were left by killed processes. *original* is the path of the picture itself, or the URL of the object that it was, or
+    are files from its server or its object store. *links* are those of nginx. *unfinished* files were being written, or
+    were left by killed processes. *original* is the path of the picture itself, or its URL in an object store. It is
     None if it was not removed.
     """
 
@@ -164,7 +164,7 @@ def _erased(cache: DiskCache | None, folder: str) -> Removed:
 
 
 def _caches(pipeline: Pipeline, ref: str) -> Iterator[tuple[DiskCache | None, str]]:
-    """Yield the caches for copies of *ref*, its fetched file and its renditions, with their names. None: there is none."""
+    """Yield the caches of copies, of the file fetched for *ref* and of renditions, with their names. None: no cache."""
     yield (None if pipeline.shared is None else pipeline.shared.copies.store), "copies"
     yield pipeline.sources.fetched_in(ref), "fetched files"
     yield pipeline.cache, "renditions"
