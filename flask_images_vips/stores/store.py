@@ -118,8 +118,12 @@ class ObjectStore:
             return None
         except self._module().exceptions.NotModifiedError:
             return Object(Stated(path, 0, 0, options["if_none_match"]), b"")
+        stated = _stated(result.meta)
+        first, end = options.get("range", (0, stated.size_bytes))
+        if len(data) != min(end, stated.size_bytes) - first:
+            raise OSError(f"{len(data):,} bytes were sent, which is not what was asked for")
         metadata = {str(name).lower(): str(value) for name, value in result.attributes.items()}
-        return Object(_stated(result.meta), data, metadata)
+        return Object(stated, data, metadata)
 
     def download(self, path: str, file: BinaryIO, *, most_bytes: int) -> Stated | None:
         """Write the object at *path* into *file*, and return what the store states about it.
@@ -139,7 +143,7 @@ class ObjectStore:
         while count < stated.size_bytes:
             options = {"range": (count, min(count + _PART_BYTES, stated.size_bytes))}
             part = self._asked(partial(self._read, path, options))
-            if part is None or part.stated != stated or not part.data:
+            if part is None or part.stated != stated:
                 return None
             file.write(part.data)
             count += len(part.data)
