@@ -88,5 +88,5 @@ def _explained(path: str, here: AppImages) -> str:
         return f"Nothing is cached for the {len(refs)} pictures that match {path!r}."
     return (
         f"No picture matches {path!r}. Expected a pattern for paths relative to IMAGES_PATH "
-        f"({', '.join(here.pipeline.sources.local.roots)}), or for URLs that were fetched."
+        f"({', '.join(here.pipeline.sources.local.places)}), or for URLs that were fetched."
     )

@@ -36,6 +36,11 @@ class LocalSources:
         self._found: dict[str, Source] = {}
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where sources are looked for, for messages."""
+        return self.roots
+
+    @property
     def folders(self) -> tuple[str, ...]:
         """The folders that sources lie in, without links."""
         return self._links.folders

@@ -119,10 +119,13 @@ class ObjectSources:
         """Yield the refs of all objects below *folder*.
 
         Raises:
-            StoreFailed: If the store cannot be asked.
+            Busy: If the store cannot be asked, or does not allow this.
         """
-        for stated in self.store.list(folder):
-            yield stated.path
+        try:
+            for stated in self.store.list(folder):
+                yield stated.path
+        except StoreFailed as error:
+            raise Busy(f"the pictures in {self.store.location} cannot be listed: {error}") from None
 
     def purge(self, ref: str) -> int:
         """Forget what is known of *ref* in this process, and remove its files. Returns their number."""

@@ -30,6 +30,12 @@ class SearchPath:
         self.roots = tuple(chain.from_iterable(part.roots for part in parts if isinstance(part, LocalSources)))
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where sources are looked for, for messages."""
+        named = (part.roots if isinstance(part, LocalSources) else (str(part.store.location),) for part in self._parts)
+        return tuple(chain.from_iterable(named))
+
+    @property
     def folders(self) -> tuple[str, ...]:
         """The folders that sources lie in, without links."""
         return tuple(chain.from_iterable(part.folders for part in self._parts if isinstance(part, LocalSources)))

@@ -32,6 +32,7 @@ _LONGEST_REASON = 300  # characters
 _BATCH = 1000  # objects that are listed by one request
 _PART_BYTES = 8 << 20  # of a large object, so that each request ends within the timeout
 _STATUS = re.compile(r"returned non-2xx status code: ([0-9]{3})", re.ASCII)
+_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>", re.ASCII)
 _BUSY_STATUSES = {"408", "425", "429"}
 _OUT_OF_RANGE = "416"
 
@@ -300,9 +301,10 @@ def _refusal(error: Exception) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of the message of *error*. The others are obstore's own structures."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:_LONGEST_REASON]
+    """Return what *error* says, with the code of the store's answer. The rest are structures of obstore and XML."""
+    lines, code = str(error).strip().splitlines(), _CODE.search(str(error))
+    first = lines[0].partition(": <")[0] if lines else type(error).__name__
+    return f"{first[:_LONGEST_REASON]}{f' ({code[1]})' if code else ''}"
 
 
 def _outside_of_greenlets(request: Callable[[], T]) -> T:
