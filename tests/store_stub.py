@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 from real_servers import store_options
 
@@ -40,6 +41,7 @@ class Stub:
     asked: list[Asked] = field(default_factory=list)
     tamper: Callable[[Asked, Answer], Answer] = lambda asked, answer: answer
     passes: threading.Event = field(default_factory=threading.Event)
+    deletes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.passes.set()
@@ -69,7 +71,12 @@ class Stub:
                 if int(answer.headers.get("Content-Length", len(answer.body))) != len(answer.body):
                     self.close_connection = True
 
-            do_HEAD = do_DELETE = do_GET  # noqa: N815
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                stub.deletes = re.findall("<Key>(.*?)</Key>", body.decode())
+                self.do_GET()
+
+            do_HEAD = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -88,11 +95,13 @@ class Stub:
         self.objects[name] = data, time.time()
 
     def answer(self, asked: Asked) -> Answer:
+        if asked.method == "POST":  # the only kind is a deletion of several objects
+            for name in self.deletes:
+                self.objects.pop(unescape(name), None)
+            deleted = "".join(f"<Deleted><Key>{name}</Key></Deleted>" for name in self.deletes)
+            return Answer(200, {}, f"<DeleteResult>{deleted}</DeleteResult>".encode())
         if asked.name not in self.objects:
             return Answer(404, {}, b"<Error><Code>NoSuchKey</Code></Error>")
-        if asked.method == "DELETE":
-            del self.objects[asked.name]
-            return Answer(204, {})
         data, modified = self.objects[asked.name]
         etag = f'"{hashlib.md5(data).hexdigest()}"'
         headers = {"ETag": etag, "Last-Modified": formatdate(modified, usegmt=True)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
@@ -27,13 +27,6 @@ LARGE = b"a large picture " * 10_000
 """More than is read to find an object."""
 
 Make = Callable[..., ObjectSources]
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    made = Stub()
-    yield made
-    made.close()
 
 
 @pytest.fixture

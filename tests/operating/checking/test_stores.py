@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,13 +12,6 @@ from flask_images_vips.operating.checking.finding import Finding
 from flask_images_vips.operating.checking.site import Site
 from flask_images_vips.state import images_of
 from operating.checking.ground import Ground
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    made = Stub()
-    yield made
-    made.close()
 
 
 def found(ground: Ground, stub: Stub, **config: Any) -> Finding:
