@@ -18,12 +18,14 @@ from .cache.default_folder import default_folder
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.notices import Notices
+from .cache.shared import SharedCache
 from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
+from .fleet.shared_cache import ObjectCache
 from .installed import outdated
 from .late_facts import LateFacts
 from .monitoring.start import start
@@ -46,6 +48,7 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
+from .stores.store import ObjectStore
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -142,7 +145,9 @@ class _Kept(NamedTuple):
     notices: Notices
     tombstones: Tombstones
 
-    def cache(self, config: Config, folder: str, bound: Bound, *, readable: bool = False) -> DiskCache:
+    def cache(
+        self, config: Config, folder: str, bound: Bound, *, readable: bool = False, shared: SharedCache | None = None
+    ) -> DiskCache:
         """Return a cache in *folder*, which stores nothing that was forgotten."""
         return DiskCache(
             folder,
@@ -153,21 +158,35 @@ class _Kept(NamedTuple):
             readable=readable,
             notices=self.notices,
             bars=self.tombstones.__contains__,
+            shared=shared,
         )
 
 
 def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable: bool) -> DiskCache:
-    """Return the cache of renditions, whose limits count what is in *stores* too."""
+    """Return the cache of renditions, whose limits count what is in *stores* too.
+
+    Raises:
+        ConfigError: If there is to be a cache for all hosts, and it is certain that its store cannot be used.
+    """
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
-    return kept.cache(config, kept.folder, bound, readable=readable)
+    return kept.cache(config, kept.folder, bound, readable=readable, shared=_shared_cache(config))
+
+
+def _shared_cache(config: Config) -> ObjectCache | None:
+    """Return the cache that all hosts share, or None."""
+    if config.cache_store is None:
+        return None
+    store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
+    store.check()
+    return ObjectCache(store)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:
     """Return the folder that remembers what was forgotten. The system empties its temporary folder now and then."""
     if config.tombstones is not None:
         return os.path.join(app.root_path, config.tombstones)
-    if config.cache is None:
+    if config.cache_folder is None:
         return os.path.join(app.instance_path, "flask-images-vips")
     return os.path.join(cache, "forgotten")
 
@@ -294,12 +313,12 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
 def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
     """Return the cache folder and the private folder.
 
-    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if
-    ``IMAGES_CACHE`` is set.
+    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if the
+    configuration names the cache folder.
     """
-    if config.cache is not None:
+    if config.cache_folder is not None:
         # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
         # volume can be.
-        return os.path.join(root_path, config.cache, "flask-images-vips"), None
+        return os.path.join(root_path, config.cache_folder, "flask-images-vips"), None
     folder = default_folder(root_path)
     return folder, os.path.dirname(folder)

@@ -71,6 +71,14 @@ class ObjectStore:
         self._away_until = 0.0
         self._is_away = False
 
+    def check(self) -> None:
+        """Check the options of the store. Nothing is sent, and the process may fork after that.
+
+        Raises:
+            ConfigError: If obstore is missing or an option is invalid.
+        """
+        self._made_store()
+
     def get(self, path: str, *, most_bytes: int | None = None, unless: str | None = None) -> Object | None:
         """Return the object at *path*, or None if there is none.
 
@@ -186,6 +194,8 @@ class ObjectStore:
         if self.is_away:
             raise StoreFailed(f"{self.location} has failed within the last {AWAY_SECONDS:g} s")
         errors = self._module().exceptions.BaseError, OSError
+        if self._is_away:
+            self._away_until = time.monotonic() + AWAY_SECONDS  # only this request tries it again
         note_use()
         try:
             result = _outside_of_greenlets(request)
