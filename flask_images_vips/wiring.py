@@ -170,16 +170,16 @@ def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable
     """
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
-    return kept.cache(config, kept.folder, bound, readable=readable, shared=_shared_cache(config))
+    return kept.cache(config, kept.folder, bound, readable=readable, shared=_shared_cache(config, kept.tombstones))
 
 
-def _shared_cache(config: Config) -> ObjectCache | None:
+def _shared_cache(config: Config, tombstones: Tombstones) -> ObjectCache | None:
     """Return the cache that all hosts share, or None."""
     if config.cache_store is None:
         return None
     store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
     store.check()
-    return ObjectCache(store)
+    return ObjectCache(store, bars=tombstones.__contains__)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:

@@ -24,20 +24,20 @@ class Behind:
     """
 
     def __init__(self, shared: SharedCache | None, lock_timeout: float) -> None:
-        self.shared = shared
+        self._shared = shared
         self._timeout = lock_timeout
         self._missing: Expiring[bool] = Expiring()
 
     def may_have(self, key: Key) -> bool:
         """Return whether it is worth asking for *key*."""
-        return self.shared is not None and key not in self._missing
+        return self._shared is not None and key not in self._missing
 
     def fetch(self, key: Key) -> bytes | None:
         """Return the content of *key*, or None."""
-        if self.shared is None:
+        if self._shared is None:
             return None
         with phases.phase("fetch"):
-            data = self.shared.fetch(key)
+            data = self._shared.fetch(key)
         if data is None:
             self._missing.add(key, True, _MISSING_SECONDS)
         return data
@@ -52,10 +52,10 @@ class Behind:
 
     def offered(self, key: Key, data: bytes) -> bytes:
         """Store *data*, unless *key* is there. Returns what is there now, so that all hosts have the same content."""
-        if self.shared is None:
+        if self._shared is None:
             return data
         with phases.phase("store"):
-            return self.shared.offer(key, data) or data
+            return self._shared.offer(key, data) or data
 
     @contextmanager
     def making(self, work: Key, wanted: Key, since: float) -> Iterator[bytes | None]:
@@ -63,7 +63,7 @@ class Behind:
 
         Yields the content of *wanted* if another host has stored it meanwhile, or None.
         """
-        if self.shared is None:
+        if self._shared is None:
             yield None
             return
         data: bytes | None = None
@@ -74,7 +74,7 @@ class Behind:
             return data is not None
 
         waited = phases.start("lock")
-        with self.shared.alone(work, since=since, timeout=self._timeout, needless=is_done) as held:
+        with self._shared.alone(work, since=since, timeout=self._timeout, needless=is_done) as held:
             waited()
             if held:
                 is_done()

@@ -17,7 +17,7 @@ from typing import BinaryIO, TypeVar
 
 from .. import phases
 from .behind import Behind
-from .entry import Entry, Key, unstored
+from .entry import Entry, Key, opened, unstored
 from .eviction import Bound
 from .folder import Fill, Folder
 from .locks import try_lock, unlock
@@ -29,9 +29,6 @@ from .room import Room
 from .shared import SharedCache
 
 T = TypeVar("T")
-
-# O_NONBLOCK: opening a FIFO would wait for a writer.
-_READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
 class DiskCache:
@@ -58,6 +55,7 @@ class DiskCache:
         self.folder = folder
         self.bound = bound
         self.lock_timeout = lock_timeout
+        self.shared = shared
         self._folder = Folder(
             folder, temp_max_age=temp_max_age, private=private, readable=readable, notices=notices, bars=bars
         )
@@ -109,7 +107,7 @@ class DiskCache:
         if not self._folder.may_read():
             return None
         try:
-            descriptor, status = _opened(path)
+            descriptor, status = opened(path)
         except OSError:
             return None
         # An empty file is left by a crash of the host, and an untrusted one may come from another user. Treat both as
@@ -325,20 +323,6 @@ class DiskCache:
     def _store(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
         path = self.path(key)
         return path if self._folder.write(path, fill, admits=self._room.admits, in_use=in_use) else None
-
-
-def _opened(path: str) -> tuple[int, os.stat_result]:
-    """Open a file for reading. Returns its descriptor and its status.
-
-    Raises:
-        OSError: If there is no such file, or it cannot be opened.
-    """
-    descriptor = os.open(path, _READ_FLAGS)
-    try:
-        return descriptor, os.fstat(descriptor)
-    except OSError:
-        os.close(descriptor)
-        raise
 
 
 def _filled(file: BinaryIO, data: bytes, mtime_ns: int) -> int:
