@@ -73,10 +73,15 @@ class RedisConnection:
         except (module.RedisError, OSError) as error:
             self.note_failure(error)
             raise RedisFailed(str(error)) from None
-        if mine.is_away:
-            mine.is_away = False
-            logger.info("Redis at %s answers again.", without_secrets(self.url))
+        self.note_success()
         return result
+
+    def note_success(self) -> None:
+        """Count Redis as back, if it was away."""
+        mine = self._clients.get()
+        if mine.is_away:
+            mine.is_away, mine.away_until = False, 0.0
+            logger.info("Redis at %s answers again.", without_secrets(self.url))
 
     def note_failure(self, error: Exception) -> None:
         """Count Redis as away for `AWAY_SECONDS`, because of *error*."""
