@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from flask import Flask
 
@@ -24,6 +24,7 @@ from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
+from .fleet.fleet import make_fleet
 from .installed import outdated
 from .late_facts import LateFacts
 from .monitoring.start import start
@@ -46,9 +47,6 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
-
-if TYPE_CHECKING:
-    from .fleet.fleet import Fleet
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -77,13 +75,14 @@ def build(app: Flask, url: str, name: str) -> Parts:
     cache = _cache(config, kept, stores, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
+    fleet = make_fleet(config)
     pipeline = Pipeline(
         config,
         _sources(config, app, remote, facts, tombstones),
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events),
+        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -92,7 +91,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         tombstones,
-        _fleet(config),
+        fleet,
     )
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
@@ -136,14 +135,6 @@ def _follow_events(app: Flask, config: Config, parts: Parts) -> None:
         page = partial(asking_page, images)
         recorder = Recorder(journal, cache.usable, page, lambda ref: source_folder(ref) in tombstones)
         recorder.attach(images.events)
-
-
-def _fleet(config: Config) -> Fleet | None:
-    if config.redis is None:
-        return None
-    from .fleet.fleet import make_fleet  # noqa: PLC0415  (only sites of several hosts need it)
-
-    return make_fleet(config)
 
 
 class _Kept(NamedTuple):
@@ -267,7 +258,8 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
+    slots = pipeline.producer.slots
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..cache.per_process import PerProcess
-from ..errors import WaitedTooLong
+from ..errors import Busy, WaitedTooLong
+from ..system_errors import start
 from .connection import RedisConnection, RedisFailed
 from .listener import Listener
 
@@ -129,9 +130,11 @@ class Leases:
         if mine.thread is None:
             with mine.lock:
                 if mine.thread is None:
-                    mine.thread = threading.Thread(target=self._work, args=[mine], daemon=True)
-                    mine.thread.name = "flask-images-vips-leases"
-                    mine.thread.start()
+                    thread = threading.Thread(target=self._work, args=[mine], daemon=True)
+                    thread.name = "flask-images-vips-leases"
+                    with suppress(Busy):  # leases end by themselves
+                        start(thread)
+                        mine.thread = thread
 
     def _work(self, mine: _Process) -> None:
         while True:

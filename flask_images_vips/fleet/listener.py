@@ -6,10 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from ..cache.per_process import PerProcess
+from ..errors import Busy
+from ..system_errors import start
 from .connection import AWAY_SECONDS, RedisConnection
 
 logger = logging.getLogger("flask_images_vips")
@@ -49,9 +52,11 @@ class Listener:
         if mine.thread is None:
             with mine.lock:
                 if mine.thread is None:
-                    mine.thread = threading.Thread(target=self._listen, args=[mine], daemon=True)
-                    mine.thread.name = "flask-images-vips-listener"
-                    mine.thread.start()
+                    thread = threading.Thread(target=self._listen, args=[mine], daemon=True)
+                    thread.name = "flask-images-vips-listener"
+                    with suppress(Busy):  # the next call tries again
+                        start(thread)
+                        mine.thread = thread
 
     def stop(self) -> None:
         """End listening in this process, within about a second."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cache.shared import Tally
 from real_servers import Proxy, RedisServer
 
 
@@ -50,3 +52,8 @@ def log(redis_server: RedisServer, proxy: Proxy) -> Iterator[Log]:
     yield handler
     logger.removeHandler(handler)
     logger.setLevel(before)
+
+
+@pytest.fixture
+def tally(tmp_path: Path) -> Tally:
+    return Tally(tmp_path / "tally")
