@@ -15,6 +15,7 @@ from flask import Flask
 from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
+from .fleet.fleet import check_fleet
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders
 from .options.presets import Presets
@@ -44,6 +45,8 @@ def check_values(settings: Mapping[str, Any]) -> None:
         _check_svg(config)
     with faults.catch():
         check_monitoring(config)
+    with faults.catch():
+        check_fleet(config)
     if config.remote_hosts:  # otherwise, the site may not use remote sources at all
         with faults.catch():
             check_urllib3()

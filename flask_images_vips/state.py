@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask, current_app, has_request_context
 
@@ -20,15 +20,13 @@ from .cache.tombstones import Tombstones
 from .config.checks import Secret
 from .config.keys import secret_keys
 from .events import Events
+from .fleet.fleet import Fleet
 from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
 from .recompression import Recompressor
 from .tenants import Tenants
 from .urls import ImageUrl
-
-if TYPE_CHECKING:
-    from .fleet.fleet import Fleet
 
 EXTENSION = "flask_images_vips"
 """The key of an application's `AppImages` in ``app.extensions``."""

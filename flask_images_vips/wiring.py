@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from flask import Flask
 
@@ -25,6 +25,7 @@ from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
+from .fleet.fleet import Fleet, make_fleet
 from .fleet.shared_cache import ObjectCache
 from .installed import outdated
 from .late_facts import LateFacts
@@ -50,9 +51,6 @@ from .sources.remote import RemoteSources
 from .state import Parts, images_of
 from .stores.store import ObjectStore
 
-if TYPE_CHECKING:
-    from .fleet.fleet import Fleet
-
 logger = logging.getLogger("flask_images_vips")
 
 
@@ -77,7 +75,9 @@ def build(app: Flask, url: str, name: str) -> Parts:
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    cache = _cache(config, kept, stores, readable=_is_readable(config, app))
+    fleet = make_fleet(config)
+    shared = _shared_cache(config, tombstones, fleet)
+    cache = _cache(config, kept, stores, shared, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -86,7 +86,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events),
+        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -95,7 +95,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         tombstones,
-        _fleet(config),
+        fleet,
     )
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
@@ -141,14 +141,6 @@ def _follow_events(app: Flask, config: Config, parts: Parts) -> None:
         recorder.attach(images.events)
 
 
-def _fleet(config: Config) -> Fleet | None:
-    if config.redis is None:
-        return None
-    from .fleet.fleet import make_fleet  # noqa: PLC0415  (only sites of several hosts need it)
-
-    return make_fleet(config)
-
-
 class _Kept(NamedTuple):
     """What the caches of one application share: see `DiskCache`."""
 
@@ -174,24 +166,26 @@ class _Kept(NamedTuple):
         )
 
 
-def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable: bool) -> DiskCache:
-    """Return the cache of renditions, whose limits count what is in *stores* too.
-
-    Raises:
-        ConfigError: If there is to be a cache for all hosts, and it is certain that its store cannot be used.
-    """
+def _cache(
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: ObjectCache | None, *, readable: bool
+) -> DiskCache:
+    """Return the cache of renditions, whose limits count what is in *stores* too. *shared* is that of all hosts."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
-    return kept.cache(config, kept.folder, bound, readable=readable, shared=_shared_cache(config, kept.tombstones))
+    return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
 
 
-def _shared_cache(config: Config, tombstones: Tombstones) -> ObjectCache | None:
-    """Return the cache that all hosts share, or None."""
+def _shared_cache(config: Config, tombstones: Tombstones, fleet: Fleet | None) -> ObjectCache | None:
+    """Return the cache that all hosts share, or None.
+
+    Raises:
+        ConfigError: If it is certain that its store cannot be used.
+    """
     if config.cache_store is None:
         return None
     store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
     store.check()
-    return ObjectCache(store, bars=tombstones.__contains__)
+    return ObjectCache(store, fleet.locks if fleet else None, bars=tombstones.__contains__)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:
@@ -286,7 +280,8 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
+    slots = pipeline.producer.slots
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)

@@ -532,6 +532,13 @@ class Config:
     redis_timeout: float = key(
         0.5, "IMAGES_REDIS_TIMEOUT", checks.some_seconds, "Maximum seconds of one command to Redis."
     )
+    max_renders_in_all: int | None = key(
+        None,
+        "IMAGES_MAX_RENDERS_IN_ALL",
+        checks.optional_count,
+        "Maximum number of renders at the same time on all hosts together. It needs `IMAGES_REDIS`; while Redis is "
+        "away, only `IMAGES_MAX_RENDERS` bounds them, on each host. None: no limit.",
+    )
 
     @property
     def cache_store(self) -> Location | None:
