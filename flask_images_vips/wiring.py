@@ -24,11 +24,11 @@ from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .installed import outdated
+from .installed import outdated, own_version
 from .late_facts import LateFacts
 from .monitoring.start import start
 from .nginx.front_door import FrontDoor
-from .nginx.stamp import stamp_of
+from .nginx.stamp import digests_of, stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
 from .pipeline import Pipeline
@@ -49,6 +49,7 @@ from .state import Parts, images_of
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
+    from .fleet.messages import Messages
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -94,6 +95,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
         tombstones,
         _fleet(config),
     )
+    if parts.fleet is not None:
+        parts = replace(parts, messages=_messages(app, config, parts, parts.fleet))
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
     _follow_events(app, config, parts)
@@ -144,6 +147,21 @@ def _fleet(config: Config) -> Fleet | None:
     from .fleet.fleet import make_fleet  # noqa: PLC0415  (only sites of several hosts need it)
 
     return make_fleet(config)
+
+
+def _messages(app: Flask, config: Config, parts: Parts, fleet: Fleet) -> Messages:
+    from .fleet.messages import About, Messages  # noqa: PLC0415
+    from .following import Follower  # noqa: PLC0415
+    from .workers import key_fingerprint, running_workers  # noqa: PLC0415
+
+    cache = parts.pipeline.cache
+
+    def about() -> About:
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        return About(own_version(), len(running_workers(app, cache)), settings)
+
+    folder = os.path.join(cache.folder, "locks", "hosts")
+    return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
 
 
 class _Kept(NamedTuple):
