@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..cache_tags import EVERY, nginx_maps
+from ..cdn.tag_headers import TAG_HEADERS
 from ..config.keys import Config
 from ..formats import FORMATS, Format, accept_pattern, by_name
 from ..hashing import digest
@@ -112,9 +114,6 @@ _DOOR = """
     }}
 """
 
-_TIMING = """
-        add_header Server-Timing $upstream_http_server_timing;"""
-
 _ACCEL = """
     location ^~ {location}/ {{
         internal;
@@ -126,7 +125,7 @@ _ACCEL = """
         add_header ETag $upstream_http_etag;
         add_header Last-Modified $upstream_http_last_modified;
 {headers}
-        add_header Vary $upstream_http_vary;{timing}
+        add_header Vary $upstream_http_vary;{more}
     }}
 
     location @{name}_again {{
@@ -166,6 +165,8 @@ def nginx_configuration(
     name = f"images_{digest(f'{server.upstream} {config.url}', _NAME_BYTES)}"
     proxy = _PROXY.format(name=name)
     maps = locations = ""
+    tags = [] if config.cache_tags is None else [TAG_HEADERS[config.cache_tags].of([EVERY, f"${name}_tag"])]
+    from_app = [header for header, _ in tags] + (["Server-Timing"] if config.server_timing else [])
     if front is not None:
         maps = _maps(config, name)
         locations += _DOOR.format(
@@ -173,7 +174,7 @@ def nginx_configuration(
             prefix=f'"{config.url}/"' if " " in config.url else f"{config.url}/",
             folder=front,
             types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
-            headers=_header_lines(headers),
+            headers=_header_lines([*headers, *tags]),
             proxy=proxy,
         )
     if config.accel_redirect is not None:
@@ -185,7 +186,7 @@ def nginx_configuration(
             # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these
             # other headers.
             headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
-            timing=_TIMING if config.server_timing else "",
+            more="".join(map(_from_app, from_app)),
             proxy=proxy.replace(f"http://{name}_app;", f"http://{name}_app$request_uri;"),
         )
     if front is None or config.url:  # without a prefix, the location of the front door is already `/`
@@ -204,7 +205,7 @@ def nginx_configuration(
 def _maps(config: Config, name: str) -> str:
     preferred = [by_name(format) for format in config.formats]
     animated = [format for format in FORMATS if format.animated]
-    return _DOOR_MAPS.format(
+    maps = _DOOR_MAPS.format(
         name=name,
         link=nginx_map(quoted_prefix(config.url), name),
         own=_own_suffixes(),
@@ -213,10 +214,17 @@ def _maps(config: Config, name: str) -> str:
         animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated),
         asked=_asked_suffixes(),
     )
+    return maps if config.cache_tags is None else maps + nginx_maps(re.escape(quoted_prefix(config.url)), name)
 
 
 def _header_lines(headers: list[tuple[str, str]]) -> str:
     return "\n".join(f'        add_header {name} "{value}";' for name, value in headers)
+
+
+def _from_app(header: str) -> str:
+    """Return the line that adds the *header* of the application's response."""
+    return f"""
+        add_header {header} $upstream_http_{header.lower().replace("-", "_")};"""
 
 
 def _own_suffixes() -> str:

@@ -28,6 +28,8 @@ WITHOUT_EFFECT = frozenset(
         "redis_prefix",
         "redis_timeout",
         "render_memory",
+        "shared_max_age",
+        "stale_if_error",
         "stale_while_revalidate",
         "store_cache_share",
         "store_timeout",
