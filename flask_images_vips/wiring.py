@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
@@ -25,13 +25,11 @@ from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .fleet.fleet import Fleet, make_fleet
-from .fleet.shared_cache import ObjectCache
-from .installed import outdated
+from .installed import outdated, own_version
 from .late_facts import LateFacts
 from .monitoring.start import start
 from .nginx.front_door import FrontDoor
-from .nginx.stamp import stamp_of
+from .nginx.stamp import digests_of, stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
 from .pipeline import Pipeline
@@ -49,7 +47,11 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
-from .stores.store import ObjectStore
+
+if TYPE_CHECKING:
+    from .fleet.fleet import Fleet
+    from .fleet.messages import Messages
+    from .fleet.shared_cache import ObjectCache
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -75,7 +77,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    fleet = make_fleet(config)
+    fleet = _fleet(config)
     shared = _shared_cache(config, tombstones, fleet)
     cache = _cache(config, kept, stores, shared, readable=_is_readable(config, app))
     renderers = make_renderers(config)
@@ -97,6 +99,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
         tombstones,
         fleet,
     )
+    if parts.fleet is not None:
+        parts = replace(parts, messages=_messages(app, config, parts, parts.fleet))
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
     _follow_events(app, config, parts)
@@ -141,6 +145,29 @@ def _follow_events(app: Flask, config: Config, parts: Parts) -> None:
         recorder.attach(images.events)
 
 
+def _fleet(config: Config) -> Fleet | None:
+    if config.redis is None:
+        return None
+    from .fleet.fleet import make_fleet  # noqa: PLC0415  (only sites of several hosts need it)
+
+    return make_fleet(config)
+
+
+def _messages(app: Flask, config: Config, parts: Parts, fleet: Fleet) -> Messages:
+    from .fleet.messages import About, Messages  # noqa: PLC0415
+    from .following import Follower  # noqa: PLC0415
+    from .workers import key_fingerprint, running_workers  # noqa: PLC0415
+
+    cache = parts.pipeline.cache
+
+    def about() -> About:
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        return About(own_version(), len(running_workers(app, cache)), settings)
+
+    folder = os.path.join(cache.folder, "locks", "hosts")
+    return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
+
+
 class _Kept(NamedTuple):
     """What the caches of one application share: see `DiskCache`."""
 
@@ -183,6 +210,9 @@ def _shared_cache(config: Config, tombstones: Tombstones, fleet: Fleet | None) -
     """
     if config.cache_store is None:
         return None
+    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need them)
+    from .stores.store import ObjectStore  # noqa: PLC0415
+
     store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
     store.check()
     return ObjectCache(store, fleet.locks if fleet else None, bars=tombstones.__contains__)

@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import printable
-from ..forgetting import purge
+from ..forgetting import close_door, purge, purge_all
 from ..state import AppImages, current_images
 from ..system_errors import cause
 from .purging import named, nothing_cached
@@ -48,11 +48,10 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
     try:
         if everything:
-            _purge_all(here)
-        if everything or front:
-            here.links.empty()
-            if front:
-                click.echo(f"links removed from {here.links.folder}")
+            click.echo(f"{purge_all(here)} files removed from {cache.folder}")
+        if front:
+            close_door(here)
+            click.echo(f"links removed from {here.links.folder}")
         unfound = [path for path in paths if not _purge(path, here)]
     except PermissionError as error:
         raise click.ClickException(
@@ -60,13 +59,6 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         ) from None
     if unfound and not everything:
         raise click.ClickException("\n".join(_explained(path, here) for path in unfound))
-
-
-def _purge_all(here: AppImages) -> None:
-    shared, cache = here.pipeline.shared, here.pipeline.cache
-    if shared is not None:
-        shared.copies.store.purge_all()
-    click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
 
 
 def _purge(path: str, here: AppImages) -> int:
