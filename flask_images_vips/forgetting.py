@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from .cache.disk import DiskCache
 from .cache.removal import Removed
-from .errors import NotForgotten, SourceError, shown
+from .errors import NotForgotten, NotPurged, SourceError, shown
+from .in_front import purge_in_front
 from .pipeline import Pipeline
 from .recording.journal import Journal
 from .rendition import source_folder
@@ -28,6 +29,7 @@ from .urls import is_remote
 T = TypeVar("T")
 
 _FACTS = ".txt"
+_OTHER_USER = "Run this as the user of the site, or set IMAGES_TOMBSTONES to a folder that this user may write to."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class Receipt:
     was forgotten before. *renditions* are its own, and *marked* are those of other pictures that showed it as a
     watermark. *facts* are sizes, placeholders and the like. *copies* are reduced copies and announced sets. *fetched*
     are files from its server, if *ref* is a URL. *links* are those of nginx. *unfinished* files were being written, or
-    were left by killed processes. *original* is the path of the picture itself, or None if it was not removed.
+    were left by killed processes. *original* is the path of the picture itself, or None if it was not removed. *cdn*
+    are the caches in front that have confirmed their purge, see ``IMAGES_CDN``.
     """
 
     ref: str
@@ -54,6 +57,7 @@ class Receipt:
     unfinished: int = 0
     size_bytes: int = 0
     original: str | None = None
+    cdn: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -90,6 +94,9 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     problems.attempt(
         lambda: Journal(pipeline.cache.folder).forget(ref), None, "what is recorded of it cannot be removed"
     )
+    # The last step, because these caches may ask the site for the picture at once.
+    nobody: tuple[str, ...] = ()
+    cdn = problems.attempt(lambda: purge_in_front(pipeline.config, [ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
     facts = sum(name.endswith(_FACTS) for name in own.own)
     return Receipt(
@@ -106,6 +113,7 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
         unfinished=own.unfinished + copies.unfinished + fetched.unfinished,
         size_bytes=own.size_bytes + copies.size_bytes + fetched.size_bytes,
         original=original,
+        cdn=cdn,
     )
 
 
@@ -126,7 +134,15 @@ def purge(images: AppImages, ref: str) -> int:
 
     Raises:
         OSError: If a file cannot be removed.
+        NotPurged: If a cache in front was not purged. Everything else is removed.
     """
+    removed = purge_here(images, ref)
+    purge_in_front(images.pipeline.config, [ref], soft=True)
+    return removed
+
+
+def purge_here(images: AppImages, ref: str) -> int:
+    """Do as `purge`, but leave the caches in front alone."""
     removed = images.pipeline.purge(ref)
     images.links.purge(ref)
     return removed
@@ -137,22 +153,27 @@ class _Problems:
 
     def __init__(self) -> None:
         self._found: list[str] = []
+        self._cures: dict[str, None] = {}
 
     def attempt(self, work: Callable[[], T], otherwise: T, problem: str) -> T:
-        """Return the result of *work*, or *otherwise* if a file cannot be written or removed."""
+        """Return the result of *work*, or *otherwise* if a file or a cache in front cannot be changed."""
         try:
             return work()
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             self._found.append(f"{problem}: {cause(error)}{where}")
-            return otherwise
+            self._cures[_OTHER_USER] = None
+        except NotPurged as error:
+            self._found.append(f"{problem}: {'; '.join(error.failed)}")
+            self._cures[error.CURE] = None
+        return otherwise
 
     def check(self, ref: str) -> None:
         """Raise a `NotForgotten` of everything collected, if there is anything."""
         if self._found:
             raise NotForgotten(
-                f"{shown(ref)} is not forgotten completely, so it may still be shown: {'; '.join(self._found)}. Run "
-                "this as the user of the site, or set IMAGES_TOMBSTONES to a folder that this user may write to."
+                f"{shown(ref)} is not forgotten completely, so it may still be shown: {'; '.join(self._found)}. "
+                f"{' '.join(self._cures)}"
             )
 
 
