@@ -23,9 +23,13 @@ class Wanted:
 
 
 class Backend(Protocol):
-    """A cache in front of the site, as ``IMAGES_CDN`` describes it. *kind* is its name there."""
+    """A cache in front of the site, as ``IMAGES_CDN`` describes it.
+
+    *kind* is its name there, and *cure* what to do if it refuses a purge.
+    """
 
     kind: ClassVar[str]
+    cure: ClassVar[str]
 
     @property
     def tag_header(self) -> str | None:

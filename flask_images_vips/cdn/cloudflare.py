@@ -19,6 +19,7 @@ class Cloudflare:
     """The zone with the ID *zone*. The *token* needs the permission Zone, Cache Purge. *url* is that of the API."""
 
     kind: ClassVar[str] = "cloudflare"
+    cure: ClassVar[str] = "Correct the zone, which is its ID, or the token: it needs the permission Zone, Cache Purge."
     variables: ClassVar[dict[str, str]] = {"token": "CLOUDFLARE_API_TOKEN"}
     tag_header: ClassVar[str] = TAG_HEADERS["cloudflare"].name
 

@@ -27,6 +27,10 @@ class CloudFront:
     """
 
     kind: ClassVar[str] = "cloudfront"
+    cure: ClassVar[str] = (
+        "Correct the distribution, which is its ID, or the credentials of AWS: they need the permissions "
+        "cloudfront:CreateInvalidation and, for this check, cloudfront:ListInvalidations."
+    )
     variables: ClassVar[dict[str, str]] = {}
 
     distribution: str

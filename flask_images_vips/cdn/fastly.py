@@ -17,6 +17,7 @@ class Fastly:
     """The service with the ID *service*. The *token* needs the scope purge_select. *url* is that of the API."""
 
     kind: ClassVar[str] = "fastly"
+    cure: ClassVar[str] = "Correct the service, which is its ID, or the token: it needs the scope purge_select."
     variables: ClassVar[dict[str, str]] = {"token": "FASTLY_API_TOKEN"}
     tag_header: ClassVar[str] = TAG_HEADERS["fastly"].name
 

@@ -21,6 +21,7 @@ class Varnish:
     """The servers at *urls*, with the VCL of docs/cdn.md. *headers* are added to each request."""
 
     kind: ClassVar[str] = "varnish"
+    cure: ClassVar[str] = "Start it with the VCL of docs/cdn.md, let this host purge, and correct its URLs."
     variables: ClassVar[dict[str, str]] = {}
     tag_header: ClassVar[str] = TAG_HEADERS["varnish"].name
 
@@ -45,6 +46,7 @@ class Nginx:
     """The servers at *urls*, which purge all URLs that begin with a path if it ends with a star, as NGINX Plus does."""
 
     kind: ClassVar[str] = "nginx"
+    cure: ClassVar[str] = "Let it purge by PURGE and paths with a star, let this host purge, and correct its URLs."
     variables: ClassVar[dict[str, str]] = {}
     tag_header: ClassVar[None] = None
 
