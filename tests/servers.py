@@ -155,7 +155,8 @@ class Server:
         (self.folder / "gunicorn.conf.py").write_text(SETTINGS)
         # The socket is bound here and inherited, so that no other process can take the port before gunicorn does.
         with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", self.port))  # any port the first time
             self.port = listener.getsockname()[1]
             number = listener.fileno()
             always = f"--bind=fd://{number} --worker-class=gthread --error-logfile={self.own_log} --backlog=4096"
