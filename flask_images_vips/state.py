@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, has_request_context
 
@@ -27,6 +27,9 @@ from .recompression import Recompressor
 from .tenants import Tenants
 from .urls import ImageUrl
 
+if TYPE_CHECKING:
+    from .fleet.fleet import Fleet
+
 EXTENSION = "flask_images_vips"
 """The key of an application's `AppImages` in ``app.extensions``."""
 
@@ -39,7 +42,8 @@ class Parts:
 
     *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
     if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
-    no background threads. *tombstones* remember which sources were forgotten.
+    no background threads. *tombstones* remember which sources were forgotten. *fleet* joins the hosts of the site; it
+    is None without ``IMAGES_REDIS``.
     """
 
     pipeline: Pipeline
@@ -47,6 +51,7 @@ class Parts:
     background: Recompressor | None = None
     later: LateFacts | None = None
     tombstones: Tombstones = field(default_factory=lambda: Tombstones(os.devnull))
+    fleet: Fleet | None = None
 
     @property
     def front_door(self) -> FrontDoor | None:
@@ -115,6 +120,11 @@ class AppImages:
     def tombstones(self) -> Tombstones:
         """What remembers the sources that were forgotten."""
         return (self._opened or self._built()).tombstones
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """What joins the hosts of the site, or None without ``IMAGES_REDIS``."""
+        return (self._opened or self._built()).fleet
 
     @property
     def recompressor(self) -> Recompressor | None:

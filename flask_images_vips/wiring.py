@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
@@ -46,6 +46,9 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
+
+if TYPE_CHECKING:
+    from .fleet.fleet import Fleet
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -89,6 +92,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         tombstones,
+        _fleet(config),
     )
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
@@ -132,6 +136,14 @@ def _follow_events(app: Flask, config: Config, parts: Parts) -> None:
         page = partial(asking_page, images)
         recorder = Recorder(journal, cache.usable, page, lambda ref: source_folder(ref) in tombstones)
         recorder.attach(images.events)
+
+
+def _fleet(config: Config) -> Fleet | None:
+    if config.redis is None:
+        return None
+    from .fleet.fleet import make_fleet  # noqa: PLC0415  (only sites of several hosts need it)
+
+    return make_fleet(config)
 
 
 class _Kept(NamedTuple):

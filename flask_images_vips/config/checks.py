@@ -314,6 +314,10 @@ def whole_seconds(name: str, value: Any) -> int:
     return int(seconds(name, value))
 
 
+def optional_whole_seconds(name: str, value: Any) -> int | None:
+    return None if value is None else whole_seconds(name, value)
+
+
 _SIZE = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)\s*(?:([kMGT])(i?))?B?", re.IGNORECASE)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
+from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
 from . import checks, compat
@@ -243,6 +244,28 @@ class Config:
         checks.whole_seconds,
         "Seconds for which caches may serve an expired image while they revalidate it. Applies to URLs without a "
         "version, unless `IMAGES_MAX_AGE` is 0.",
+    )
+    stale_if_error: int = key(
+        0,
+        "IMAGES_STALE_IF_ERROR",
+        checks.whole_seconds,
+        "Seconds for which caches may serve an expired image if the site fails. Applies as "
+        "`IMAGES_STALE_WHILE_REVALIDATE`. 0: not at all.",
+    )
+    shared_max_age: int | None = key(
+        None,
+        "IMAGES_SHARED_MAX_AGE",
+        checks.optional_whole_seconds,
+        "Seconds for which a CDN or another shared cache may keep an image whose URL has no version, if that is not "
+        "`IMAGES_MAX_AGE`. A [purge](docs/cdn.md) reaches a CDN, but no browser.",
+    )
+    cache_tags: str | None = key(
+        None,
+        "IMAGES_CACHE_TAGS",
+        checks.optionally_one_of(*TAG_HEADERS),
+        "Send a header with images by which a cache in front purges everything of one source: `cloudflare` "
+        "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`). See "
+        "[CDN](docs/cdn.md).",
     )
     base_url: str | None = key(
         None,

@@ -39,6 +39,19 @@ class RedisConnection:
         self.prefix = prefix
         self.timeout = timeout
         self._clients: PerProcess[_Client] = PerProcess(_Client)
+        self._on_failure: list[Callable[[], None]] = []
+
+    def check(self) -> None:
+        """Check what can be checked without a request.
+
+        Raises:
+            ConfigError: If redis-py is missing, or the URL is invalid.
+        """
+        self._made_client(socket_timeout=self.timeout)
+
+    def on_failure(self, function: Callable[[], None]) -> None:
+        """Call *function* whenever Redis fails, in the thread that notices it."""
+        self._on_failure.append(function)
 
     def key(self, *parts: str) -> str:
         """Return the name of a key or channel."""
@@ -77,6 +90,8 @@ class RedisConnection:
                 without_secrets(self.url),
                 str(error) or type(error).__name__,
             )
+        for function in self._on_failure:
+            function()
 
     @property
     def is_away(self) -> bool:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..cache_tags import EVERY, nginx_maps
+from ..cdn.tag_headers import TAG_HEADERS
 from ..config.keys import Config
 from ..formats import FORMATS, Format, accept_pattern, by_name
 from ..hashing import digest
@@ -115,9 +117,6 @@ _DOOR = """
     }}
 """
 
-_TIMING = """
-        add_header Server-Timing $upstream_http_server_timing;"""
-
 _ACCEL = """
     location ^~ {location}/ {{
         internal;
@@ -129,7 +128,7 @@ _ACCEL = """
         add_header ETag $upstream_http_etag;
         add_header Last-Modified $upstream_http_last_modified;
 {headers}
-        add_header Vary $upstream_http_vary;{timing}
+        add_header Vary $upstream_http_vary;{more}
     }}
 
     location @{name}_again {{
@@ -178,6 +177,8 @@ def nginx_configuration(
         _PROXY.format(upstream=upstream, scheme=server.scheme) for upstream in (f"{name}_app", [*upstreams][-1])
     )
     maps = locations = ""
+    tags = [] if config.cache_tags is None else [TAG_HEADERS[config.cache_tags].of([EVERY, f"${name}_tag"])]
+    from_app = [header for header, _ in tags] + (["Server-Timing"] if config.server_timing else [])
     if front is not None:
         maps = _maps(config, name)
         locations += _DOOR.format(
@@ -185,13 +186,13 @@ def nginx_configuration(
             prefix=_image_prefix(config),
             folder=front,
             types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
-            headers=_header_lines(headers),
+            headers=_header_lines([*headers, *tags]),
             proxy=to_images,
         )
     elif server.images_upstream is not None:
         locations += _PASSED.format(location=f"^~ {_image_prefix(config)}", proxy=to_images)
     if config.accel_redirect is not None:
-        locations += _accel(config, name, cache, headers, to_images)
+        locations += _accel(config, name, cache, headers, from_app, to_images)
     if server.images_upstream is not None and config.health is not None:
         locations += _PASSED.format(location=f'= "{config.health}"', proxy=to_images)
     if front is None or config.url:  # without a prefix, the location of the front door is already `/`
@@ -210,8 +211,10 @@ def _image_prefix(config: Config) -> str:
     return f'"{config.url}/"' if " " in config.url else f"{config.url}/"
 
 
-def _accel(config: Config, name: str, cache: str, headers: list[tuple[str, str]], proxy: str) -> str:
-    """Return the locations of the files that the application hands over."""
+def _accel(
+    config: Config, name: str, cache: str, headers: list[tuple[str, str]], from_app: list[str], proxy: str
+) -> str:
+    """Return the locations of the files that the application hands over, whose headers *from_app* nginx passes on."""
     assert config.accel_redirect is not None
     return _ACCEL.format(
         name=name,
@@ -221,7 +224,7 @@ def _accel(config: Config, name: str, cache: str, headers: list[tuple[str, str]]
         # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these other
         # headers.
         headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
-        timing=_TIMING if config.server_timing else "",
+        more="".join(map(_from_app, from_app)),
         proxy=re.sub(r"(proxy_pass [^;]{1,200});", r"\1$request_uri;", proxy),
     )
 
@@ -229,7 +232,7 @@ def _accel(config: Config, name: str, cache: str, headers: list[tuple[str, str]]
 def _maps(config: Config, name: str) -> str:
     preferred = [by_name(format) for format in config.formats]
     animated = [format for format in FORMATS if format.animated]
-    return _DOOR_MAPS.format(
+    maps = _DOOR_MAPS.format(
         name=name,
         link=nginx_map(quoted_prefix(config.url), name),
         own=_own_suffixes(),
@@ -238,10 +241,17 @@ def _maps(config: Config, name: str) -> str:
         animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated),
         asked=_asked_suffixes(),
     )
+    return maps if config.cache_tags is None else maps + nginx_maps(re.escape(quoted_prefix(config.url)), name)
 
 
 def _header_lines(headers: list[tuple[str, str]]) -> str:
     return "\n".join(f'        add_header {name} "{value}";' for name, value in headers)
+
+
+def _from_app(header: str) -> str:
+    """Return the line that adds the *header* of the application's response."""
+    return f"""
+        add_header {header} $upstream_http_{header.lower().replace("-", "_")};"""
 
 
 def _own_suffixes() -> str:

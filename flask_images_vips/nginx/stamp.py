@@ -25,6 +25,8 @@ WITHOUT_EFFECT = frozenset(
         "recompress_after",
         "record",
         "render_memory",
+        "shared_max_age",
+        "stale_if_error",
         "stale_while_revalidate",
         "temp_max_age",
     }

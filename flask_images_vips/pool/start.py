@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import posix
 import secrets
 import signal
 import socket
@@ -160,7 +161,8 @@ def _run(command: list[str], listeners: list[socket.socket], errors: str) -> Non
         actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, null, number) for number in range(2)]
         actions.append((os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
         actions += [(os.POSIX_SPAWN_DUP2, copy, FIRST_DESCRIPTOR + number) for number, copy in enumerate(copies)]
-        pid = os.posix_spawn(
+        # That of `os` may be gevent's. It waits for a signal, which is lost if the child ends before gevent listens.
+        pid = posix.posix_spawn(
             command[0],
             command,
             environment(),

@@ -76,8 +76,13 @@ def _lifetime(url: ImageUrl, config: Config, *, current: bool) -> tuple[str, int
     if url.version is not None:
         return (IMMUTABLE, _YEAR_SECONDS) if current and url.exact else outdated()
     cache_control = f"public, max-age={config.max_age}"
-    if config.max_age and config.stale_while_revalidate:
-        cache_control += f", stale-while-revalidate={config.stale_while_revalidate}"
+    if config.shared_max_age is not None:
+        cache_control += f", s-maxage={config.shared_max_age}"
+    if config.max_age or config.shared_max_age:
+        if config.stale_while_revalidate:
+            cache_control += f", stale-while-revalidate={config.stale_while_revalidate}"
+        if config.stale_if_error:
+            cache_control += f", stale-if-error={config.stale_if_error}"
     return cache_control, config.max_age
 
 

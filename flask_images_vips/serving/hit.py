@@ -15,8 +15,11 @@ from functools import lru_cache
 
 from .. import urls
 from ..cache.entry import OWNER, Entry
+from ..cache_tags import can_nginx_tag, tag_headers
+from ..config.keys import Config
 from ..errors import Expired, ImagesError
 from ..formats import AUTO, Format
+from ..nginx.front_door import FrontDoor
 from ..pipeline import Pipeline
 from ..rendition import Rendition
 from ..sources.finder import current_version
@@ -181,17 +184,22 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
             ("Content-Disposition", disposition(url, rendition.format)),
             ("Accept-Ranges", "bytes"),
             *([VARY] if url.negotiated else []),
+            *tag_headers(pipeline.config, url.refs),
             *common_headers(pipeline.config),
         ],
         freshness=Freshness(url, rendition.mtime, pipeline.config, current=current),
         path=pipeline.cache.path(rendition.key) if url.options.cache else None,
-        link=None if door is None else door.link_path(url, rendition.format.suffix, current=current),
+        link=None if door is None else _link_path(url, rendition, door, pipeline.config, current=current),
         count_answer=None if recompressor is None else recompressor.counter(rendition),
         quoted_path="/" + urls.quoted(urls.REMOTE if url.remote else url.ref),
         etag_suffix=_etag_suffix(rendition.key[1]),
         # A version in the URL tells versions apart. Otherwise, only the time of the one file does.
         dated=current or (rendition.source.content is None and rendition.watermark is None),
     )
+
+
+def _link_path(url: ImageUrl, rendition: Rendition, door: FrontDoor, config: Config, *, current: bool) -> str | None:
+    return door.link_path(url, rendition.format.suffix, current=current) if can_nginx_tag(url, config) else None
 
 
 def _etag_suffix(file_name: str) -> str:

@@ -9,6 +9,7 @@ from werkzeug.exceptions import default_exceptions
 
 from .. import urls
 from ..access import Privacy
+from ..cache_tags import tag_headers
 from ..description import describe
 from ..errors import ImagesError, reason_of
 from ..state import current_images
@@ -41,7 +42,7 @@ def serve_info(path: str) -> Response:
         if not is_passing(error):
             raise
         raise _refusal(ref, busy(ref, error), privacy) from None
-    headers = common_headers(images.pipeline.config)
+    headers = [*common_headers(images.pipeline.config), *tag_headers(images.pipeline.config, url.refs)]
     response = ImageResponse(json.dumps(info.to_json()), headers=headers, mimetype=_MEDIA_TYPE)
     # The function of the site that finds the subject may give another answer tomorrow, so this is never immutable.
     response.headers["Cache-Control"] = f"{privacy}, max-age={images.pipeline.config.max_age}"

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 from ..access import Privacy
 from ..cache.entry import Entry
 from ..cache.per_process import Said
+from ..cache_tags import tag_headers
 from ..errors import (
     BadSignature,
     Busy,
@@ -185,6 +186,8 @@ def _refused(path: str, error: ImagesError, images: AppImages, url: ImageUrl | N
     if instead is not None:
         data, media_type, cache_control = instead.data, instead.media_type, instead.cache_control
     headers = [("Cache-Control", cache_control), *common_headers(images.pipeline.config)]
+    if url is not None:
+        headers += tag_headers(images.pipeline.config, url.refs)
     if request.args.get(DECLARED["format"].short, "").lower() == AUTO.name:
         headers.append(VARY)
     if status in (429, 503):

@@ -7,11 +7,13 @@ once, so that nobody waits for it again and again.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import ConfigError
@@ -28,10 +30,22 @@ AWAY_SECONDS = 5.0
 _CONNECT_SECONDS = 2.0
 _LONGEST_REASON = 300  # characters
 _BATCH = 1000  # objects that are listed by one request
+_PART_BYTES = 8 << 20  # of a large object, so that each request ends within the timeout
+_STATUS = re.compile(r"returned non-2xx status code: ([0-9]{3})", re.ASCII)
+_BUSY_STATUSES = {"408", "425", "429"}
+_OUT_OF_RANGE = "416"
 
 
 class StoreFailed(Exception):
     """A store did not answer, or refused a request. It says nothing about whether an object exists."""
+
+
+class StoreRefused(StoreFailed):
+    """A store answered with the HTTP *status* of a refusal, for example because the credentials do not allow this."""
+
+    def __init__(self, reason: str, status: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,48 +88,54 @@ class ObjectStore:
     def get(self, path: str, *, most_bytes: int | None = None, unless: str | None = None) -> Object | None:
         """Return the object at *path*, or None if there is none.
 
-        Only its first *most_bytes* are read. The size in ``stated`` is that of the whole object, which has at least one
-        byte. *unless* is an ETag: if the object has it, the data is empty.
+        Only its first *most_bytes* are read. The size in ``stated`` is that of the whole object. *unless* is an ETag:
+        if the object has it, the data is empty.
         """
+        options: dict[str, Any] = {} if unless is None else {"if_none_match": unless}
+        if most_bytes is None:
+            return self._asked(lambda: self._read(path, options))
+        try:
+            return self._asked(lambda: self._read(path, options | {"range": (0, most_bytes)}))
+        except StoreRefused as error:
+            stated = self.state(path) if error.status == _OUT_OF_RANGE else None
+            if stated is None or stated.size_bytes:
+                raise
+            return Object(stated, b"")  # no range lies within an empty object
 
-        def get() -> Object | None:
-            options: dict[str, Any] = {}
-            if most_bytes is not None:
-                options["range"] = (0, most_bytes)
-            if unless is not None:
-                options["if_none_match"] = unless
-            try:
-                result = self._module().get(self._made_store(), path, options=options)
-                data = bytes(result.bytes())
-            except FileNotFoundError:
-                return None
-            except self._module().exceptions.NotModifiedError:
-                return Object(Stated(path, 0, 0, unless), b"")
-            metadata = {str(name).lower(): str(value) for name, value in result.attributes.items()}
-            return Object(_stated(result.meta), data, metadata)
-
-        return self._asked(get)
+    def _read(self, path: str, options: Mapping[str, Any]) -> Object | None:
+        try:
+            result = self._module().get(self._made_store(), path, options=options)
+            data = bytes(result.bytes())
+        except FileNotFoundError:
+            return None
+        except self._module().exceptions.NotModifiedError:
+            return Object(Stated(path, 0, 0, options["if_none_match"]), b"")
+        metadata = {str(name).lower(): str(value) for name, value in result.attributes.items()}
+        return Object(_stated(result.meta), data, metadata)
 
     def download(self, path: str, file: BinaryIO, *, most_bytes: int) -> Stated | None:
-        """Write the object at *path* into *file*, and return what the store states about it. None: there is none.
+        """Write the object at *path* into *file*, and return what the store states about it.
+
+        Returns None if there is none, or if it changes meanwhile. A large object takes several requests.
 
         Raises:
             ValueError: If it has more than *most_bytes*. Not all of it was written.
         """
-
-        def download() -> Stated | None:
-            try:
-                result = self._module().get(self._made_store(), path)
-            except FileNotFoundError:
+        part = self.get(path, most_bytes=_PART_BYTES)
+        if part is None:
+            return None
+        stated, count = part.stated, len(part.data)
+        if stated.size_bytes > most_bytes:
+            raise ValueError(f"the object has {stated.size_bytes:,} bytes")
+        file.write(part.data)
+        while count < stated.size_bytes:
+            options = {"range": (count, min(count + _PART_BYTES, stated.size_bytes))}
+            part = self._asked(partial(self._read, path, options))
+            if part is None or part.stated != stated or not part.data:
                 return None
-            stated = _stated(result.meta)
-            if stated.size_bytes > most_bytes:
-                raise ValueError(f"the object has {stated.size_bytes:,} bytes")
-            for part in result.stream():
-                file.write(part)
-            return stated
-
-        return self._asked(download)
+            file.write(part.data)
+            count += len(part.data)
+        return stated
 
     def state(self, path: str) -> Stated | None:
         """Return what the store states about the object at *path*, or None if there is none."""
@@ -185,17 +205,27 @@ class ObjectStore:
             raise StoreFailed(f"{self.location} cannot be used in a process that was forked after a store was used")
         if self.is_away:
             raise StoreFailed(f"{self.location} has failed within the last {AWAY_SECONDS:g} s")
+        if self._is_away:  # one thread tries again, and the others do not wait for it
+            self._away_until = time.monotonic() + AWAY_SECONDS
         errors = self._module().exceptions.BaseError, OSError
         note_use()
         try:
             result = _outside_of_greenlets(request)
+        except ValueError as error:  # obstore takes no such path
+            raise StoreRefused(f"{self.location}: {_reason(error)}") from None
         except errors as error:
-            self._note_failure(error)
-            raise StoreFailed(f"{self.location}: {_reason(error)}") from None
-        if self._is_away:
-            self._is_away = False
-            logger.info("The object store %s answers again.", self.location)
+            if (status := _refusal(error)) is None:
+                self._note_failure(error)
+                raise StoreFailed(f"{self.location}: {_reason(error)}") from None
+            self._note_answer()
+            raise StoreRefused(f"{self.location} refuses this: {_reason(error)}", status) from None
+        self._note_answer()
         return result
+
+    def _note_answer(self) -> None:
+        if self._is_away:
+            self._is_away, self._away_until = False, 0.0
+            logger.info("The object store %s answers again.", self.location)
 
     def _note_failure(self, error: Exception) -> None:
         self._away_until = time.monotonic() + AWAY_SECONDS
@@ -248,6 +278,13 @@ def _attributes(media_type: str | None, metadata: Mapping[str, str] | None) -> d
     if media_type is not None:
         attributes["Content-Type"] = media_type
     return attributes or None
+
+
+def _refusal(error: Exception) -> str | None:
+    """Return the status with which a store refused a request, or None if it could not handle it now."""
+    found = _STATUS.search(str(error))
+    status = "" if found is None else found[1]
+    return status if status.startswith("4") and status not in _BUSY_STATUSES else None
 
 
 def _reason(error: Exception) -> str:

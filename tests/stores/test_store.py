@@ -14,7 +14,7 @@ from real_servers import Proxy, StoreServer, store_options
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.stores import store as module
 from flask_images_vips.stores.location import parse_location
-from flask_images_vips.stores.store import ObjectStore, StoreFailed
+from flask_images_vips.stores.store import ObjectStore, StoreFailed, StoreRefused
 
 
 @pytest.fixture
@@ -67,6 +67,49 @@ def test_an_object_is_downloaded_up_to_a_limit(store: ObjectStore) -> None:
     assert store.download("b", file, most_bytes=10) is None
     with pytest.raises(ValueError, match="10 bytes"):
         store.download("a", io.BytesIO(), most_bytes=9)
+
+
+def test_an_empty_object_is_no_failure(store: ObjectStore) -> None:
+    store.put("a", b"")
+    found = store.get("a", most_bytes=4)
+    assert found is not None
+    assert (found.data, found.stated.size_bytes) == (b"", 0)
+    file = io.BytesIO()
+    assert store.download("a", file, most_bytes=4) == found.stated
+    assert not store.is_away
+
+
+def test_a_large_object_is_downloaded_in_parts(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PART_BYTES", 4)
+    store.put("a", b"0123456789")
+    file = io.BytesIO()
+    assert store.download("a", file, most_bytes=10) == store.state("a")
+    assert file.getvalue() == b"0123456789"
+
+
+def test_an_object_that_changes_during_a_download_is_not_mixed(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Changing(io.BytesIO):
+        def write(self, data: object) -> int:
+            store.put("a", b"abcdefghij")
+            return super().write(data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_PART_BYTES", 4)
+    store.put("a", b"0123456789")
+    assert store.download("a", Changing(), most_bytes=10) is None
+
+
+def test_a_refusal_does_not_count_as_an_absence_of_the_store(store_server: StoreServer, store_url: str) -> None:
+    stranger = ObjectStore(parse_location(store_url), {**store_server.options, "secret_access_key": "wrong"}, timeout=5)
+    with pytest.raises(StoreRefused, match="403"):
+        stranger.get("a")
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    for path in ("a//b", "a\tb"):
+        with pytest.raises(StoreRefused):
+            store.get(path)
+    assert not stranger.is_away
+    assert not store.is_away
 
 
 def test_objects_are_listed_and_deleted(store: ObjectStore) -> None:

@@ -1,0 +1,1 @@
+"""Caches in front of a site: CDNs and Varnish. How responses are tagged for them, and how they are purged."""

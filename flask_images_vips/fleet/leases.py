@@ -1,0 +1,217 @@
+"""Hold things in Redis for a short time, which one thread of each process renews while they are needed.
+
+If a process dies, nobody renews its leases, so they end by themselves. Only the clock of Redis counts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, NamedTuple
+
+from ..cache.per_process import PerProcess
+from ..errors import WaitedTooLong
+from .connection import RedisConnection, RedisFailed
+from .listener import Listener
+
+LEASE_SECONDS = 5.0
+"""How long a process that died keeps others waiting. A slow Redis, or a busy host, must not end it by mistake."""
+
+CHANNEL = "released"
+"""The channel on which the name of each lease is published that was released and that somebody waits for."""
+
+_RENEW_SECONDS = 1.5  # two attempts may fail before the lease ends
+_POLL_SECONDS = 0.2  # how often to look while no messages are heard
+_MARGIN_SECONDS = 0.01  # after the end of a lease, it is free for certain
+_MOST_LEFT = 1000
+
+
+class Scripts(NamedTuple):
+    """What takes, renews and releases a kind of lease: scripts in Lua, each with the keys and arguments of the lease.
+
+    *take* returns 0 if the lease is taken, and otherwise how many milliseconds to wait for a message before the next
+    attempt. *renew* takes the lease again if Redis has lost it.
+    """
+
+    take: str
+    renew: str
+    release: str
+
+
+class Lease(NamedTuple):
+    """A lease that others may wait for by *name*."""
+
+    name: str
+    scripts: Scripts
+    keys: tuple[str, ...]
+    arguments: tuple[str | int, ...]
+
+    def run(self, script: str, client: Any) -> Any:
+        """Run one of the scripts by *client*, which may also be a pipeline."""
+        return client.eval(script, len(self.keys), *self.keys, *self.arguments)
+
+
+class Leases:
+    """Takes, renews and releases leases of this process, and waits for those of others.
+
+    *listener* tells when one is released. A message may be lost, so the end of a lease ends a wait, too.
+    """
+
+    def __init__(self, connection: RedisConnection, listener: Listener) -> None:
+        self._connection = connection
+        self._listener = listener
+        self._process: PerProcess[_Process] = PerProcess(_Process)
+        listener.hear(CHANNEL, lambda name: self._process.get().waiters.wake(name.decode("utf-8", "replace")))
+        listener.on_connect(self._wake_all)
+        connection.on_failure(self._wake_all)
+
+    def take(self, lease: Lease, until: float, needless: Callable[[], bool] = lambda: False) -> bool:
+        """Take *lease*, wait for it until a monotonic time, and return whether it is taken.
+
+        It is not if Redis is away, or if *needless* returns True after a wait.
+
+        Raises:
+            WaitedTooLong: If somebody else holds it for too long.
+        """
+        if self._connection.is_away:
+            return False
+        mine = self._process.get()
+        with mine.waiters.registered(lease.name) as woken:
+            while True:
+                woken.clear()  # a message from now on ends the wait
+                try:
+                    left_ms = self._connection.run(partial(lease.run, lease.scripts.take))
+                except RedisFailed:
+                    self._leave(mine, [lease])  # Redis may have taken it nevertheless
+                    return False
+                if not left_ms:
+                    self._keep(mine, lease)
+                    return True
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise WaitedTooLong(f"another host holds {lease.name}")
+                self._listener.start()
+                pause = left_ms / 1000 + _MARGIN_SECONDS if self._listener.is_connected else _POLL_SECONDS
+                woken.wait(min(left, pause))
+                if needless():
+                    return False
+
+    def release(self, lease: Lease) -> None:
+        """Release *lease*, and tell those who wait for it. If Redis fails, this is done as soon as it is back."""
+        mine = self._process.get()
+        with mine.lock:
+            mine.held.discard(lease)
+        try:
+            self._connection.run(partial(lease.run, lease.scripts.release))
+        except RedisFailed:
+            self._leave(mine, [lease])
+
+    def _wake_all(self) -> None:
+        self._process.get().waiters.wake_all()
+
+    def _keep(self, mine: _Process, lease: Lease) -> None:
+        with mine.lock:
+            mine.held.add(lease)
+        self._start(mine)
+
+    def _leave(self, mine: _Process, leases: Collection[Lease]) -> None:
+        """Let the thread release *leases*."""
+        with mine.lock:
+            if len(mine.left) < _MOST_LEFT:
+                mine.left.update(leases)
+        self._start(mine)
+
+    def _start(self, mine: _Process) -> None:
+        """Wake the thread of this process, which is started at the first call."""
+        mine.is_needed.set()
+        if mine.thread is None:
+            with mine.lock:
+                if mine.thread is None:
+                    mine.thread = threading.Thread(target=self._work, args=[mine], daemon=True)
+                    mine.thread.name = "flask-images-vips-leases"
+                    mine.thread.start()
+
+    def _work(self, mine: _Process) -> None:
+        while True:
+            mine.is_needed.wait()
+            time.sleep(_RENEW_SECONDS)
+            with suppress(RedisFailed):
+                self._renew(mine)
+
+    def _renew(self, mine: _Process) -> None:
+        """Renew what this process holds, and release what could not be released.
+
+        Raises:
+            RedisFailed: If Redis fails. The next call does the same.
+        """
+        with mine.lock:
+            held, left = set(mine.held), set(mine.left)
+            if not held and not left:
+                mine.is_needed.clear()
+                return
+        steps = [(lease, lease.scripts.renew) for lease in held]
+        self._connection.run(partial(_run_all, steps))
+        with mine.lock:
+            left |= held - mine.held  # released meanwhile: renewing may have taken it again
+        self._connection.run(partial(_run_all, [(lease, lease.scripts.release) for lease in left]))
+        with mine.lock:
+            mine.left -= left
+
+
+def _run_all(steps: Collection[tuple[Lease, str]], client: Any) -> None:
+    if steps:
+        with client.pipeline(transaction=False) as pipeline:
+            for lease, script in steps:
+                lease.run(script, pipeline)
+            pipeline.execute()
+
+
+class _Process:
+    """The leases of one process. *left* could not be released, or may have been taken although Redis failed."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.held: set[Lease] = set()
+        self.left: set[Lease] = set()
+        self.is_needed = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.waiters = _Waiters()
+
+
+class _Waiters:
+    """The threads of one process that wait, by the name that they wait for, in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: dict[str, deque[threading.Event]] = {}
+
+    @contextmanager
+    def registered(self, name: str) -> Iterator[threading.Event]:
+        """Yield an event that is set when it is this thread's turn to try again. The next one is woken afterwards."""
+        event = threading.Event()
+        with self._lock:
+            self._events.setdefault(name, deque()).append(event)
+        try:
+            yield event
+        finally:
+            with self._lock:
+                self._events[name].remove(event)
+                if not self._events[name]:
+                    del self._events[name]
+            self.wake(name)
+
+    def wake(self, name: str) -> None:
+        with self._lock:
+            events = self._events.get(name)
+            if events:
+                events[0].set()
+
+    def wake_all(self) -> None:
+        with self._lock:
+            for events in self._events.values():
+                for event in events:
+                    event.set()
