@@ -91,7 +91,8 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
         told = parts.messages.tell(FORGET, ref, wait=True)
         receipt = replace(receipt, hosts=told.hosts, pending=told.pending, told=told.is_told)
     # The last step, because these caches may ask any host for the picture at once.
-    config, nobody = parts.pipeline.config, tuple[str, ...]()
+    nobody: tuple[str, ...] = ()
+    config = parts.pipeline.config
     cdn = problems.attempt(lambda: purge_in_front(config, [ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
     return replace(receipt, seconds=time.time() - receipt.time, cdn=cdn)
