@@ -117,12 +117,6 @@ class Sources:
         objects = [store.files.cache for store in self.local.stores[:1]]  # all stores share it
         return (*([self.remote.store] if self.remote is not None else []), *objects)
 
-    def fetched_in(self, ref: str) -> DiskCache | None:
-        """Return the cache that has the file of *ref* if it was fetched from elsewhere, or None if there is none."""
-        if is_remote(ref):
-            return self.remote.store if self.remote is not None else None
-        return self.local.stores[0].files.cache if self.local.stores else None
-
     def purge(self, ref: str) -> int:
         """Remove what was fetched of *ref*, a path or a URL, and return the number of files."""
         if is_remote(ref):
