@@ -8,6 +8,7 @@ from itertools import chain
 
 from ..errors import SourceNotFound
 from .local import LocalSources
+from .object_file import ObjectSource
 from .objects import ObjectSources
 from .source import Source
 
@@ -57,6 +58,17 @@ class SearchPath:
         """
         found = self.find(source.ref)
         return source if (found, found.inode) == (source, source.inode) else found
+
+    def doubted(self, source: ObjectSource) -> Source:
+        """Find the current version of *source*, of which a URL names another one. Its store is asked.
+
+        Raises:
+            SourceNotFound, Busy: As `find`.
+        """
+        for store in self.stores:
+            if store.files is source.files:
+                store.doubt(source.ref)
+        return self.again(source)
 
     def here(self, ref: str) -> Source:
         """Find the original *ref* for a page, which does not wait for news of a known one.
