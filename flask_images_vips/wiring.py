@@ -25,7 +25,6 @@ from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .fleet.shared_cache import ObjectCache
 from .installed import outdated
 from .late_facts import LateFacts
 from .monitoring.start import start
@@ -48,7 +47,6 @@ from .sources.http import Client
 from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
 from .state import Parts, images_of
-from .stores.store import ObjectStore
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
@@ -72,12 +70,13 @@ def build(app: Flask, url: str, name: str) -> Parts:
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
     tombstones = Tombstones(_tombstones_folder(config, app, folder), optional=config.tombstones is None)
-    kept = _Kept(folder, private, notices, tombstones)
+    kept, fleet = _Kept(folder, private, notices, tombstones), _fleet(config)
     store = partial(_store, config, kept)
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    cache = _cache(config, kept, stores, readable=_is_readable(config, app))
+    shared_cache = _shared_cache(config, fleet, tombstones)
+    cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -95,7 +94,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         tombstones,
-        _fleet(config),
+        fleet,
     )
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
@@ -174,24 +173,29 @@ class _Kept(NamedTuple):
         )
 
 
-def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable: bool) -> DiskCache:
-    """Return the cache of renditions, whose limits count what is in *stores* too.
-
-    Raises:
-        ConfigError: If there is to be a cache for all hosts, and it is certain that its store cannot be used.
-    """
+def _cache(
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: SharedCache | None, *, readable: bool
+) -> DiskCache:
+    """Return the cache of renditions, in front of the *shared* one. Its limits count what is in *stores* too."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
-    return kept.cache(config, kept.folder, bound, readable=readable, shared=_shared_cache(config, kept.tombstones))
+    return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
 
 
-def _shared_cache(config: Config, tombstones: Tombstones) -> ObjectCache | None:
-    """Return the cache that all hosts share, or None."""
+def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones) -> SharedCache | None:
+    """Return the cache that all hosts share, or None.
+
+    Raises:
+        ConfigError: If it is certain that its store cannot be used.
+    """
     if config.cache_store is None:
         return None
+    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need it)
+    from .stores.store import ObjectStore  # noqa: PLC0415
+
     store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
     store.check()
-    return ObjectCache(store, bars=tombstones.__contains__)
+    return ObjectCache(store, fleet.locks if fleet is not None else None, tombstones.__contains__)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:

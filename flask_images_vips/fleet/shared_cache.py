@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import blake2b
 from itertools import chain, islice
 from typing import TypeVar
@@ -22,7 +22,7 @@ from ..cache.per_process import Said
 from ..cache.removal import Removed
 from ..cache.shared import HostLocks
 from ..formats import FORMATS
-from ..stores.store import Object, ObjectStore, Stated, StoreFailed
+from ..stores.store import Object, ObjectStore, Stated, StoreFailed, StoreRefused
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -54,7 +54,7 @@ class ObjectCache:
 
     def fetch(self, key: Key) -> bytes | None:
         path = _path(key)
-        with suppress(StoreFailed):
+        with self._failing():
             found = self.store.get(path)
             return found.data if found is not None and _is_whole(path, found) else None
         return None
@@ -63,7 +63,7 @@ class ObjectCache:
         path = _path(key)
         if not data or self._is_barred(path):
             return None
-        with suppress(StoreFailed):
+        with self._failing():
             found = self._create(path, data)
             # It may have been barred, and its folder erased, just before it was stored.
             if found is None and self._is_barred(path):
@@ -105,6 +105,17 @@ class ObjectCache:
             self._delete(path for each in batch for path in (each.path, *_markers(each.path)))
             yield from batch
 
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Ignore that the store fails in the block. `ObjectStore` logs that it is away, and this that it refuses."""
+        try:
+            yield
+        except StoreRefused as error:
+            if _said.add(str(error)):
+                logger.warning("Images are not shared with other hosts: %s. This is logged once.", error)
+        except StoreFailed:
+            pass
+
     def _listed(self, place: str) -> Iterator[Stated]:
         """Yield what is below *place*.
 
@@ -141,7 +152,7 @@ class ObjectCache:
         found = self.store.get(path)
         if found is not None and _is_whole(path, found):
             return found.data
-        if _said.add(str(self.store.location)):
+        if _said.add(f"broken in {self.store.location}"):
             logger.warning(
                 "The object %s in %s is broken, or not of this package. It is replaced. This is logged once.",
                 *(path, self.store.location),

@@ -216,8 +216,6 @@ class ObjectStore:
         if self._is_away:  # one thread tries again, and the others do not wait for it
             self._away_until = time.monotonic() + AWAY_SECONDS
         errors = self._module().exceptions.BaseError, OSError
-        if self._is_away:
-            self._away_until = time.monotonic() + AWAY_SECONDS  # only this request tries it again
         note_use()
         try:
             result = _outside_of_greenlets(request)

@@ -131,6 +131,19 @@ def test_a_store_that_is_away_is_a_miss_but_what_cannot_be_removed_is_an_error(p
         cache.purge_all()
 
 
+def test_a_store_that_refuses_is_named_once(
+    store_server: StoreServer, store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {**store_server.options, "secret_access_key": "wrong"}
+    cache = ObjectCache(ObjectStore(parse_location(store_url), wrong, timeout=5))
+    for _ in range(2):
+        assert cache.fetch(KEY) is None
+        assert cache.offer(KEY, b"data") is None
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) in (1, 2)  # of reading, and of writing
+    assert all("403" in warning and "not shared with other hosts" in warning for warning in warnings)
+
+
 def test_without_locks_nobody_waits(cache: ObjectCache) -> None:
     with cache.alone(KEY, since=time.monotonic(), timeout=60, needless=lambda: False) as held:
         assert not held
