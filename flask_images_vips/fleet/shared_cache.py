@@ -111,8 +111,12 @@ class ObjectCache:
         try:
             yield
         except StoreRefused as error:
-            if _said.add(str(error)):
-                logger.warning("Images are not shared with other hosts: %s. This is logged once.", error)
+            if _said.add(f"{error.status} of {self.store.location}"):
+                logger.warning(
+                    "%s refuses requests (%s), so images are not shared with other hosts. Run: flask images check. "
+                    "This is logged once.",
+                    *(self.store.location, f"status {error.status}" if error.status else error),
+                )
         except StoreFailed:
             pass
 
