@@ -23,6 +23,7 @@ from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
+from .events import Events, tell
 from .exposure import served_folders, shared_folders
 from .facts import Facts
 from .installed import outdated
@@ -75,7 +76,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    shared_cache = _shared_cache(config, fleet, tombstones)
+    shared_cache = _shared_cache(config, fleet, tombstones, images_of(app).events)
     cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
@@ -182,7 +183,7 @@ def _cache(
     return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
 
 
-def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones) -> SharedCache | None:
+def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones, events: Events) -> SharedCache | None:
     """Return the cache that all hosts share, or None.
 
     Raises:
@@ -195,7 +196,9 @@ def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones) -
 
     store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
     store.check()
-    return ObjectCache(store, fleet.locks if fleet is not None else None, tombstones.__contains__)
+    return ObjectCache(
+        store, fleet.locks if fleet is not None else None, tombstones.__contains__, partial(tell, events.fetched)
+    )
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:

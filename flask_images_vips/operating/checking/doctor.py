@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...errors import ConfigError, ImagesError
 from ...state import AppImages
-from . import access, cache, configuration, front, libraries, nginx, remote, rendering, server, sources
+from . import access, cache, configuration, front, libraries, nginx, remote, rendering, server, shared_cache, sources
 from .finding import Finding, error, warning
 from .site import Check, Site
 
@@ -16,7 +16,7 @@ CHECKS: tuple[Check, ...] = (
     *(libraries.engines, libraries.versions, libraries.formats),
     *(rendering.place, rendering.walls, rendering.memory, rendering.arenas),
     *(sources.folders, sources.files, access.originals, remote.hosts, remote.private_networks),
-    *(cache.place, cache.writing, cache.tombstones, cache.space),
+    *(cache.place, cache.writing, cache.tombstones, cache.space, shared_cache.store),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
     *(server.production, nginx.reach, nginx.file, front.front),
 )
