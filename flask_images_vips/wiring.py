@@ -26,11 +26,11 @@ from .engines.choice import check_engine
 from .events import Events, tell
 from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .installed import outdated
+from .installed import outdated, own_version
 from .late_facts import LateFacts
 from .monitoring.start import start
 from .nginx.front_door import FrontDoor
-from .nginx.stamp import stamp_of
+from .nginx.stamp import digests_of, stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
 from .pipeline import Pipeline
@@ -51,6 +51,7 @@ from .state import Parts, images_of
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
+    from .fleet.messages import Messages
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -86,7 +87,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events),
+        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -97,6 +98,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
         tombstones,
         fleet,
     )
+    if parts.fleet is not None:
+        parts = replace(parts, messages=_messages(app, config, parts, parts.fleet))
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
     _follow_events(app, config, parts)
@@ -147,6 +150,21 @@ def _fleet(config: Config) -> Fleet | None:
     from .fleet.fleet import make_fleet  # noqa: PLC0415  (only sites of several hosts need it)
 
     return make_fleet(config)
+
+
+def _messages(app: Flask, config: Config, parts: Parts, fleet: Fleet) -> Messages:
+    from .fleet.messages import About, Messages  # noqa: PLC0415
+    from .following import Follower  # noqa: PLC0415
+    from .workers import key_fingerprint, running_workers  # noqa: PLC0415
+
+    cache = parts.pipeline.cache
+
+    def about() -> About:
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        return About(own_version(), len(running_workers(app, cache)), settings)
+
+    folder = os.path.join(cache.folder, "locks", "hosts")
+    return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
 
 
 class _Kept(NamedTuple):
@@ -293,7 +311,8 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
+    slots = pipeline.producer.slots
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)
