@@ -201,7 +201,7 @@ class Producer:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
         """
         source, options = rendition.source, rendition.options
-        trimmed = self.facts.pixels.trim(source, options)
+        trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
         result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)

@@ -23,6 +23,7 @@ from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
+from .events import Events, tell
 from .exposure import served_folders, shared_folders
 from .facts import Facts
 from .installed import outdated, own_version
@@ -49,7 +50,6 @@ from .state import Parts, images_of
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
     from .fleet.messages import Messages
-    from .fleet.shared_cache import ObjectCache
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -70,15 +70,14 @@ def build(app: Flask, url: str, name: str) -> Parts:
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
     tombstones = Tombstones(_tombstones_folder(config, app, folder), optional=config.tombstones is None)
-    kept = _Kept(folder, private, notices, tombstones)
+    kept, fleet = _Kept(folder, private, notices, tombstones), _fleet(config)
     store = partial(_store, config, kept)
     remote = remote_sources(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     objects = store("objects", config.store_cache_share) if config.stores else None
     stores = [store for store in (remote.store if remote else None, objects, copies) if store is not None]
-    fleet = _fleet(config)
-    shared = _shared_cache(config, tombstones, fleet)
-    cache = _cache(config, kept, stores, shared, readable=_is_readable(config, app))
+    shared_cache = _shared_cache(config, fleet, tombstones, images_of(app).events)
+    cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -193,15 +192,15 @@ class _Kept(NamedTuple):
 
 
 def _cache(
-    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: ObjectCache | None, *, readable: bool
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: SharedCache | None, *, readable: bool
 ) -> DiskCache:
-    """Return the cache of renditions, whose limits count what is in *stores* too. *shared* is that of all hosts."""
+    """Return the cache of renditions, in front of the *shared* one. Its limits count what is in *stores* too."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
     return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
 
 
-def _shared_cache(config: Config, tombstones: Tombstones, fleet: Fleet | None) -> ObjectCache | None:
+def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones, events: Events) -> SharedCache | None:
     """Return the cache that all hosts share, or None.
 
     Raises:
@@ -209,12 +208,14 @@ def _shared_cache(config: Config, tombstones: Tombstones, fleet: Fleet | None) -
     """
     if config.cache_store is None:
         return None
-    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need them)
+    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need it)
     from .stores.store import ObjectStore  # noqa: PLC0415
 
     store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
     store.check()
-    return ObjectCache(store, fleet.locks if fleet else None, bars=tombstones.__contains__)
+    return ObjectCache(
+        store, fleet.locks if fleet is not None else None, tombstones.__contains__, partial(tell, events.fetched)
+    )
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:

@@ -17,6 +17,7 @@ from . import (
     remote,
     rendering,
     server,
+    shared_cache,
     sources,
     stores,
 )
@@ -29,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *(libraries.engines, libraries.versions, libraries.formats),
     *(rendering.place, rendering.walls, rendering.memory, rendering.arenas),
     *(sources.folders, sources.files, stores.originals, access.originals, remote.hosts, remote.private_networks),
-    *(cache.place, cache.writing, cache.tombstones, cache.space),
+    *(cache.place, cache.writing, cache.tombstones, cache.space, shared_cache.store),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
     *(server.production, nginx.reach, nginx.file, caches.in_front, front.front),
 )
