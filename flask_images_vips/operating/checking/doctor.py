@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...errors import ConfigError, ImagesError
 from ...state import AppImages
-from . import access, cache, configuration, front, libraries, nginx, remote, rendering, server, sources
+from . import access, cache, configuration, front, libraries, nginx, redis_server, remote, rendering, server, sources
 from .finding import Finding, error, warning
 from .site import Check, Site
 
@@ -17,6 +17,7 @@ CHECKS: tuple[Check, ...] = (
     *(rendering.place, rendering.walls, rendering.memory, rendering.arenas),
     *(sources.folders, sources.files, access.originals, remote.hosts, remote.private_networks),
     *(cache.place, cache.writing, cache.tombstones, cache.space),
+    redis_server.redis_server,
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
     *(server.production, nginx.reach, nginx.file, front.front),
 )
