@@ -449,19 +449,36 @@ def store_url(store_server: StoreServer) -> str:
 
 @pytest.fixture
 def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
-    """A real Redis server for one test. Nobody listens to it after the test."""
+    """A real Redis server for one test. No thread of this process looks for it after the test."""
+    from flask_images_vips.fleet.leases import Leases
     from flask_images_vips.fleet.listener import Listener
 
     needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
-    started: list[Listener] = []
-    start = Listener.start
-    monkeypatch.setattr(Listener, "start", lambda listener: (started.append(listener), start(listener)))
+    listeners: list[Listener] = []
+    holders: list[Leases] = []
+    for cls, name, used in ((Listener, "start", listeners), (Leases, "_start", holders)):
+        monkeypatch.setattr(cls, name, _noting(getattr(cls, name), used))
     server = RedisServer(tmp_path)
     server.start()
     yield server
-    for listener in started:
+    for listener in listeners:
         listener.stop()
+    for holder in holders:
+        mine = holder._process.get()
+        with mine.lock:
+            mine.held.clear()
+            mine.left.clear()
     server.stop()
+
+
+def _noting(method: Callable[..., Any], used: list[Any]) -> Callable[..., Any]:
+    """Let *method* add its object to *used*."""
+
+    def noted(self: object, *arguments: Any) -> Any:
+        used.append(self)
+        return method(self, *arguments)
+
+    return noted
 
 
 def uwsgi() -> str:

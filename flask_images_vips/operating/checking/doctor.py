@@ -14,6 +14,7 @@ from . import (
     front,
     libraries,
     nginx,
+    redis_server,
     remote,
     rendering,
     server,
@@ -30,7 +31,7 @@ CHECKS: tuple[Check, ...] = (
     *(libraries.engines, libraries.versions, libraries.formats),
     *(rendering.place, rendering.walls, rendering.memory, rendering.arenas),
     *(sources.folders, sources.files, stores.originals, access.originals, remote.hosts, remote.private_networks),
-    *(cache.place, cache.writing, cache.tombstones, cache.space, shared_cache.store),
+    *(cache.place, cache.writing, cache.tombstones, cache.space, shared_cache.store, redis_server.redis_server),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
     *(server.production, nginx.reach, nginx.file, caches.in_front, front.front),
 )
