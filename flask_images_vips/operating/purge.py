@@ -34,7 +34,7 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
     That is everything made of a picture: renditions, placeholders and so on. PATH is that of the picture in
     IMAGES_PATH, as templates name it, or the URL of a remote picture. It may be a pattern, such as 'photos/*.jpg', in
     which * stands for any characters. Quote it for the shell. If nothing is cached for a PATH, the exit code is 1, and
-    similar paths are listed. Browsers and CDNs keep their copies.
+    similar paths are listed. Browsers and CDNs keep their copies. With IMAGES_REDIS, all hosts do the same.
     """
     here = current_images()
     if not (paths or everything or front):
