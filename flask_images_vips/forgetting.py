@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 from .cache.disk import DiskCache
 from .cache.removal import Removed
 from .errors import NotForgotten, SourceError, shown
+from .fleet.connection import RedisFailed
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL
 from .pipeline import Pipeline
 from .recording.journal import Journal
@@ -82,7 +84,7 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
         NotForgotten: If something could not be done. Everything else is done nevertheless.
     """
     parts, problems = images.parts, _Problems()
-    receipt = _forgotten(parts, ref, problems, source=source)
+    receipt = _forgotten(parts, ref, problems, shares=True, source=source)
     if parts.messages is not None:
         told = parts.messages.tell(FORGET, ref, wait=True)
         receipt = replace(receipt, hosts=told.hosts, pending=told.pending, told=told.is_told)
@@ -103,11 +105,14 @@ def forget_here(parts: Parts, ref: str) -> None:
     problems.check(ref)
 
 
-def _forgotten(parts: Parts, ref: str, problems: _Problems, *, source: bool = False) -> Receipt:
+def _forgotten(parts: Parts, ref: str, problems: _Problems, *, shares: bool = False, source: bool = False) -> Receipt:
+    """Remove the picture *ref* from this host. With *shares*, share its tombstone first, so that no host renders it."""
     begin, pipeline = time.time(), parts.pipeline
     folder = source_folder(ref)
     pipeline.cache.usable()  # creates its folder, with the right modes
     is_new = problems.attempt(lambda: parts.tombstones.add(folder), False, "its tombstone cannot be made")
+    if shares:
+        problems.attempt(lambda: _share(parts.tombstones.share, folder), None, "its tombstone cannot be shared")
     links = problems.attempt(lambda: parts.links.erase(ref), 0, "links of nginx cannot be removed")
     copies, fetched, own = (
         problems.attempt(partial(_erased, cache, folder), Removed(), f"{what} cannot be removed")
@@ -145,8 +150,10 @@ def allow(images: AppImages, ref: str) -> bool:
         NotForgotten: If its tombstone cannot be removed.
     """
     parts = images.parts
+    folder = source_folder(ref)
     try:
-        was_forgotten = parts.tombstones.remove(source_folder(ref))
+        was_forgotten = parts.tombstones.remove(folder)
+        _share(parts.tombstones.unshare, folder)
     except OSError as error:
         raise NotForgotten(f"{shown(ref)} cannot be allowed again: {cause(error)}") from None
     _tell(parts, ALLOW, ref)
@@ -204,6 +211,12 @@ def close_door(images: AppImages) -> None:
     parts = images.parts
     parts.links.empty()
     _tell(parts, CLOSE)
+
+
+def _share(share: Callable[[str], None], folder: str) -> None:
+    """Call *share*. If Redis is away, this is done when it is back: see `Messages.tell`."""
+    with suppress(RedisFailed):
+        share(folder)
 
 
 def _tell(parts: Parts, kind: str, ref: str = "") -> None:

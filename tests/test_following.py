@@ -35,7 +35,7 @@ def join(
     def start(name: str, *, follows: bool = True, **config: Any) -> Flask:
         app = make_app(IMAGES_CACHE=str(tmp_path / name), IMAGES_REDIS=redis_server.url, **config)
         with monkeypatch.context() as patch:
-            patch.setattr("flask_images_vips.wiring.threads_run", lambda: follows)
+            patch.setattr("flask_images_vips.following.threads_run", lambda: follows)
             with app.test_request_context():
                 assert images_of(app).pipeline
         return app

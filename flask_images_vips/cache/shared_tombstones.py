@@ -1,7 +1,8 @@
 """Share tombstones with other hosts, also with those that come later.
 
-They lie in a place that all hosts reach, with the key that they are made with. Each host has a copy of them on its disk,
-so that nobody waits for the place when an image is requested, and the ones that it had before it knew of the place.
+They lie in a place that all hosts reach, with the key that they are made with. Each host has a copy of them on its
+disk, so that nobody waits for the place when an image is requested. Besides, it has tombstones of its own: of what it
+has forgotten by itself, or what it was told to forget.
 """
 
 from __future__ import annotations

@@ -44,7 +44,19 @@ class Remover(Protocol):
         ...
 
     def start_anew(self) -> None:
-        """Remove everything that is cached on this host, and learn from the store what was forgotten."""
+        """Remove everything that is cached on this host, and `learn` what was forgotten.
+
+        Raises:
+            OSError: If that is not possible. It is tried again.
+        """
+        ...
+
+    def learn(self) -> None:
+        """Learn what was forgotten from where all hosts share their tombstones, if that is possible now."""
+        ...
+
+    def share(self, event: Event) -> None:
+        """Share the tombstone of *event*, which this host could not tell before, or share it no longer."""
         ...
 
     def drop_memory(self) -> None:
@@ -88,22 +100,16 @@ class Messages:
         listener.hear(CHANNEL, lambda number: self._wake())
         listener.on_connect(self._wake)
 
-    def open(self) -> bool:
-        """Catch up with what this host has missed, and follow the log from now on. Call this before serving images.
-
-        Returns False if Redis is away.
-        """
+    def open(self) -> None:
+        """Catch up with what this host has missed, and follow the log from now on. Call this before serving images."""
         try:
             self.catch_up()
             self._warn_of_differences()
-            return True
         except RedisFailed:  # this is logged already
-            return False
+            self._remover.learn()
         except OSError as error:
             logger.error("What other hosts have removed cannot be removed here: %s. Purge this host.", cause(error))
-            return True
-        finally:
-            self._follow()
+        self._follow()
 
     def tell(self, kind: str, ref: str = "", *, wait: bool = False) -> Told:
         """Tell all hosts what was done here. With *wait*, wait a moment until they have done it, too.
@@ -136,6 +142,7 @@ class Messages:
             self.roster.note(Host(me, position.number, time.time(), about.version, about.workers, about.settings))
             kept = self.files.kept()
             for event in kept:
+                self._remover.share(event)
                 self.log.append(event)
             if kept:
                 self.files.drop_kept()
