@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from .cache.disk import DiskCache
 from .cache.removal import Removed
-from .errors import NotForgotten, SourceError, shown
+from .errors import NotForgotten, NotPurged, SourceError, shown
 from .fleet.connection import RedisFailed
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL
+from .in_front import purge_in_front
 from .pipeline import Pipeline
 from .recording.journal import Journal
 from .rendition import source_folder
@@ -31,6 +32,7 @@ from .urls import is_remote
 T = TypeVar("T")
 
 _FACTS = ".txt"
+_OTHER_USER = "Run this as the user of the site, or set IMAGES_TOMBSTONES to a folder that this user may write to."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Receipt:
 
     All this was on this host. *hosts* are the names of other hosts that have forgotten it too, and *pending* those that
     will when they are back, before they serve images. *told* is false if Redis is away, so that no host knows yet.
+    *cdn* are the caches in front that have confirmed their purge, see ``IMAGES_CDN``.
     """
 
     ref: str
@@ -63,6 +66,7 @@ class Receipt:
     hosts: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
     told: bool = True
+    cdn: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -88,8 +92,12 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     if parts.messages is not None:
         told = parts.messages.tell(FORGET, ref, wait=True)
         receipt = replace(receipt, hosts=told.hosts, pending=told.pending, told=told.is_told)
+    # The last step, because these caches may ask any host for the picture at once.
+    nobody: tuple[str, ...] = ()
+    config = parts.pipeline.config
+    cdn = problems.attempt(lambda: purge_in_front(config, [ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
-    return replace(receipt, seconds=time.time() - receipt.time)
+    return replace(receipt, seconds=time.time() - receipt.time, cdn=cdn)
 
 
 def forget_here(parts: Parts, ref: str) -> None:
@@ -167,10 +175,18 @@ def purge(images: AppImages, ref: str) -> int:
 
     Raises:
         OSError: If a file cannot be removed.
+        NotPurged: If a cache in front was not purged. Everything else is removed.
     """
+    removed = purge_on_hosts(images, ref)
+    purge_in_front(images.pipeline.config, [ref], soft=True)
+    return removed
+
+
+def purge_on_hosts(images: AppImages, ref: str) -> int:
+    """Do as `purge`, but leave the caches in front alone. Purge them afterwards: they may ask any host at once."""
     parts = images.parts
     removed = purge_here(parts, ref)
-    _tell(parts, PURGE, ref)
+    _tell(parts, PURGE, ref, wait=bool(parts.pipeline.config.cdn))
     return removed
 
 
@@ -219,9 +235,9 @@ def _share(share: Callable[[str], None], folder: str) -> None:
         share(folder)
 
 
-def _tell(parts: Parts, kind: str, ref: str = "") -> None:
+def _tell(parts: Parts, kind: str, ref: str = "", *, wait: bool = False) -> None:
     if parts.messages is not None:
-        parts.messages.tell(kind, ref)
+        parts.messages.tell(kind, ref, wait=wait)
 
 
 class _Problems:
@@ -229,22 +245,27 @@ class _Problems:
 
     def __init__(self) -> None:
         self._found: list[str] = []
+        self._cures: dict[str, None] = {}
 
     def attempt(self, work: Callable[[], T], otherwise: T, problem: str) -> T:
-        """Return the result of *work*, or *otherwise* if a file cannot be written or removed."""
+        """Return the result of *work*, or *otherwise* if a file or a cache in front cannot be changed."""
         try:
             return work()
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             self._found.append(f"{problem}: {cause(error)}{where}")
-            return otherwise
+            self._cures[_OTHER_USER] = None
+        except NotPurged as error:
+            self._found.append(f"{problem}: {'; '.join(error.failed)}")
+            self._cures[error.CURE] = None
+        return otherwise
 
     def check(self, ref: str) -> None:
         """Raise a `NotForgotten` of everything collected, if there is anything."""
         if self._found:
             raise NotForgotten(
-                f"{shown(ref)} is not forgotten completely, so it may still be shown: {'; '.join(self._found)}. Run "
-                "this as the user of the site, or set IMAGES_TOMBSTONES to a folder that this user may write to."
+                f"{shown(ref)} is not forgotten completely, so it may still be shown: {'; '.join(self._found)}. "
+                f"{' '.join(self._cures)}"
             )
 
 

@@ -50,6 +50,7 @@ from .state import Parts, images_of
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
+    from .fleet.shared_cache import ObjectCache
     from .stores.store import ObjectStore
 
 logger = logging.getLogger("flask_images_vips")
@@ -80,8 +81,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    shared_cache = _shared_cache(cache_store, fleet, tombstones)
-    cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
+    shared = _shared_cache(cache_store, fleet, tombstones)
+    cache = _cache(config, kept, stores, shared, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -90,7 +91,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events),
+        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -183,9 +184,9 @@ class _Kept(NamedTuple):
 
 
 def _cache(
-    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: SharedCache | None, *, readable: bool
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: ObjectCache | None, *, readable: bool
 ) -> DiskCache:
-    """Return the cache of renditions, in front of the *shared* one. Its limits count what is in *stores* too."""
+    """Return the cache of renditions, whose limits count what is in *stores* too. *shared* is that of all hosts."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
     return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
@@ -206,7 +207,7 @@ def _cache_store(config: Config) -> ObjectStore | None:
     return store
 
 
-def _shared_cache(store: ObjectStore | None, fleet: Fleet | None, tombstones: Tombstones) -> SharedCache | None:
+def _shared_cache(store: ObjectStore | None, fleet: Fleet | None, tombstones: Tombstones) -> ObjectCache | None:
     """Return the cache that all hosts share in *store*, or None."""
     if store is None:
         return None
@@ -321,7 +322,8 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
+    slots = pipeline.producer.slots
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)

@@ -13,6 +13,7 @@ WITHOUT_EFFECT = frozenset(
     {
         "cache_max_size",
         "cache_min_free",
+        "cdn",
         "copies_share",
         "early_hints",
         "early_hits",
