@@ -23,6 +23,7 @@ _NAMES = {
     "fetched": ("fetched file", "fetched files"),
     "links": ("link of nginx", "links of nginx"),
     "unfinished": ("unfinished file", "unfinished files"),
+    "objects": ("object in the store", "objects in the store"),
 }
 
 
