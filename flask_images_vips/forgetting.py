@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from .cache.disk import DiskCache
 from .cache.removal import Removed
 from .errors import NotForgotten, NotPurged, SourceError, shown
-from .in_front import purge_in_front
+from .in_front import CachesInFront
 from .pipeline import Pipeline
 from .recording.journal import Journal
 from .rendition import source_folder
@@ -96,7 +96,9 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     )
     # The last step, because these caches may ask the site for the picture at once.
     nobody: tuple[str, ...] = ()
-    cdn = problems.attempt(lambda: purge_in_front(pipeline.config, [ref], soft=False), nobody, "not purged in front")
+    cdn = problems.attempt(
+        lambda: images.instance(CachesInFront).purge([ref], soft=False), nobody, "not purged in front"
+    )
     problems.check(ref)
     facts = sum(name.endswith(_FACTS) for name in own.own)
     return Receipt(
@@ -137,7 +139,7 @@ def purge(images: AppImages, ref: str) -> int:
         NotPurged: If a cache in front was not purged. Everything else is removed.
     """
     removed = purge_here(images, ref)
-    purge_in_front(images.pipeline.config, [ref], soft=True)
+    images.instance(CachesInFront).purge([ref], soft=True)
     return removed
 
 

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from ..errors import NotPurged, printable
 from ..forgetting import purge_here
-from ..in_front import purge_all_in_front, purge_in_front
+from ..in_front import CachesInFront
 from ..state import AppImages, current_images
 from ..system_errors import cause
 from .purging import named, nothing_cached
@@ -86,12 +86,8 @@ def _purge(path: str, refs: Sequence[str], here: AppImages) -> int:
 
 def _purge_in_front(everything: bool, refs: Sequence[str], here: AppImages) -> None:
     """Purge *refs*, or everything, in the caches in front, and say which ones have confirmed it."""
-    config = here.pipeline.config
-    confirmed: tuple[str, ...] = ()
-    if everything:
-        confirmed = purge_all_in_front(config)
-    elif refs:
-        confirmed = purge_in_front(config, refs, soft=True)
+    caches = here.instance(CachesInFront)
+    confirmed = caches.purge_all() if everything else caches.purge(refs, soft=True)
     if confirmed:
         click.echo(f"also purged in {' and '.join(confirmed)}")
 
