@@ -96,9 +96,8 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     )
     # The last step, because these caches may ask the site for the picture at once.
     nobody: tuple[str, ...] = ()
-    cdn = problems.attempt(
-        lambda: images.instance(CachesInFront).purge([ref], soft=False), nobody, "not purged in front"
-    )
+    in_front = images.instance(CachesInFront)
+    cdn = problems.attempt(lambda: in_front.purge([ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
     facts = sum(name.endswith(_FACTS) for name in own.own)
     return Receipt(

@@ -66,7 +66,9 @@ def test_a_purge_lets_caches_send_the_old_picture_once_more_and_a_forget_does_no
     assert caches.asked == [("varnish", CAT, True), ("varnish", CAT, False)]
 
 
-def test_caches_in_front_come_last_so_that_they_get_nothing_old_again(app: Flask, monkeypatch: Any) -> None:
+def test_caches_in_front_come_last_so_that_they_get_nothing_old_again(
+    app: Flask, caches: Caches, monkeypatch: Any
+) -> None:
     found = []
 
     def purge(cache: Any, wanted: Wanted, *, soft: bool) -> None:

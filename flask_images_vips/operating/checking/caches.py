@@ -15,8 +15,7 @@ def in_front(site: Site) -> Iterator[Finding]:
     if config.cache_tags is not None and not config.cdn:
         yield warning(
             "cdn",
-            f"Images have tags for {config.cache_tags}, but IMAGES_CDN is not set, so what you purge or forget stays in "
-            "that cache.",
+            f"Images have tags for {config.cache_tags}, but IMAGES_CDN is not set: what you purge or forget stays there.",
             "Set IMAGES_CDN, or purge there by yourself. See docs/cdn.md.",
         )
     for cache in config.cdn:
