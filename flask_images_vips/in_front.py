@@ -93,12 +93,12 @@ def check_tags(config: Config) -> None:
     Raises:
         ConfigError: If they are not.
     """
-    written = None if config.cache_tags is None else TAG_HEADERS[config.cache_tags].name
+    written = {TAG_HEADERS[kind].name for kind in config.cache_tags}
     for cache in config.cdn:
-        if cache.tag_header not in (None, written):
+        if cache.tag_header is not None and cache.tag_header not in written:
             raise ConfigError(
                 f"IMAGES_CDN: {cache.kind} is purged by tags in the header {cache.tag_header}, which images do not "
-                f"have. Set IMAGES_CACHE_TAGS = {cache.kind!r}."
+                f"have. Add {cache.kind!r} to IMAGES_CACHE_TAGS."
             )
 
 

@@ -186,7 +186,7 @@ def test_what_was_purged_is_purged_once_more_by_one_request(make_app: Any, monke
 @pytest.mark.parametrize("tags", [None, "fastly"])
 def test_a_cache_that_is_purged_by_tags_needs_its_tags(make_app: Any, tags: str | None) -> None:
     app = make_app(IMAGES_CDN=VARNISH, IMAGES_CACHE_TAGS=tags)
-    with pytest.raises(ConfigError, match=r"in the header xkey, .* Set IMAGES_CACHE_TAGS = 'varnish'\."):
+    with pytest.raises(ConfigError, match=r"in the header xkey, .* Add 'varnish' to IMAGES_CACHE_TAGS\."):
         url_of(app, "a.png", width=9)
 
 
