@@ -18,17 +18,18 @@ from .cache.default_folder import default_folder
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.notices import Notices
+from .cache.shared import SharedCache
 from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .installed import outdated
+from .installed import outdated, own_version
 from .late_facts import LateFacts
 from .monitoring.start import start
 from .nginx.front_door import FrontDoor
-from .nginx.stamp import stamp_of
+from .nginx.stamp import digests_of, stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
 from .pipeline import Pipeline
@@ -49,6 +50,8 @@ from .state import Parts, images_of
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
+    from .fleet.messages import Messages
+    from .fleet.shared_cache import ObjectCache
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -74,7 +77,9 @@ def build(app: Flask, url: str, name: str) -> Parts:
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    cache = _cache(config, kept, stores, readable=_is_readable(config, app))
+    fleet = _fleet(config)
+    shared = _shared_cache(config, tombstones, fleet)
+    cache = _cache(config, kept, stores, shared, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -83,7 +88,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events),
+        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -92,8 +97,10 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         tombstones,
-        _fleet(config),
+        fleet,
     )
+    if parts.fleet is not None:
+        parts = replace(parts, messages=_messages(app, config, parts, parts.fleet))
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
     _follow_events(app, config, parts)
@@ -146,6 +153,21 @@ def _fleet(config: Config) -> Fleet | None:
     return make_fleet(config)
 
 
+def _messages(app: Flask, config: Config, parts: Parts, fleet: Fleet) -> Messages:
+    from .fleet.messages import About, Messages  # noqa: PLC0415
+    from .following import Follower  # noqa: PLC0415
+    from .workers import key_fingerprint, running_workers  # noqa: PLC0415
+
+    cache = parts.pipeline.cache
+
+    def about() -> About:
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        return About(own_version(), len(running_workers(app, cache)), settings)
+
+    folder = os.path.join(cache.folder, "locks", "hosts")
+    return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
+
+
 class _Kept(NamedTuple):
     """What the caches of one application share: see `DiskCache`."""
 
@@ -154,7 +176,9 @@ class _Kept(NamedTuple):
     notices: Notices
     tombstones: Tombstones
 
-    def cache(self, config: Config, folder: str, bound: Bound, *, readable: bool = False) -> DiskCache:
+    def cache(
+        self, config: Config, folder: str, bound: Bound, *, readable: bool = False, shared: SharedCache | None = None
+    ) -> DiskCache:
         """Return a cache in *folder*, which stores nothing that was forgotten."""
         return DiskCache(
             folder,
@@ -165,21 +189,40 @@ class _Kept(NamedTuple):
             readable=readable,
             notices=self.notices,
             bars=self.tombstones.__contains__,
+            shared=shared,
         )
 
 
-def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable: bool) -> DiskCache:
-    """Return the cache of renditions, whose limits count what is in *stores* too."""
+def _cache(
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: ObjectCache | None, *, readable: bool
+) -> DiskCache:
+    """Return the cache of renditions, whose limits count what is in *stores* too. *shared* is that of all hosts."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
-    return kept.cache(config, kept.folder, bound, readable=readable)
+    return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
+
+
+def _shared_cache(config: Config, tombstones: Tombstones, fleet: Fleet | None) -> ObjectCache | None:
+    """Return the cache that all hosts share, or None.
+
+    Raises:
+        ConfigError: If it is certain that its store cannot be used.
+    """
+    if config.cache_store is None:
+        return None
+    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need them)
+    from .stores.store import ObjectStore  # noqa: PLC0415
+
+    store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
+    store.check()
+    return ObjectCache(store, fleet.locks if fleet else None, bars=tombstones.__contains__)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:
     """Return the folder that remembers what was forgotten. The system empties its temporary folder now and then."""
     if config.tombstones is not None:
         return os.path.join(app.root_path, config.tombstones)
-    if config.cache is None:
+    if config.cache_folder is None:
         return os.path.join(app.instance_path, "flask-images-vips")
     return os.path.join(cache, "forgotten")
 
@@ -267,7 +310,8 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
+    slots = pipeline.producer.slots
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)
@@ -306,12 +350,12 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
 def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
     """Return the cache folder and the private folder.
 
-    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if
-    ``IMAGES_CACHE`` is set.
+    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if the
+    configuration names the cache folder.
     """
-    if config.cache is not None:
+    if config.cache_folder is not None:
         # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
         # volume can be.
-        return os.path.join(root_path, config.cache, "flask-images-vips"), None
+        return os.path.join(root_path, config.cache_folder, "flask-images-vips"), None
     folder = default_folder(root_path)
     return folder, os.path.dirname(folder)

@@ -16,6 +16,7 @@ from ..cdn.settings import backends
 from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
+from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
 from .checks import Secret
 
@@ -541,6 +542,29 @@ class Config:
     redis_timeout: float = key(
         0.5, "IMAGES_REDIS_TIMEOUT", checks.some_seconds, "Maximum seconds of one command to Redis."
     )
+    max_renders_in_all: int | None = key(
+        None,
+        "IMAGES_MAX_RENDERS_IN_ALL",
+        checks.optional_count,
+        "Maximum number of renders at the same time on all hosts together. It needs `IMAGES_REDIS`; while Redis is "
+        "away, only `IMAGES_MAX_RENDERS` bounds them, on each host. None: no limit.",
+    )
+
+    @property
+    def cache_store(self) -> Location | None:
+        """The place in an object store where all hosts share what is rendered, or None."""
+        return parse_location(self.cache) if self.cache is not None and is_location(self.cache) else None
+
+    @property
+    def cache_folder(self) -> str | None:
+        """The folder that holds the cache on the disk of this host, or None if nobody has chosen one."""
+        return self.cache if self.cache_store is None else self.cache_local
+
+    def options_of(self, store: Location) -> dict[str, Any]:
+        """Return the options for *store*: the common ones, and those of its bucket, which precede."""
+        given = self.store_options or {}
+        common = {name: value for name, value in given.items() if not is_location(name)}
+        return {**common, **given.get(store.root, {})}
 
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""

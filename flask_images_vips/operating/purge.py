@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import NotPurged, printable
-from ..forgetting import purge_here
+from ..forgetting import close_door, purge_all, purge_on_hosts
 from ..in_front import CachesInFront
 from ..state import AppImages, current_images
 from ..system_errors import cause
@@ -50,11 +50,10 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
     try:
         if everything:
-            _purge_all(here)
-        if everything or front:
-            here.links.empty()
-            if front:
-                click.echo(f"links removed from {here.links.folder}")
+            click.echo(f"{purge_all(here)} files removed from {cache.folder}")
+        if front:
+            close_door(here)
+            click.echo(f"links removed from {here.links.folder}")
         refs = {path: named(path, here.pipeline) for path in paths}
         unfound = [path for path in paths if not _purge(path, refs[path], here)]
         _purge_in_front(everything, [ref for path in paths for ref in refs[path]], here)
@@ -68,16 +67,9 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         raise click.ClickException("\n".join(_explained(path, refs[path], here) for path in unfound))
 
 
-def _purge_all(here: AppImages) -> None:
-    shared, cache = here.pipeline.shared, here.pipeline.cache
-    if shared is not None:
-        shared.copies.store.purge_all()
-    click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
-
-
 def _purge(path: str, refs: Sequence[str], here: AppImages) -> int:
     """Purge the pictures *refs* that *path* stands for, and say so. Returns the number of files that were removed."""
-    removed = [purge_here(here, ref) for ref in refs]
+    removed = [purge_on_hosts(here, ref, last=ref is refs[-1]) for ref in refs]
     if any(removed):
         what = path if len(refs) == 1 else f"{sum(map(bool, removed))} pictures that match {path}"
         click.echo(f"{sum(removed)} files of {printable(what)} removed from {here.pipeline.cache.folder}")

@@ -85,6 +85,14 @@ class ObjectStore:
         self._away_until = 0.0
         self._is_away = False
 
+    def check(self) -> None:
+        """Check the options of the store. Nothing is sent, and the process may fork after that.
+
+        Raises:
+            ConfigError: If obstore is missing or an option is invalid.
+        """
+        self._made_store()
+
     def get(self, path: str, *, most_bytes: int | None = None, unless: str | None = None) -> Object | None:
         """Return the object at *path*, or None if there is none.
 
@@ -208,6 +216,8 @@ class ObjectStore:
         if self._is_away:  # one thread tries again, and the others do not wait for it
             self._away_until = time.monotonic() + AWAY_SECONDS
         errors = self._module().exceptions.BaseError, OSError
+        if self._is_away:
+            self._away_until = time.monotonic() + AWAY_SECONDS  # only this request tries it again
         note_use()
         try:
             result = _outside_of_greenlets(request)
