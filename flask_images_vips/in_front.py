@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .background_thread import threads_run
 from .cache_tags import EVERY, tag_of
 from .cdn.backend import CdnFailed, Wanted
 from .cdn.tag_headers import TAG_HEADERS
@@ -67,6 +68,8 @@ class CachesInFront:
 
     def _purge_again(self, refs: Sequence[str], *, soft: bool) -> None:
         """Purge *refs* soon, with all others that are purged until then. Failures are logged."""
+        if not threads_run():
+            return
         with self._lock:
             is_first = not self._again
             for ref in refs:
