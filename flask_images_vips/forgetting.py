@@ -21,7 +21,7 @@ from .cache.shared import SharedCache
 from .errors import Busy, NotForgotten, NotPurged, SourceError, shown
 from .fleet.connection import RedisFailed
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL
-from .in_front import purge_in_front
+from .in_front import CachesInFront
 from .pipeline import Pipeline
 from .recording.journal import Journal
 from .rendition import source_folder
@@ -101,8 +101,8 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
         receipt = replace(receipt, hosts=told.hosts, pending=told.pending, told=told.is_told)
     # The last step, because these caches may ask any host for the picture at once.
     nobody: tuple[str, ...] = ()
-    config = parts.pipeline.config
-    cdn = problems.attempt(lambda: purge_in_front(config, [ref], soft=False), nobody, "not purged in front")
+    in_front = images.instance(CachesInFront)
+    cdn = problems.attempt(lambda: in_front.purge([ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
     return replace(receipt, seconds=time.time() - receipt.time, cdn=cdn)
 
@@ -188,16 +188,19 @@ def purge(images: AppImages, ref: str) -> int:
         NotPurged: If a cache in front was not purged. Everything else is removed.
     """
     removed = purge_on_hosts(images, ref)
-    purge_in_front(images.pipeline.config, [ref], soft=True)
+    images.instance(CachesInFront).purge([ref], soft=True)
     return removed
 
 
-def purge_on_hosts(images: AppImages, ref: str) -> int:
-    """Do as `purge`, but leave the caches in front alone. Purge them afterwards: they may ask any host at once."""
+def purge_on_hosts(images: AppImages, ref: str, *, last: bool = True) -> int:
+    """Do as `purge`, but leave the caches in front alone. Purge them afterwards: they may ask any host at once.
+
+    *last* is false if other pictures follow. Only the last one waits for the other hosts, which purge them in order.
+    """
     parts = images.parts
     shared = _erased(parts.pipeline.cache.shared, source_folder(ref))  # first, or this host would fetch it again
     removed = purge_here(parts, ref) + len(shared.own) + len(shared.others)
-    _tell(parts, PURGE, ref, wait=bool(parts.pipeline.config.cdn))
+    _tell(parts, PURGE, ref, wait=last and bool(parts.pipeline.config.cdn))
     return removed
 
 
@@ -221,7 +224,7 @@ def purge_all(images: AppImages) -> int:
     shared = parts.pipeline.cache.shared
     removed = shared.purge_all() if shared is not None else 0
     removed += purge_all_here(parts)
-    _tell(parts, PURGE_ALL)
+    _tell(parts, PURGE_ALL, wait=bool(parts.pipeline.config.cdn))
     return removed
 
 

@@ -62,6 +62,7 @@ ALONE = {
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_recompression.py",
+    "topology/test_cdn.py",
     "topology/test_hosts.py",
     "whole/test_load.py",
     "whole/test_originals.py",
