@@ -278,7 +278,7 @@ class Facts:
     def _stored(self, key: Key, source: Source, make: Callable[[], bytes], parse: Callable[[bytes], T]) -> T:
         """Return the fact of *key*, which *parse* reads. If it is not stored, or damaged, *make* it."""
         for _ in range(_TRIES):
-            with self._cache.get_or_create(key, source.mtime_ns, make, since=waiting_since()) as entry:
+            with self._cache.get_or_create(key, source.mtime_ns, make, since=waiting_since(), shared=False) as entry:
                 fact = parsed(entry, parse)
             if fact is not None:
                 return fact

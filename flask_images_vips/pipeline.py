@@ -299,6 +299,9 @@ class Pipeline:
             return Entry(len(data), rendition.mtime, data=data)
         producer = producer.once()
         with producer.telling():
+            # Ask other hosts before a set or a copy is made.
+            if (entry := self.cache.fetched(rendition.key, rendition.mtime_ns, since=since)) is not None:
+                return entry
             shared = self.shared.of(rendition, producer) if self.shared is not None else None
             if shared is not None and (entry := shared.prepare(since)) is not None:
                 return entry

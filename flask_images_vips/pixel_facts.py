@@ -51,7 +51,7 @@ class PixelFacts:
         self._asked.add((source, kind), True, _ASKED_SECONDS)
         key = self._request(source, kind)
         if not self._cache.has(key):
-            self._store(source, key, b"wanted")
+            self._store(source, key, b"wanted", shared=False)
 
     def asked(self, source: Source) -> list[str]:
         """Return the kinds of placeholders that were asked for and are not known yet."""
@@ -99,10 +99,10 @@ class PixelFacts:
             self._known.clear()
         self._known[name] = fact
 
-    def _store(self, source: Source, key: Key, data: bytes) -> bool:
-        """Store *data*, and return whether that was possible."""
+    def _store(self, source: Source, key: Key, data: bytes, *, shared: bool = True) -> bool:
+        """Store *data*, for all hosts if *shared* is set, and return whether that was possible."""
         with suppress(OSError):
-            return self._cache.put_bytes(key, data, source.mtime_ns, in_use=True) is not None
+            return self._cache.put_bytes(key, data, source.mtime_ns, in_use=True, shared=shared) is not None
         return False
 
     def _request(self, source: Source, kind: str) -> Key:

@@ -18,6 +18,7 @@ from .cache.default_folder import default_folder
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.notices import Notices
+from .cache.shared import SharedCache
 from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
@@ -69,12 +70,13 @@ def build(app: Flask, url: str, name: str) -> Parts:
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
     tombstones = Tombstones(_tombstones_folder(config, app, folder), optional=config.tombstones is None)
-    kept = _Kept(folder, private, notices, tombstones)
+    kept, fleet = _Kept(folder, private, notices, tombstones), _fleet(config)
     store = partial(_store, config, kept)
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    cache = _cache(config, kept, stores, readable=_is_readable(config, app))
+    shared_cache = _shared_cache(config, fleet, tombstones)
+    cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -92,7 +94,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         tombstones,
-        _fleet(config),
+        fleet,
     )
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
@@ -154,7 +156,9 @@ class _Kept(NamedTuple):
     notices: Notices
     tombstones: Tombstones
 
-    def cache(self, config: Config, folder: str, bound: Bound, *, readable: bool = False) -> DiskCache:
+    def cache(
+        self, config: Config, folder: str, bound: Bound, *, readable: bool = False, shared: SharedCache | None = None
+    ) -> DiskCache:
         """Return a cache in *folder*, which stores nothing that was forgotten."""
         return DiskCache(
             folder,
@@ -165,21 +169,40 @@ class _Kept(NamedTuple):
             readable=readable,
             notices=self.notices,
             bars=self.tombstones.__contains__,
+            shared=shared,
         )
 
 
-def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable: bool) -> DiskCache:
-    """Return the cache of renditions, whose limits count what is in *stores* too."""
+def _cache(
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: SharedCache | None, *, readable: bool
+) -> DiskCache:
+    """Return the cache of renditions, in front of the *shared* one. Its limits count what is in *stores* too."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
-    return kept.cache(config, kept.folder, bound, readable=readable)
+    return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
+
+
+def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones) -> SharedCache | None:
+    """Return the cache that all hosts share, or None.
+
+    Raises:
+        ConfigError: If it is certain that its store cannot be used.
+    """
+    if config.cache_store is None:
+        return None
+    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need it)
+    from .stores.store import ObjectStore  # noqa: PLC0415
+
+    store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
+    store.check()
+    return ObjectCache(store, fleet.locks if fleet is not None else None, tombstones.__contains__)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:
     """Return the folder that remembers what was forgotten. The system empties its temporary folder now and then."""
     if config.tombstones is not None:
         return os.path.join(app.root_path, config.tombstones)
-    if config.cache is None:
+    if config.cache_folder is None:
         return os.path.join(app.instance_path, "flask-images-vips")
     return os.path.join(cache, "forgotten")
 
@@ -306,12 +329,12 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
 def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
     """Return the cache folder and the private folder.
 
-    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if
-    ``IMAGES_CACHE`` is set.
+    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if the
+    configuration names the cache folder.
     """
-    if config.cache is not None:
+    if config.cache_folder is not None:
         # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
         # volume can be.
-        return os.path.join(root_path, config.cache, "flask-images-vips"), None
+        return os.path.join(root_path, config.cache_folder, "flask-images-vips"), None
     folder = default_folder(root_path)
     return folder, os.path.dirname(folder)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
+from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
 from .checks import Secret
 
@@ -531,6 +532,22 @@ class Config:
     redis_timeout: float = key(
         0.5, "IMAGES_REDIS_TIMEOUT", checks.some_seconds, "Maximum seconds of one command to Redis."
     )
+
+    @property
+    def cache_store(self) -> Location | None:
+        """The place in an object store where all hosts share what is rendered, or None."""
+        return parse_location(self.cache) if self.cache is not None and is_location(self.cache) else None
+
+    @property
+    def cache_folder(self) -> str | None:
+        """The folder that holds the cache on the disk of this host, or None if nobody has chosen one."""
+        return self.cache if self.cache_store is None else self.cache_local
+
+    def options_of(self, store: Location) -> dict[str, Any]:
+        """Return the options for *store*: the common ones, and those of its bucket, which precede."""
+        given = self.store_options or {}
+        common = {name: value for name, value in given.items() if not is_location(name)}
+        return {**common, **given.get(store.root, {})}
 
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""

@@ -85,6 +85,14 @@ class ObjectStore:
         self._away_until = 0.0
         self._is_away = False
 
+    def check(self) -> None:
+        """Check the options of the store. Nothing is sent, and the process may fork after that.
+
+        Raises:
+            ConfigError: If obstore is missing or an option is invalid.
+        """
+        self._made_store()
+
     def get(self, path: str, *, most_bytes: int | None = None, unless: str | None = None) -> Object | None:
         """Return the object at *path*, or None if there is none.
 

@@ -37,7 +37,7 @@ def reach(site: Site) -> Iterator[Finding]:
         return
     # The cache opens its own folders once nginx must read something in them.
     folders = [os.path.dirname(site.cache.folder)]
-    if site.config.cache is None:  # that folder is one of its own, too
+    if site.config.cache_folder is None:  # that folder is one of its own, too
         folders = [os.path.dirname(folders[0])]
     if door is not None and site.config.front_door is not True:
         folders.append(os.path.dirname(door.folder))
