@@ -61,6 +61,7 @@ ALONE = {
     "pool/test_pool.py",
     "test_recompression.py",
     "topology/test_hosts.py",
+    "topology/test_native.py",
     "whole/test_load.py",
     "whole/test_processes.py",
     "whole/test_servers.py",

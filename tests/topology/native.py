@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
-from nginx.test_nginx import Answer, ask, listening
+from nginx.test_nginx import Answer, ask
 from pool.shared import processes
 from real_servers import RedisServer, StoreServer
-from servers import environment
+from servers import environment, until
 
 from topology.fronts import DOCKER, Haproxy, Nginx, Process, start_front
 
@@ -30,12 +31,13 @@ class Pool:
     def __init__(self, folder: Path, name: str, variables: dict[str, str]) -> None:
         self._log = folder / f"{name}.log"
         self._variables = variables
-        self._listener = listening()
-        self.port: int = self._listener.getsockname()[1]
+        self.port = 0
         self.start()
 
     def start(self, **variables: str) -> None:
-        """Start it. *variables* are added to its environment."""
+        """Start it, without waiting until it answers. *variables* are added to its environment."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=511)
+        self.port = self._listener.getsockname()[1]
         # Docker's file binds an address. The socket of the test has that address already.
         bind = f"fd://{self._listener.fileno()}"
         self._process = Process(
@@ -45,16 +47,22 @@ class Pool:
             cwd=DOCKER,
             **environment(BIND=bind, PYTHONDONTWRITEBYTECODE="1", **self._variables, **variables),
         )
+
+    def wait(self) -> None:
         self._process.wait(self.port)
 
     def kill(self) -> None:
         """Kill it, and refuse connections until it is started again."""
         self._process.stop()
         self._listener.close()
+        until(self._is_free, "its workers have ended too")
 
-    def restart(self, **variables: str) -> None:
-        self._process.stop()
-        self.start(**variables)
+    def _is_free(self) -> bool:
+        try:
+            socket.create_server(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
 
     def log(self) -> str:
         return self._log.read_text()
@@ -74,7 +82,7 @@ class Host:
             "XDG_RUNTIME_DIR": str(self.runtime),
         }
         self.pages, self.images = (Pool(folder, name, variables) for name in POOLS)
-        self.door = Nginx(
+        self.door = Nginx(  # which waits until it answers, with an error while the pools start
             folder,
             "nginx.conf",
             {
@@ -83,6 +91,10 @@ class Host:
                 "/var/cache/images/": f"{cache}/",
             },
         )
+
+    def wait(self) -> None:
+        self.pages.wait()
+        self.images.wait()
 
     def rendered(self) -> int:
         """How many images it has rendered since its first start, as Prometheus hears it."""
@@ -112,6 +124,8 @@ class Topology:
         if redis is not None:
             settings["FLASK_IMAGES_REDIS"] = redis.url
         self.hosts = [Host(folder / name, settings) for name in ("host-a", "host-b")]
+        for host in self.hosts:
+            host.wait()
         self.front: Haproxy | Nginx = start_front(front, folder / "front", [host.door.port for host in self.hosts])
 
     def get(self, url: str, **headers: str) -> Answer:
