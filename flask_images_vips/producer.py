@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os.path import splitext
 from typing import Any
@@ -18,6 +18,7 @@ from .engines.engine import Header
 from .errors import Busy, ImagesError, shown
 from .events import Events, Rendered, tell
 from .facts import Facts
+from .fleet.slots import Slots
 from .formats import Format
 from .geometry import Geometry, Size
 from .log_fields import fields
@@ -76,12 +77,20 @@ class _Cost:
 class Producer:
     """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first.
 
-    The functions in *events* are told of each rendition.
+    The functions in *events* are told of each rendition. *slots* bound the renders on all hosts, if they are bounded.
     """
 
     def __init__(
-        self, facts: Facts, renderers: Renderers, config: Config, events: Events, *, yields: bool = False
+        self,
+        facts: Facts,
+        renderers: Renderers,
+        config: Config,
+        events: Events,
+        slots: Slots | None = None,
+        *,
+        yields: bool = False,
     ) -> None:
+        self.slots = slots
         self.events = events
         self.facts = facts
         self.limits = facts.limits
@@ -252,7 +261,10 @@ class Producer:
         self._budget.check()
         begin = time.monotonic()
         try:
-            done = self.renderers.run(request, descriptors, refs, since=since, budget=self._budget, yields=self._yields)
+            with self.slots.take(since) if self.slots is not None else nullcontext():
+                done = self.renderers.run(
+                    request, descriptors, refs, since=since, budget=self._budget, yields=self._yields
+                )
         except Busy:
             phases.add("queue", begin, time.monotonic())
             raise

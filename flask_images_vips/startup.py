@@ -12,9 +12,12 @@ from typing import Any
 
 from flask import Flask
 
+from .cdn.settings import check_installed
 from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
+from .fleet.fleet import check_fleet
+from .in_front import check_tags
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders
 from .options.presets import Presets
@@ -44,6 +47,10 @@ def check_values(settings: Mapping[str, Any]) -> None:
         _check_svg(config)
     with faults.catch():
         check_monitoring(config)
+    with faults.catch():
+        check_fleet(config)
+    with faults.catch():
+        check_installed(config.cdn)
     if config.remote_hosts:  # otherwise, the site may not use remote sources at all
         with faults.catch():
             check_urllib3()
@@ -67,6 +74,8 @@ def check(app: Flask) -> None:
     if config.only_presets and not app.config.get("IMAGES_PRESETS"):
         with faults.catch():
             Presets(config)
+    with faults.catch():
+        check_tags(config)
     faults.check()
     images_of(app).events.timed = is_timed(config)
     if app.debug and config.page_report:

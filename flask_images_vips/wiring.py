@@ -25,11 +25,11 @@ from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
 from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .installed import outdated
+from .installed import outdated, own_version
 from .late_facts import LateFacts
 from .monitoring.start import start
 from .nginx.front_door import FrontDoor
-from .nginx.stamp import stamp_of
+from .nginx.stamp import digests_of, stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
 from .pipeline import Pipeline
@@ -50,6 +50,8 @@ from .state import Parts, images_of
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
+    from .fleet.messages import Messages
+    from .fleet.shared_cache import ObjectCache
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -70,13 +72,14 @@ def build(app: Flask, url: str, name: str) -> Parts:
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
     tombstones = Tombstones(_tombstones_folder(config, app, folder), optional=config.tombstones is None)
-    kept, fleet = _Kept(folder, private, notices, tombstones), _fleet(config)
+    kept = _Kept(folder, private, notices, tombstones)
     store = partial(_store, config, kept)
     remote = _remote(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    shared_cache = _shared_cache(config, fleet, tombstones)
-    cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
+    fleet = _fleet(config)
+    shared = _shared_cache(config, tombstones, fleet)
+    cache = _cache(config, kept, stores, shared, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
@@ -85,7 +88,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events),
+        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -96,6 +99,8 @@ def build(app: Flask, url: str, name: str) -> Parts:
         tombstones,
         fleet,
     )
+    if parts.fleet is not None:
+        parts = replace(parts, messages=_messages(app, config, parts, parts.fleet))
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
     _follow_events(app, config, parts)
@@ -148,6 +153,21 @@ def _fleet(config: Config) -> Fleet | None:
     return make_fleet(config)
 
 
+def _messages(app: Flask, config: Config, parts: Parts, fleet: Fleet) -> Messages:
+    from .fleet.messages import About, Messages  # noqa: PLC0415
+    from .following import Follower  # noqa: PLC0415
+    from .workers import key_fingerprint, running_workers  # noqa: PLC0415
+
+    cache = parts.pipeline.cache
+
+    def about() -> About:
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        return About(own_version(), len(running_workers(app, cache)), settings)
+
+    folder = os.path.join(cache.folder, "locks", "hosts")
+    return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
+
+
 class _Kept(NamedTuple):
     """What the caches of one application share: see `DiskCache`."""
 
@@ -174,15 +194,15 @@ class _Kept(NamedTuple):
 
 
 def _cache(
-    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: SharedCache | None, *, readable: bool
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: ObjectCache | None, *, readable: bool
 ) -> DiskCache:
-    """Return the cache of renditions, in front of the *shared* one. Its limits count what is in *stores* too."""
+    """Return the cache of renditions, whose limits count what is in *stores* too. *shared* is that of all hosts."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
     return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
 
 
-def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones) -> SharedCache | None:
+def _shared_cache(config: Config, tombstones: Tombstones, fleet: Fleet | None) -> ObjectCache | None:
     """Return the cache that all hosts share, or None.
 
     Raises:
@@ -190,12 +210,12 @@ def _shared_cache(config: Config, fleet: Fleet | None, tombstones: Tombstones) -
     """
     if config.cache_store is None:
         return None
-    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need it)
+    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415  (only sites of several hosts need them)
     from .stores.store import ObjectStore  # noqa: PLC0415
 
     store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
     store.check()
-    return ObjectCache(store, fleet.locks if fleet is not None else None, tombstones.__contains__)
+    return ObjectCache(store, fleet.locks if fleet else None, bars=tombstones.__contains__)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:
@@ -290,7 +310,8 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
+    slots = pipeline.producer.slots
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)

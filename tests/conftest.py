@@ -50,6 +50,7 @@ settings.load_profile("long" if LONG else "share")
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
     "cache/test_eviction.py",
+    "cdn/test_varnish.py",
     "monitoring/test_prometheus_server.py",
     "nginx/test_forgetting.py",
     "nginx/test_nginx.py",
@@ -438,12 +439,19 @@ def store_url(store_server: StoreServer) -> str:
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A real Redis server for one test."""
+def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """A real Redis server for one test. Nobody listens to it after the test."""
+    from flask_images_vips.fleet.listener import Listener
+
     needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
+    started: list[Listener] = []
+    start = Listener.start
+    monkeypatch.setattr(Listener, "start", lambda listener: (started.append(listener), start(listener)))
     server = RedisServer(tmp_path)
     server.start()
     yield server
+    for listener in started:
+        listener.stop()
     server.stop()
 
 

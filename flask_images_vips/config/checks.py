@@ -276,6 +276,10 @@ def count_from_zero(name: str, value: Any) -> int:
     return value
 
 
+def optional_count(name: str, value: Any) -> int | None:
+    return None if value is None else count(name, value)
+
+
 def optional_count_from_zero(name: str, value: Any) -> int | None:
     return None if value is None else count_from_zero(name, value)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
+from ..cdn.backend import Backend
+from ..cdn.settings import backends
 from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
@@ -267,6 +269,14 @@ class Config:
         "Send a header with images by which a cache in front purges everything of one source: `cloudflare` "
         "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`). See "
         "[CDN](docs/cdn.md).",
+    )
+    cdn: tuple[Backend, ...] = key(
+        (),
+        "IMAGES_CDN",
+        backends,
+        "The caches in front of the site that a purge must reach: a dictionary such as `{'cdn': 'cloudflare', 'zone': "
+        "'…'}`, or a list of them. The kinds are `cloudflare`, `fastly`, `cloudfront`, `varnish` and `nginx`, see "
+        "[CDN](docs/cdn.md). Tokens may also come from the environment.",
     )
     base_url: str | None = key(
         None,
@@ -531,6 +541,13 @@ class Config:
     )
     redis_timeout: float = key(
         0.5, "IMAGES_REDIS_TIMEOUT", checks.some_seconds, "Maximum seconds of one command to Redis."
+    )
+    max_renders_in_all: int | None = key(
+        None,
+        "IMAGES_MAX_RENDERS_IN_ALL",
+        checks.optional_count,
+        "Maximum number of renders at the same time on all hosts together. It needs `IMAGES_REDIS`; while Redis is "
+        "away, only `IMAGES_MAX_RENDERS` bounds them, on each host. None: no limit.",
     )
 
     @property

@@ -78,13 +78,14 @@ class Batch(NamedTuple):
     """Events in their order. After them, reading goes on at *position*.
 
     *is_complete* is false if there were others before them, or if that cannot be told. *is_last* is false if more
-    events follow.
+    events follow. *last* is the number of the newest event in the log, or 0.
     """
 
     events: Sequence[Event]
     position: Position
     is_complete: bool
     is_last: bool
+    last: int
 
 
 class EventLog:
@@ -114,7 +115,7 @@ class EventLog:
         if is_last and not is_complete and not numbered:
             end = end._replace(number=last)
         events = [event for _, fields in entries if (event := _event(fields)) is not None]
-        return Batch(events, end, is_complete, is_last)
+        return Batch(events, end, is_complete, is_last, last)
 
     def _answer(self, position: Position | None) -> tuple[str, int, Sequence[tuple[bytes, _Fields]]]:
         first = "-" if position is None else f"({position.id}"

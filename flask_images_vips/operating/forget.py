@@ -37,9 +37,10 @@ def command(paths: tuple[str, ...], source: bool, yes: bool, anyway: bool, as_js
     """Take pictures down for good, and print what was removed.
 
     PATH is that of the picture in IMAGES_PATH, as templates name it, or the URL of a remote picture. Everything that
-    this host has of it is removed, except the original. From then on, its URLs answer 410 (gone). If another picture
-    is stored under its path one day, run flask images allow PATH. If nothing is found of a PATH, it is not forgotten,
-    and the exit code is 1. Browsers and CDNs keep their copies. Run this on each host that has a cache.
+    this host has of it is removed, except the original. From then on, its URLs answer 410 (gone). If another picture is
+    stored under its path one day, run flask images allow PATH. If nothing is found of a PATH, it is not forgotten, and
+    the exit code is 1. The caches of IMAGES_CDN are purged too. Browsers keep their copies. Run this on each host that
+    has a cache.
     """
     here = current_images()
     refs = [checked_path(path) for path in paths]
@@ -78,4 +79,5 @@ def _told(receipt: Receipt) -> str:
     removed = ", ".join(counts) or "nothing was left of it"
     again = "" if receipt.is_new else " again"
     original = "" if receipt.original is None else f" The original {printable(receipt.original)} is removed too."
-    return f"{printable(receipt.ref)} is forgotten{again}: {removed}.{original}"
+    cdn = f" Also purged in {' and '.join(receipt.cdn)}." if receipt.cdn else ""
+    return f"{printable(receipt.ref)} is forgotten{again}: {removed}.{original}{cdn}"

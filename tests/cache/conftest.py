@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real_servers import RedisServer
 
 from cache.shared import Tally, Warned, disk_cache
 from flask_images_vips.cache.disk import DiskCache
@@ -29,6 +30,15 @@ def each_cache(request: pytest.FixtureRequest, tmp_path: Path) -> DiskCache:
     server, url = request.getfixturevalue("store_server"), request.getfixturevalue("store_url")
     store = ObjectStore(parse_location(url), server.options, timeout=10)
     return disk_cache(tmp_path / "cache", shared=ObjectCache(store))
+
+
+@pytest.fixture(params=["files", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where locks are: see `locks_at`. Those of one host and those of all hosts keep the same promises."""
+    if request.param == "files":
+        return str(tmp_path / "locks")
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return server.url
 
 
 @pytest.fixture

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,11 +23,13 @@ from cache.shared import (
     Tally,
     disk_cache,
     eager_threads,
+    fork,
     kept,
     made,
     numbered,
     outcome,
     posix,
+    status_of,
     temporary_files,
     together,
     until,
@@ -180,39 +179,6 @@ def test_a_thread_that_hangs_holds_nobody_up_for_longer_than_the_timeout(tmp_pat
 
 
 # A forked child has the memory of its parent's threads, but not the threads.
-
-
-def fork(work: Callable[[], bytes]) -> int:
-    """The process id of a child that does *work*, and ends with status 0 where that gave DATA."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        status = 0 if work() == DATA else 2
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def status_of(pid: int) -> int | str:
-    """How a child ended."""
-    ended: list[int] = []
-
-    def has_ended() -> bool:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        ended.extend([os.waitstatus_to_exitcode(status)] if found else [])
-        return bool(ended)
-
-    try:
-        until(has_ended, "the child ends")
-    except AssertionError:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return "hung"
-    return ended[0]
 
 
 def fork_in_the_middle_of_a_flight(folder: str) -> None:

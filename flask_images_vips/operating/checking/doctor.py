@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...errors import ConfigError, ImagesError
 from ...state import AppImages
-from . import access, cache, configuration, front, libraries, nginx, remote, rendering, server, sources
+from . import access, cache, caches, configuration, front, libraries, nginx, remote, rendering, server, sources
 from .finding import Finding, error, warning
 from .site import Check, Site
 
@@ -18,7 +18,7 @@ CHECKS: tuple[Check, ...] = (
     *(sources.folders, sources.files, access.originals, remote.hosts, remote.private_networks),
     *(cache.place, cache.writing, cache.tombstones, cache.space),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
-    *(server.production, nginx.reach, nginx.file, front.front),
+    *(server.production, nginx.reach, nginx.file, caches.in_front, front.front),
 )
 """All checks. Each is named ``<module>.<function>`` in a message about its own failure."""
 
