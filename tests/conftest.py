@@ -64,6 +64,7 @@ ALONE = {
     "test_recompression.py",
     "topology/test_cdn.py",
     "topology/test_hosts.py",
+    "topology/test_native.py",
     "whole/test_load.py",
     "whole/test_originals.py",
     "whole/test_processes.py",
