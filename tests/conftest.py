@@ -140,7 +140,7 @@ def is_loopback(address: object) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def refused_connections() -> Iterator[list[object]]:
-    """Refuse all connections except to loopback, and all name lookups. Any attempt fails the test run."""
+    """Refuse all connections except to loopback, and all name lookups. Any attempt fails its test."""
     refused: list[object] = []
     patch = pytest.MonkeyPatch()
 
@@ -168,6 +168,14 @@ def refused_connections() -> Iterator[list[object]]:
     yield refused
     patch.undo()
     assert not refused, f"the tests tried to reach {refused}"
+
+
+@pytest.fixture(autouse=True)
+def no_connection_was_refused(refused_connections: list[object]) -> Iterator[None]:
+    """Let the test fail that tried to reach another host, and not the last test of the run."""
+    yield
+    tried, refused_connections[:] = refused_connections[:], []
+    assert not tried, f"the test tried to reach {tried}"
 
 
 @pytest.fixture(autouse=True)
