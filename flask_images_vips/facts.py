@@ -163,7 +163,7 @@ class Facts:
         """
         if not options.trim:
             return None
-        box = self.pixels.trim(source, options)
+        box = self.pixels.trim(source, options, elsewhere=True)
         if box is None:
             whole = region(self.header_in_render(source).size, options)
             with self.finding(source, *trim_of(options)):

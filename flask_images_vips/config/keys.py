@@ -262,13 +262,13 @@ class Config:
         "Seconds for which a CDN or another shared cache may keep an image whose URL has no version, if that is not "
         "`IMAGES_MAX_AGE`. A [purge](docs/cdn.md) reaches a CDN, but no browser.",
     )
-    cache_tags: str | None = key(
-        None,
+    cache_tags: tuple[str, ...] = key(
+        (),
         "IMAGES_CACHE_TAGS",
-        checks.optionally_one_of(*TAG_HEADERS),
+        checks.some_of(*TAG_HEADERS),
         "Send a header with images by which a cache in front purges everything of one source: `cloudflare` "
-        "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`). See "
-        "[CDN](docs/cdn.md).",
+        "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`), or a list of these. "
+        "See [CDN](docs/cdn.md).",
     )
     cdn: tuple[Backend, ...] = key(
         (),
