@@ -115,8 +115,8 @@ def with_large_profile(jpeg: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("data", "requests"),
-    [(drawn((300, 300), "TIFF"), 1), (with_large_profile(drawn()), 2), (drawn((300, 300), "BMP"), 2)],
-    ids=["a TIFF with its tags in the beginning", "a JPEG with a large profile", "a BMP"],
+    [(drawn((300, 300), "TIFF"), 1), (with_large_profile(drawn()), 2)],
+    ids=["a TIFF with its tags in the beginning", "a JPEG with a large profile"],
 )
 def test_the_whole_file_is_fetched_if_its_beginning_does_not_tell_its_size(
     site: Callable[..., Flask], stub: Stub, data: bytes, requests: int

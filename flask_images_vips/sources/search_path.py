@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 
 from ..errors import SourceNotFound
@@ -85,10 +84,12 @@ class SearchPath:
         for part in self._parts:
             if isinstance(part, LocalSources) and part.lacks(ref):
                 continue
-            with suppress(SourceNotFound):
+            try:
                 found = look(part)
-                self._notice(ref, found)
-                return found
+            except SourceNotFound:
+                continue
+            self._notice(ref, found)
+            return found
         self._notice(ref, None)
         raise SourceNotFound(ref, "; ".join(dict.fromkeys(self._reasons(look))))
 
