@@ -109,8 +109,8 @@ def command(
 
 def _caches(pipeline: Pipeline) -> list[DiskCache | ObjectCache]:
     """Return the caches of renditions, of fetched files and of copies, as far as there are."""
-    remote, shared = pipeline.sources.remote, pipeline.shared
-    return [pipeline.cache, *([remote.store] if remote else []), *([shared.copies.store] if shared else [])]
+    shared = pipeline.shared
+    return [pipeline.cache, *pipeline.sources.caches, *([shared.copies.store] if shared else [])]
 
 
 def _oldest_first(caches: Iterable[DiskCache | ObjectCache], folders: Collection[str] | None) -> list[_Old]:
