@@ -458,6 +458,19 @@ def store_url(store_server: StoreServer) -> str:
 
 
 @pytest.fixture
+def make_host(
+    make_app: Callable[..., Flask], tmp_path: Path, store_server: StoreServer, store_url: str
+) -> Callable[..., Flask]:
+    """A function that makes an application on the host of a name. Hosts share an object store, and nothing else."""
+
+    def make(name: str, **config: Any) -> Flask:
+        shared = {"IMAGES_CACHE": store_url, "IMAGES_STORE_OPTIONS": store_server.options}
+        return make_app(**{**shared, "IMAGES_CACHE_LOCAL": str(tmp_path / name), **config})
+
+    return make
+
+
+@pytest.fixture
 def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
     """A real Redis server for one test. No thread of this process looks for it after the test."""
     from flask_images_vips.fleet.leases import Leases
