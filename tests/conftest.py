@@ -51,6 +51,9 @@ settings.load_profile("long" if LONG else "share")
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
     "cache/test_eviction.py",
+    "fleet/test_faults.py",
+    "fleet/test_hosts.py",
+    "fleet/test_kills.py",
     "cdn/test_varnish.py",
     "monitoring/test_prometheus_server.py",
     "nginx/test_forgetting.py",
