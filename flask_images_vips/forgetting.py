@@ -18,15 +18,17 @@ from typing import Any, TypeVar
 from .cache.disk import DiskCache
 from .cache.removal import Removed
 from .cache.shared import SharedCache
-from .errors import NotForgotten, NotPurged, SourceError, shown
+from .errors import Busy, NotForgotten, NotPurged, SourceError, shown
 from .fleet.connection import RedisFailed
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL
-from .in_front import purge_in_front
+from .in_front import CachesInFront
 from .pipeline import Pipeline
 from .recording.journal import Journal
 from .rendition import source_folder
+from .sources.object_file import ObjectSource
 from .sources.source import real_path_inside
 from .state import AppImages, Parts
+from .stores.store import StoreFailed
 from .system_errors import cause
 from .urls import is_remote
 
@@ -44,13 +46,14 @@ class Receipt:
     *time* is when it was forgotten, in seconds since 1970, and *seconds* how long that took. *is_new* is false if it
     was forgotten before. *renditions* are its own, and *marked* are those of other pictures that showed it as a
     watermark. *facts* are sizes, placeholders and the like. *copies* are reduced copies and announced sets. *fetched*
-    are files from its server, if *ref* is a URL. *links* are those of nginx. *unfinished* files were being written, or
-    were left by killed processes. *original* is the path of the picture itself, or None if it was not removed.
+    are files from its server or its object store. *links* are those of nginx. *unfinished* files were being written, or
+    were left by killed processes. *original* is the path of the picture itself, or its URL in an object store. It is
+    None if it was not removed.
 
     All this was on this host. *objects* were in the object store that all hosts share. *hosts* are the names of other
     hosts that have forgotten it too, and *pending* those that will when they are back, before they serve images. *told*
-    is false if Redis is away, so that no host knows yet. *cdn* are the caches in front that
-    have confirmed their purge, see ``IMAGES_CDN``.
+    is false if Redis is away, so that no host knows yet. *cdn* are the caches in front that have confirmed their purge,
+    see ``IMAGES_CDN``.
     """
 
     ref: str
@@ -98,8 +101,8 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
         receipt = replace(receipt, hosts=told.hosts, pending=told.pending, told=told.is_told)
     # The last step, because these caches may ask any host for the picture at once.
     nobody: tuple[str, ...] = ()
-    config = parts.pipeline.config
-    cdn = problems.attempt(lambda: purge_in_front(config, [ref], soft=False), nobody, "not purged in front")
+    in_front = images.instance(CachesInFront)
+    cdn = problems.attempt(lambda: in_front.purge([ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
     return replace(receipt, seconds=time.time() - receipt.time, cdn=cdn)
 
@@ -128,10 +131,10 @@ def _forgotten(parts: Parts, ref: str, problems: _Problems, *, shares: bool = Fa
     links = problems.attempt(lambda: parts.links.erase(ref), 0, "links of nginx cannot be removed")
     # Also if another host has done so: this one may have stored something just before it knew.
     shared = problems.attempt(lambda: _erased(pipeline.cache.shared, folder), Removed(), "objects cannot be removed")
-    copies, fetched, own = (
+    copies, *fetched, own = erased = [
         problems.attempt(partial(_erased, cache, folder), Removed(), f"{what} cannot be removed")
         for cache, what in caches(pipeline)
-    )
+    ]
     original = None
     if source and not is_remote(ref):
         original = problems.attempt(lambda: _remove_original(pipeline, ref), None, "the original cannot be removed")
@@ -149,10 +152,10 @@ def _forgotten(parts: Parts, ref: str, problems: _Problems, *, shares: bool = Fa
         marked=len(own.others),
         facts=facts,
         copies=len(copies.own),
-        fetched=len(fetched.own),
+        fetched=sum(len(removed.own) for removed in fetched),
         links=links,
-        unfinished=own.unfinished + copies.unfinished + fetched.unfinished,
-        size_bytes=own.size_bytes + copies.size_bytes + fetched.size_bytes,
+        unfinished=sum(removed.unfinished for removed in erased),
+        size_bytes=sum(removed.size_bytes for removed in erased),
         original=original,
         objects=len(shared.own) + len(shared.others),
     )
@@ -185,16 +188,19 @@ def purge(images: AppImages, ref: str) -> int:
         NotPurged: If a cache in front was not purged. Everything else is removed.
     """
     removed = purge_on_hosts(images, ref)
-    purge_in_front(images.pipeline.config, [ref], soft=True)
+    images.instance(CachesInFront).purge([ref], soft=True)
     return removed
 
 
-def purge_on_hosts(images: AppImages, ref: str) -> int:
-    """Do as `purge`, but leave the caches in front alone. Purge them afterwards: they may ask any host at once."""
+def purge_on_hosts(images: AppImages, ref: str, *, last: bool = True) -> int:
+    """Do as `purge`, but leave the caches in front alone. Purge them afterwards: they may ask any host at once.
+
+    *last* is false if other pictures follow. Only the last one waits for the other hosts, which purge them in order.
+    """
     parts = images.parts
     shared = _erased(parts.pipeline.cache.shared, source_folder(ref))  # first, or this host would fetch it again
     removed = purge_here(parts, ref) + len(shared.own) + len(shared.others)
-    _tell(parts, PURGE, ref, wait=bool(parts.pipeline.config.cdn))
+    _tell(parts, PURGE, ref, wait=last and bool(parts.pipeline.config.cdn))
     return removed
 
 
@@ -218,7 +224,7 @@ def purge_all(images: AppImages) -> int:
     shared = parts.pipeline.cache.shared
     removed = shared.purge_all() if shared is not None else 0
     removed += purge_all_here(parts)
-    _tell(parts, PURGE_ALL)
+    _tell(parts, PURGE_ALL, wait=bool(parts.pipeline.config.cdn))
     return removed
 
 
@@ -284,22 +290,29 @@ def _erased(cache: DiskCache | SharedCache | None, folder: str) -> Removed:
 
 
 def caches(pipeline: Pipeline) -> Iterator[tuple[DiskCache | None, str]]:
-    """Yield the caches of copies, of fetched files and of renditions, each with its name. None if there is none."""
+    """Yield the cache of copies, or None, the caches of fetched files, and that of renditions, each with its name."""
     yield (None if pipeline.shared is None else pipeline.shared.copies.store), "copies"
-    yield (None if pipeline.sources.remote is None else pipeline.sources.remote.store), "fetched files"
+    for cache in pipeline.sources.caches:
+        yield cache, "fetched files"
     yield pipeline.cache, "renditions"
 
 
 def _remove_original(pipeline: Pipeline, ref: str) -> str | None:
     """Remove the file *ref* in ``IMAGES_PATH``, also if it is a link to it. Returns its path, or None if it is missing.
 
+    An object is deleted in its store, and its URL is returned.
+
     Raises:
         OSError: If it cannot be removed.
     """
     try:
         source = pipeline.sources.local.find(ref)
+        if isinstance(source, ObjectSource):
+            return source.delete()
     except SourceError:
         return None
+    except (Busy, StoreFailed) as error:
+        raise OSError(str(error)) from None
     real = real_path_inside(source.path, source.root)
     if real is None:
         raise OSError(f"{source.path} leads out of its folder")

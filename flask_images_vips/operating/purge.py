@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from ..errors import NotPurged, printable
 from ..forgetting import close_door, purge_all, purge_on_hosts
-from ..in_front import purge_all_in_front, purge_in_front
+from ..in_front import CachesInFront
 from ..state import AppImages, current_images
 from ..system_errors import cause
 from .purging import named, nothing_cached
@@ -76,7 +76,7 @@ def _places(here: AppImages) -> str:
 
 def _purge(path: str, refs: Sequence[str], here: AppImages) -> int:
     """Purge the pictures *refs* that *path* stands for, and say so. Returns the number of files that were removed."""
-    removed = [purge_on_hosts(here, ref) for ref in refs]
+    removed = [purge_on_hosts(here, ref, last=ref is refs[-1]) for ref in refs]
     if any(removed):
         what = path if len(refs) == 1 else f"{sum(map(bool, removed))} pictures that match {path}"
         click.echo(f"{sum(removed)} files of {printable(what)} removed from {_places(here)}")
@@ -85,12 +85,8 @@ def _purge(path: str, refs: Sequence[str], here: AppImages) -> int:
 
 def _purge_in_front(everything: bool, refs: Sequence[str], here: AppImages) -> None:
     """Purge *refs*, or everything, in the caches in front, and say which ones have confirmed it."""
-    config = here.pipeline.config
-    confirmed: tuple[str, ...] = ()
-    if everything:
-        confirmed = purge_all_in_front(config)
-    elif refs:
-        confirmed = purge_in_front(config, refs, soft=True)
+    caches = here.instance(CachesInFront)
+    confirmed = caches.purge_all() if everything else caches.purge(refs, soft=True)
     if confirmed:
         click.echo(f"also purged in {' and '.join(confirmed)}")
 
@@ -103,5 +99,5 @@ def _explained(path: str, refs: Sequence[str], here: AppImages) -> str:
         return f"Nothing is cached for the {len(refs)} pictures that match {path!r}."
     return (
         f"No picture matches {path!r}. Expected a pattern for paths relative to IMAGES_PATH "
-        f"({', '.join(here.pipeline.sources.local.roots)}), or for URLs that were fetched."
+        f"({', '.join(here.pipeline.sources.local.places)}), or for URLs that were fetched."
     )
