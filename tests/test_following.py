@@ -244,6 +244,20 @@ def test_new_secret_keys_close_the_front_doors_of_all_hosts(join: Join, draw: An
     until(lambda: not links(tmp_path / "second"), "the links with the former signature are gone")
 
 
+def test_the_links_of_one_host_alone_can_be_removed(join: Join, draw: Any, tmp_path: Path) -> None:
+    aged(draw("a.png"))
+    first, second = join("first", IMAGES_FRONT_DOOR=True), join("second", IMAGES_FRONT_DOOR=True)
+    serve(first, "a.png")
+    serve(second, "a.png")
+    run = first.test_cli_runner().invoke
+    assert run(args=["images", "purge", "--front", "--here"]).exit_code == 0
+    assert run(args=["images", "purge", "--all", "--here"]).exit_code == 2
+    images(first).forget("other.png")  # which the other host has done when this ends
+    assert (len(links(tmp_path / "first")), len(links(tmp_path / "second"))) == (0, 1)
+    assert run(args=["images", "purge", "--front"]).exit_code == 0
+    until(lambda: not links(tmp_path / "second"), "the links of the other host are gone")
+
+
 def test_a_forked_process_follows_the_log_by_itself(join: Join, draw: Any) -> None:
     first = join("first")
     draw("a.png")
