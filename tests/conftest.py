@@ -57,6 +57,7 @@ ALONE = {
     "cdn/test_varnish.py",
     "monitoring/test_prometheus_server.py",
     "nginx/test_forgetting.py",
+    "nginx/test_hosts.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
