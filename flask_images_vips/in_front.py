@@ -65,9 +65,8 @@ class CachesInFront:
         Raises:
             NotPurged: As `purge`.
         """
-        return _purge(
-            self._config, Wanted((EVERY,), tuple(f"{prefix}/" for prefix in _prefixes(self._config))), soft=True
-        )
+        paths = tuple(f"{prefix}/" for prefix in _prefixes(self._config))
+        return _purge(self._config, Wanted((EVERY,), paths), soft=self._images.authorizer is None)
 
     def _purge_again(self, refs: Sequence[str], *, soft: bool) -> None:
         """Purge *refs* soon, with all others that are purged until then. Failures are logged."""
