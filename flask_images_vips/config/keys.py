@@ -566,6 +566,16 @@ class Config:
         common = {name: value for name, value in given.items() if not is_location(name)}
         return {**common, **given.get(store.root, {})}
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders in ``IMAGES_PATH``, without the places in object stores."""
+        return tuple(path for path in self.path if not is_location(path))
+
+    @property
+    def stores(self) -> tuple[Location, ...]:
+        """The places in object stores in ``IMAGES_PATH``."""
+        return tuple(parse_location(path) for path in self.path if is_location(path))
+
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""
         return self.quality if isinstance(self.quality, int) else self.quality.get(format, 75)

@@ -37,7 +37,8 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
     That is everything made of a picture: renditions, placeholders and so on. PATH is that of the picture in
     IMAGES_PATH, as templates name it, or the URL of a remote picture. It may be a pattern, such as 'photos/*.jpg', in
     which * stands for any characters. Quote it for the shell. If nothing is cached for a PATH, the exit code is 1, and
-    similar paths are listed. The caches of IMAGES_CDN are purged too. Browsers keep their copies.
+    similar paths are listed. The caches of IMAGES_CDN are purged too. Browsers keep their copies. With IMAGES_REDIS,
+    all hosts do the same.
     """
     here = current_images()
     if not (paths or everything or front):
@@ -51,7 +52,7 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
     try:
         if everything:
-            click.echo(f"{purge_all(here)} files removed from {cache.folder}")
+            click.echo(f"{purge_all(here)} files removed from {_places(here)}")
         if front:
             close_door(here)
             click.echo(f"links removed from {here.links.folder}")
@@ -68,12 +69,18 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         raise click.ClickException("\n".join(_explained(path, refs[path], here) for path in unfound))
 
 
+def _places(here: AppImages) -> str:
+    """Return where files are removed from."""
+    store = here.pipeline.config.cache_store
+    return here.pipeline.cache.folder if store is None else f"{here.pipeline.cache.folder} and {store}"
+
+
 def _purge(path: str, refs: Sequence[str], here: AppImages) -> int:
     """Purge the pictures *refs* that *path* stands for, and say so. Returns the number of files that were removed."""
     removed = [purge_on_hosts(here, ref, last=ref is refs[-1]) for ref in refs]
     if any(removed):
         what = path if len(refs) == 1 else f"{sum(map(bool, removed))} pictures that match {path}"
-        click.echo(f"{sum(removed)} files of {printable(what)} removed from {here.pipeline.cache.folder}")
+        click.echo(f"{sum(removed)} files of {printable(what)} removed from {_places(here)}")
     return sum(removed)
 
 
@@ -93,5 +100,5 @@ def _explained(path: str, refs: Sequence[str], here: AppImages) -> str:
         return f"Nothing is cached for the {len(refs)} pictures that match {path!r}."
     return (
         f"No picture matches {path!r}. Expected a pattern for paths relative to IMAGES_PATH "
-        f"({', '.join(here.pipeline.sources.local.roots)}), or for URLs that were fetched."
+        f"({', '.join(here.pipeline.sources.local.places)}), or for URLs that were fetched."
     )
