@@ -63,6 +63,7 @@ ALONE = {
     "test_recompression.py",
     "topology/test_hosts.py",
     "topology/test_native.py",
+    "topology/test_renditions.py",
     "whole/test_load.py",
     "whole/test_processes.py",
     "whole/test_servers.py",
