@@ -113,7 +113,7 @@ def test_all_entries_are_removed_and_nothing_else(cache: ObjectCache, store: Obj
     for key in (KEY, MARKED):
         cache.offer(key, b"data")
     store.put("forgotten/abc", b"x")
-    assert [each.path for each in cache.entries([KEY[0]])] == [PATH]
+    assert [each.path for each in cache.oldest_first([KEY[0]])] == [PATH]
     assert cache.purge_all() == 2
     assert paths(store) == ["forgotten/abc"]
 
