@@ -63,7 +63,6 @@ ALONE = {
     "pool/test_pool.py",
     "test_recompression.py",
     "topology/test_cdn.py",
-    "topology/test_hosts.py",
     "topology/test_native.py",
     "topology/test_renditions.py",
     "whole/test_load.py",
