@@ -333,3 +333,15 @@ def test_stores_of_one_bucket_have_options_of_their_own(
     app = make_app(IMAGES_PATH="s3://bucket/pre", IMAGES_STORE_OPTIONS=options)
     assert fetch(app, "a.jpg", width=20).width == 20
     assert app.extensions["images"].find_img("a.jpg").startswith(str(tmp_path / "cache"))
+
+
+def test_a_store_that_stalls_is_waited_for_once(site: Callable[..., Flask], stub: Stub) -> None:
+    for name in ("cached", "new", "other"):
+        stub.put(f"pre/{name}.jpg", drawn())
+    app = site(IMAGES_STORE_MAX_AGE=0, IMAGES_STORE_TIMEOUT=1)
+    assert status(app, url_of(app, "cached.jpg", width=20)) == 200
+    count = len(stub.asked)
+    stub.passes.clear()
+    statuses = [status(app, url_of(app, f"{name}.jpg", width=20)) for name in ("new", "cached", "other")]
+    assert statuses == [503, 200, 503]
+    assert len(stub.asked) <= count + 2
