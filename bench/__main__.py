@@ -15,7 +15,8 @@ from bench import results
 from bench.measure import Run, WrongAnswer, adopt_orphans
 from bench.parts import PARTS, module_of
 
-ALL = tuple(part for part in PARTS if part != "soak")  # `memory` includes a shorter one
+# `memory` includes a shorter soak. `fleet` needs an object store and Redis.
+ALL = tuple(part for part in PARTS if part not in ("soak", "fleet"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="part")
     for part, what in PARTS.items():
         commands.add_parser(part, help=what, parents=[measuring])
-    commands.add_parser("all", help="all parts except soak, then the report", parents=[measuring, reporting])
+    commands.add_parser(
+        "all", help="all parts except soak and fleet, then the report", parents=[measuring, reporting]
+    )
     commands.add_parser(
         "report", help="write a page with the plots and tables of the stored results", parents=[folder, reporting]
     )

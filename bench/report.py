@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import DISTURBED
-from bench.parts import cold, engines, memory, mixed, module_of, warm
+from bench.parts import cold, engines, fleet, memory, mixed, module_of, warm
 from bench.results import FOLDER, ROOT, Results, load
 from bench.tables import Goal, Loss, Table, skipped
 
@@ -66,6 +66,7 @@ _TITLES = {
     "page": "Markup",
     "copies": "Copies, sets and efforts",
     "bound": "The cap of the cache",
+    "fleet": "Several hosts",
     "soak": "Growth",
 }
 
@@ -127,7 +128,7 @@ def environment(results: Results) -> list[str]:
 
 def goals(results: Results) -> list[Goal]:
     """Return all goals, also of benchmarks without results."""
-    judged = {"engines": engines, "warm": warm, "cold": cold}
+    judged = {"engines": engines, "warm": warm, "cold": cold, "fleet": fleet}
     return [goal for part, module in judged.items() for goal in module.goals(results.get(part, {}))]
 
 
