@@ -32,6 +32,7 @@ from flask_images_vips.state import images_of
 Config = Mapping[str, Any]
 
 ROUNDS, QUICK_ROUNDS = 9, 2
+REQUESTS, TURNS = 200, 12  # in the application: short turns meet the same disturbances
 SECONDS, QUICK_SECONDS = 1.0, 0.2
 MISSES, QUICK_MISSES = 8, 2  # of each host in a round
 SETTLING_SECONDS = 0.2  # until the CPU time of a renderer that has ended counts as that of its parent
@@ -76,7 +77,8 @@ def hits(run: Run, alone: Config, shared: Config) -> dict[str, Any]:
                 app, url = warm.prepare(folder, partial(sites.package, IMAGES_EARLY_HITS=early, **config))
                 apps[f"{label}: {kind}"] = app
                 stack.callback(stop_listening, app)
-        within = interleaved({kind: partial(warm.in_process, app, url) for kind, app in apps.items()}, 3 * rounds)
+        inside = {kind: partial(warm.in_process, app, url, REQUESTS) for kind, app in apps.items()}
+        within = interleaved(inside, TURNS * rounds)
         calls = {kind: _calls(app, url) for kind, app in apps.items()}
         run.on_step("hits in the application")
         started = {}
@@ -237,7 +239,7 @@ def hit_table(data: dict[str, Any]) -> Table:
     rows.append(
         ("under gunicorn, gthread", *(spread(each).text() for each in times), ratio(times[1], times[0]).text(3), "–")
     )
-    note = f"{disturbance(found, 3 * found['rounds'])}CPU µs, median of interleaved rounds (least–most)."
+    note = f"{disturbance(found, TURNS * found['rounds'])}CPU µs, median of interleaved rounds (least–most)."
     return Table(("a hit", ALONE, SHARED, "ratio", "calls of functions"), rows, note)
 
 
