@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from flask import Flask, render_template_string
+from flask import Flask, render_template_string, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_images_vips import Images
@@ -17,7 +17,7 @@ PAGE = """<!doctype html>
 <html lang="en">
 <title>Photographs</title>
 {% for name in photographs %}
-{{ resized_img_tag('photos/' ~ name, width=320, height=240, mode='crop', format='webp', alt='', loading='lazy') }}
+{{ resized_img_tag('photos/' ~ name, width=width, height=240, mode='crop', format='webp', alt='', loading='lazy') }}
 {% endfor %}
 </html>
 """
@@ -40,7 +40,8 @@ Images(app)
 
 @app.get("/")
 def index() -> str:
-    return render_template_string(PAGE, photographs=PHOTOGRAPHS)
+    width = min(max(request.args.get("width", 320, type=int), 16), 1600)
+    return render_template_string(PAGE, photographs=PHOTOGRAPHS, width=width)
 
 
 @app.get("/up")

@@ -10,5 +10,5 @@ threads = 64
 timeout = 60
 # Requests that have begun may end. It is longer than a render, and shorter than the grace of Docker and Kubernetes.
 graceful_timeout = 30
-worker_tmp_dir = "/dev/shm"
+worker_tmp_dir = "/dev/shm"  # a tmpfs in every container
 control_socket_disable = True

@@ -22,6 +22,7 @@ from .hashing import digest
 from .options.options import Options
 from .rendering.placeholders import KINDS, is_valid
 from .sources.source import Source
+from .waiting import waiting_since
 
 T = TypeVar("T")
 
@@ -40,9 +41,10 @@ class PixelFacts:
         self._known: dict[Hashable, Any] = {}
         self._asked: Expiring[bool] = Expiring()
 
-    def placeholder(self, source: Source, kind: str) -> str | None:
-        """Return the placeholder *kind* of *source*, or None if it is not known yet."""
-        return self._find((source, kind), lambda: self.key(source, kind), partial(text, valid=partial(is_valid, kind)))
+    def placeholder(self, source: Source, kind: str, *, elsewhere: bool = False) -> str | None:
+        """Return the placeholder *kind* of *source*, or None if it is not known yet, on any host if *elsewhere*."""
+        parse = partial(text, valid=partial(is_valid, kind))
+        return self._find(source, kind, lambda: self.key(source, kind), parse, elsewhere=elsewhere)
 
     def ask(self, source: Source, kind: str) -> None:
         """Let the next render of *source*, in any process, make its placeholder *kind*. Asking again costs little."""
@@ -70,11 +72,15 @@ class PixelFacts:
                     with request:
                         request.discard()
 
-    def trim(self, source: Source, options: Options) -> Box | None:
-        """Return the box of *source* that remains after the trim of *options*, or None if it is not known yet."""
+    def trim(self, source: Source, options: Options, *, elsewhere: bool = False) -> Box | None:
+        """Return the box of *source* that remains after the trim of *options*, or None if it is not known yet.
+
+        With *elsewhere*, other hosts are asked too.
+        """
         if not options.trim:
             return None
-        return self._find((source, trim_of(options)), lambda: self._trim_key(source, options), _box)
+        key = partial(self._trim_key, source, options)
+        return self._find(source, trim_of(options), key, _box, elsewhere=elsewhere)
 
     def add_trim(self, source: Source, options: Options, box: Box) -> None:
         """Keep *box*, which remains of *source* after the trim of *options*."""
@@ -85,9 +91,23 @@ class PixelFacts:
         """Forget what was asked for, so that it is asked for again. Call this when files are removed."""
         self._asked.clear()
 
-    def _find(self, name: Hashable, key: Callable[[], Key], parse: Callable[[bytes], T]) -> T | None:
+    def _find(
+        self,
+        source: Source,
+        fact: Hashable,
+        key: Callable[[], Key],
+        parse: Callable[[bytes], T],
+        *,
+        elsewhere: bool,
+    ) -> T | None:
+        name = source, fact
         known: T | None = self._known.get(name)
-        if known is None and (entry := self._cache.get(key())) is not None:
+        if known is not None:
+            return known
+        entry = self._cache.get(key())
+        if entry is None and elsewhere:
+            entry = self._cache.fetched(key(), source.mtime_ns, since=waiting_since())
+        if entry is not None:
             with entry, suppress(Busy):  # a file that cannot be read is removed, and made again
                 known = parsed(entry, parse)
             if known is not None:

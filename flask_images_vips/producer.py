@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os.path import splitext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import phases
 from .config.keys import Config
@@ -18,7 +18,6 @@ from .engines.engine import Header
 from .errors import Busy, ImagesError, shown
 from .events import Events, Rendered, tell
 from .facts import Facts
-from .fleet.slots import Slots
 from .formats import Format
 from .geometry import Geometry, Size
 from .log_fields import fields
@@ -30,6 +29,9 @@ from .rendering.request import Request, Work, settings_of
 from .rendition import Rendition
 from .sources.source import Source
 from .urls import file_name, is_remote
+
+if TYPE_CHECKING:
+    from .fleet.slots import Slots
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -201,7 +203,7 @@ class Producer:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
         """
         source, options = rendition.source, rendition.options
-        trimmed = self.facts.pixels.trim(source, options)
+        trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
         result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)

@@ -5,6 +5,7 @@ The front door is the folder of links that nginx serves images from, without ask
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -24,12 +25,15 @@ from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
 from .recompression import Recompressor
+from .system_errors import cause
 from .tenants import Tenants
 from .urls import ImageUrl
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
     from .fleet.messages import Messages
+
+logger = logging.getLogger("flask_images_vips")
 
 EXTENSION = "flask_images_vips"
 """The key of an application's `AppImages` in ``app.extensions``."""
@@ -69,7 +73,16 @@ class Parts:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
         if self.messages is not None:
             self.messages.open()
+        else:
+            self.learn()
         self.links.open()
+
+    def learn(self) -> None:
+        """Learn what other hosts have forgotten, if they share their tombstones. Errors are logged."""
+        try:
+            self.tombstones.sync()
+        except OSError as error:
+            logger.error("What other hosts have forgotten cannot be told, so this one may show it: %s", cause(error))
 
 
 Builder = Callable[[Flask, str, str], Parts]

@@ -27,6 +27,7 @@ from hypothesis import settings
 from PIL import Image
 from real_servers import RedisServer, StoreServer, object_store, weed
 from servers import IN_THREAD, Server
+from store_stub import Stub
 
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.state import images_of
@@ -61,8 +62,11 @@ ALONE = {
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_recompression.py",
+    "topology/test_cdn.py",
     "topology/test_hosts.py",
+    "topology/test_native.py",
     "whole/test_load.py",
+    "whole/test_originals.py",
     "whole/test_processes.py",
     "whole/test_servers.py",
 }
@@ -136,7 +140,7 @@ def is_loopback(address: object) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def refused_connections() -> Iterator[list[object]]:
-    """Refuse all connections except to loopback, and all name lookups. Any attempt fails the test run."""
+    """Refuse all connections except to loopback, and all name lookups. Any attempt fails its test."""
     refused: list[object] = []
     patch = pytest.MonkeyPatch()
 
@@ -164,6 +168,14 @@ def refused_connections() -> Iterator[list[object]]:
     yield refused
     patch.undo()
     assert not refused, f"the tests tried to reach {refused}"
+
+
+@pytest.fixture(autouse=True)
+def no_connection_was_refused(refused_connections: list[object]) -> Iterator[None]:
+    """Let the test fail that tried to reach another host, and not the last test of the run."""
+    yield
+    tried, refused_connections[:] = refused_connections[:], []
+    assert not tried, f"the test tried to reach {tried}"
 
 
 @pytest.fixture(autouse=True)
@@ -432,6 +444,14 @@ def store_server() -> Iterator[StoreServer]:
 
 
 @pytest.fixture
+def stub() -> Iterator[Stub]:
+    """An object store in this process, which counts requests and can misbehave."""
+    made = Stub()
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def store_url(store_server: StoreServer) -> str:
     """A place in the object store for one test."""
     return f"s3://bucket/{secrets.token_hex(8)}"
@@ -439,19 +459,36 @@ def store_url(store_server: StoreServer) -> str:
 
 @pytest.fixture
 def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
-    """A real Redis server for one test. Nobody listens to it after the test."""
+    """A real Redis server for one test. No thread of this process looks for it after the test."""
+    from flask_images_vips.fleet.leases import Leases
     from flask_images_vips.fleet.listener import Listener
 
     needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
-    started: list[Listener] = []
-    start = Listener.start
-    monkeypatch.setattr(Listener, "start", lambda listener: (started.append(listener), start(listener)))
+    listeners: list[Listener] = []
+    holders: list[Leases] = []
+    for cls, name, used in ((Listener, "start", listeners), (Leases, "_start", holders)):
+        monkeypatch.setattr(cls, name, _noting(getattr(cls, name), used))
     server = RedisServer(tmp_path)
     server.start()
     yield server
-    for listener in started:
+    for listener in listeners:
         listener.stop()
+    for holder in holders:
+        mine = holder._process.get()
+        with mine.lock:
+            mine.held.clear()
+            mine.left.clear()
     server.stop()
+
+
+def _noting(method: Callable[..., Any], used: list[Any]) -> Callable[..., Any]:
+    """Let *method* add its object to *used*."""
+
+    def noted(self: object, *arguments: Any) -> Any:
+        used.append(self)
+        return method(self, *arguments)
+
+    return noted
 
 
 def uwsgi() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import cached_files, url_of
 from flask import Flask
-from real_servers import RedisServer
+from real_servers import RedisServer, StoreServer
 from servers import until
 from test_forgetting import traces
 
@@ -20,6 +20,8 @@ from flask_images_vips.cache.per_process import Said
 from flask_images_vips.fleet.log import FORGET
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.state import images_of
+from flask_images_vips.stores.location import parse_location
+from flask_images_vips.stores.store import ObjectStore
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: redis-server")
 
@@ -33,9 +35,9 @@ def join(
     """A function that starts a host with a cache of its own. One that does not *follow* is soon away again."""
 
     def start(name: str, *, follows: bool = True, **config: Any) -> Flask:
-        app = make_app(IMAGES_CACHE=str(tmp_path / name), IMAGES_REDIS=redis_server.url, **config)
+        app = make_app(**{"IMAGES_CACHE": str(tmp_path / name), "IMAGES_REDIS": redis_server.url, **config})
         with monkeypatch.context() as patch:
-            patch.setattr("flask_images_vips.wiring.threads_run", lambda: follows)
+            patch.setattr("flask_images_vips.following.threads_run", lambda: follows)
             with app.test_request_context():
                 assert images_of(app).pipeline
         return app
@@ -57,6 +59,11 @@ def kept(folder: Path, *refs: str) -> list[Path]:
     while True:
         with contextlib.suppress(FileNotFoundError):
             return [path for path in cached_files(folder) if path.parent.name in map(source_folder, refs)]
+
+
+def names(store: ObjectStore) -> list[str]:
+    """The paths of the renditions in *store*."""
+    return [each.path for each in store.list() if not each.path.startswith("forgotten/")]
 
 
 def serve(app: Flask, name: str = "secret.png") -> str:
@@ -149,6 +156,52 @@ def test_what_could_not_be_told_is_told_when_redis_is_back(join: Join, draw: Any
     assert [status(app, url) for app in (first, second)] == [410, 200]
     redis_server.start()
     until(lambda: status(second, url) == 410, "the other host is told")
+
+
+def test_forget_empties_the_store_and_a_host_without_redis_learns_it_from_there(
+    join: Join, draw: Any, tmp_path: Path, redis_server: RedisServer, store_server: StoreServer, store_url: str
+) -> None:
+    draw("secret.png")
+    draw("other.png")
+
+    def start(name: str) -> Flask:
+        config = {"IMAGES_CACHE_LOCAL": str(tmp_path / name), "IMAGES_STORE_OPTIONS": store_server.options}
+        return join(name, IMAGES_CACHE=store_url, **config)
+
+    first, second = start("first"), start("second")
+    url = serve(first)
+    serve(first, "other.png")
+    serve(second)
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    assert [path for path in names(store) if source_folder("secret.png") in path]
+    receipt = images(second).forget("secret.png")
+    assert (receipt.objects, len(receipt.hosts)) == (1, 1)
+    assert [status(app, url) for app in (first, second)] == [410, 410]
+    assert not [path for path in names(store) if source_folder("secret.png") in path]
+    assert [path for path in names(store) if source_folder("other.png") in path]
+
+    redis_server.stop()
+    third = start("third")
+    assert status(third, url) == 410
+    assert status(third, url_of(third, "other.png", width=10)) == 200
+
+
+def test_purge_empties_the_store(
+    join: Join, draw: Any, tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    draw("a.png")
+    draw("b.png")
+    config = {"IMAGES_CACHE_LOCAL": str(tmp_path / "first"), "IMAGES_STORE_OPTIONS": store_server.options}
+    first = join("first", IMAGES_CACHE=store_url, **config)
+    serve(first, "a.png")
+    serve(first, "b.png")
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    assert images(first).purge("a.png") == 2
+    assert {Path(path).parent.name for path in names(store)} == {source_folder("b.png")}
+    output = first.test_cli_runner().invoke(args=["images", "purge", "--all"]).output
+    assert "2 files removed from " in output
+    assert store_url in output
+    assert not names(store)
 
 
 def test_junk_in_the_log_is_ignored(

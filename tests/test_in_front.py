@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from conftest import url_of
 from flask import Flask
+from real_servers import until
 
-from flask_images_vips import Images
+from flask_images_vips import Images, in_front
 from flask_images_vips.cdn.backend import CdnFailed, Wanted
-from flask_images_vips.config.keys import Config
 from flask_images_vips.errors import ConfigError, Forgotten, NotForgotten, NotPurged
-from flask_images_vips.in_front import purge_all_in_front, purge_in_front
+from flask_images_vips.in_front import CachesInFront
 from flask_images_vips.state import images_of
 
 VARNISH = {"cdn": "varnish", "urls": ["http://127.0.0.1:9/"]}
@@ -21,9 +21,10 @@ NGINX = {"cdn": "nginx", "urls": ["http://127.0.0.1:9"]}
 
 
 class Caches:
-    """What all caches in front were asked. They refuse it if *failure* is set."""
+    """What all caches in front were asked. They refuse it if *failure* is set. Nothing is purged once more."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(CachesInFront, "_purge_again", lambda *arguments, **keywords: None)
         self.asked: list[tuple[str, Wanted, bool]] = []
         self.failure = ""
         for kind in ("Varnish", "Nginx"):
@@ -65,7 +66,9 @@ def test_a_purge_lets_caches_send_the_old_picture_once_more_and_a_forget_does_no
     assert caches.asked == [("varnish", CAT, True), ("varnish", CAT, False)]
 
 
-def test_caches_in_front_come_last_so_that_they_get_nothing_old_again(app: Flask, monkeypatch: Any) -> None:
+def test_caches_in_front_come_last_so_that_they_get_nothing_old_again(
+    app: Flask, caches: Caches, monkeypatch: Any
+) -> None:
     found = []
 
     def purge(cache: Any, wanted: Wanted, *, soft: bool) -> None:
@@ -103,11 +106,11 @@ def test_a_purge_that_fails_in_front_is_told_and_everything_here_is_purged(app: 
     assert images(app).purge("a.png") == 0
 
 
-def test_one_that_fails_does_not_keep_others_from_purging(caches: Caches) -> None:
-    config = Config.read({"IMAGES_CDN": [VARNISH, NGINX]})
+def test_one_that_fails_does_not_keep_others_from_purging(make_app: Any, caches: Caches) -> None:
+    app = make_app(IMAGES_CDN=[VARNISH, NGINX], IMAGES_CACHE_TAGS="varnish")
     caches.failure = "no"
     with pytest.raises(NotPurged) as caught:
-        purge_in_front(config, ["a.png"], soft=True)
+        images(app).purge("a.png")
     assert caught.value.failed == ("varnish (no)", "nginx (no)")
     assert [kind for kind, *_ in caches.asked] == ["varnish", "nginx"]
 
@@ -149,21 +152,41 @@ def test_the_commands_tell_what_was_not_purged(app: Flask, caches: Caches) -> No
     assert app.test_cli_runner().invoke(args=["images", "forget", "a.png"]).output.endswith("Also purged in varnish.\n")
 
 
-def test_paths_are_those_that_browsers_ask_for(caches: Caches) -> None:
-    settings = {"IMAGES_CDN": NGINX, "IMAGES_BASE_URL": "https://cdn.example.com/site", "IMAGES_URL": "/i m"}
-    config = Config.read(settings)
-    purge_in_front(config, ["ä b.png", "http://example.com/a.png"], soft=True)
-    purge_all_in_front(Config.read({"IMAGES_CDN": NGINX, "IMAGES_URL": "/"}))
+def test_paths_are_those_that_browsers_ask_for(make_app: Any, caches: Caches) -> None:
+    app = make_app(IMAGES_CDN=NGINX, IMAGES_BASE_URL="https://cdn.example.com/site", IMAGES_URL="/i m")
+    for path in ("ä b.png", "http://example.com/a.png"):
+        images(app).purge(path)
+    other = make_app(IMAGES_CDN=NGINX, IMAGES_URL="/")
+    images_of(other).instance(CachesInFront).purge_all()
     assert [wanted.paths for _, wanted, _ in caches.asked] == [
-        ("/site/i%20m/%C3%A4%20b.png", "/site/i%20m/_", "/site/i%20m.info/%C3%A4%20b.png", "/site/i%20m.info/_"),
+        ("/site/i%20m/%C3%A4%20b.png", "/site/i%20m.info/%C3%A4%20b.png"),
+        ("/site/i%20m/_", "/site/i%20m.info/_"),
         ("/", "/.info/"),
     ]
+
+
+def test_what_was_purged_is_purged_once_more_by_one_request(make_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[tuple[str, ...], bool]] = []
+
+    def purge(cache: Any, wanted: Wanted, *, soft: bool) -> None:
+        asked.append((wanted.tags, soft))
+        if len(asked) > 3:
+            raise CdnFailed("it is away now")
+
+    monkeypatch.setattr("flask_images_vips.cdn.servers.Varnish.purge", purge)
+    monkeypatch.setattr(in_front, "AGAIN_SECONDS", 0.2)
+    app = make_app(IMAGES_CDN=VARNISH, IMAGES_CACHE_TAGS="varnish")
+    images(app).purge("a.png")
+    images(app).purge("b.png")
+    images(app).forget("b.png")
+    until(lambda: len(asked) == 5)
+    assert asked[3:] == [(("image:a.png",), True), (("image:b.png",), False)]
 
 
 @pytest.mark.parametrize("tags", [None, "fastly"])
 def test_a_cache_that_is_purged_by_tags_needs_its_tags(make_app: Any, tags: str | None) -> None:
     app = make_app(IMAGES_CDN=VARNISH, IMAGES_CACHE_TAGS=tags)
-    with pytest.raises(ConfigError, match=r"in the header xkey, .* Set IMAGES_CACHE_TAGS = 'varnish'\."):
+    with pytest.raises(ConfigError, match=r"in the header xkey, .* Add 'varnish' to IMAGES_CACHE_TAGS\."):
         url_of(app, "a.png", width=9)
 
 

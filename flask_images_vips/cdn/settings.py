@@ -51,13 +51,13 @@ def _backend(name: str, given: Mapping[str, Any]) -> Backend:
     kind = given.get("cdn")
     if not isinstance(kind, str) or kind not in KINDS:
         hint = did_you_mean(kind, KINDS) if isinstance(kind, str) else ""
-        raise ConfigError(f"{name}: 'cdn' names no cache, expected one of {', '.join(KINDS)}{hint}.")
+        raise ConfigError(f"{name}: 'cdn' names no cache, expected one of {', '.join(KINDS)}{hint or '.'}")
     made = KINDS[kind]
     known = {field.name: field for field in fields(made)}
     for each in given:
         if each != "cdn" and each not in known:
             hint = did_you_mean(each, known)
-            raise ConfigError(f"{name}: {kind} has no {each!r}, expected some of {', '.join(known)}{hint}.")
+            raise ConfigError(f"{name}: {kind} has no {each!r}, expected some of {', '.join(known)}{hint or '.'}")
     values = {}
     for each, field in known.items():
         variable = made.variables.get(each)

@@ -75,6 +75,18 @@ def optionally_one_of(*words: str) -> Callable[[str, Any], str | None]:
     return lambda name, value: None if value is None else check(name, value)
 
 
+def some_of(*words: str) -> Callable[[str, Any], tuple[str, ...]]:
+    """Return a check that accepts None, one of *words*, or a list of them."""
+
+    def check(name: str, value: Any) -> tuple[str, ...]:
+        given = () if value is None else tuple(dict.fromkeys(texts(name, value)))
+        if not {*given} <= {*words}:
+            raise _wrong(name, value, f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}, or a list of these")
+        return given
+
+    return check
+
+
 def copies(name: str, value: Any) -> str | None:
     """Return the format of copies, or None for no copies."""
     if value in (False, None):

@@ -262,13 +262,13 @@ class Config:
         "Seconds for which a CDN or another shared cache may keep an image whose URL has no version, if that is not "
         "`IMAGES_MAX_AGE`. A [purge](docs/cdn.md) reaches a CDN, but no browser.",
     )
-    cache_tags: str | None = key(
-        None,
+    cache_tags: tuple[str, ...] = key(
+        (),
         "IMAGES_CACHE_TAGS",
-        checks.optionally_one_of(*TAG_HEADERS),
+        checks.some_of(*TAG_HEADERS),
         "Send a header with images by which a cache in front purges everything of one source: `cloudflare` "
-        "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`). See "
-        "[CDN](docs/cdn.md).",
+        "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`), or a list of these. "
+        "See [CDN](docs/cdn.md).",
     )
     cdn: tuple[Backend, ...] = key(
         (),
@@ -565,6 +565,16 @@ class Config:
         given = self.store_options or {}
         common = {name: value for name, value in given.items() if not is_location(name)}
         return {**common, **given.get(store.root, {})}
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders in ``IMAGES_PATH``, without the places in object stores."""
+        return tuple(path for path in self.path if not is_location(path))
+
+    @property
+    def stores(self) -> tuple[Location, ...]:
+        """The places in object stores in ``IMAGES_PATH``."""
+        return tuple(parse_location(path) for path in self.path if is_location(path))
 
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""

@@ -38,10 +38,9 @@ def check_fleet(config: Config) -> None:
         raise ConfigError("IMAGES_MAX_RENDERS_IN_ALL needs IMAGES_REDIS, through which the hosts of a site count.")
 
 
-def make_fleet(config: Config) -> Fleet | None:
-    """Return what joins the hosts of an application, or None without ``IMAGES_REDIS``."""
-    if config.redis is None:
-        return None
+def make_fleet(config: Config) -> Fleet:
+    """Return what joins the hosts of an application, whose configuration has ``IMAGES_REDIS``."""
+    assert config.redis is not None
     connection = _connection(config, config.redis)
     listener = Listener(connection)
     leases, count = Leases(connection, listener), config.max_renders_in_all

@@ -44,7 +44,19 @@ class Remover(Protocol):
         ...
 
     def start_anew(self) -> None:
-        """Remove everything that is cached on this host, and learn from the store what was forgotten."""
+        """Remove everything that is cached on this host, and `learn` what was forgotten.
+
+        Raises:
+            OSError: If that is not possible. It is tried again.
+        """
+        ...
+
+    def learn(self) -> None:
+        """Learn what was forgotten from where all hosts share their tombstones, if that is possible now."""
+        ...
+
+    def share(self, event: Event) -> None:
+        """Share the tombstone of *event*, which this host could not tell before, or share it no longer."""
         ...
 
     def drop_memory(self) -> None:
@@ -77,33 +89,27 @@ class Messages:
         *,
         follows: bool,
     ) -> None:
-        self._log = EventLog(connection)
+        self.log = EventLog(connection)
         self.roster = Roster(connection)
         self.files = HostFiles(folder)
         self._listener = listener
         self._remover = remover
-        self._about = about
+        self.about = about
         self._follows = follows
         self._process: PerProcess[_Process] = PerProcess(_Process)
         listener.hear(CHANNEL, lambda number: self._wake())
         listener.on_connect(self._wake)
 
-    def open(self) -> bool:
-        """Catch up with what this host has missed, and follow the log from now on. Call this before serving images.
-
-        Returns False if Redis is away.
-        """
+    def open(self) -> None:
+        """Catch up with what this host has missed, and follow the log from now on. Call this before serving images."""
         try:
             self.catch_up()
             self._warn_of_differences()
-            return True
         except RedisFailed:  # this is logged already
-            return False
+            self._remover.learn()
         except OSError as error:
             logger.error("What other hosts have removed cannot be removed here: %s. Purge this host.", cause(error))
-            return True
-        finally:
-            self._follow()
+        self._follow()
 
     def tell(self, kind: str, ref: str = "", *, wait: bool = False) -> Told:
         """Tell all hosts what was done here. With *wait*, wait a moment until they have done it, too.
@@ -113,7 +119,7 @@ class Messages:
         me = self.files.known_host()
         event = Event(kind, ref, me)
         try:
-            number = self._log.append(event)
+            number = self.log.append(event)
         except RedisFailed:
             try:
                 self.files.keep(event)
@@ -132,11 +138,12 @@ class Messages:
         with self.files.turn():
             me = self.files.host()
             position = self._caught_up(me)
-            about = self._about()
+            about = self.about()
             self.roster.note(Host(me, position.number, time.time(), about.version, about.workers, about.settings))
             kept = self.files.kept()
             for event in kept:
-                self._log.append(event)
+                self._remover.share(event)
+                self.log.append(event)
             if kept:
                 self.files.drop_kept()
         self._remover.drop_memory()
@@ -145,7 +152,7 @@ class Messages:
         """Carry out the events after the position of this host, except its own. Returns its new position."""
         position, starts_anew = self.files.position(), False
         while True:
-            batch = self._log.read(position)
+            batch = self.log.read(position)
             if not starts_anew and not _can_follow(position, batch):
                 starts_anew = True
                 self._remover.start_anew()
@@ -194,12 +201,10 @@ class Messages:
 
     def _warn_of_differences(self) -> None:
         """Name the hosts whose configuration differs from that of this one, once per process."""
-        me = self.files.known_host()
-        present = [host for host in self.roster.hosts() if host.is_present]
-        mine = next((host for host in present if host.name == me), None)
-        if mine is None:
-            return
-        differing = {host.name: keys for host in present if (keys := mine.differing(host))}
+        settings = self.about().settings
+        differing = {
+            host.name: keys for host in self.roster.hosts() if host.is_present and (keys := host.differing(settings))
+        }
         if differing and _said.add("differing"):
             told = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in differing.items())
             logger.warning(

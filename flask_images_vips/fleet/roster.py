@@ -41,10 +41,10 @@ class Host:
         """Whether this host runs, as far as can be told."""
         return time.time() - self.seen < PRESENT_SECONDS
 
-    def differing(self, other: Host) -> list[str]:
-        """Return the keys of the configuration whose values differ on this host and on *other*."""
-        mine, its = self.settings, other.settings
-        return sorted(key for key in mine.keys() & its.keys() if mine[key] != its[key])
+    def differing(self, settings: Mapping[str, str]) -> list[str]:
+        """Return the keys whose values on this host are not those of *settings*."""
+        mine = self.settings
+        return sorted(key for key in mine.keys() & settings.keys() if mine[key] != settings[key])
 
 
 class Told(NamedTuple):

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import blake2b
 from itertools import chain, islice
 from typing import TypeVar
@@ -19,10 +19,10 @@ from typing import TypeVar
 from ..cache.entry import Key, owners_of
 from ..cache.folder import DEPENDENTS
 from ..cache.per_process import Said
-from ..cache.removal import Removed
+from ..cache.removal import Kept, Removed
 from ..cache.shared import HostLocks
-from ..formats import FORMATS
-from ..stores.store import Object, ObjectStore, Stated, StoreFailed
+from ..formats import FORMATS, Format
+from ..stores.store import Object, ObjectStore, Stated, StoreFailed, StoreRefused
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 _DIGEST = "digest"
 _DIGEST_BYTES = 16
-_MEDIA_TYPES = {format.suffix: format.media_type for format in FORMATS}
+_FORMATS = {format.suffix: format for format in FORMATS}
 _ENTRY = re.compile(r"[0-9a-f]{2}/[0-9a-f]+/[^/]+")
 _BATCH = 1000  # objects that are deleted by one request
 
@@ -39,7 +39,7 @@ class ObjectCache:
     """The cache in *store*, a `SharedCache`.
 
     *locks* are those of all hosts, or None if there are none. *bars* returns whether nothing may be stored that depends
-    on a folder.
+    on a folder. *on_fetch* is called with the name of the format and the size of each rendition that is fetched.
     """
 
     def __init__(
@@ -47,23 +47,28 @@ class ObjectCache:
         store: ObjectStore,
         locks: HostLocks | None = None,
         bars: Callable[[str], bool] = lambda folder: False,
+        on_fetch: Callable[[str, int], object] = lambda format, size_bytes: None,
     ) -> None:
         self.store = store
         self._locks = locks
         self._bars = bars
+        self._on_fetch = on_fetch
 
     def fetch(self, key: Key) -> bytes | None:
         path = _path(key)
-        with suppress(StoreFailed):
+        with self._failing():
             found = self.store.get(path)
-            return found.data if found is not None and _is_whole(path, found) else None
+            if found is not None and _is_whole(path, found):
+                if (format := _format_of(path)) is not None:
+                    self._on_fetch(format.name, len(found.data))
+                return found.data
         return None
 
     def offer(self, key: Key, data: bytes) -> bytes | None:
         path = _path(key)
         if not data or self._is_barred(path):
             return None
-        with suppress(StoreFailed):
+        with self._failing():
             found = self._create(path, data)
             # It may have been barred, and its folder erased, just before it was stored.
             if found is None and self._is_barred(path):
@@ -92,18 +97,47 @@ class ObjectCache:
         )
 
     def purge_all(self) -> int:
-        return sum(1 for _ in self.remove(self.entries()))
+        return sum(1 for _ in self.remove(self.kept()))
 
-    def entries(self, folders: Iterable[str] | None = None) -> Iterator[Stated]:
-        """Yield what the store states about each entry, or about those in *folders*."""
+    def kept(self, folders: Iterable[str] | None = None) -> Iterator[Kept]:
+        """Yield all entries, or those in *folders*. A store does not know when they were read, but when they were made.
+
+        Raises:
+            OSError: If the store cannot be asked.
+        """
         for place in [""] if folders is None else map(_place, folders):
-            yield from (each for each in self._listed(place) if _ENTRY.fullmatch(each.path))
+            for each in self._listed(place):
+                if _ENTRY.fullmatch(each.path):
+                    yield Kept(each.mtime_ns / 1e9, each.size_bytes, each.path)
 
-    def remove(self, entries: Iterable[Stated]) -> Iterator[Stated]:
-        """Remove *entries*, and yield each that is removed."""
+    def oldest_first(self, folders: Iterable[str] | None = None) -> list[Kept]:
+        """Return all entries, or those in *folders*, in the order in which they were made. See `kept`."""
+        return sorted(self.kept(folders))
+
+    def remove(self, entries: Iterable[Kept]) -> Iterator[Kept]:
+        """Remove *entries*, and yield each that is removed.
+
+        Raises:
+            OSError: If the store cannot be asked.
+        """
         for batch in _batches(entries):
             self._delete(path for each in batch for path in (each.path, *_markers(each.path)))
             yield from batch
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Ignore that the store fails in the block. `ObjectStore` logs that it is away, and this that it refuses."""
+        try:
+            yield
+        except StoreRefused as error:
+            if _said.add(f"{error.status} of {self.store.location}"):
+                logger.warning(
+                    "%s refuses requests (%s), so images are not shared with other hosts. Run: flask images check. "
+                    "This is logged once.",
+                    *(self.store.location, f"status {error.status}" if error.status else error),
+                )
+        except StoreFailed:
+            pass
 
     def _listed(self, place: str) -> Iterator[Stated]:
         """Yield what is below *place*.
@@ -134,14 +168,15 @@ class ObjectCache:
         """Make the object at *path*. Returns the content that it has already, or None."""
         for marker in _markers(path):
             self.store.put(marker, b"")
-        media_type = _MEDIA_TYPES.get(os.path.splitext(path)[1])
+        format = _format_of(path)
+        media_type = None if format is None else format.media_type
         metadata = {_DIGEST: _digest(path, data)}
         if self.store.create(path, data, media_type=media_type, metadata=metadata):
             return None
         found = self.store.get(path)
         if found is not None and _is_whole(path, found):
             return found.data
-        if _said.add(str(self.store.location)):
+        if _said.add(f"broken in {self.store.location}"):
             logger.warning(
                 "The object %s in %s is broken, or not of this package. It is replaced. This is logged once.",
                 *(path, self.store.location),
@@ -163,6 +198,11 @@ def _path(key: Key) -> str:
 
 def _place(folder: str) -> str:
     return f"{folder[:2]}/{folder}"
+
+
+def _format_of(path: str) -> Format | None:
+    """Return the format of the rendition at *path*, or None if it is a fact."""
+    return _FORMATS.get(os.path.splitext(path)[1])
 
 
 def _markers(path: str) -> list[str]:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..cache_tags import EVERY, nginx_maps
-from ..cdn.tag_headers import TAG_HEADERS
+from ..cache_tags import EVERY, headers_with, nginx_maps
 from ..config.keys import Config
 from ..formats import FORMATS, Format, accept_pattern, by_name
 from ..hashing import digest
@@ -177,7 +176,7 @@ def nginx_configuration(
         _PROXY.format(upstream=upstream, scheme=server.scheme) for upstream in (f"{name}_app", [*upstreams][-1])
     )
     maps = locations = ""
-    tags = [] if config.cache_tags is None else [TAG_HEADERS[config.cache_tags].of([EVERY, f"${name}_tag"])]
+    tags = headers_with(config, [EVERY, f"${name}_tag"])
     from_app = [header for header, _ in tags] + (["Server-Timing"] if config.server_timing else [])
     if front is not None:
         maps = _maps(config, name)
@@ -241,7 +240,7 @@ def _maps(config: Config, name: str) -> str:
         animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated),
         asked=_asked_suffixes(),
     )
-    return maps if config.cache_tags is None else maps + nginx_maps(re.escape(quoted_prefix(config.url)), name)
+    return maps + nginx_maps(re.escape(quoted_prefix(config.url)), name) if config.cache_tags else maps
 
 
 def _header_lines(headers: list[tuple[str, str]]) -> str:

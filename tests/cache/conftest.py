@@ -12,11 +12,24 @@ from real_servers import RedisServer
 
 from cache.shared import Tally, Warned, disk_cache
 from flask_images_vips.cache.disk import DiskCache
+from flask_images_vips.fleet.shared_cache import ObjectCache
+from flask_images_vips.stores.location import parse_location
+from flask_images_vips.stores.store import ObjectStore
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> DiskCache:
     return disk_cache(tmp_path / "cache")
+
+
+@pytest.fixture(params=["alone", "in front of a store"])
+def each_cache(request: pytest.FixtureRequest, tmp_path: Path) -> DiskCache:
+    """A cache on the disk, alone or in front of a real object store that other hosts use too."""
+    if request.param == "alone":
+        return disk_cache(tmp_path / "cache")
+    server, url = request.getfixturevalue("store_server"), request.getfixturevalue("store_url")
+    store = ObjectStore(parse_location(url), server.options, timeout=10)
+    return disk_cache(tmp_path / "cache", shared=ObjectCache(store))
 
 
 @pytest.fixture(params=["files", "redis"])

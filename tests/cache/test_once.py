@@ -41,6 +41,11 @@ from flask_images_vips.cache.once import Once, _lock_name
 from flask_images_vips.errors import WaitedTooLong
 
 
+@pytest.fixture
+def cache(each_cache: DiskCache) -> DiskCache:
+    return each_cache
+
+
 def test_many_threads_make_an_entry_once(cache: DiskCache, tally: Tally) -> None:
     def create() -> bytes:
         tally.add()
@@ -74,7 +79,8 @@ def make_in_threads(folder: str, tally: str, ready: str, go: str) -> None:
     print(json.dumps([outcome == DATA for outcome in together(8, lambda _: made(cache, create=create))]))
 
 
-def test_many_processes_make_an_entry_once(cache: DiskCache, tally: Tally, elsewhere: Start, tmp_path: Path) -> None:
+def test_many_processes_make_an_entry_once(tally: Tally, elsewhere: Start, tmp_path: Path) -> None:
+    cache = disk_cache(tmp_path / "cache")
     ready, go = Tally(tmp_path / "ready"), tmp_path / "go"
     processes = [elsewhere(make_in_threads, cache.folder, tally.path, ready.path, go) for _ in range(8)]
     until(lambda: ready.count == 8, "all processes are there")
@@ -129,7 +135,8 @@ def make_for_ever(folder: str, begun: str) -> None:
 
 
 @posix
-def test_a_killed_process_frees_its_lock(cache: DiskCache, tally: Tally, elsewhere: Start, warned: list[str]) -> None:
+def test_a_killed_process_frees_its_lock(tmp_path: Path, tally: Tally, elsewhere: Start, warned: list[str]) -> None:
+    cache = disk_cache(tmp_path / "cache")
     holder = elsewhere(make_for_ever, cache.folder, tally.path)
     until(lambda: tally.count, "the lock is held")
     holder.kill()

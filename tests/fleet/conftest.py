@@ -27,25 +27,22 @@ def short_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Log(logging.Handler):
-    """Keeps what the package logs, by level. Threads of former tests still look for the servers of those tests."""
+    """Keeps what the package logs, by level."""
 
-    def __init__(self, ports: list[int]) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.lines: list[tuple[str, str]] = []
-        self._ports = ports
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if not message.startswith("Redis at") or any(f":{port}" in message for port in self._ports):
-            self.lines.append((record.levelname, message))
+        self.lines.append((record.levelname, record.getMessage()))
 
     def of(self, level: str) -> list[str]:
         return [message for name, message in self.lines if name == level]
 
 
 @pytest.fixture
-def log(redis_server: RedisServer, proxy: Proxy) -> Iterator[Log]:
-    logger, handler = logging.getLogger("flask_images_vips"), Log([redis_server.port, proxy.port])
+def log() -> Iterator[Log]:
+    logger, handler = logging.getLogger("flask_images_vips"), Log()
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

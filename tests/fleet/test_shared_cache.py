@@ -113,7 +113,7 @@ def test_all_entries_are_removed_and_nothing_else(cache: ObjectCache, store: Obj
     for key in (KEY, MARKED):
         cache.offer(key, b"data")
     store.put("forgotten/abc", b"x")
-    assert [each.path for each in cache.entries([KEY[0]])] == [PATH]
+    assert [each.path for each in cache.oldest_first([KEY[0]])] == [PATH]
     assert cache.purge_all() == 2
     assert paths(store) == ["forgotten/abc"]
 
@@ -129,6 +129,19 @@ def test_a_store_that_is_away_is_a_miss_but_what_cannot_be_removed_is_an_error(p
         cache.erase(KEY[0])
     with pytest.raises(OSError, match="bucket"):
         cache.purge_all()
+
+
+def test_a_store_that_refuses_is_named_once(
+    store_server: StoreServer, store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {**store_server.options, "secret_access_key": "wrong"}
+    cache = ObjectCache(ObjectStore(parse_location(store_url), wrong, timeout=5))
+    for _ in range(2):
+        assert cache.fetch(KEY) is None
+        assert cache.offer(KEY, b"data") is None
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "refuses requests (status 403)" in warnings[0]
 
 
 def test_without_locks_nobody_waits(cache: ObjectCache) -> None:

@@ -221,9 +221,19 @@ EXPECTED = {
 
 def test_gixy_finds_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("gixy")
-    main = tmp_path / "nginx.conf"
+    main, tagged = tmp_path / "nginx.conf", replace(CONFIG, cache_tags=("varnish", "cloudflare"))
     # Gixy does not parse possessive quantifiers.
-    main.write_text(f"events {{}}\nhttp {{\n{printed(CONFIG, '/front').replace('*+', '*')}\n}}")
+    main.write_text(f"events {{}}\nhttp {{\n{printed(tagged, '/front').replace('*+', '*')}\n}}")
     command = [sys.executable, "-m", "gixy.cli.main", "--format", "json", str(main)]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
     assert {problem["plugin"] for problem in found} == EXPECTED, found
+
+
+def test_images_have_the_tags_that_caches_in_front_read() -> None:
+    text = printed(replace(CONFIG, cache_tags=("varnish", "fastly", "cloudflare", "cloudfront")), "/front")
+    door, accel = re.findall(r"location \^~ (?:/imgsizer/|/_images/) \{.*?\n    \}", text, re.DOTALL)
+    tags = re.findall(r'add_header (xkey|Surrogate-Key|Cache-Tag) "image([ ,])\$images_\w{6}_tag";', door)
+    assert tags == [("xkey", " "), ("Surrogate-Key", " "), ("Cache-Tag", ",")]
+    for name in ("xkey", "surrogate_key", "cache_tag"):
+        assert f"$upstream_http_{name};" in accel
+    assert "_tag" not in printed(CONFIG, "/front")

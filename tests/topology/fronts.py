@@ -51,9 +51,10 @@ class Process:
         until(lambda: answers(port), self.process, self.log)
 
 
-def answers(port: int) -> bool:
+def answers(port: int, timeout: float = 5) -> bool:
+    """Whether the server at *port* begins to answer within *timeout* seconds."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout) as connection:
             connection.sendall(b"GET /up HTTP/1.0\r\n\r\n")
             return bool(connection.recv(1))
     except OSError:
@@ -76,13 +77,14 @@ class Nginx:
         folder.mkdir(parents=True, exist_ok=True)
         self._listener = listening()
         self.port: int = self._listener.getsockname()[1]
-        here = folder / name
+        here = folder / f"printed-{name}"
         text = (DOCKER / name).read_text()
         here.write_text(replaced(text, {"listen 8080;": f"listen 127.0.0.1:{self.port};", **values}))
         assert NGINX is not None
         descriptor = self._listener.fileno()
         command = [NGINX, "-c", str(written_configuration(folder, here))]
         self._process = Process(command, folder / "nginx.out", self._listener, NGINX=f"{descriptor};")
+        self._process.wait(self.port)
 
     def stop(self) -> None:
         self._process.stop()

@@ -12,11 +12,10 @@ from .site import Site
 def in_front(site: Site) -> Iterator[Finding]:
     """Ask each cache in front whether it can be purged, and find tags that nobody purges."""
     config = site.config
-    if config.cache_tags is not None and not config.cdn:
+    if config.cache_tags and not config.cdn:
         yield warning(
             "cdn",
-            f"Images have tags for {config.cache_tags}, but IMAGES_CDN is not set, so what you purge or forget stays "
-            "in that cache.",
+            f"Images have tags for {' and '.join(config.cache_tags)}, but IMAGES_CDN is not set: a forget ends here.",
             "Set IMAGES_CDN, or purge there by yourself. See docs/cdn.md.",
         )
     for cache in config.cdn:

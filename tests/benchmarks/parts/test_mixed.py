@@ -26,8 +26,8 @@ def test_traffic_is_counted_with_what_is_kept_of_it(small_originals: Path) -> No
     cost, found = mixed.served(servers.threaded(), small_originals, asked, clients=2)
     assert cost.requests == 4
     assert cost.server_cpu > 0
-    # Three files are kept, one of the four answers came of a file; no copies of sources so small.
-    assert 2 < 1000 * found["disk_mb"] / found["answer_kb"] < 4
+    # Three files are kept, and a log of what was asked, longer the longer it took. Sources so small have no copies.
+    assert 2 < 1000 * found["disk_mb"] / found["answer_kb"] < 8
     assert found["copies_mb"] == 0
 
 
