@@ -309,7 +309,8 @@ def _remove_original(pipeline: Pipeline, ref: str) -> str | None:
     try:
         source = pipeline.sources.local.find(ref)
         if isinstance(source, ObjectSource):
-            return source.delete()
+            source.delete()
+            return source.url
     except SourceError:
         return None
     except (Busy, StoreFailed) as error:

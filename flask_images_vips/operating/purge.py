@@ -27,7 +27,8 @@ from .purging import named, nothing_cached
 @click.option(
     "--front",
     is_flag=True,
-    help="Remove the links that nginx serves images from (IMAGES_FRONT_DOOR), so that it asks the application again.",
+    help="Remove the links that nginx serves images from (IMAGES_FRONT_DOOR), so that it asks the application again. "
+    "All caches of IMAGES_CDN are purged too.",
 )
 @click.option("--here", "only_here", is_flag=True, help="With --front alone: remove the links of this host only.")
 @with_appcontext
@@ -60,7 +61,7 @@ def command(paths: tuple[str, ...], everything: bool, front: bool, only_here: bo
             click.echo(f"links removed from {here.links.folder}")
         refs = {path: named(path, here.pipeline) for path in paths}
         unfound = [path for path in paths if not _purge(path, refs[path], here)]
-        _purge_in_front(everything, [ref for path in paths for ref in refs[path]], here)
+        _purge_in_front(everything or front, [ref for path in paths for ref in refs[path]], here)
     except NotPurged as error:
         raise click.ClickException(str(error)) from None
     except PermissionError as error:
