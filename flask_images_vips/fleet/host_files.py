@@ -82,6 +82,10 @@ class HostFiles:
         finally:
             os.close(descriptor)
 
+    def has_kept(self) -> bool:
+        """Return whether there are events of which the other hosts could not be told yet."""
+        return any(os.path.lexists(self._path(name)) for name in (_KEPT, _TOLD))
+
     def kept(self) -> Sequence[Event]:
         """Return the events that were kept, until `drop_kept` is called in the same turn."""
         if os.path.lexists(self._path(_KEPT)) and not os.path.lexists(self._path(_TOLD)):
