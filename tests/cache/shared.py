@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from fleet.shared import LocksOfFleet
 
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.entry import Key
+from flask_images_vips.cache.flights import Flights
 from flask_images_vips.cache.locks import FileLocks
 
 T = TypeVar("T")
@@ -123,6 +124,20 @@ def together(number: int, work: Callable[[int], T]) -> list[T | BaseException]:
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     return outcomes
+
+
+def joins(flights: Flights[Any]) -> list[Hashable]:
+    """The key of each flight that a thread has joined, from now on."""
+    joined: list[Hashable] = []
+    join = flights._joined
+
+    def noted(key: Hashable) -> tuple[Any, bool]:
+        flight = join(key)
+        joined.append(key)
+        return flight
+
+    flights._joined = noted  # type: ignore[method-assign]
+    return joined
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from cache.shared import (
     DATA,
@@ -11,17 +10,20 @@ from cache.shared import (
     PATIENCE_SECONDS,
     STRANGER,
     Tally,
+    joins,
     together,
+    until,
 )
 from flask_images_vips.cache.flights import Flights
 
 
 def test_a_flight_is_made_once_for_all_that_wait(tally: Tally) -> None:
     flights: Flights[bytes] = Flights()
+    joined = joins(flights)
 
     def make() -> bytes:
         tally.add()
-        time.sleep(0.5)  # until all the others wait
+        until(lambda: len(joined) == 32, "all the others wait")
         return DATA
 
     assert together(32, lambda _: flights.join(KEY, make, PATIENCE_SECONDS)) == [DATA] * 32
@@ -68,11 +70,11 @@ def test_who_waits_for_a_flight_too_long_goes_alone() -> None:
 
 def test_a_flight_lands_before_its_maker_has_done_the_rest() -> None:
     flights: Flights[str] = Flights()
-    entered, told = threading.Event(), threading.Event()
+    entered, told, joined = threading.Event(), threading.Event(), joins(flights)
 
     def make() -> str:
         entered.set()
-        time.sleep(0.2)  # until the other waits
+        until(lambda: len(joined) == 2, "the other waits")
         flights.land(KEY, "landed")
         assert told.wait(PATIENCE_SECONDS)
         return "landed"

@@ -24,6 +24,7 @@ from cache.shared import (
     disk_cache,
     eager_threads,
     fork,
+    joins,
     kept,
     made,
     numbered,
@@ -91,9 +92,11 @@ def test_many_processes_make_an_entry_once(tally: Tally, elsewhere: Start, tmp_p
 
 
 def test_what_create_raises_reaches_all_threads_that_wait(cache: DiskCache, tally: Tally) -> None:
+    joined = joins(cache._once._flights)
+
     def create() -> bytes:
         tally.add()
-        time.sleep(0.5)  # until all the others wait
+        until(lambda: len(joined) == 16, "all the others wait")
         raise CannotBeMadeError
 
     outcomes = together(16, lambda _: made(cache, create=create))
@@ -104,11 +107,11 @@ def test_what_create_raises_reaches_all_threads_that_wait(cache: DiskCache, tall
 
 
 def test_a_worker_that_is_told_to_stop_leaves_the_work_to_those_that_wait(cache: DiskCache) -> None:
-    entered = threading.Event()
+    entered, joined = threading.Event(), joins(cache._once._flights)
 
     def stopped() -> bytes:
         entered.set()
-        time.sleep(0.2)
+        until(lambda: len(joined) == 6, "all the others wait")
         raise SystemExit
 
     def work(index: int) -> bytes:
@@ -243,11 +246,11 @@ def test_the_result_of_another_process_is_found_with_the_lock_held(tmp_path: Pat
 
 def test_what_lands_has_reached_those_who_wait(tmp_path: Path) -> None:
     once = Once(Folder(str(tmp_path), temp_max_age=3600), PATIENCE_SECONDS)
-    entered, told = threading.Event(), threading.Event()
+    entered, told, joined = threading.Event(), threading.Event(), joins(once._flights)
 
     def make() -> str:
         entered.set()
-        time.sleep(0.2)  # until the other waits
+        until(lambda: len(joined) == 2, "the other waits")
         return "made"
 
     def work(index: int) -> str:
@@ -265,21 +268,21 @@ def test_what_lands_has_reached_those_who_wait(tmp_path: Path) -> None:
 
 
 def test_a_time_that_is_over_leaves_none_to_wait(tmp_path: Path, warned: list[str]) -> None:
-    once = Once(Folder(str(tmp_path), temp_max_age=3600), 0.5)
+    once = Once(Folder(str(tmp_path), temp_max_age=3600), PATIENCE_SECONDS)
     with FileLocks(str(tmp_path / "locks" / "renditions"), 0).hold(_lock_name(KEY)):
         begin = time.monotonic()
-        assert once.run(KEY, lambda: "alone", since=begin - 1) == "alone"
-        assert time.monotonic() - begin < 0.5
+        assert once.run(KEY, lambda: "alone", since=begin - PATIENCE_SECONDS) == "alone"
+        assert time.monotonic() - begin < PATIENCE_SECONDS
     assert len(warned) == 1
 
 
 def test_who_has_time_left_goes_on_for_a_thread_that_has_waited_too_long(tmp_path: Path) -> None:
     once = Once(Folder(str(tmp_path), temp_max_age=3600), PATIENCE_SECONDS)
-    entered = threading.Event()
+    entered, joined = threading.Event(), joins(once._flights)
 
     def give_up() -> str:
         entered.set()
-        time.sleep(0.2)  # until the others wait
+        until(lambda: len(joined) == 6, "all the others wait")
         raise WaitedTooLong("for something else")
 
     def work(index: int) -> str:

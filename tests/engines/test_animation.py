@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import pyvips
-from conftest import cached_files, fetch, gradient, url_of
+from conftest import cached_files, fetch, gradient, share, url_of
 from flask import Flask
 from PIL import Image, ImageDraw
 
@@ -393,12 +393,17 @@ def test_of_too_many_frames_the_first_is_shown(engine: Engine, make_app: MakeApp
     assert counts == {4: 1, 5: 5, 6: 5}  # and no entry of the cache answers for another limit
 
 
+@pytest.fixture(scope="module")
+def ten_thousand() -> bytes:
+    """A GIF of ten thousand frames."""
+    return gif(Size(400, 300), [Part(0, 0, np.full((8, 8), number % 8), 4, 1, 127) for number in range(10_000)])
+
+
 @pytest.mark.parametrize("output", ["gif", "webp", "jpeg"])
 def test_the_first_of_ten_thousand_frames_costs_no_more_than_one(
-    engine: Engine, output: str, make_app: MakeApp, static: Path
+    engine: Engine, output: str, make_app: MakeApp, static: Path, ten_thousand: bytes
 ) -> None:
-    dots = [Part(0, 0, np.full((8, 8), number % 8), 4, 1, 127) for number in range(10_000)]
-    (static / "a.gif").write_bytes(gif(Size(400, 300), dots))
+    (static / "a.gif").write_bytes(ten_thousand)
     app = make_app(IMAGES_ENGINE=engine.name)
     begin = time.process_time()
     made = fetch(app, "a.gif", width=64, format=output)
@@ -465,7 +470,7 @@ def test_changed_bytes_give_frames_or_an_error_of_ours(engine: Engine, source: s
     path = lay(tmp_path / f"a.{source}", drawn())
     whole = path.read_bytes()
     chance = np.random.default_rng(4)
-    for _ in range(200):
+    for _ in range(share(200, 4)):
         data = bytearray(whole)
         for _ in range(3):
             data[chance.integers(40, len(data))] = chance.integers(256)

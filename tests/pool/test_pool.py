@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import posix
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,16 @@ def release(pool: Pool) -> None:
     pool._process.get().lease._close()
 
 
+def settled(mine: Pool, runtime: Path, picture: Path) -> list[int]:
+    """Start the nursery and a renderer that stays. The first one leaves once the nursery has all libraries."""
+    header(mine, picture)
+    nursery = processes(runtime)[0]
+    until(lambda: processes(runtime) == [nursery])
+    header(mine, picture)
+    until(lambda: len(processes(runtime)) == 2)
+    return processes(runtime)
+
+
 def test_it_starts_with_the_first_request_and_ends_without_leases(runtime: Path, picture: Path) -> None:
     mine = pool(runtime)
     assert processes(runtime) == []
@@ -93,18 +105,27 @@ def test_it_lives_as_long_as_a_lease_does(runtime: Path, picture: Path) -> None:
     mine = pool(runtime)
     header(mine, picture)
     nursery = processes(runtime)[0]
-    time.sleep(GRACE_SECONDS + 1)
+    time.sleep(GRACE_SECONDS + 0.5)
     header(mine, picture)
-    assert processes(runtime)[0] == nursery
-    release(mine)
-    time.sleep(GRACE_SECONDS / 2)
-    header(mine, picture)  # just in time
-    time.sleep(GRACE_SECONDS + 1)
     assert processes(runtime)[0] == nursery
     release(mine)
     end_of(runtime)
     header(mine, picture)  # and starts again
     assert processes(runtime)[0] != nursery
+
+
+def test_it_lives_on_if_a_lease_comes_soon_after_the_last_one(
+    runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_images_vips.pool.start.GRACE_SECONDS", PATIENCE_SECONDS)
+    mine = pool(runtime)
+    header(mine, picture)
+    nursery = processes(runtime)[0]
+    for _ in range(2):
+        release(mine)
+        time.sleep(0.3)
+        header(mine, picture)
+        assert processes(runtime)[0] == nursery
 
 
 CLIENT = """
@@ -158,10 +179,8 @@ def test_the_largest_wish_of_those_alive_counts(runtime: Path, slow: Path, pictu
 
 def test_a_deadline_ends_the_renderer_inside_of_a_call(runtime: Path, slow: Path, picture: Path, caplog: Any) -> None:
     mine = pool(runtime)
-    begin = time.monotonic()
     with pytest.raises(LimitExceeded, match="IMAGES_RENDER_TIMEOUT"):
         run(mine, SLOW, slow, seconds=0.2)
-    assert time.monotonic() - begin < 5
     assert "SIGALRM" in caplog.text
     assert header(mine, picture).result.header
 
@@ -169,9 +188,7 @@ def test_a_deadline_ends_the_renderer_inside_of_a_call(runtime: Path, slow: Path
 def test_an_error_costs_no_renderer(runtime: Path, static: Path, picture: Path) -> None:
     (static / "broken.png").write_bytes(b"no picture")
     mine = pool(runtime, count=1)
-    header(mine, picture)
-    until(lambda: len(processes(runtime)) == 2)
-    before = processes(runtime)
+    before = settled(mine, runtime, picture)
     with pytest.raises(UnreadableSource):
         run(mine, RENDER, static / "broken.png")
     assert processes(runtime) == before
@@ -247,16 +264,16 @@ def test_background_work_takes_no_renderer_of_visitors(runtime: Path, picture: P
 def test_a_renderer_that_has_grown_leaves(runtime: Path, slow: Path, picture: Path) -> None:
     mine = pool(runtime, count=1)
     header(mine, picture)
-    until(lambda: len(processes(runtime)) == 2)
-    _, first = processes(runtime)
     grow = Request(work=Work.RENDER, settings={}, options=[Options()], format=by_name("jpeg"), suffix=".png")
     for _ in range(3):
         run(mine, grow, slow, seconds=30)
-    until(lambda: len(processes(runtime)) == 2)
-    for process in processes(runtime):
-        resident = int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        assert resident < 80_000_000
-    assert first
+
+    def resident(process: int) -> float:
+        with suppress(OSError):
+            return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return inf
+
+    until(lambda: len(processes(runtime)) == 2 and max(map(resident, processes(runtime))) < 80_000_000)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +334,7 @@ def test_a_forked_child_holds_no_lease_of_its_parent(runtime: Path, picture: Pat
 def test_a_child_that_is_forked_during_a_start_keeps_no_listener(
     runtime: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spawn, children = os.posix_spawn, []
+    spawn, children = posix.posix_spawn, []
 
     def fork_and_spawn(*arguments: Any, **keywords: Any) -> int:
         pid = os.fork()  # as another thread might
@@ -327,13 +344,14 @@ def test_a_child_that_is_forked_during_a_start_keeps_no_listener(
         children.append(pid)
         return spawn(*arguments, **keywords)
 
-    monkeypatch.setattr(os, "posix_spawn", fork_and_spawn)
+    monkeypatch.setattr(posix, "posix_spawn", fork_and_spawn)
     mine = pool(runtime, patience=5)
     try:
         header(mine, picture)
         for process in processes(runtime):
             os.kill(process, signal.SIGKILL)
         assert header(mine, picture).result.header
+        assert len(children) == 2
     finally:
         for pid in children:
             os.kill(pid, signal.SIGKILL)
@@ -423,8 +441,7 @@ def test_kill_of_all_at_each_stage_costs_a_retry_at_most(
 
 def test_requests_that_are_none_cost_no_renderer(runtime: Path, picture: Path) -> None:
     mine = pool(runtime, count=1)
-    header(mine, picture)
-    before = processes(runtime)
+    before = settled(mine, runtime, picture)
     with picture.open("rb") as file:
         for fields in ({}, {"seconds": "x"}, {"seconds": 1, "memory": None}, {"seconds": 1e400, "memory": 10**9}):
             with mine.place.connect("visitors", time.monotonic() + 5) as connection, suppress(OSError):
@@ -448,9 +465,7 @@ def test_a_client_that_sends_slowly_is_dropped(runtime: Path, picture: Path) -> 
 
 def test_clients_that_have_gone_keep_no_pool_alive(runtime: Path, picture: Path) -> None:
     mine = pool(runtime, count=1)
-    header(mine, picture)
-    until(lambda: len(processes(runtime)) == 2)
-    _, renderer = processes(runtime)
+    _, renderer = settled(mine, runtime, picture)
     os.kill(renderer, signal.SIGSTOP)
     for _ in range(3):
         with mine.place.connect("visitors", time.monotonic() + 5) as connection:
