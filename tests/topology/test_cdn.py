@@ -26,7 +26,7 @@ def test_what_one_host_forgets_is_gone_from_both_and_from_the_cache_in_front(
 ) -> None:
     port = free_port()
     cdn = {"cdn": "varnish", "urls": [f"http://127.0.0.1:{port}/"]}
-    fleet = Fleet(disks, None, redis_server, IMAGES_CACHE_TAGS="varnish", IMAGES_CDN=cdn)
+    fleet = Fleet(disks, None, redis_server, IMAGES_CACHE_TAGS="varnish", IMAGES_CDN=cdn, IMAGES_MAX_RENDERS=0)
     try:
         hosts = [fleet.add_host("--workers=1") for _ in range(2)]
         front = start_front("nginx", disks / "front", [host.port for host in hosts])
