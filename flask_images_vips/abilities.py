@@ -209,7 +209,7 @@ class Abilities:
             answer = self._ask(min(_TURN_SECONDS, self._patience))
             if answer.loaded > installed.changed:
                 with suppress(OSError):
-                    self._cache.put_bytes(key, answer.to_json(), time.time_ns())
+                    self._cache.put_bytes(key, answer.to_json(), time.time_ns(), shared=False)
             return answer
 
         answer = self._stored(key) or self._cache.once(key, ask)

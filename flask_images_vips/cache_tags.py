@@ -8,7 +8,7 @@ case of tags: there, a purge of ``Cat.jpg`` also reaches ``cat.jpg``, which cost
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote_plus
 
 from .cdn.tag_headers import TAG_HEADERS
@@ -34,15 +34,20 @@ def tag_of(ref: str) -> str:
 
 
 def tag_headers(config: Config, refs: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the header with the tags of an image that shows the sources *refs*, if *config* asks for tags."""
-    if config.cache_tags is None:
+    """Return the headers with the tags of an image that shows the sources *refs*, if *config* asks for tags."""
+    if not config.cache_tags:
         return []
-    return [TAG_HEADERS[config.cache_tags].of([EVERY, *map(tag_of, refs)])]
+    return headers_with(config, [EVERY, *map(tag_of, refs)])
+
+
+def headers_with(config: Config, tags: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the headers with *tags* for all caches of which *config* asks."""
+    return [header.of(tags) for header in dict.fromkeys(TAG_HEADERS[kind] for kind in config.cache_tags)]
 
 
 def can_nginx_tag(url: ImageUrl, config: Config) -> bool:
     """Return whether nginx, which knows nothing but the URL, can write the tags of *url*, see `nginx_maps`."""
-    if config.cache_tags is None:
+    if not config.cache_tags:
         return True
     path, _, query = (url.canonical or "").partition("?")
     source_url = _SOURCE_URL.search(query)

@@ -20,6 +20,7 @@ from .options.options import Options, write_query
 from .options.values import Mode
 from .page.size import ImageSize
 from .serving import views
+from .sources.object_file import ObjectSource
 from .urls import checked_path
 
 if TYPE_CHECKING:
@@ -124,9 +125,16 @@ class LegacyMethods:
         def pipeline(self) -> Pipeline: ...
 
     def find_img(self, local_path: str | os.PathLike[str]) -> str | None:
-        """Return the absolute path of the source *local_path*, or None if it does not exist."""
+        """Return the absolute path of the source *local_path*, or None if it does not exist.
+
+        An object of a store is fetched first. Its path is that of a file in the cache, which has no extension.
+        """
         try:
-            return self.pipeline.sources.local.find(checked_path(local_path)).path
+            source = self.pipeline.sources.local.find(checked_path(local_path))
+            if isinstance(source, ObjectSource):
+                with self.pipeline.limits.open(source):
+                    pass
+            return source.path
         except (SourceNotFound, InvalidPath):
             return None
 
@@ -140,7 +148,7 @@ class LegacyMethods:
         """
         pipeline = self.pipeline
         try:
-            source = pipeline.sources.local.find(checked_path(path))
+            source = pipeline.sources.local.here(checked_path(path))
             own = pipeline.facts.header(source).size
         except (SourceNotFound, InvalidPath):
             raise NotFound from None

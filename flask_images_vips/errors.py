@@ -110,6 +110,16 @@ class NotForgotten(ImagesError):
     """A source could not be taken down, or not all of it."""
 
 
+class NotPurged(ImagesError):
+    """Caches in front of the site were not purged, such as a CDN. *failed* are their names, each with the reason."""
+
+    CURE = "Do this again once they answer: flask images check tells whether they do."
+
+    def __init__(self, *failed: str) -> None:
+        super().__init__(f"These caches in front may go on sending what they have: {'; '.join(failed)}. {self.CURE}")
+        self.failed = failed
+
+
 class RemoteFailed(SourceError):
     """Fetching a remote source was blocked, or failed. Outside debug mode, the reason is only logged."""
 

@@ -49,6 +49,7 @@ class Events:
     They run within the request or the render, so they must be quick. Their errors are logged and have no effect.
 
     - *rendered* functions get a `Rendered`.
+    - *fetched* functions get the name of the format and the size of a rendition that another host has made.
     - *served* functions get the hit, the response, and whether the rendition was cached.
     - *failed* functions get the path of the URL, the verified URL or None, the status, and the error.
 
@@ -58,6 +59,7 @@ class Events:
     def __init__(self) -> None:
         self.timed = False
         self.rendered: list[Callable[[Rendered], object]] = []
+        self.fetched: list[Callable[[str, int], object]] = []
         self.served: list[Callable[[Hit, Response, bool], object]] = []
         self.failed: list[Callable[[str, ImageUrl | None, int, ImagesError], object]] = []
 

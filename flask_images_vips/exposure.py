@@ -48,7 +48,7 @@ def _overlap(one: str, other: str) -> bool:
 
 def shared_folders(config: Config, pipeline: Pipeline, front_door: FrontDoor | None) -> Iterator[str]:
     """Yield a sentence about each folder of *config* for images in which another user of this host can write."""
-    if config.cache is not None:
+    if config.cache_folder is not None:
         yield from shared_folder("IMAGES_CACHE", pipeline.cache.folder)
     if front_door is not None and config.front_door is not True:
         yield from shared_folder("IMAGES_FRONT_DOOR", front_door.folder)

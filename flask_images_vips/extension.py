@@ -27,6 +27,7 @@ from .serving.early_hits import EarlyHits
 from .signals import send_signals
 from .state import EXTENSION, AppImages
 from .tenants import TenantMethods
+from .urls import INFO_SUFFIX
 from .wiring import build
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
             state.app.add_url_rule(f"{images.url}/<path:path>", endpoint=images.name, view_func=view, host=host)
             info = views.view_of(_serve_info)
             state.app.add_url_rule(
-                f"{images.url or '/'}{links.INFO_SUFFIX}/<path:path>",
+                f"{images.url or '/'}{INFO_SUFFIX}/<path:path>",
                 endpoint=f"{EXTENSION}.info",
                 view_func=info,
                 host=host,

@@ -28,7 +28,8 @@ from .failures import Failures
 from .formats import JPEG
 from .geometry import Box, Size, region
 from .hashing import digest
-from .headers.read import read_header
+from .headers.header import FileHeader
+from .headers.read import read_beginning, read_header
 from .options.options import Options
 from .pixel_facts import PixelFacts, trim_of
 from .pool.outcome import Budget
@@ -65,7 +66,7 @@ class Facts:
     """
 
     def __init__(self, cache: DiskCache, settings: str, limits: Limits, renderers: Renderers) -> None:
-        self._cache = cache
+        self.cache = cache
         self.settings = settings
         self.limits = limits
         self._renderers = renderers
@@ -74,6 +75,7 @@ class Facts:
         self.pixels = PixelFacts(cache, self._key)
         self._known = lru_cache(_REMEMBERED)(self._find)
         self._headers: dict[tuple[object, ...], Header] = {}
+        self._begun: dict[Source, Header] = {}
 
     def header(self, source: Source) -> Header:
         """Return the header of *source*: its size, format and so on.
@@ -99,6 +101,22 @@ class Facts:
             return self._stated_header(descriptor, source.ref)
         return None
 
+    def read_beginning(self, source: Source, data: bytes) -> None:
+        """Keep the header of *source*, whose file begins with *data*, if that is enough to tell.
+
+        So a page need not fetch the whole file from an object store.
+        """
+        config = self.limits.config
+        with suppress(ImagesError):  # it is raised when the whole file is read
+            stated = read_beginning(
+                data, source.size_bytes, source.ref, auto_orient=config.auto_orient, inputs=config.input_formats
+            )
+            if (header := self._header_of(stated)) is not None:
+                if len(self._begun) >= _REMEMBERED_HEADERS:
+                    self._begun.clear()
+                self._begun[source] = header
+                self.header(source)  # stores it
+
     def check_image(self, descriptor: int, ref: str) -> Header:
         """Return the header of the open file.
 
@@ -122,10 +140,14 @@ class Facts:
         config = self.limits.config
         with excused_files_are_busy(ref, [descriptor]):
             stated = read_header(descriptor, ref, auto_orient=config.auto_orient, inputs=config.input_formats)
+        return self._header_of(stated)
+
+    def _header_of(self, stated: FileHeader | None) -> Header | None:
+        """Return *stated* as a complete header, or None if something is missing in it."""
         if stated is None or stated.frames is None or stated.alpha is None:
             return None
         # libvips decodes more formats a few rows at a time than Pillow does.
-        whole = stated.whole or (config.engine == "pillow" and stated.format != JPEG.name)
+        whole = stated.whole or (self.limits.config.engine == "pillow" and stated.format != JPEG.name)
         return Header(stated.size, stated.format, stated.frames, stated.alpha, whole, stated.palette)
 
     def _decoded_header(self, descriptor: int, ref: str) -> Header:
@@ -152,7 +174,7 @@ class Facts:
         """
         if not options.trim:
             return None
-        box = self.pixels.trim(source, options)
+        box = self.pixels.trim(source, options, elsewhere=True)
         if box is None:
             whole = region(self.header_in_render(source).size, options)
             with self.finding(source, *trim_of(options)):
@@ -237,6 +259,8 @@ class Facts:
             raise
 
     def _read_header(self, source: Source) -> Header:
+        if (begun := self._begun.get(source)) is not None:
+            return begun
         with self.limits.open(source) as descriptor:
             return self.check_image(descriptor, source.ref)
 
@@ -278,7 +302,7 @@ class Facts:
     def _stored(self, key: Key, source: Source, make: Callable[[], bytes], parse: Callable[[bytes], T]) -> T:
         """Return the fact of *key*, which *parse* reads. If it is not stored, or damaged, *make* it."""
         for _ in range(_TRIES):
-            with self._cache.get_or_create(key, source.mtime_ns, make, since=waiting_since()) as entry:
+            with self.cache.get_or_create(key, source.mtime_ns, make, since=waiting_since(), shared=False) as entry:
                 fact = parsed(entry, parse)
             if fact is not None:
                 return fact

@@ -47,6 +47,8 @@ def unusable_folders(config: Config, root_path: str) -> Iterator[str]:
 def missing_fallback(config: Config, root_path: str) -> Iterator[str]:
     """Yield a sentence if the picture of ``IMAGES_FALLBACK`` is missing."""
     roots, fallback = _roots(config, root_path), config.fallback
+    if config.stores:  # it may be in a store, which is not asked at start
+        return
     if fallback is not None and not any(os.path.isfile(os.path.join(root, fallback)) for root in roots):
         yield (
             f"IMAGES_FALLBACK = {fallback!r} is not a file in IMAGES_PATH ({', '.join(roots)}), so nothing is sent in "
@@ -55,7 +57,7 @@ def missing_fallback(config: Config, root_path: str) -> Iterator[str]:
 
 
 def _roots(config: Config, root_path: str) -> list[str]:
-    return [os.path.join(root_path, path) for path in config.path]
+    return [os.path.join(root_path, path) for path in config.folders]
 
 
 def _folder_problem(folder: str) -> str:

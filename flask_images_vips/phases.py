@@ -19,12 +19,12 @@ Name = Literal["lookup", "fetch", "lock", "queue", "render", "encode", "store"]
 """The name of a phase.
 
 - ``lookup``: everything before the others. The URL is verified, and its source and rendition are looked up.
-- ``fetch``: a remote source is fetched.
+- ``fetch``: a remote source is fetched, or an image that another host has made.
 - ``lock``: the request waits for another request or process that makes the same image.
 - ``queue``: it waits until a renderer is free.
 - ``render``: the renderer works.
 - ``encode``: the part of ``render`` in which pixels are made: decoding, resizing and encoding are one stream.
-- ``store``: the file is written to the cache.
+- ``store``: the file is written to the cache, and to the object store that hosts share.
 """
 
 

@@ -224,13 +224,13 @@ class Pipeline:
             key = self.facts.pixels.key(source, missing[0])
             return known | self.cache.once(key, partial(self._draw, missing, rendition, yields))
 
-    def _known(self, source: Source, kinds: Sequence[str]) -> dict[str, str]:
-        found = {kind: self.facts.pixels.placeholder(source, kind) for kind in kinds}
+    def _known(self, source: Source, kinds: Sequence[str], *, elsewhere: bool = False) -> dict[str, str]:
+        found = {kind: self.facts.pixels.placeholder(source, kind, elsewhere=elsewhere) for kind in kinds}
         return {kind: placeholder for kind, placeholder in found.items() if placeholder is not None}
 
     def _draw(self, kinds: Sequence[str], rendition: Rendition, yields: bool) -> dict[str, str]:
-        """Draw the placeholders *kinds* of the source of *rendition*, unless another process has just done so."""
-        known = self._known(rendition.source, kinds)
+        """Draw the placeholders *kinds* of the source of *rendition*, unless another process or host has done so."""
+        known = self._known(rendition.source, kinds, elsewhere=True)
         missing = [kind for kind in kinds if kind not in known]
         if not missing:
             return known
@@ -299,6 +299,9 @@ class Pipeline:
             return Entry(len(data), rendition.mtime, data=data)
         producer = producer.once()
         with producer.telling():
+            # Ask other hosts before a set or a copy is made.
+            if (entry := self.cache.fetched(rendition.key, rendition.mtime_ns, since=since)) is not None:
+                return entry
             shared = self.shared.of(rendition, producer) if self.shared is not None else None
             if shared is not None and (entry := shared.prepare(since)) is not None:
                 return entry

@@ -22,6 +22,7 @@ from .hashing import digest
 from .options.options import Options
 from .rendering.placeholders import KINDS, is_valid
 from .sources.source import Source
+from .waiting import waiting_since
 
 T = TypeVar("T")
 
@@ -40,9 +41,10 @@ class PixelFacts:
         self._known: dict[Hashable, Any] = {}
         self._asked: Expiring[bool] = Expiring()
 
-    def placeholder(self, source: Source, kind: str) -> str | None:
-        """Return the placeholder *kind* of *source*, or None if it is not known yet."""
-        return self._find((source, kind), lambda: self.key(source, kind), partial(text, valid=partial(is_valid, kind)))
+    def placeholder(self, source: Source, kind: str, *, elsewhere: bool = False) -> str | None:
+        """Return the placeholder *kind* of *source*, or None if it is not known yet, on any host if *elsewhere*."""
+        parse = partial(text, valid=partial(is_valid, kind))
+        return self._find(source, kind, lambda: self.key(source, kind), parse, elsewhere=elsewhere)
 
     def ask(self, source: Source, kind: str) -> None:
         """Let the next render of *source*, in any process, make its placeholder *kind*. Asking again costs little."""
@@ -51,7 +53,7 @@ class PixelFacts:
         self._asked.add((source, kind), True, _ASKED_SECONDS)
         key = self._request(source, kind)
         if not self._cache.has(key):
-            self._store(source, key, b"wanted")
+            self._store(source, key, b"wanted", shared=False)
 
     def asked(self, source: Source) -> list[str]:
         """Return the kinds of placeholders that were asked for and are not known yet."""
@@ -70,11 +72,15 @@ class PixelFacts:
                     with request:
                         request.discard()
 
-    def trim(self, source: Source, options: Options) -> Box | None:
-        """Return the box of *source* that remains after the trim of *options*, or None if it is not known yet."""
+    def trim(self, source: Source, options: Options, *, elsewhere: bool = False) -> Box | None:
+        """Return the box of *source* that remains after the trim of *options*, or None if it is not known yet.
+
+        With *elsewhere*, other hosts are asked too.
+        """
         if not options.trim:
             return None
-        return self._find((source, trim_of(options)), lambda: self._trim_key(source, options), _box)
+        key = partial(self._trim_key, source, options)
+        return self._find(source, trim_of(options), key, _box, elsewhere=elsewhere)
 
     def add_trim(self, source: Source, options: Options, box: Box) -> None:
         """Keep *box*, which remains of *source* after the trim of *options*."""
@@ -85,9 +91,23 @@ class PixelFacts:
         """Forget what was asked for, so that it is asked for again. Call this when files are removed."""
         self._asked.clear()
 
-    def _find(self, name: Hashable, key: Callable[[], Key], parse: Callable[[bytes], T]) -> T | None:
+    def _find(
+        self,
+        source: Source,
+        fact: Hashable,
+        key: Callable[[], Key],
+        parse: Callable[[bytes], T],
+        *,
+        elsewhere: bool,
+    ) -> T | None:
+        name = source, fact
         known: T | None = self._known.get(name)
-        if known is None and (entry := self._cache.get(key())) is not None:
+        if known is not None:
+            return known
+        entry = self._cache.get(key())
+        if entry is None and elsewhere:
+            entry = self._cache.fetched(key(), source.mtime_ns, since=waiting_since())
+        if entry is not None:
             with entry, suppress(Busy):  # a file that cannot be read is removed, and made again
                 known = parsed(entry, parse)
             if known is not None:
@@ -99,10 +119,10 @@ class PixelFacts:
             self._known.clear()
         self._known[name] = fact
 
-    def _store(self, source: Source, key: Key, data: bytes) -> bool:
-        """Store *data*, and return whether that was possible."""
+    def _store(self, source: Source, key: Key, data: bytes, *, shared: bool = True) -> bool:
+        """Store *data*, for all hosts if *shared* is set, and return whether that was possible."""
         with suppress(OSError):
-            return self._cache.put_bytes(key, data, source.mtime_ns, in_use=True) is not None
+            return self._cache.put_bytes(key, data, source.mtime_ns, in_use=True, shared=shared) is not None
         return False
 
     def _request(self, source: Source, kind: str) -> Key:

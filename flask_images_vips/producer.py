@@ -6,10 +6,10 @@ import copy
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os.path import splitext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import phases
 from .config.keys import Config
@@ -29,6 +29,9 @@ from .rendering.request import Request, Work, settings_of
 from .rendition import Rendition
 from .sources.source import Source
 from .urls import file_name, is_remote
+
+if TYPE_CHECKING:
+    from .fleet.slots import Slots
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -76,12 +79,20 @@ class _Cost:
 class Producer:
     """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first.
 
-    The functions in *events* are told of each rendition.
+    The functions in *events* are told of each rendition. *slots* bound the renders on all hosts, if they are bounded.
     """
 
     def __init__(
-        self, facts: Facts, renderers: Renderers, config: Config, events: Events, *, yields: bool = False
+        self,
+        facts: Facts,
+        renderers: Renderers,
+        config: Config,
+        events: Events,
+        slots: Slots | None = None,
+        *,
+        yields: bool = False,
     ) -> None:
+        self.slots = slots
         self.events = events
         self.facts = facts
         self.limits = facts.limits
@@ -192,7 +203,7 @@ class Producer:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
         """
         source, options = rendition.source, rendition.options
-        trimmed = self.facts.pixels.trim(source, options)
+        trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
         result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)
@@ -252,7 +263,10 @@ class Producer:
         self._budget.check()
         begin = time.monotonic()
         try:
-            done = self.renderers.run(request, descriptors, refs, since=since, budget=self._budget, yields=self._yields)
+            with self.slots.take(since) if self.slots is not None else nullcontext():
+                done = self.renderers.run(
+                    request, descriptors, refs, since=since, budget=self._budget, yields=self._yields
+                )
         except Busy:
             phases.add("queue", begin, time.monotonic())
             raise

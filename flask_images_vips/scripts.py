@@ -93,11 +93,12 @@ class ScriptMethods:
         """Remove everything that is cached for the picture *path* on this host, and return the number of files.
 
         It is made again when it is requested. Also removed are renditions of other pictures that show it as a
-        watermark. Browsers and CDNs keep their copies.
+        watermark. The caches of ``IMAGES_CDN`` are purged too. Browsers keep their copies.
 
         Raises:
             InvalidPath: If *path* is invalid.
             OSError: If a file cannot be removed.
+            NotPurged: If a cache of ``IMAGES_CDN`` was not purged. Everything else is removed.
         """
         from .forgetting import purge  # noqa: PLC0415
 
@@ -106,9 +107,9 @@ class ScriptMethods:
     def forget(self, path: Path, *, source: bool = False) -> Receipt:
         """Take the picture *path* down for good on this host, and return a receipt of what was removed.
 
-        That is everything that `purge` removes, and nginx' links. From then on, its URLs answer 410, and so do those of
-        pictures that show it as a watermark, until `allow` is called. Its original is removed only if *source* is set
-        and *path* is not a URL.
+        That is everything that `purge` removes, also in the caches of ``IMAGES_CDN``, and nginx' links. From then on,
+        its URLs answer 410, and so do those of pictures that show it as a watermark, until `allow` is called. Its
+        original is removed only if *source* is set and *path* is not a URL.
 
         You may call this in a hook that runs after a transaction, and while the picture is rendered. It does no harm
         if there is no such picture, or to call this again.

@@ -12,15 +12,17 @@ from typing import Any
 
 from flask import Flask
 
+from .cdn.settings import check_installed
 from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
+from .in_front import check_tags
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders
 from .options.presets import Presets
+from .originals import guard_of
 from .sources.connection import check_urllib3
 from .state import EXTENSION, images_of
-from .wiring import guard_of
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -44,6 +46,13 @@ def check_values(settings: Mapping[str, Any]) -> None:
         _check_svg(config)
     with faults.catch():
         check_monitoring(config)
+    if config.redis is not None or config.max_renders_in_all is not None:
+        from .fleet.fleet import check_fleet  # noqa: PLC0415  (only sites of several hosts need it)
+
+        with faults.catch():
+            check_fleet(config)
+    with faults.catch():
+        check_installed(config.cdn)
     if config.remote_hosts:  # otherwise, the site may not use remote sources at all
         with faults.catch():
             check_urllib3()
@@ -67,6 +76,8 @@ def check(app: Flask) -> None:
     if config.only_presets and not app.config.get("IMAGES_PRESETS"):
         with faults.catch():
             Presets(config)
+    with faults.catch():
+        check_tags(config)
     faults.check()
     images_of(app).events.timed = is_timed(config)
     if app.debug and config.page_report:

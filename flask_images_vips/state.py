@@ -5,6 +5,7 @@ The front door is the folder of links that nginx serves images from, without ask
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -24,11 +25,15 @@ from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
 from .recompression import Recompressor
+from .system_errors import cause
 from .tenants import Tenants
 from .urls import ImageUrl
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
+    from .fleet.messages import Messages
+
+logger = logging.getLogger("flask_images_vips")
 
 EXTENSION = "flask_images_vips"
 """The key of an application's `AppImages` in ``app.extensions``."""
@@ -42,8 +47,8 @@ class Parts:
 
     *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
     if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
-    no background threads. *tombstones* remember which sources were forgotten. *fleet* joins the hosts of the site; it
-    is None without ``IMAGES_REDIS``.
+    no background threads. *tombstones* remember which sources were forgotten. *fleet* joins the hosts of the site, and
+    *messages* tell them what is removed; both are None without ``IMAGES_REDIS``.
     """
 
     pipeline: Pipeline
@@ -52,6 +57,7 @@ class Parts:
     later: LateFacts | None = None
     tombstones: Tombstones = field(default_factory=lambda: Tombstones(os.devnull))
     fleet: Fleet | None = None
+    messages: Messages | None = None
 
     @property
     def front_door(self) -> FrontDoor | None:
@@ -59,10 +65,24 @@ class Parts:
         return None if self.links.is_closed else self.links
 
     def open(self) -> None:
-        """Let nginx follow no links of another configuration. Call this once in each process, in a request."""
-        if self.front_door is not None:
+        """Let nothing be shown that must not be. Call this once in each process, in a request.
+
+        That is what other hosts have removed, and the links of nginx of another configuration.
+        """
+        if self.front_door is not None or self.messages is not None:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
+        if self.messages is not None:
+            self.messages.open()
+        else:
+            self.learn()
         self.links.open()
+
+    def learn(self) -> None:
+        """Learn what other hosts have forgotten, if they share their tombstones. Errors are logged."""
+        try:
+            self.tombstones.sync()
+        except OSError as error:
+            logger.error("What other hosts have forgotten cannot be told, so this one may show it: %s", cause(error))
 
 
 Builder = Callable[[Flask, str, str], Parts]
@@ -102,6 +122,11 @@ class AppImages:
         self._parts: Parts | None = None
         self._opened: Parts | None = None
         self._instances: dict[Callable[[AppImages], Any], Any] = {}
+
+    @property
+    def parts(self) -> Parts:
+        """The objects that serve the images of this application."""
+        return self._opened or self._built()
 
     @property
     def pipeline(self) -> Pipeline:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 INFO = b"flask_images_vips: information"
 """The salt of URLs that answer with information about a picture. So no image URL is valid there, nor the other way."""
 
+INFO_SUFFIX = ".info"
+"""Follows the prefix of image URLs in those of information."""
+
 REMOTE = "_"
 """The path of all image URLs with a remote source. The URL of the source is in the query."""
 

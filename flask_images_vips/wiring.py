@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,10 +18,12 @@ from .cache.default_folder import default_folder
 from .cache.disk import DiskCache
 from .cache.eviction import Bound
 from .cache.notices import Notices
+from .cache.shared import SharedCache
 from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
+from .events import Events, tell
 from .exposure import served_folders, shared_folders
 from .facts import Facts
 from .installed import outdated
@@ -31,6 +33,7 @@ from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
+from .originals import remote_sources, sources_of
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
@@ -40,17 +43,19 @@ from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
-from .sources.finder import Sources
-from .sources.guard import Guard
-from .sources.http import Client
-from .sources.local import HashedSources, LocalSources
 from .sources.remote import RemoteSources
+from .sources.search_path import Originals
 from .state import Parts, images_of
 
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
+    from .fleet.shared_cache import ObjectCache
+    from .stores.store import ObjectStore
 
 logger = logging.getLogger("flask_images_vips")
+
+FORGOTTEN = "forgotten"
+"""The name of the tombstones, in the cache of a host and where hosts share them."""
 
 
 def build(app: Flask, url: str, name: str) -> Parts:
@@ -68,22 +73,25 @@ def build(app: Flask, url: str, name: str) -> Parts:
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
-    tombstones = Tombstones(_tombstones_folder(config, app, folder), optional=config.tombstones is None)
+    fleet, cache_store = _fleet(config), _cache_store(config)
+    tombstones = _tombstones(config, _tombstones_folder(config, app, folder), fleet, cache_store)
     kept = _Kept(folder, private, notices, tombstones)
     store = partial(_store, config, kept)
-    remote = _remote(config, store)
+    remote = remote_sources(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
-    stores = [store for store in (remote.store if remote else None, copies) if store is not None]
-    cache = _cache(config, kept, stores, readable=_is_readable(config, app))
+    objects = store("objects", config.store_cache_share) if config.stores else None
+    stores = [store for store in (remote.store if remote else None, objects, copies) if store is not None]
+    shared_cache = _shared_cache(cache_store, fleet, tombstones, images_of(app).events)
+    cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
         config,
-        _sources(config, app, remote, facts, tombstones),
+        sources_of(config, app.root_path, remote, objects, facts, tombstones),
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events),
+        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -92,8 +100,12 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         tombstones,
-        _fleet(config),
+        fleet,
     )
+    if parts.fleet is not None:
+        from .following import messages_of  # noqa: PLC0415  (only sites of several hosts need it)
+
+        parts = replace(parts, messages=messages_of(app, parts, parts.fleet))
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
     _follow_events(app, config, parts)
@@ -105,7 +117,7 @@ def _warn(*sentences: str) -> None:
         logger.warning("%s", sentence)
 
 
-def _tell_of_lookups(door: FrontDoor | None, *senders: LocalSources | RemoteSources | None) -> None:
+def _tell_of_lookups(door: FrontDoor | None, *senders: Originals | RemoteSources | None) -> None:
     """Let *door* notice each source that is looked up."""
     for sources in senders:
         if door is not None and sources is not None:
@@ -154,7 +166,9 @@ class _Kept(NamedTuple):
     notices: Notices
     tombstones: Tombstones
 
-    def cache(self, config: Config, folder: str, bound: Bound, *, readable: bool = False) -> DiskCache:
+    def cache(
+        self, config: Config, folder: str, bound: Bound, *, readable: bool = False, shared: SharedCache | None = None
+    ) -> DiskCache:
         """Return a cache in *folder*, which stores nothing that was forgotten."""
         return DiskCache(
             folder,
@@ -165,23 +179,67 @@ class _Kept(NamedTuple):
             readable=readable,
             notices=self.notices,
             bars=self.tombstones.__contains__,
+            shared=shared,
         )
 
 
-def _cache(config: Config, kept: _Kept, stores: Sequence[DiskCache], *, readable: bool) -> DiskCache:
-    """Return the cache of renditions, whose limits count what is in *stores* too."""
+def _cache(
+    config: Config, kept: _Kept, stores: Sequence[DiskCache], shared: SharedCache | None, *, readable: bool
+) -> DiskCache:
+    """Return the cache of renditions, in front of the *shared* one. Its limits count what is in *stores* too."""
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
-    return kept.cache(config, kept.folder, bound, readable=readable)
+    return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
+
+
+def _cache_store(config: Config) -> ObjectStore | None:
+    """Return the object store in which all hosts share what they render, or None.
+
+    Raises:
+        ConfigError: If it is certain that it cannot be used.
+    """
+    if config.cache_store is None:
+        return None
+    from .stores.store import ObjectStore  # noqa: PLC0415  (only sites of several hosts need it)
+
+    store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
+    store.check()
+    return store
+
+
+def _shared_cache(
+    store: ObjectStore | None, fleet: Fleet | None, tombstones: Tombstones, events: Events
+) -> ObjectCache | None:
+    """Return the cache that all hosts share in *store*, or None."""
+    if store is None:
+        return None
+    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415
+
+    locks = fleet.locks if fleet is not None else None
+    return ObjectCache(store, locks, tombstones.__contains__, partial(tell, events.fetched))
+
+
+def _tombstones(config: Config, folder: str, fleet: Fleet | None, store: ObjectStore | None) -> Tombstones:
+    """Return the tombstones in *folder*, which hosts share in *store*, or else in Redis."""
+    optional = config.tombstones is None
+    if store is None and fleet is None:
+        return Tombstones(folder, optional=optional)
+    from .cache.shared_tombstones import SharedTombstones  # noqa: PLC0415
+    from .fleet.places import RedisPlace, StorePlace  # noqa: PLC0415
+
+    if store is not None:
+        return SharedTombstones(folder, StorePlace(store, FORGOTTEN), optional=optional)
+    assert fleet is not None
+    return SharedTombstones(folder, RedisPlace(fleet.connection, FORGOTTEN), optional=optional)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:
     """Return the folder that remembers what was forgotten. The system empties its temporary folder now and then."""
     if config.tombstones is not None:
         return os.path.join(app.root_path, config.tombstones)
-    if config.cache is None:
+    if config.cache_folder is None:
         return os.path.join(app.instance_path, "flask-images-vips")
-    return os.path.join(cache, "forgotten")
+    return os.path.join(cache, FORGOTTEN)
 
 
 def _is_readable(config: Config, app: Flask) -> bool:
@@ -191,48 +249,6 @@ def _is_readable(config: Config, app: Flask) -> bool:
     """
     has_callback = images_of(app).authorizer is not None
     return config.accel_redirect is not None or bool(config.front_door and not has_callback)
-
-
-def _sources(config: Config, app: Flask, remote: RemoteSources | None, facts: Facts, tombstones: Tombstones) -> Sources:
-    roots = [os.path.join(app.root_path, path) for path in config.path]
-    by_content = config.version == "hash"
-    follow_links = config.follow_links
-    local = (
-        HashedSources(roots, facts.content_digest, follow_links=follow_links)
-        if by_content
-        else LocalSources(roots, follow_links=follow_links)
-    )
-    return Sources(
-        local, remote, facts.check_image, lambda ref: source_folder(ref) in tombstones, tombstones.may_have_any
-    )
-
-
-def _remote(config: Config, store: Callable[[str, float], DiskCache]) -> RemoteSources | None:
-    """Return the remote sources, or None if the configuration allows no remote host. *store* makes a cache for them."""
-    if config.remote_hosts == ():
-        return None
-    client = Client(
-        guard_of(config),
-        timeout_seconds=config.remote_timeout,
-        connect_timeout_seconds=config.remote_connect_timeout,
-        max_bytes=config.remote_max_bytes,
-        max_redirects=config.remote_max_redirects,
-    )
-    return RemoteSources(
-        store("remote", config.remote_cache_share),
-        client,
-        max_age_seconds=config.remote_max_age,
-        error_ttl_seconds=config.remote_error_ttl,
-    )
-
-
-def guard_of(config: Config) -> Guard:
-    """Return the rules for remote hosts.
-
-    Raises:
-        ConfigError: If a host is invalid.
-    """
-    return Guard(config.remote_hosts, config.remote_schemes, config.remote_ports, config.remote_allow_private)
 
 
 def _store(config: Config, kept: _Kept, name: str, share: float) -> DiskCache:
@@ -267,7 +283,8 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, yields=True)
+    slots = pipeline.producer.slots
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)
@@ -306,12 +323,12 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
 def _cache_folder(config: Config, root_path: str) -> tuple[str, str | None]:
     """Return the cache folder and the private folder.
 
-    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if
-    ``IMAGES_CACHE`` is set.
+    The private folder is the parent of the cache folder, and must not be writable for other users. It is None if the
+    configuration names the cache folder.
     """
-    if config.cache is not None:
+    if config.cache_folder is not None:
         # Use a subfolder: the configured folder itself may belong to root and be world-writable, as a Kubernetes
         # volume can be.
-        return os.path.join(root_path, config.cache, "flask-images-vips"), None
+        return os.path.join(root_path, config.cache_folder, "flask-images-vips"), None
     folder = default_folder(root_path)
     return folder, os.path.dirname(folder)

@@ -124,7 +124,7 @@ def this_worker(app: Flask, config: Config) -> Worker:
         debug=app.debug,
         arenas=os.environ.get("MALLOC_ARENA_MAX", ""),
         files=_open_files(),
-        key=_fingerprint(app),
+        key=key_fingerprint(app),
         settings=digest(repr(replace(config, secret_key=())), 8),
         version=own_version(),
     )
@@ -185,7 +185,7 @@ def _site(app: Flask) -> str:
     return digest(f"{app.import_name}\n{app.root_path}", 8)
 
 
-def _fingerprint(app: Flask) -> str:
+def key_fingerprint(app: Flask) -> str:
     """Return a digest of the key that signs URLs. The key cannot be computed from it."""
     secret = secret_keys(app.config)[0]
     secret = secret.encode() if isinstance(secret, str) else secret

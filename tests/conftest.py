@@ -27,6 +27,7 @@ from hypothesis import settings
 from PIL import Image
 from real_servers import RedisServer, StoreServer, object_store, weed
 from servers import IN_THREAD, Server
+from store_stub import Stub
 
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.state import images_of
@@ -50,6 +51,7 @@ settings.load_profile("long" if LONG else "share")
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
     "cache/test_eviction.py",
+    "cdn/test_varnish.py",
     "monitoring/test_prometheus_server.py",
     "nginx/test_forgetting.py",
     "nginx/test_nginx.py",
@@ -60,8 +62,11 @@ ALONE = {
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_recompression.py",
+    "topology/test_cdn.py",
     "topology/test_hosts.py",
+    "topology/test_native.py",
     "whole/test_load.py",
+    "whole/test_originals.py",
     "whole/test_processes.py",
     "whole/test_servers.py",
 }
@@ -439,19 +444,51 @@ def store_server() -> Iterator[StoreServer]:
 
 
 @pytest.fixture
+def stub() -> Iterator[Stub]:
+    """An object store in this process, which counts requests and can misbehave."""
+    made = Stub()
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def store_url(store_server: StoreServer) -> str:
     """A place in the object store for one test."""
     return f"s3://bucket/{secrets.token_hex(8)}"
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A real Redis server for one test."""
+def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """A real Redis server for one test. No thread of this process looks for it after the test."""
+    from flask_images_vips.fleet.leases import Leases
+    from flask_images_vips.fleet.listener import Listener
+
     needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
+    listeners: list[Listener] = []
+    holders: list[Leases] = []
+    for cls, name, used in ((Listener, "start", listeners), (Leases, "_start", holders)):
+        monkeypatch.setattr(cls, name, _noting(getattr(cls, name), used))
     server = RedisServer(tmp_path)
     server.start()
     yield server
+    for listener in listeners:
+        listener.stop()
+    for holder in holders:
+        mine = holder._process.get()
+        with mine.lock:
+            mine.held.clear()
+            mine.left.clear()
     server.stop()
+
+
+def _noting(method: Callable[..., Any], used: list[Any]) -> Callable[..., Any]:
+    """Let *method* add its object to *used*."""
+
+    def noted(self: object, *arguments: Any) -> Any:
+        used.append(self)
+        return method(self, *arguments)
+
+    return noted
 
 
 def uwsgi() -> str:

@@ -30,6 +30,7 @@ FORBIDDEN = {
     "obstore": ("sources/remote", "import obstore"),
     "redis": ("cache/once", "import redis"),
     "itsdangerous": ("state", "import itsdangerous"),
+    "botocore": ("cdn/fastly", "import botocore"),
     "urllib3": ("sources/guard", "import urllib3"),
 }
 

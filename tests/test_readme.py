@@ -99,7 +99,18 @@ def commands_table() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"options": options_table, "configuration": configuration_table, "commands": commands_table}
+def layers() -> str:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
+    return "```\n{}\n```".format("\n".join(layers))
+
+
+TABLES = {
+    "options": options_table,
+    "configuration": configuration_table,
+    "commands": commands_table,
+    "layers": layers,
+}
 
 
 def draw_modes(folder: Path) -> Image.Image:
@@ -180,11 +191,8 @@ def test_every_option_has_an_example_that_can_be_rendered() -> None:
         assert getattr(Options.parse(write_query(keywords_of(declared))), name) != DEFAULTS[name], name
 
 
-def test_the_architecture_is_that_of_the_contracts_and_lists_each_module() -> None:
+def test_the_architecture_lists_each_module() -> None:
     text = README.read_text("utf-8")
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
-    assert "```\n{}\n```".format("\n".join(layers)) in text
     listed = re.search(r"```\nflask_images_vips/\n(.*?)```", text, re.DOTALL)
     assert listed is not None
     package = ROOT / "flask_images_vips"

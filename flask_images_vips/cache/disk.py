@@ -16,7 +16,8 @@ from functools import partial
 from typing import BinaryIO, TypeVar
 
 from .. import phases
-from .entry import Entry, Key, unstored
+from .behind import Behind
+from .entry import Entry, Key, opened, unstored
 from .eviction import Bound
 from .folder import Fill, Folder
 from .locks import try_lock, unlock
@@ -25,11 +26,9 @@ from .once import Once
 from .recompressed import SmallerFiles
 from .removal import Kept, Removal, Removed, names_in
 from .room import Room
+from .shared import SharedCache
 
 T = TypeVar("T")
-
-# O_NONBLOCK: opening a FIFO would wait for a writer.
-_READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
 class DiskCache:
@@ -37,6 +36,7 @@ class DiskCache:
 
     *bound* limits the total size of the entries. *temp_max_age*, *private*, *readable*, *notices* and *bars* are
     described in `Folder`. A thread waits for the work of another thread or process for at most *lock_timeout* seconds.
+    Entries that this host lacks are looked for in *shared*, the cache of all hosts, and new ones are stored there too.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class DiskCache:
         readable: bool = False,
         notices: Notices | None = None,
         bars: Callable[[str], bool] = lambda folder: False,
+        shared: SharedCache | None = None,
     ) -> None:
         self.folder = folder
         self.bound = bound
         self.lock_timeout = lock_timeout
+        self.shared = shared
         self._folder = Folder(
             folder, temp_max_age=temp_max_age, private=private, readable=readable, notices=notices, bars=bars
         )
@@ -61,6 +63,7 @@ class DiskCache:
         self._removal = Removal(folder, self._room)
         self._once = Once(self._folder, lock_timeout)
         self._smaller = SmallerFiles(self._folder)
+        self._behind = Behind(shared, lock_timeout)
 
     @property
     def background_lock(self) -> str:
@@ -104,7 +107,7 @@ class DiskCache:
         if not self._folder.may_read():
             return None
         try:
-            descriptor, status = _opened(path)
+            descriptor, status = opened(path)
         except OSError:
             return None
         # An empty file is left by a crash of the host, and an untrusted one may come from another user. Treat both as
@@ -140,33 +143,62 @@ class DiskCache:
         create: Callable[[], bytes],
         *,
         since: float | None = None,
+        shared: bool = True,
     ) -> Entry:
         """Return the entry of *key*. If there is none, call *create* and store its result.
 
-        All threads and processes of this host share one call of *create*, unless a wait exceeds the lock timeout. If it
-        raises an error, nothing is stored, and the error is raised in all waiting threads of this process. The entry
-        gets the modification time *mtime_ns*. The lock timeout counts from the monotonic time *since*, or from now.
+        All threads and processes of this host share one call of *create*, unless a wait exceeds the lock timeout. So do
+        all hosts, if *shared* is set and there is a cache behind this one. If *create* raises an error, nothing is
+        stored, and the error is raised in all waiting threads of this process. The entry gets the modification time
+        *mtime_ns*. The lock timeout counts from the monotonic time *since*, or from now.
         """
-        entry = self.get(key)
+        start = time.monotonic() if since is None else since
+        entry = self.get(key) or (self.fetched(key, mtime_ns, since=start) if shared else None)
         if entry is not None:
             return entry
 
-        def find() -> Entry | None:
-            found = self.get(key)
-            if found is not None:
-                with found:
-                    # Read it now: waiting threads share the entry, and would otherwise share a position in the file.
-                    found.read()
-            return found
+        produce = partial(self._behind.made, key, create, start) if shared else create
+        make = partial(self._create, key, mtime_ns, produce)
+        made: Entry = self._once.run(
+            key, make, since=start, find=partial(self._read, key), landed=partial(self._landed, key)
+        )
+        return made
 
-        def finish(made: Entry) -> None:
-            if made.path is not None:
-                # This may evict entries, which is slow: the waiting threads have their result by now.
-                self._room.take(key, made.size_bytes)
+    def fetched(self, key: Key, mtime_ns: int, *, since: float) -> Entry | None:
+        """Return the entry of *key*, if it is in the cache of all hosts, and store it on this one.
 
-        make = partial(self._create, key, mtime_ns, create)
-        start = time.monotonic() if since is None else since
-        return self._once.run(key, make, since=start, find=find, landed=finish)
+        Returns None if it is not, if it was not a moment ago, or if there is no such cache. All threads and processes
+        of this host share one request. The time to wait for it counts from the monotonic time *since*.
+        """
+        if not self._behind.may_have(key):
+            return None
+
+        def fetch() -> tuple[Entry, ...]:
+            data = self._behind.fetch(key)
+            return () if data is None else (self._create(key, mtime_ns, lambda: data),)
+
+        def find() -> tuple[Entry, ...] | None:
+            found = self._read(key)
+            return None if found is None else (found,)
+
+        def landed(entries: tuple[Entry, ...]) -> None:
+            for entry in entries:
+                self._landed(key, entry)
+
+        folder, file = key
+        found = self._once.run((folder, f"{file} fetched"), fetch, since=since, find=find, landed=landed)
+        return found[0] if found else None
+
+    @contextlib.contextmanager
+    def making(self, work: Key, wanted: Key, mtime_ns: int, *, since: float) -> Iterator[bool]:
+        """Keep other hosts from the same *work* during the block. Call this within `once`.
+
+        Yields whether another host has made *wanted* meanwhile. It is then on this host too, if it can be stored.
+        """
+        with self._behind.making(work, wanted, since) as data:
+            if data is not None:
+                self._landed(wanted, self._create(wanted, mtime_ns, lambda: data))
+            yield data is not None
 
     def once(self, key: Key, work: Callable[[], T], *, since: float | None = None) -> T:
         """Run *work* and return its result. Only one call per *key* runs at a time on this host.
@@ -199,8 +231,11 @@ class DiskCache:
                 self._room.take(key, os.stat(path).st_size)
         return path
 
-    def put_bytes(self, key: Key, data: bytes, mtime_ns: int, *, in_use: bool = False) -> str | None:
-        """Store *data*. See `put`."""
+    def put_bytes(
+        self, key: Key, data: bytes, mtime_ns: int, *, in_use: bool = False, shared: bool = True
+    ) -> str | None:
+        """Store *data*, for all hosts if *shared* is set. What they have already is kept. See `put`."""
+        data = self._behind.offered(key, data) if shared else data
         with phases.phase("store"):
             return self.put(key, lambda file: _filled(file, data, mtime_ns), in_use=in_use)
 
@@ -240,6 +275,19 @@ class DiskCache:
             self._room.take(key, -saved)
         return saved
 
+    def _read(self, key: Key) -> Entry | None:
+        """Return the entry of *key* with its content in memory, so that threads can share it, or None."""
+        entry = self.get(key)
+        if entry is not None:
+            with entry:
+                entry.read()
+        return entry
+
+    def _landed(self, key: Key, made: Entry) -> None:
+        """Count what was stored. This may evict entries, which is slow: waiting threads have their result by now."""
+        if made.path is not None:
+            self._room.take(key, made.size_bytes)
+
     def _create(self, key: Key, mtime_ns: int, create: Callable[[], bytes]) -> Entry:
         """Make the entry of *key* and store it if possible."""
         data: bytes | None = None
@@ -275,20 +323,6 @@ class DiskCache:
     def _store(self, key: Key, fill: Fill, *, in_use: bool = False) -> str | None:
         path = self.path(key)
         return path if self._folder.write(path, fill, admits=self._room.admits, in_use=in_use) else None
-
-
-def _opened(path: str) -> tuple[int, os.stat_result]:
-    """Open a file for reading. Returns its descriptor and its status.
-
-    Raises:
-        OSError: If there is no such file, or it cannot be opened.
-    """
-    descriptor = os.open(path, _READ_FLAGS)
-    try:
-        return descriptor, os.fstat(descriptor)
-    except OSError:
-        os.close(descriptor)
-        raise
 
 
 def _filled(file: BinaryIO, data: bytes, mtime_ns: int) -> int:

@@ -17,6 +17,9 @@ The folder name starts with two hexadecimal digits, which choose the entry's sha
 folders too, see `owners_of`.
 """
 
+# O_NONBLOCK: opening a FIFO would wait for a writer.
+_READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+
 OWNER = "~"
 """Precedes the name of each further folder in the name of a file that depends on it."""
 
@@ -107,3 +110,17 @@ class Entry:
 def unstored(data: bytes, mtime_ns: int) -> Entry:
     """Return an entry that exists in memory only. *mtime_ns* is in nanoseconds since 1970."""
     return Entry(len(data), mtime_ns // 1_000_000_000, data=data)
+
+
+def opened(path: str) -> tuple[int, os.stat_result]:
+    """Open a file for reading. Returns its descriptor and its status.
+
+    Raises:
+        OSError: If there is no such file, or it cannot be opened.
+    """
+    descriptor = os.open(path, _READ_FLAGS)
+    try:
+        return descriptor, os.fstat(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from .entry import Key
+from .removal import Removed
 
 
 class HostLocks(Protocol):
@@ -25,7 +26,10 @@ class HostLocks(Protocol):
 
 
 class SharedCache(Protocol):
-    """A cache that all hosts share, behind the disk cache of each. It never raises an error: a failure is a miss."""
+    """A cache that all hosts share, behind the disk cache of each.
+
+    Asking and storing never raise an error: a failure is a miss. Whoever removes something must know of a failure.
+    """
 
     def fetch(self, key: Key) -> bytes | None:
         """Return the content of *key*, or None if it is not there or cannot be read now."""
@@ -39,4 +43,22 @@ class SharedCache(Protocol):
         self, key: Key, *, since: float, timeout: float, needless: Callable[[], bool]
     ) -> AbstractContextManager[bool]:
         """Keep other hosts from making *key* during the block: see `HostLocks.hold`."""
+        ...
+
+    def erase(self, folder: str) -> Removed:
+        """Remove the entries in *folder*, and those that depend on it. See `DiskCache.erase`.
+
+        What is being stored meanwhile is removed too, if *folder* is barred already.
+
+        Raises:
+            OSError: If something cannot be removed.
+        """
+        ...
+
+    def purge_all(self) -> int:
+        """Remove all entries and return how many there were. Entries that are being stored may remain.
+
+        Raises:
+            OSError: If something cannot be removed.
+        """
         ...

@@ -26,6 +26,7 @@ logger = logging.getLogger("flask_images_vips")
 _KEY = "key"
 _KEY_BYTES = 32
 _NAME_BYTES = 16
+_DIGITS = frozenset("0123456789abcdef")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NEW = getattr(os, "O_BINARY", 0) | os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 LOOK_SECONDS = 1.0
@@ -54,7 +55,7 @@ class Tombstones:
         """
         try:
             secret = self._secret()
-            return secret is not None and _exists(self._path(secret, name))
+            return secret is not None and _exists(os.path.join(self.folder, _hashed(secret, name)))
         except OSError as error:
             if self._are_out_of_reach():
                 return False
@@ -102,19 +103,9 @@ class Tombstones:
         Raises:
             OSError: If it cannot be written.
         """
-        if not os.path.isdir(self.folder):
-            make_parents(self.folder)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self.folder, 0o700)
-        secret = self._secret() or self._made_secret()
-        self._look_again = 0.0
-        try:
-            descriptor = os.open(self._path(secret, name), _NEW, 0o600)
-        except FileExistsError:
-            return False
-        _synced(descriptor)
-        self._sync_folder()
-        return True
+        if self.key() is None:
+            self.adopt(new_key())
+        return self.add_hashed(str(self.hashed(name)))
 
     def remove(self, name: str) -> bool:
         """Forget that the folder called *name* must stay empty. Returns whether there was a tombstone.
@@ -122,19 +113,71 @@ class Tombstones:
         Raises:
             OSError: If it cannot be removed.
         """
+        hashed = self.hashed(name)
+        return hashed is not None and self.remove_hashed(hashed)
+
+    def share(self, name: str) -> None:
+        """Let other hosts remember the tombstone of *name*. There are none: see `shared_tombstones`."""
+
+    def unshare(self, name: str) -> None:
+        """Let other hosts forget the tombstone of *name*."""
+
+    def sync(self) -> None:
+        """Learn the tombstones of other hosts."""
+
+    def key(self) -> bytes | None:
+        """Return the key, or None if there is none, and so no tombstone.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        return self._secret()
+
+    def adopt(self, key: bytes) -> None:
+        """Use *key*, unless another process has just made one.
+
+        Raises:
+            OSError: If it cannot be written, or is no key.
+        """
+        if len(key) != _KEY_BYTES:
+            raise OSError(f"a key of tombstones has {len(key)} bytes, not {_KEY_BYTES}")
+        if not os.path.isdir(self.folder):
+            make_parents(self.folder)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.folder, 0o700)
+        self._make_secret(key)
+
+    def hashed(self, name: object) -> str | None:
+        """Return the file name of the tombstone of *name*, whether or not there is one. None if there is no key."""
         secret = self._secret()
-        if secret is None:
-            return False
+        return None if secret is None else _hashed(secret, name)
+
+    def all_hashed(self) -> set[str]:
+        """Return the file names of all tombstones."""
         try:
-            os.unlink(self._path(secret, name))
+            return {name for name in os.listdir(self.folder) if is_hashed(name)}
+        except FileNotFoundError:
+            return set()
+
+    def add_hashed(self, hashed: str) -> bool:
+        """Do as `add`, for the tombstone with this file name."""
+        self._look_again = 0.0
+        try:
+            descriptor = os.open(os.path.join(self.folder, hashed), _NEW, 0o600)
+        except FileExistsError:
+            return False
+        _synced(descriptor)
+        self._sync_folder()
+        return True
+
+    def remove_hashed(self, hashed: str) -> bool:
+        """Do as `remove`, for the tombstone with this file name."""
+        try:
+            os.unlink(os.path.join(self.folder, hashed))
         except FileNotFoundError:
             return False
         self._sync_folder()
         return True
-
-    def _path(self, secret: bytes, name: object) -> str:
-        hashed = blake2b(str(name).encode(), key=secret, digest_size=_NAME_BYTES).hexdigest()
-        return os.path.join(self.folder, hashed)
 
     def _secret(self) -> bytes | None:
         """Return the key, or None if there is none, and so no tombstone.
@@ -156,8 +199,8 @@ class Tombstones:
             self._key = state, secret
         return secret
 
-    def _made_secret(self) -> bytes:
-        """Make the key, unless another process has just done so, and return it.
+    def _make_secret(self, key: bytes) -> None:
+        """Write *key*, unless another process has just made one.
 
         It gets its name once it is complete, and never replaces another one: that would lose all tombstones.
         """
@@ -166,18 +209,31 @@ class Tombstones:
         descriptor = os.open(temporary, _NEW, 0o600)
         try:
             try:
-                os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+                os.write(descriptor, key)
             finally:
                 _synced(descriptor)
             _link(temporary, path)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-        return _read(path)
 
     def _sync_folder(self) -> None:
         with contextlib.suppress(OSError):  # Windows cannot open folders
             _synced(os.open(self.folder, os.O_RDONLY))
+
+
+def new_key() -> bytes:
+    """Return a new key, which nobody can guess."""
+    return secrets.token_bytes(_KEY_BYTES)
+
+
+def is_hashed(name: str) -> bool:
+    """Return whether *name* can be the file name of a tombstone."""
+    return len(name) == 2 * _NAME_BYTES and set(name) <= _DIGITS
+
+
+def _hashed(secret: bytes, name: object) -> str:
+    return blake2b(str(name).encode(), key=secret, digest_size=_NAME_BYTES).hexdigest()
 
 
 def _exists(path: str) -> bool:

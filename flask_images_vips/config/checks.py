@@ -75,6 +75,18 @@ def optionally_one_of(*words: str) -> Callable[[str, Any], str | None]:
     return lambda name, value: None if value is None else check(name, value)
 
 
+def some_of(*words: str) -> Callable[[str, Any], tuple[str, ...]]:
+    """Return a check that accepts None, one of *words*, or a list of them."""
+
+    def check(name: str, value: Any) -> tuple[str, ...]:
+        given = () if value is None else tuple(dict.fromkeys(texts(name, value)))
+        if not {*given} <= {*words}:
+            raise _wrong(name, value, f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}, or a list of these")
+        return given
+
+    return check
+
+
 def copies(name: str, value: Any) -> str | None:
     """Return the format of copies, or None for no copies."""
     if value in (False, None):
@@ -274,6 +286,10 @@ def count_from_zero(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise _wrong(name, value, "a whole number, at least 0")
     return value
+
+
+def optional_count(name: str, value: Any) -> int | None:
+    return None if value is None else count(name, value)
 
 
 def optional_count_from_zero(name: str, value: Any) -> int | None:

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
+from ..cdn.backend import Backend
+from ..cdn.settings import backends
 from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
+from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
 from .checks import Secret
 
@@ -259,13 +262,21 @@ class Config:
         "Seconds for which a CDN or another shared cache may keep an image whose URL has no version, if that is not "
         "`IMAGES_MAX_AGE`. A [purge](docs/cdn.md) reaches a CDN, but no browser.",
     )
-    cache_tags: str | None = key(
-        None,
+    cache_tags: tuple[str, ...] = key(
+        (),
         "IMAGES_CACHE_TAGS",
-        checks.optionally_one_of(*TAG_HEADERS),
+        checks.some_of(*TAG_HEADERS),
         "Send a header with images by which a cache in front purges everything of one source: `cloudflare` "
-        "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`). See "
-        "[CDN](docs/cdn.md).",
+        "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`), or a list of these. "
+        "See [CDN](docs/cdn.md).",
+    )
+    cdn: tuple[Backend, ...] = key(
+        (),
+        "IMAGES_CDN",
+        backends,
+        "The caches in front of the site that a purge must reach: a dictionary such as `{'cdn': 'cloudflare', 'zone': "
+        "'…'}`, or a list of them. The kinds are `cloudflare`, `fastly`, `cloudfront`, `varnish` and `nginx`, see "
+        "[CDN](docs/cdn.md). Tokens may also come from the environment.",
     )
     base_url: str | None = key(
         None,
@@ -531,6 +542,39 @@ class Config:
     redis_timeout: float = key(
         0.5, "IMAGES_REDIS_TIMEOUT", checks.some_seconds, "Maximum seconds of one command to Redis."
     )
+    max_renders_in_all: int | None = key(
+        None,
+        "IMAGES_MAX_RENDERS_IN_ALL",
+        checks.optional_count,
+        "Maximum number of renders at the same time on all hosts together. It needs `IMAGES_REDIS`; while Redis is "
+        "away, only `IMAGES_MAX_RENDERS` bounds them, on each host. None: no limit.",
+    )
+
+    @property
+    def cache_store(self) -> Location | None:
+        """The place in an object store where all hosts share what is rendered, or None."""
+        return parse_location(self.cache) if self.cache is not None and is_location(self.cache) else None
+
+    @property
+    def cache_folder(self) -> str | None:
+        """The folder that holds the cache on the disk of this host, or None if nobody has chosen one."""
+        return self.cache if self.cache_store is None else self.cache_local
+
+    def options_of(self, store: Location) -> dict[str, Any]:
+        """Return the options for *store*: the common ones, and those of its bucket, which precede."""
+        given = self.store_options or {}
+        common = {name: value for name, value in given.items() if not is_location(name)}
+        return {**common, **given.get(store.root, {})}
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders in ``IMAGES_PATH``, without the places in object stores."""
+        return tuple(path for path in self.path if not is_location(path))
+
+    @property
+    def stores(self) -> tuple[Location, ...]:
+        """The places in object stores in ``IMAGES_PATH``."""
+        return tuple(parse_location(path) for path in self.path if is_location(path))
 
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""

@@ -7,6 +7,7 @@ waits for it again and again.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 AWAY_SECONDS = 2.0
 """How long Redis is not asked again after a failure."""
+
+_QUIET_SECONDS = 60.0  # between two warnings, also if Redis fails again and again
 
 
 class RedisFailed(Exception):
@@ -73,22 +76,30 @@ class RedisConnection:
         except (module.RedisError, OSError) as error:
             self.note_failure(error)
             raise RedisFailed(str(error)) from None
-        if mine.is_away:
-            mine.is_away = False
-            logger.info("Redis at %s answers again.", without_secrets(self.url))
+        self.note_success()
         return result
+
+    def note_success(self) -> None:
+        """Count Redis as back, if it was away."""
+        mine = self._clients.get()
+        if mine.is_away:
+            mine.is_away, mine.away_until = False, 0.0
+            if mine.is_told:
+                mine.is_told = False
+                logger.info("Redis at %s answers again.", without_secrets(self.url))
 
     def note_failure(self, error: Exception) -> None:
         """Count Redis as away for `AWAY_SECONDS`, because of *error*."""
         mine = self._clients.get()
         mine.away_until = time.monotonic() + AWAY_SECONDS
-        if not mine.is_away:
-            mine.is_away = True
+        mine.is_away = True
+        if not mine.is_told and mine.away_until > mine.told_at + _QUIET_SECONDS:
+            mine.is_told, mine.told_at = True, mine.away_until
             logger.warning(
                 "Redis at %s cannot be used: %s. Until it can, hosts work by themselves, so several may render the "
                 "same image, and a purge reaches only its own host at once. This is logged once.",
                 without_secrets(self.url),
-                str(error) or type(error).__name__,
+                (str(error) or type(error).__name__).rstrip("."),
             )
         for function in self._on_failure:
             function()
@@ -144,3 +155,5 @@ class _Client:
         self.client: Any = None
         self.away_until = 0.0
         self.is_away = False
+        self.is_told = False
+        self.told_at = -math.inf

@@ -14,27 +14,29 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..cache.per_process import PerProcess
-from ..errors import WaitedTooLong
+from ..errors import Busy, WaitedTooLong
+from ..system_errors import start
 from .connection import RedisConnection, RedisFailed
 from .listener import Listener
 
 LEASE_SECONDS = 5.0
-"""How long a process that died keeps others waiting. A slow Redis, or a busy host, must not end it by mistake."""
+"""How long a process that died keeps others waiting. A slow Redis, or a busy host, must not end a lease by mistake."""
 
 CHANNEL = "released"
 """The channel on which the name of each lease is published that was released and that somebody waits for."""
 
-_RENEW_SECONDS = 1.5  # two attempts may fail before the lease ends
+_RENEWALS = 3.3  # per lease, so that two of them may fail
 _POLL_SECONDS = 0.2  # how often to look while no messages are heard
 _MARGIN_SECONDS = 0.01  # after the end of a lease, it is free for certain
 _MOST_LEFT = 1000
 
 
 class Scripts(NamedTuple):
-    """What takes, renews and releases a kind of lease: scripts in Lua, each with the keys and arguments of the lease.
+    """Take, renew and release a kind of lease: scripts in Lua, which get the keys and arguments of the lease.
 
-    *take* returns 0 if the lease is taken, and otherwise how many milliseconds to wait for a message before the next
-    attempt. *renew* takes the lease again if Redis has lost it.
+    ``ARGV[1]`` is the length of the lease in milliseconds; `Lease.arguments` follow. *take* returns 0 if the lease is
+    taken, and otherwise how many milliseconds to wait for a message before the next attempt. *renew* takes the lease
+    again if Redis has lost it.
     """
 
     take: str
@@ -50,18 +52,15 @@ class Lease(NamedTuple):
     keys: tuple[str, ...]
     arguments: tuple[str | int, ...]
 
-    def run(self, script: str, client: Any) -> Any:
-        """Run one of the scripts by *client*, which may also be a pipeline."""
-        return client.eval(script, len(self.keys), *self.keys, *self.arguments)
-
 
 class Leases:
-    """Takes, renews and releases leases of this process, and waits for those of others.
+    """Takes, renews and releases leases of this process, each for *seconds*, and waits for those of others.
 
     *listener* tells when one is released. A message may be lost, so the end of a lease ends a wait, too.
     """
 
-    def __init__(self, connection: RedisConnection, listener: Listener) -> None:
+    def __init__(self, connection: RedisConnection, listener: Listener, seconds: float = LEASE_SECONDS) -> None:
+        self.seconds = seconds
         self._connection = connection
         self._listener = listener
         self._process: PerProcess[_Process] = PerProcess(_Process)
@@ -84,7 +83,7 @@ class Leases:
             while True:
                 woken.clear()  # a message from now on ends the wait
                 try:
-                    left_ms = self._connection.run(partial(lease.run, lease.scripts.take))
+                    left_ms = self._connection.run(partial(self._run, lease, lease.scripts.take))
                 except RedisFailed:
                     self._leave(mine, [lease])  # Redis may have taken it nevertheless
                     return False
@@ -106,7 +105,7 @@ class Leases:
         with mine.lock:
             mine.held.discard(lease)
         try:
-            self._connection.run(partial(lease.run, lease.scripts.release))
+            self._connection.run(partial(self._run, lease, lease.scripts.release))
         except RedisFailed:
             self._leave(mine, [lease])
 
@@ -131,14 +130,16 @@ class Leases:
         if mine.thread is None:
             with mine.lock:
                 if mine.thread is None:
-                    mine.thread = threading.Thread(target=self._work, args=[mine], daemon=True)
-                    mine.thread.name = "flask-images-vips-leases"
-                    mine.thread.start()
+                    thread = threading.Thread(target=self._work, args=[mine], daemon=True)
+                    thread.name = "flask-images-vips-leases"
+                    with suppress(Busy):  # leases end by themselves
+                        start(thread)
+                        mine.thread = thread
 
     def _work(self, mine: _Process) -> None:
         while True:
             mine.is_needed.wait()
-            time.sleep(_RENEW_SECONDS)
+            time.sleep(self.seconds / _RENEWALS)
             with suppress(RedisFailed):
                 self._renew(mine)
 
@@ -153,21 +154,21 @@ class Leases:
             if not held and not left:
                 mine.is_needed.clear()
                 return
-        steps = [(lease, lease.scripts.renew) for lease in held]
-        self._connection.run(partial(_run_all, steps))
-        with mine.lock:
-            left |= held - mine.held  # released meanwhile: renewing may have taken it again
-        self._connection.run(partial(_run_all, [(lease, lease.scripts.release) for lease in left]))
+        steps = [(lease, lease.scripts.renew) for lease in held] + [(lease, lease.scripts.release) for lease in left]
+        self._connection.run(partial(self._run_all, steps))
         with mine.lock:
             mine.left -= left
+            mine.left |= held - mine.held  # released meanwhile: renewing may have taken it again
 
-
-def _run_all(steps: Collection[tuple[Lease, str]], client: Any) -> None:
-    if steps:
+    def _run_all(self, steps: Collection[tuple[Lease, str]], client: Any) -> None:
         with client.pipeline(transaction=False) as pipeline:
             for lease, script in steps:
-                lease.run(script, pipeline)
+                self._run(lease, script, pipeline)
             pipeline.execute()
+
+    def _run(self, lease: Lease, script: str, client: Any) -> Any:
+        """Run *script* by *client*, which may also be a pipeline."""
+        return client.eval(script, len(lease.keys), *lease.keys, int(1000 * self.seconds), *lease.arguments)
 
 
 class _Process:

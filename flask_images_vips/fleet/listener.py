@@ -6,9 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from ..cache.per_process import PerProcess
+from ..errors import Busy
+from ..system_errors import start
 from .connection import AWAY_SECONDS, RedisConnection
 
 logger = logging.getLogger("flask_images_vips")
@@ -17,6 +21,7 @@ Hear = Callable[[bytes], None]
 
 _POLL_SECONDS = 1.0  # a connection on which nothing is heard is looked at so often
 _PING_SECONDS = 5  # and asked so often whether it still exists
+_SILENCE_SECONDS = 12  # if nothing at all is heard for so long, it does not
 
 
 class Listener:
@@ -47,9 +52,15 @@ class Listener:
         if mine.thread is None:
             with mine.lock:
                 if mine.thread is None:
-                    mine.thread = threading.Thread(target=self._listen, args=[mine], daemon=True)
-                    mine.thread.name = "flask-images-vips-listener"
-                    mine.thread.start()
+                    thread = threading.Thread(target=self._listen, args=[mine], daemon=True)
+                    thread.name = "flask-images-vips-listener"
+                    with suppress(Busy):  # the next call tries again
+                        start(thread)
+                        mine.thread = thread
+
+    def stop(self) -> None:
+        """End listening in this process, within about a second."""
+        self._running.get().is_over.set()
 
     @property
     def is_connected(self) -> bool:
@@ -61,35 +72,46 @@ class Listener:
         return self._running.get().connected.wait(seconds)
 
     def _listen(self, mine: _Running) -> None:
-        while True:
+        while not mine.is_over.is_set():
+            begin = time.monotonic()
             try:
                 self._listen_once(mine)
             except Exception as error:  # whatever redis-py raises if the connection ends
-                self._connection.note_failure(error)
-            mine.connected.clear()
-            time.sleep(AWAY_SECONDS)
+                was_connected = mine.connected.is_set()
+                mine.connected.clear()
+                # A connection that was idle may be closed at any time.
+                is_short = not was_connected or time.monotonic() - begin < AWAY_SECONDS
+                if is_short and not mine.is_over.is_set():
+                    self._connection.note_failure(error)
+                    mine.is_over.wait(AWAY_SECONDS)
+        mine.connected.clear()
 
     def _listen_once(self, mine: _Running) -> None:
-        client = self._connection.subscriber()
-        with client, client.pubsub(ignore_subscribe_messages=False) as messages:
-            messages.subscribe(*self._channels)
-            pinged = time.monotonic()
-            left = len(self._channels)
-            while True:
+        client, channels = self._connection.subscriber(), list(self._channels)
+        with client, client.pubsub() as messages:
+            messages.subscribe(*channels)
+            heard = pinged = time.monotonic()
+            while not mine.is_over.is_set():
                 message = messages.get_message(timeout=_POLL_SECONDS)
-                if message is not None and message["type"] == "subscribe":
-                    left -= 1
-                    if left == 0:
-                        mine.connected.set()
-                        for function in self._on_connect:
-                            _guarded(function)
-                elif message is not None and message["type"] == "message":
-                    function_of = self._channels.get(message["channel"].decode())
-                    if function_of is not None:
-                        _guarded(partial(function_of, message["data"]))
-                if time.monotonic() - pinged > _PING_SECONDS:
-                    pinged = time.monotonic()
+                now = time.monotonic()
+                if message is not None:
+                    heard = now
+                    self._handle(message, mine, is_last=message["channel"] == channels[-1].encode())
+                elif now - heard > _SILENCE_SECONDS:
+                    raise TimeoutError(f"no answer within {_SILENCE_SECONDS} s")
+                if now - pinged > _PING_SECONDS:
+                    pinged = now
                     messages.ping()
+
+    def _handle(self, message: dict[str, Any], mine: _Running, *, is_last: bool) -> None:
+        """Handle one *message*. *is_last* is whether it is about the channel that was subscribed to last."""
+        if message["type"] == "subscribe" and is_last:
+            self._connection.note_success()
+            mine.connected.set()
+            for function in self._on_connect:
+                _guarded(function)
+        elif message["type"] == "message":
+            _guarded(partial(self._channels[message["channel"].decode()], message["data"]))
 
 
 class _Running:
@@ -99,6 +121,7 @@ class _Running:
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
         self.connected = threading.Event()
+        self.is_over = threading.Event()
 
 
 def _guarded(function: Callable[[], None]) -> None:

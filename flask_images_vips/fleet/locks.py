@@ -13,36 +13,36 @@ from contextlib import contextmanager
 
 from ..errors import WaitedTooLong
 from .connection import RedisConnection
-from .leases import CHANNEL, LEASE_SECONDS, Lease, Leases, Scripts
+from .leases import CHANNEL, Lease, Leases, Scripts
 
 logger = logging.getLogger("flask_images_vips")
 
 # KEYS: the lock, a hash of the token of its holder, and whether somebody waits for it.
-# ARGV: the token, the lease in milliseconds, the channel, the name of the lock.
+# ARGV: the milliseconds of the lease, the token, the channel, the name of the lock.
 _SCRIPTS = Scripts(
     take="""
-if redis.call('HSETNX', KEYS[1], 'holder', ARGV[1]) == 1 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if redis.call('HSETNX', KEYS[1], 'holder', ARGV[2]) == 1 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
   return 0
 end
 redis.call('HSET', KEYS[1], 'awaited', 1)
 local left = redis.call('PTTL', KEYS[1])
 if left < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return tonumber(ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  return tonumber(ARGV[1])
 end
 return math.max(left, 1)
 """,
     renew="""
-if redis.call('HSETNX', KEYS[1], 'holder', ARGV[1]) == 1 then
+if redis.call('HSETNX', KEYS[1], 'holder', ARGV[2]) == 1 then
   redis.call('HSET', KEYS[1], 'awaited', 1)
 end
-if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if redis.call('HGET', KEYS[1], 'holder') == ARGV[2] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
 end
 """,
     release="""
-if redis.call('HGET', KEYS[1], 'holder') == ARGV[1] then
+if redis.call('HGET', KEYS[1], 'holder') == ARGV[2] then
   local awaited = redis.call('HEXISTS', KEYS[1], 'awaited')
   redis.call('DEL', KEYS[1])
   if awaited == 1 then
@@ -64,7 +64,7 @@ class RedisLocks:
     def hold(self, name: str, *, since: float, timeout: float, needless: Callable[[], bool]) -> Iterator[bool]:
         """Hold the lock *name* for the block. Yields whether it is held: see `HostLocks.hold`."""
         key, channel = self._connection.key("lock", name), self._connection.key(CHANNEL)
-        lease = Lease(name, _SCRIPTS, (key,), (secrets.token_hex(8), int(1000 * LEASE_SECONDS), channel, name))
+        lease = Lease(name, _SCRIPTS, (key,), (secrets.token_hex(8), channel, name))
         try:
             held = self._leases.take(lease, since + timeout, needless)
         except WaitedTooLong:

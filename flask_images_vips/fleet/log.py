@@ -31,6 +31,7 @@ _LONGEST_SECONDS = 30 * 86_400
 _BATCH = 1000  # events that are read at once
 _LONGEST_FIELD = 10_000  # characters
 _LONGEST_NUMBER = 15  # digits
+_SETTINGS = "maxmemory-policy", "appendonly", "save"
 _FIRST = "0-0"  # before the id of every entry
 
 _Fields = dict[bytes, bytes]
@@ -78,13 +79,14 @@ class Batch(NamedTuple):
     """Events in their order. After them, reading goes on at *position*.
 
     *is_complete* is false if there were others before them, or if that cannot be told. *is_last* is false if more
-    events follow.
+    events follow. *last* is the number of the newest event in the log, or 0.
     """
 
     events: Sequence[Event]
     position: Position
     is_complete: bool
     is_last: bool
+    last: int
 
 
 class EventLog:
@@ -97,6 +99,11 @@ class EventLog:
     def append(self, event: Event) -> int:
         """Append *event*, and tell all listeners. Returns its number."""
         return int(self._run(_APPEND, event.kind, event.ref, event.by))
+
+    def newest(self) -> int:
+        """Return the number of the newest event, or 0."""
+        number = self._connection.run(lambda client: client.hget(self._keys[0], "number"))
+        return int(number or 0)
 
     def read(self, position: Position | None) -> Batch:
         """Return the events after *position*, or from the beginning if that is None or of a log that is lost."""
@@ -114,7 +121,18 @@ class EventLog:
         if is_last and not is_complete and not numbered:
             end = end._replace(number=last)
         events = [event for _, fields in entries if (event := _event(fields)) is not None]
-        return Batch(events, end, is_complete, is_last)
+        return Batch(events, end, is_complete, is_last, last)
+
+    def server_settings(self) -> dict[str, str]:
+        """Return the settings of Redis that decide whether it keeps the log. None if it does not tell them."""
+
+        def ask(client: Any) -> Any:
+            with client.pipeline(transaction=False) as pipeline:
+                pipeline.config_get(*_SETTINGS)
+                return pipeline.execute(raise_on_error=False)[0]  # an error if the command is forbidden
+
+        found = self._connection.run(ask)
+        return {_text(name): _text(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
     def _answer(self, position: Position | None) -> tuple[str, int, Sequence[tuple[bytes, _Fields]]]:
         first = "-" if position is None else f"({position.id}"
@@ -152,6 +170,10 @@ def _event(fields: _Fields) -> Event | None:
             "package, or another program, writing there? This is logged once."
         )
     return None
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
 _said = Said()

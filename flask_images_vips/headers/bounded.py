@@ -72,6 +72,18 @@ class BoundedFile:
         return data
 
 
+class Beginning(BoundedFile):
+    """A file of *size* bytes of which only *data*, its beginning, is on this host."""
+
+    def __init__(self, data: bytes, size: int, ref: str) -> None:
+        self.ref = ref
+        self.size = size
+        self._start, self._window = 0, data
+
+    def _read(self, offset: int, count: int) -> bytes:
+        raise NotKnown
+
+
 def too_many(what: str, count: int, limit: int = MAX_PARTS) -> LimitExceeded:
     """Return the error for a file with more parts than any honest file has. *what* is as in `LimitExceeded`."""
     return LimitExceeded(what, count, limit, set_by="this package")

@@ -15,7 +15,7 @@ from ..errors import Busy, SourceError, UnsupportedSource
 from ..formats import INPUTS, is_file_of
 from ..geometry import ORIENTATIONS
 from . import gif, heif, jpeg, png, tiff, webp
-from .bounded import BoundedFile, NotKnown
+from .bounded import Beginning, BoundedFile, NotKnown
 from .header import FileHeader
 from .kinds import image_of, refusal
 
@@ -43,15 +43,28 @@ def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequenc
         SourceChanged: If the file has become shorter meanwhile.
         Busy: If the system cannot read the file now.
     """
+    return _header(BoundedFile(descriptor, ref), auto_orient=auto_orient, inputs=inputs)
+
+
+def read_beginning(
+    data: bytes, size: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS
+) -> FileHeader | None:
+    """Return what a file of *size* bytes that begins with *data* states, or None if that is not enough to tell.
+
+    The rest is as in `read_header`.
+    """
+    return _header(Beginning(data, size, ref), auto_orient=auto_orient, inputs=inputs)
+
+
+def _header(file: BoundedFile, *, auto_orient: bool, inputs: Sequence[str]) -> FileHeader | None:
     try:
-        file = BoundedFile(descriptor, ref)
         if not file.size:
             raise file.broken("the file is empty")
         format = _sniff(file.read(0, min(_SNIFFED, file.size)))
         if format is None:
             return None
         if format not in inputs:
-            raise UnsupportedSource(ref, refusal(image_of(format), inputs, "this package"))
+            raise UnsupportedSource(file.ref, refusal(image_of(format), inputs, "this package"))
         header = _READERS[format](file)
     except NotKnown:
         return None

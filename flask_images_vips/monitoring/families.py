@@ -79,6 +79,14 @@ RENDERED = Family(
         Histogram("images_render_wait_seconds", "Time in the queue until a renderer was free."),
     ),
 )
+FETCHED = Family(
+    "fetched",
+    ("format",),
+    (
+        Counter("images_fetched", "Images that another host had made, fetched from the object store of IMAGES_CACHE."),
+        Counter("images_fetched_bytes", "Bytes of these images."),
+    ),
+)
 ENDPOINTS = Family(
     "endpoints",
     ("endpoint",),
@@ -100,4 +108,4 @@ REFUSED_TENANTS = Family(
     ("tenant",),
     (Counter("images_tenant_refused", "Renders that were refused because the quota of a tenant was used up."),),
 )
-FAMILIES = (SERVED, FAILED, PHASES, RENDERED, ENDPOINTS, TENANTS, REFUSED_TENANTS)
+FAMILIES = (SERVED, FAILED, PHASES, RENDERED, FETCHED, ENDPOINTS, TENANTS, REFUSED_TENANTS)

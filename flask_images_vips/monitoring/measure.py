@@ -11,7 +11,7 @@ from .. import phases
 from ..events import Events, Rendered
 from ..serving.asking_page import ELSEWHERE, asking_page
 from ..state import images_of
-from .families import ENDPOINTS, FAILED, OTHER, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
+from .families import ENDPOINTS, FAILED, FETCHED, OTHER, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
 
 if TYPE_CHECKING:
     from flask import Response
@@ -36,6 +36,7 @@ class Measures:
         """Measure *events* from now on."""
         events.served.append(self._served)
         events.rendered.append(self._rendered)
+        events.fetched.append(self._fetched)
         events.failed.append(self._failed)
 
     def _served(self, hit: Hit, response: Response, cached: bool) -> None:
@@ -62,6 +63,10 @@ class Measures:
             meter.add(RENDERED, labels, values)
         if event.visitor and has_request_context():
             self._add_cost(event)
+
+    def _fetched(self, format: str, size_bytes: int) -> None:
+        for meter in self._meters:
+            meter.add(FETCHED, (format,), (1, size_bytes))
 
     def _add_cost(self, event: Rendered) -> None:
         page, cost = asking_page(images_of(self._app)), (1, event.cpu_seconds)

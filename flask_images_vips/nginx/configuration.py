@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..cache_tags import EVERY, nginx_maps
-from ..cdn.tag_headers import TAG_HEADERS
+from ..cache_tags import EVERY, headers_with, nginx_maps
 from ..config.keys import Config
 from ..formats import FORMATS, Format, accept_pattern, by_name
 from ..hashing import digest
@@ -22,11 +21,7 @@ _HTTP = """\
 # Printed by `flask images nginx`. Include this file in http{{}}: files in conf.d usually are. If the site already has a
 # server{{}}, leave out this one, and put its locations for images into yours.
 {maps}
-upstream {name}_app {{
-    server {upstream};
-    keepalive 16;
-}}
-
+{upstreams}
 server {{
 {listen}
     server_name {server_name};
@@ -35,19 +30,26 @@ server {{
 {locations}}}
 """
 
-_REST = """
-    location / {{
+_UPSTREAM = """\
+upstream {name} {{
+    server {address};
+    keepalive 16;
+}}
+"""
+
+_PASSED = """
+    location {location} {{
 {proxy}
     }}
 """
 
 _PROXY = """\
-        proxy_pass http://{name}_app;
+        proxy_pass http://{upstream};
         proxy_http_version 1.1;
         proxy_set_header Connection "";
         proxy_set_header Host $http_host;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        proxy_set_header X-Forwarded-Proto $scheme;"""
+        proxy_set_header X-Forwarded-Proto {scheme};"""
 
 _DOOR_MAPS = """
 # Maps a signed, versioned URL in its canonical spelling to the name of its link. The segments of the path are joined
@@ -144,13 +146,17 @@ class Server:
 
     *upstream* is the address of the application. *listen* are the addresses or ports of nginx, and *names* are the
     hosts of the site; an empty tuple stands for all hosts that no other server of nginx names. A request may have
-    *most_bytes*, or any number if that is 0.
+    *most_bytes*, or any number if that is 0. *images_upstream* is the address of another server with the same
+    application, which gets the requests for images, so that no page waits for a thread that renders. *scheme* is what
+    the application hears of the scheme: a variable of nginx, or a word.
     """
 
     upstream: str
     listen: tuple[str, ...] = ("80",)
     names: tuple[str, ...] = ()
     most_bytes: int = 0
+    images_upstream: str | None = None
+    scheme: str = "$scheme"
 
 
 def nginx_configuration(
@@ -163,42 +169,62 @@ def nginx_configuration(
     the prefix of image URLs, so that several applications can share one nginx.
     """
     name = f"images_{digest(f'{server.upstream} {config.url}', _NAME_BYTES)}"
-    proxy = _PROXY.format(name=name)
+    upstreams = {f"{name}_app": server.upstream}
+    if server.images_upstream is not None:
+        upstreams[f"{name}_images"] = server.images_upstream
+    to_pages, to_images = (
+        _PROXY.format(upstream=upstream, scheme=server.scheme) for upstream in (f"{name}_app", [*upstreams][-1])
+    )
     maps = locations = ""
-    tags = [] if config.cache_tags is None else [TAG_HEADERS[config.cache_tags].of([EVERY, f"${name}_tag"])]
+    tags = headers_with(config, [EVERY, f"${name}_tag"])
     from_app = [header for header, _ in tags] + (["Server-Timing"] if config.server_timing else [])
     if front is not None:
         maps = _maps(config, name)
         locations += _DOOR.format(
             name=name,
-            prefix=f'"{config.url}/"' if " " in config.url else f"{config.url}/",
+            prefix=_image_prefix(config),
             folder=front,
             types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
             headers=_header_lines([*headers, *tags]),
-            proxy=proxy,
+            proxy=to_images,
         )
+    elif server.images_upstream is not None:
+        locations += _PASSED.format(location=f"^~ {_image_prefix(config)}", proxy=to_images)
     if config.accel_redirect is not None:
-        locations += _ACCEL.format(
-            name=name,
-            location=config.accel_redirect.rstrip("/"),
-            cache=cache,
-            prefix=re.escape(quoted_prefix(config.url)),
-            # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these
-            # other headers.
-            headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
-            more="".join(map(_from_app, from_app)),
-            proxy=proxy.replace(f"http://{name}_app;", f"http://{name}_app$request_uri;"),
-        )
+        locations += _accel(config, name, cache, headers, from_app, to_images)
+    if server.images_upstream is not None and config.health is not None:
+        locations += _PASSED.format(location=f'= "{config.health}"', proxy=to_images)
     if front is None or config.url:  # without a prefix, the location of the front door is already `/`
-        locations += _REST.format(proxy=proxy)
+        locations += _PASSED.format(location="/", proxy=to_pages)
     return _HTTP.format(
-        name=name,
         maps=maps,
-        upstream=server.upstream,
+        upstreams="\n".join(_UPSTREAM.format(name=name, address=address) for name, address in upstreams.items()),
         listen="\n".join(f"    listen {address};" for address in server.listen),
         server_name=" ".join(server.names) or _ANY_NAME,
         most_bytes=server.most_bytes,
         locations=locations,
+    )
+
+
+def _image_prefix(config: Config) -> str:
+    return f'"{config.url}/"' if " " in config.url else f"{config.url}/"
+
+
+def _accel(
+    config: Config, name: str, cache: str, headers: list[tuple[str, str]], from_app: list[str], proxy: str
+) -> str:
+    """Return the locations of the files that the application hands over, whose headers *from_app* nginx passes on."""
+    assert config.accel_redirect is not None
+    return _ACCEL.format(
+        name=name,
+        location=config.accel_redirect.rstrip("/"),
+        cache=cache,
+        prefix=re.escape(quoted_prefix(config.url)),
+        # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these other
+        # headers.
+        headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
+        more="".join(map(_from_app, from_app)),
+        proxy=re.sub(r"(proxy_pass [^;]{1,200});", r"\1$request_uri;", proxy),
     )
 
 
@@ -214,7 +240,7 @@ def _maps(config: Config, name: str) -> str:
         animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated),
         asked=_asked_suffixes(),
     )
-    return maps if config.cache_tags is None else maps + nginx_maps(re.escape(quoted_prefix(config.url)), name)
+    return maps + nginx_maps(re.escape(quoted_prefix(config.url)), name) if config.cache_tags else maps
 
 
 def _header_lines(headers: list[tuple[str, str]]) -> str:

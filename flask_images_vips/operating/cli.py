@@ -11,7 +11,10 @@ from flask.cli import AppGroup
 from ..errors import ImagesError, printable
 from ..system_errors import cause
 
-COMMANDS = ("allow", "check", "forget", "manifest", "migrate", "nginx", "prune", "purge", "stats", "url", "warm")
+COMMANDS = (
+    *("allow", "check", "forget", "hosts", "manifest", "migrate", "nginx", "prune", "purge", "stats", "sync", "url"),
+    "warm",
+)
 """The names of the commands. ``flask images <name>`` is the object ``command`` of the module with that name."""
 
 

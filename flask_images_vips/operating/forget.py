@@ -23,6 +23,7 @@ _NAMES = {
     "fetched": ("fetched file", "fetched files"),
     "links": ("link of nginx", "links of nginx"),
     "unfinished": ("unfinished file", "unfinished files"),
+    "objects": ("object in the store", "objects in the store"),
 }
 
 
@@ -37,9 +38,10 @@ def command(paths: tuple[str, ...], source: bool, yes: bool, anyway: bool, as_js
     """Take pictures down for good, and print what was removed.
 
     PATH is that of the picture in IMAGES_PATH, as templates name it, or the URL of a remote picture. Everything that
-    this host has of it is removed, except the original. From then on, its URLs answer 410 (gone). If another picture
-    is stored under its path one day, run flask images allow PATH. If nothing is found of a PATH, it is not forgotten,
-    and the exit code is 1. Browsers and CDNs keep their copies. Run this on each host that has a cache.
+    this host has of it is removed, except the original. From then on, its URLs answer 410 (gone). If another picture is
+    stored under its path one day, run flask images allow PATH. If nothing is found of a PATH, it is not forgotten, and
+    the exit code is 1. The caches of IMAGES_CDN are purged too. Browsers keep their copies. With IMAGES_REDIS, all
+    hosts do the same. Without it, run this on each host that has a cache.
     """
     here = current_images()
     refs = [checked_path(path) for path in paths]
@@ -78,4 +80,14 @@ def _told(receipt: Receipt) -> str:
     removed = ", ".join(counts) or "nothing was left of it"
     again = "" if receipt.is_new else " again"
     original = "" if receipt.original is None else f" The original {printable(receipt.original)} is removed too."
-    return f"{printable(receipt.ref)} is forgotten{again}: {removed}.{original}"
+    cdn = f" Also purged in {' and '.join(receipt.cdn)}." if receipt.cdn else ""
+    return f"{printable(receipt.ref)} is forgotten{again}: {removed}.{original}{_elsewhere(receipt)}{cdn}"
+
+
+def _elsewhere(receipt: Receipt) -> str:
+    """Return the sentences that tell of other hosts."""
+    if not receipt.told:
+        return " Redis is away, so other hosts still show it. They are told when Redis is back."
+    done = f" Forgotten on {', '.join(map(printable, receipt.hosts))} too." if receipt.hosts else ""
+    pending = ", ".join(map(printable, receipt.pending))
+    return f"{done} Not yet on {pending}: a host that is back does so before it serves images." if pending else done

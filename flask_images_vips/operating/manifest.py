@@ -20,6 +20,7 @@ from ..recording.sightings import look_at_files
 from ..state import current_images
 from ..urls import ImageUrl
 from .columns import count, table
+from .object_store import exchange, excused, object_cache_of
 from .warming.logs import Logs
 
 _NEW_BROWSER = "image/avif,image/webp,*/*"
@@ -149,6 +150,28 @@ def _asked_of(url: ImageUrl, count: float, pipeline: Pipeline) -> Asked | None:
     negotiated = url.options.format is AUTO
     format = pipeline.format_for(url, _NEW_BROWSER) if negotiated else pipeline.format_of(url.file_name, url.options)
     return Asked(url, count, query_of(url), format.name)
+
+
+@command.command()
+@with_appcontext
+def sync() -> None:
+    """Share the manifest with the other hosts of the site, through the object store of IMAGES_CACHE.
+
+    This writes the manifest of this host into the store, and adds those of the others to it. Run it regularly on each
+    host, and on a new host before "flask images warm". Of an image that several hosts have, the highest count is kept.
+    """
+    pipeline, folder = current_images().pipeline, _folder()
+    cache = object_cache_of(pipeline)
+    with _excused():
+        pipeline.cache.usable()  # creates its folder
+        _look_at_files()
+        own = read_asked(folder)
+    with excused():
+        others = exchange(cache.store, own)
+    kept = [asked for asked in others if not _is_forgotten(asked.url)]
+    with _excused():
+        added = import_asked(folder, kept)
+    click.echo(f"{len(own):,} images written, {len(others):,} of other hosts read, {added:,} of them new")
 
 
 @command.command()

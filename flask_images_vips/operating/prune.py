@@ -16,10 +16,12 @@ from ..cache.disk import DiskCache
 from ..cache.removal import Kept
 from ..config import checks
 from ..errors import ConfigError
+from ..fleet.shared_cache import ObjectCache
 from ..pipeline import Pipeline
 from ..rendition import source_folder
 from ..state import current_images
 from ..system_errors import cause
+from .object_store import excused, object_cache_of
 from .purging import named
 from .site_user import check_user
 
@@ -47,7 +49,7 @@ class _Old(NamedTuple):
     """A file to remove, and the cache that it is in."""
 
     kept: Kept
-    cache: DiskCache
+    cache: DiskCache | ObjectCache
 
 
 @click.command()
@@ -58,11 +60,23 @@ class _Old(NamedTuple):
     "--older-than", type=_age, metavar="AGE", help="Remove files that were not read for AGE, such as 12h, 30d or 8w."
 )
 @click.option("--source", "patterns", multiple=True, metavar="PATTERN", help="Only files of pictures that match.")
+@click.option(
+    "--store",
+    "in_store",
+    is_flag=True,
+    help="Remove objects from the store of IMAGES_CACHE, which all hosts share. Their age is the time since they were "
+    "stored.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print what would be removed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as a JSON object.")
 @with_appcontext
 def command(
-    max_size: int | None, older_than: float | None, patterns: tuple[str, ...], dry_run: bool, as_json: bool
+    max_size: int | None,
+    older_than: float | None,
+    patterns: tuple[str, ...],
+    in_store: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Remove the files that were not read for the longest time.
 
@@ -76,14 +90,16 @@ def command(
     pipeline = current_images().pipeline
     if max_size is None and older_than is None and not patterns:
         raise click.UsageError("Give --max-size, --older-than or --source.")
-    check_user(pipeline)
+    if not in_store:
+        check_user(pipeline)
     folders = None
     if patterns:
         folders = {source_folder(ref) for pattern in patterns for ref in named(pattern, pipeline)}
         if not folders:
             raise click.ClickException(f"No picture matches {' or '.join(map(repr, patterns))}.")
-    caches = _caches(pipeline)
-    everything = _oldest_first(caches, folders)
+    caches = [object_cache_of(pipeline)] if in_store else _caches(pipeline)
+    with excused():
+        everything = _oldest_first(caches, folders)
     old = list(_chosen(everything, max_size, older_than))
     removed = [each.kept for each in old] if dry_run else _remove(old, caches, hidden=as_json)
     _report(removed, everything, dry_run=dry_run, as_json=as_json)
@@ -91,13 +107,13 @@ def command(
         sys.exit(_INTERRUPTED)
 
 
-def _caches(pipeline: Pipeline) -> list[DiskCache]:
+def _caches(pipeline: Pipeline) -> list[DiskCache | ObjectCache]:
     """Return the caches of renditions, of fetched files and of copies, as far as there are."""
-    remote, shared = pipeline.sources.remote, pipeline.shared
-    return [pipeline.cache, *([remote.store] if remote else []), *([shared.copies.store] if shared else [])]
+    shared = pipeline.shared
+    return [pipeline.cache, *pipeline.sources.caches, *([shared.copies.store] if shared else [])]
 
 
-def _oldest_first(caches: Iterable[DiskCache], folders: Collection[str] | None) -> list[_Old]:
+def _oldest_first(caches: Iterable[DiskCache | ObjectCache], folders: Collection[str] | None) -> list[_Old]:
     found = [_Old(kept, cache) for cache in caches for kept in cache.oldest_first(folders)]
     return sorted(found, key=lambda each: each.kept)
 
@@ -115,10 +131,10 @@ def _chosen(everything: list[_Old], max_size: int | None, older_than: float | No
         yield each
 
 
-def _remove(old: list[_Old], caches: Iterable[DiskCache], *, hidden: bool) -> list[Kept]:
+def _remove(old: list[_Old], caches: Iterable[DiskCache | ObjectCache], *, hidden: bool) -> list[Kept]:
     """Remove the files, and show how far that is. Ctrl-C ends it. Returns those that are removed."""
     removed: list[Kept] = []
-    by_cache: dict[DiskCache, list[Kept]] = {cache: [] for cache in caches}
+    by_cache: dict[DiskCache | ObjectCache, list[Kept]] = {cache: [] for cache in caches}
     for each in old:
         by_cache[each.cache].append(each.kept)
     nowhere = io.StringIO() if hidden or not sys.stdout.isatty() else None
@@ -131,9 +147,8 @@ def _remove(old: list[_Old], caches: Iterable[DiskCache], *, hidden: bool) -> li
         except KeyboardInterrupt:
             pass
         except OSError as error:
-            raise click.ClickException(
-                f"{error.filename} cannot be removed ({cause(error)}). {_counted(removed)} were removed before."
-            ) from None
+            what = f"{error.filename} cannot be removed ({cause(error)})" if error.filename else str(error)
+            raise click.ClickException(f"{what}. {_counted(removed)} were removed before.") from None
     return removed
 
 

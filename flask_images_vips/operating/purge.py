@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import click
 from flask.cli import with_appcontext
 
-from ..errors import printable
-from ..forgetting import purge
+from ..errors import NotPurged, printable
+from ..forgetting import close_door, purge_all, purge_on_hosts
+from ..in_front import CachesInFront
 from ..state import AppImages, current_images
 from ..system_errors import cause
 from .purging import named, nothing_cached
@@ -34,7 +36,8 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
     That is everything made of a picture: renditions, placeholders and so on. PATH is that of the picture in
     IMAGES_PATH, as templates name it, or the URL of a remote picture. It may be a pattern, such as 'photos/*.jpg', in
     which * stands for any characters. Quote it for the shell. If nothing is cached for a PATH, the exit code is 1, and
-    similar paths are listed. Browsers and CDNs keep their copies.
+    similar paths are listed. The caches of IMAGES_CDN are purged too. Browsers keep their copies. With IMAGES_REDIS,
+    all hosts do the same.
     """
     here = current_images()
     if not (paths or everything or front):
@@ -48,45 +51,53 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
     try:
         if everything:
-            _purge_all(here)
-        if everything or front:
-            here.links.empty()
-            if front:
-                click.echo(f"links removed from {here.links.folder}")
-        unfound = [path for path in paths if not _purge(path, here)]
+            click.echo(f"{purge_all(here)} files removed from {_places(here)}")
+        if front:
+            close_door(here)
+            click.echo(f"links removed from {here.links.folder}")
+        refs = {path: named(path, here.pipeline) for path in paths}
+        unfound = [path for path in paths if not _purge(path, refs[path], here)]
+        _purge_in_front(everything, [ref for path in paths for ref in refs[path]], here)
+    except NotPurged as error:
+        raise click.ClickException(str(error)) from None
     except PermissionError as error:
         raise click.ClickException(
             f"{error.filename} cannot be removed ({cause(error)}). Run this command as the same user as the site."
         ) from None
     if unfound and not everything:
-        raise click.ClickException("\n".join(_explained(path, here) for path in unfound))
+        raise click.ClickException("\n".join(_explained(path, refs[path], here) for path in unfound))
 
 
-def _purge_all(here: AppImages) -> None:
-    shared, cache = here.pipeline.shared, here.pipeline.cache
-    if shared is not None:
-        shared.copies.store.purge_all()
-    click.echo(f"{cache.purge_all()} files removed from {cache.folder}")
+def _places(here: AppImages) -> str:
+    """Return where files are removed from."""
+    store = here.pipeline.config.cache_store
+    return here.pipeline.cache.folder if store is None else f"{here.pipeline.cache.folder} and {store}"
 
 
-def _purge(path: str, here: AppImages) -> int:
-    """Purge the pictures that *path* stands for, and say so. Returns the number of files that were removed."""
-    refs = named(path, here.pipeline)
-    removed = [purge(here, ref) for ref in refs]
+def _purge(path: str, refs: Sequence[str], here: AppImages) -> int:
+    """Purge the pictures *refs* that *path* stands for, and say so. Returns the number of files that were removed."""
+    removed = [purge_on_hosts(here, ref, last=ref is refs[-1]) for ref in refs]
     if any(removed):
         what = path if len(refs) == 1 else f"{sum(map(bool, removed))} pictures that match {path}"
-        click.echo(f"{sum(removed)} files of {printable(what)} removed from {here.pipeline.cache.folder}")
+        click.echo(f"{sum(removed)} files of {printable(what)} removed from {_places(here)}")
     return sum(removed)
 
 
-def _explained(path: str, here: AppImages) -> str:
-    """Return why nothing was removed for *path*."""
-    refs = named(path, here.pipeline)
+def _purge_in_front(everything: bool, refs: Sequence[str], here: AppImages) -> None:
+    """Purge *refs*, or everything, in the caches in front, and say which ones have confirmed it."""
+    caches = here.instance(CachesInFront)
+    confirmed = caches.purge_all() if everything else caches.purge(refs, soft=True)
+    if confirmed:
+        click.echo(f"also purged in {' and '.join(confirmed)}")
+
+
+def _explained(path: str, refs: Sequence[str], here: AppImages) -> str:
+    """Return why nothing was removed for *refs*, the pictures that *path* stands for."""
     if len(refs) == 1:
         return nothing_cached(refs[0], here.pipeline, here.url)
     if refs:
         return f"Nothing is cached for the {len(refs)} pictures that match {path!r}."
     return (
         f"No picture matches {path!r}. Expected a pattern for paths relative to IMAGES_PATH "
-        f"({', '.join(here.pipeline.sources.local.roots)}), or for URLs that were fetched."
+        f"({', '.join(here.pipeline.sources.local.places)}), or for URLs that were fetched."
     )

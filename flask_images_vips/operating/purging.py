@@ -23,31 +23,34 @@ _MAX_SUGGESTIONS = 5
 def named(pattern: str, pipeline: Pipeline) -> list[str]:
     """Return the refs that *pattern* stands for: itself, or if it has a ``*``, all pictures that match.
 
-    A ``*`` stands for any characters, slashes too. The files in ``IMAGES_PATH`` are compared with it, and
+    A ``*`` stands for any characters, slashes too. The files and objects in ``IMAGES_PATH`` are compared with it, and
     the URLs that were fetched. A file that is gone can only be named exactly: the cache does not know its name.
 
     Raises:
         InvalidPath: If it is not a valid path, URL or pattern.
+        Busy: If an object store cannot be listed.
     """
     ref = checked_path(pattern)
     if "*" not in ref or is_known(ref, pipeline):
         return [ref]
     plain = ref.replace("[", "[[]").replace("?", "[?]")  # in file names, these stand for themselves
     remote = pipeline.sources.remote
-    known = chain(_files(pipeline.sources.local.roots), () if remote is None else remote.urls())
+    folder = ref.partition("*")[0].rpartition("/")[0]
+    objects = chain.from_iterable(store.refs(folder) for store in pipeline.sources.local.stores)
+    known = chain(_files(pipeline.sources.local.roots), objects, () if remote is None else remote.urls())
     return [other for other in dict.fromkeys(known) if fnmatchcase(other, plain)]
 
 
 def nothing_cached(ref: str, pipeline: Pipeline, prefix: str) -> str:
     """Return why nothing was removed for *ref*, and what to try. *prefix* is that of the application's image URLs."""
-    roots = ", ".join(pipeline.sources.local.roots)
+    places = ", ".join(pipeline.sources.local.places)
     message = f"Nothing is cached for {shown(ref)} in {pipeline.cache.folder}. "
     if _exists(ref, pipeline):
         return f"{message}The picture exists, but it was not requested, or its files are removed already."
     similar = [repr(other) for other in _similar(ref, pipeline, prefix)]
     if similar:
         return f"{message}Did you mean {' or '.join(similar)}?"
-    return f"{message}Expected a path as templates name it, relative to IMAGES_PATH ({roots}), or a picture's URL."
+    return f"{message}Expected a path as templates name it, relative to IMAGES_PATH ({places}), or a picture's URL."
 
 
 def _similar(ref: str, pipeline: Pipeline, prefix: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from ..pipeline import Pipeline
 from ..recording.counts import Counts, Measure, OfSource, day_of
 from ..recording.journal import Journal
-from ..recording.recorder import BACKGROUND, CPU, HITS, MISSES, RENDERS, SECONDS, WAITED
+from ..recording.recorder import BACKGROUND, CPU, FETCHED, HITS, MISSES, RENDERS, SECONDS, WAITED
 from ..rendition import source_folder
 from .survey import File, Survey, names_of, survey
 
@@ -76,6 +76,7 @@ def _requests(total: Counter[Measure]) -> dict[str, Any]:
         "hits": hits,
         "misses": misses,
         "hit_ratio": hits / (hits + misses) if hits + misses else None,
+        "fetched": total[FETCHED],
         "renders": total[RENDERS],
         "background_renders": total[BACKGROUND],
         "seconds": round(total[SECONDS], 3),

@@ -16,6 +16,8 @@ _LONGEST = 60  # characters of a source
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines for *found*, which `statistics.gather` returned."""
     yield from _cache(found)
+    if found["store"]:
+        yield from ("", *_store(found["store"]))
     yield ""
     yield from _requests(found)
     for title, rows in LISTS.items():
@@ -36,6 +38,11 @@ def _cache(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {size(cache['size'])} together. IMAGES_CACHE_MAX_SIZE is {size(cache['limit'])}{free}."
 
 
+def _store(store: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Object store {store['place']}"
+    yield from table([[kind, count(each["files"]), size(each["size"])] for kind, each in store["kinds"].items()])
+
+
 def _requests(found: Mapping[str, Any]) -> Iterator[str]:
     requests = found["requests"]
     days = "Today (UTC)" if requests["days"] == 1 else f"Last {requests['days']} days"
@@ -47,6 +54,8 @@ def _requests(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {count(total)} images sent{ratio}"
     if found["front_door"]:
         yield "  Those that nginx sent by itself (IMAGES_FRONT_DOOR) are not counted."
+    if requests["fetched"]:
+        yield f"  {count(requests['fetched'])} fetched from the object store, which other hosts had made"
     renders, background = requests["renders"], requests["background_renders"]
     if renders or background:
         mean = duration(requests["seconds"] / (renders + background))

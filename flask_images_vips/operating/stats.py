@@ -8,6 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..state import current_images
+from .object_store import contents, excused, object_cache_of
 from .statistics import gather
 from .statistics_text import lines
 
@@ -21,9 +22,15 @@ from .statistics_text import lines
     help="Count the requests of this many days, until today (UTC).",
 )
 @click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Length of the lists.")
+@click.option(
+    "--store",
+    "in_store",
+    is_flag=True,
+    help="Also count the objects in the store of IMAGES_CACHE. It lists all of them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @with_appcontext
-def command(days: int, top: int, as_json: bool) -> None:
+def command(days: int, top: int, in_store: bool, as_json: bool) -> None:
     """Print what the cache holds, and what was asked for, rendered and refused.
 
     The numbers of requests come from all processes of this host. Each process
@@ -33,6 +40,8 @@ def command(days: int, top: int, as_json: bool) -> None:
     here = current_images()
     try:
         found = gather(here.pipeline, days, top)
+        with excused():
+            found["store"] = contents(object_cache_of(here.pipeline)) if in_store else None
     except FileNotFoundError:
         raise click.ClickException(
             f"There is no cache in {here.pipeline.cache.folder}. Run this command as the same user as the site."

@@ -16,7 +16,7 @@ from itertools import islice
 from ..formats import FORMATS
 from ..rendition import source_folder
 
-STORES = {"copies": "copies", "remote": "remote sources"}
+STORES = {"copies": "copies", "remote": "remote sources", "objects": "store sources"}
 """The caches in the folder of the cache, and what they hold."""
 
 RENDITIONS, FACTS = "renditions", "facts"

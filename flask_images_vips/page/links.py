@@ -27,9 +27,6 @@ from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, 
 
 logger = logging.getLogger("flask_images_vips")
 
-INFO_SUFFIX = ".info"
-"""Follows the prefix of image URLs in those of information."""
-
 _OWN_VALUES = URL_KEYWORDS | {"filename"}
 
 
@@ -65,7 +62,7 @@ def info_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     images, ref = current_images(), urls.checked_path(local_path)
     version = _version(images.pipeline, ref, find(ref), {})
     prefix = _prefix(keywords, images) if images.url else f"{_prefix(keywords, images)}/"
-    return f"{prefix}{INFO_SUFFIX}/{urls.encode_info(ref, version, images.secrets[0])}"
+    return f"{prefix}{urls.INFO_SUFFIX}/{urls.encode_info(ref, version, images.secrets[0])}"
 
 
 def url_for(endpoint: str, values: Mapping[str, Any], build: Callable[..., str] = build_url) -> str | None:

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_images_vips")
 
-HITS, MISSES, RENDERS, BACKGROUND, SECONDS, WAITED, CPU = (
+HITS, MISSES, FETCHED, RENDERS, BACKGROUND, SECONDS, WAITED, CPU = (
     Measure("", "", what)
-    for what in ("hits", "misses", "renders", "background", "seconds", "waited_seconds", "cpu_seconds")
+    for what in ("hits", "misses", "fetched", "renders", "background", "seconds", "waited_seconds", "cpu_seconds")
 )
 _WRITE_SECONDS = 10.0
 _WAIT_SECONDS_AFTER_MISS = 0.05  # a miss is written at once, because behind nginx there may be no other request soon
@@ -110,6 +110,7 @@ class Recorder:
         """Record all *events* from now on."""
         events.served.append(self._served)
         events.rendered.append(self._rendered)
+        events.fetched.append(self._fetched)
         events.failed.append(self._failed)
 
     def _served(self, hit: Hit, response: Response, cached: bool) -> None:
@@ -160,6 +161,11 @@ class Recorder:
             source.renders += 1
             source.cpu_seconds += event.cpu_seconds
             source.note_render(_render_of(event))
+
+    def _fetched(self, format: str, size_bytes: int) -> None:
+        process = self._process.get()
+        with process.lock:
+            process.interval.counts.day(process.interval.began)[FETCHED] += 1
 
     def _failed(self, path: str, url: ImageUrl | None, status: int, error: ImagesError) -> None:
         name, process = f"{status} {type(error).__name__}", self._process.get()

@@ -130,6 +130,11 @@ class SharedDecode:
 
         Nothing is rendered if the wanted member is cached by now, or if fewer than two are missing.
         """
+        wanted = self.rendition
+        with self.all.cache.making(key, wanted.key, wanted.mtime_ns, since=since) as made:
+            return not made and self._make_members(key, members, since)
+
+    def _make_members(self, key: Key, members: Sequence[Rendition], since: float) -> bool:
         cache, wanted = self.all.cache, self.rendition
         lacking = [member for member in members if not cache.has(member.key)]
         if len(lacking) < 2 or wanted.key not in {member.key for member in lacking}:
@@ -163,14 +168,21 @@ class SharedDecode:
         return True
 
     def _reduce(self, sizes: Sequence[Size], since: float) -> Sequence[bytes]:
-        """Render and store the rendition. Returns the files of the copies, which are made from the same decode."""
-        begin, rendition = time.perf_counter(), self.rendition
-        made = self.producer.reduce(rendition, sizes, self.all.copies.format, since)
-        data, *copies = made.files
-        self.producer.report(rendition, made, begin)
-        with suppress(OSError):  # it is rendered again, from a copy
-            self.all.cache.put_bytes(rendition.key, data, rendition.mtime_ns)
-        return copies
+        """Render and store the rendition. Returns the files of the copies, which are made from the same decode.
+
+        Returns none if another host has made the rendition meanwhile.
+        """
+        cache, rendition = self.all.cache, self.rendition
+        with cache.making(rendition.key, rendition.key, rendition.mtime_ns, since=since) as is_made:
+            if is_made:
+                return ()
+            begin = time.perf_counter()
+            made = self.producer.reduce(rendition, sizes, self.all.copies.format, since)
+            data, *copies = made.files
+            self.producer.report(rendition, made, begin)
+            with suppress(OSError):  # it is rendered again, from a copy
+                cache.put_bytes(rendition.key, data, rendition.mtime_ns)
+            return copies
 
     def _is_lone(self) -> bool:
         """Return whether no other rendition of the source is cached."""

@@ -119,6 +119,8 @@ class Copies:
     ) -> None:
         """Store *copies*. *reduce* returns their files, and is called by one thread or process of the host at a time.
 
+        It may return none: then nothing is stored.
+
         The time to wait for the others counts from the monotonic time *since*.
 
         Raises:
@@ -127,8 +129,9 @@ class Copies:
         largest = copies[0][0]
 
         def make() -> bool:
-            if not self.store.has(largest):  # another process may have made them meanwhile
-                for (key, _), data in zip(copies, reduce(), strict=True):
+            # Another process may have made them meanwhile.
+            if not self.store.has(largest) and (files := reduce()):
+                for (key, _), data in zip(copies, files, strict=True):
                     self.store.put_bytes(key, data, source.mtime_ns, in_use=True)
                 sides = ", ".join(str(max(size)) for _, size in copies)
                 extra = fields("copies stored", source.ref, files=len(copies))

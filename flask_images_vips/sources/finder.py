@@ -1,4 +1,4 @@
-"""Find the source of an image URL: a file in the application's folders, or a remote file."""
+"""Find the source of an image URL: a file or an object in ``IMAGES_PATH``, or a remote file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from posixpath import normpath
 
+from ..cache.disk import DiskCache
 from ..errors import Forgotten, InvalidPath, SourceError, SourceNotFound
 from ..options.options import Options
 from ..urls import ImageUrl, is_remote, version_of
-from .local import LocalSources
 from .remote import RemoteSources
+from .search_path import Originals
 from .source import Source
 
 # Letters of a content digest in a URL; 36 bits are enough to tell the versions of one source apart.
@@ -27,7 +28,7 @@ class Sources:
 
     def __init__(
         self,
-        local: LocalSources,
+        local: Originals,
         remote: RemoteSources | None,
         check: Callable[[int, str], object],
         is_forgotten: Callable[[str], bool] = lambda ref: False,
@@ -61,6 +62,7 @@ class Sources:
             Forgotten: If it was taken down for good.
             SourceNotFound: If there is no such source.
             RemoteFailed: If it cannot be fetched.
+            Busy: If that cannot be told at the moment.
         """
         if (last is None or url.remote) and self._any_forgotten():
             self.check_not_forgotten([url.ref])
@@ -75,15 +77,18 @@ class Sources:
             raise
 
     def here(self, ref: str) -> Source:
-        """Return the source *ref*, a path or a URL, if it is on this host. Nothing is fetched.
+        """Return the source *ref*, a path or a URL, as this host knows it. Nothing is fetched.
+
+        The exception is an object that is new to this host: its store is asked once.
 
         Raises:
             SourceNotFound: If it is not on this host, or is forgotten.
+            Busy: If that cannot be told at the moment.
         """
         if self._any_forgotten():
             self.check_not_forgotten([ref])
         if not is_remote(ref):
-            return self.local.find(ref)
+            return self.local.here(ref)
         source = self.remote.kept(ref) if self.remote is not None else None
         if source is None:
             raise SourceNotFound(ref, "not fetched yet")
@@ -106,9 +111,17 @@ class Sources:
         except SourceNotFound as error:
             raise SourceNotFound(error.ref, f"as a watermark: {error.reason}") from None
 
+    @property
+    def caches(self) -> tuple[DiskCache, ...]:
+        """The caches of fetched files: of those at URLs, and of objects."""
+        objects = [store.files.cache for store in self.local.stores[:1]]  # all stores share it
+        return (*([self.remote.store] if self.remote is not None else []), *objects)
+
     def purge(self, ref: str) -> int:
-        """Remove the fetched copy of *ref* if it is a URL, and return the number of files."""
-        return self.remote.purge(ref) if self.remote is not None and is_remote(ref) else 0
+        """Remove what was fetched of *ref*, a path or a URL, and return the number of files."""
+        if is_remote(ref):
+            return self.remote.purge(ref) if self.remote is not None else 0
+        return sum(store.purge(ref) for store in self.local.stores)
 
 
 def current_version(*sources: Source) -> str:

@@ -22,16 +22,23 @@ _MAX_REMEMBERED = 4096
 class LocalSources:
     """Finds files in *roots*, which are absolute folders. If several have the file, the first one is used.
 
-    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*. *on_lookup* is
-    called with each name that is looked up because it is new or has changed, and with its source, or None if there is
-    none.
+    With *follow_links*, a folder that a link in *roots* leads to now is as good as one of *roots*. *links* are the
+    folders that links may lead into, if there are more of them. *on_lookup* is called with each name that is looked up
+    because it is new or has changed, and with its source, or None if there is none.
     """
 
-    def __init__(self, roots: Sequence[str], *, follow_links: bool = True) -> None:
+    stores: tuple[()] = ()
+
+    def __init__(self, roots: Sequence[str], *, follow_links: bool = True, links: LinkedFolders | None = None) -> None:
         self.roots = tuple(roots)
-        self._links = LinkedFolders(self.roots, follow=follow_links)
+        self._links = links or LinkedFolders(self.roots, follow=follow_links)
         self.on_lookup: Callable[[str, Source | None], None] = lambda ref, source: None
         self._found: dict[str, Source] = {}
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where sources are looked for, for messages."""
+        return self.roots
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -64,6 +71,22 @@ class LocalSources:
         last = self._found.get(ref)
         return self._looked_up(ref) if last is None else self.again(last)
 
+    here = find  # nothing is fetched
+
+    def lacks(self, ref: str) -> bool:
+        """Return whether it is certain that there is no file *ref*. Telling why takes longer: see `find`."""
+        if ref in self._found:
+            return False
+        for root in self.roots:
+            try:
+                os.lstat(os.path.join(root, ref))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, ValueError):
+                pass
+            return False
+        return True
+
     def _is_same(self, source: Source, status: os.stat_result) -> bool:
         # The inode changes if a link on the way leads elsewhere now.
         found = status.st_size, status.st_mtime_ns, status.st_ino
@@ -86,7 +109,7 @@ class LocalSources:
         This costs one ``lstat`` per folder and per part of *ref*, and more only if one of the parts is a link. The
         target of a link that leads out of all folders is neither opened nor read.
         """
-        if _climbs(ref):
+        if climbs(ref):
             raise SourceNotFound(ref, "not a path inside IMAGES_PATH")
         refusal: SourceNotFound | None = None
         for root in self.roots:
@@ -138,7 +161,7 @@ class LocalSources:
         return self._links.real(root), status
 
 
-def _climbs(ref: str) -> bool:
+def climbs(ref: str) -> bool:
     """Return whether *ref* could lead out of a folder even without a link.
 
     This includes names that do so only on some operating systems, or if a server percent-decodes them once more.
@@ -163,9 +186,14 @@ class HashedSources(LocalSources):
     """
 
     def __init__(
-        self, roots: Sequence[str], digest: Callable[[Source, int], str], *, follow_links: bool = True
+        self,
+        roots: Sequence[str],
+        digest: Callable[[Source, int], str],
+        *,
+        follow_links: bool = True,
+        links: LinkedFolders | None = None,
     ) -> None:
-        super().__init__(roots, follow_links=follow_links)
+        super().__init__(roots, follow_links=follow_links, links=links)
         self._digest = digest
         self._change_times: dict[str, int] = {}
 

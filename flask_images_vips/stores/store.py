@@ -32,6 +32,7 @@ _LONGEST_REASON = 300  # characters
 _BATCH = 1000  # objects that are listed by one request
 _PART_BYTES = 8 << 20  # of a large object, so that each request ends within the timeout
 _STATUS = re.compile(r"returned non-2xx status code: ([0-9]{3})", re.ASCII)
+_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>", re.ASCII)
 _BUSY_STATUSES = {"408", "425", "429"}
 _OUT_OF_RANGE = "416"
 
@@ -85,6 +86,14 @@ class ObjectStore:
         self._away_until = 0.0
         self._is_away = False
 
+    def check(self) -> None:
+        """Check the options of the store. Nothing is sent, and the process may fork after that.
+
+        Raises:
+            ConfigError: If obstore is missing or an option is invalid.
+        """
+        self._made_store()
+
     def get(self, path: str, *, most_bytes: int | None = None, unless: str | None = None) -> Object | None:
         """Return the object at *path*, or None if there is none.
 
@@ -110,8 +119,12 @@ class ObjectStore:
             return None
         except self._module().exceptions.NotModifiedError:
             return Object(Stated(path, 0, 0, options["if_none_match"]), b"")
+        stated = _stated(result.meta)
+        first, end = options.get("range", (0, stated.size_bytes))
+        if len(data) != min(end, stated.size_bytes) - first:
+            raise OSError(f"{len(data):,} bytes were sent, which is not what was asked for")
         metadata = {str(name).lower(): str(value) for name, value in result.attributes.items()}
-        return Object(_stated(result.meta), data, metadata)
+        return Object(stated, data, metadata)
 
     def download(self, path: str, file: BinaryIO, *, most_bytes: int) -> Stated | None:
         """Write the object at *path* into *file*, and return what the store states about it.
@@ -131,7 +144,7 @@ class ObjectStore:
         while count < stated.size_bytes:
             options = {"range": (count, min(count + _PART_BYTES, stated.size_bytes))}
             part = self._asked(partial(self._read, path, options))
-            if part is None or part.stated != stated or not part.data:
+            if part is None or part.stated != stated:
                 return None
             file.write(part.data)
             count += len(part.data)
@@ -288,9 +301,10 @@ def _refusal(error: Exception) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of the message of *error*. The others are obstore's own structures."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:_LONGEST_REASON]
+    """Return what *error* says, with the code of the store's answer. The rest are structures of obstore and XML."""
+    lines, code = str(error).strip().splitlines(), _CODE.search(str(error))
+    first = lines[0].partition(": <")[0] if lines else type(error).__name__
+    return f"{first[:_LONGEST_REASON]}{f' ({code[1]})' if code else ''}"
 
 
 def _outside_of_greenlets(request: Callable[[], T]) -> T:

@@ -6,19 +6,23 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from fleet.shared import LocksOfFleet
 
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.entry import Key
 from flask_images_vips.cache.flights import Flights
+from flask_images_vips.cache.locks import FileLocks
 
 T = TypeVar("T")
 
@@ -44,6 +48,13 @@ class CannotBeMadeError(Exception):
 
 def disk_cache(folder: Path | str, **keywords: Any) -> DiskCache:
     return DiskCache(str(folder), **{"lock_timeout": PATIENCE_SECONDS, "temp_max_age": 3600, **keywords})
+
+
+def locks_at(place: Path | str, timeout: float) -> FileLocks | LocksOfFleet:
+    """New locks for a *place*: the folder of lock files, or the URL of Redis."""
+    if str(place).startswith("redis:"):
+        return LocksOfFleet(str(place), timeout)
+    return FileLocks(str(place), timeout)
 
 
 def numbered(number: int) -> Key:
@@ -180,3 +191,36 @@ def outcome(process: subprocess.Popen[str]) -> Any:
     sys.stderr.write(complaints)
     assert process.returncode == 0
     return json.loads(printed)
+
+
+def fork(work: Callable[[], bytes]) -> int:
+    """The process id of a child that does *work*, and ends with status 0 where that gave DATA."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        status = 0 if work() == DATA else 2
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def status_of(pid: int) -> int | str:
+    """How a child ended."""
+    ended: list[int] = []
+
+    def has_ended() -> bool:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        ended.extend([os.waitstatus_to_exitcode(status)] if found else [])
+        return bool(ended)
+
+    try:
+        until(has_ended, "the child ends")
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return "hung"
+    return ended[0]

@@ -289,7 +289,7 @@ def test_reads_count_where_the_file_system_keeps_no_access_times(
     space, flags = os.statvfs(tmp_path), os.O_RDONLY | os.O_NOATIME
     mounted = os.statvfs_result((*space[:8], space.f_flag | os.ST_NOATIME, *space[9:]))
     monkeypatch.setattr(os, "statvfs", lambda path: mounted)
-    monkeypatch.setattr("flask_images_vips.cache.disk._READ_FLAGS", flags)
+    monkeypatch.setattr("flask_images_vips.cache.entry._READ_FLAGS", flags)
     cache = bounded(tmp_path, SMALL_CAP)
     write(cache, range(20), SMALL_MEAN_BYTES)
     for start in range(100, 1600, 100):

@@ -1,38 +1,50 @@
-"""File locks: one holder at a time, freed by errors, and in files that stay."""
+"""Locks have one holder at a time, and are freed by errors and by the end of a process. Those in files stay."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from conftest import Start
 
 from cache.shared import (
+    DATA,
     KEY,
     PATIENCE_SECONDS,
     STRANGER,
     CannotBeMadeError,
+    Tally,
     disk_cache,
     fails,
+    fork,
     lock_files,
+    locks_at,
     made,
+    outcome,
     posix,
+    status_of,
     together,
+    until,
 )
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.locks import FileLocks
 
+# Locks of one host and of all hosts.
 
-def test_a_lock_excludes_other_threads_and_other_objects(tmp_path: Path) -> None:
+
+def test_a_lock_excludes_other_threads_and_other_objects(place: str) -> None:
     inside: list[int] = []
     most = [0]
-    shared = FileLocks(str(tmp_path / "locks"), PATIENCE_SECONDS)
+    shared = locks_at(place, PATIENCE_SECONDS)
 
     def work(index: int) -> bool:
-        locks = shared if index % 2 else FileLocks(shared.folder, PATIENCE_SECONDS)
+        locks = shared if index % 2 else locks_at(place, PATIENCE_SECONDS)
         with locks.hold("c0ffee") as held:
             inside.append(index)
             most[0] = max(most[0], len(inside))
@@ -44,20 +56,95 @@ def test_a_lock_excludes_other_threads_and_other_objects(tmp_path: Path) -> None
     assert most == [1]
 
 
-def test_a_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CannotBeMadeError), FileLocks(str(tmp_path), PATIENCE_SECONDS).hold("c0ffee"):
+def test_a_lock_is_free_again_after_an_error(place: str) -> None:
+    with pytest.raises(CannotBeMadeError), locks_at(place, PATIENCE_SECONDS).hold("c0ffee"):
         fails()
-    with FileLocks(str(tmp_path), 0.0).hold("c0ffee") as held:
+    with locks_at(place, 0.0).hold("c0ffee") as held:
         assert held
 
 
-def test_a_lock_that_is_held_is_not_had_within_the_timeout(tmp_path: Path, warned: list[str]) -> None:
-    with FileLocks(str(tmp_path), 0.1).hold("c0ffee") as first:
-        with FileLocks(str(tmp_path), 0.1).hold("c0ffee") as second:
+def test_a_lock_that_is_held_is_not_had_within_the_timeout(place: str, warned: list[str]) -> None:
+    with locks_at(place, 0.1).hold("c0ffee") as first:
+        with locks_at(place, 0.1).hold("c0ffee") as second:
             assert (first, second) == (True, False)
-        with FileLocks(str(tmp_path), 0.1).hold("beef00") as of_another_stripe:
-            assert of_another_stripe
+        with locks_at(place, 0.1).hold("beef00") as of_another_name:
+            assert of_another_name
     assert len(warned) == 1
+    assert "hang" in warned[0]
+
+
+def test_the_timeout_counts_from_the_time_that_is_given(place: str, warned: list[str]) -> None:
+    long_ago = time.monotonic() - 2 * PATIENCE_SECONDS
+    first, second = (locks_at(place, PATIENCE_SECONDS) for _ in range(2))
+    with first.hold("c0ffee", since=long_ago) as free, second.hold("c0ffee", since=long_ago) as waited:
+        assert (free, waited) == (True, False)
+    assert len(warned) == 1
+
+
+def test_who_waits_goes_on_without_the_lock_if_the_work_is_done(place: str, warned: list[str]) -> None:
+    done, waits = threading.Event(), threading.Event()
+
+    def work(index: int) -> bool:
+        if index == 0:
+            with locks_at(place, PATIENCE_SECONDS).hold("c0ffee") as held:
+                waits.set()
+                time.sleep(0.2)  # until the others wait
+                done.set()
+            return held
+        assert waits.wait(PATIENCE_SECONDS)
+        with locks_at(place, PATIENCE_SECONDS).hold("c0ffee", needless=done.is_set) as held:
+            return held
+
+    assert together(6, work) == [True, False, False, False, False, False]
+    assert warned == []
+
+
+def hold_for_ever(place: str, begun: str) -> None:
+    with locks_at(place, PATIENCE_SECONDS).hold("c0ffee"):
+        Tally(begun).add()
+        time.sleep(10 * PATIENCE_SECONDS)
+
+
+@posix
+def test_a_killed_process_frees_its_lock_without_a_word(
+    place: str, tally: Tally, elsewhere: Start, warned: list[str]
+) -> None:
+    holder = elsewhere(hold_for_ever, place, tally.path)
+    until(lambda: tally.count, "the lock is held")
+    holder.kill()
+    with locks_at(place, PATIENCE_SECONDS).hold("c0ffee") as held:
+        assert held
+    assert warned == []  # so it did not wait until the timeout
+
+
+def fork_while_locks_are_held_and_awaited(place: str) -> None:
+    locks = locks_at(place, PATIENCE_SECONDS)
+    held, forked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locks.hold("c0ffee"):
+            held.set()
+            assert forked.wait(PATIENCE_SECONDS)
+            time.sleep(0.3)  # until the child waits
+
+    def work() -> bytes:
+        with locks.hold("c0ffee") as had, locks.hold("beef00") as other:
+            return DATA if had and other else b""
+
+    for _ in range(2):  # one holds it, and one waits
+        threading.Thread(target=hold, daemon=True).start()
+    assert held.wait(PATIENCE_SECONDS)
+    child = fork(work)
+    forked.set()
+    print(json.dumps(status_of(child)))
+
+
+@posix
+def test_locks_that_are_in_use_while_a_process_forks_work_in_the_child(place: str, elsewhere: Start) -> None:
+    assert outcome(elsewhere(fork_while_locks_are_held_and_awaited, place)) == 0
+
+
+# Locks in files.
 
 
 def test_names_that_share_a_file_do_not_wait_for_each_other(tmp_path: Path, warned: list[str]) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,12 +23,14 @@ from cache.shared import (
     Tally,
     disk_cache,
     eager_threads,
+    fork,
     joins,
     kept,
     made,
     numbered,
     outcome,
     posix,
+    status_of,
     temporary_files,
     together,
     until,
@@ -41,6 +40,11 @@ from flask_images_vips.cache.folder import Folder
 from flask_images_vips.cache.locks import FileLocks
 from flask_images_vips.cache.once import Once, _lock_name
 from flask_images_vips.errors import WaitedTooLong
+
+
+@pytest.fixture
+def cache(each_cache: DiskCache) -> DiskCache:
+    return each_cache
 
 
 def test_many_threads_make_an_entry_once(cache: DiskCache, tally: Tally) -> None:
@@ -76,7 +80,8 @@ def make_in_threads(folder: str, tally: str, ready: str, go: str) -> None:
     print(json.dumps([outcome == DATA for outcome in together(8, lambda _: made(cache, create=create))]))
 
 
-def test_many_processes_make_an_entry_once(cache: DiskCache, tally: Tally, elsewhere: Start, tmp_path: Path) -> None:
+def test_many_processes_make_an_entry_once(tally: Tally, elsewhere: Start, tmp_path: Path) -> None:
+    cache = disk_cache(tmp_path / "cache")
     ready, go = Tally(tmp_path / "ready"), tmp_path / "go"
     processes = [elsewhere(make_in_threads, cache.folder, tally.path, ready.path, go) for _ in range(8)]
     until(lambda: ready.count == 8, "all processes are there")
@@ -91,7 +96,7 @@ def test_what_create_raises_reaches_all_threads_that_wait(cache: DiskCache, tall
 
     def create() -> bytes:
         tally.add()
-        until(lambda: len(joined) == 16, "all the others wait")
+        until(lambda: joined.count(KEY) == 16, "all the others wait")
         raise CannotBeMadeError
 
     outcomes = together(16, lambda _: made(cache, create=create))
@@ -106,7 +111,7 @@ def test_a_worker_that_is_told_to_stop_leaves_the_work_to_those_that_wait(cache:
 
     def stopped() -> bytes:
         entered.set()
-        until(lambda: len(joined) == 6, "all the others wait")
+        until(lambda: joined.count(KEY) == 6, "all the others wait")
         raise SystemExit
 
     def work(index: int) -> bytes:
@@ -133,7 +138,8 @@ def make_for_ever(folder: str, begun: str) -> None:
 
 
 @posix
-def test_a_killed_process_frees_its_lock(cache: DiskCache, tally: Tally, elsewhere: Start, warned: list[str]) -> None:
+def test_a_killed_process_frees_its_lock(tmp_path: Path, tally: Tally, elsewhere: Start, warned: list[str]) -> None:
+    cache = disk_cache(tmp_path / "cache")
     holder = elsewhere(make_for_ever, cache.folder, tally.path)
     until(lambda: tally.count, "the lock is held")
     holder.kill()
@@ -176,39 +182,6 @@ def test_a_thread_that_hangs_holds_nobody_up_for_longer_than_the_timeout(tmp_pat
 
 
 # A forked child has the memory of its parent's threads, but not the threads.
-
-
-def fork(work: Callable[[], bytes]) -> int:
-    """The process id of a child that does *work*, and ends with status 0 where that gave DATA."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        status = 0 if work() == DATA else 2
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def status_of(pid: int) -> int | str:
-    """How a child ended."""
-    ended: list[int] = []
-
-    def has_ended() -> bool:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        ended.extend([os.waitstatus_to_exitcode(status)] if found else [])
-        return bool(ended)
-
-    try:
-        until(has_ended, "the child ends")
-    except AssertionError:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return "hung"
-    return ended[0]
 
 
 def fork_in_the_middle_of_a_flight(folder: str) -> None:
@@ -277,7 +250,7 @@ def test_what_lands_has_reached_those_who_wait(tmp_path: Path) -> None:
 
     def make() -> str:
         entered.set()
-        until(lambda: len(joined) == 2, "the other waits")
+        until(lambda: joined.count(KEY) == 2, "the other waits")
         return "made"
 
     def work(index: int) -> str:
@@ -309,7 +282,7 @@ def test_who_has_time_left_goes_on_for_a_thread_that_has_waited_too_long(tmp_pat
 
     def give_up() -> str:
         entered.set()
-        until(lambda: len(joined) == 6, "all the others wait")
+        until(lambda: joined.count(KEY) == 6, "all the others wait")
         raise WaitedTooLong("for something else")
 
     def work(index: int) -> str:

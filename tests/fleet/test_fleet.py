@@ -22,8 +22,12 @@ def test_a_fleet_is_built_though_redis_is_away(make_app: Callable[..., Flask]) -
     assert not fleet.listener.is_connected
 
 
-def test_a_wrong_url_is_found_when_the_fleet_is_built(make_app: Callable[..., Flask]) -> None:
-    images = images_of(make_app(IMAGES_REDIS="redis://user:secret@127.0.0.1:port/0"))
+def test_a_wrong_url_is_found_at_start(make_app: Callable[..., Flask]) -> None:
     with pytest.raises(ConfigError, match="IMAGES_REDIS") as raised:
-        _ = images.fleet
+        make_app(IMAGES_REDIS="redis://user:secret@127.0.0.1:port/0")
     assert "secret" not in str(raised.value)
+
+
+def test_slots_over_hosts_need_redis(make_app: Callable[..., Flask]) -> None:
+    with pytest.raises(ConfigError, match="IMAGES_MAX_RENDERS_IN_ALL needs IMAGES_REDIS"):
+        make_app(IMAGES_MAX_RENDERS_IN_ALL=4)

@@ -66,6 +66,30 @@ def test_without_a_prefix_the_location_of_the_door_is_that_of_all_other_requests
     assert locations(printed(replace(Config.read({}), url=""), "/front")) == ["^~ /", "@images_app"]
 
 
+def test_a_second_server_gets_the_images_and_nothing_else() -> None:
+    apart = replace(SERVER, images_upstream="127.0.0.1:8001")
+    for config, front in ((CONFIG, "/front"), (CONFIG, None), (replace(CONFIG, accel_redirect=None), "/front")):
+        text = printed(replace(config, health="/health"), front, apart)
+        assert text.count("server 127.0.0.1:8000;") == text.count("server 127.0.0.1:8001;") == 1
+        upstreams = dict(re.findall(r"location ([^{]+) {[^}]*?proxy_pass http://images_[0-9a-f]{6}_(\w+)", text))
+        assert upstreams.pop("/") == "app"
+        assert upstreams.pop('= "/health"') == "images"
+        assert set(upstreams.values()) == {"images"}
+
+
+def test_the_images_have_a_server_of_their_own_only_where_their_urls_have_a_prefix(make_app: Any) -> None:
+    app = make_app(IMAGES_FRONT_DOOR=True, IMAGES_URL="/")
+    result = app.test_cli_runner().invoke(args=["images", "nginx", "--images-upstream", "127.0.0.1:8001"])
+    assert result.exit_code != 0
+    assert "IMAGES_URL" in result.output
+
+
+def test_the_scheme_of_a_proxy_in_front_is_passed_on_where_it_is_asked_for() -> None:
+    text = printed(CONFIG, "/front", replace(SERVER, scheme="$http_x_forwarded_proto"))
+    assert set(re.findall("X-Forwarded-Proto (.*);", text)) == {"$http_x_forwarded_proto"}
+    assert set(re.findall("X-Forwarded-Proto (.*);", printed(CONFIG, "/front"))) == {"$scheme"}
+
+
 def test_the_addresses_and_folders_are_those_given() -> None:
     text = printed(replace(Config.read({}), accel_redirect="/_images/"), "/front")
     for line in ("server 127.0.0.1:8000;", "listen 8080;", 'root "/front";', 'alias "/cache/";'):
@@ -95,7 +119,8 @@ def test_without_anything_for_nginx_to_do_the_command_says_what_to_set(app: Flas
 
 
 def test_the_configuration_for_docker_is_what_the_command_prints() -> None:
-    command = [sys.executable, "-m", "flask", "--app", "app", "images", "nginx", "--upstream", "app:8000"]
+    options = ["--listen", "8080", "--images-upstream", "127.0.0.1:8001", "--scheme", "$http_x_forwarded_proto"]
+    command = [sys.executable, "-m", "flask", "--app", "app", "images", "nginx", *options]
     environment = {
         **os.environ,
         "FLASK_SECRET_KEY": "any",
@@ -110,9 +135,7 @@ def test_nginx_accepts_the_configuration_for_docker() -> None:
     needs("nginx", NGINX, "apt-get install nginx-light")
     with open_folder() as folder:
         printed = folder / "printed.conf"
-        # The name is known in its network alone, and the port is for root alone.
-        text = (DOCKER / "nginx.conf").read_text().replace("server app:8000;", "server 127.0.0.1:8000;")
-        printed.write_text(text.replace("listen 80;", "listen 127.0.0.1:8080;"))
+        printed.write_text((DOCKER / "nginx.conf").read_text())
         assert_accepted(written_configuration(folder, printed))
 
 
@@ -198,9 +221,19 @@ EXPECTED = {
 
 def test_gixy_finds_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("gixy")
-    main = tmp_path / "nginx.conf"
+    main, tagged = tmp_path / "nginx.conf", replace(CONFIG, cache_tags=("varnish", "cloudflare"))
     # Gixy does not parse possessive quantifiers.
-    main.write_text(f"events {{}}\nhttp {{\n{printed(CONFIG, '/front').replace('*+', '*')}\n}}")
+    main.write_text(f"events {{}}\nhttp {{\n{printed(tagged, '/front').replace('*+', '*')}\n}}")
     command = [sys.executable, "-m", "gixy.cli.main", "--format", "json", str(main)]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
     assert {problem["plugin"] for problem in found} == EXPECTED, found
+
+
+def test_images_have_the_tags_that_caches_in_front_read() -> None:
+    text = printed(replace(CONFIG, cache_tags=("varnish", "fastly", "cloudflare", "cloudfront")), "/front")
+    door, accel = re.findall(r"location \^~ (?:/imgsizer/|/_images/) \{.*?\n    \}", text, re.DOTALL)
+    tags = re.findall(r'add_header (xkey|Surrogate-Key|Cache-Tag) "image([ ,])\$images_\w{6}_tag";', door)
+    assert tags == [("xkey", " "), ("Surrogate-Key", " "), ("Cache-Tag", ",")]
+    for name in ("xkey", "surrogate_key", "cache_tag"):
+        assert f"$upstream_http_{name};" in accel
+    assert "_tag" not in printed(CONFIG, "/front")

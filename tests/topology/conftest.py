@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,12 +16,18 @@ from real_servers import RedisServer, StoreServer
 from topology.fleet import Fleet
 
 
-@pytest.fixture
-def disks() -> Iterator[Path]:
-    """A folder for the disks of the hosts. Its path is short, because the sockets of renderers are below it."""
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder for the disks of hosts. Its path is short, because the sockets of renderers are below it."""
     with tempfile.TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as name:
         path = Path(name).resolve()
         path.chmod(0o755)  # workers of nginx are another user
+        yield path
+
+
+@pytest.fixture
+def disks() -> Iterator[Path]:
+    with short_folder() as path:
         yield path
 
 

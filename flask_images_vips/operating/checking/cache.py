@@ -26,7 +26,7 @@ _SMALL_COPY_BYTES = 2_000_000  # of 1024 px; of `IMAGES_COPIES = 'jpeg'`, a tent
 def place(site: Site) -> Iterator[Finding]:
     """Find a cache in a place where it is lost, slow, or open to others."""
     folder, found = site.cache.folder, []
-    if site.config.cache is None:
+    if site.config.cache_folder is None:
         found.append(
             warning(
                 "cache-place",

@@ -6,7 +6,23 @@ from collections.abc import Iterator
 
 from ...errors import ConfigError, ImagesError
 from ...state import AppImages
-from . import access, cache, configuration, front, libraries, nginx, remote, rendering, server, sources
+from . import (
+    access,
+    cache,
+    caches,
+    configuration,
+    front,
+    hosts,
+    libraries,
+    nginx,
+    redis_server,
+    remote,
+    rendering,
+    server,
+    shared_cache,
+    sources,
+    stores,
+)
 from .finding import Finding, error, warning
 from .site import Check, Site
 
@@ -15,10 +31,10 @@ CHECKS: tuple[Check, ...] = (
     *(configuration.fallback, configuration.quality, configuration.hooks),
     *(libraries.engines, libraries.versions, libraries.formats),
     *(rendering.place, rendering.walls, rendering.memory, rendering.arenas),
-    *(sources.folders, sources.files, access.originals, remote.hosts, remote.private_networks),
-    *(cache.place, cache.writing, cache.tombstones, cache.space),
+    *(sources.folders, sources.files, stores.originals, access.originals, remote.hosts, remote.private_networks),
+    *(cache.place, cache.writing, cache.tombstones, cache.space, shared_cache.store, redis_server.redis_server),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
-    *(server.production, nginx.reach, nginx.file, front.front),
+    *(server.production, hosts.hosts, nginx.reach, nginx.file, caches.in_front, front.front),
 )
 """All checks. Each is named ``<module>.<function>`` in a message about its own failure."""
 

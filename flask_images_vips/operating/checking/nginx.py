@@ -16,8 +16,17 @@ from .users import closed_folder
 _USUAL_FILES = ("/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*", "/etc/nginx/http.d/*.conf")
 _MARK = "# Printed by `flask images nginx`."
 _UPSTREAM = re.compile(r"^ {0,8}server ([^\s;]{1,200});$", re.MULTILINE)
+_IMAGES_UPSTREAM = re.compile(r"^upstream images_[0-9a-f]{6}_images \{\n {0,8}server ([^\s;]{1,200});$", re.MULTILINE)
 # What the administrator of nginx chooses, not the application.
-_OWN_LINES = ("listen ", "server_name ", "client_max_body_size ", "server_tokens ", "keepalive ", "#")
+_OWN_LINES = (
+    "listen ",
+    "server_name ",
+    "client_max_body_size ",
+    "server_tokens ",
+    "keepalive ",
+    "#",
+    "proxy_set_header X-Forwarded-Proto ",
+)
 _MAX_BYTES = 1_000_000
 
 
@@ -28,7 +37,7 @@ def reach(site: Site) -> Iterator[Finding]:
         return
     # The cache opens its own folders once nginx must read something in them.
     folders = [os.path.dirname(site.cache.folder)]
-    if site.config.cache is None:  # that folder is one of its own, too
+    if site.config.cache_folder is None:  # that folder is one of its own, too
         folders = [os.path.dirname(folders[0])]
     if door is not None and site.config.front_door is not True:
         folders.append(os.path.dirname(door.folder))
@@ -71,15 +80,18 @@ def _is_of(site: Site, text: str) -> bool:
 
 
 def _compared(site: Site, path: str, text: str) -> Finding:
-    upstream = _UPSTREAM.search(text)
+    upstream, images = _UPSTREAM.search(text), _IMAGES_UPSTREAM.search(text)
     present = {line.strip() for line in text.splitlines()}
-    wanted = printed(site.images, Server(upstream[1] if upstream else ""))
+    wanted = printed(
+        site.images, Server(upstream[1] if upstream else "", images_upstream=images[1] if images else None)
+    )
     lines = (line.strip() for line in wanted.splitlines())
     missing = [line for line in lines if line and line not in present and not line.startswith(_OWN_LINES)]
     if not missing:
         return ok("nginx-file", f"{path} fits the configuration of the application")
+    more = f" --images-upstream {images[1]}" if images else ""
     return warning(
         "nginx-file",
         f"{path} lacks {len(missing)} lines that `flask images nginx` prints now, such as: {missing[0]}",
-        f"Print it again: flask images nginx --upstream {upstream[1] if upstream else 'ADDRESS'} > {path}",
+        f"Print it again: flask images nginx --upstream {upstream[1] if upstream else 'ADDRESS'}{more} > {path}",
     )

@@ -25,7 +25,7 @@ def folders(site: Site) -> Iterator[Finding]:
     for sentence in unusable:
         yield error("sources", sentence, "Correct IMAGES_PATH, or let the user of the site enter these folders.")
     if not unusable:
-        yield ok("sources", ", ".join(site.pipeline.sources.local.roots))
+        yield ok("sources", ", ".join(site.pipeline.sources.local.places))
 
 
 def files(site: Site) -> Iterator[Finding]:

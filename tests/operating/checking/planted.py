@@ -395,3 +395,19 @@ def an_outdated_configuration_of_nginx(ground: Ground) -> None:
         (ground.folder / "images.conf").write_text(text.replace("/imgsizer", "/images"))
 
     ground.later.append(outdate)
+
+
+# Caches in front
+
+
+@planted("warning", "cdn", "Images have tags for cloudflare, but IMAGES_CDN is not set")
+def tags_that_nobody_purges(ground: Ground) -> None:
+    ground.config["IMAGES_CACHE_TAGS"] = "cloudflare"
+
+
+@planted("error", "cdn", "varnish cannot be purged: 127.0.0.1 cannot be reached: Connection refused")
+def a_varnish_that_is_not_there(ground: Ground) -> None:
+    ground.config |= {
+        "IMAGES_CACHE_TAGS": "varnish",
+        "IMAGES_CDN": {"cdn": "varnish", "urls": ["http://127.0.0.1:9/"]},
+    }

@@ -1,0 +1,105 @@
+"""Do on this host what other hosts of the site have done: see `fleet.messages`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .background_thread import threads_run
+from .errors import NotForgotten, shown
+from .fleet.connection import RedisFailed
+from .fleet.fleet import Fleet
+from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
+from .fleet.messages import About, Messages
+from .forgetting import caches, forget_here, purge_all_here, purge_here
+from .installed import own_version
+from .nginx.stamp import digests_of
+from .rendition import source_folder
+from .state import Parts
+from .system_errors import cause
+from .urls import checked_path
+from .workers import key_fingerprint, running_workers
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+logger = logging.getLogger("flask_images_vips")
+
+
+def messages_of(app: Flask, parts: Parts, fleet: Fleet) -> Messages:
+    """Return the messages that *app* exchanges with the other hosts of *fleet*."""
+    config, cache = parts.pipeline.config, parts.pipeline.cache
+
+    def about() -> About:
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        return About(own_version(), len(running_workers(app, cache)), settings)
+
+    folder = os.path.join(cache.folder, "locks", "hosts")
+    return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Removes what *parts* have on this host: a `fleet.messages.Remover`."""
+
+    parts: Parts
+
+    def carry_out(self, event: Event) -> None:
+        try:
+            ref = checked_path(event.ref) if event.ref else ""
+        except ValueError:
+            logger.warning("A host has told to %s %s, which names no picture. Ignored.", event.kind, shown(event.ref))
+            return
+        if event.kind == FORGET:
+            self._forget(ref)
+            return
+        try:
+            self._remove(event.kind, ref)
+        except OSError as error:
+            logger.error("What another host has told (%s %s) cannot be done: %s.", event.kind, shown(ref), cause(error))
+
+    def _forget(self, ref: str) -> None:
+        try:
+            forget_here(self.parts, ref)
+        except NotForgotten as error:
+            logger.error("%s", error)
+
+    def _remove(self, kind: str, ref: str) -> None:
+        if kind == PURGE:
+            purge_here(self.parts, ref)
+        elif kind == PURGE_ALL:
+            purge_all_here(self.parts)
+        elif kind == CLOSE:
+            self.parts.links.empty()
+        elif kind == ALLOW:
+            self.parts.tombstones.remove(source_folder(ref))
+
+    def start_anew(self) -> None:
+        self.parts.links.empty()
+        removed = sum(cache.purge_all() for cache, _ in caches(self.parts.pipeline) if cache is not None)
+        self.drop_memory()
+        self.parts.tombstones.sync()
+        if removed:
+            logger.warning(
+                "What other hosts have purged or forgotten while this one was away cannot be told any more, so its "
+                "cache is emptied: %d files removed.",
+                removed,
+            )
+
+    def learn(self) -> None:
+        with suppress(RedisFailed):
+            self.parts.learn()
+
+    def share(self, event: Event) -> None:
+        folder, tombstones = source_folder(event.ref), self.parts.tombstones
+        with suppress(OSError):  # `forget` has told of it already
+            if event.kind == FORGET:
+                tombstones.share(folder)
+            elif event.kind == ALLOW:
+                tombstones.unshare(folder)
+
+    def drop_memory(self) -> None:
+        self.parts.pipeline.facts.pixels.forget()

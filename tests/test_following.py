@@ -1,0 +1,233 @@
+"""What is removed on one host is removed on all: two applications with separate caches share one Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import cached_files, url_of
+from flask import Flask
+from real_servers import RedisServer, StoreServer
+from servers import until
+from test_forgetting import traces
+
+from flask_images_vips import Images
+from flask_images_vips.cache.per_process import Said
+from flask_images_vips.fleet.log import FORGET
+from flask_images_vips.rendition import source_folder
+from flask_images_vips.state import images_of
+from flask_images_vips.stores.location import parse_location
+from flask_images_vips.stores.store import ObjectStore
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: redis-server")
+
+Join = Callable[..., Flask]
+
+
+@pytest.fixture
+def join(
+    make_app: Callable[..., Flask], redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Join:
+    """A function that starts a host with a cache of its own. One that does not *follow* is soon away again."""
+
+    def start(name: str, *, follows: bool = True, **config: Any) -> Flask:
+        app = make_app(**{"IMAGES_CACHE": str(tmp_path / name), "IMAGES_REDIS": redis_server.url, **config})
+        with monkeypatch.context() as patch:
+            patch.setattr("flask_images_vips.following.threads_run", lambda: follows)
+            with app.test_request_context():
+                assert images_of(app).pipeline
+        return app
+
+    return start
+
+
+def images(app: Flask) -> Images:
+    found: Images = app.extensions["images"]
+    return found
+
+
+def status(app: Flask, url: str) -> int:
+    return app.test_client().get(url).status_code
+
+
+def kept(folder: Path, *refs: str) -> list[Path]:
+    """The files that the host with *folder* has of *refs*, while it may be removing them."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return [path for path in cached_files(folder) if path.parent.name in map(source_folder, refs)]
+
+
+def names(store: ObjectStore) -> list[str]:
+    """The paths of the renditions in *store*."""
+    return [each.path for each in store.list() if not each.path.startswith("forgotten/")]
+
+
+def serve(app: Flask, name: str = "secret.png") -> str:
+    """Let *app* serve a rendition. Returns its URL."""
+    url = url_of(app, name, width=10)
+    assert status(app, url) == 200
+    return url
+
+
+def test_forget_reaches_the_other_host_within_a_second(join: Join, draw: Any, tmp_path: Path) -> None:
+    draw("secret.png")
+    first, second = join("first"), join("second")
+    url = serve(first)
+    assert serve(second) == url
+    assert kept(tmp_path / "second", "secret.png")
+    receipt = images(first).forget("secret.png")
+    assert (len(receipt.hosts), receipt.pending, receipt.told) == (1, (), True)
+    assert [status(app, url) for app in (first, second)] == [410, 410]
+    assert traces(tmp_path / "second", "secret.png") == []
+    assert images(second).allow("secret.png")
+    until(lambda: status(first, url) == 200, "the picture is allowed on the other host")
+
+
+def test_purge_reaches_the_other_host(join: Join, draw: Any, tmp_path: Path) -> None:
+    draw("secret.png")
+    draw("other.png")
+    first, second = join("first"), join("second")
+    serve(first)
+    serve(second)
+    serve(second, "other.png")
+    images(first).purge("secret.png")
+    until(lambda: not kept(tmp_path / "second", "secret.png"), "the other host has purged")
+    assert kept(tmp_path / "second", "other.png")
+    assert first.test_cli_runner().invoke(args=["images", "purge", "--all"]).exit_code == 0
+    until(lambda: not kept(tmp_path / "second", "other.png"), "the other host has purged everything")
+
+
+def test_a_host_that_was_away_catches_up_before_it_serves(join: Join, draw: Any, tmp_path: Path) -> None:
+    for name in ("secret.png", "purged.png", "other.png", "allowed.png"):
+        draw(name)
+    first, second = join("first"), join("second", follows=False)
+    urls = {name: serve(second, name) for name in ("secret.png", "purged.png", "other.png", "allowed.png")}
+    receipt = images(first).forget("secret.png")
+    assert (receipt.hosts, len(receipt.pending)) == ((), 1)
+    images(first).purge("purged.png")
+    images(first).forget("allowed.png")
+    images(first).allow("allowed.png")
+    again = join("second")
+    assert not kept(tmp_path / "second", "secret.png", "purged.png", "allowed.png")
+    assert kept(tmp_path / "second", "other.png")
+    assert {name: status(again, url) for name, url in urls.items()} == {
+        "secret.png": 410,
+        "purged.png": 200,
+        "other.png": 200,
+        "allowed.png": 200,
+    }
+
+
+def test_a_new_host_learns_what_was_forgotten(join: Join, draw: Any) -> None:
+    draw("secret.png")
+    first = join("first")
+    url = serve(first)
+    images(first).forget("secret.png")
+    assert status(join("second"), url) == 410
+
+
+def test_a_host_that_cannot_tell_what_it_missed_starts_anew(
+    join: Join, draw: Any, tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw("a.png")
+    serve(join("first", follows=False), "a.png")
+    redis_server.stop()
+    redis_server.start()
+    again = join("first")
+    assert not kept(tmp_path / "first", "a.png")
+    assert "its cache is emptied: 1 files removed" in caplog.text
+    serve(again, "a.png")
+    join("first")
+    assert kept(tmp_path / "first", "a.png")
+
+
+def test_what_could_not_be_told_is_told_when_redis_is_back(join: Join, draw: Any, redis_server: RedisServer) -> None:
+    draw("secret.png")
+    first, second = join("first"), join("second")
+    url = serve(first)
+    serve(second)
+    redis_server.stop()
+    receipt = images(first).forget("secret.png")
+    assert (receipt.hosts, receipt.pending, receipt.told) == ((), (), False)
+    assert [status(app, url) for app in (first, second)] == [410, 200]
+    redis_server.start()
+    until(lambda: status(second, url) == 410, "the other host is told")
+
+
+def test_forget_empties_the_store_and_a_host_without_redis_learns_it_from_there(
+    join: Join, draw: Any, tmp_path: Path, redis_server: RedisServer, store_server: StoreServer, store_url: str
+) -> None:
+    draw("secret.png")
+    draw("other.png")
+
+    def start(name: str) -> Flask:
+        config = {"IMAGES_CACHE_LOCAL": str(tmp_path / name), "IMAGES_STORE_OPTIONS": store_server.options}
+        return join(name, IMAGES_CACHE=store_url, **config)
+
+    first, second = start("first"), start("second")
+    url = serve(first)
+    serve(first, "other.png")
+    serve(second)
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    assert [path for path in names(store) if source_folder("secret.png") in path]
+    receipt = images(second).forget("secret.png")
+    assert (receipt.objects, len(receipt.hosts)) == (1, 1)
+    assert [status(app, url) for app in (first, second)] == [410, 410]
+    assert not [path for path in names(store) if source_folder("secret.png") in path]
+    assert [path for path in names(store) if source_folder("other.png") in path]
+
+    redis_server.stop()
+    third = start("third")
+    assert status(third, url) == 410
+    assert status(third, url_of(third, "other.png", width=10)) == 200
+
+
+def test_purge_empties_the_store(
+    join: Join, draw: Any, tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    draw("a.png")
+    draw("b.png")
+    config = {"IMAGES_CACHE_LOCAL": str(tmp_path / "first"), "IMAGES_STORE_OPTIONS": store_server.options}
+    first = join("first", IMAGES_CACHE=store_url, **config)
+    serve(first, "a.png")
+    serve(first, "b.png")
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    assert images(first).purge("a.png") == 2
+    assert {Path(path).parent.name for path in names(store)} == {source_folder("b.png")}
+    output = first.test_cli_runner().invoke(args=["images", "purge", "--all"]).output
+    assert "2 files removed from " in output
+    assert store_url in output
+    assert not names(store)
+
+
+def test_junk_in_the_log_is_ignored(
+    join: Join, draw: Any, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw("secret.png")
+    first, second = join("first"), join("second")
+    url = serve(second)
+    messages = images_of(first).parts.messages
+    assert messages is not None
+    for ref in ("../secret.png", "gopher://host/a", "", "x" * 20_000):
+        messages.tell(FORGET, ref)
+    messages.tell("explode", "secret.png")
+    receipt = images(first).forget("other.png")
+    assert len(receipt.hosts) == 1
+    assert status(second, url) == 200
+    said = [record.getMessage() for record in caplog.records if record.name == "flask_images_vips"]
+    assert len([line for line in said if "names no picture" in line]) == 2
+    assert len([line for line in said if "is not understood" in line]) == 1
+
+
+def test_a_host_with_another_configuration_is_named(
+    join: Join, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_images_vips.fleet.messages._said", Said())
+    join("first", IMAGES_QUALITY=80, IMAGES_MAX_RENDERS=1)
+    assert "another configuration" not in caplog.text
+    join("second", IMAGES_QUALITY=81, IMAGES_MAX_RENDERS=2)
+    assert ": IMAGES_QUALITY). Ignore this" in caplog.text
