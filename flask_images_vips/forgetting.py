@@ -238,11 +238,12 @@ def purge_all_here(parts: Parts) -> int:
     return removed
 
 
-def close_door(images: AppImages) -> None:
-    """Remove all links of nginx, so that it asks the application again. Other hosts do the same."""
+def close_door(images: AppImages, *, everywhere: bool = True) -> None:
+    """Remove all links of nginx, so that it asks the application again. Other hosts do the same if *everywhere*."""
     parts = images.parts
     parts.links.empty()
-    _tell(parts, CLOSE)
+    if everywhere:
+        _tell(parts, CLOSE)
 
 
 def _share(share: Callable[[str], None], folder: str) -> None:
@@ -308,7 +309,8 @@ def _remove_original(pipeline: Pipeline, ref: str) -> str | None:
     try:
         source = pipeline.sources.local.find(ref)
         if isinstance(source, ObjectSource):
-            return source.delete()
+            source.delete()
+            return source.url
     except SourceError:
         return None
     except (Busy, StoreFailed) as error:

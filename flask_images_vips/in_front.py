@@ -34,6 +34,7 @@ class CachesInFront:
     """The caches in front of one application."""
 
     def __init__(self, images: AppImages) -> None:
+        self._images = images
         self._config = images.pipeline.config
         self._lock = threading.Lock()
         self._again: dict[str, bool] = {}
@@ -41,7 +42,8 @@ class CachesInFront:
     def purge(self, refs: Sequence[str], *, soft: bool) -> tuple[str, ...]:
         """Purge all images of the sources *refs*, and return which caches have confirmed that.
 
-        With *soft*, a cache may send what it has once more, while it asks the site.
+        With *soft*, a cache may send what it has once more, while it asks the site. It may not if there is an
+        ``authorize`` callback: a picture may have stopped being public.
 
         The same is done once more two seconds later. A response may have been on its way to the cache. And a CDN purges
         its data centers in any order, so one may have fetched the old picture from another.
@@ -51,6 +53,7 @@ class CachesInFront:
         """
         if not (self._config.cdn and refs):
             return ()
+        soft = soft and self._images.authorizer is None
         try:
             return _purge(self._config, _wanted(self._config, refs), soft=soft)
         finally:
@@ -62,9 +65,8 @@ class CachesInFront:
         Raises:
             NotPurged: As `purge`.
         """
-        return _purge(
-            self._config, Wanted((EVERY,), tuple(f"{prefix}/" for prefix in _prefixes(self._config))), soft=True
-        )
+        paths = tuple(f"{prefix}/" for prefix in _prefixes(self._config))
+        return _purge(self._config, Wanted((EVERY,), paths), soft=self._images.authorizer is None)
 
     def _purge_again(self, refs: Sequence[str], *, soft: bool) -> None:
         """Purge *refs* soon, with all others that are purged until then. Failures are logged."""

@@ -19,7 +19,7 @@ Name = Literal["lookup", "fetch", "lock", "queue", "render", "encode", "store"]
 """The name of a phase.
 
 - ``lookup``: everything before the others. The URL is verified, and its source and rendition are looked up.
-- ``fetch``: a remote source is fetched, or an image that another host has made.
+- ``fetch``: a source is fetched from its server or its object store, or an image that another host has made.
 - ``lock``: the request waits for another request or process that makes the same image.
 - ``queue``: it waits until a renderer is free.
 - ``render``: the renderer works.

@@ -265,6 +265,18 @@ class Pipeline:
         self.facts.pixels.forget()
         return removed + self.cache.purge(source_folder(ref))
 
+    def erase_barred(self) -> None:
+        """Erase what is stored for sources that were forgotten on another host.
+
+        Raises:
+            OSError: If something cannot be removed.
+        """
+        remote, shared = self.sources.remote, self.shared
+        stores = remote.store if remote is not None else None, shared.copies.store if shared is not None else None
+        for cache in (self.cache, *stores):
+            if cache is not None:
+                cache.erase_barred()
+
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
         """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.
 

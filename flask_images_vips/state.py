@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from flask import Flask, current_app, has_request_context
 
@@ -21,6 +22,7 @@ from .cache.tombstones import Tombstones
 from .config.checks import Secret
 from .config.keys import secret_keys
 from .events import Events
+from .fleet.log import CLOSE
 from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
@@ -80,9 +82,18 @@ class Parts:
     def learn(self) -> None:
         """Learn what other hosts have forgotten, if they share their tombstones. Errors are logged."""
         try:
-            self.tombstones.sync()
+            if self.tombstones.sync():
+                self.links.empty()
+                self.pipeline.erase_barred()
         except OSError as error:
             logger.error("What other hosts have forgotten cannot be told, so this one may show it: %s", cause(error))
+
+    def renew_links(self) -> None:
+        """Remove the links of nginx to URLs that are signed with former secret keys, on all hosts."""
+        if self.front_door is not None:
+            self.front_door.renew()
+            if self.messages is not None:
+                self.messages.tell(CLOSE)
 
 
 Builder = Callable[[Flask, str, str], Parts]
@@ -122,6 +133,7 @@ class AppImages:
         self._parts: Parts | None = None
         self._opened: Parts | None = None
         self._instances: dict[Callable[[AppImages], Any], Any] = {}
+        _all.add(self)
 
     @property
     def parts(self) -> Parts:
@@ -244,6 +256,19 @@ class AppImages:
         """Return the result of ``make(self)``, which is created at the first call and then kept for the application."""
         found: T | None = self._instances.get(make)
         return self._instances.setdefault(make, make(self)) if found is None else found
+
+
+_all: WeakSet[AppImages] = WeakSet()
+
+
+def _open_again() -> None:
+    """Let a forked child do for itself what each process must do before it serves images."""
+    for images in _all:
+        images._opened = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_again)
 
 
 def images_of(app: Flask) -> AppImages:

@@ -51,9 +51,13 @@ settings.load_profile("long" if LONG else "share")
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
     "cache/test_eviction.py",
+    "fleet/test_faults.py",
+    "fleet/test_hosts.py",
+    "fleet/test_kills.py",
     "cdn/test_varnish.py",
     "monitoring/test_prometheus_server.py",
     "nginx/test_forgetting.py",
+    "nginx/test_hosts.py",
     "nginx/test_nginx.py",
     "page/test_browser.py",
     "pool/test_attackers.py",
@@ -63,8 +67,8 @@ ALONE = {
     "pool/test_pool.py",
     "test_recompression.py",
     "topology/test_cdn.py",
-    "topology/test_hosts.py",
     "topology/test_native.py",
+    "topology/test_renditions.py",
     "whole/test_load.py",
     "whole/test_originals.py",
     "whole/test_processes.py",
@@ -455,6 +459,19 @@ def stub() -> Iterator[Stub]:
 def store_url(store_server: StoreServer) -> str:
     """A place in the object store for one test."""
     return f"s3://bucket/{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def make_host(
+    make_app: Callable[..., Flask], tmp_path: Path, store_server: StoreServer, store_url: str
+) -> Callable[..., Flask]:
+    """A function that makes an application on the host of a name. Hosts share an object store, and nothing else."""
+
+    def make(name: str, **config: Any) -> Flask:
+        shared = {"IMAGES_CACHE": store_url, "IMAGES_STORE_OPTIONS": store_server.options}
+        return make_app(**{**shared, "IMAGES_CACHE_LOCAL": str(tmp_path / name), **config})
+
+    return make
 
 
 @pytest.fixture

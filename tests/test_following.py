@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from conftest import cached_files, url_of
 from flask import Flask
 from real_servers import RedisServer, StoreServer
 from servers import until
-from test_forgetting import traces
+from test_forgetting import aged, traces
 
 from flask_images_vips import Images
 from flask_images_vips.cache.per_process import Said
@@ -64,6 +65,11 @@ def kept(folder: Path, *refs: str) -> list[Path]:
 def names(store: ObjectStore) -> list[str]:
     """The paths of the renditions in *store*."""
     return [each.path for each in store.list() if not each.path.startswith("forgotten/")]
+
+
+def links(folder: Path) -> list[Path]:
+    """The links of nginx on the host with *folder*."""
+    return list(folder.glob("flask-images-vips/front/??/*"))
 
 
 def serve(app: Flask, name: str = "secret.png") -> str:
@@ -202,6 +208,69 @@ def test_purge_empties_the_store(
     assert "2 files removed from " in output
     assert store_url in output
     assert not names(store)
+
+
+def test_without_redis_a_host_learns_at_its_start_what_was_forgotten(
+    make_app: Callable[..., Flask], draw: Any, tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    for name in ("secret.png", "other.png"):
+        aged(draw(name))
+
+    def start(name: str) -> Flask:
+        local = {"IMAGES_CACHE_LOCAL": str(tmp_path / name), "IMAGES_STORE_OPTIONS": store_server.options}
+        return make_app(IMAGES_CACHE=store_url, IMAGES_FRONT_DOOR=True, **local)
+
+    first, second = start("first"), start("second")
+    url = serve(second)
+    marked = url_of(second, "other.png", width=10, watermark="secret.png")
+    assert status(second, marked) == 200
+    assert len(links(tmp_path / "second")) == 2
+    images(first).forget("secret.png")
+    again = start("second")
+    assert status(again, url_of(again, "other.png", width=20)) == 200
+    assert not kept(tmp_path / "second", "secret.png")
+    assert len(links(tmp_path / "second")) == 1
+    assert [status(again, url), status(again, marked)] == [410, 410]
+
+
+def test_new_secret_keys_close_the_front_doors_of_all_hosts(join: Join, draw: Any, tmp_path: Path) -> None:
+    aged(draw("a.png"))
+    first, second = join("first", IMAGES_FRONT_DOOR=True), join("second", IMAGES_FRONT_DOOR=True)
+    serve(first, "a.png")
+    serve(second, "a.png")
+    assert links(tmp_path / "second")
+    first.config["SECRET_KEY"] = "another secret"
+    serve(first, "a.png")
+    until(lambda: not links(tmp_path / "second"), "the links with the former signature are gone")
+
+
+def test_the_links_of_one_host_alone_can_be_removed(join: Join, draw: Any, tmp_path: Path) -> None:
+    aged(draw("a.png"))
+    first, second = join("first", IMAGES_FRONT_DOOR=True), join("second", IMAGES_FRONT_DOOR=True)
+    serve(first, "a.png")
+    serve(second, "a.png")
+    run = first.test_cli_runner().invoke
+    assert run(args=["images", "purge", "--front", "--here"]).exit_code == 0
+    assert run(args=["images", "purge", "--all", "--here"]).exit_code == 2
+    images(first).forget("other.png")  # which the other host has done when this ends
+    assert (len(links(tmp_path / "first")), len(links(tmp_path / "second"))) == (0, 1)
+    assert run(args=["images", "purge", "--front"]).exit_code == 0
+    until(lambda: not links(tmp_path / "second"), "the links of the other host are gone")
+
+
+def test_a_forked_process_follows_the_log_by_itself(join: Join, draw: Any) -> None:
+    first = join("first")
+    draw("a.png")
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            assert "flask-images-vips-messages" not in {thread.name for thread in threading.enumerate()}
+            with first.test_request_context():
+                assert images_of(first).pipeline
+            assert "flask-images-vips-messages" in {thread.name for thread in threading.enumerate()}
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_junk_in_the_log_is_ignored(

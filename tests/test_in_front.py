@@ -141,6 +141,22 @@ def test_the_command_purges_all_images_but_no_pages(app: Flask, caches: Caches) 
     assert caches.asked == [("varnish", Wanted(("image",), ("/imgsizer/", "/imgsizer.info/")), True)]
 
 
+def test_a_picture_that_is_not_public_any_more_is_not_sent_once_more(app: Flask, caches: Caches) -> None:
+    images(app).authorize(lambda ref, options: Images.PUBLIC)
+    images(app).purge("a.png")
+    images_of(app).instance(CachesInFront).purge_all()
+    assert [soft for *_, soft in caches.asked] == [False, False]
+
+
+def test_caches_in_front_are_purged_with_the_links_of_nginx(make_app: Any, caches: Caches) -> None:
+    app = make_app(IMAGES_CDN=NGINX, IMAGES_FRONT_DOOR=True)
+    with app.test_request_context():
+        assert images_of(app).pipeline.cache.usable()
+    result = app.test_cli_runner().invoke(args=["images", "purge", "--front"])
+    assert "also purged in nginx" in result.output
+    assert [wanted.tags for _, wanted, _ in caches.asked] == [("image",)]
+
+
 def test_the_commands_tell_what_was_not_purged(app: Flask, caches: Caches) -> None:
     app.test_client().get(url_of(app, "a.png", width=9))
     caches.failure = "it is away"

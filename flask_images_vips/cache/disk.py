@@ -56,6 +56,7 @@ class DiskCache:
         self.bound = bound
         self.lock_timeout = lock_timeout
         self.shared = shared
+        self._bars = bars
         self._folder = Folder(
             folder, temp_max_age=temp_max_age, private=private, readable=readable, notices=notices, bars=bars
         )
@@ -263,6 +264,14 @@ class DiskCache:
             OSError: If something cannot be removed.
         """
         return self._removal.erase(folder)
+
+    def erase_barred(self) -> None:
+        """Erase all folders that are barred, because they were barred on another host.
+
+        Raises:
+            OSError: If something cannot be removed.
+        """
+        self._removal.erase_if(self._bars)
 
     def is_final(self, key: Key) -> bool | None:
         """Return whether `replace_with_smaller` has dealt with the entry of *key*; None if there is no entry."""

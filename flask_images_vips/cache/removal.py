@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from .entry import is_owned_by, owners_of
@@ -68,6 +68,12 @@ class Removal:
         with contextlib.suppress(OSError):  # another process may be making it; it is not empty if it holds folders
             os.rmdir(self._folder(folder))
         return removed._replace(unfinished=len(unfinished))
+
+    def erase_if(self, is_barred: Callable[[str], bool]) -> None:
+        """Do as `erase` with each folder for which *is_barred* returns True."""
+        own = {folder for _, folders in self._shards() for folder in folders}
+        for folder in filter(is_barred, own.union(_listed(os.path.join(self._path, DEPENDENTS)))):
+            self.erase(folder)
 
     def purge_all(self) -> int:
         """Remove all entries and return how many there were. Entries that are being written may remain."""

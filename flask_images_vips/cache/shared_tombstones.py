@@ -67,7 +67,7 @@ class SharedTombstones(Tombstones):
         if hashed is not None:
             self._place.delete(hashed)
 
-    def sync(self) -> None:
+    def sync(self) -> bool:
         if self._place.get(_KEY) is None:
             self._restore()
         self._copy_key()
@@ -76,6 +76,7 @@ class SharedTombstones(Tombstones):
             self._copy.add_hashed(hashed)
         for hashed in ours - theirs:  # allowed again
             self._copy.remove_hashed(hashed)
+        return bool(theirs - ours)
 
     def _restore(self) -> None:
         """Put the tombstones of this host into an empty place, which has lost them, or is new."""

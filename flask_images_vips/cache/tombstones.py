@@ -122,8 +122,9 @@ class Tombstones:
     def unshare(self, name: str) -> None:
         """Let other hosts forget the tombstone of *name*."""
 
-    def sync(self) -> None:
-        """Learn the tombstones of other hosts."""
+    def sync(self) -> bool:
+        """Learn the tombstones of other hosts. Returns whether there are new ones."""
+        return False
 
     def key(self) -> bytes | None:
         """Return the key, or None if there is none, and so no tombstone.

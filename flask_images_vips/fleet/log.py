@@ -31,7 +31,6 @@ _LONGEST_SECONDS = 30 * 86_400
 _BATCH = 1000  # events that are read at once
 _LONGEST_FIELD = 10_000  # characters
 _LONGEST_NUMBER = 15  # digits
-_SETTINGS = "maxmemory-policy", "appendonly", "save"
 _FIRST = "0-0"  # before the id of every entry
 
 _Fields = dict[bytes, bytes]
@@ -123,17 +122,6 @@ class EventLog:
         events = [event for _, fields in entries if (event := _event(fields)) is not None]
         return Batch(events, end, is_complete, is_last, last)
 
-    def server_settings(self) -> dict[str, str]:
-        """Return the settings of Redis that decide whether it keeps the log. None if it does not tell them."""
-
-        def ask(client: Any) -> Any:
-            with client.pipeline(transaction=False) as pipeline:
-                pipeline.config_get(*_SETTINGS)
-                return pipeline.execute(raise_on_error=False)[0]  # an error if the command is forbidden
-
-        found = self._connection.run(ask)
-        return {_text(name): _text(value) for name, value in found.items()} if isinstance(found, dict) else {}
-
     def _answer(self, position: Position | None) -> tuple[str, int, Sequence[tuple[bytes, _Fields]]]:
         first = "-" if position is None else f"({position.id}"
         generation, last, entries = self._run(_READ, first)
@@ -170,10 +158,6 @@ def _event(fields: _Fields) -> Event | None:
             "package, or another program, writing there? This is logged once."
         )
     return None
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
 _said = Said()

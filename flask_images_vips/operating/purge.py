@@ -27,10 +27,12 @@ from .purging import named, nothing_cached
 @click.option(
     "--front",
     is_flag=True,
-    help="Remove the links that nginx serves images from (IMAGES_FRONT_DOOR), so that it asks the application again.",
+    help="Remove the links that nginx serves images from (IMAGES_FRONT_DOOR), so that it asks the application again. "
+    "All caches of IMAGES_CDN are purged too.",
 )
+@click.option("--here", "only_here", is_flag=True, help="With --front alone: remove the links of this host only.")
 @with_appcontext
-def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
+def command(paths: tuple[str, ...], everything: bool, front: bool, only_here: bool) -> None:
     """Remove what is cached for some pictures, or for all.
 
     That is everything made of a picture: renditions, placeholders and so on. PATH is that of the picture in
@@ -42,6 +44,8 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
     here = current_images()
     if not (paths or everything or front):
         raise click.UsageError("Give a PATH, --all or --front.")
+    if only_here and (paths or everything):
+        raise click.UsageError("--here goes with --front alone.")
     cache = here.pipeline.cache
     if not os.path.isdir(cache.folder):
         raise click.ClickException(
@@ -53,11 +57,11 @@ def command(paths: tuple[str, ...], everything: bool, front: bool) -> None:
         if everything:
             click.echo(f"{purge_all(here)} files removed from {_places(here)}")
         if front:
-            close_door(here)
+            close_door(here, everywhere=not only_here)
             click.echo(f"links removed from {here.links.folder}")
         refs = {path: named(path, here.pipeline) for path in paths}
         unfound = [path for path in paths if not _purge(path, refs[path], here)]
-        _purge_in_front(everything, [ref for path in paths for ref in refs[path]], here)
+        _purge_in_front(everything or front, [ref for path in paths for ref in refs[path]], here)
     except NotPurged as error:
         raise click.ClickException(str(error)) from None
     except PermissionError as error:

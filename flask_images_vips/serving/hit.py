@@ -143,8 +143,8 @@ class VerifiedUrls:
         config = self._images.app.config
         settings = [tuple(v) if isinstance(v := config.get(name), list) else v for name in _SECRET_SETTINGS]
         if self._remembered is None or settings != self._settings:
-            if self._remembered is not None and (door := self._images.front_door) is not None:
-                door.renew()  # it has links that are signed with the former keys
+            if self._remembered is not None:
+                self._images.parts.renew_links()
             self._remembered = self._remembering()
             # After the function, so that no thread uses the old function with the new settings.
             self._settings = settings

@@ -42,14 +42,20 @@ class ObjectSource(Source):
         with self.files.opened(self) as descriptor:
             yield descriptor
 
-    def delete(self) -> str:
-        """Delete the object in its store, whatever version it has now. Returns its URL.
+    @property
+    def url(self) -> str:
+        """The URL of the object, such as ``s3://bucket/photos/cat.jpg``."""
+        assert self.files is not None
+        return f"{self.files.store.location}/{self.ref}"
+
+    def delete(self) -> None:
+        """Delete the object in its store, whatever version it has now.
 
         Raises:
             StoreFailed: If the store cannot be asked, or refuses this.
         """
         assert self.files is not None
-        return self.files.delete(self.ref)
+        self.files.store.delete([self.ref])
 
 
 class ObjectFiles:
@@ -59,8 +65,8 @@ class ObjectFiles:
     """
 
     def __init__(self, store: ObjectStore, cache: DiskCache, on_change: Callable[[str], object]) -> None:
+        self.store = store
         self.cache = cache
-        self._store = store
         self._on_change = on_change
 
     def source(self, record: ObjectRecord) -> ObjectSource:
@@ -74,11 +80,6 @@ class ObjectFiles:
             content=record.content,
             files=self,
         )
-
-    def delete(self, ref: str) -> str:
-        """Delete the object *ref*, see `ObjectSource.delete`."""
-        self._store.delete([ref])
-        return f"{self._store.location}/{ref}"
 
     def keep(self, source: ObjectSource, data: bytes) -> None:
         """Store *data*, the whole content of *source*, if that is possible."""
@@ -147,7 +148,7 @@ class ObjectFiles:
         """Write the content of *source* into *file*, and check that it is this version."""
         try:
             with phases.phase("fetch"):
-                stated = self._store.download(source.ref, file, most_bytes=source.size_bytes)
+                stated = self.store.download(source.ref, file, most_bytes=source.size_bytes)
         except ValueError:  # it has more bytes
             stated = None
         except StoreFailed as error:
@@ -157,5 +158,5 @@ class ObjectFiles:
             raise SourceChanged(source.ref, "not the version that the store has stated")
 
     def _key(self, ref: str, content: str | None) -> Key:
-        version = digest(f"{self._store.location}\n{content}", 8)
+        version = digest(f"{self.store.location}\n{content}", 8)
         return digest(ref, 16), f"original-{version}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
@@ -236,6 +237,17 @@ def test_a_server_that_does_not_answer_is_given_up(api: Start) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(CdnFailed, match=r"127\.0\.0\.1 does not answer within 0\.05 s"):
             Fastly(service="abc", token=TOKEN, url=url, timeout=0.05).purge(CAT, soft=False)
+
+
+def test_a_server_with_a_wrong_certificate_gets_no_token(api: Start) -> None:
+    trustme = pytest.importorskip("trustme")
+    server = api(SUCCESS)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
+    with pytest.raises(CdnFailed, match=r"127\.0\.0\.1: .*certificate verify failed"):
+        backend("fastly", server.url.replace("http:", "https:")).purge(CAT, soft=False)
+    assert server.asked == []
 
 
 def test_a_long_answer_is_cut(api: Start) -> None:

@@ -42,7 +42,7 @@ def test_the_statistics_have_the_form_of_the_example_and_all_lists(app: Flask, d
     fetch(app, "a.png", width=10)
     printed = [shape(line) for line in lines(gather(images_of(app).pipeline, 7, 5))]
     example = blocks("console")[0].splitlines()[2:-1]
-    assert len(example) == 11
+    assert len(example) == 12
     assert {shape(line) for line in example} <= {*printed}
     listed = re.findall(r"^\| ([A-Z][^|]*) \|", PAGE, re.MULTILINE)
     titles = {title.partition(" (")[0] for title in LISTS}

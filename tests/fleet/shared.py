@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from flask_images_vips.fleet.connection import RedisConnection
-from flask_images_vips.fleet.leases import LEASE_SECONDS, Leases
+from flask_images_vips.fleet.leases import Leases
 from flask_images_vips.fleet.listener import Listener
 from flask_images_vips.fleet.locks import RedisLocks
 
@@ -17,7 +17,7 @@ PREFIX = "images"
 class LocksOfFleet:
     """The locks of one host in Redis, which are used like `FileLocks`. *timeout* is how long to wait for one."""
 
-    def __init__(self, url: str, timeout: float, *, command_seconds: float = 2, lease_seconds: float = LEASE_SECONDS):
+    def __init__(self, url: str, timeout: float, *, command_seconds: float = 2, lease_seconds: float = 2):
         self.timeout = timeout
         self.connection = RedisConnection(url, PREFIX, timeout=command_seconds)
         self.listener = Listener(self.connection)

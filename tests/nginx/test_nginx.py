@@ -182,10 +182,10 @@ class Door:
         self._nginx: Process | None = None
 
     def start(self, level: str = "notice") -> None:
-        self._start_gunicorn()
+        self.start_application()
         self._start_nginx(level)
 
-    def _start_gunicorn(self) -> None:
+    def start_application(self) -> None:
         served = SITE.format(folder=str(self.folder), config=self.config, requests=str(self._requests))
         (self.folder / "served.py").write_text(served)
         (self.folder / "gunicorn.conf.py").write_text(GUNICORN)
@@ -226,11 +226,15 @@ class Door:
 
     def restart(self, **config: Any) -> None:
         """Replace gunicorn by one with another *config*. nginx keeps running."""
-        assert self._gunicorn is not None
-        self._gunicorn.stop()
+        self.stop_application()
         self.config = {**self.config, **config}
         self.app = site(self.folder, self.config)
-        self._start_gunicorn()
+        self.start_application()
+
+    def stop_application(self) -> None:
+        """Stop gunicorn. nginx keeps running."""
+        assert self._gunicorn is not None
+        self._gunicorn.stop()
 
     def stop(self) -> None:
         for server in (self._nginx, self._gunicorn):

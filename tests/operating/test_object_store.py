@@ -24,18 +24,6 @@ Host = Callable[..., Flask]
 
 
 @pytest.fixture
-def host(make_app: Any, tmp_path: Path, store_server: StoreServer, store_url: str) -> Host:
-    """A function that makes the application as it runs on the host of a name, which has a disk of its own."""
-
-    def make(name: str, **config: Any) -> Flask:
-        shared = {"IMAGES_CACHE": store_url, "IMAGES_STORE_OPTIONS": store_server.options}
-        made: Flask = make_app(**{**shared, "IMAGES_CACHE_LOCAL": str(tmp_path / name), **config})
-        return made
-
-    return make
-
-
-@pytest.fixture
 def proxy(store_server: StoreServer) -> Iterator[Proxy]:
     made = Proxy(store_server.port)
     yield made
@@ -58,8 +46,8 @@ def findings(app: Flask) -> list[tuple[str, str]]:
     return [(finding.level.value, finding.message) for finding in found if finding.name == "store"]
 
 
-def test_the_store_is_pruned_apart_from_the_disk(host: Host, draw: Any, tmp_path: Path) -> None:
-    site = host("one")
+def test_the_store_is_pruned_apart_from_the_disk(make_host: Host, draw: Any, tmp_path: Path) -> None:
+    site = make_host("one")
     for name in ("a.png", "b.png"):
         draw(name)
         fetch(site, name, width=10)
@@ -72,10 +60,10 @@ def test_the_store_is_pruned_apart_from_the_disk(host: Host, draw: Any, tmp_path
     assert objects(site) == []
 
 
-def test_the_statistics_count_what_is_stored_and_fetched(host: Host, draw: Any) -> None:
+def test_the_statistics_count_what_is_stored_and_fetched(make_host: Host, draw: Any) -> None:
     draw("a.png")
-    fetch(host("one"), "a.png", width=10)
-    other = host("two")
+    fetch(make_host("one"), "a.png", width=10)
+    other = make_host("two")
     fetch(other, "a.png", width=10)
     recorder_of(other).write_at_exit()
     found = json.loads(run(other, "stats", "--store", "--json").output)
@@ -87,10 +75,10 @@ def test_the_statistics_count_what_is_stored_and_fetched(host: Host, draw: Any) 
     assert json.loads(run(other, "stats", "--json").output)["store"] is None
 
 
-def test_hosts_exchange_what_they_were_asked_for(host: Host, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_exchange_what_they_were_asked_for(make_host: Host, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     draw("a.png")
     for name, width in (("one", 10), ("two", 20)):
-        site = host(name)
+        site = make_host(name)
         fetch(site, "a.png", width=width)
         recorder_of(site).write_at_exit()
         monkeypatch.setattr(object_store.socket, "gethostname", lambda name=name: name)
@@ -99,11 +87,13 @@ def test_hosts_exchange_what_they_were_asked_for(host: Host, draw: Any, monkeypa
     assert result.output == "1 images written, 1 of other hosts read, 1 of them new\n"
     assert run(site, "manifest", "sync").output == "2 images written, 1 of other hosts read, 0 of them new\n"
     monkeypatch.setattr(object_store.socket, "gethostname", lambda: "three")
-    assert run(host("three"), "manifest", "sync").output == "0 images written, 3 of other hosts read, 2 of them new\n"
+    assert (
+        run(make_host("three"), "manifest", "sync").output == "0 images written, 3 of other hosts read, 2 of them new\n"
+    )
 
 
-def test_a_manifest_that_is_not_understood_is_left_out(host: Host) -> None:
-    site = host("one")
+def test_a_manifest_that_is_not_understood_is_left_out(make_host: Host) -> None:
+    site = make_host("one")
     shared = images_of(site).pipeline.cache.shared
     assert isinstance(shared, ObjectCache)
     shared.store.put("manifests/other.jsonl", b"w=5\n")
@@ -121,15 +111,15 @@ def test_without_an_object_store_the_commands_say_so(app: Flask, draw: Any, argu
     assert "IMAGES_CACHE is not in an object store" in result.output
 
 
-def test_a_store_that_works_is_found_to_work(host: Host) -> None:
-    site = host("one")
+def test_a_store_that_works_is_found_to_work(make_host: Host) -> None:
+    site = make_host("one")
     [(level, message)] = findings(site)
     assert (level, "creates only once" in message) == ("ok", True)
     assert objects(site) == []
 
 
-def test_a_store_that_is_away_is_found_and_named_by_the_commands(host: Host, proxy: Proxy) -> None:
-    site = host("one", IMAGES_STORE_OPTIONS=store_options(proxy.port), IMAGES_STORE_TIMEOUT=1)
+def test_a_store_that_is_away_is_found_and_named_by_the_commands(make_host: Host, proxy: Proxy) -> None:
+    site = make_host("one", IMAGES_STORE_OPTIONS=store_options(proxy.port), IMAGES_STORE_TIMEOUT=1)
     proxy.refuses = True
     [(level, message)] = findings(site)
     assert (level, "cannot be used" in message) == ("error", True)
@@ -138,14 +128,14 @@ def test_a_store_that_is_away_is_found_and_named_by_the_commands(host: Host, pro
     assert "flask images check" in result.output
 
 
-def test_credentials_that_the_store_refuses_are_found(host: Host, store_server: StoreServer) -> None:
+def test_credentials_that_the_store_refuses_are_found(make_host: Host, store_server: StoreServer) -> None:
     wrong = {**store_server.options, "secret_access_key": "wrong"}
-    [(level, message)] = findings(host("one", IMAGES_STORE_OPTIONS=wrong))
+    [(level, message)] = findings(make_host("one", IMAGES_STORE_OPTIONS=wrong))
     assert (level, "refuses" in message) == ("error", True)
 
 
-def test_a_store_that_overwrites_is_found(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = host("one")
+def test_a_store_that_overwrites_is_found(make_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make_host("one")
 
     def overwrite(self: ObjectStore, path: str, data: bytes, **keywords: Any) -> bool:
         self.put(path, data, **keywords)

@@ -38,6 +38,19 @@ def test_only_the_present_version_in_its_exact_spelling_is_immutable() -> None:
     assert lifetime(version=None) == ("public, max-age=1000, stale-while-revalidate=9", 1000)
 
 
+def test_a_cdn_may_keep_an_image_without_a_version_for_another_time_than_browsers() -> None:
+    def unversioned(**config: Any) -> str:
+        url = ImageUrl("a.png", Options(), None)
+        settings = {f"IMAGES_{name.upper()}": value for name, value in config.items()}
+        return Freshness(url, NOW - 3600, Config.read(settings), current=False).at(NOW, "public")[0]
+
+    kept = {"max_age": 0, "shared_max_age": 86_400, "stale_if_error": 99}
+    assert unversioned(**kept) == "public, max-age=0, s-maxage=86400, stale-while-revalidate=3600, stale-if-error=99"
+    assert unversioned(max_age=9, stale_while_revalidate=0) == "public, max-age=9"
+    assert unversioned(max_age=9, shared_max_age=0, stale_while_revalidate=0) == "public, max-age=9, s-maxage=0"
+    assert unversioned(max_age=0, stale_if_error=99) == "public, max-age=0"  # nothing is kept, so nothing gets stale
+
+
 def test_nobody_stores_what_the_url_or_the_moment_forbids() -> None:
     forbidden = Options(cache=False)
     assert lifetime("no-store") == lifetime(options=forbidden) == lifetime("private", options=forbidden)

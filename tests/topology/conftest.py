@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import needs
-from real_servers import RedisServer, StoreServer
-
-from topology.fleet import Fleet
 
 
 @contextlib.contextmanager
@@ -29,21 +23,3 @@ def short_folder() -> Iterator[Path]:
 def disks() -> Iterator[Path]:
     with short_folder() as path:
         yield path
-
-
-@pytest.fixture
-def make_fleet(disks: Path, store_server: StoreServer, redis_server: RedisServer) -> Iterator[Callable[..., Fleet]]:
-    """A function that starts a `Fleet` with a number of hosts. Its keywords are their configuration."""
-    needs("gunicorn", importlib.util.find_spec("gunicorn"), "pip install gunicorn")
-    fleets: list[Fleet] = []
-
-    def make(hosts: int = 2, **config: Any) -> Fleet:
-        fleet = Fleet(disks, store_server, redis_server, **config)
-        fleets.append(fleet)
-        for _ in range(hosts):
-            fleet.add_host()
-        return fleet
-
-    yield make
-    for fleet in fleets:
-        fleet.stop()

@@ -19,7 +19,7 @@ from pool.shared import processes
 from real_servers import RedisServer, StoreServer
 from servers import environment, until
 
-from topology.fronts import DOCKER, Haproxy, Nginx, Process, start_front
+from topology.fronts import DOCKER, FRONTS, Haproxy, Nginx, Process, start_front
 
 POOLS = ("pages", "images")
 _RENDERED = re.compile(r"^images_rendered_total\{[^}]*\} ([0-9.]+)$", re.MULTILINE)
@@ -114,9 +114,12 @@ class Host:
 
 
 class Topology:
-    """All of it. *store* and *redis* may be None: then the hosts have only their disks."""
+    """All of it, with both kinds of front before the same hosts. Requests go through `front`.
 
-    def __init__(self, folder: Path, front: str, store: StoreServer | None, redis: RedisServer | None) -> None:
+    *store* and *redis* may be None: then the hosts have only their disks.
+    """
+
+    def __init__(self, folder: Path, store: StoreServer | None, redis: RedisServer | None) -> None:
         settings = {"FLASK_SECRET_KEY": "a secret"}
         if store is not None:
             settings["FLASK_IMAGES_CACHE"] = f"s3://bucket/{folder.name.replace('_', '-').lower()}"
@@ -126,7 +129,9 @@ class Topology:
         self.hosts = [Host(folder / name, settings) for name in ("host-a", "host-b")]
         for host in self.hosts:
             host.wait()
-        self.front: Haproxy | Nginx = start_front(front, folder / "front", [host.door.port for host in self.hosts])
+        doors = [host.door.port for host in self.hosts]
+        self.fronts: dict[str, Haproxy | Nginx] = {kind: start_front(kind, folder / kind, doors) for kind in FRONTS}
+        self.front = self.fronts["haproxy"]
 
     def get(self, url: str, **headers: str) -> Answer:
         """The answer through the front."""
@@ -136,6 +141,7 @@ class Topology:
         return [host.rendered() for host in self.hosts]
 
     def stop(self) -> None:
-        self.front.stop()
+        for front in self.fronts.values():
+            front.stop()
         for host in self.hosts:
             host.stop()

@@ -25,6 +25,7 @@ from ...serving.responses import headers_of
 from ...serving.views import status_of
 from ...shared_decode.copies import takes_copies
 from ...sources.finder import current_version
+from ...sources.object_file import ObjectSource
 from ...state import AppImages
 from ...urls import quoted, quoted_prefix
 from .plan import steps
@@ -104,7 +105,7 @@ def _described(rendition: Rendition, images: AppImages) -> dict[str, Any]:
     copies = pipeline.shared.copies if pipeline.shared is not None and takes_copies(options) else None
     return {
         "source": {
-            "path": source.path,
+            "path": source.url if isinstance(source, ObjectSource) else source.path,
             "width": header.size.width,
             "height": header.size.height,
             "format": header.format,
