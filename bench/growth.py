@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.measure import spread
-from bench.units import CREATE, GET, LOCK, MISSING
+from bench.units import CREATE, LOCK, MISSING
 
 DAY_SECONDS = 86_400
 LOCK_COMMANDS = 2  # one takes it, and one releases it
@@ -27,6 +27,7 @@ class Costs:
         self.store = {kind: spread(row["cpu_us"]).median / 1e6 for kind, row in units["store"]["requests"].items()}
         self.lock = spread(units["redis"][LOCK]["cpu_us"]).median / 1e6
         self.lock_in_redis = spread(units["redis"][LOCK]["server_us"]).median / 1e6
+        self.fetch = spread(units["fetch"]["cpu_ms"]).median / 1e3
         self.page = spread(units["page"]["cpu_ms"]).median / 1e3
 
     def cpu_seconds(self, counts: Counts, door: str, other: str, *, shared: bool) -> float:
@@ -39,7 +40,7 @@ class Costs:
         seconds = counts["door"] * self.hits[door] + counts["disk"] * self.hits[other]
         seconds += sum(count * cost for count, cost in zip(counts["rendered"], self.renders, strict=True))
         if shared:
-            seconds += counts["fetched"] * (self.hits[other] + self.store[GET])
+            seconds += counts["fetched"] * self.fetch
             # Once before the lock and once under it.
             seconds += rendered * (2 * self.store[MISSING] + self.store[CREATE])
             seconds += rendered * self.lock

@@ -69,6 +69,7 @@ def unit_table(data: Data) -> Table:
         (f"a render: {name} px", f"{spread(row['cpu_ms']).text()} ms", f"{row['bytes'] / 1000:.0f} kB", "–")
         for name, row in units["renders"].items()
     ]
+    rows.append(("a picture that another host has rendered", f"{spread(units['fetch']['cpu_ms']).text()} ms", "–", "–"))
     page = spread(units["page"]["cpu_ms"])
     rows.append((f"the tags of a page with {units['page']['tags']} pictures", f"{page.text()} ms", "–", "–"))
     size = f"{units['store']['bytes'] / 1000:.0f} kB"
@@ -126,7 +127,7 @@ def size_table(data: Data) -> Table:
                     str(size[name]["hosts"]),
                     f"{figure(found.gets)} / {figure(found.puts)}",
                     figure(found.redis),
-                    f"{figure(stored / 1e12)} TB",
+                    f"{figure(stored / 1e9)} GB",
                 )
             )
             label = ""

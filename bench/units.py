@@ -22,7 +22,7 @@ from flask import Flask
 from bench import servers, shared_servers
 from bench.load import ask_again, ask_all
 from bench.measure import Run, WrongAnswer, cpu_ms, interleaved, rounded
-from bench.parts import warm
+from bench.parts import fleet, warm
 from bench.parts.page import CALLS, LOOP
 from bench.servers import PACKAGE, Running, running
 from bench.tables import columns
@@ -56,10 +56,10 @@ def measure(run: Run) -> dict[str, Any]:
     if lacking := shared_servers.missing():
         raise RuntimeError(". ".join(lacking))
     found = {"hits": hits(run), "renders": renders(run), "page": page(run)}
-    with shared_servers.object_store() as config:
-        found["store"] = store(run, config["IMAGES_STORE_OPTIONS"], _answer_bytes(found["renders"]))
-    with shared_servers.redis() as config:
-        found["redis"] = redis(run, config["IMAGES_REDIS"])
+    with shared_servers.object_store() as store_config, shared_servers.redis() as redis_config:
+        found["store"] = store(run, store_config["IMAGES_STORE_OPTIONS"], _answer_bytes(found["renders"]))
+        found["redis"] = redis(run, redis_config["IMAGES_REDIS"])
+        found["fetch"] = {"cpu_ms": fleet.misses(run, {**store_config, **redis_config})["cpu_ms"][fleet.FETCHED]}
     return found
 
 

@@ -47,10 +47,8 @@ def measure(run: Run) -> dict[str, Any]:
     if lacking := shared_servers.missing():
         raise RuntimeError(". ".join(lacking))
     with shared_servers.object_store() as store, shared_servers.redis() as redis:
-        # Different folders hold the same originals, as different hosts do, so the version is that of their content.
-        alone = {"IMAGES_VERSION": "hash"}
-        shared = {**alone, **store, **redis, "IMAGES_CACHE_LOCAL": "cache"}
-        return {"hits": hits(run, alone, shared), "misses": misses(run, alone, shared), "asked": asked(shared)}
+        shared = {**store, **redis}
+        return {"hits": hits(run, shared), "misses": misses(run, shared), "asked": asked(shared)}
 
 
 def stop_listening(app: Flask) -> None:
@@ -63,9 +61,9 @@ def stop_listening(app: Flask) -> None:
 # Hits.
 
 
-def hits(run: Run, alone: Config, shared: Config) -> dict[str, Any]:
+def hits(run: Run, shared: Config) -> dict[str, Any]:
     """Measure hits in the application and under gunicorn, each with and without a store and Redis."""
-    kinds = {ALONE: alone, SHARED: shared}
+    kinds: dict[str, Config] = {ALONE: {}, SHARED: {**shared, "IMAGES_CACHE_LOCAL": "cache"}}
     rounds, clients = run.rounds_or(ROUNDS, QUICK_ROUNDS), 2 * len(servers.cores())
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         parent = Path(name)
@@ -127,19 +125,26 @@ def _calls(app: Flask, url: str) -> int:
 # Misses.
 
 
-def misses(run: Run, alone: Config, shared: Config) -> dict[str, Any]:
-    """Measure first requests for pictures: at a host alone, at one with a store, and then at another host."""
+def misses(run: Run, shared: Config) -> dict[str, Any]:
+    """Measure first requests for pictures: at a host alone, at one with a store, and then at another host.
+
+    They have the same originals, and caches of their own.
+    """
     rounds, count = run.rounds_or(ROUNDS, QUICK_ROUNDS), run.pick(MISSES, QUICK_MISSES)
-    hosts = {RENDERED: alone, STORED: shared, FETCHED: shared}
+    hosts: dict[str, Config] = {
+        RENDERED: {"IMAGES_CACHE": "alone"},
+        STORED: {**shared, "IMAGES_CACHE_LOCAL": "first"},
+        FETCHED: {**shared, "IMAGES_CACHE_LOCAL": "second"},
+    }
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
         names = [f"{number}-{UPLOAD.file}" for number in range(rounds * count + 2)]
+        copy_into(folder / "static", UPLOAD, names)
         started = {}
         for kind, config in hosts.items():
-            folder = Path(name, kind)
-            copy_into(folder / "static", UPLOAD, names)
-            server = replace(servers.threaded(), config=config)
-            started[kind] = stack.enter_context(running(server, folder))
-            ask_all(kind, started[kind].port, started[kind].tree, _urls(started[kind], names[:2]), 1)
+            here = stack.enter_context(running(replace(servers.threaded(), name=kind, config=config), folder))
+            ask_all(kind, here.port, here.tree, _urls(here, names[:2]), 1)
+            started[kind] = here
         parts = iter([names[start : start + count] for start in range(2, len(names), count)])
 
         def round_() -> dict[str, tuple[float, float]]:
@@ -173,7 +178,7 @@ def _missed(kind: str, here: Running, urls: list[str]) -> tuple[float, float]:
 # Requests.
 
 
-def asked(config: Config) -> dict[str, dict[str, int]]:
+def asked(shared: Config) -> dict[str, dict[str, int]]:
     """Count the requests to the store and the commands to Redis of a render, a hit, and a fetch by another host."""
     import obstore
 
@@ -181,10 +186,9 @@ def asked(config: Config) -> dict[str, dict[str, int]]:
     calls.append((RedisConnection, "run", "Redis"))
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         apps: list[Flask] = []
-        for number in range(2):
-            folder = Path(name, str(number))
-            copy_into(folder / "static", UPLOAD, ["first.jpg", "picture.jpg"])
-            apps.append(sites.package(str(folder), **config))
+        copy_into(Path(name, "static"), UPLOAD, ["first.jpg", "picture.jpg"])
+        for cache in ("first", "second"):
+            apps.append(sites.package(name, **shared, IMAGES_CACHE_LOCAL=cache))
             stack.callback(stop_listening, apps[-1])
             _get(apps[-1], sites.signed_url(apps[-1], "first.jpg", WIDTH))  # connections are made
         found = {}

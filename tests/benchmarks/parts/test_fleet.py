@@ -20,14 +20,8 @@ def test_a_hit_asks_nobody_and_a_fetch_only_the_store(
     store_server: StoreServer, store_url: str, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet, "UPLOAD", SMALL)
-    config = {
-        "IMAGES_CACHE": store_url,
-        "IMAGES_CACHE_LOCAL": "cache",
-        "IMAGES_STORE_OPTIONS": store_server.options,
-        "IMAGES_REDIS": redis_server.url,
-        "IMAGES_VERSION": "hash",
-    }
-    assert fleet.asked(config) == {
+    shared = {"IMAGES_CACHE": store_url, "IMAGES_STORE_OPTIONS": store_server.options}
+    assert fleet.asked({**shared, "IMAGES_REDIS": redis_server.url}) == {
         STORED: {"store: GET": 2, "store: PUT": 1, "Redis": 2},
         HIT: {},
         FETCHED: {"store: GET": 1},

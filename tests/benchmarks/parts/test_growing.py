@@ -23,6 +23,7 @@ def costs() -> dict[str, Any]:
     return {
         "hits": {units.DOOR: {"cpu_us": [10.0]}, units.EARLY: {"cpu_us": [20.0]}, units.PYTHON: {"cpu_us": [100.0]}},
         "renders": {units.name_of(*variant): {"cpu_ms": [50.0], "bytes": 40_000} for variant in units.VARIANTS},
+        "fetch": {"cpu_ms": [5.0]},
         "page": {"tags": 25, "cpu_ms": [5.0]},
         "store": {"bytes": 40_000, "requests": dict.fromkeys((units.GET, units.MISSING, units.CREATE), row)},
         "redis": {units.LOCK: row},
@@ -52,7 +53,7 @@ def test_costs_are_multiplied_by_counts() -> None:
     alone = Costs(costs()).cpu_seconds(counts, *HITS["nginx"], shared=False)
     assert alone == pytest.approx(10 * 10e-6 + 5 * 100e-6 + 2 * 50e-3)
     shared = Costs(costs()).cpu_seconds(counts, *HITS["nginx"], shared=True)
-    assert shared == pytest.approx(alone + 2 * 200e-6 + 2 * (3 + 1) * 100e-6)
+    assert shared == pytest.approx(alone + 2 * 5e-3 + 2 * (3 + 1) * 100e-6)
 
 
 def test_figures_are_as_rough_as_a_simulation() -> None:
