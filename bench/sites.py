@@ -6,6 +6,7 @@ workers is measured, so this module imports nothing that the package does not ne
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -160,7 +161,7 @@ def timed(folder: str) -> Flask:
     return app
 
 
-SITES: dict[str, Callable[[str], Flask]] = {
+SITES: dict[str, Callable[..., Flask]] = {
     "package": package,
     "uncopied": uncopied,
     "jpeg copied": jpeg_copied,
@@ -174,7 +175,8 @@ SITES: dict[str, Callable[[str], Flask]] = {
 
 
 def application() -> Flask:
-    return SITES[os.environ["BENCH_SITE"]](os.environ["BENCH_FOLDER"])
+    config = json.loads(os.environ["BENCH_CONFIG"])
+    return SITES[os.environ["BENCH_SITE"]](os.environ["BENCH_FOLDER"], **config)
 
 
 def signed_url(app: Flask, name: str, width: int, height: int | None = None, format: str = "") -> str:

@@ -13,6 +13,9 @@ from contextlib import contextmanager, suppress
 from ..cache.locks import FileLocks
 from .log import Event, Position
 
+FOLDER = os.path.join("locks", "hosts")
+"""The folder of these files in the cache."""
+
 _LOCK = "0" * 9
 _LOCK_SECONDS = 10.0
 _LONGEST_FILE = 10_000_000  # bytes

@@ -96,7 +96,7 @@ def test_what_create_raises_reaches_all_threads_that_wait(cache: DiskCache, tall
 
     def create() -> bytes:
         tally.add()
-        until(lambda: len(joined) == 16, "all the others wait")
+        until(lambda: joined.count(KEY) == 16, "all the others wait")
         raise CannotBeMadeError
 
     outcomes = together(16, lambda _: made(cache, create=create))
@@ -111,7 +111,7 @@ def test_a_worker_that_is_told_to_stop_leaves_the_work_to_those_that_wait(cache:
 
     def stopped() -> bytes:
         entered.set()
-        until(lambda: len(joined) == 6, "all the others wait")
+        until(lambda: joined.count(KEY) == 6, "all the others wait")
         raise SystemExit
 
     def work(index: int) -> bytes:
@@ -250,7 +250,7 @@ def test_what_lands_has_reached_those_who_wait(tmp_path: Path) -> None:
 
     def make() -> str:
         entered.set()
-        until(lambda: len(joined) == 2, "the other waits")
+        until(lambda: joined.count(KEY) == 2, "the other waits")
         return "made"
 
     def work(index: int) -> str:
@@ -282,7 +282,7 @@ def test_who_has_time_left_goes_on_for_a_thread_that_has_waited_too_long(tmp_pat
 
     def give_up() -> str:
         entered.set()
-        until(lambda: len(joined) == 6, "all the others wait")
+        until(lambda: joined.count(KEY) == 6, "all the others wait")
         raise WaitedTooLong("for something else")
 
     def work(index: int) -> str:

@@ -33,6 +33,7 @@ def test_files_are_counted_by_kind_format_and_source(app: Flask, draw: Any) -> N
         RENDITIONS: 3,
         "copies": 1,
         "remote sources": 0,
+        "store sources": 0,
         FACTS: before + 1,
     }
     assert found.kinds["copies"].size_bytes == 7
