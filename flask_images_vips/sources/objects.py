@@ -34,6 +34,7 @@ logger = logging.getLogger("flask_images_vips")
 _BEGINNING_BYTES = 1 << 16
 # How long a missing object is not asked for again: at least, and at most.
 _FEWEST_MISSING_SECONDS, _MOST_MISSING_SECONDS = 1.0, 10.0
+_DOUBTLESS_SECONDS = 2.0  # how long an answer is believed although a URL names another version
 _PAUSE_SECONDS = 5.0  # until a store that has failed is asked again about an object
 _LONGEST_NAME = 1024  # bytes, in all object stores
 _MAX_REMEMBERED = 16_384
@@ -109,6 +110,17 @@ class ObjectSources:
         elif not self._is_fresh(known.record):
             self.revalidate_later(ref)
         return self._found(ref, known)
+
+    def doubt(self, ref: str) -> None:
+        """Let the store be asked again about *ref*, because a URL names another version, unless it was asked just now.
+
+        Another host may have found a newer version. An old URL must not ask the store each time.
+        """
+        known = self._remembered.get(ref)
+        if known is not None and not self.store.is_away:
+            asked = known.record.until - self.max_age_seconds
+            if time.time() - asked > _DOUBTLESS_SECONDS:
+                self._expire(ref)
 
     def revalidate(self, ref: str) -> None:
         """Ask the store about *ref* if its record is old. Call this in the background."""

@@ -23,7 +23,7 @@ def test_a_flight_is_made_once_for_all_that_wait(tally: Tally) -> None:
 
     def make() -> bytes:
         tally.add()
-        until(lambda: len(joined) == 32, "all the others wait")
+        until(lambda: joined.count(KEY) == 32, "all the others wait")
         return DATA
 
     assert together(32, lambda _: flights.join(KEY, make, PATIENCE_SECONDS)) == [DATA] * 32
@@ -74,7 +74,7 @@ def test_a_flight_lands_before_its_maker_has_done_the_rest() -> None:
 
     def make() -> str:
         entered.set()
-        until(lambda: len(joined) == 2, "the other waits")
+        until(lambda: joined.count(KEY) == 2, "the other waits")
         flights.land(KEY, "landed")
         assert told.wait(PATIENCE_SECONDS)
         return "landed"

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("runtime")
 needs_pool = pytest.mark.skipif(bool(IN_THREAD), reason="there is no pool")
 
 MEMORY = 500_000_000
+SLACK_SECONDS = 0.9  # until a busy host notices an end, and less than a second try would take
 FORMATS = ("bmp", "ico", "tiff", "webp", "transform")
 
 
@@ -42,11 +43,12 @@ def asked_again(*_: Any, **__: Any) -> None:
     pytest.fail("a renderer is asked although the failure is known")
 
 
-def _check_ends(log: str) -> float:
-    """Check when renderers ended, and by how much memory. Return the seconds that they took together."""
-    ended = re.findall(r"A renderer ended while it rendered .* (\d+\.\d+) s of (\d+\.\d+) s, (\d+) MB", log)
+def _check_ends(log: str, name: str) -> float:
+    """Check when renderers of *name* ended, and by how much memory. Return the seconds that they took together."""
+    pattern = rf"A renderer ended while it rendered '{re.escape(name)}' .* (\d+\.\d+) s of (\d+\.\d+) s, (\d+) MB"
+    ended = re.findall(pattern, log)
     for seconds, limit, megabytes in ended:
-        assert float(seconds) < float(limit) + 0.5
+        assert float(seconds) < float(limit) + SLACK_SECONDS
         assert int(megabytes) < MEMORY / 1_000_000 + 100
     return sum(float(seconds) for seconds, _, _ in ended)
 
@@ -75,7 +77,7 @@ def test_a_hostile_file_costs_no_more_than_its_limits(
     url = url_of(app, name, width=100, format="jpeg", max_bytes=100)
     response = client.get(url)
     assert response.status_code in (200, 422)
-    assert _check_ends(caplog.text) < (0.1 if name in REFUSED else 1.5)
+    assert _check_ends(caplog.text, name) < (0.1 if name in REFUSED else 1 + SLACK_SECONDS)
     if response.status_code == 422:
         with app.test_request_context():
             assert resized_img_tag(name, width=100)
@@ -100,7 +102,7 @@ def test_so_do_formats_that_only_pillow_writes(
     wanted = {"transform": "EXTENT,50%,50%,0,0,200,100"} if format == "transform" else {"format": format}
     url = url_of(app, "scans.jpg", width=100, **wanted)
     assert app.test_client().get(url).status_code == 422
-    assert 0.5 < _check_ends(caplog.text) < 1.5
+    assert 0.5 < _check_ends(caplog.text, "scans.jpg") < 1 + SLACK_SECONDS
     monkeypatch.setattr(Pool, "run", asked_again)
     assert app.test_client().get(url).status_code == 422
 
