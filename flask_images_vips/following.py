@@ -15,7 +15,7 @@ from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
 from .fleet.messages import About, Messages
-from .forgetting import caches, forget_here, purge_all_here, purge_here
+from .forgetting import forget_here, purge_all_here, purge_here
 from .installed import own_version
 from .nginx.stamp import digests_of
 from .rendition import source_folder
@@ -80,7 +80,7 @@ class Follower:
 
     def start_anew(self) -> None:
         self.parts.links.empty()
-        removed = sum(cache.purge_all() for cache, _ in caches(self.parts.pipeline) if cache is not None)
+        removed = sum(cache.purge_all() for cache in self.parts.pipeline.caches)
         self.drop_memory()
         self.parts.tombstones.sync()
         if removed:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, TypeVar
 
 from .cache.disk import DiskCache
@@ -129,12 +128,15 @@ def _forgotten(parts: Parts, ref: str, problems: _Problems, *, shares: bool = Fa
     if shares:
         problems.attempt(lambda: _share(parts.tombstones.share, folder), None, "its tombstone cannot be shared")
     links = problems.attempt(lambda: parts.links.erase(ref), 0, "links of nginx cannot be removed")
+
+    def erased(cache: DiskCache | SharedCache | None, what: str) -> Removed:
+        return problems.attempt(lambda: _erased(cache, folder), Removed(), f"{what} cannot be removed")
+
     # Also if another host has done so: this one may have stored something just before it knew.
-    shared = problems.attempt(lambda: _erased(pipeline.cache.shared, folder), Removed(), "objects cannot be removed")
-    copies, *fetched, own = erased = [
-        problems.attempt(partial(_erased, cache, folder), Removed(), f"{what} cannot be removed")
-        for cache, what in caches(pipeline)
-    ]
+    shared = erased(pipeline.cache.shared, "objects")
+    copies = erased(pipeline.copies, "copies")
+    fetched = [erased(cache, "fetched files") for cache in pipeline.sources.caches]
+    own = erased(pipeline.cache, "renditions")
     original = None
     if source and not is_remote(ref):
         original = problems.attempt(lambda: _remove_original(pipeline, ref), None, "the original cannot be removed")
@@ -154,8 +156,8 @@ def _forgotten(parts: Parts, ref: str, problems: _Problems, *, shares: bool = Fa
         copies=len(copies.own),
         fetched=sum(len(removed.own) for removed in fetched),
         links=links,
-        unfinished=sum(removed.unfinished for removed in erased),
-        size_bytes=sum(removed.size_bytes for removed in erased),
+        unfinished=sum(removed.unfinished for removed in (copies, *fetched, own)),
+        size_bytes=sum(removed.size_bytes for removed in (copies, *fetched, own)),
         original=original,
         objects=len(shared.own) + len(shared.others),
     )
@@ -231,8 +233,8 @@ def purge_all(images: AppImages) -> int:
 def purge_all_here(parts: Parts) -> int:
     """Do on this host what `purge_all` does on all."""
     pipeline = parts.pipeline
-    if pipeline.shared is not None:
-        pipeline.shared.copies.store.purge_all()
+    if pipeline.copies is not None:
+        pipeline.copies.purge_all()
     removed = pipeline.cache.purge_all()
     parts.links.empty()
     return removed
@@ -288,14 +290,6 @@ class _Problems:
 
 def _erased(cache: DiskCache | SharedCache | None, folder: str) -> Removed:
     return Removed() if cache is None else cache.erase(folder)
-
-
-def caches(pipeline: Pipeline) -> Iterator[tuple[DiskCache | None, str]]:
-    """Yield the cache of copies, or None, the caches of fetched files, and that of renditions, each with its name."""
-    yield (None if pipeline.shared is None else pipeline.shared.copies.store), "copies"
-    for cache in pipeline.sources.caches:
-        yield cache, "fetched files"
-    yield pipeline.cache, "renditions"
 
 
 def _remove_original(pipeline: Pipeline, ref: str) -> str | None:
