@@ -95,15 +95,14 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     """
     parts, problems = images.parts, _Problems()
     receipt = _forgotten(parts, ref, problems, shares=True, source=source)
-    if parts.messages is not None:
-        told = parts.messages.tell(FORGET, ref, wait=True)
-        receipt = replace(receipt, hosts=told.hosts, pending=told.pending, told=told.is_told)
+    told = parts.tell(FORGET, ref, wait=True)
     # The last step, because these caches may ask any host for the picture at once.
     nobody: tuple[str, ...] = ()
     in_front = images.instance(CachesInFront)
     cdn = problems.attempt(lambda: in_front.purge([ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
-    return replace(receipt, seconds=time.time() - receipt.time, cdn=cdn)
+    seconds = time.time() - receipt.time
+    return replace(receipt, seconds=seconds, hosts=told.hosts, pending=told.pending, told=told.is_told, cdn=cdn)
 
 
 def forget_here(parts: Parts, ref: str) -> None:
@@ -176,7 +175,7 @@ def allow(images: AppImages, ref: str) -> bool:
         _share(parts.tombstones.unshare, folder)
     except OSError as error:
         raise NotForgotten(f"{shown(ref)} cannot be allowed again: {cause(error)}") from None
-    _tell(parts, ALLOW, ref)
+    parts.tell(ALLOW, ref)
     return was_forgotten
 
 
@@ -202,7 +201,7 @@ def purge_on_hosts(images: AppImages, ref: str, *, last: bool = True) -> int:
     parts = images.parts
     shared = _erased(parts.pipeline.cache.shared, source_folder(ref))  # first, or this host would fetch it again
     removed = purge_here(parts, ref) + len(shared.own) + len(shared.others)
-    _tell(parts, PURGE, ref, wait=last and bool(parts.pipeline.config.cdn))
+    parts.tell(PURGE, ref, wait=last and bool(parts.pipeline.config.cdn))
     return removed
 
 
@@ -226,7 +225,7 @@ def purge_all(images: AppImages) -> int:
     shared = parts.pipeline.cache.shared
     removed = shared.purge_all() if shared is not None else 0
     removed += purge_all_here(parts)
-    _tell(parts, PURGE_ALL, wait=bool(parts.pipeline.config.cdn))
+    parts.tell(PURGE_ALL, wait=bool(parts.pipeline.config.cdn))
     return removed
 
 
@@ -245,18 +244,13 @@ def close_door(images: AppImages, *, everywhere: bool = True) -> None:
     parts = images.parts
     parts.links.empty()
     if everywhere:
-        _tell(parts, CLOSE)
+        parts.tell(CLOSE)
 
 
 def _share(share: Callable[[str], None], folder: str) -> None:
     """Call *share*. If Redis is away, this is done when it is back: see `Messages.tell`."""
     with suppress(RedisFailed):
         share(folder)
-
-
-def _tell(parts: Parts, kind: str, ref: str = "", *, wait: bool = False) -> None:
-    if parts.messages is not None:
-        parts.messages.tell(kind, ref, wait=wait)
 
 
 class _Problems:
