@@ -19,7 +19,7 @@ from .cache.removal import Removed
 from .cache.shared import SharedCache
 from .errors import Busy, NotForgotten, NotPurged, SourceError, shown
 from .fleet.connection import RedisFailed
-from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL
+from .fleet.log import ALLOW, FORGET
 from .in_front import CachesInFront
 from .pipeline import Pipeline
 from .recording.journal import Journal
@@ -177,74 +177,6 @@ def allow(images: AppImages, ref: str) -> bool:
         raise NotForgotten(f"{shown(ref)} cannot be allowed again: {cause(error)}") from None
     parts.tell(ALLOW, ref)
     return was_forgotten
-
-
-def purge(images: AppImages, ref: str) -> int:
-    """Remove everything that is cached for the picture *ref*, a path or a URL. Returns the number of files and objects.
-
-    Other hosts do the same.
-
-    Raises:
-        OSError: If a file or an object cannot be removed.
-        NotPurged: If a cache in front was not purged. Everything else is removed.
-    """
-    removed = purge_on_hosts(images, ref)
-    images.instance(CachesInFront).purge([ref], soft=True)
-    return removed
-
-
-def purge_on_hosts(images: AppImages, ref: str, *, last: bool = True) -> int:
-    """Do as `purge`, but leave the caches in front alone. Purge them afterwards: they may ask any host at once.
-
-    *last* is false if other pictures follow. Only the last one waits for the other hosts, which purge them in order.
-    """
-    parts = images.parts
-    shared = _erased(parts.pipeline.cache.shared, source_folder(ref))  # first, or this host would fetch it again
-    removed = purge_here(parts, ref) + len(shared.own) + len(shared.others)
-    parts.tell(PURGE, ref, wait=last and bool(parts.pipeline.config.cdn))
-    return removed
-
-
-def purge_here(parts: Parts, ref: str) -> int:
-    """Do on this host what `purge` does on all.
-
-    Raises:
-        OSError: If a file cannot be removed.
-    """
-    removed = parts.pipeline.purge(ref)
-    parts.links.purge(ref)
-    return removed
-
-
-def purge_all(images: AppImages) -> int:
-    """Remove everything that is cached, except fetched files, and return the number of renditions, facts and objects.
-
-    Other hosts do the same.
-    """
-    parts = images.parts
-    shared = parts.pipeline.cache.shared
-    removed = shared.purge_all() if shared is not None else 0
-    removed += purge_all_here(parts)
-    parts.tell(PURGE_ALL, wait=bool(parts.pipeline.config.cdn))
-    return removed
-
-
-def purge_all_here(parts: Parts) -> int:
-    """Do on this host what `purge_all` does on all."""
-    pipeline = parts.pipeline
-    if pipeline.copies is not None:
-        pipeline.copies.purge_all()
-    removed = pipeline.cache.purge_all()
-    parts.links.empty()
-    return removed
-
-
-def close_door(images: AppImages, *, everywhere: bool = True) -> None:
-    """Remove all links of nginx, so that it asks the application again. Other hosts do the same if *everywhere*."""
-    parts = images.parts
-    parts.links.empty()
-    if everywhere:
-        parts.tell(CLOSE)
 
 
 def _share(share: Callable[[str], None], folder: str) -> None:
