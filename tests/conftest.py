@@ -68,6 +68,7 @@ ALONE = {
     "pool/test_pool.py",
     "test_recompression.py",
     "topology/test_cdn.py",
+    "topology/test_forks.py",
     "topology/test_native.py",
     "topology/test_renditions.py",
     "whole/test_load.py",
