@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import DISTURBED
-from bench.parts import cold, engines, fleet, memory, mixed, module_of, warm
+from bench.parts import cold, engines, fleet, hosts, memory, mixed, module_of, warm
 from bench.results import FOLDER, ROOT, Results, load
 from bench.tables import Goal, Loss, Table, skipped
 from bench.tables_of_growth import all_tables, assumptions, summary
@@ -71,6 +71,7 @@ _TITLES = {
     "copies": "Copies, sets and efforts",
     "bound": "The cap of the cache",
     "fleet": "Several hosts",
+    "hosts": "A crowd at two hosts",
     "growing": "A growing site",
     "soak": "Growth",
 }
@@ -136,7 +137,7 @@ def environment(results: Results) -> list[str]:
 
 def goals(results: Results) -> list[Goal]:
     """Return all goals, also of benchmarks without results."""
-    judged = {"engines": engines, "warm": warm, "cold": cold, "fleet": fleet}
+    judged = {"engines": engines, "warm": warm, "cold": cold, "fleet": fleet, "hosts": hosts}
     return [goal for part, module in judged.items() for goal in module.goals(results.get(part, {}))]
 
 
