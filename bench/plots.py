@@ -19,6 +19,7 @@ from bench.contenders import BARE, FULL, LIMIT, OURS, PILLOW
 from bench.measure import Spread, ratio, spread
 from bench.results import Results
 from bench.servers import RIVALS
+from bench.tables_of_growth import hit_ratio, need_of
 
 Draw = Callable[[Results, dict[str, str]], Figure | None]
 
@@ -263,6 +264,34 @@ def scale(results: Results, theme: dict[str, str]) -> Figure | None:
     return figure
 
 
+def growing(results: Results, theme: dict[str, str]) -> Figure | None:
+    data = results.get("growing")
+    if not data:
+        return None
+    figure, (hits, cores) = plt.subplots(1, 2, figsize=(9.6, 3.2))
+    shares = [100 * row["share"] for row in data["disks"]]
+    for name, colour, label in (("hashed", "ours", "each URL to one host"), ("any", "slow", "any host for any URL")):
+        found = [100 * hit_ratio(row[name]) for row in data["disks"]]
+        hits.plot(shares, found, marker="o", color=theme[colour], label=label)
+    hits.set_ylim(0, 100)
+    hits.set_xlabel("all disks together, % of all renditions")
+    hits.set_title("Requests that the disks answer, %")
+    sizes = [size["pictures"] for size in data["sizes"]]
+    for name, colour, label in (("alone", "ours", "without a CDN"), ("cdn", "third", "behind a CDN")):
+        needs = [need_of(data, size[name]["counts"]).cores for size in data["sizes"]]
+        cores.plot(sizes, needs, marker="o", color=theme[colour], label=label)
+    tags = [need_of(data, size["alone"]["counts"]).page_cores for size in data["sizes"]]
+    cores.plot(sizes, tags, "--", marker="o", color=theme["faint"], label="the tags of pages")
+    cores.set_xscale("log")
+    cores.set_yscale("log")
+    cores.set_xlabel("pictures a day")
+    cores.set_title("Cores in the busiest hour")
+    for axes in (hits, cores):
+        axes.grid()
+        axes.legend()
+    return figure
+
+
 PLOTS: dict[str, tuple[Draw, str]] = {
     "engines": (engines, "CPU of one rendition by each engine, with its spread; shorter is better."),
     "densities": (
@@ -278,5 +307,6 @@ PLOTS: dict[str, tuple[Draw, str]] = {
     "stampede": (stampede, "Many clients that request one new picture at once; shorter is better."),
     "memory": (memory, "Peak memory of all the server's processes, and the growth of one process; shorter is better."),
     "quality": (quality, "Nearness to the reference and bytes; up and to the left is better."),
+    "growing": (growing, "What the disks of all hosts answer, and the cores that a site needs; simulated."),
     "scale": (scale, "How good a quality looks in each format; the nearer the lines are, the better."),
 }

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import DISTURBED
-from bench.parts import cold, engines, memory, mixed, module_of, warm
+from bench.parts import cold, engines, fleet, hosts, memory, mixed, module_of, warm
 from bench.results import FOLDER, ROOT, Results, load
 from bench.tables import Goal, Loss, Table, skipped
+from bench.tables_of_growth import all_tables, assumptions, summary
 
 README = ROOT / "README.md"
+GROWING = ROOT / "docs" / "growing.md"
+ON_GROWING = ("fleet", "growing")
+"""The parts whose results that page shows."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2933; --faint: #5f6b78; --paper: #fff; --line: #e2e6ea; --met: #0b6e4f;
@@ -66,12 +70,17 @@ _TITLES = {
     "page": "Markup",
     "copies": "Copies, sets and efforts",
     "bound": "The cap of the cache",
+    "fleet": "Several hosts",
+    "hosts": "A crowd at two hosts",
+    "growing": "A growing site",
     "soak": "Growth",
 }
 
 
 def write(folder: Path = FOLDER, *, readme: bool = False) -> Path:
-    """Write the page and the plots of the results in *folder*, and with *readme* the README's tables. Returns the page.
+    """Write the page and the plots of the results in *folder*. Returns the page.
+
+    With *readme*, the tables of the README and of docs/growing.md are written too.
 
     Raises:
         SystemExit: If there are no results.
@@ -88,6 +97,7 @@ def write(folder: Path = FOLDER, *, readme: bool = False) -> Path:
     )
     if readme:
         README.write_text(with_tables(README.read_text("utf-8"), results), "utf-8")
+        GROWING.write_text(with_growth(GROWING.read_text("utf-8"), results), "utf-8")
     return path
 
 
@@ -127,7 +137,7 @@ def environment(results: Results) -> list[str]:
 
 def goals(results: Results) -> list[Goal]:
     """Return all goals, also of benchmarks without results."""
-    judged = {"engines": engines, "warm": warm, "cold": cold}
+    judged = {"engines": engines, "warm": warm, "cold": cold, "fleet": fleet, "hosts": hosts}
     return [goal for part, module in judged.items() for goal in module.goals(results.get(part, {}))]
 
 
@@ -231,7 +241,7 @@ def _or_none(table: Table, none: str) -> str:
 
 def with_tables(text: str, results: Results) -> str:
     """Return the README's *text* with the tables of *results* between its markers."""
-    where = "\n\n".join(environment(results))
+    where = "\n\n".join(environment({part: data for part, data in results.items() if part not in ON_GROWING}))
     if {"engines", "cold", "mixed"} & results.keys():
         parts = [where]
         if "engines" in results:
@@ -255,8 +265,24 @@ def with_tables(text: str, results: Results) -> str:
     return text
 
 
+def with_growth(text: str, results: Results) -> str:
+    """Return the *text* of docs/growing.md with the tables and sentences of *results* between its markers."""
+    parts = {}
+    if "fleet" in results:
+        parts["fleet"] = "\n\n".join(table.markdown() for table in fleet.tables(results["fleet"]))
+    if "growing" in results:
+        data = results["growing"]
+        parts |= {name: table.markdown() for name, table in all_tables(data).items()}
+        parts |= {"summary": summary(data), "assumptions": assumptions(data)}
+    if parts:
+        parts["machine"] = "\n\n".join(environment({part: results[part] for part in ON_GROWING if part in results}))
+    for marker, content in parts.items():
+        text = _between(text, marker, content)
+    return text
+
+
 def _between(text: str, marker: str, content: str) -> str:
     found = re.compile(rf"(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)", re.DOTALL)
     if not found.search(text):
-        raise ValueError(f"the README has no <!-- {marker} --> … <!-- /{marker} -->")
+        raise ValueError(f"the page has no <!-- {marker} --> … <!-- /{marker} -->")
     return found.sub(lambda match: match[1] + content + match[2], text)

@@ -19,7 +19,18 @@ from bench.parts import PARTS
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "bench" / "results"
 _NUMBERS = re.compile(r"\[\s+([-\d.,\s]+?)\s+\]")  # a list of numbers, to be written on one line
-_PACKAGES = ("pyvips", "pyvips-binary", "pillow", "flask", "werkzeug", "gunicorn", "numpy", "scikit-image")
+_PACKAGES = (
+    "pyvips",
+    "pyvips-binary",
+    "pillow",
+    "flask",
+    "werkzeug",
+    "gunicorn",
+    "numpy",
+    "scikit-image",
+    "obstore",
+    "redis",
+)
 
 Results = dict[str, dict[str, Any]]
 """The stored data of each benchmark, by its name."""

@@ -16,16 +16,16 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 from flask import Flask
 
-from bench import sites
+from bench import shared_servers, sites
 from bench.contenders import BARE, FULL
 from bench.measure import Tree, WrongAnswer
 from bench.results import ROOT, output_of
@@ -58,7 +58,7 @@ class Server:
     """A server to measure.
 
     *command* takes the folder with the originals in ``static/`` and a port, and returns the command line. *urls* takes
-    the folder and returns the function that builds URLs. *site* names one of `bench.sites`.
+    the folder and returns the function that builds URLs. *site* names one of `bench.sites`, which gets *config*.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Server:
     urls: Callable[[Path], Urls]
     missing: str = ""
     site: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     version: tuple[str, str] = ("", "")
 
@@ -102,6 +103,7 @@ def running(server: Server, folder: Path, runtime: Path | None = None) -> Iterat
                 stderr=output,
                 env=os.environ
                 | {"PYTHONPATH": str(ROOT), "BENCH_SITE": server.site, "BENCH_FOLDER": str(folder)}
+                | {"BENCH_CONFIG": json.dumps(server.config)}
                 | {"XDG_RUNTIME_DIR": sockets, "RUNTIME_DIRECTORY": ""}
                 | {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "33554432", "NODE_ENV": "production"},
             )
@@ -357,7 +359,7 @@ def versions() -> dict[str, str]:
     for name, flag in (("node", "--version"), ("wrk", "-v")):
         if shutil.which(name):
             found[name] = _version(output_of(name, flag))
-    return found
+    return found | shared_servers.versions()
 
 
 def _version(text: str) -> str:

@@ -6,6 +6,7 @@ workers is measured, so this module imports nothing that the package does not ne
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -126,14 +127,14 @@ class _Renders(logging.Handler):
             self._events.add("rendered", f"/imgsizer/{name}", time.monotonic(), float(str(milliseconds)) / 1000)
 
 
-def timed(folder: str) -> Flask:
+def timed(folder: str, **config: object) -> Flask:
     """This package, which records ``ready``, ``rendered``, ``answered`` (begin and end) and ``woke`` events.
 
     Times are those of the clock that all processes share. ``woke`` states how late a thread that only sleeps wakes up.
     A waiting request cannot be answered faster than that.
     """
     events = Events(folder)
-    app = package(folder)
+    app = package(folder, **config)
     pool = images_of(app).pipeline.producer.renderers.pool
     if pool is not None:  # renderers start before the first request, not while requests wait
         start(pool.place)
@@ -160,7 +161,7 @@ def timed(folder: str) -> Flask:
     return app
 
 
-SITES: dict[str, Callable[[str], Flask]] = {
+SITES: dict[str, Callable[..., Flask]] = {
     "package": package,
     "uncopied": uncopied,
     "jpeg copied": jpeg_copied,
@@ -174,7 +175,8 @@ SITES: dict[str, Callable[[str], Flask]] = {
 
 
 def application() -> Flask:
-    return SITES[os.environ["BENCH_SITE"]](os.environ["BENCH_FOLDER"])
+    config = json.loads(os.environ["BENCH_CONFIG"])
+    return SITES[os.environ["BENCH_SITE"]](os.environ["BENCH_FOLDER"], **config)
 
 
 def signed_url(app: Flask, name: str, width: int, height: int | None = None, format: str = "") -> str:

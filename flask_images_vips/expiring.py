@@ -22,6 +22,9 @@ class Expiring(Generic[T]):
             self.clear()
         self._kept[key] = time.monotonic() + seconds, value
 
+    def discard(self, key: Hashable) -> None:
+        self._kept.pop(key, None)
+
     def clear(self) -> None:
         self._kept.clear()
 

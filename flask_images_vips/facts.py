@@ -25,10 +25,8 @@ from .cache.stored import json_object, parsed, text
 from .engines.engine import Header
 from .errors import CrashedDecoder, ImagesError, LimitExceeded, UnreadableSource
 from .failures import Failures
-from .formats import JPEG
 from .geometry import Box, Size, region
 from .hashing import digest
-from .headers.header import FileHeader
 from .headers.read import read_beginning, read_header
 from .options.options import Options
 from .pixel_facts import PixelFacts, trim_of
@@ -106,12 +104,11 @@ class Facts:
 
         So a page need not fetch the whole file from an object store.
         """
-        config = self.limits.config
+        config, size = self.limits.config, source.size_bytes
         with suppress(ImagesError):  # it is raised when the whole file is read
-            stated = read_beginning(
-                data, source.size_bytes, source.ref, auto_orient=config.auto_orient, inputs=config.input_formats
-            )
-            if (header := self._header_of(stated)) is not None:
+            stated = read_beginning(data, size, source.ref, auto_orient=config.auto_orient, inputs=config.input_formats)
+            header = Header.stated(stated, config.engine)
+            if header is not None:
                 if len(self._begun) >= _REMEMBERED_HEADERS:
                     self._begun.clear()
                 self._begun[source] = header
@@ -140,15 +137,7 @@ class Facts:
         config = self.limits.config
         with excused_files_are_busy(ref, [descriptor]):
             stated = read_header(descriptor, ref, auto_orient=config.auto_orient, inputs=config.input_formats)
-        return self._header_of(stated)
-
-    def _header_of(self, stated: FileHeader | None) -> Header | None:
-        """Return *stated* as a complete header, or None if something is missing in it."""
-        if stated is None or stated.frames is None or stated.alpha is None:
-            return None
-        # libvips decodes more formats a few rows at a time than Pillow does.
-        whole = stated.whole or (self.limits.config.engine == "pillow" and stated.format != JPEG.name)
-        return Header(stated.size, stated.format, stated.frames, stated.alpha, whole, stated.palette)
+        return Header.stated(stated, config.engine)
 
     def _decoded_header(self, descriptor: int, ref: str) -> Header:
         request = Request(work=Work.HEADER, settings=self._settings_of_requests)

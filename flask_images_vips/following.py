@@ -12,6 +12,7 @@ from .background_thread import threads_run
 from .errors import NotForgotten, shown
 from .fleet.connection import RedisFailed
 from .fleet.fleet import Fleet
+from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
 from .fleet.messages import About, Messages
 from .forgetting import caches, forget_here, purge_all_here, purge_here
@@ -37,7 +38,7 @@ def messages_of(app: Flask, parts: Parts, fleet: Fleet) -> Messages:
         settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
         return About(own_version(), len(running_workers(app, cache)), settings)
 
-    folder = os.path.join(cache.folder, "locks", "hosts")
+    folder = os.path.join(cache.folder, FOLDER)
     return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
 
 

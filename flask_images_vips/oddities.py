@@ -33,6 +33,15 @@ def boxes_for_visitors(config: Config, *, tested: bool) -> Iterator[str]:
         )
 
 
+def unused_keys(config: Config) -> Iterator[str]:
+    """Yield a sentence about each key of *config* that does nothing without another one."""
+    if config.cache_local is not None and config.cache_store is None:
+        yield (
+            f"IMAGES_CACHE_LOCAL = {config.cache_local!r} does nothing, because IMAGES_CACHE is not in an object "
+            "store. Set IMAGES_CACHE to that folder instead."
+        )
+
+
 def unusable_folders(config: Config, root_path: str) -> Iterator[str]:
     """Yield a sentence if folders of ``IMAGES_PATH`` cannot be used."""
     roots = _roots(config, root_path)

@@ -90,14 +90,15 @@ class ScriptMethods:
             return images.instance(direct.Later).enqueue(direct.image_url(images, path, options))
 
     def purge(self, path: Path) -> int:
-        """Remove everything that is cached for the picture *path* on this host, and return the number of files.
+        """Remove everything that is cached for the picture *path*, and return the number of files.
 
         It is made again when it is requested. Also removed are renditions of other pictures that show it as a
-        watermark. The caches of ``IMAGES_CDN`` are purged too. Browsers keep their copies.
+        watermark. The caches of ``IMAGES_CDN`` are purged too. Browsers keep their copies. With ``IMAGES_REDIS``, all
+        hosts do the same; their files are not counted.
 
         Raises:
             InvalidPath: If *path* is invalid.
-            OSError: If a file cannot be removed.
+            OSError: If a file cannot be removed here, or an object in the store.
             NotPurged: If a cache of ``IMAGES_CDN`` was not purged. Everything else is removed.
         """
         from .forgetting import purge  # noqa: PLC0415
@@ -105,11 +106,12 @@ class ScriptMethods:
         return purge(self._images, checked_path(path))
 
     def forget(self, path: Path, *, source: bool = False) -> Receipt:
-        """Take the picture *path* down for good on this host, and return a receipt of what was removed.
+        """Take the picture *path* down for good, and return a receipt of what was removed.
 
         That is everything that `purge` removes, also in the caches of ``IMAGES_CDN``, and nginx' links. From then on,
         its URLs answer 410, and so do those of pictures that show it as a watermark, until `allow` is called. Its
-        original is removed only if *source* is set and *path* is not a URL.
+        original is removed only if *source* is set and *path* is not a URL. With ``IMAGES_REDIS``, all hosts do the
+        same, except for the original. The receipt tells which have confirmed it within a second.
 
         You may call this in a hook that runs after a transaction, and while the picture is rendered. It does no harm
         if there is no such picture, or to call this again.

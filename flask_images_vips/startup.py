@@ -18,11 +18,12 @@ from .engines.choice import check_engine
 from .errors import ConfigError, Faults
 from .in_front import check_tags
 from .monitoring.start import check_monitoring, check_view, is_timed
-from .oddities import missing_fallback, unusable_folders
+from .oddities import missing_fallback, unusable_folders, unused_keys
 from .options.presets import Presets
 from .originals import guard_of
 from .sources.connection import check_urllib3
 from .state import EXTENSION, images_of
+from .stores.location import Location
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -78,6 +79,9 @@ def check(app: Flask) -> None:
             Presets(config)
     with faults.catch():
         check_tags(config)
+    for location in [*config.stores, *([config.cache_store] if config.cache_store else [])]:
+        with faults.catch():
+            _check_store(config, location)
     faults.check()
     images_of(app).events.timed = is_timed(config)
     if app.debug and config.page_report:
@@ -85,7 +89,7 @@ def check(app: Flask) -> None:
 
         report_pages(app)
     own = config, app.root_path
-    for sentence in (*odd_keys(app.config), *unusable_folders(*own), *missing_fallback(*own)):
+    for sentence in (*odd_keys(app.config), *unused_keys(config), *unusable_folders(*own), *missing_fallback(*own)):
         logger.warning("%s", sentence)
 
 
@@ -95,3 +99,10 @@ def _check_svg(config: Config) -> None:
             "IMAGES_SVG = True needs libvips, but IMAGES_ENGINE = 'pillow'. Set IMAGES_ENGINE = 'auto', or remove "
             "IMAGES_SVG."
         )
+
+
+def _check_store(config: Config, location: Location) -> None:
+    """Check whether the package and the options for the store of *location* can be used. Nothing is sent."""
+    from .stores.store import ObjectStore  # noqa: PLC0415  (only sites with object stores need it)
+
+    ObjectStore(location, config.options_of(location), timeout=config.store_timeout).check()

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import io
+import math
 import os
 import random
 import secrets
@@ -477,34 +478,32 @@ def make_host(
 
 @pytest.fixture
 def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
-    """A real Redis server for one test. No thread of this process looks for it after the test."""
-    from flask_images_vips.fleet.leases import Leases
+    """A real Redis server for one test. After it, the threads that look for the server do so without a word."""
+    from flask_images_vips.fleet.connection import RedisConnection
     from flask_images_vips.fleet.listener import Listener
 
     needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
     listeners: list[Listener] = []
-    holders: list[Leases] = []
-    for cls, name, used in ((Listener, "start", listeners), (Leases, "_start", holders)):
-        monkeypatch.setattr(cls, name, _noting(getattr(cls, name), used))
+    connections: list[RedisConnection] = []
+    monkeypatch.setattr(Listener, "start", _noting(Listener.start, listeners))
+    monkeypatch.setattr(RedisConnection, "__init__", _noting(RedisConnection.__init__, connections))
     server = RedisServer(tmp_path)
     server.start()
     yield server
     for listener in listeners:
         listener.stop()
-    for holder in holders:
-        mine = holder._process.get()
-        with mine.lock:
-            mine.held.clear()
-            mine.left.clear()
+    for connection in connections:
+        connection.note_failure = lambda error: None  # type: ignore[method-assign]
+        connection._clients.get().away_until = math.inf
     server.stop()
 
 
 def _noting(method: Callable[..., Any], used: list[Any]) -> Callable[..., Any]:
     """Let *method* add its object to *used*."""
 
-    def noted(self: object, *arguments: Any) -> Any:
+    def noted(self: object, *arguments: Any, **keywords: Any) -> Any:
         used.append(self)
-        return method(self, *arguments)
+        return method(self, *arguments, **keywords)
 
     return noted
 

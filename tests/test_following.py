@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import cached_files, url_of
 from flask import Flask
+from fleet.shared import leave
 from real_servers import RedisServer, StoreServer
 from servers import until
 from test_forgetting import aged, traces
@@ -29,11 +30,18 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: redis-s
 Join = Callable[..., Flask]
 
 
+def patient(monkeypatch: pytest.MonkeyPatch, seconds: float = 30) -> None:
+    """Let `forget` wait for other hosts as long as a busy machine may need."""
+    monkeypatch.setattr("flask_images_vips.fleet.messages._CONFIRM_SECONDS", seconds)
+
+
 @pytest.fixture
 def join(
     make_app: Callable[..., Flask], redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Join:
+) -> Iterator[Join]:
     """A function that starts a host with a cache of its own. One that does not *follow* is soon away again."""
+    patient(monkeypatch)
+    apps: list[Flask] = []
 
     def start(name: str, *, follows: bool = True, **config: Any) -> Flask:
         app = make_app(**{"IMAGES_CACHE": str(tmp_path / name), "IMAGES_REDIS": redis_server.url, **config})
@@ -41,9 +49,14 @@ def join(
             patch.setattr("flask_images_vips.following.threads_run", lambda: follows)
             with app.test_request_context():
                 assert images_of(app).pipeline
+        apps.append(app)
         return app
 
-    return start
+    yield start
+    for app in apps:
+        fleet = images_of(app).fleet
+        assert fleet is not None
+        leave(fleet.connection, fleet.listener)
 
 
 def images(app: Flask) -> Images:
@@ -56,20 +69,25 @@ def status(app: Flask, url: str) -> int:
 
 
 def kept(folder: Path, *refs: str) -> list[Path]:
-    """The files that the host with *folder* has of *refs*, while it may be removing them."""
+    """The files that the host with *folder* has of *refs*."""
+    return [path for path in calmly(lambda: cached_files(folder)) if path.parent.name in map(source_folder, refs)]
+
+
+def links(folder: Path) -> list[Path]:
+    """The links of nginx on the host with *folder*."""
+    return calmly(lambda: list(folder.glob("flask-images-vips/front/??/*")))
+
+
+def calmly(find: Callable[[], list[Path]]) -> list[Path]:
+    """The result of *find*, while a host may be removing files."""
     while True:
         with contextlib.suppress(FileNotFoundError):
-            return [path for path in cached_files(folder) if path.parent.name in map(source_folder, refs)]
+            return find()
 
 
 def names(store: ObjectStore) -> list[str]:
     """The paths of the renditions in *store*."""
     return [each.path for each in store.list() if not each.path.startswith("forgotten/")]
-
-
-def links(folder: Path) -> list[Path]:
-    """The links of nginx on the host with *folder*."""
-    return list(folder.glob("flask-images-vips/front/??/*"))
 
 
 def serve(app: Flask, name: str = "secret.png") -> str:
@@ -107,7 +125,10 @@ def test_purge_reaches_the_other_host(join: Join, draw: Any, tmp_path: Path) -> 
     until(lambda: not kept(tmp_path / "second", "other.png"), "the other host has purged everything")
 
 
-def test_a_host_that_was_away_catches_up_before_it_serves(join: Join, draw: Any, tmp_path: Path) -> None:
+def test_a_host_that_was_away_catches_up_before_it_serves(
+    join: Join, draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient(monkeypatch, 0.1)
     for name in ("secret.png", "purged.png", "other.png", "allowed.png"):
         draw(name)
     first, second = join("first"), join("second", follows=False)

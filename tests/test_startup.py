@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,26 @@ def test_a_likely_mistake_is_logged_once(
     if said is not None:
         assert said.replace("{}", str(tmp_path)) in caplog.messages[0]
     assert static.is_dir()
+
+
+def test_what_an_object_store_lacks_is_found_before_the_first_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = {"IMAGES_CACHE": "s3://bucket/cache", "IMAGES_PATH": ["gs://bucket/originals"]}
+    app = site(tmp_path, **stores, IMAGES_STORE_OPTIONS={"s3://bucket": {"regin": "eu-1"}})
+    Images(app)
+    with pytest.raises(ConfigError, match=r"IMAGES_STORE_OPTIONS of s3://bucket/cache: .*regin"):
+        app.test_client().get("/")
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    app = site(tmp_path, **stores)
+    Images(app)
+    with pytest.raises(ConfigError, match=r"flask-images-vips\[s3\]") as caught:
+        app.test_client().get("/")
+    assert len(caught.value.faults) == 2
+
+
+def test_a_local_cache_without_an_object_store_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    app = site(tmp_path, IMAGES_CACHE_LOCAL="disk")
+    Images(app)
+    app.test_client().get("/")
+    assert "IMAGES_CACHE_LOCAL = 'disk' does nothing" in caplog.text

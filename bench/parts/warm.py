@@ -90,8 +90,8 @@ def measure(run: Run) -> dict[str, Any]:
     }
 
 
-def in_process(app: Flask, url: str) -> float:
-    """Return the CPU µs of one request, for which *app* is called as by a WSGI server."""
+def in_process(app: Flask, url: str, requests: int = REQUESTS) -> float:
+    """Return the CPU µs of one of a number of *requests*, for which *app* is called as by a WSGI server."""
     path, _, query = url.partition("?")
     base = {
         "REQUEST_METHOD": "GET",
@@ -106,7 +106,7 @@ def in_process(app: Flask, url: str) -> float:
         "wsgi.errors": sys.stderr,
     }
     statuses: set[str] = set()
-    environments = [dict(base) for _ in range(REQUESTS)]
+    environments = [dict(base) for _ in range(requests)]
 
     def ask() -> None:
         for environment in environments:
@@ -118,7 +118,7 @@ def in_process(app: Flask, url: str) -> float:
 
     spent = cpu_ms(ask)
     assert statuses == {"200 OK"}, statuses
-    return 1000 * spent / REQUESTS
+    return 1000 * spent / requests
 
 
 Started = dict[str, tuple[int, Tree, str]]

@@ -17,6 +17,10 @@ from .shared import SharedCache
 _MISSING_SECONDS = 1.0
 
 
+class Missing(Exception):
+    """The cache of all hosts does not have what was asked for, or cannot be asked now."""
+
+
 class Behind:
     """The cache *shared* by all hosts, or nothing if it is None.
 
@@ -42,6 +46,17 @@ class Behind:
             self._missing.add(key, True, _MISSING_SECONDS)
         return data
 
+    def existing(self, key: Key) -> bytes:
+        """Return the content of *key*.
+
+        Raises:
+            Missing: If it is not there.
+        """
+        data = self.fetch(key)
+        if data is None:
+            raise Missing
+        return data
+
     def made(self, key: Key, make: Callable[[], bytes], since: float) -> bytes:
         """Return the content of *key*. Unless another host has stored it meanwhile, *make* and store it.
 
@@ -54,6 +69,7 @@ class Behind:
         """Store *data*, unless *key* is there. Returns what is there now, so that all hosts have the same content."""
         if self._shared is None:
             return data
+        self._missing.discard(key)
         with phases.phase("store"):
             return self._shared.offer(key, data) or data
 

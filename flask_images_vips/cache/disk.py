@@ -16,7 +16,7 @@ from functools import partial
 from typing import BinaryIO, TypeVar
 
 from .. import phases
-from .behind import Behind
+from .behind import Behind, Missing
 from .entry import Entry, Key, opened, unstored
 from .eviction import Bound
 from .folder import Fill, Folder
@@ -157,13 +157,8 @@ class DiskCache:
         entry = self.get(key) or (self.fetched(key, mtime_ns, since=start) if shared else None)
         if entry is not None:
             return entry
-
-        produce = partial(self._behind.made, key, create, start) if shared else create
-        make = partial(self._create, key, mtime_ns, produce)
-        made: Entry = self._once.run(
-            key, make, since=start, find=partial(self._read, key), landed=partial(self._landed, key)
-        )
-        return made
+        make = partial(self._behind.made, key, create, start) if shared else create
+        return self._made_once(key, key, mtime_ns, make, start)
 
     def fetched(self, key: Key, mtime_ns: int, *, since: float) -> Entry | None:
         """Return the entry of *key*, if it is in the cache of all hosts, and store it on this one.
@@ -174,21 +169,11 @@ class DiskCache:
         if not self._behind.may_have(key):
             return None
 
-        def fetch() -> tuple[Entry, ...]:
-            data = self._behind.fetch(key)
-            return () if data is None else (self._create(key, mtime_ns, lambda: data),)
-
-        def find() -> tuple[Entry, ...] | None:
-            found = self._read(key)
-            return None if found is None else (found,)
-
-        def landed(entries: tuple[Entry, ...]) -> None:
-            for entry in entries:
-                self._landed(key, entry)
-
         folder, file = key
-        found = self._once.run((folder, f"{file} fetched"), fetch, since=since, find=find, landed=landed)
-        return found[0] if found else None
+        fetch = partial(self._behind.existing, key)
+        with contextlib.suppress(Missing):
+            return self._made_once((folder, f"{file} fetched"), key, mtime_ns, fetch, since)
+        return None
 
     @contextlib.contextmanager
     def making(self, work: Key, wanted: Key, mtime_ns: int, *, since: float) -> Iterator[bool]:
@@ -283,6 +268,14 @@ class DiskCache:
         if saved:
             self._room.take(key, -saved)
         return saved
+
+    def _made_once(self, lock: Key, key: Key, mtime_ns: int, make: Callable[[], bytes], since: float) -> Entry:
+        """Return the entry of *key*. If there is none, *make* and store it, while the *lock* is held."""
+        create = partial(self._create, key, mtime_ns, make)
+        made: Entry = self._once.run(
+            lock, create, since=since, find=partial(self._read, key), landed=partial(self._landed, key)
+        )
+        return made
 
     def _read(self, key: Key) -> Entry | None:
         """Return the entry of *key* with its content in memory, so that threads can share it, or None."""

@@ -6,8 +6,10 @@ What may pass soon is tried again: no connection, no answer in time, status 429 
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,11 +24,16 @@ _LONGEST_REASON = 200  # characters
 
 
 class Answer(NamedTuple):
-    """The *status* and the *body* of an answer."""
+    """The *status* and the *body* of an answer. The server wants to be left alone for *retry_after* seconds."""
 
     status: int
     body: bytes
-    retry_after: str
+    retry_after: float
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may succeed soon."""
+        return self.status == 429 or self.status >= 500
 
     @property
     def reason(self) -> str:
@@ -51,36 +58,27 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None, t
         CdnFailed: If there is no answer.
     """
     wait = _FIRST_WAIT_SECONDS
-    for left in reversed(range(_TRIES)):
-        try:
+    for _ in range(_TRIES - 1):
+        with suppress(CdnFailed):
             answer = _answer(method, url, headers, body, timeout)
-        except CdnFailed:
-            if not left:
-                raise
-        else:
-            if not left or (answer.status != 429 and answer.status < 500):
+            if not answer.may_pass or answer.retry_after > _LONGEST_WAIT_SECONDS:
                 return answer
-            # A date is far away, as far as anybody has seen.
-            seconds = float(answer.retry_after) if answer.retry_after.isdecimal() else _LONGEST_WAIT_SECONDS
-            wait = max(wait, seconds)
-            if wait > _LONGEST_WAIT_SECONDS:
-                return answer
+            wait = max(wait, answer.retry_after)
         time.sleep(wait)
         wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
-    raise AssertionError
+    return _answer(method, url, headers, body, timeout)
 
 
 def _answer(method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
     import urllib3  # noqa: PLC0415  (optional, and slow to import)
 
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = urlsplit(url).hostname
     try:
         with urllib3.PoolManager(timeout=urllib3.Timeout(connect=timeout, read=timeout)) as pool:
             answer = pool.request(
                 *(method, url), headers=headers, body=body, retries=False, redirect=False, preload_content=False
             )
-            return Answer(answer.status, answer.read(_MAX_BYTES), answer.headers.get("Retry-After", ""))
+            return Answer(answer.status, answer.read(_MAX_BYTES), _seconds(answer.headers.get("Retry-After", "0")))
     except urllib3.exceptions.SSLError as error:
         raise CdnFailed(f"{host}: {error}") from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -89,3 +87,8 @@ def _answer(method: str, url: str, headers: Mapping[str, str], body: bytes | Non
         if refusal is None and isinstance(error, urllib3.exceptions.TimeoutError):
             raise CdnFailed(f"{host} does not answer within {timeout:g} s") from None
         raise CdnFailed(f"{host} cannot be reached: {refusal or type(error).__name__}") from None
+
+
+def _seconds(retry_after: str) -> float:
+    """Return the seconds that a header asks for. A date is as good as never."""
+    return float(retry_after) if retry_after.isdecimal() else math.inf

@@ -275,8 +275,8 @@ class Config:
         "IMAGES_CDN",
         backends,
         "The caches in front of the site that a purge must reach: a dictionary such as `{'cdn': 'cloudflare', 'zone': "
-        "'…'}`, or a list of them. The kinds are `cloudflare`, `fastly`, `cloudfront`, `varnish` and `nginx`, see "
-        "[CDN](docs/cdn.md). Tokens may also come from the environment.",
+        "'…'}`, or a list of them, the nearest to the site first. The kinds are `cloudflare`, `fastly`, `cloudfront`, "
+        "`varnish` and `nginx`, see [CDN](docs/cdn.md). Tokens may also come from the environment.",
     )
     base_url: str | None = key(
         None,

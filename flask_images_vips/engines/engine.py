@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import InvalidOption, LimitExceeded
-from ..formats import Format, Raw, by_name
+from ..formats import JPEG, Format, Raw, by_name
 from ..geometry import Box, Geometry, Size, Turn
+from ..headers.header import FileHeader
 from ..options.options import Options
 from ..rendition import Rendition
 
@@ -40,6 +41,15 @@ class Header:
     alpha: bool = False
     whole: bool = False
     palette: bool = False
+
+    @classmethod
+    def stated(cls, stated: FileHeader | None, engine: str) -> Header | None:
+        """Return what a file itself states, or None if only an engine can tell. *engine* is ``IMAGES_ENGINE``."""
+        if stated is None or stated.frames is None or stated.alpha is None:
+            return None
+        # libvips decodes more formats a few rows at a time than Pillow does.
+        whole = stated.whole or (engine == "pillow" and stated.format != JPEG.name)
+        return cls(stated.size, stated.format, stated.frames, stated.alpha, whole, stated.palette)
 
 
 class Paletted(NamedTuple):

@@ -50,7 +50,7 @@ class RedisConnection:
         Raises:
             ConfigError: If redis-py is missing, or the URL is invalid.
         """
-        self._made_client(socket_timeout=self.timeout)
+        self._made_client()
 
     def on_failure(self, function: Callable[[], None]) -> None:
         """Call *function* whenever Redis fails, in the thread that notices it."""
@@ -110,28 +110,28 @@ class RedisConnection:
         return time.monotonic() < self._clients.get().away_until
 
     def subscriber(self) -> Any:
-        """Return a new connection for messages: a client of redis-py without a timeout for reading.
+        """Return a new connection for messages: a client of redis-py. Waiting for a message has a timeout of its own.
 
         Raises:
             ConfigError: If redis-py is missing, or the URL is invalid.
         """
-        return self._made_client(socket_timeout=None)
+        return self._made_client()
 
     def _client(self, mine: _Client) -> Any:
         if mine.client is None:
             with mine.lock:
                 if mine.client is None:
-                    mine.client = self._made_client(socket_timeout=self.timeout)
+                    mine.client = self._made_client()
         return mine.client
 
-    def _made_client(self, *, socket_timeout: float | None) -> Any:
+    def _made_client(self) -> Any:
         module = self._module()
         url = "redis" + self.url.removeprefix("valkey") if self.url.startswith("valkey") else self.url
         try:
             # A command that is sent again may have been carried out twice.
             retry = module.retry.Retry(module.backoff.NoBackoff(), 0)
             return module.Redis.from_url(
-                url, socket_timeout=socket_timeout, socket_connect_timeout=self.timeout, retry=retry
+                url, socket_timeout=self.timeout, socket_connect_timeout=self.timeout, retry=retry
             )
         except ValueError as error:
             raise ConfigError(f"IMAGES_REDIS = {without_secrets(self.url)!r}: {error}") from None

@@ -13,6 +13,9 @@ from contextlib import contextmanager, suppress
 from ..cache.locks import FileLocks
 from .log import Event, Position
 
+FOLDER = os.path.join("locks", "hosts")
+"""The folder of these files in the cache."""
+
 _LOCK = "0" * 9
 _LOCK_SECONDS = 10.0
 _LONGEST_FILE = 10_000_000  # bytes
@@ -78,6 +81,10 @@ class HostFiles:
             os.write(descriptor, line.encode())
         finally:
             os.close(descriptor)
+
+    def has_kept(self) -> bool:
+        """Return whether there are events of which the other hosts could not be told yet."""
+        return any(os.path.lexists(self._path(name)) for name in (_KEPT, _TOLD))
 
     def kept(self) -> Sequence[Event]:
         """Return the events that were kept, until `drop_kept` is called in the same turn."""

@@ -12,11 +12,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..cache.per_process import PerProcess, Said
-from ..system_errors import cause
+from ..errors import Busy, shown
+from ..system_errors import cause, start
+from . import connection
 from .connection import RedisConnection, RedisFailed
 from .host_files import HostFiles
 from .listener import Listener
@@ -74,14 +77,15 @@ class About:
 
 
 class Messages:
-    """The messages of one application. *folder* is that of its files on this host. *about* describes the host.
+    """The messages of one application, through *redis*. *folder* is that of its files on this host.
 
-    *follows* is false if no threads run in this process. It then hears nothing, and reads the log only at its start.
+    *remover* does what the messages tell, and *about* describes the host. *follows* is false if no
+    threads run in this process. It then hears nothing, and reads the log only at its start.
     """
 
     def __init__(
         self,
-        connection: RedisConnection,
+        redis: RedisConnection,
         listener: Listener,
         folder: str,
         remover: Remover,
@@ -89,8 +93,8 @@ class Messages:
         *,
         follows: bool,
     ) -> None:
-        self.log = EventLog(connection)
-        self.roster = Roster(connection)
+        self.log = EventLog(redis)
+        self.roster = Roster(redis)
         self.files = HostFiles(folder)
         self._listener = listener
         self._remover = remover
@@ -107,6 +111,7 @@ class Messages:
             self._warn_of_differences()
         except RedisFailed:  # this is logged already
             self._remover.learn()
+            self._wake()  # try again soon
         except OSError as error:
             logger.error("What other hosts have removed cannot be removed here: %s. Purge this host.", cause(error))
         self._follow()
@@ -118,15 +123,16 @@ class Messages:
         """
         me = self.files.known_host()
         event = Event(kind, ref, me)
+        if not self.files.has_kept():  # events must be told in their order
+            with suppress(RedisFailed):
+                number = self.log.append(event)
+                return self.roster.confirmed(number, _CONFIRM_SECONDS, me) if wait else Told()
         try:
-            number = self.log.append(event)
-        except RedisFailed:
-            try:
-                self.files.keep(event)
-            except OSError as error:
-                logger.error("Other hosts cannot be told to %s %s: %s. Purge them.", kind, ref, cause(error))
-            return Told(is_told=False)
-        return self.roster.confirmed(number, _CONFIRM_SECONDS, me) if wait else Told()
+            self.files.keep(event)
+            self._wake()
+        except OSError as error:
+            logger.error("Other hosts cannot be told to %s %s: %s. Purge them.", kind, shown(ref), cause(error))
+        return Told(is_told=False)
 
     def catch_up(self) -> None:
         """Carry out what this host has missed. Then tell what other hosts could not be told before.
@@ -140,11 +146,10 @@ class Messages:
             position = self._caught_up(me)
             about = self.about()
             self.roster.note(Host(me, position.number, time.time(), about.version, about.workers, about.settings))
-            kept = self.files.kept()
-            for event in kept:
-                self._remover.share(event)
-                self.log.append(event)
-            if kept:
+            while kept := self.files.kept():
+                for event in kept:
+                    self._remover.share(event)
+                    self.log.append(event)
                 self.files.drop_kept()
         self._remover.drop_memory()
 
@@ -175,29 +180,37 @@ class Messages:
         with mine.lock:
             if mine.thread is None:
                 self._listener.start()
-                mine.thread = threading.Thread(target=self._run, args=[mine], daemon=True)
-                mine.thread.name = "flask-images-vips-messages"
-                mine.thread.start()
+                thread = threading.Thread(target=self._run, args=[mine], daemon=True)
+                thread.name = "flask-images-vips-messages"
+                with suppress(Busy):  # the next process tries again
+                    start(thread)
+                    mine.thread = thread
 
     def _run(self, mine: _Process) -> None:
-        while True:
-            is_woken = mine.woken.wait(_ROUND_SECONDS * random.uniform(1, 1.5))  # noqa: S311
+        has_failed = False
+        while not self._listener.is_stopped:
+            pause = connection.AWAY_SECONDS if has_failed else _ROUND_SECONDS * random.uniform(1, 1.5)  # noqa: S311
+            is_woken = mine.woken.wait(pause)
             mine.woken.clear()
-            if not is_woken and self.files.position_age() < _ROUND_SECONDS:
-                continue  # another process of this host has just done so
-            try:
-                self.catch_up()
-            except RedisFailed:  # this is logged already
-                pass
-            except OSError as error:
-                if _said.add("failed"):
-                    logger.error(
-                        "What other hosts have removed cannot be removed here: %s. It is tried again. This is logged "
-                        "once.",
-                        cause(error),
-                    )
-            except Exception:
-                logger.exception("A message of another host could not be carried out.")
+            if is_woken or has_failed or self.files.position_age() > _ROUND_SECONDS:
+                has_failed = not self._has_caught_up()
+
+    def _has_caught_up(self) -> bool:
+        """Catch up, and return whether that was possible."""
+        try:
+            self.catch_up()
+            return True
+        except RedisFailed:  # this is logged already
+            pass
+        except OSError as error:
+            if _said.add("failed"):
+                logger.error(
+                    "What other hosts have removed cannot be removed here: %s. It is tried again. This is logged once.",
+                    cause(error),
+                )
+        except Exception:
+            logger.exception("A message of another host could not be carried out.")
+        return False
 
     def _warn_of_differences(self) -> None:
         """Name the hosts whose configuration differs from that of this one, once per process."""

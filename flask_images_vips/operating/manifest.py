@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from flask.cli import with_appcontext
 
 from ..asked import Asked, InvalidLine, import_asked, read_asked, read_manifest
 from ..errors import Forgotten, printable, shown
+from ..fleet.host_files import FOLDER, HostFiles
 from ..formats import AUTO
 from ..pipeline import Pipeline
 from ..recording.journal import Journal
@@ -158,16 +160,17 @@ def sync() -> None:
     """Share the manifest with the other hosts of the site, through the object store of IMAGES_CACHE.
 
     This writes the manifest of this host into the store, and adds those of the others to it. Run it regularly on each
-    host, and on a new host before "flask images warm". Of an image that several hosts have, the highest count is kept.
+    host, and on a new one before "flask images warm --from-manifest". Of an image that several hosts have, the highest
+    count is kept.
     """
     pipeline, folder = current_images().pipeline, _folder()
     cache = object_cache_of(pipeline)
     with _excused():
         pipeline.cache.usable()  # creates its folder
         _look_at_files()
-        own = read_asked(folder)
+        own, host = read_asked(folder), HostFiles(os.path.join(folder, FOLDER)).host()
     with excused():
-        others = exchange(cache.store, own)
+        others = exchange(cache.store, host, own)
     kept = [asked for asked in others if not _is_forgotten(asked.url)]
     with _excused():
         added = import_asked(folder, kept)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -61,15 +60,15 @@ def contents(cache: ObjectCache) -> dict[str, Any]:
     return {"place": str(cache.store.location), "kinds": kinds}
 
 
-def exchange(store: ObjectStore, own: Sequence[Asked]) -> list[Asked]:
-    """Write the manifest of this host into *store*, and return those of other hosts, in no particular order.
+def exchange(store: ObjectStore, host: str, own: Sequence[Asked]) -> list[Asked]:
+    """Write *own*, the manifest of the *host*, into *store*. Returns those of other hosts, in no particular order.
 
     One that this version of the package does not understand is left out.
 
     Raises:
         StoreFailed: If the store cannot be asked.
     """
-    mine = f"{_MANIFESTS}/{digest(socket.gethostname(), _NAME_BYTES)}.jsonl"
+    mine = f"{_MANIFESTS}/{digest(host, _NAME_BYTES)}.jsonl"
     store.put(mine, "".join(f"{each.line()}\n" for each in own).encode(), media_type="application/jsonl")
     found: list[Asked] = []
     for stated in store.list(_MANIFESTS):

@@ -10,8 +10,9 @@ from ..cache.disk import DiskCache
 from ..errors import Forgotten, InvalidPath, SourceError, SourceNotFound
 from ..options.options import Options
 from ..urls import ImageUrl, is_remote, version_of
+from .object_file import ObjectSource
 from .remote import RemoteSources
-from .search_path import Originals
+from .search_path import Originals, SearchPath
 from .source import Source
 
 # Letters of a content digest in a URL; 36 bits are enough to tell the versions of one source apart.
@@ -68,13 +69,22 @@ class Sources:
             self.check_not_forgotten([url.ref])
         try:
             if not url.remote:
-                return self.local.find(url.ref) if last is None else self.local.again(last)
+                return self._original(url, last)
             if self.remote is None:
                 raise SourceNotFound(url.ref, "remote sources are off: IMAGES_REMOTE_HOSTS is empty")
             return self.remote.find(url.ref, self._check) if last is None else self.remote.again(last, self._check)
         except SourceError:
             self.check_not_forgotten([url.ref])  # its original may be removed too
             raise
+
+    def _original(self, url: ImageUrl, last: Source | None) -> Source:
+        """Return the file or object of *url*. If the URL names another version of an object, its store is asked."""
+        found = self.local.find(url.ref) if last is None else self.local.again(last)
+        if isinstance(found, ObjectSource) and isinstance(self.local, SearchPath):
+            version = current_version(found)
+            if (url.version or version).partition(".")[0] != version:
+                return self.local.doubted(found)
+        return found
 
     def here(self, ref: str) -> Source:
         """Return the source *ref*, a path or a URL, as this host knows it. Nothing is fetched.

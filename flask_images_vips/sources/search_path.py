@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 
 from ..errors import SourceNotFound
 from .local import LocalSources
+from .object_file import ObjectSource
 from .objects import ObjectSources
 from .source import Source
 
@@ -58,6 +58,17 @@ class SearchPath:
         found = self.find(source.ref)
         return source if (found, found.inode) == (source, source.inode) else found
 
+    def doubted(self, source: ObjectSource) -> Source:
+        """Find the current version of *source*, of which a URL names another one. Its store is asked.
+
+        Raises:
+            SourceNotFound, Busy: As `find`.
+        """
+        for store in self.stores:
+            if store.files is source.files:
+                store.doubt(source.ref)
+        return self.again(source)
+
     def here(self, ref: str) -> Source:
         """Find the original *ref* for a page, which does not wait for news of a known one.
 
@@ -73,10 +84,12 @@ class SearchPath:
         for part in self._parts:
             if isinstance(part, LocalSources) and part.lacks(ref):
                 continue
-            with suppress(SourceNotFound):
+            try:
                 found = look(part)
-                self._notice(ref, found)
-                return found
+            except SourceNotFound:
+                continue
+            self._notice(ref, found)
+            return found
         self._notice(ref, None)
         raise SourceNotFound(ref, "; ".join(dict.fromkeys(self._reasons(look))))
 

@@ -7,7 +7,6 @@ once, so that nobody waits for it again and again.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import ConfigError
+from .failures import reason, refusal
 from .fork_safety import forked_after_use, note_use
 from .location import Location
 
@@ -28,12 +28,8 @@ AWAY_SECONDS = 5.0
 """How long a store that did not answer is not asked again."""
 
 _CONNECT_SECONDS = 2.0
-_LONGEST_REASON = 300  # characters
 _BATCH = 1000  # objects that are listed by one request
 _PART_BYTES = 8 << 20  # of a large object, so that each request ends within the timeout
-_STATUS = re.compile(r"returned non-2xx status code: ([0-9]{3})", re.ASCII)
-_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>", re.ASCII)
-_BUSY_STATUSES = {"408", "425", "429"}
 _OUT_OF_RANGE = "416"
 
 
@@ -225,13 +221,13 @@ class ObjectStore:
         try:
             result = _outside_of_greenlets(request)
         except ValueError as error:  # obstore takes no such path
-            raise StoreRefused(f"{self.location}: {_reason(error)}") from None
+            raise StoreRefused(f"{self.location}: {reason(error)}") from None
         except errors as error:
-            if (status := _refusal(error)) is None:
+            if (status := refusal(error)) is None:
                 self._note_failure(error)
-                raise StoreFailed(f"{self.location}: {_reason(error)}") from None
+                raise StoreFailed(f"{self.location}: {reason(error)}") from None
             self._note_answer()
-            raise StoreRefused(f"{self.location} refuses this: {_reason(error)}", status) from None
+            raise StoreRefused(f"{self.location} refuses this: {reason(error)}", status) from None
         self._note_answer()
         return result
 
@@ -246,7 +242,7 @@ class ObjectStore:
             self._is_away = True
             logger.warning(
                 "The object store %s cannot be used: %s. It is tried again every %g s. This is logged once.",
-                *(self.location, _reason(error), AWAY_SECONDS),
+                *(self.location, reason(error), AWAY_SECONDS),
             )
 
     def _made_store(self) -> Any:
@@ -265,7 +261,7 @@ class ObjectStore:
                     retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=self._timeout)},
                 )
             except module.exceptions.BaseError as error:
-                raise ConfigError(f"IMAGES_STORE_OPTIONS of {self.location}: {_reason(error)}") from None
+                raise ConfigError(f"IMAGES_STORE_OPTIONS of {self.location}: {reason(error)}") from None
         return self._store
 
     def _module(self) -> Any:
@@ -291,20 +287,6 @@ def _attributes(media_type: str | None, metadata: Mapping[str, str] | None) -> d
     if media_type is not None:
         attributes["Content-Type"] = media_type
     return attributes or None
-
-
-def _refusal(error: Exception) -> str | None:
-    """Return the status with which a store refused a request, or None if it could not handle it now."""
-    found = _STATUS.search(str(error))
-    status = "" if found is None else found[1]
-    return status if status.startswith("4") and status not in _BUSY_STATUSES else None
-
-
-def _reason(error: Exception) -> str:
-    """Return what *error* says, with the code of the store's answer. The rest are structures of obstore and XML."""
-    lines, code = str(error).strip().splitlines(), _CODE.search(str(error))
-    first = lines[0].partition(": <")[0] if lines else type(error).__name__
-    return f"{first[:_LONGEST_REASON]}{f' ({code[1]})' if code else ''}"
 
 
 def _outside_of_greenlets(request: Callable[[], T]) -> T:

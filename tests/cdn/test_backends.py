@@ -203,12 +203,12 @@ def test_what_does_not_pass_is_tried_three_times(api: Start) -> None:
     assert len(server.asked) == 3
 
 
-@pytest.mark.parametrize("when", ["60", "Wed, 21 Oct 2026 07:28:00 GMT x"])
+@pytest.mark.parametrize("when", ["60", "Wed, 21 Oct 2026 07:28:00 GMT"])
 def test_nobody_waits_for_as_long_as_a_busy_api_may_ask(api: Start, when: str) -> None:
     server = api(Planned(429, b"slow down", {"Retry-After": when}))
     with pytest.raises(CdnFailed, match="answers 429: slow down"):
         backend("cloudflare", server.url).purge(CAT, soft=False)
-    assert len(server.asked) == (1 if when == "60" else 3)
+    assert len(server.asked) == 1
 
 
 def test_success_is_believed_only_if_it_is_stated(api: Start) -> None:

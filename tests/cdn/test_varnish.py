@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, gradient, needs, signed
-from nginx.test_nginx import Answer, Door, aged, ask, lay, opened
+from nginx.test_nginx import Answer, Door, aged, ask, lay, links, opened
 from real_servers import free_port, until
 
 from flask_images_vips import Images
+from flask_images_vips.cache_tags import tag_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: gunicorn, links, modes")
 
@@ -132,6 +133,17 @@ def test_what_nginx_sent_by_itself_is_purged_too(front: Front) -> None:
     front.kept(url)
     assert front.images.forget("linked/a b.png").links == 1
     assert front.get(url).status == 410
+
+
+def test_nginx_and_the_application_write_the_same_tags(front: Front) -> None:
+    before = len(links(front.door.folder))
+    names = ["ü ä.png", "a+b.png", "it's (1).png", "x%41%2C.png", "~$!.png", "1/2/3/4/c.png", "a;b.png", "a,b.png"]
+    for name in names:
+        lay(front.door.folder, name)
+        url = front.door.url(name, width=10)
+        for answer in [front.door.get(url) for _ in range(2)]:
+            assert answer.headers["xkey"] == f"image {tag_of(name)}"
+    assert len(links(front.door.folder)) == before + len(names) - 1  # the tag of "a,b.png" is a digest
 
 
 def test_what_nginx_sends_for_the_application_has_its_tags(front: Front) -> None:

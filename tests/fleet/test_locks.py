@@ -257,6 +257,26 @@ def test_work_goes_on_while_redis_fails_and_locks_are_back_by_themselves(
 
 
 @pytest.mark.usefixtures("short_away")
+def test_redis_that_is_still_loading_counts_as_away(redis_server: RedisServer, client: Any, log: Log) -> None:
+    client.mset({str(number): "x" for number in range(3000)})
+    client.save()
+    redis_server.stop()
+    redis_server._more = ("--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024")
+    redis_server.start()
+    locks = LocksOfFleet(redis_server.url, PATIENCE_SECONDS)
+    with locks.hold(NAME) as held:
+        assert not held
+
+    def is_had() -> bool:
+        with locks.hold(NAME) as held:
+            return held
+
+    until(is_had, "it has loaded")
+    (warning,) = log.of("WARNING")
+    assert "loading the dataset" in warning
+
+
+@pytest.mark.usefixtures("short_away")
 def test_a_wrong_password_is_one_warning_that_does_not_show_it(
     redis_server: RedisServer, client: Any, log: Log
 ) -> None:

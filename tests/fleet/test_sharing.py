@@ -26,6 +26,7 @@ from flask_images_vips.options.options import Options
 from flask_images_vips.shared_decode import prices
 from flask_images_vips.state import images_of
 from flask_images_vips.stores.store import ObjectStore
+from fleet.shared import LocksOfFleet
 
 MakeHost = Callable[..., Flask]
 WIDTHS = (200, 320, 480)
@@ -66,10 +67,14 @@ def proxy(store_server: StoreServer) -> Iterator[Proxy]:
     made.close()
 
 
-def objects(app: Flask) -> list[str]:
+def cache_of(app: Flask) -> ObjectCache:
     shared = images_of(app).pipeline.cache.shared
     assert isinstance(shared, ObjectCache)
-    return [kept.path for kept in shared.kept()]
+    return shared
+
+
+def objects(app: Flask) -> list[str]:
+    return [kept.path for kept in cache_of(app).kept()]
 
 
 def test_a_new_host_renders_nothing_of_what_another_has_made(
@@ -127,7 +132,9 @@ def test_hosts_that_are_asked_at_the_same_time_decode_a_large_source_once(
     monkeypatch.setattr(prices, "_EXPECTED", 100)
     draw("large.png" if not announced else "large.jpg", (2900, 1500))
     name = "large.jpg" if announced else "large.png"
-    apps = [make_host(name, IMAGES_REDIS=redis_server.url) for name in ("first", "second")]
+    apps = [make_host(host) for host in ("first", "second")]
+    for app in apps:
+        cache_of(app)._locks = LocksOfFleet(redis_server.url, 60)._locks
     for app in apps if announced else ():
         with app.test_request_context():
             resized_img_srcset(name, widths=WIDTHS)

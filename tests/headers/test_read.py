@@ -18,7 +18,7 @@ from flask_images_vips.formats import INPUTS
 from flask_images_vips.geometry import Size
 from flask_images_vips.headers.bounded import MAX_BYTES
 from flask_images_vips.headers.header import FileHeader
-from flask_images_vips.headers.read import read_header
+from flask_images_vips.headers.read import read_beginning, read_header
 from headers.containers import exif, saved, segment, with_segments
 from headers.drawn import by_engines, differences, drawing, picture, read
 
@@ -174,3 +174,27 @@ def test_the_position_of_the_descriptor_stays(tmp_path: Path) -> None:
         file.seek(5)
         assert read_header(file.fileno(), "a.png", auto_orient=True)
         assert file.tell() == 5
+
+
+def test_the_beginning_of_a_file_says_the_same_as_the_file_or_nothing(tmp_path: Path) -> None:
+    told = Counter[bool]()
+    pictures = {**seeds(), **{path.name: path.read_bytes() for path in PHOTOGRAPHS.glob("*.*g")}}
+    for name, data in pictures.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        try:
+            whole = read(path)
+        except ImagesError:
+            continue
+        for count in (0, 1, 11, 12, 13, 100, 1000, 65536, *range(20, min(400, len(data)), 7)):
+            begun = read_beginning(data[:count], len(data), name, auto_orient=True)
+            assert begun in (None, whole), (name, count)
+            told[begun is not None] += 1
+    assert min(told.values()) > 100
+
+
+def test_the_beginning_of_a_file_that_is_no_image_is_refused_as_the_file() -> None:
+    with pytest.raises(UnreadableSource, match="empty"):
+        read_beginning(b"", 0, "a.jpg", auto_orient=True)
+    with pytest.raises(UnsupportedSource):
+        read_beginning(b"II*\0" + bytes(100), 104, "a.tif", auto_orient=True, inputs=["jpeg"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from conftest import url_of
 from flask import Flask
 from real_servers import RedisServer
 from servers import until
-from test_following import Join, images, join, kept, serve, status
+from test_following import Join, images, join, kept, patient, serve, status
 
 __all__ = ["join"]
 
@@ -41,12 +42,13 @@ def test_hosts_are_listed_with_what_they_have_missed(join: Join) -> None:
     assert differing.endswith(" differs: IMAGES_QUALITY.")
 
 
-def test_the_receipt_names_hosts(join: Join, draw: Any) -> None:
+def test_the_receipt_names_hosts(join: Join, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     draw("a.png")
     first = join("first")
     serve(first, "a.png")
     join("second")
     join("third", follows=False)
+    patient(monkeypatch, 1)
     code, output = run(first, "forget", "a.png")
     assert code == 0
     assert " too. Not yet on " in output
@@ -54,10 +56,13 @@ def test_the_receipt_names_hosts(join: Join, draw: Any) -> None:
     assert [len(receipt[name]) for name in ("hosts", "pending")] == [1, 1]
 
 
-def test_sync_catches_up_without_a_request(join: Join, draw: Any, tmp_path: Any, redis_server: RedisServer) -> None:
+def test_sync_catches_up_without_a_request(
+    join: Join, draw: Any, tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw("secret.png")
     first, second = join("first"), join("second", follows=False)
     serve(second)
+    patient(monkeypatch, 0.1)
     images(first).forget("secret.png")
     assert kept(tmp_path / "second", "secret.png")
     assert run(second, "sync") == (0, "This host is up to date.\n")

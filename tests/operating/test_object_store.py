@@ -15,7 +15,6 @@ from real_servers import Proxy, StoreServer, store_options
 from recording.test_recorder import recorder_of
 
 from flask_images_vips.fleet.shared_cache import ObjectCache
-from flask_images_vips.operating import object_store
 from flask_images_vips.operating.checking.doctor import examine
 from flask_images_vips.state import images_of
 from flask_images_vips.stores.store import ObjectStore
@@ -75,18 +74,16 @@ def test_the_statistics_count_what_is_stored_and_fetched(make_host: Host, draw: 
     assert json.loads(run(other, "stats", "--json").output)["store"] is None
 
 
-def test_hosts_exchange_what_they_were_asked_for(make_host: Host, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_exchange_what_they_were_asked_for(make_host: Host, draw: Any) -> None:
     draw("a.png")
     for name, width in (("one", 10), ("two", 20)):
         site = make_host(name)
         fetch(site, "a.png", width=width)
         recorder_of(site).write_at_exit()
-        monkeypatch.setattr(object_store.socket, "gethostname", lambda name=name: name)
         result = run(site, "manifest", "sync")
         assert result.exit_code == 0, result.output
     assert result.output == "1 images written, 1 of other hosts read, 1 of them new\n"
     assert run(site, "manifest", "sync").output == "2 images written, 1 of other hosts read, 0 of them new\n"
-    monkeypatch.setattr(object_store.socket, "gethostname", lambda: "three")
     assert (
         run(make_host("three"), "manifest", "sync").output == "0 images written, 3 of other hosts read, 2 of them new\n"
     )
@@ -144,3 +141,19 @@ def test_a_store_that_overwrites_is_found(make_host: Host, monkeypatch: pytest.M
     monkeypatch.setattr(ObjectStore, "create", overwrite)
     [(level, message)] = findings(site)
     assert (level, "does not honour conditional writes" in message) == ("error", True)
+
+
+def test_a_new_host_is_warmed_without_a_render(make_host: Host, draw: Any, caplog: pytest.LogCaptureFixture) -> None:
+    draw("a.png")
+    first, second = make_host("one"), make_host("two")
+    for width in (10, 20):
+        fetch(first, "a.png", width=width)
+    recorder_of(first).write_at_exit()
+    assert run(first, "manifest", "sync").exit_code == 0
+    assert run(second, "manifest", "sync").exit_code == 0
+    caplog.set_level("INFO", "flask_images_vips")
+    caplog.clear()
+    result = run(second, "warm", "--from-manifest")
+    assert result.exit_code == 0, result.output
+    assert "2 made" in result.output
+    assert "rendered" not in caplog.text

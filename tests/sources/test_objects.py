@@ -16,12 +16,17 @@ from store_stub import Answer, Asked, Stub
 from flask_images_vips.cache.disk import DiskCache
 from flask_images_vips.cache.eviction import Bound
 from flask_images_vips.errors import Busy, SourceChanged, SourceNotFound, UnreadableSource
+from flask_images_vips.options.options import Options
+from flask_images_vips.sources import objects as module
+from flask_images_vips.sources.finder import Sources, current_version
 from flask_images_vips.sources.object_file import ObjectSource
+from flask_images_vips.sources.object_record import ObjectRecord
 from flask_images_vips.sources.objects import ObjectSources
 from flask_images_vips.sources.search_path import SearchPath
 from flask_images_vips.stores import store as store_module
 from flask_images_vips.stores.location import parse_location
 from flask_images_vips.stores.store import ObjectStore
+from flask_images_vips.urls import ImageUrl
 
 LARGE = b"a large picture " * 10_000
 """More than is read to find an object."""
@@ -131,6 +136,26 @@ def test_what_one_process_learns_or_purges_is_known_to_the_others(make: Make, st
     one._records.purge(Path(one._records.path(one._key("a.jpg"))).parent.name)
     one.purge("a.jpg")
     other.here("a.jpg")
+    assert len(stub.asked) == count + 1
+
+
+def test_a_url_with_another_version_asks_the_store_but_not_each_time(
+    make: Make, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.put("pre/a.jpg", LARGE)
+    path = SearchPath([make()])
+    finder = Sources(path, None, lambda descriptor, ref: None)
+    first = finder.find(ImageUrl("a.jpg", Options(), None))
+    stub.put("pre/a.jpg", LARGE[::-1])
+    new = SearchPath([make("s3://bucket/pre/")]).stores[0]
+    version = current_version(new.files.source(ObjectRecord.of(new.store.state("a.jpg"), "a.jpg", 0)))  # type: ignore[arg-type]
+    url = ImageUrl("a.jpg", Options(), version)
+    count = len(stub.asked)
+    assert finder.find(url) == first  # it was asked just now
+    monkeypatch.setattr(module, "_DOUBTLESS_SECONDS", -1)
+    assert current_version(finder.find(url, first)) == version
+    assert len(stub.asked) == count + 1
+    finder.find(url)
     assert len(stub.asked) == count + 1
 
 
@@ -264,6 +289,7 @@ def test_a_store_that_misbehaves_makes_no_picture_missing(
     make: Make, stub: Stub, tamper: Callable[[Asked, Answer], Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "AWAY_SECONDS", 0)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0)
     for name in ("pre/a.jpg", "pre/b.jpg", "pre/c.jpg"):
         stub.put(name, LARGE)
     sources = make(max_age=0)
@@ -315,6 +341,28 @@ def test_a_store_that_is_away_is_asked_by_one_and_then_left_alone(make: Make, st
     assert len(stub.asked) <= 3  # the first try, and obstore's second one
     with pytest.raises(Busy, match="within the last"):
         sources.find("new.jpg")
+
+
+def test_a_refusal_is_remembered_for_a_moment(make: Make, stub: Stub) -> None:
+    stub.tamper = fails(403)
+    sources = make()
+    for _ in range(3):
+        with pytest.raises(Busy, match="403"):
+            sources.find("a.jpg")
+    assert len(stub.asked) == 1
+
+
+def test_a_nearly_full_disk_does_not_make_the_store_be_asked_each_time(
+    make: Make, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.put("pre/a.jpg", LARGE)
+    make(max_age=0).find("a.jpg")
+    stub.put("pre/a.jpg", LARGE[::-1])
+    sources = make()
+    monkeypatch.setattr(sources._records, "put", lambda *_, **__: None)
+    new = {sources.find("a.jpg").identity for _ in range(3)}
+    assert len(new) == 1
+    assert len(stub.asked) == 2
 
 
 def test_a_damaged_record_counts_as_missing(make: Make, stub: Stub) -> None:

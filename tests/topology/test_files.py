@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from conftest import ROOT, needs
 
 from topology.fronts import DOCKER, HAPROXY, Nginx
-
-yaml = pytest.importorskip("yaml", reason="PyYAML comes with yamllint")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the linters are installed on Linux")
 

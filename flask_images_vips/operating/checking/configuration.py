@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...config.keys import odd_keys, read_key, secret_keys
 from ...health import HEALTH_ENDPOINT
-from ...oddities import missing_fallback, own_numbers
+from ...oddities import missing_fallback, own_numbers, unused_keys
 from .finding import Finding, error, ok, warning
 from .site import Site
 
@@ -29,6 +29,7 @@ def keys(site: Site) -> Iterator[Finding]:
     found = [
         warning("keys", sentence, "Correct the name, or remove the key.") for sentence in odd_keys(site.app.config)
     ]
+    found += [warning("keys", sentence, "Remove the key.") for sentence in unused_keys(site.config)]
     for name, attribute in _READ_IN_INIT_APP.items():
         value = read_key(name, site.app.config)
         if value != getattr(site.images, attribute):

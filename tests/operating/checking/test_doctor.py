@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from flask import Flask
 from nginx.test_nginx import open_folder
 from servers import IN_THREAD
 
@@ -54,6 +55,20 @@ def test_nothing_is_found_in_a_right_set_up_for_nginx(monkeypatch: pytest.Monkey
         found = ground.examine()
         assert [finding.name for finding in bad(found) if finding.name not in MACHINE] == [], found
         assert "nginx-access" in {finding.name for finding in found}
+
+
+def test_the_configuration_of_an_nginx_with_a_server_of_its_own_for_images_fits(ground: Ground) -> None:
+    ground.config["IMAGES_FRONT_DOOR"] = True
+    ground.options["nginx"] = (str(ground.folder / "images.conf"),)
+    options = ["--upstream", "a:1", "--images-upstream", "a:2", "--scheme", "$http_x_forwarded_proto", "--listen", "81"]
+
+    def write(app: Flask) -> None:
+        text = app.test_cli_runner().invoke(args=["images", "nginx", *options]).output
+        (ground.folder / "images.conf").write_text(text.replace("a:2", "a:3"))
+
+    ground.later.append(write)
+    (found,) = (finding for finding in ground.examine() if finding.name == "nginx-file")
+    assert (found.level, found.message.partition(" fits")[1]) == (Level.OK, " fits")
 
 
 @pytest.mark.parametrize("problem", [PermissionError(13, "Permission denied", "/srv"), Busy("Permission denied")])

@@ -1,0 +1,47 @@
+"""What a host remembers about the log."""
+
+from __future__ import annotations
+
+import math
+import stat
+from pathlib import Path
+
+from flask_images_vips.fleet.host_files import HostFiles
+from flask_images_vips.fleet.log import ALLOW, FORGET, Event, Position
+
+
+def test_a_host_keeps_its_name_and_its_position(tmp_path: Path) -> None:
+    files = HostFiles(str(tmp_path / "hosts"))
+    assert (files.known_host(), files.position(), files.position_age()) == ("", None, math.inf)
+    with files.turn():
+        name = files.host()
+    position = Position("generation", "1-0", 5)
+    files.set_position(position)
+    again = HostFiles(str(tmp_path / "hosts"))
+    assert name == again.known_host() == again.host()
+    assert again.position() == position
+    assert 0 <= again.position_age() < math.inf
+    assert stat.S_IMODE((tmp_path / "hosts").stat().st_mode) == 0o700
+    assert HostFiles(str(tmp_path / "others")).host() != name
+
+
+def test_a_damaged_position_counts_as_none(tmp_path: Path) -> None:
+    files = HostFiles(str(tmp_path))
+    for text in ("", "[]", "null", '["a", "b"]', '["a", "b", "c"]', "\xff"):
+        (tmp_path / "position").write_bytes(text.encode("latin-1"))
+        assert files.position() is None
+
+
+def test_events_are_kept_in_their_order_until_they_are_told(tmp_path: Path) -> None:
+    files = HostFiles(str(tmp_path / "hosts"))
+    assert (files.has_kept(), list(files.kept())) == (False, [])
+    first, second = Event(FORGET, "a\nb.png", "one"), Event(ALLOW, "ä.png", "one")
+    files.keep(first)
+    assert list(files.kept()) == [first]
+    files.keep(second)
+    assert list(files.kept()) == [first]  # until that is told
+    files.drop_kept()
+    assert files.has_kept()
+    assert list(files.kept()) == [second]
+    files.drop_kept()
+    assert not files.has_kept()
