@@ -23,6 +23,7 @@ from .config.checks import Secret
 from .config.keys import secret_keys
 from .events import Events
 from .fleet.log import CLOSE
+from .fleet.roster import Told
 from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
@@ -92,8 +93,11 @@ class Parts:
         """Remove the links of nginx to URLs that are signed with former secret keys, on all hosts."""
         if self.front_door is not None:
             self.front_door.renew()
-            if self.messages is not None:
-                self.messages.tell(CLOSE)
+            self.tell(CLOSE)
+
+    def tell(self, kind: str, ref: str = "", *, wait: bool = False) -> Told:
+        """Tell all hosts what was done here, if there are others: see `Messages.tell`."""
+        return Told() if self.messages is None else self.messages.tell(kind, ref, wait=wait)
 
 
 Builder = Callable[[Flask, str, str], Parts]
