@@ -133,7 +133,7 @@ class AppImages:
         self._authorizer = authorizer
         self.started_ns = time.time_ns()
         self.events = Events()
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(_new_lock)
         self._parts: Parts | None = None
         self._opened: Parts | None = None
         self._instances: dict[Callable[[AppImages], Any], Any] = {}
@@ -285,3 +285,8 @@ def current_images() -> AppImages:
     """Return the state of the current application."""
     # Reading an attribute of the proxy itself takes four times as long.
     return images_of(current_app._get_current_object())  # type: ignore[attr-defined]
+
+
+def _new_lock() -> threading.Lock:
+    """Return a lock that lets other greenlets run meanwhile. Under --preload, gevent brings it only after the fork."""
+    return threading.Lock()
