@@ -13,9 +13,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..cache.per_process import PerProcess
-from ..errors import Busy, WaitedTooLong
-from ..system_errors import start
+from ..cache.per_process import PerProcess, ProcessThread
+from ..errors import WaitedTooLong
 from .connection import RedisConnection, RedisFailed
 from .listener import Listener
 
@@ -64,6 +63,7 @@ class Leases:
         self._connection = connection
         self._listener = listener
         self._process: PerProcess[_Process] = PerProcess(_Process)
+        self._thread = ProcessThread("flask-images-vips-leases", self._work)
         listener.hear(CHANNEL, lambda name: self._process.get().waiters.wake(name.decode("utf-8", "replace")))
         listener.on_connect(self._wake_all)
         connection.on_failure(self._wake_all)
@@ -115,28 +115,21 @@ class Leases:
     def _keep(self, mine: _Process, lease: Lease) -> None:
         with mine.lock:
             mine.held.add(lease)
-        self._start(mine)
+        self._wake_thread(mine)
 
     def _leave(self, mine: _Process, leases: Collection[Lease]) -> None:
         """Let the thread release *leases*."""
         with mine.lock:
             if len(mine.left) < _MOST_LEFT:
                 mine.left.update(leases)
-        self._start(mine)
+        self._wake_thread(mine)
 
-    def _start(self, mine: _Process) -> None:
-        """Wake the thread of this process, which is started at the first call."""
+    def _wake_thread(self, mine: _Process) -> None:
         mine.is_needed.set()
-        if mine.thread is None:
-            with mine.lock:
-                if mine.thread is None:
-                    thread = threading.Thread(target=self._work, args=[mine], daemon=True)
-                    thread.name = "flask-images-vips-leases"
-                    with suppress(Busy):  # leases end by themselves
-                        start(thread)
-                        mine.thread = thread
+        self._thread.start()  # if that is impossible now, the leases end by themselves
 
-    def _work(self, mine: _Process) -> None:
+    def _work(self) -> None:
+        mine = self._process.get()
         while True:
             mine.is_needed.wait()
             time.sleep(self.seconds / _RENEWALS)
@@ -179,7 +172,6 @@ class _Process:
         self.held: set[Lease] = set()
         self.left: set[Lease] = set()
         self.is_needed = threading.Event()
-        self.thread: threading.Thread | None = None
         self.waiters = _Waiters()
 
 
