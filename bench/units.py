@@ -179,7 +179,7 @@ def redis(run: Run, url: str) -> dict[str, Any]:
     """Measure a lock that nobody else wants: the CPU of this process and of Redis, and the waits."""
     connection = RedisConnection(url, "units", timeout=5)
     listener = Listener(connection)
-    locks = RedisLocks(connection, Leases(connection, listener))
+    locks = RedisLocks(Leases(connection, listener))
 
     def lock() -> None:
         with locks.hold("a picture", since=time.monotonic(), timeout=5, needless=lambda: False) as held:
