@@ -169,7 +169,7 @@ def store(run: Run, options: Mapping[str, Any], size: int) -> dict[str, Any]:
     asks: dict[str, Callable[[], object]] = {
         GET: lambda: objects.get("known"),
         MISSING: lambda: objects.get("missing"),
-        "HEAD": lambda: objects.state("known"),
+        "HEAD": lambda: objects.head("known"),
         CREATE: lambda: objects.create(f"{new}/{next(numbers)}", data),
     }
     return {"bytes": size, "requests": _repeated(asks, run, "store")}

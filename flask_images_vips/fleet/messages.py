@@ -114,7 +114,9 @@ class Messages:
             self._remover.learn()
             self._wake()  # try again soon
         except OSError as error:
-            logger.error("What other hosts have removed cannot be removed here: %s. Purge this host.", cause(error))
+            logger.error(
+                "What other hosts have removed cannot be removed here: %s. Purge everything on this host.", cause(error)
+            )
         self._follow()
 
     def tell(self, kind: str, ref: str = "", *, wait: bool = False) -> Told:
@@ -132,7 +134,9 @@ class Messages:
             self.files.keep(event)
             self._wake()
         except OSError as error:
-            logger.error("Other hosts cannot be told to %s %s: %s. Purge them.", kind, shown(ref), cause(error))
+            logger.error(
+                "Other hosts cannot be told to %s %s: %s. Do the same on each.", kind, shown(ref), cause(error)
+            )
         return Told(is_told=False)
 
     def catch_up(self) -> None:
