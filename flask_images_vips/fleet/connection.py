@@ -1,4 +1,4 @@
-"""Send commands to Redis or Valkey, and hear messages from it.
+"""Send commands to Redis or Valkey, and tell whether it answers.
 
 Nothing depends on Redis: if it fails, each host goes on by itself. It then counts as away for a while, so that nobody
 waits for it again and again.

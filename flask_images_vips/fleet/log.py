@@ -35,7 +35,9 @@ _FIRST = "0-0"  # before the id of every entry
 
 _Fields = dict[bytes, bytes]
 
-# Both begin a log if there is none. Events without their state, or the other way, would mislead.
+# KEYS: a hash with the state of the log, the stream, the channel.
+# ARGV: the generation of the log if it is new, the age in seconds at which events end; then those of each script.
+# Each script begins the log if its state is missing. Events that are there without it would be numbered wrongly.
 _BEGIN = """
 if redis.call('HSETNX', KEYS[1], 'generation', ARGV[1]) == 1 then redis.call('DEL', KEYS[2]) end
 local oldest = string.format('%.0f', (redis.call('TIME')[1] - ARGV[2]) * 1000)
@@ -132,9 +134,9 @@ class EventLog:
         )
 
     def _run(self, script: str, *arguments: str) -> Any:
-        always = secrets.token_hex(8), _LONGEST_SECONDS
+        generation = secrets.token_hex(8)
         return self._connection.run(
-            lambda client: client.eval(script, len(self._keys), *self._keys, *always, *arguments)
+            lambda client: client.eval(script, len(self._keys), *self._keys, generation, _LONGEST_SECONDS, *arguments)
         )
 
 
