@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from .connecting import connect, module_for
 from .failures import reason, refusal
@@ -278,5 +278,13 @@ def _outside_of_greenlets(request: Callable[[], T]) -> T:
         return request()
     import gevent  # noqa: PLC0415
 
-    result: T = gevent.get_hub().threadpool.apply(request)
-    return result
+    def caught() -> tuple[T | None, Exception | None]:
+        try:
+            return request(), None
+        except Exception as error:  # gevent would print an error that leaves its thread
+            return None, error
+
+    result, error = gevent.get_hub().threadpool.apply(caught)
+    if error is not None:
+        raise error
+    return cast(T, result)
