@@ -16,9 +16,10 @@ from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import ConfigError
-from .failures import reason, refusal
+from .failures import panics_as_errors, reason, refusal
 from .fork_safety import forked_after_use, note_use
 from .location import Location
+from .options import divided
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -219,7 +220,8 @@ class ObjectStore:
         errors = self._module().exceptions.BaseError, OSError
         note_use()
         try:
-            result = _outside_of_greenlets(request)
+            with panics_as_errors():
+                result = _outside_of_greenlets(request)
         except ValueError as error:  # obstore takes no such path
             raise StoreRefused(f"{self.location}: {reason(error)}") from None
         except errors as error:
@@ -248,19 +250,18 @@ class ObjectStore:
     def _made_store(self) -> Any:
         if self._store is None:
             module, timeout = self._module(), f"{self._timeout}s"
+            timeouts = {"timeout": timeout, "connect_timeout": f"{min(self._timeout, _CONNECT_SECONDS)}s"}
             try:
-                self._store = module.store.from_url(
-                    str(self.location),
-                    config=self._options or None,
-                    client_options={
-                        "timeout": timeout,
-                        "connect_timeout": f"{min(self._timeout, _CONNECT_SECONDS)}s",
-                        "allow_http": str(self._options.get("endpoint", "")).startswith("http://"),
-                    },
-                    # A request that is sent again may take another timeout.
-                    retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=self._timeout)},
-                )
-            except module.exceptions.BaseError as error:
+                of_store, of_connections = divided(self._options)
+                with panics_as_errors():
+                    self._store = module.store.from_url(
+                        str(self.location),
+                        config=of_store or None,
+                        client_options=of_connections | timeouts,
+                        # A request that is sent again may take another timeout.
+                        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=self._timeout)},
+                    )
+            except (module.exceptions.BaseError, OSError, TypeError, ValueError) as error:
                 raise ConfigError(f"IMAGES_STORE_OPTIONS of {self.location}: {reason(error)}") from None
         return self._store
 
