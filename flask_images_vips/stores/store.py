@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
 from .connecting import connect, module_for
-from .failures import reason, refusal
+from .failures import panics_as_errors, reason, refusal
 from .fork_safety import forked_after_use, note_use
 from .location import Location
 
@@ -221,7 +221,8 @@ class ObjectStore:
         errors = self._module().exceptions.BaseError, OSError
         note_use()
         try:
-            result = _outside_of_greenlets(request)
+            with panics_as_errors():
+                result = _outside_of_greenlets(request)
         except ValueError as error:  # obstore takes no such path
             raise StoreRefused(f"{self.location}: {reason(error)}") from None
         except errors as error:
