@@ -169,7 +169,7 @@ def store(run: Run, options: Mapping[str, Any], size: int) -> dict[str, Any]:
     asks: dict[str, Callable[[], object]] = {
         GET: lambda: objects.get("known"),
         MISSING: lambda: objects.get("missing"),
-        "HEAD": lambda: objects.state("known"),
+        "HEAD": lambda: objects.head("known"),
         CREATE: lambda: objects.create(f"{new}/{next(numbers)}", data),
     }
     return {"bytes": size, "requests": _repeated(asks, run, "store")}
@@ -179,7 +179,7 @@ def redis(run: Run, url: str) -> dict[str, Any]:
     """Measure a lock that nobody else wants: the CPU of this process and of Redis, and the waits."""
     connection = RedisConnection(url, "units", timeout=5)
     listener = Listener(connection)
-    locks = RedisLocks(connection, Leases(connection, listener))
+    locks = RedisLocks(Leases(connection, listener))
 
     def lock() -> None:
         with locks.hold("a picture", since=time.monotonic(), timeout=5, needless=lambda: False) as held:

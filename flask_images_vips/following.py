@@ -53,7 +53,10 @@ class Follower:
         try:
             ref = checked_path(event.ref) if event.ref else ""
         except ValueError:
-            logger.warning("A host has told to %s %s, which names no picture. Ignored.", event.kind, shown(event.ref))
+            logger.warning(
+                "Another host has told this one to %s %s, which is not the path of a picture. This is ignored.",
+                *(event.kind, shown(event.ref)),
+            )
             return
         if event.kind == FORGET:
             self._forget(ref)
@@ -61,7 +64,11 @@ class Follower:
         try:
             self._remove(event.kind, ref)
         except OSError as error:
-            logger.error("What another host has told (%s %s) cannot be done: %s.", event.kind, shown(ref), cause(error))
+            logger.error(
+                "Another host has told this one to %s %s, which is not possible: %s. Mend that, and run "
+                "the command again.",
+                *(event.kind, shown(ref), cause(error)),
+            )
 
     def _forget(self, ref: str) -> None:
         try:
@@ -86,8 +93,8 @@ class Follower:
         self.parts.tombstones.sync()
         if removed:
             logger.warning(
-                "What other hosts have purged or forgotten while this one was away cannot be told any more, so its "
-                "cache is emptied: %d files removed.",
+                "The log of what other hosts have purged or forgotten does not reach back to when this host last read "
+                "it, so its cache is emptied: %d files removed.",
                 removed,
             )
 

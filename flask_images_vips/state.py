@@ -68,9 +68,9 @@ class Parts:
         return None if self.links.is_closed else self.links
 
     def open(self) -> None:
-        """Let nothing be shown that must not be. Call this once in each process, in a request.
+        """Remove what other hosts have removed, and links of nginx that are of another configuration.
 
-        That is what other hosts have removed, and the links of nginx of another configuration.
+        Call this once in each process, in a request, before images are served.
         """
         if self.front_door is not None or self.messages is not None:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
@@ -87,7 +87,11 @@ class Parts:
                 self.links.empty()
                 self.pipeline.erase_barred()
         except OSError as error:
-            logger.error("What other hosts have forgotten cannot be told, so this one may show it: %s", cause(error))
+            logger.error(
+                "Which pictures other hosts have forgotten is not known, so this one may show them: %s. Mend that, and "
+                "restart the site on this host.",
+                cause(error),
+            )
 
     def renew_links(self) -> None:
         """Remove the links of nginx to URLs that are signed with former secret keys, on all hosts."""

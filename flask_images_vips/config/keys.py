@@ -561,7 +561,7 @@ class Config:
         return self.cache if self.cache_store is None else self.cache_local
 
     def options_of(self, store: Location) -> dict[str, Any]:
-        """Return the options for *store*: the common ones, and those of its bucket, which precede."""
+        """Return the options for *store*: the common ones, and those of its bucket, which override them."""
         given = self.store_options or {}
         common = {name: value for name, value in given.items() if not is_location(name)}
         return {**common, **given.get(store.root, {})}
