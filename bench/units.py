@@ -48,13 +48,11 @@ LOCK = "lock and unlock"
 ROUNDS, QUICK_ROUNDS = 5, 1
 SECONDS = 1.0
 RENDERS, QUICK_RENDERS = 4, 1
-SETTLING_SECONDS = 0.2  # until the CPU time of a renderer that has ended counts as that of its parent
 CALLS_A_ROUND, QUICK_CALLS = 200, 20
 
 
 def measure(run: Run) -> dict[str, Any]:
-    if lacking := shared_servers.missing():
-        raise RuntimeError(". ".join(lacking))
+    shared_servers.require()
     found = {"hits": hits(run), "renders": renders(run), "page": page(run)}
     with shared_servers.object_store() as store_config, shared_servers.redis() as redis_config:
         found["store"] = store(run, store_config["IMAGES_STORE_OPTIONS"], _answer_bytes(found["renders"]))
@@ -130,10 +128,8 @@ def _url(here: Running, name: str, format: str, width: int) -> str:
 def _missed(here: Running, variant: tuple[str, int], names: Iterator[str], count: int) -> tuple[float, int]:
     """Request *variant* of the next *count* of *names*. Returns the CPU ms, and the bytes of an answer."""
     urls = [_url(here, name, *variant) for name in itertools.islice(names, count)]
-    before = here.tree.cpu_seconds()
-    _, bodies = ask_all(PACKAGE, here.port, here.tree, urls, 1)
-    time.sleep(SETTLING_SECONDS)
-    return 1000 * (here.tree.cpu_seconds() - before) / count, round(sum(map(len, bodies)) / len(bodies))
+    cpu, _, bodies = fleet.cpu_of_each(PACKAGE, here, urls)
+    return cpu, round(sum(map(len, bodies)) / len(bodies))
 
 
 # Pages.
