@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .background_thread import threads_run
+from .config.keys import Config
 from .errors import NotForgotten, shown
 from .fleet.connection import RedisFailed
 from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
 from .fleet.messages import About, Messages
-from .forgetting import forget_here
+from .forgetting import caches, forget_here
+from .hashing import digest
 from .installed import own_version
 from .nginx.stamp import digests_of
 from .purging import purge_all_here, purge_here
@@ -30,17 +32,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_images_vips")
 
+_DIGEST_BYTES = 4
+
 
 def messages_of(app: Flask, parts: Parts, fleet: Fleet) -> Messages:
     """Return the messages that *app* exchanges with the other hosts of *fleet*."""
     config, cache = parts.pipeline.config, parts.pipeline.cache
 
     def about() -> About:
-        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app), **_folders(app, config)}
         return About(own_version(), len(running_workers(app, cache)), settings)
 
     folder = os.path.join(cache.folder, FOLDER)
     return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
+
+
+def _folders(app: Flask, config: Config) -> dict[str, str]:
+    """Return a digest of the folders of originals, by their key, if hosts find each other's renditions only if they
+    have the same ones.
+    """
+    if config.cache_store is None or config.version == "hash" or not config.folders:
+        return {}
+    folders = [os.path.realpath(os.path.join(app.root_path, folder)) for folder in config.folders]
+    return {"IMAGES_PATH": digest(repr(folders), _DIGEST_BYTES)}
 
 
 @dataclass(frozen=True, slots=True)
