@@ -271,11 +271,14 @@ class Pipeline:
         Raises:
             OSError: If something cannot be removed.
         """
-        remote, shared = self.sources.remote, self.shared
-        stores = remote.store if remote is not None else None, shared.copies.store if shared is not None else None
-        for cache in (self.cache, *stores):
-            if cache is not None:
-                cache.erase_barred()
+        copies = [] if self.shared is None else [self.shared.copies.store]
+        for cache in (self.cache, *self.sources.caches, *copies):
+            cache.erase_barred()
+
+    def drop_memory(self) -> None:
+        """Drop what this process remembers of files that another process may have removed."""
+        self.sources.drop_memory()
+        self.facts.pixels.forget()
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
         """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.
