@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from .background_thread import threads_run
 from .errors import NotForgotten, shown
-from .fleet.connection import RedisFailed
 from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
@@ -82,7 +81,7 @@ class Follower:
         self.parts.links.empty()
         removed = sum(cache.purge_all() for cache, _ in caches(self.parts.pipeline) if cache is not None)
         self.drop_memory()
-        self.parts.tombstones.sync()
+        self.parts.learn()
         if removed:
             logger.warning(
                 "What other hosts have purged or forgotten while this one was away cannot be told any more, so its "
@@ -91,8 +90,7 @@ class Follower:
             )
 
     def learn(self) -> None:
-        with suppress(RedisFailed):
-            self.parts.learn()
+        self.parts.learn()
 
     def share(self, event: Event) -> None:
         folder, tombstones = source_folder(event.ref), self.parts.tombstones
@@ -103,4 +101,4 @@ class Follower:
                 tombstones.unshare(folder)
 
     def drop_memory(self) -> None:
-        self.parts.pipeline.facts.pixels.forget()
+        self.parts.pipeline.drop_memory()
