@@ -16,7 +16,7 @@ from bench.tables_of_growth import all_tables, assumptions, summary
 
 README = ROOT / "README.md"
 GROWING = ROOT / "docs" / "growing.md"
-ON_GROWING = ("fleet", "growing")
+ON_GROWING = ("fleet", "hosts", "growing")
 """The parts whose results that page shows."""
 
 _STYLE = """
@@ -268,8 +268,10 @@ def with_tables(text: str, results: Results) -> str:
 def with_growth(text: str, results: Results) -> str:
     """Return the *text* of docs/growing.md with the tables and sentences of *results* between its markers."""
     parts = {}
-    if "fleet" in results:
-        parts["fleet"] = "\n\n".join(table.markdown() for table in fleet.tables(results["fleet"]))
+    shown = [part for part in ("fleet", "hosts") if part in results]
+    if shown:
+        tables = [table.markdown() for part in shown for table in module_of(part).tables(results[part])]
+        parts["fleet"] = "\n\n".join(tables)
     if "growing" in results:
         data = results["growing"]
         parts |= {name: table.markdown() for name, table in all_tables(data).items()}

@@ -71,6 +71,16 @@ class Pipeline:
         return other
 
     @property
+    def copies(self) -> DiskCache | None:
+        """The cache of reduced copies, or None if ``IMAGES_COPIES`` is off."""
+        return self.shared.copies.store if self.shared is not None else None
+
+    @property
+    def caches(self) -> tuple[DiskCache, ...]:
+        """All caches of this host: of renditions, of fetched files and of copies."""
+        return self.cache, *self.sources.caches, *([self.copies] if self.copies is not None else [])
+
+    @property
     def negotiable(self) -> tuple[Format, ...]:
         """The formats that ``format=auto`` may choose, the preferred one first, as far as they can be written here."""
         return tuple(format for format in self._negotiable if self.abilities.writes(format))
@@ -271,8 +281,7 @@ class Pipeline:
         Raises:
             OSError: If something cannot be removed.
         """
-        copies = [] if self.shared is None else [self.shared.copies.store]
-        for cache in (self.cache, *self.sources.caches, *copies):
+        for cache in self.caches:
             cache.erase_barred()
 
     def drop_memory(self) -> None:

@@ -351,6 +351,21 @@ def test_a_store_that_stalls_is_waited_for_once(site: Callable[..., Flask], stub
     assert len(stub.asked) <= count + 2
 
 
+def host(folder: Path, store_server: StoreServer, store_url: str) -> Flask:
+    """A host that has only its cache in *folder*: originals and renditions are in the store."""
+    app = Flask("site", root_path=str(folder.parent))
+    app.secret_key = "a secret"
+    app.config.update(
+        IMAGES_PATH=f"{store_url}/originals",
+        IMAGES_CACHE=f"{store_url}/renditions",
+        IMAGES_CACHE_LOCAL=str(folder),
+        IMAGES_STORE_OPTIONS=store_server.options,
+        **IN_THREAD,
+    )
+    Images(app)
+    return app
+
+
 def test_another_host_sends_what_the_first_has_rendered_and_fetches_no_original(
     tmp_path: Path, store_server: StoreServer, store_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -358,20 +373,26 @@ def test_another_host_sends_what_the_first_has_rendered_and_fetches_no_original(
     store.put("originals/a.jpg", (PHOTOGRAPHS / "coffee.jpg").read_bytes())
     caplog.set_level(logging.INFO)
     answers = []
-    for host in ("one", "two"):
-        app = Flask("site", root_path=str(tmp_path))
-        app.secret_key = "a secret"
-        app.config.update(
-            IMAGES_PATH=f"{store_url}/originals",
-            IMAGES_CACHE=f"{store_url}/renditions",
-            IMAGES_CACHE_LOCAL=str(tmp_path / host),
-            IMAGES_STORE_OPTIONS=store_server.options,
-            **IN_THREAD,
-        )
-        Images(app)
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        app = host(folder, store_server, store_url)
         url = url_of(app, "a.jpg", width=40)
         answer = app.test_client().get(url)
         answers.append((url, answer.status_code, answer.headers["ETag"], answer.data))
     assert answers[0] == answers[1]
     assert len([message for message in caplog.messages if message.startswith("rendered")]) == 1
     assert [path.parts[len(tmp_path.parts)] for path in tmp_path.rglob("original-*")] == ["one"]
+
+
+def test_a_host_that_starts_again_keeps_no_object_that_was_forgotten_on_another_one(
+    tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    for name in ("a.jpg", "b.jpg"):
+        store.put(f"originals/{name}", drawn())
+    first, second = (host(tmp_path / name, store_server, store_url) for name in ("one", "two"))
+    assert [status(second, url_of(second, name, width=20)) for name in ("a.jpg", "b.jpg")] == [200, 200]
+    assert len([*(tmp_path / "two").rglob("original-*")]) == 2
+    first.extensions["images"].forget("a.jpg")
+    again = host(tmp_path / "two", store_server, store_url)
+    assert [status(again, url_of(again, "b.jpg", width=width)) for width in (20, 10)] == [200, 200]
+    assert len([*(tmp_path / "two").rglob("original-*")]) == 1

@@ -126,7 +126,7 @@ def test_a_lease_is_renewed_while_the_work_takes_longer(redis_server: RedisServe
     first, second = (LocksOfFleet(redis_server.url, PATIENCE_SECONDS, lease_seconds=1) for _ in range(2))
     with first.hold(NAME):
         token, waiting = holder(client), Waiting(second)
-        time.sleep(3)
+        time.sleep(2)
         assert (holder(client), waiting.held) == (token, None)
     assert waiting.end()
 
@@ -173,7 +173,7 @@ def test_a_lease_is_taken_again_after_redis_has_lost_it(redis_server: RedisServe
 
 
 def test_a_lock_that_redis_gave_too_late_is_released(redis_server: RedisServer, client: Any, log: Log) -> None:
-    locks = LocksOfFleet(redis_server.url, PATIENCE_SECONDS, command_seconds=0.2, lease_seconds=6)
+    locks = LocksOfFleet(redis_server.url, PATIENCE_SECONDS, command_seconds=0.2, lease_seconds=3)
     with locks.hold(NAME) as held:
         assert held
     client.config_resetstat()

@@ -22,14 +22,14 @@ def _finding(store: ObjectStore) -> Finding:
     try:
         first = next(store.list(), None)
         if first is None:
-            return ok("store", f"{place} has no objects yet")
+            return ok("source-store", f"{place} has no objects yet")
         store.get(first.path, most_bytes=1)
-        return ok("store", place)
+        return ok("source-store", place)
     except StoreRefused as problem:
         if problem.status == _NO_BUCKET:
-            return error("store", str(problem), f"Create the bucket of {place}, or correct IMAGES_PATH.")
+            return error("source-store", str(problem), f"Create the bucket of {place}, or correct IMAGES_PATH.")
         return warning(
-            "store",
+            "source-store",
             f"{problem}. Pictures that may not be read answer 503. So do missing ones, because some stores answer 403 "
             "to them if the bucket may not be listed.",
             "Allow the site to read and list the objects, such as s3:GetObject and s3:ListBucket. If it should be "
@@ -37,7 +37,7 @@ def _finding(store: ObjectStore) -> Finding:
         )
     except StoreFailed as problem:
         return error(
-            "store",
+            "source-store",
             f"{problem}. Its pictures answer 503 unless they are cached.",
             "Correct the endpoint and the region in IMAGES_STORE_OPTIONS, or let this host reach the store.",
         )
