@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from .background_thread import threads_run
 from .config.keys import Config
 from .errors import NotForgotten, shown
-from .fleet.connection import RedisFailed
 from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
 from .fleet.messages import About, Messages
-from .forgetting import caches, forget_here
+from .forgetting import forget_here
 from .hashing import digest
 from .installed import own_version
 from .nginx.stamp import digests_of
@@ -104,7 +103,7 @@ class Follower:
         self.parts.links.empty()
         removed = sum(cache.purge_all() for cache in self.parts.pipeline.caches)
         self.drop_memory()
-        self.parts.tombstones.sync()
+        self.parts.learn()
         if removed:
             logger.warning(
                 "The log of what other hosts have purged or forgotten does not reach back to when this host last read "
@@ -113,8 +112,7 @@ class Follower:
             )
 
     def learn(self) -> None:
-        with suppress(RedisFailed):
-            self.parts.learn()
+        self.parts.learn()
 
     def share(self, event: Event) -> None:
         folder, tombstones = source_folder(event.ref), self.parts.tombstones
@@ -125,4 +123,4 @@ class Follower:
                 tombstones.unshare(folder)
 
     def drop_memory(self) -> None:
-        self.parts.pipeline.facts.pixels.forget()
+        self.parts.pipeline.drop_memory()
