@@ -97,6 +97,10 @@ def build(app: Flask, url: str, name: str) -> Parts:
         from .following import messages_of  # noqa: PLC0415  (only sites of several hosts need it)
 
         parts = replace(parts, messages=messages_of(app, parts, parts.fleet))
+    if (cache_store is not None or fleet is not None) and threads_run():
+        from .learning import Learner  # noqa: PLC0415
+
+        parts = replace(parts, learner=Learner(parts.learn, os.path.join(folder, "locks", "learnt")))
     _tell_of_lookups(parts.front_door, pipeline.sources.local, remote)
     _warn_of_folders(config, app, parts)
     _follow_events(app, config, parts)

@@ -24,7 +24,7 @@ from .per_process import Said
 logger = logging.getLogger("flask_images_vips")
 
 _KEY = "key"
-_KEY_BYTES = 32
+KEY_BYTES = 32
 _NAME_BYTES = 16
 _DIGITS = frozenset("0123456789abcdef")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -122,6 +122,9 @@ class Tombstones:
     def unshare(self, name: str) -> None:
         """Let other hosts forget the tombstone of *name*."""
 
+    def meet(self) -> None:
+        """Agree with other hosts on a key, unless this is done."""
+
     def sync(self) -> bool:
         """Learn the tombstones of other hosts. Returns whether there are new ones."""
         return False
@@ -152,8 +155,8 @@ class Tombstones:
         Raises:
             OSError: If it cannot be written, or is no key.
         """
-        if len(key) != _KEY_BYTES:
-            raise OSError(f"a key of tombstones has {len(key)} bytes, not {_KEY_BYTES}")
+        if len(key) != KEY_BYTES:
+            raise OSError(f"a key of tombstones has {len(key)} bytes, not {KEY_BYTES}")
         if not os.path.isdir(self.folder):
             make_parents(self.folder)
             with contextlib.suppress(FileExistsError):
@@ -217,7 +220,7 @@ class Tombstones:
 
 def new_key() -> bytes:
     """Return a new key, which nobody can guess."""
-    return secrets.token_bytes(_KEY_BYTES)
+    return secrets.token_bytes(KEY_BYTES)
 
 
 def is_hashed(name: str) -> bool:
@@ -261,11 +264,11 @@ def _link(temporary: str, path: str) -> None:
 def _read(path: str) -> bytes:
     descriptor = os.open(path, _READ)
     try:
-        found = os.read(descriptor, 2 * _KEY_BYTES)
+        found = os.read(descriptor, 2 * KEY_BYTES)
     finally:
         os.close(descriptor)
-    if len(found) != _KEY_BYTES:
-        raise OSError(f"{path} has {len(found)} bytes, not the {_KEY_BYTES} of a key")
+    if len(found) != KEY_BYTES:
+        raise OSError(f"{path} has {len(found)} bytes, not the {KEY_BYTES} of a key")
     return found
 
 

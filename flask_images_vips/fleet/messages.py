@@ -166,6 +166,8 @@ class Messages:
             if not starts_anew and not _can_follow(position, batch):
                 starts_anew = True
                 self._remover.start_anew()
+            elif position is None:  # the log may be younger than what was forgotten
+                self._remover.learn()
             for event in batch.events:
                 if event.by != me and (not starts_anew or event.kind in _LASTING):
                     self._remover.carry_out(event)
