@@ -103,7 +103,7 @@ class Follower:
         self.parts.links.empty()
         removed = sum(cache.purge_all() for cache in self.parts.pipeline.caches)
         self.drop_memory()
-        self.parts.learn()
+        self.learn()
         if removed:
             logger.warning(
                 "The log of what other hosts have purged or forgotten does not reach back to when this host last read "

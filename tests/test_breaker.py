@@ -34,7 +34,8 @@ def test_a_server_is_away_for_some_seconds_after_a_failure(clock: Clock) -> None
     breaker.leave_alone(5)
     assert breaker.is_away
     breaker.note_answer()
-    assert not (breaker.is_away or breaker.has_failed)
+    assert not breaker.is_away
+    assert not breaker.has_failed
 
 
 def test_a_server_that_fails_again_and_again_is_logged_once_a_minute(clock: Clock) -> None:
