@@ -508,8 +508,9 @@ class Config:
         "IMAGES_STORE_OPTIONS",
         checks.optional_store_options,
         "Options for object stores and for connections to them, as obstore names them, such as `{'endpoint': "
-        "'https://s3.example.org', 'region': 'eu-1'}`. Options for one bucket alone are a dictionary under its URL, such as `{'s3://photos': {…}}`. What "
-        "is not set comes from the environment (`AWS_ACCESS_KEY_ID` and so on).",
+        "'https://s3.example.org', 'region': 'eu-1'}`. Options for one bucket alone are a dictionary "
+        "under its URL, such as `{'s3://photos': {…}}`. What is not set comes from the environment "
+        "(`AWS_ACCESS_KEY_ID` and so on).",
     )
     store_timeout: float = key(
         5.0, "IMAGES_STORE_TIMEOUT", checks.some_seconds, "Maximum seconds of one request to an object store."
