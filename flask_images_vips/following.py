@@ -19,9 +19,9 @@ from .forgetting import forget_here
 from .hashing import digest
 from .installed import own_version
 from .nginx.stamp import digests_of
+from .parts import Parts
 from .purging import purge_all_here, purge_here
 from .rendition import source_folder
-from .state import Parts
 from .system_errors import cause
 from .urls import checked_path
 from .workers import key_fingerprint, running_workers
