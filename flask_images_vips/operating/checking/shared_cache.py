@@ -1,4 +1,4 @@
-"""Check the object store in which all hosts share what is rendered, by storing a probe and removing it again."""
+"""Check the object store of ``IMAGES_CACHE``: store a small object there, and remove it again."""
 
 from __future__ import annotations
 
