@@ -10,6 +10,7 @@ _BUSY_STATUSES = {"408", "425", "429"}
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>", re.ASCII)
 _CREDENTIALS = re.compile(r"://[^/@\s]{1,300}@")
 _LONGEST_REASON = 300  # characters
+_ROLE_SERVERS = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _STATUS = re.compile(r"returned non-2xx status code: ([0-9]{3})", re.ASCII)
 
 
@@ -28,6 +29,14 @@ def reason(error: Exception) -> str:
     lines, code = str(error).strip().splitlines(), _CODE.search(str(error))
     first = lines[0].partition(": <")[0] if lines else type(error).__name__
     return f"{_CREDENTIALS.sub('://', first)[:_LONGEST_REASON]}{f' ({code[1]})' if code else ''}"
+
+
+def lacks_credentials(problem: str) -> bool:
+    """Return whether *problem*, a message about a request, is that no credentials were found.
+
+    obstore then asks the cloud for the role of the machine, and reports the address that it has asked.
+    """
+    return any(f"//{address}/" in problem for address in _ROLE_SERVERS)
 
 
 @contextmanager

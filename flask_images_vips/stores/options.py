@@ -43,9 +43,9 @@ def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         if name in _TIMEOUTS:
-            raise ValueError(f"set IMAGES_STORE_TIMEOUT instead of {name!r}")
+            raise ValueError(f"set IMAGES_STORE_TIMEOUT instead of {name!r}.")
         if name.endswith(("endpoint", "endpoint_url")) and not _is_url(value):
-            raise ValueError(f"{name} = {value!r}: expected a URL, such as 'https://s3.example.org'")
+            raise ValueError(f"{name} = {value!r}: expected a URL, such as 'https://s3.example.org'.")
     endpoint = str(given.get("endpoint", ""))
     connections = {"allow_http": not endpoint.startswith("https://")}
     connections |= {name: value for name, value in given.items() if name in _OF_CONNECTIONS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def test_hosts_are_listed_with_what_they_have_missed(join: Join) -> None:
     code, output = run(first, "hosts")
     heading, *hosts, differing = output.splitlines()
     assert (code, heading.split()) == (0, ["host", "version", "workers", "last", "seen", "events", "behind"])
+    assert ["(here)" in host for host in hosts].count(True) == 1
     assert len(hosts) == 2
     assert differing.endswith(" differs: IMAGES_QUALITY.")
 
@@ -54,6 +56,15 @@ def test_the_receipt_names_hosts(join: Join, draw: Any, monkeypatch: pytest.Monk
     assert " too. Not yet on " in output
     (receipt,) = json.loads(run(first, "forget", "--json", "a.png")[1])
     assert [len(receipt[name]) for name in ("hosts", "pending")] == [1, 1]
+
+
+def test_sync_has_nothing_to_do_on_a_new_host(
+    make_app: Callable[..., Flask], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    app = make_app(IMAGES_CACHE=str(tmp_path / "new"), IMAGES_REDIS=redis_server.url)
+    code, output = run(app, "sync")
+    assert (code, "nothing to do" in output) == (0, True)
+    assert not (tmp_path / "new" / "flask-images-vips").exists()
 
 
 def test_sync_catches_up_without_a_request(
