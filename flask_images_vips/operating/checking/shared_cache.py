@@ -46,7 +46,7 @@ def _told(place: Location, problem: StoreFailed) -> Finding:
         )
     return error(
         "cache-store",
-        f"cannot be used: {problem}. Each host renders for itself.",
+        f"The store cannot be used: {problem}. Each host renders for itself.",
         "Check the endpoint and the region in IMAGES_STORE_OPTIONS, and whether this host reaches it.",
     )
 
