@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,11 +18,13 @@ from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
 from .fleet.messages import About, Messages
 from .forgetting import forget_here
 from .hashing import digest
+from .in_front import CachesInFront
 from .installed import own_version
 from .nginx.stamp import digests_of
 from .parts import Parts
 from .purging import purge_all_here, purge_here
 from .rendition import source_folder
+from .state import images_of
 from .system_errors import cause
 from .urls import checked_path
 from .workers import key_fingerprint, running_workers
@@ -43,7 +46,14 @@ def messages_of(app: Flask, parts: Parts, fleet: Fleet) -> Messages:
         return About(own_version(), len(running_workers(app, cache)), settings)
 
     folder = os.path.join(cache.folder, FOLDER)
-    return Messages(fleet.connection, fleet.listener, folder, Follower(parts), about, follows=threads_run())
+
+    def purge_in_front(ref: str, *, soft: bool) -> None:
+        images = images_of(app)
+        if config.cdn:
+            images.instance(CachesInFront).purge_again([ref], soft=soft and images.authorizer is None)
+
+    follower = Follower(parts, purge_in_front)
+    return Messages(fleet.connection, fleet.listener, folder, follower, about, follows=threads_run())
 
 
 def _folders(app: Flask, config: Config) -> dict[str, str]:
@@ -58,9 +68,13 @@ def _folders(app: Flask, config: Config) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Removes what *parts* have on this host: a `fleet.messages.Remover`."""
+    """Removes what *parts* have on this host: a `fleet.messages.Remover`.
+
+    *purge_in_front* purges the caches in front a moment later.
+    """
 
     parts: Parts
+    purge_in_front: Callable[..., None]
 
     def carry_out(self, event: Event) -> None:
         try:
@@ -121,6 +135,8 @@ class Follower:
                 tombstones.share(folder)
             elif event.kind == ALLOW:
                 tombstones.unshare(folder)
+        if event.kind in (FORGET, PURGE):  # hosts that did not know may have filled them again
+            self.purge_in_front(event.ref, soft=event.kind == PURGE)
 
     def drop_memory(self) -> None:
         self.parts.pipeline.drop_memory()

@@ -35,9 +35,12 @@ class CachesInFront:
 
     def __init__(self, images: AppImages) -> None:
         self._images = images
-        self._config = images.pipeline.config
         self._lock = threading.Lock()
         self._again: dict[str, bool] = {}
+
+    @property
+    def _config(self) -> Config:
+        return self._images.pipeline.config
 
     def purge(self, refs: Sequence[str], *, soft: bool) -> tuple[str, ...]:
         """Purge all images of the sources *refs*, and return which caches have confirmed that.
@@ -57,7 +60,7 @@ class CachesInFront:
         try:
             return _purge(self._config, _wanted(self._config, refs), soft=soft)
         finally:
-            self._purge_again(refs, soft=soft)
+            self.purge_again(refs, soft=soft)
 
     def purge_all(self) -> tuple[str, ...]:
         """Purge the images of all sources. Pages and other files of the site stay.
@@ -68,7 +71,7 @@ class CachesInFront:
         paths = tuple(f"{prefix}/" for prefix in _prefixes(self._config))
         return _purge(self._config, Wanted((EVERY,), paths), soft=self._images.authorizer is None)
 
-    def _purge_again(self, refs: Sequence[str], *, soft: bool) -> None:
+    def purge_again(self, refs: Sequence[str], *, soft: bool) -> None:
         """Purge *refs* soon, with all others that are purged until then. Failures are logged."""
         if not threads_run():
             return

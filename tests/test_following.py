@@ -214,6 +214,27 @@ def test_what_could_not_be_told_is_told_when_redis_is_back(join: Join, draw: Any
     until(lambda: status(second, url) == 410, "the other host is told")
 
 
+def test_caches_in_front_are_purged_again_when_the_other_hosts_are_told_late(
+    join: Join, draw: Any, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purged: list[str] = []
+    monkeypatch.setattr("flask_images_vips.in_front.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(
+        "flask_images_vips.cdn.servers.Varnish.purge", lambda cache, wanted, soft: purged.extend(wanted.tags)
+    )
+    draw("secret.png")
+    front = {"IMAGES_CDN": {"cdn": "varnish", "urls": ["http://127.0.0.1:9/"]}, "IMAGES_CACHE_TAGS": "varnish"}
+    first, second = join("first", **front), join("second", **front)
+    url = serve(second)
+    redis_server.stop()
+    assert not images(first).forget("secret.png").told
+    until(lambda: len(purged) == 2, "it is purged twice")
+    assert status(second, url) == 200  # which fills the cache in front again
+    redis_server.start()
+    until(lambda: status(second, url) == 410, "the other host is told")
+    until(lambda: len(purged) > 2, "it is purged again")
+
+
 def test_forget_empties_the_store_and_a_host_without_redis_learns_it_from_there(
     join: Join, draw: Any, tmp_path: Path, redis_server: RedisServer, store_server: StoreServer, store_url: str
 ) -> None:
@@ -281,6 +302,27 @@ def test_without_redis_a_host_learns_at_its_start_what_was_forgotten(
     assert not kept(tmp_path / "second", "secret.png")
     assert len(links(tmp_path / "second")) == 1
     assert [status(again, url), status(again, marked)] == [410, 410]
+
+
+def test_what_a_host_stores_before_it_learns_is_removed_from_the_store(
+    make_app: Callable[..., Flask], draw: Any, tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    draw("secret.png")
+
+    def start(name: str) -> Flask:
+        local = {"IMAGES_CACHE_LOCAL": str(tmp_path / name), "IMAGES_STORE_OPTIONS": store_server.options}
+        return make_app(IMAGES_CACHE=store_url, **local)
+
+    first, second = start("first"), start("second")
+    url = serve(second)
+    images(first).forget("secret.png")
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    assert not names(store)
+    assert status(second, url_of(second, "secret.png", width=20)) == 200
+    assert names(store)
+    images_of(second).parts.learn()
+    assert status(second, url) == 410
+    assert not names(store)
 
 
 def test_without_redis_a_running_host_learns_every_minute_what_was_forgotten(

@@ -24,7 +24,7 @@ class Caches:
     """What all caches in front were asked. They refuse it if *failure* is set. Nothing is purged once more."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(CachesInFront, "_purge_again", lambda *arguments, **keywords: None)
+        patch.setattr(CachesInFront, "purge_again", lambda *arguments, **keywords: None)
         self.asked: list[tuple[str, Wanted, bool]] = []
         self.failure = ""
         for kind in ("Varnish", "Nginx"):

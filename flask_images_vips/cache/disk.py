@@ -253,10 +253,14 @@ class DiskCache:
     def erase_barred(self) -> None:
         """Erase all folders that are barred, because they were barred on another host.
 
+        They are erased in the cache of all hosts too: this one may have stored something just before it knew.
+
         Raises:
             OSError: If something cannot be removed.
         """
-        self._removal.erase_if(self._bars)
+        for folder in self._removal.erase_if(self._bars):
+            if self.shared is not None:
+                self.shared.erase(folder)
 
     def is_final(self, key: Key) -> bool | None:
         """Return whether `replace_with_smaller` has dealt with the entry of *key*; None if there is no entry."""

@@ -69,11 +69,13 @@ class Removal:
             os.rmdir(self._folder(folder))
         return removed._replace(unfinished=len(unfinished))
 
-    def erase_if(self, is_barred: Callable[[str], bool]) -> None:
-        """Do as `erase` with each folder for which *is_barred* returns True."""
+    def erase_if(self, is_barred: Callable[[str], bool]) -> list[str]:
+        """Do as `erase` with each folder for which *is_barred* returns True. Returns their names."""
         own = {folder for _, folders in self._shards() for folder in folders}
-        for folder in filter(is_barred, own.union(_listed(os.path.join(self._path, DEPENDENTS)))):
+        barred = list(filter(is_barred, own.union(_listed(os.path.join(self._path, DEPENDENTS)))))
+        for folder in barred:
             self.erase(folder)
+        return barred
 
     def purge_all(self) -> int:
         """Remove all entries and return how many there were. Entries that are being written may remain."""

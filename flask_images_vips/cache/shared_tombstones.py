@@ -69,8 +69,8 @@ class SharedTombstones(Tombstones):
 
     def share(self, name: str) -> None:
         self._join(begins=True)
+        self._place.create(str(self._copy.hashed(name)), _VALUE)  # first: the disk of this host may be full
         self._copy.add(name)
-        self._place.create(str(self._copy.hashed(name)), _VALUE)
 
     def unshare(self, name: str) -> None:
         self._join()

@@ -16,7 +16,7 @@ from .log import Event, Position
 FOLDER = os.path.join("locks", "hosts")
 """The folder of these files in the cache."""
 
-_LOCK = "0" * 9  # names of locks are digits
+_LOCK, _LOCK_OF_KEPT = "0" * 9, "1" * 9  # names of locks are digits
 _LOCK_SECONDS = 10.0
 _LONGEST_FILE = 10_000_000  # bytes
 _ID_BYTES, _LONGEST_NAME = 4, 64
@@ -40,8 +40,11 @@ class HostFiles:
             yield
 
     def host(self) -> str:
-        """Return the name of this host, which each new cache gets in its first turn: host names may not be unique."""
-        found = self._read(_ID)
+        """Return the name of this host, which each new cache gets in its first turn: host names may not be unique.
+
+        So does one that was copied from another host, which would ignore what that one tells, as if it were its own.
+        """
+        found = self._own_name()
         if not found:
             found = f"{socket.gethostname()[:_LONGEST_NAME]}-{secrets.token_hex(_ID_BYTES)}"
             self._write(_ID, found)
@@ -50,8 +53,13 @@ class HostFiles:
     def known_host(self) -> str:
         """Return the name of this host, or an empty string if it has none yet. Nothing is written."""
         with suppress(OSError):
-            return self._read(_ID) or ""
+            return self._own_name()
         return ""
+
+    def _own_name(self) -> str:
+        """Return the name of this host, or an empty string. One that was copied with its cache is that of another."""
+        found = self._read(_ID) or ""
+        return found if found.rpartition("-")[0] == socket.gethostname()[:_LONGEST_NAME] else ""
 
     def position(self) -> Position | None:
         """Return where this host has stopped reading. None if it has never read, or if its file is damaged."""
@@ -76,11 +84,12 @@ class HostFiles:
         """Keep *event*, of which the other hosts could not be told."""
         os.makedirs(self.folder, 0o700, exist_ok=True)
         line = json.dumps([event.kind, event.ref, event.by]) + "\n"
-        descriptor = os.open(self._path(_KEPT), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        with self._locks.hold(_LOCK_OF_KEPT):
+            descriptor = os.open(self._path(_KEPT), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, line.encode())
+            finally:
+                os.close(descriptor)
 
     def has_kept(self) -> bool:
         """Return whether there are events of which the other hosts could not be told yet."""
@@ -89,7 +98,8 @@ class HostFiles:
     def kept(self) -> Sequence[Event]:
         """Return the events that were kept, until `drop_kept` is called in the same turn."""
         if os.path.lexists(self._path(_KEPT)) and not os.path.lexists(self._path(_BEING_TOLD)):
-            os.rename(self._path(_KEPT), self._path(_BEING_TOLD))  # what is kept from now on comes next
+            with self._locks.hold(_LOCK_OF_KEPT):  # nobody is writing into it
+                os.rename(self._path(_KEPT), self._path(_BEING_TOLD))  # what is kept from now on comes next
         lines = (self._read(_BEING_TOLD) or "").splitlines()
         return [event for line in lines if (event := _event(line)) is not None]
 

@@ -115,13 +115,13 @@ class EventLog:
         if is_lost:
             generation, last, entries = self._answer(None)
         begin = Position(generation, _FIRST, 0) if position is None or is_lost else position
-        numbered = [(number, fields) for _, fields in entries if (number := _number(fields)) is not None]
-        is_complete = not is_lost and (numbered[0][0] if numbered else last + 1) == begin.number + 1
+        numbers = [number for _, fields in entries if (number := _number(fields)) is not None and number <= last]
+        is_complete = not is_lost and (numbers[0] if numbers else last + 1) == begin.number + 1
         end = Position(
-            generation, entries[-1][0].decode() if entries else begin.id, numbered[-1][0] if numbered else begin.number
+            generation, entries[-1][0].decode() if entries else begin.id, numbers[-1] if numbers else begin.number
         )
         is_last = len(entries) < _BATCH
-        if is_last and not is_complete and not numbered:
+        if is_last and not is_complete and not numbers:
             end = end._replace(number=last)
         events = [event for _, fields in entries if (event := _event(fields)) is not None]
         return Batch(events, end, is_complete, is_last, last)

@@ -49,6 +49,14 @@ def test_events_are_read_in_their_order_from_where_a_host_has_stopped(log: Event
     assert refs(log, begin.position) == refs(log, None) == ["ä b.png", "", "c.png"]
 
 
+def test_a_number_that_the_log_never_gave_is_ignored(log: EventLog, connection: RedisConnection) -> None:
+    begin = log.read(None).position
+    connection.run(lambda client: client.xadd(connection.key("log"), {"number": 999, "kind": "x"}))
+    log.append(Event(PURGE, "a.png", "one"))
+    batch = log.read(begin)
+    assert (len(batch.events), batch.is_complete, batch.position.number) == (1, True, 1)
+
+
 def test_many_events_come_in_batches(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BATCH", 3)
     monkeypatch.setattr(module, "_READ", module._READ.replace("1000)", "3)"))
