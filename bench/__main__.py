@@ -16,7 +16,7 @@ from bench.measure import Run, WrongAnswer, adopt_orphans
 from bench.parts import PARTS, module_of
 
 # `memory` includes a shorter soak. The others need an object store and Redis.
-ALL = tuple(part for part in PARTS if part not in ("soak", "fleet", "growing"))
+ALL = tuple(part for part in PARTS if part not in ("soak", "fleet", "hosts", "growing"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     for part, what in PARTS.items():
         commands.add_parser(part, help=what, parents=[measuring])
     commands.add_parser(
-        "all", help="all parts except soak, fleet and growing, then the report", parents=[measuring, reporting]
+        "all", help="all parts except soak, fleet, hosts and growing, then the report", parents=[measuring, reporting]
     )
     commands.add_parser(
         "report", help="write a page with the plots and tables of the stored results", parents=[folder, reporting]

@@ -178,16 +178,23 @@ def _children_cpu() -> float:
 
 
 def ask_at_once(port: int, tree: Tree, urls: Sequence[str]) -> Counter[str]:
-    """Request all *urls* at the same moment, each by a client of its own. Returns the number of answers per status.
+    """Do as `ask_all_at_once` with one server."""
+    return ask_all_at_once([(port, tree, urls)])
+
+
+def ask_all_at_once(requests: Sequence[tuple[int, Tree, Sequence[str]]]) -> Counter[str]:
+    """Request all URLs at the same moment, each by a client of its own. Returns the number of answers per status.
+
+    *requests* are the port and the processes of each server, and its URLs.
 
     In production, clients run on other machines and use none of the server's CPU time. Here, the workers are stopped
     until all requests are sent, each socket holds a whole answer, and one thread of low priority reads them all.
     """
-    workers = tree.roots[0].children()
+    workers = [worker for _, tree, _ in requests for worker in tree.roots[0].children()]
     for worker in workers:
         worker.suspend()
     try:
-        clients = [_send(port, url) for url in urls]
+        clients = [_send(port, url) for port, _, urls in requests for url in urls]
     finally:
         for worker in workers:
             worker.resume()

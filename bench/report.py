@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import DISTURBED
-from bench.parts import cold, engines, fleet, memory, mixed, module_of, warm
+from bench.parts import cold, engines, fleet, hosts, memory, mixed, module_of, warm
 from bench.results import FOLDER, ROOT, Results, load
 from bench.tables import Goal, Loss, Table, skipped
 from bench.tables_of_growth import all_tables, assumptions, summary
 
 README = ROOT / "README.md"
 GROWING = ROOT / "docs" / "growing.md"
-ON_GROWING = ("fleet", "growing")
+ON_GROWING = ("fleet", "hosts", "growing")
 """The parts whose results that page shows."""
 
 _STYLE = """
@@ -71,6 +71,7 @@ _TITLES = {
     "copies": "Copies, sets and efforts",
     "bound": "The cap of the cache",
     "fleet": "Several hosts",
+    "hosts": "A crowd at two hosts",
     "growing": "A growing site",
     "soak": "Growth",
 }
@@ -136,7 +137,7 @@ def environment(results: Results) -> list[str]:
 
 def goals(results: Results) -> list[Goal]:
     """Return all goals, also of benchmarks without results."""
-    judged = {"engines": engines, "warm": warm, "cold": cold, "fleet": fleet}
+    judged = {"engines": engines, "warm": warm, "cold": cold, "fleet": fleet, "hosts": hosts}
     return [goal for part, module in judged.items() for goal in module.goals(results.get(part, {}))]
 
 
@@ -267,8 +268,10 @@ def with_tables(text: str, results: Results) -> str:
 def with_growth(text: str, results: Results) -> str:
     """Return the *text* of docs/growing.md with the tables and sentences of *results* between its markers."""
     parts = {}
-    if "fleet" in results:
-        parts["fleet"] = "\n\n".join(table.markdown() for table in fleet.tables(results["fleet"]))
+    shown = [part for part in ("fleet", "hosts") if part in results]
+    if shown:
+        tables = [table.markdown() for part in shown for table in module_of(part).tables(results[part])]
+        parts["fleet"] = "\n\n".join(tables)
     if "growing" in results:
         data = results["growing"]
         parts |= {name: table.markdown() for name, table in all_tables(data).items()}

@@ -127,14 +127,14 @@ class _Renders(logging.Handler):
             self._events.add("rendered", f"/imgsizer/{name}", time.monotonic(), float(str(milliseconds)) / 1000)
 
 
-def timed(folder: str) -> Flask:
+def timed(folder: str, **config: object) -> Flask:
     """This package, which records ``ready``, ``rendered``, ``answered`` (begin and end) and ``woke`` events.
 
     Times are those of the clock that all processes share. ``woke`` states how late a thread that only sleeps wakes up.
     A waiting request cannot be answered faster than that.
     """
     events = Events(folder)
-    app = package(folder)
+    app = package(folder, **config)
     pool = images_of(app).pipeline.producer.renderers.pool
     if pool is not None:  # renderers start before the first request, not while requests wait
         start(pool.place)

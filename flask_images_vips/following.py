@@ -15,9 +15,10 @@ from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
 from .fleet.messages import About, Messages
-from .forgetting import caches, forget_here, purge_all_here, purge_here
+from .forgetting import forget_here
 from .installed import own_version
 from .nginx.stamp import digests_of
+from .purging import purge_all_here, purge_here
 from .rendition import source_folder
 from .state import Parts
 from .system_errors import cause
@@ -80,7 +81,7 @@ class Follower:
 
     def start_anew(self) -> None:
         self.parts.links.empty()
-        removed = sum(cache.purge_all() for cache, _ in caches(self.parts.pipeline) if cache is not None)
+        removed = sum(cache.purge_all() for cache in self.parts.pipeline.caches)
         self.drop_memory()
         self.parts.tombstones.sync()
         if removed:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, TypeVar
 
 from .cache.disk import DiskCache
@@ -20,7 +19,7 @@ from .cache.removal import Removed
 from .cache.shared import SharedCache
 from .errors import Busy, NotForgotten, NotPurged, SourceError, shown
 from .fleet.connection import RedisFailed
-from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL
+from .fleet.log import ALLOW, FORGET
 from .in_front import CachesInFront
 from .pipeline import Pipeline
 from .recording.journal import Journal
@@ -96,15 +95,14 @@ def forget(images: AppImages, ref: str, *, source: bool = False) -> Receipt:
     """
     parts, problems = images.parts, _Problems()
     receipt = _forgotten(parts, ref, problems, shares=True, source=source)
-    if parts.messages is not None:
-        told = parts.messages.tell(FORGET, ref, wait=True)
-        receipt = replace(receipt, hosts=told.hosts, pending=told.pending, told=told.is_told)
+    told = parts.tell(FORGET, ref, wait=True)
     # The last step, because these caches may ask any host for the picture at once.
     nobody: tuple[str, ...] = ()
     in_front = images.instance(CachesInFront)
     cdn = problems.attempt(lambda: in_front.purge([ref], soft=False), nobody, "not purged in front")
     problems.check(ref)
-    return replace(receipt, seconds=time.time() - receipt.time, cdn=cdn)
+    seconds = time.time() - receipt.time
+    return replace(receipt, seconds=seconds, hosts=told.hosts, pending=told.pending, told=told.is_told, cdn=cdn)
 
 
 def forget_here(parts: Parts, ref: str) -> None:
@@ -129,12 +127,15 @@ def _forgotten(parts: Parts, ref: str, problems: _Problems, *, shares: bool = Fa
     if shares:
         problems.attempt(lambda: _share(parts.tombstones.share, folder), None, "its tombstone cannot be shared")
     links = problems.attempt(lambda: parts.links.erase(ref), 0, "links of nginx cannot be removed")
+
+    def erased(cache: DiskCache | SharedCache | None, what: str) -> Removed:
+        return problems.attempt(lambda: _erased(cache, folder), Removed(), f"{what} cannot be removed")
+
     # Also if another host has done so: this one may have stored something just before it knew.
-    shared = problems.attempt(lambda: _erased(pipeline.cache.shared, folder), Removed(), "objects cannot be removed")
-    copies, *fetched, own = erased = [
-        problems.attempt(partial(_erased, cache, folder), Removed(), f"{what} cannot be removed")
-        for cache, what in caches(pipeline)
-    ]
+    shared = erased(pipeline.cache.shared, "objects")
+    copies = erased(pipeline.copies, "copies")
+    fetched = [erased(cache, "fetched files") for cache in pipeline.sources.caches]
+    own = erased(pipeline.cache, "renditions")
     original = None
     if source and not is_remote(ref):
         original = problems.attempt(lambda: _remove_original(pipeline, ref), None, "the original cannot be removed")
@@ -154,8 +155,8 @@ def _forgotten(parts: Parts, ref: str, problems: _Problems, *, shares: bool = Fa
         copies=len(copies.own),
         fetched=sum(len(removed.own) for removed in fetched),
         links=links,
-        unfinished=sum(removed.unfinished for removed in erased),
-        size_bytes=sum(removed.size_bytes for removed in erased),
+        unfinished=sum(removed.unfinished for removed in (copies, *fetched, own)),
+        size_bytes=sum(removed.size_bytes for removed in (copies, *fetched, own)),
         original=original,
         objects=len(shared.own) + len(shared.others),
     )
@@ -174,87 +175,14 @@ def allow(images: AppImages, ref: str) -> bool:
         _share(parts.tombstones.unshare, folder)
     except OSError as error:
         raise NotForgotten(f"{shown(ref)} cannot be allowed again: {cause(error)}") from None
-    _tell(parts, ALLOW, ref)
+    parts.tell(ALLOW, ref)
     return was_forgotten
-
-
-def purge(images: AppImages, ref: str) -> int:
-    """Remove everything that is cached for the picture *ref*, a path or a URL. Returns the number of files and objects.
-
-    Other hosts do the same.
-
-    Raises:
-        OSError: If a file or an object cannot be removed.
-        NotPurged: If a cache in front was not purged. Everything else is removed.
-    """
-    removed = purge_on_hosts(images, ref)
-    images.instance(CachesInFront).purge([ref], soft=True)
-    return removed
-
-
-def purge_on_hosts(images: AppImages, ref: str, *, last: bool = True) -> int:
-    """Do as `purge`, but leave the caches in front alone. Purge them afterwards: they may ask any host at once.
-
-    *last* is false if other pictures follow. Only the last one waits for the other hosts, which purge them in order.
-    """
-    parts = images.parts
-    shared = _erased(parts.pipeline.cache.shared, source_folder(ref))  # first, or this host would fetch it again
-    removed = purge_here(parts, ref) + len(shared.own) + len(shared.others)
-    _tell(parts, PURGE, ref, wait=last and bool(parts.pipeline.config.cdn))
-    return removed
-
-
-def purge_here(parts: Parts, ref: str) -> int:
-    """Do on this host what `purge` does on all.
-
-    Raises:
-        OSError: If a file cannot be removed.
-    """
-    removed = parts.pipeline.purge(ref)
-    parts.links.purge(ref)
-    return removed
-
-
-def purge_all(images: AppImages) -> int:
-    """Remove everything that is cached, except fetched files, and return the number of renditions, facts and objects.
-
-    Other hosts do the same.
-    """
-    parts = images.parts
-    shared = parts.pipeline.cache.shared
-    removed = shared.purge_all() if shared is not None else 0
-    removed += purge_all_here(parts)
-    _tell(parts, PURGE_ALL, wait=bool(parts.pipeline.config.cdn))
-    return removed
-
-
-def purge_all_here(parts: Parts) -> int:
-    """Do on this host what `purge_all` does on all."""
-    pipeline = parts.pipeline
-    if pipeline.shared is not None:
-        pipeline.shared.copies.store.purge_all()
-    removed = pipeline.cache.purge_all()
-    parts.links.empty()
-    return removed
-
-
-def close_door(images: AppImages, *, everywhere: bool = True) -> None:
-    """Remove all links of nginx, so that it asks the application again. Other hosts do the same if *everywhere*."""
-    parts = images.parts
-    parts.links.empty()
-    if everywhere:
-        _tell(parts, CLOSE)
 
 
 def _share(share: Callable[[str], None], folder: str) -> None:
     """Call *share*. If Redis is away, this is done when it is back: see `Messages.tell`."""
     with suppress(RedisFailed):
         share(folder)
-
-
-def _tell(parts: Parts, kind: str, ref: str = "", *, wait: bool = False) -> None:
-    if parts.messages is not None:
-        parts.messages.tell(kind, ref, wait=wait)
 
 
 class _Problems:
@@ -288,14 +216,6 @@ class _Problems:
 
 def _erased(cache: DiskCache | SharedCache | None, folder: str) -> Removed:
     return Removed() if cache is None else cache.erase(folder)
-
-
-def caches(pipeline: Pipeline) -> Iterator[tuple[DiskCache | None, str]]:
-    """Yield the cache of copies, or None, the caches of fetched files, and that of renditions, each with its name."""
-    yield (None if pipeline.shared is None else pipeline.shared.copies.store), "copies"
-    for cache in pipeline.sources.caches:
-        yield cache, "fetched files"
-    yield pipeline.cache, "renditions"
 
 
 def _remove_original(pipeline: Pipeline, ref: str) -> str | None:

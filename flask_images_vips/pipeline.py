@@ -71,6 +71,16 @@ class Pipeline:
         return other
 
     @property
+    def copies(self) -> DiskCache | None:
+        """The cache of reduced copies, or None if ``IMAGES_COPIES`` is off."""
+        return self.shared.copies.store if self.shared is not None else None
+
+    @property
+    def caches(self) -> tuple[DiskCache, ...]:
+        """All caches of this host: of renditions, of fetched files and of copies."""
+        return self.cache, *self.sources.caches, *([self.copies] if self.copies is not None else [])
+
+    @property
     def negotiable(self) -> tuple[Format, ...]:
         """The formats that ``format=auto`` may choose, the preferred one first, as far as they can be written here."""
         return tuple(format for format in self._negotiable if self.abilities.writes(format))
@@ -271,11 +281,8 @@ class Pipeline:
         Raises:
             OSError: If something cannot be removed.
         """
-        remote, shared = self.sources.remote, self.shared
-        stores = remote.store if remote is not None else None, shared.copies.store if shared is not None else None
-        for cache in (self.cache, *stores):
-            if cache is not None:
-                cache.erase_barred()
+        for cache in self.caches:
+            cache.erase_barred()
 
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
         """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.

@@ -101,7 +101,7 @@ class ScriptMethods:
             OSError: If a file cannot be removed here, or an object in the store.
             NotPurged: If a cache of ``IMAGES_CDN`` was not purged. Everything else is removed.
         """
-        from .forgetting import purge  # noqa: PLC0415
+        from .purging import purge  # noqa: PLC0415
 
         return purge(self._images, checked_path(path))
 

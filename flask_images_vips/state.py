@@ -23,6 +23,7 @@ from .config.checks import Secret
 from .config.keys import secret_keys
 from .events import Events
 from .fleet.log import CLOSE
+from .fleet.roster import Told
 from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
@@ -92,8 +93,11 @@ class Parts:
         """Remove the links of nginx to URLs that are signed with former secret keys, on all hosts."""
         if self.front_door is not None:
             self.front_door.renew()
-            if self.messages is not None:
-                self.messages.tell(CLOSE)
+            self.tell(CLOSE)
+
+    def tell(self, kind: str, ref: str = "", *, wait: bool = False) -> Told:
+        """Tell all hosts what was done here, if there are others: see `Messages.tell`."""
+        return Told() if self.messages is None else self.messages.tell(kind, ref, wait=wait)
 
 
 Builder = Callable[[Flask, str, str], Parts]
@@ -129,7 +133,7 @@ class AppImages:
         self._authorizer = authorizer
         self.started_ns = time.time_ns()
         self.events = Events()
-        self._lock = PerProcess(threading.Lock)
+        self._lock = PerProcess(_new_lock)
         self._parts: Parts | None = None
         self._opened: Parts | None = None
         self._instances: dict[Callable[[AppImages], Any], Any] = {}
@@ -281,3 +285,8 @@ def current_images() -> AppImages:
     """Return the state of the current application."""
     # Reading an attribute of the proxy itself takes four times as long.
     return images_of(current_app._get_current_object())  # type: ignore[attr-defined]
+
+
+def _new_lock() -> threading.Lock:
+    """Return a lock that lets other greenlets run meanwhile. Under --preload, gevent brings it only after the fork."""
+    return threading.Lock()

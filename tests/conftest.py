@@ -24,7 +24,6 @@ from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
-from hypothesis import settings
 from PIL import Image
 from real_servers import RedisServer, StoreServer, object_store, weed
 from servers import IN_THREAD, Server
@@ -42,12 +41,6 @@ PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
 
 # Tests with very many cases run only some of them, the same ones in each run. `nox -s long` runs them all.
 LONG = bool(os.environ.get("IMAGES_TESTS_LONG"))
-
-# Hypothesis draws the same examples in each run, but new ones in a long run. Its deadlines are off, because on a busy
-# machine an example also takes the time of other processes.
-settings.register_profile("share", derandomize=True, deadline=None)
-settings.register_profile("long", deadline=None)
-settings.load_profile("long" if LONG else "share")
 
 # These tests start many processes, or measure time. One worker of pytest-xdist runs them, one after the other.
 ALONE = {
@@ -68,6 +61,7 @@ ALONE = {
     "pool/test_pool.py",
     "test_recompression.py",
     "topology/test_cdn.py",
+    "topology/test_forks.py",
     "topology/test_native.py",
     "topology/test_renditions.py",
     "whole/test_load.py",
@@ -125,7 +119,15 @@ RUNTIME = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give this run renderers of its own, which run its code and end with it."""
+    """Give this run renderers of its own, which run its code and end with it, and set up hypothesis.
+
+    Hypothesis draws the same examples in each run, but new ones in a long run. Its deadlines are off, because on a busy
+    machine an example also takes the time of other processes.
+    """
+    from hypothesis import settings  # takes a tenth of a second, which the processes that tests start can do without
+
+    settings.register_profile("project", derandomize=not LONG, deadline=None)
+    settings.load_profile("project")
     folder = config.stash[RUNTIME] = tempfile.mkdtemp(prefix="flask-images-tests-")
     os.environ["XDG_RUNTIME_DIR"] = folder
     os.environ.pop("RUNTIME_DIRECTORY", None)

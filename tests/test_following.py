@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest import cached_files, url_of
 from flask import Flask
+from fleet.shared import leave
 from real_servers import RedisServer, StoreServer
 from servers import until
 from test_forgetting import aged, traces
@@ -55,7 +56,7 @@ def join(
     for app in apps:
         fleet = images_of(app).fleet
         assert fleet is not None
-        fleet.listener.stop()
+        leave(fleet.connection, fleet.listener)
 
 
 def images(app: Flask) -> Images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 from conftest import PHOTOGRAPHS, fetch, gradient, url_of
 from flask import Flask
-from real_servers import until
+from real_servers import StoreServer, until
+from servers import IN_THREAD
 from store_stub import Answer, Stub
 
-from flask_images_vips import resized_img_tag
+from flask_images_vips import Images, resized_img_tag
 from flask_images_vips.errors import ConfigError, NotForgotten
 from flask_images_vips.stores import store as store_module
+from flask_images_vips.stores.location import parse_location
+from flask_images_vips.stores.store import ObjectStore
 
 COUNT = 40
 
@@ -345,3 +349,50 @@ def test_a_store_that_stalls_is_waited_for_once(site: Callable[..., Flask], stub
     statuses = [status(app, url_of(app, f"{name}.jpg", width=20)) for name in ("new", "cached", "other")]
     assert statuses == [503, 200, 503]
     assert len(stub.asked) <= count + 2
+
+
+def host(folder: Path, store_server: StoreServer, store_url: str) -> Flask:
+    """A host that has only its cache in *folder*: originals and renditions are in the store."""
+    app = Flask("site", root_path=str(folder.parent))
+    app.secret_key = "a secret"
+    app.config.update(
+        IMAGES_PATH=f"{store_url}/originals",
+        IMAGES_CACHE=f"{store_url}/renditions",
+        IMAGES_CACHE_LOCAL=str(folder),
+        IMAGES_STORE_OPTIONS=store_server.options,
+        **IN_THREAD,
+    )
+    Images(app)
+    return app
+
+
+def test_another_host_sends_what_the_first_has_rendered_and_fetches_no_original(
+    tmp_path: Path, store_server: StoreServer, store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    store.put("originals/a.jpg", (PHOTOGRAPHS / "coffee.jpg").read_bytes())
+    caplog.set_level(logging.INFO)
+    answers = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        app = host(folder, store_server, store_url)
+        url = url_of(app, "a.jpg", width=40)
+        answer = app.test_client().get(url)
+        answers.append((url, answer.status_code, answer.headers["ETag"], answer.data))
+    assert answers[0] == answers[1]
+    assert len([message for message in caplog.messages if message.startswith("rendered")]) == 1
+    assert [path.parts[len(tmp_path.parts)] for path in tmp_path.rglob("original-*")] == ["one"]
+
+
+def test_a_host_that_starts_again_keeps_no_object_that_was_forgotten_on_another_one(
+    tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+    for name in ("a.jpg", "b.jpg"):
+        store.put(f"originals/{name}", drawn())
+    first, second = (host(tmp_path / name, store_server, store_url) for name in ("one", "two"))
+    assert [status(second, url_of(second, name, width=20)) for name in ("a.jpg", "b.jpg")] == [200, 200]
+    assert len([*(tmp_path / "two").rglob("original-*")]) == 2
+    first.extensions["images"].forget("a.jpg")
+    again = host(tmp_path / "two", store_server, store_url)
+    assert [status(again, url_of(again, "b.jpg", width=width)) for width in (20, 10)] == [200, 200]
+    assert len([*(tmp_path / "two").rglob("original-*")]) == 1

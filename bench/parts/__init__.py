@@ -24,6 +24,7 @@ PARTS = {
     "copies": "the cost and gain of reduced copies, sets and encoder efforts",
     "bound": "the cost of keeping the cache below its cap, and its hit ratio",
     "fleet": "what an object store and Redis behind a host cost: a hit, a render, a fetch from the store",
+    "hosts": "many clients that request the same new pictures of two hosts at once",
     "growing": "what a site needs from a million to a billion pictures a day, simulated with measured costs",
     "soak": "the memory of a process that renders for a long time",
 }

@@ -134,15 +134,13 @@ def of_size(stream: Stream, costs: Costs) -> dict[str, Any]:
     """Count the events of a site with as many hosts as it needs, with and without a CDN in front."""
     found: dict[str, Any] = {"pictures": stream.traffic.pictures_a_day}
     for name, cdn in (("alone", None), ("cdn", SHIELDED)):
-        hosts = 2
-        while True:
+        hosts, enough = 1, 2
+        while hosts < enough:  # more hosts have more disks, so they also need fewer cores
+            hosts += 1
             counts = stream.counted(Site(hosts, HOST["disk_bytes"]), cdn)
             peak, page = stream.traffic.peak, stream.traffic.page
             needed = need(costs, counts, HITS["nginx"], shared=True, page=page, peak=peak)
             enough = needed.hosts(HOST["cores"], HOST["gigabits"], HOST["busy"])
-            if enough <= hosts:
-                break
-            hosts = enough
         found[name] = {"hosts": hosts, "counts": counts}
     return found
 

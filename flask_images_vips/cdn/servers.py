@@ -13,15 +13,15 @@ from .tag_headers import TAG_HEADERS
 
 _MOST_TAGS = 30  # in one header of 8 kB, Varnish's limit
 HARD, SOFT = "xkey-purge", "xkey-softpurge"
-"""Headers with tags. The VCL of docs/cdn.md passes them to vmod_xkey."""
+"""Headers with tags. docker/varnish.vcl passes them to vmod_xkey."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Varnish:
-    """The servers at *urls*, with the VCL of docs/cdn.md. *headers* are added to each request."""
+    """The servers at *urls*, with docker/varnish.vcl. *headers* are added to each request."""
 
     kind: ClassVar[str] = "varnish"
-    cure: ClassVar[str] = "Start it with the VCL of docs/cdn.md, let this host purge, and correct its URLs."
+    cure: ClassVar[str] = "Start it with docker/varnish.vcl, let this host purge, and correct its URLs."
     variables: ClassVar[dict[str, str]] = {}
     tag_header: ClassVar[str] = TAG_HEADERS["varnish"].name
 

@@ -25,6 +25,9 @@ AWAY_SECONDS = 2.0
 
 _QUIET_SECONDS = 60.0  # between two warnings, also if Redis fails again and again
 
+_NONSENSE = AttributeError, LookupError, RecursionError, TypeError, ValueError
+"""What redis-py, and commands, raise if an answer is of another kind than that of Redis."""
+
 
 class RedisFailed(Exception):
     """Redis did not answer, or refused a command."""
@@ -61,7 +64,7 @@ class RedisConnection:
         return ":".join((self.prefix, *parts))
 
     def run(self, command: Callable[[Any], T]) -> T:
-        """Return the result of *command*, a function of a client of redis-py.
+        """Return the result of *command*, a function of a client of redis-py. It should parse the answer, too.
 
         Raises:
             RedisFailed: If Redis cannot be asked. The first failure is logged, and so is its return.
@@ -70,12 +73,16 @@ class RedisConnection:
         mine = self._clients.get()
         if time.monotonic() < mine.away_until:
             raise RedisFailed(f"Redis has failed within the last {AWAY_SECONDS:g} s")
-        module = self._module()
+        module, client = self._module(), self._client(mine)
         try:
-            result = command(self._client(mine))
+            result = command(client)
         except (module.RedisError, OSError) as error:
             self.note_failure(error)
             raise RedisFailed(str(error)) from None
+        except _NONSENSE as error:
+            strange = ValueError(f"it sends no answers of Redis ({type(error).__name__}: {error})")
+            self.note_failure(strange)
+            raise RedisFailed(str(strange)) from None
         self.note_success()
         return result
 
@@ -134,6 +141,11 @@ class RedisConnection:
                 url, socket_timeout=self.timeout, socket_connect_timeout=self.timeout, retry=retry
             )
         except ValueError as error:
+            if "@" in self.url:  # the error may quote a part of a password that is not quoted
+                raise ConfigError(
+                    "IMAGES_REDIS is not a valid URL. Expected redis://user:password@host:6379/0, with the special "
+                    "characters of the password quoted, such as / as %2F and # as %23."
+                ) from None
             raise ConfigError(f"IMAGES_REDIS = {without_secrets(self.url)!r}: {error}") from None
 
     def _module(self) -> Any:

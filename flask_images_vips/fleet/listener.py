@@ -63,6 +63,11 @@ class Listener:
         self._running.get().is_over.set()
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called in this process."""
+        return self._running.get().is_over.is_set()
+
+    @property
     def is_connected(self) -> bool:
         """Whether messages are heard now."""
         return self._running.get().connected.is_set()

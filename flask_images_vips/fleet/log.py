@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..cache.per_process import Said
 from .connection import RedisConnection
 
 logger = logging.getLogger("flask_images_vips")
+
+T = TypeVar("T")
 
 CHANNEL = "log"
 """The channel that tells of each new event."""
@@ -34,6 +36,7 @@ _LONGEST_NUMBER = 15  # digits
 _FIRST = "0-0"  # before the id of every entry
 
 _Fields = dict[bytes, bytes]
+_Answer = tuple[str, int, Sequence[tuple[bytes, _Fields]]]
 
 # Both begin a log if there is none. Events without their state, or the other way, would mislead.
 _BEGIN = """
@@ -97,12 +100,11 @@ class EventLog:
 
     def append(self, event: Event) -> int:
         """Append *event*, and tell all listeners. Returns its number."""
-        return int(self._run(_APPEND, event.kind, event.ref, event.by))
+        return self._run(int, _APPEND, event.kind, event.ref, event.by)
 
     def newest(self) -> int:
         """Return the number of the newest event, or 0."""
-        number = self._connection.run(lambda client: client.hget(self._keys[0], "number"))
-        return int(number or 0)
+        return self._connection.run(lambda client: int(client.hget(self._keys[0], "number") or 0))
 
     def read(self, position: Position | None) -> Batch:
         """Return the events after *position*, or from the beginning if that is None or of a log that is lost."""
@@ -122,20 +124,22 @@ class EventLog:
         events = [event for _, fields in entries if (event := _event(fields)) is not None]
         return Batch(events, end, is_complete, is_last, last)
 
-    def _answer(self, position: Position | None) -> tuple[str, int, Sequence[tuple[bytes, _Fields]]]:
+    def _answer(self, position: Position | None) -> _Answer:
         first = "-" if position is None else f"({position.id}"
-        generation, last, entries = self._run(_READ, first)
-        return (
-            generation.decode(),
-            last,
-            [(name, dict(zip(*[iter(fields)] * 2, strict=False))) for name, fields in entries],
-        )
+        return self._run(_answer, _READ, first)
 
-    def _run(self, script: str, *arguments: str) -> Any:
+    def _run(self, parse: Callable[[Any], T], script: str, *arguments: str) -> T:
         always = secrets.token_hex(8), _LONGEST_SECONDS
         return self._connection.run(
-            lambda client: client.eval(script, len(self._keys), *self._keys, *always, *arguments)
+            lambda client: parse(client.eval(script, len(self._keys), *self._keys, *always, *arguments))
         )
+
+
+def _answer(found: Any) -> _Answer:
+    """Parse the answer of `_READ`."""
+    generation, last, entries = found
+    numbered = [(name, dict(zip(*[iter(fields)] * 2, strict=False))) for name, fields in entries]
+    return generation.decode(), int(last), numbered
 
 
 def _number(fields: _Fields) -> int | None:

@@ -129,6 +129,7 @@ class Messages:
                 return self.roster.confirmed(number, _CONFIRM_SECONDS, me) if wait else Told()
         try:
             self.files.keep(event)
+            self._wake()
         except OSError as error:
             logger.error("Other hosts cannot be told to %s %s: %s. Purge them.", kind, shown(ref), cause(error))
         return Told(is_told=False)
@@ -145,11 +146,10 @@ class Messages:
             position = self._caught_up(me)
             about = self.about()
             self.roster.note(Host(me, position.number, time.time(), about.version, about.workers, about.settings))
-            kept = self.files.kept()
-            for event in kept:
-                self._remover.share(event)
-                self.log.append(event)
-            if kept:
+            while kept := self.files.kept():
+                for event in kept:
+                    self._remover.share(event)
+                    self.log.append(event)
                 self.files.drop_kept()
         self._remover.drop_memory()
 
@@ -188,7 +188,7 @@ class Messages:
 
     def _run(self, mine: _Process) -> None:
         has_failed = False
-        while True:
+        while not self._listener.is_stopped:
             pause = connection.AWAY_SECONDS if has_failed else _ROUND_SECONDS * random.uniform(1, 1.5)  # noqa: S311
             is_woken = mine.woken.wait(pause)
             mine.woken.clear()

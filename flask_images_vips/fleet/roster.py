@@ -71,8 +71,8 @@ class Roster:
 
     def hosts(self) -> list[Host]:
         """Return all hosts that were seen within a week, in the order of their names. Those before are forgotten."""
-        found = self._connection.run(lambda client: client.hgetall(self._key))
-        read = {name: _host(data) for name, data in list(found.items())[:_MOST_HOSTS]}
+        found = self._connection.run(lambda client: list(client.hgetall(self._key).items()))
+        read = {name: _host(data) for name, data in found[:_MOST_HOSTS]}
         known = {name: host for name, host in read.items() if host and time.time() - host.seen < _KNOWN_SECONDS}
         gone = read.keys() - known.keys()
         if gone:

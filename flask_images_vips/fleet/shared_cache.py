@@ -174,7 +174,9 @@ class ObjectCache:
         if self.store.create(path, data, media_type=media_type, metadata=metadata):
             return None
         found = self.store.get(path)
-        if found is not None and _is_whole(path, found):
+        if found is None:  # removed since then, or another host is just making it
+            return None
+        if _is_whole(path, found):
             return found.data
         if _said.add(f"broken in {self.store.location}"):
             logger.warning(

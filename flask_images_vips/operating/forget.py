@@ -29,7 +29,7 @@ _NAMES = {
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--source", is_flag=True, help="Remove the original file in IMAGES_PATH too.")
+@click.option("--source", is_flag=True, help="Remove the original in IMAGES_PATH too, a file or an object.")
 @click.option("--yes", is_flag=True, help="Do not ask before an original is removed.")
 @click.option("--anyway", is_flag=True, help="Also forget a PATH of which nothing is found, in case it appears later.")
 @click.option("--json", "as_json", is_flag=True, help="Print the receipts as a JSON list.")

@@ -17,7 +17,6 @@ from ..cache.removal import Kept
 from ..config import checks
 from ..errors import ConfigError
 from ..fleet.shared_cache import ObjectCache
-from ..pipeline import Pipeline
 from ..rendition import source_folder
 from ..state import current_images
 from ..system_errors import cause
@@ -97,7 +96,7 @@ def command(
         folders = {source_folder(ref) for pattern in patterns for ref in named(pattern, pipeline)}
         if not folders:
             raise click.ClickException(f"No picture matches {' or '.join(map(repr, patterns))}.")
-    caches = [object_cache_of(pipeline)] if in_store else _caches(pipeline)
+    caches = [object_cache_of(pipeline)] if in_store else list(pipeline.caches)
     with excused():
         everything = _oldest_first(caches, folders)
     old = list(_chosen(everything, max_size, older_than))
@@ -105,12 +104,6 @@ def command(
     _report(removed, everything, dry_run=dry_run, as_json=as_json)
     if not dry_run and len(removed) < len(old):
         sys.exit(_INTERRUPTED)
-
-
-def _caches(pipeline: Pipeline) -> list[DiskCache | ObjectCache]:
-    """Return the caches of renditions, of fetched files and of copies, as far as there are."""
-    shared = pipeline.shared
-    return [pipeline.cache, *pipeline.sources.caches, *([shared.copies.store] if shared else [])]
 
 
 def _oldest_first(caches: Iterable[DiskCache | ObjectCache], folders: Collection[str] | None) -> list[_Old]:

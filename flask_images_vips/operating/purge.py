@@ -9,8 +9,8 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import NotPurged, printable
-from ..forgetting import close_door, purge_all, purge_on_hosts
 from ..in_front import CachesInFront
+from ..purging import close_door, purge_all, purge_on_hosts
 from ..state import AppImages, current_images
 from ..system_errors import cause
 from .purging import named, nothing_cached

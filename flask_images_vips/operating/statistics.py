@@ -23,7 +23,7 @@ _DAY_SECONDS = 86_400
 def gather(pipeline: Pipeline, days: int, most: int) -> dict[str, Any]:
     """Return the statistics as a tree for JSON. Requests are those of the last *days*, and lists have *most* items.
 
-    Sizes are in bytes, and times in seconds.
+    Sizes are in bytes, and times in seconds. What is in the object store is left out: see `object_store.contents`.
 
     Raises:
         OSError: If the folder of the cache is missing, or cannot be read.
@@ -37,6 +37,7 @@ def gather(pipeline: Pipeline, days: int, most: int) -> dict[str, Any]:
         "recorded": pipeline.config.record,
         "front_door": bool(pipeline.config.front_door),
         "cache": _cache(found, pipeline),
+        "store": None,
         "requests": {"days": days, **_requests(total)},
         "formats": _formats(found, total),
         "pages": _pages(total, most),

@@ -40,8 +40,9 @@ def command(days: int, top: int, in_store: bool, as_json: bool) -> None:
     here = current_images()
     try:
         found = gather(here.pipeline, days, top)
-        with excused():
-            found["store"] = contents(object_cache_of(here.pipeline)) if in_store else None
+        if in_store:
+            with excused():
+                found["store"] = contents(object_cache_of(here.pipeline))
     except FileNotFoundError:
         raise click.ClickException(
             f"There is no cache in {here.pipeline.cache.folder}. Run this command as the same user as the site."

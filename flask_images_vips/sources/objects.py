@@ -7,7 +7,6 @@ of its object: that states the version, and nearly always the size of the pictur
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +20,12 @@ from ..cache.disk import DiskCache
 from ..cache.entry import Key
 from ..cache.stored import parsed
 from ..errors import Busy, ImagesError, SourceNotFound, shown
+from ..expiring import Expiring
 from ..hashing import digest
 from ..stores.store import ObjectStore, StoreFailed, StoreRefused
 from .local import climbs
 from .object_file import ObjectFiles, ObjectSource
 from .object_record import ObjectRecord
-
-logger = logging.getLogger("flask_images_vips")
 
 # Holds the header of 97 percent of 392 JPEGs of all kinds of cameras, with their thumbnails and profiles. Twice as much
 # holds that of one percent more.
@@ -76,6 +74,7 @@ class ObjectSources:
         self._records = records
         self._look = look
         self._remembered: dict[str, _Known] = {}
+        self._refused: Expiring[str] = Expiring()
         self._suffix = digest(str(store.location), 8)
 
     def find(self, ref: str) -> ObjectSource:
@@ -89,9 +88,9 @@ class ObjectSources:
             Busy: If the store cannot be asked, and nothing is known.
         """
         known = self._known(ref)
-        return self._found(
-            ref, known if known is not None and self._is_fresh(known.record) else self._asked(ref, known)
-        )
+        if known is None or not self._is_fresh(known.record):
+            known = self._asked(ref, known)
+        return self._found(ref, known)
 
     def again(self, source: ObjectSource) -> ObjectSource:
         """Find the current version of *source*. Returns *source* itself if nothing has changed."""
@@ -186,6 +185,8 @@ class ObjectSources:
     def _asked(self, ref: str, old: _Known | None) -> _Known:
         ask = partial(self._ask, ref, old)
         if old is None or old.source is None:
+            if (refusal := self._refused.get(ref)) is not None:
+                raise Busy(refusal)
             return self._records.once(self._key(ref), ask)
         return self._records.attempt(self._key(ref), ask) or old
 
@@ -204,17 +205,20 @@ class ObjectSources:
                 record = self._stated(ref, last)
         except StoreFailed as error:
             if last is None or last.source is None:
-                raise Busy(f"whether there is {shown(ref)} cannot be told: {error}") from None
+                reason = f"whether there is {shown(ref)} cannot be told: {error}"
+                if isinstance(error, StoreRefused):  # the store itself goes on being asked
+                    self._refused.add(ref, reason, _PAUSE_SECONDS)
+                raise Busy(reason) from None
             return self._remember(replace(last.record, until=time.time() + _PAUSE_SECONDS), last, last.stamp)
         return self._keep(record, last)
 
     def _keep(self, record: ObjectRecord, last: _Known | None) -> _Known:
         """Store *record*, so that all processes of this host know it. If that fails, this one does."""
-        stamp = None
+        key = self._key(record.ref)
         with suppress(OSError):
-            path = self._records.put(self._key(record.ref), record.write, in_use=True)
-            stamp = _stamp(path) if path is not None else None
-        return self._remember(record, last, stamp)
+            self._records.put(key, record.write, in_use=True)
+        # If it is not stored, an older record may be there, which this process need not read again.
+        return self._remember(record, last, _stamp(self._records.path(key)))
 
     def _stated(self, ref: str, last: _Known | None) -> ObjectRecord:
         """Return what the store states about *ref* now.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 _BUSY_STATUSES = {"408", "425", "429"}
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>", re.ASCII)
+_CREDENTIALS = re.compile(r"://[^/@\s]{1,300}@")
 _LONGEST_REASON = 300  # characters
 _ROLE_SERVERS = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
 _STATUS = re.compile(r"returned non-2xx status code: ([0-9]{3})", re.ASCII)
@@ -21,10 +22,13 @@ def refusal(error: Exception) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Return what *error* says, with the code of the store's answer. The rest are structures of obstore and XML."""
+    """Return what *error* says, with the code of the store's answer. The rest are structures of obstore and XML.
+
+    What precedes the host of a URL is left out, because logs are no place for credentials.
+    """
     lines, code = str(error).strip().splitlines(), _CODE.search(str(error))
     first = lines[0].partition(": <")[0] if lines else type(error).__name__
-    return f"{first[:_LONGEST_REASON]}{f' ({code[1]})' if code else ''}"
+    return f"{_CREDENTIALS.sub('://', first)[:_LONGEST_REASON]}{f' ({code[1]})' if code else ''}"
 
 
 def lacks_credentials(problem: str) -> bool:

@@ -7,19 +7,18 @@ once, so that nobody waits for it again and again.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
-from ..errors import ConfigError
+from .connecting import connect, module_for
 from .failures import panics_as_errors, reason, refusal
 from .fork_safety import forked_after_use, note_use
 from .location import Location
-from .options import divided
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -28,10 +27,10 @@ T = TypeVar("T")
 AWAY_SECONDS = 5.0
 """How long a store that did not answer is not asked again."""
 
-_CONNECT_SECONDS = 2.0
 _BATCH = 1000  # objects that are listed by one request
 _PART_BYTES = 8 << 20  # of a large object, so that each request ends within the timeout
 _OUT_OF_RANGE = "416"
+_QUIET_SECONDS = 60.0  # between two warnings, also if a store fails again and again
 
 
 class StoreFailed(Exception):
@@ -82,6 +81,8 @@ class ObjectStore:
         self._store: Any = None
         self._away_until = 0.0
         self._is_away = False
+        self._is_told = False
+        self._told_at = -math.inf
 
     def check(self) -> None:
         """Check the options of the store. Nothing is sent, and the process may fork after that.
@@ -236,12 +237,15 @@ class ObjectStore:
     def _note_answer(self) -> None:
         if self._is_away:
             self._is_away, self._away_until = False, 0.0
-            logger.info("The object store %s answers again.", self.location)
+            if self._is_told:
+                self._is_told = False
+                logger.info("The object store %s answers again.", self.location)
 
     def _note_failure(self, error: Exception) -> None:
-        self._away_until = time.monotonic() + AWAY_SECONDS
-        if not self._is_away:
-            self._is_away = True
+        now = time.monotonic()
+        self._is_away, self._away_until = True, now + AWAY_SECONDS
+        if not self._is_told and now > self._told_at + _QUIET_SECONDS:
+            self._is_told, self._told_at = True, now
             logger.warning(
                 "The object store %s cannot be used: %s. It is tried again every %g s. This is logged once.",
                 *(self.location, reason(error), AWAY_SECONDS),
@@ -249,33 +253,11 @@ class ObjectStore:
 
     def _made_store(self) -> Any:
         if self._store is None:
-            module, timeout = self._module(), f"{self._timeout}s"
-            timeouts = {"timeout": timeout, "connect_timeout": f"{min(self._timeout, _CONNECT_SECONDS)}s"}
-            try:
-                of_store, of_connections = divided(self._options)
-                with panics_as_errors():
-                    self._store = module.store.from_url(
-                        str(self.location),
-                        config=of_store or None,
-                        client_options=of_connections | timeouts,
-                        # A request that is sent again may take another timeout.
-                        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=self._timeout)},
-                    )
-            except (module.exceptions.BaseError, OSError, TypeError, ValueError) as error:
-                raise ConfigError(f"IMAGES_STORE_OPTIONS of {self.location}: {reason(error)}") from None
+            self._store = connect(self.location, self._options, self._timeout)
         return self._store
 
     def _module(self) -> Any:
-        """Return the module obstore. It is imported at its first use."""
-        try:
-            import obstore  # noqa: PLC0415
-            import obstore.store  # noqa: PLC0415
-        except ImportError:
-            raise ConfigError(
-                f"{self.location} is in an object store, which needs the package obstore: "
-                "pip install 'flask-images-vips[s3]'."
-            ) from None
-        return obstore
+        return module_for(self.location)
 
 
 def _stated(meta: Mapping[str, Any]) -> Stated:
@@ -297,5 +279,13 @@ def _outside_of_greenlets(request: Callable[[], T]) -> T:
         return request()
     import gevent  # noqa: PLC0415
 
-    result: T = gevent.get_hub().threadpool.apply(request)
-    return result
+    def caught() -> tuple[T | None, Exception | None]:
+        try:
+            return request(), None
+        except Exception as error:  # gevent would print an error that leaves its thread
+            return None, error
+
+    result, error = gevent.get_hub().threadpool.apply(caught)
+    if error is not None:
+        raise error
+    return cast(T, result)

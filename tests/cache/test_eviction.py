@@ -198,7 +198,7 @@ def test_four_processes_write_many_times_the_cap_and_never_exceed_it(tmp_path: P
     bystander = Path(folder) / "front" / "5a" / "logo.png"
     bystander.parent.mkdir(parents=True)
     bystander.symlink_to("../../5a/gone")
-    count = share(20, 5) * CAP // MEAN_BYTES
+    count = share(20, 8) * CAP // MEAN_BYTES
     writers = [elsewhere(write_a_part, folder, first, count) for first in range(WRITERS)]
     readers = [elsewhere(read_until_told, folder, count, seed) for seed in range(2)]
     until(lambda: os.path.isdir(os.path.join(folder, "tmp")), "the first writer has begun")
@@ -230,7 +230,7 @@ def test_killed_writers_leave_whole_entries_right_counts_and_no_litter(tmp_path:
     begins = itertools.count(1_000_000, 1_000_000)
     running = [elsewhere(write_until_killed, folder, next(begins)) for _ in range(WRITERS)]
     largest = 0.0
-    for _ in range(share(20, 4)):
+    for _ in range(share(20, 6)):
         killed = running.pop(0)
         assert killed.stdout is not None
         killed.stdout.readline()

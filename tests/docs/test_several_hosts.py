@@ -16,6 +16,8 @@ from real_servers import RedisServer
 from flask_images_vips.config.keys import Config, odd_keys
 from flask_images_vips.fleet.connection import AWAY_SECONDS
 from flask_images_vips.fleet.leases import LEASE_SECONDS
+from flask_images_vips.sources import objects
+from flask_images_vips.stores import store
 
 PAGE = (ROOT / "docs" / "several-hosts.md").read_text("utf-8")
 
@@ -34,6 +36,11 @@ def test_each_configuration_is_valid() -> None:
 
 def test_the_times_are_those_of_the_code() -> None:
     assert (LEASE_SECONDS, AWAY_SECONDS) == (5, 2)
+    assert (store.AWAY_SECONDS, objects._MOST_MISSING_SECONDS) == (5, 10)
+
+
+def test_the_sizes_of_reads_are_those_of_the_code() -> None:
+    assert (objects._BEGINNING_BYTES, store._PART_BYTES) == (64 * 1024, 8 * 1024**2)
 
 
 def test_the_rights_that_are_named_suffice(redis_server: RedisServer) -> None:

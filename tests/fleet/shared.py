@@ -29,3 +29,11 @@ class LocksOfFleet:
     ) -> AbstractContextManager[bool]:
         since = time.monotonic() if since is None else since
         return self._locks.hold(name, since=since, timeout=self.timeout, needless=needless)
+
+
+def leave(connection: RedisConnection, listener: Listener) -> None:
+    """Let a host of this process leave its fleet, as far as that is possible without ending the process."""
+    listener.stop()
+    client = connection._clients.get().client
+    if client is not None:
+        client.connection_pool.disconnect()

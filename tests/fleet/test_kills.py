@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cache.shared import PATIENCE_SECONDS, together, until
-from conftest import Start, url_of
+from conftest import Start, sample, url_of
 from real_servers import RedisServer, StoreServer
 from servers import decoded_size, site
 
@@ -159,7 +159,7 @@ def test_another_host_finishes_what_a_killed_one_has_begun(
     assert log.of("WARNING") == []
 
 
-@pytest.mark.parametrize("stage", ["holding it", "before it is stored for all"])
+@pytest.mark.parametrize("stage", sample(["holding it", "rendering", "before it is stored for all"], 3))
 def test_a_host_that_is_too_late_overwrites_nothing(
     neighbour: Neighbour, draw: Any, elsewhere: Start, tmp_path: Path, log: Log, stage: str
 ) -> None:

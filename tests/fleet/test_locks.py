@@ -126,7 +126,7 @@ def test_a_lease_is_renewed_while_the_work_takes_longer(redis_server: RedisServe
     first, second = (LocksOfFleet(redis_server.url, PATIENCE_SECONDS, lease_seconds=1) for _ in range(2))
     with first.hold(NAME):
         token, waiting = holder(client), Waiting(second)
-        time.sleep(3)
+        time.sleep(2)
         assert (holder(client), waiting.held) == (token, None)
     assert waiting.end()
 
@@ -173,7 +173,7 @@ def test_a_lease_is_taken_again_after_redis_has_lost_it(redis_server: RedisServe
 
 
 def test_a_lock_that_redis_gave_too_late_is_released(redis_server: RedisServer, client: Any, log: Log) -> None:
-    locks = LocksOfFleet(redis_server.url, PATIENCE_SECONDS, command_seconds=0.2, lease_seconds=6)
+    locks = LocksOfFleet(redis_server.url, PATIENCE_SECONDS, command_seconds=0.2, lease_seconds=3)
     with locks.hold(NAME) as held:
         assert held
     client.config_resetstat()
@@ -254,6 +254,26 @@ def test_work_goes_on_while_redis_fails_and_locks_are_back_by_themselves(
     until(is_had, "there are locks again")
     assert (len(log.of("WARNING")), len(log.of("INFO")), log.of("ERROR")) == (1, 1, [])
     assert "cannot be used" in log.of("WARNING")[0]
+
+
+@pytest.mark.usefixtures("short_away")
+def test_redis_that_is_still_loading_counts_as_away(redis_server: RedisServer, client: Any, log: Log) -> None:
+    client.mset({str(number): "x" for number in range(3000)})
+    client.save()
+    redis_server.stop()
+    redis_server._more = ("--key-load-delay", "500", "--loading-process-events-interval-bytes", "1024")
+    redis_server.start()
+    locks = LocksOfFleet(redis_server.url, PATIENCE_SECONDS)
+    with locks.hold(NAME) as held:
+        assert not held
+
+    def is_had() -> bool:
+        with locks.hold(NAME) as held:
+            return held
+
+    until(is_had, "it has loaded")
+    (warning,) = log.of("WARNING")
+    assert "loading the dataset" in warning
 
 
 @pytest.mark.usefixtures("short_away")

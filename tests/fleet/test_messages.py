@@ -16,6 +16,7 @@ from flask_images_vips.fleet.connection import RedisConnection
 from flask_images_vips.fleet.listener import Listener
 from flask_images_vips.fleet.log import ALLOW, CLOSE, FORGET, PURGE, Event
 from flask_images_vips.fleet.messages import About, Messages
+from fleet.shared import leave
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: redis-server")
 
@@ -47,11 +48,13 @@ class Noting:
 
 class Host:
     def __init__(self, url: str, folder: Path, *, follows: bool) -> None:
-        connection = RedisConnection(url, "images", timeout=2)
-        self.listener = Listener(connection)
+        self.connection = RedisConnection(url, "images", timeout=2)
+        self.listener = Listener(self.connection)
         self.noting = Noting()
         about = About("1.0", 2, {})
-        self.messages = Messages(connection, self.listener, str(folder), self.noting, lambda: about, follows=follows)
+        self.messages = Messages(
+            self.connection, self.listener, str(folder), self.noting, lambda: about, follows=follows
+        )
 
     @property
     def done(self) -> list[str]:
@@ -74,7 +77,7 @@ def join(
 
     yield start
     for host in hosts:
-        host.listener.stop()
+        leave(host.connection, host.listener)
 
 
 def test_what_one_host_tells_the_others_do_in_order(join: Callable[..., Host]) -> None:

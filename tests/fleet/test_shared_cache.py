@@ -147,3 +147,13 @@ def test_a_store_that_refuses_is_named_once(
 def test_without_locks_nobody_waits(cache: ObjectCache) -> None:
     with cache.alone(KEY, since=time.monotonic(), timeout=60, needless=lambda: False) as held:
         assert not held
+
+
+def test_an_object_that_is_gone_when_it_was_there_already_is_not_made_without_a_condition(
+    cache: ObjectCache, store: ObjectStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store may also answer so while another host makes the object."""
+    monkeypatch.setattr(store, "create", lambda *_, **__: False)
+    assert cache.offer(KEY, b"late") is None
+    assert paths(store) == []
+    assert not caplog.records

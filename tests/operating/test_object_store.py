@@ -42,7 +42,7 @@ def objects(app: Flask) -> list[str]:
 def findings(app: Flask) -> list[tuple[str, str]]:
     with app.app_context():
         _, found = examine(images_of(app))
-    return [(finding.level.value, finding.message) for finding in found if finding.name == "store"]
+    return [(finding.level.value, finding.message) for finding in found if finding.name == "cache-store"]
 
 
 def test_the_store_is_pruned_apart_from_the_disk(make_host: Host, draw: Any, tmp_path: Path) -> None:

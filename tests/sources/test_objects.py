@@ -289,6 +289,7 @@ def test_a_store_that_misbehaves_makes_no_picture_missing(
     make: Make, stub: Stub, tamper: Callable[[Asked, Answer], Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "AWAY_SECONDS", 0)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0)
     for name in ("pre/a.jpg", "pre/b.jpg", "pre/c.jpg"):
         stub.put(name, LARGE)
     sources = make(max_age=0)
@@ -340,6 +341,28 @@ def test_a_store_that_is_away_is_asked_by_one_and_then_left_alone(make: Make, st
     assert len(stub.asked) <= 3  # the first try, and obstore's second one
     with pytest.raises(Busy, match="within the last"):
         sources.find("new.jpg")
+
+
+def test_a_refusal_is_remembered_for_a_moment(make: Make, stub: Stub) -> None:
+    stub.tamper = fails(403)
+    sources = make()
+    for _ in range(3):
+        with pytest.raises(Busy, match="403"):
+            sources.find("a.jpg")
+    assert len(stub.asked) == 1
+
+
+def test_a_nearly_full_disk_does_not_make_the_store_be_asked_each_time(
+    make: Make, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.put("pre/a.jpg", LARGE)
+    make(max_age=0).find("a.jpg")
+    stub.put("pre/a.jpg", LARGE[::-1])
+    sources = make()
+    monkeypatch.setattr(sources._records, "put", lambda *_, **__: None)
+    new = {sources.find("a.jpg").identity for _ in range(3)}
+    assert len(new) == 1
+    assert len(stub.asked) == 2
 
 
 def test_a_damaged_record_counts_as_missing(make: Make, stub: Stub) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from real_servers import Proxy, StoreServer, store_options
+from real_servers import Proxy, StoreServer, free_port, store_options
 
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.stores import store as module
@@ -171,3 +171,39 @@ def test_options_that_obstore_does_not_know_are_named(store_url: str) -> None:
     with pytest.raises(ConfigError, match="endpont"):
         store.get("a")
     assert module.AWAY_SECONDS > 1
+
+
+def test_options_of_connections_may_be_among_those_of_the_store(store_server: StoreServer) -> None:
+    options = {**store_server.options, "allow_http": True, "user_agent": "tests"}
+    store = ObjectStore(parse_location("s3://bucket/connections"), options, timeout=5)
+    assert store.get("a") is None
+
+
+@pytest.mark.parametrize("wrong", [{"timeout": "3s"}, {"region": 5}, {"proxy_url": "no URL"}])
+def test_options_that_obstore_does_not_take_are_errors_of_the_configuration(wrong: dict[str, object]) -> None:
+    store = ObjectStore(parse_location("s3://bucket"), wrong, timeout=1)
+    with pytest.raises(ConfigError, match="IMAGES_STORE_OPTIONS"):
+        store.check()
+
+
+def test_a_store_that_fails_now_and_then_does_not_fill_the_log(
+    proxy: Proxy, store_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    store = through(proxy, store_url)
+    for _ in range(3):
+        proxy.refuses = True
+        proxy.cut()
+        with pytest.raises(StoreFailed):
+            store.get("a")
+        proxy.refuses = False
+        monkeypatch.setattr(store, "_away_until", 0.0)
+        assert store.get("a") is None
+    assert sum("object store" in record.getMessage() for record in caplog.records) == 2
+
+
+def test_no_credentials_of_an_endpoint_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    options = {**store_options(free_port()), "endpoint": f"http://user:hidden@127.0.0.1:{free_port()}"}
+    with pytest.raises(StoreFailed) as error:
+        ObjectStore(parse_location("s3://bucket"), options, timeout=1).get("a")
+    assert "hidden" not in str(error.value) + caplog.text

@@ -92,17 +92,19 @@ class Nginx:
 
 
 class Haproxy:
-    """A HAProxy with `docker/haproxy.cfg`, in front of two hosts."""
+    """A HAProxy with `docker/haproxy.cfg`, in which *values* are replaced, in front of two hosts."""
 
-    def __init__(self, folder: Path, hosts: list[int]) -> None:
+    def __init__(self, folder: Path, hosts: list[int], values: Mapping[str, str] | None = None) -> None:
         needs("HAProxy", HAPROXY, "apt-get install haproxy")
         folder.mkdir(parents=True, exist_ok=True)
         self._listeners = [listening(), listening()]
         self.port, self.metrics_port = (int(each.getsockname()[1]) for each in self._listeners)
+        here = folder / "haproxy.cfg"
+        here.write_text(replaced((DOCKER / "haproxy.cfg").read_text(), values or {}))
         front, metrics = (f"fd@{each.fileno()}" for each in self._listeners)
         assert HAPROXY is not None
         self._process = Process(
-            [HAPROXY, "-f", str(DOCKER / "haproxy.cfg")],
+            [HAPROXY, "-f", str(here)],
             folder / "haproxy.out",
             *self._listeners,
             FRONT=front,

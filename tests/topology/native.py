@@ -21,7 +21,6 @@ from servers import environment, until
 
 from topology.fronts import DOCKER, FRONTS, Haproxy, Nginx, Process, start_front
 
-POOLS = ("pages", "images")
 _RENDERED = re.compile(r"^images_rendered_total\{[^}]*\} ([0-9.]+)$", re.MULTILINE)
 
 
@@ -45,7 +44,7 @@ class Pool:
             self._log,
             self._listener,
             cwd=DOCKER,
-            **environment(BIND=bind, PYTHONDONTWRITEBYTECODE="1", **self._variables, **variables),
+            **environment(BIND=bind, PYTHONDONTWRITEBYTECODE="1", **{**self._variables, **variables}),
         )
 
     def wait(self) -> None:
@@ -81,7 +80,8 @@ class Host:
             "FLASK_IMAGES_CACHE_LOCAL" if "FLASK_IMAGES_CACHE" in settings else "FLASK_IMAGES_CACHE": str(cache),
             "XDG_RUNTIME_DIR": str(self.runtime),
         }
-        self.pages, self.images = (Pool(folder, name, variables) for name in POOLS)
+        self.pages = Pool(folder, "pages", variables | {"GUNICORN_CMD_ARGS": "--workers=1"})  # starts in less time
+        self.images = Pool(folder, "images", variables)
         self.door = Nginx(  # which waits until it answers, with an error while the pools start
             folder,
             "nginx.conf",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from nginx.test_nginx import Answer, ask
-from servers import until
+from servers import PATIENCE_SECONDS, until
 
 from topology.fronts import FRONTS, Haproxy, Nginx, start_front
 
@@ -24,11 +26,16 @@ URLS = [f"/imgsizer/photo.jpg?w={width}&s=abc" for width in range(100, 140)]
 
 
 class FakeHost:
-    """A host that records the requests for images and pages, and answers with `status`, or not at all if that is 0."""
+    """A host that records the requests for images and pages, and answers with `status`, or not at all if that is 0.
+
+    It answers requests for images only while `renders` is set.
+    """
 
     def __init__(self) -> None:
         host = self
         self.status = 200
+        self.renders = threading.Event()
+        self.renders.set()
         self.asked: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self._connections: list[socket.socket] = []
@@ -44,6 +51,8 @@ class FakeHost:
                     return
                 host.asked.append((self.command, self.path))
                 host.headers.append(dict(self.headers))
+                if self.path.startswith("/imgsizer/"):
+                    host.renders.wait(PATIENCE_SECONDS)
                 if host.status == 0:
                     self.close_connection = True
                     return
@@ -61,6 +70,7 @@ class FakeHost:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.handle_error = lambda *arguments: None  # type: ignore[method-assign]  # clients that have gone
         self._server.daemon_threads = False  # server_close waits for them
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -93,19 +103,25 @@ class Hosts(NamedTuple):
             host.headers.clear()
 
 
-@pytest.fixture(params=FRONTS)
-def hosts(request: pytest.FixtureRequest, disks: Path) -> Iterator[Hosts]:
+@contextlib.contextmanager
+def two_hosts(start: Callable[[list[int]], Haproxy | Nginx]) -> Iterator[Hosts]:
+    """Two hosts behind the front that *start* starts before their ports."""
     first, second = FakeHost(), FakeHost()
-    front = start_front(request.param, disks, [first.port, second.port])
-    here = Hosts(first, second, front)
+    here = Hosts(first, second, start([first.port, second.port]))
     try:
         until(lambda: here.get("/").status == 200, "the front finds its hosts")
         here.forget()
         yield here
     finally:
-        front.stop()
+        here.front.stop()
         first.stop()
         second.stop()
+
+
+@pytest.fixture(params=FRONTS)
+def hosts(request: pytest.FixtureRequest, disks: Path) -> Iterator[Hosts]:
+    with two_hosts(lambda ports: start_front(request.param, disks, ports)) as hosts:
+        yield hosts
 
 
 def test_each_image_belongs_to_one_host_and_only_those_of_a_host_that_leaves_move(hosts: Hosts) -> None:
@@ -159,3 +175,27 @@ def test_hosts_hear_of_the_visitor_and_the_scheme(hosts: Hosts) -> None:
         heard = {name.lower(): text for name, text in headers.items()}
         assert (heard["host"], heard["x-forwarded-proto"]) == ("example.com", "http")
         assert heard["x-forwarded-for"].endswith("127.0.0.1")
+
+
+def test_images_queue_in_haproxy_for_hosts_that_are_full_and_pages_do_not_wait_for_them(disks: Path) -> None:
+    full = {"maxconn 512": "maxconn 1"}
+    with two_hosts(lambda ports: Haproxy(disks, ports, full)) as hosts, ThreadPoolExecutor(len(URLS)) as clients:
+        for host in (hosts.first, hosts.second):
+            host.renders.clear()
+        answers = [clients.submit(hosts.get, url) for url in URLS]
+        until(lambda: hosts.first.asked and hosts.second.asked, "both hosts have an image to render")
+        until(lambda: queued(hosts) == len(URLS) - 2, "the other requests wait")
+        assert [hosts.get("/page").status for _ in range(10)] == [200] * 10
+        assert len(hosts.first.paths() & set(URLS)) == len(hosts.second.paths() & set(URLS)) == 1
+        for host in (hosts.first, hosts.second):
+            host.renders.set()
+        assert [answer.result().status for answer in answers] == [200] * len(URLS)
+
+
+def queued(hosts: Hosts) -> int:
+    """How many requests for images wait in HAProxy, by its own metrics."""
+    assert isinstance(hosts.front, Haproxy)
+    text = ask(hosts.front.metrics_port, "/metrics").body.decode()
+    return sum(
+        map(int, re.findall(r'^haproxy_(?:server|backend)_current_queue{proxy="images".*} (\d+)$', text, re.MULTILINE))
+    )

@@ -36,7 +36,7 @@ from servers import (
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and renderers need Linux")
 
-REQUESTS = share(1000)
+REQUESTS = share(1000, 25)
 END_SECONDS = 5  # from the end of a server until its renderers are gone
 IN_WORKER = {"IMAGES_MAX_RENDERS": 0}
 # The application's own pyvips. Its threads do not survive the fork of a worker.

@@ -9,7 +9,7 @@ from ...state import AppImages
 from . import (
     access,
     cache,
-    caches,
+    cdn,
     configuration,
     front,
     hosts,
@@ -34,7 +34,7 @@ CHECKS: tuple[Check, ...] = (
     *(sources.folders, sources.files, stores.originals, access.originals, remote.hosts, remote.private_networks),
     *(cache.place, cache.writing, cache.tombstones, cache.space, shared_cache.store, redis_server.redis_server),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
-    *(server.production, hosts.hosts, nginx.reach, nginx.file, caches.in_front, front.front),
+    *(server.production, hosts.hosts, nginx.reach, nginx.file, cdn.in_front, front.front),
 )
 """All checks. Each is named ``<module>.<function>`` in a message about its own failure."""
 

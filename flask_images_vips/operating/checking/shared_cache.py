@@ -34,10 +34,10 @@ def store(site: Site) -> Iterator[Finding]:
 
 def _told(place: Location, problem: StoreFailed) -> Finding:
     if lacks_credentials(str(problem)):
-        return no_credentials("store", problem)
+        return no_credentials("cache-store", problem)
     if isinstance(problem, StoreRefused):
         return error(
-            "store",
+            "cache-store",
             f"{problem}. Each host renders for itself.",
             f"Create the bucket of {place}, or correct IMAGES_CACHE."
             if problem.status == NO_BUCKET
@@ -45,7 +45,7 @@ def _told(place: Location, problem: StoreFailed) -> Finding:
             "write, list and delete objects there (s3:GetObject, s3:PutObject, s3:ListBucket, s3:DeleteObject).",
         )
     return error(
-        "store",
+        "cache-store",
         f"cannot be used: {problem}. Each host renders for itself.",
         "Check the endpoint and the region in IMAGES_STORE_OPTIONS, and whether this host reaches it.",
     )
@@ -63,7 +63,7 @@ def _probe(store: ObjectStore, path: str) -> Iterator[Finding]:
         store.delete([path])
     if not created or again or found is None or found.data != b"first":
         yield error(
-            "store",
+            "cache-store",
             f"{store.location} does not honour conditional writes: it overwrites an object that must only be created. "
             "A host that is late may replace an image that others serve.",
             "Use a store that honours If-None-Match, such as Amazon S3, Google Cloud Storage, Azure or SeaweedFS.",
@@ -71,14 +71,17 @@ def _probe(store: ObjectStore, path: str) -> Iterator[Finding]:
         return
     if found.metadata.get("digest") != _METADATA["digest"] or not listed:
         yield error(
-            "store",
+            "cache-store",
             f"{store.location} does not {'list its objects' if not listed else 'keep the metadata of objects'}, so "
             "what hosts store there is never used or never removed.",
             "Use another store.",
         )
         return
     yield from _odd(store, seconds, found.stated.mtime_ns / 1e9 - time.time()) or [
-        ok("store", f"{store.location} stores, creates only once, lists and deletes; {1000 * seconds:.0f} ms a request")
+        ok(
+            "cache-store",
+            f"{store.location} stores, creates only once, lists and deletes; {1000 * seconds:.0f} ms a request",
+        )
     ]
 
 
@@ -87,7 +90,7 @@ def _odd(store: ObjectStore, seconds: float, ahead_seconds: float) -> list[Findi
     if abs(ahead_seconds) > _MOST_APART_SECONDS:
         found.append(
             warning(
-                "store",
+                "cache-store",
                 f"The clocks of {store.location} and of this host differ by {abs(ahead_seconds):,.0f} seconds.",
                 "Let this host set its clock from the network (NTP): stores refuse requests that are signed too early "
                 "or too late.",
@@ -96,7 +99,7 @@ def _odd(store: ObjectStore, seconds: float, ahead_seconds: float) -> list[Findi
     if seconds > _LONGEST_SECONDS:
         found.append(
             warning(
-                "store",
+                "cache-store",
                 f"{store.location} took {1000 * seconds:.0f} ms to store a few bytes. Each new image takes longer.",
                 "Use a bucket in the region of this host.",
             )

@@ -14,7 +14,7 @@ from bench.parts import page
 
 def test_the_bench_of_a_page_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "page", "--quick", "--rounds", "1", "--results", str(tmp_path)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)
     assert "resized_img_tag" in result.stdout
     assert "placeholders in it" in result.stdout
 

@@ -1,4 +1,4 @@
-"""Check the caches in front of the site that ``IMAGES_CDN`` describes."""
+"""Check CDNs and other caches in front of the site (``IMAGES_CDN``)."""
 
 from __future__ import annotations
 
