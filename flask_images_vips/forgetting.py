@@ -112,6 +112,8 @@ def forget_here(parts: Parts, ref: str) -> None:
         OSError: If the picture could still be shown.
         NotForgotten: If something of it is left, which is not shown.
     """
+    with suppress(RedisFailed, OSError):
+        parts.tombstones.meet()
     parts.tombstones.add(source_folder(ref))
     problems = _Problems()
     _forgotten(parts, ref, problems)

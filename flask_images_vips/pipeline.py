@@ -284,6 +284,11 @@ class Pipeline:
         for cache in self.caches:
             cache.erase_barred()
 
+    def drop_memory(self) -> None:
+        """Drop what this process remembers of files that another process may have removed."""
+        self.sources.drop_memory()
+        self.facts.pixels.forget()
+
     def render(self, rendition: Rendition, since: float, producer: Producer) -> bytes:
         """Render *rendition* now with *producer*, without the cache. The time to wait for its turn counts from *since*.
 

@@ -17,11 +17,12 @@ from weakref import WeakSet
 from flask import Flask, current_app, has_request_context
 
 from .access import Authorizer, Privacy
-from .cache.per_process import PerProcess
+from .cache.per_process import PerProcess, Said
 from .cache.tombstones import Tombstones
 from .config.checks import Secret
 from .config.keys import secret_keys
 from .events import Events
+from .fleet.connection import RedisFailed
 from .fleet.log import CLOSE
 from .fleet.roster import Told
 from .late_facts import LateFacts
@@ -35,6 +36,7 @@ from .urls import ImageUrl
 if TYPE_CHECKING:
     from .fleet.fleet import Fleet
     from .fleet.messages import Messages
+    from .learning import Learner
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -51,7 +53,8 @@ class Parts:
     *links* is the front door, also if the configuration turns it off: then it only removes links. *background* is None
     if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
     no background threads. *tombstones* remember which sources were forgotten. *fleet* joins the hosts of the site, and
-    *messages* tell them what is removed; both are None without ``IMAGES_REDIS``.
+    *messages* tell them what is removed; both are None without ``IMAGES_REDIS``. *learner* learns what other hosts have
+    forgotten; it is None if hosts share no tombstones, or no threads run.
     """
 
     pipeline: Pipeline
@@ -61,6 +64,7 @@ class Parts:
     tombstones: Tombstones = field(default_factory=lambda: Tombstones(os.devnull))
     fleet: Fleet | None = None
     messages: Messages | None = None
+    learner: Learner | None = None
 
     @property
     def front_door(self) -> FrontDoor | None:
@@ -68,9 +72,9 @@ class Parts:
         return None if self.links.is_closed else self.links
 
     def open(self) -> None:
-        """Let nothing be shown that must not be. Call this once in each process, in a request.
+        """Remove what other hosts have removed, and links of nginx that are of another configuration.
 
-        That is what other hosts have removed, and the links of nginx of another configuration.
+        Call this once in each process, in a request, before images are served.
         """
         if self.front_door is not None or self.messages is not None:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
@@ -78,16 +82,26 @@ class Parts:
             self.messages.open()
         else:
             self.learn()
+        if self.learner is not None:
+            self.learner.start()
         self.links.open()
 
     def learn(self) -> None:
-        """Learn what other hosts have forgotten, if they share their tombstones. Errors are logged."""
+        """Learn what other hosts have forgotten, if they share their tombstones. Errors are logged, each time once."""
         try:
             if self.tombstones.sync():
                 self.links.empty()
                 self.pipeline.erase_barred()
+            _said.get().discard("unknown")
+        except RedisFailed:  # this is logged already
+            pass
         except OSError as error:
-            logger.error("What other hosts have forgotten cannot be told, so this one may show it: %s", cause(error))
+            if _said.add("unknown"):
+                logger.error(
+                    "Which pictures other hosts have forgotten is not known, so this one may show them: %s. It is "
+                    "tried again.",
+                    cause(error),
+                )
 
     def renew_links(self) -> None:
         """Remove the links of nginx to URLs that are signed with former secret keys, on all hosts."""
@@ -263,6 +277,7 @@ class AppImages:
 
 
 _all: WeakSet[AppImages] = WeakSet()
+_said = Said()
 
 
 def _open_again() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest
 from conftest import cached_files, url_of
 from flask import Flask
 from fleet.shared import leave
+from PIL import Image
 from real_servers import RedisServer, StoreServer
 from servers import until
 from test_forgetting import aged, traces
 
 from flask_images_vips import Images
 from flask_images_vips.cache.per_process import Said
+from flask_images_vips.fleet.connection import RedisFailed
 from flask_images_vips.fleet.log import FORGET
+from flask_images_vips.fleet.messages import Messages
 from flask_images_vips.rendition import source_folder
 from flask_images_vips.state import images_of
 from flask_images_vips.stores.location import parse_location
@@ -172,6 +176,31 @@ def test_a_host_that_cannot_tell_what_it_missed_starts_anew(
     assert kept(tmp_path / "first", "a.png")
 
 
+def test_hosts_that_have_forgotten_something_can_start_anew(
+    join: Join, draw: Any, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("secret.png", "other.png"):
+        draw(name)
+    first, second = join("first"), join("second")
+    url = serve(first)
+    images(first).forget("secret.png")
+    redis_server.stop()
+    redis_server.start()
+    for app in (second, first):
+        messages = images_of(app).parts.messages
+        assert messages is not None
+        until(lambda messages=messages: is_caught_up(messages), "it has caught up with the new log")
+    assert [status(app, url) for app in (first, second, join("third"))] == [410] * 3
+    assert "cannot be" not in "".join(line for line in caplog.messages if "Redis" not in line)
+
+
+def is_caught_up(messages: Messages) -> bool:
+    with contextlib.suppress(RedisFailed):
+        messages.catch_up()
+        return True
+    return False
+
+
 def test_what_could_not_be_told_is_told_when_redis_is_back(join: Join, draw: Any, redis_server: RedisServer) -> None:
     draw("secret.png")
     first, second = join("first"), join("second")
@@ -254,6 +283,63 @@ def test_without_redis_a_host_learns_at_its_start_what_was_forgotten(
     assert [status(again, url), status(again, marked)] == [410, 410]
 
 
+def test_without_redis_a_running_host_learns_every_minute_what_was_forgotten(
+    make_app: Callable[..., Flask],
+    draw: Any,
+    tmp_path: Path,
+    store_server: StoreServer,
+    store_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flask_images_vips.learning.ROUND_SECONDS", 0.2)
+    draw("secret.png")
+
+    def start(name: str) -> Flask:
+        local = {"IMAGES_CACHE_LOCAL": str(tmp_path / name), "IMAGES_STORE_OPTIONS": store_server.options}
+        return make_app(IMAGES_CACHE=store_url, **local)
+
+    first, second = start("first"), start("second")
+    url = serve(second)
+    assert status(first, url) == 200
+    images(first).forget("secret.png")
+    until(lambda: status(second, url) == 410, "the other host has learnt it")
+    assert not kept(tmp_path / "second", "secret.png")
+    assert images(first).allow("secret.png")
+    until(lambda: status(second, url) == 200, "the other host has learnt that it is allowed")
+
+
+def test_a_purge_shows_a_replaced_object_on_the_other_host_and_forget_removes_its_file(
+    join: Join, tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    store = ObjectStore(parse_location(store_url), store_server.options, timeout=5)
+
+    def put(color: str) -> None:
+        data = BytesIO()
+        Image.new("RGB", (64, 48), color).save(data, "PNG")
+        store.put("a.png", data.getvalue())
+
+    put("red")
+    config = {"IMAGES_PATH": [store_url], "IMAGES_STORE_OPTIONS": store_server.options, "IMAGES_STORE_MAX_AGE": 3600}
+    first, second = join("first", **config), join("second", **config)
+    url = serve(first, "a.png")
+    assert serve(second, "a.png") == url
+    # As if the disk had been full: only the memory of this process knows the object.
+    (record,) = (tmp_path / "second").rglob("object-*.txt")
+    record.unlink()
+    (objects,) = images_of(second).pipeline.sources.local.stores
+    objects._remembered["a.png"] = objects._remembered["a.png"]._replace(stamp=None)
+    put("blue")
+    images(first).purge("a.png")
+    until(lambda: url_of(second, "a.png", width=10) != url, "the other host shows the new object")
+    assert serve(second, "a.png") == url_of(first, "a.png", width=10)
+    files = tmp_path / "second/flask-images-vips/objects"
+    assert list(files.glob("??/*/original-*"))
+    tombstones = images_of(second).parts.tombstones
+    tombstones.add(source_folder("a.png"))
+    images_of(second).pipeline.erase_barred()
+    assert not list(files.glob("??/*/original-*"))
+
+
 def test_new_secret_keys_close_the_front_doors_of_all_hosts(join: Join, draw: Any, tmp_path: Path) -> None:
     aged(draw("a.png"))
     first, second = join("first", IMAGES_FRONT_DOOR=True), join("second", IMAGES_FRONT_DOOR=True)
@@ -309,7 +395,7 @@ def test_junk_in_the_log_is_ignored(
     assert len(receipt.hosts) == 1
     assert status(second, url) == 200
     said = [record.getMessage() for record in caplog.records if record.name == "flask_images_vips"]
-    assert len([line for line in said if "names no picture" in line]) == 2
+    assert len([line for line in said if "is not the path of a picture" in line]) == 2
     assert len([line for line in said if "is not understood" in line]) == 1
 
 

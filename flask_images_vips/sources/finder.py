@@ -127,6 +127,12 @@ class Sources:
         objects = [store.files.cache for store in self.local.stores[:1]]  # all stores share it
         return (*([self.remote.store] if self.remote is not None else []), *objects)
 
+    def drop_memory(self) -> None:
+        """Drop what this process remembers of fetched files, so that it looks at the disk again."""
+        for sources in (self.remote, *self.local.stores):
+            if sources is not None:
+                sources.drop_memory()
+
     def purge(self, ref: str) -> int:
         """Remove what was fetched of *ref*, a path or a URL, and return the number of files."""
         if is_remote(ref):

@@ -138,6 +138,11 @@ class ObjectSources:
         except StoreFailed as error:
             raise Busy(f"the pictures in {self.store.location} cannot be listed: {error}") from None
 
+    def drop_memory(self) -> None:
+        """Drop what this process remembers, so that it looks at the disk again."""
+        self._remembered.clear()
+        self._refused.clear()
+
     def purge(self, ref: str) -> int:
         """Forget what is known of *ref* in this process, and remove its files. Returns their number."""
         self._remembered.pop(ref, None)

@@ -110,6 +110,10 @@ class RemoteSources:
                 if fields is not None and isinstance(url := fields.get("url"), str):
                     yield url
 
+    def drop_memory(self) -> None:
+        """Drop what this process remembers, so that it looks at the disk again."""
+        self._remembered.clear()
+
     def purge(self, url: str) -> int:
         """Remove everything that is stored for *url* and return the number of files."""
         url = plain_ref(url)

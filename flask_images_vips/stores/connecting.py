@@ -37,14 +37,14 @@ def connect(location: Location, options: Mapping[str, Any], timeout: float) -> A
         ConfigError: If obstore is missing or *options* are invalid.
     """
     module = module_for(location)
-    limits = {"timeout": f"{timeout}s", "connect_timeout": f"{min(timeout, _CONNECT_SECONDS)}s"}
+    timeouts = {"timeout": f"{timeout}s", "connect_timeout": f"{min(timeout, _CONNECT_SECONDS)}s"}
     # A request that is sent again may take another timeout.
     retry = {"max_retries": 1, "retry_timeout": timedelta(seconds=timeout)}
     try:
-        own, client = divided(options)
+        own, of_connections = divided(options)
         with panics_as_errors():
             return module.store.from_url(
-                str(location), config=own or None, client_options={**client, **limits}, retry_config=retry
+                str(location), config=own or None, client_options=of_connections | timeouts, retry_config=retry
             )
     except (module.exceptions.BaseError, OSError, TypeError, ValueError) as error:
         raise ConfigError(f"IMAGES_STORE_OPTIONS of {location}: {reason(error)}") from None

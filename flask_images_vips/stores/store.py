@@ -104,7 +104,7 @@ class ObjectStore:
         try:
             return self._asked(lambda: self._read(path, options | {"range": (0, most_bytes)}))
         except StoreRefused as error:
-            stated = self.state(path) if error.status == _OUT_OF_RANGE else None
+            stated = self.head(path) if error.status == _OUT_OF_RANGE else None
             if stated is None or stated.size_bytes:
                 raise
             return Object(stated, b"")  # no range lies within an empty object
@@ -148,16 +148,16 @@ class ObjectStore:
             count += len(part.data)
         return stated
 
-    def state(self, path: str) -> Stated | None:
+    def head(self, path: str) -> Stated | None:
         """Return what the store states about the object at *path*, or None if there is none."""
 
-        def head() -> Stated | None:
+        def request() -> Stated | None:
             try:
                 return _stated(self._module().head(self._made_store(), path))
             except FileNotFoundError:
                 return None
 
-        return self._asked(head)
+        return self._asked(request)
 
     def create(
         self, path: str, data: bytes, *, media_type: str | None = None, metadata: Mapping[str, str] | None = None

@@ -42,16 +42,16 @@ def test_a_new_host_learns_them(join: Join, place: Place) -> None:
     first, second = join("first"), join("second")
     second.sync()
     assert (list(place.names()), second.may_have_any()) == ([], False)
-    assert first.add("aa")
-    first.share("aa")
-    assert "aa" in first
-    assert "aa" not in second
+    assert first.add("secret")
+    first.share("secret")
+    assert "secret" in first
+    assert "secret" not in second
     second.sync()
-    assert "aa" in second
+    assert "secret" in second
     assert "bb" not in second
     assert second.may_have_any()
     assert len(list(place.names())) == 2
-    assert not any("aa" in name for name in place.names())
+    assert not any("secret" in name for name in place.names())
 
 
 def test_what_is_allowed_is_allowed_everywhere(join: Join) -> None:
@@ -117,3 +117,49 @@ def test_a_copy_of_another_place_stays_in_force(join: Join, place: Place, tmp_pa
     with pytest.raises(OSError, match="copy of other tombstones"):
         first.sync()
     assert "aa" in first
+
+
+def test_hosts_bring_what_each_of_them_knows_to_a_place_that_lost_them(join: Join, place: Place) -> None:
+    first, second = join("first"), join("second")
+    first.add("aa")
+    first.share("aa")
+    second.sync()
+    first.add("bb")
+    first.share("bb")
+    second.add("cc")  # as it was told
+    for name in list(place.names()):
+        place.delete(name)
+    second.sync()  # knows nothing of bb
+    first.sync()
+    third = join("third")
+    third.sync()
+    assert [name in third for name in ("aa", "bb", "cc")] == [True] * 3
+    second.sync()
+    assert [name in second for name in ("aa", "bb", "cc")] == [True] * 3
+
+
+def test_a_host_whose_first_tombstone_is_told_uses_the_key_of_the_others(join: Join, place: Place) -> None:
+    first, second = join("first"), join("second")
+    second.sync()
+    first.add("aa")
+    first.share("aa")
+    second.meet()
+    assert second.add("aa")
+    for name in list(place.names()):
+        place.delete(name)
+    second.sync()
+    first.sync()
+    assert "aa" in first
+    assert not second.sync()  # nothing is new
+
+
+def test_what_is_allowed_stays_allowed_if_the_place_has_lost_nothing(join: Join) -> None:
+    first, second = join("first"), join("second")
+    first.share("aa")
+    first.share("bb")
+    second.sync()
+    first.remove("aa")
+    first.unshare("aa")
+    second.sync()
+    first.sync()
+    assert [name in host for host in (first, second) for name in ("aa", "bb")] == [False, True] * 2

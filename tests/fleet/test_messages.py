@@ -86,9 +86,9 @@ def test_what_one_host_tells_the_others_do_in_order(join: Callable[..., Host]) -
     second.messages.tell(CLOSE)
     told = third.messages.tell(FORGET, "b", wait=True)
     assert (len(told.hosts), told.pending, told.is_told) == (2, (), True)
-    assert first.done == ["close", "forget b"]
-    assert second.done == ["purge a", "forget b"]
-    until(lambda: third.done == ["purge a", "close"], "the third host has done the same")
+    assert first.done == ["learn", "close", "forget b"]
+    assert second.done == ["learn", "purge a", "forget b"]
+    until(lambda: third.done == ["learn", "purge a", "close"], "the third host has done the same")
 
 
 def test_a_host_that_cannot_do_something_tries_again(
@@ -101,7 +101,7 @@ def test_a_host_that_cannot_do_something_tries_again(
     assert (told.hosts, len(told.pending)) == ((), 1)
     until(lambda: "the disk is broken" in caplog.text, "the error is logged")
     second.noting.error = None
-    until(lambda: second.done == ["forget a"], "it is tried again")
+    until(lambda: second.done == ["learn", "forget a"], "it is tried again")
     assert [record.levelno for record in caplog.records if "the disk is broken" in record.message] == [logging.ERROR]
 
 
@@ -113,7 +113,7 @@ def test_a_connection_that_is_cut_loses_nothing(join: Callable[..., Host], proxy
     assert not first.messages.tell(FORGET, "a").is_told
     proxy.refuses = False
     first.messages.tell(ALLOW, "a")
-    until(lambda: second.done == ["forget a", "allow a"], "both are told, in their order")
+    until(lambda: second.done == ["learn", "forget a", "allow a"], "both are told, in their order")
     until(lambda: first.done[-2:] == ["share a", "share a"], "the tombstone is shared, and then not")
 
 

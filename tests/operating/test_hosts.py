@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import url_of
 from flask import Flask
-from real_servers import RedisServer
+from real_servers import RedisServer, StoreServer
 from servers import until
 from test_following import Join, images, join, kept, patient, serve, status
 
@@ -95,3 +95,21 @@ def test_the_check_names_what_differs(join: Join) -> None:
     join("second", IMAGES_QUALITY=80)
     output = run(first, "check")[1]
     assert "differs: IMAGES_QUALITY. It makes other images or URLs." in " ".join(output.split())
+
+
+def test_hosts_with_other_folders_are_named_if_they_cannot_share_renditions(
+    join: Join, tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    for folder in ("static", "elsewhere"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+    shared = {"IMAGES_CACHE": store_url, "IMAGES_STORE_OPTIONS": store_server.options}
+
+    def told(**config: Any) -> str:
+        hosts = [
+            join(name, **shared, **config, IMAGES_PATH=folder, IMAGES_CACHE_LOCAL=str(tmp_path / name))
+            for name, folder in (("first", "static"), ("second", "elsewhere"))
+        ]
+        return " ".join(run(hosts[0], "check")[1].split())
+
+    assert "Set IMAGES_VERSION to 'hash' on all hosts, or use the same folders." in told()
+    assert "IMAGES_VERSION" not in told(IMAGES_VERSION="hash")
