@@ -98,7 +98,7 @@ class Parts:
         except OSError as error:
             if _said.add("unknown"):
                 logger.error(
-                    "Which pictures other hosts have forgotten is not known, so this one may show them: %s. It is "
+                    "Which pictures other hosts have forgotten is not known, so this one may show them: %s. This is "
                     "tried again.",
                     cause(error),
                 )

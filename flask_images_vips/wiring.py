@@ -97,7 +97,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         from .following import messages_of  # noqa: PLC0415  (only sites of several hosts need it)
 
         parts = replace(parts, messages=messages_of(app, parts, parts.fleet))
-    if (joined.cache is not None or parts.fleet is not None) and threads_run():
+    if (config.cache_store is not None or joined.fleet is not None) and threads_run():
         from .learning import Learner  # noqa: PLC0415
 
         parts = replace(parts, learner=Learner(parts.learn, os.path.join(folder, "locks", "learnt")))
