@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+import shutil
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .background_thread import threads_run
-from .errors import NotForgotten, shown
+from .errors import Busy, NotForgotten, shown
 from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
@@ -22,7 +24,7 @@ from .nginx.stamp import digests_of
 from .purging import purge_all_here, purge_here
 from .rendition import source_folder
 from .state import Parts, images_of
-from .system_errors import cause
+from .system_errors import cause, start
 from .urls import checked_path
 from .workers import key_fingerprint, running_workers
 
@@ -93,15 +95,15 @@ class Follower:
 
     def start_anew(self) -> None:
         self.parts.links.empty()
-        removed = sum(cache.purge_all() for cache in self.parts.pipeline.caches)
+        aside = [folder for cache in self.parts.pipeline.caches for folder in cache.set_aside()]
         self.drop_memory()
         self.parts.learn()
-        if removed:
+        if aside:
             logger.warning(
                 "What other hosts have purged or forgotten while this one was away cannot be told any more, so its "
-                "cache is emptied: %d files removed.",
-                removed,
+                "cache is emptied."
             )
+            _delete(aside)
 
     def learn(self) -> None:
         self.parts.learn()
@@ -118,3 +120,17 @@ class Follower:
 
     def drop_memory(self) -> None:
         self.parts.pipeline.drop_memory()
+
+
+def _delete(folders: Sequence[str]) -> None:
+    """Delete *folders* in the background, if possible: a full disk takes minutes, and visitors wait."""
+
+    def delete() -> None:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    if threads_run():
+        with suppress(Busy):
+            start(threading.Thread(target=delete, name="flask-images-vips-emptying", daemon=True))
+            return
+    delete()
