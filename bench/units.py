@@ -48,13 +48,11 @@ LOCK = "lock and unlock"
 ROUNDS, QUICK_ROUNDS = 5, 1
 SECONDS = 1.0
 RENDERS, QUICK_RENDERS = 4, 1
-SETTLING_SECONDS = 0.2  # until the CPU time of a renderer that has ended counts as that of its parent
 CALLS_A_ROUND, QUICK_CALLS = 200, 20
 
 
 def measure(run: Run) -> dict[str, Any]:
-    if lacking := shared_servers.missing():
-        raise RuntimeError(". ".join(lacking))
+    shared_servers.require()
     found = {"hits": hits(run), "renders": renders(run), "page": page(run)}
     with shared_servers.object_store() as store_config, shared_servers.redis() as redis_config:
         found["store"] = store(run, store_config["IMAGES_STORE_OPTIONS"], _answer_bytes(found["renders"]))
@@ -130,10 +128,8 @@ def _url(here: Running, name: str, format: str, width: int) -> str:
 def _missed(here: Running, variant: tuple[str, int], names: Iterator[str], count: int) -> tuple[float, int]:
     """Request *variant* of the next *count* of *names*. Returns the CPU ms, and the bytes of an answer."""
     urls = [_url(here, name, *variant) for name in itertools.islice(names, count)]
-    before = here.tree.cpu_seconds()
-    _, bodies = ask_all(PACKAGE, here.port, here.tree, urls, 1)
-    time.sleep(SETTLING_SECONDS)
-    return 1000 * (here.tree.cpu_seconds() - before) / count, round(sum(map(len, bodies)) / len(bodies))
+    cpu, _, bodies = fleet.cpu_of_each(PACKAGE, here, urls)
+    return cpu, round(sum(map(len, bodies)) / len(bodies))
 
 
 # Pages.
@@ -169,7 +165,7 @@ def store(run: Run, options: Mapping[str, Any], size: int) -> dict[str, Any]:
     asks: dict[str, Callable[[], object]] = {
         GET: lambda: objects.get("known"),
         MISSING: lambda: objects.get("missing"),
-        "HEAD": lambda: objects.state("known"),
+        "HEAD": lambda: objects.head("known"),
         CREATE: lambda: objects.create(f"{new}/{next(numbers)}", data),
     }
     return {"bytes": size, "requests": _repeated(asks, run, "store")}
@@ -179,7 +175,7 @@ def redis(run: Run, url: str) -> dict[str, Any]:
     """Measure a lock that nobody else wants: the CPU of this process and of Redis, and the waits."""
     connection = RedisConnection(url, "units", timeout=5)
     listener = Listener(connection)
-    locks = RedisLocks(connection, Leases(connection, listener))
+    locks = RedisLocks(Leases(connection, listener))
 
     def lock() -> None:
         with locks.hold("a picture", since=time.monotonic(), timeout=5, needless=lambda: False) as held:

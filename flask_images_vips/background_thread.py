@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
-from .cache.per_process import PerProcess
+from .cache.per_process import PerProcess, ProcessThread
 from .errors import Busy
-from .system_errors import start
 
 logger = logging.getLogger("flask_images_vips")
 
 T = TypeVar("T")
 
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0  # between two attempts, first and at most
-
-
-class _Thread(Generic[T]):
-    """The background thread of one process, with its queue of *longest* items."""
-
-    def __init__(self, longest: int) -> None:
-        self.queue: Queue[T] = Queue(longest)
-        self.starting = threading.Lock()
-        self.started = False
 
 
 class BackgroundThread(Generic[T]):
@@ -38,27 +27,22 @@ class BackgroundThread(Generic[T]):
     """
 
     def __init__(self, name: str, work: Callable[[T], object], longest: int) -> None:
-        self._name = name
         self._work = work
-        self._thread: PerProcess[_Thread[T]] = PerProcess(partial(_Thread, longest))
+        self._queue: PerProcess[Queue[T]] = PerProcess(partial(Queue, longest))
+        self._thread = ProcessThread(name, self._run)
 
     def offer(self, item: T) -> bool:
         """Queue *item*. Returns False if the queue is full or no thread can be started."""
-        thread = self._thread.get()
-        with thread.starting:
-            if not thread.started:
-                try:
-                    start(threading.Thread(target=self._run, args=(thread.queue,), name=self._name, daemon=True))
-                except Busy:  # do not fail the response that is being made
-                    return False
-                thread.started = True
+        if not self._thread.start():
+            return False
         try:
-            thread.queue.put_nowait(item)
+            self._queue.get().put_nowait(item)
         except Full:
             return False
         return True
 
-    def _run(self, queue: Queue[T]) -> None:
+    def _run(self) -> None:
+        queue = self._queue.get()
         while True:
             item, pause = queue.get(), _PAUSE_SECONDS
             while not self._is_done(item):

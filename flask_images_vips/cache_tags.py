@@ -1,8 +1,8 @@
-"""Name the cache tags of images, by which a cache in front of the site purges everything of one source at once.
+"""Make the cache tags of images. By a tag, a cache in front of the site purges all images of one source at once.
 
-The tag of a source is ``image:`` and its path, as image URLs have it, so nginx can write it too. A path that not every
-cache takes as a tag is replaced by its digest. All images have the tag ``image``. Cloudflare and CloudFront ignore the
-case of tags: there, a purge of ``Cat.jpg`` also reaches ``cat.jpg``, which costs a render at most.
+The tag of a source is ``image:`` and its path, as image URLs have it, so nginx can write it too. A path that some
+cache would refuse as a tag is replaced by its digest. All images have the tag ``image``. Cloudflare and CloudFront
+ignore the case of tags: there, a purge of ``Cat.jpg`` also reaches ``cat.jpg``, which costs a render at most.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def tag_headers(config: Config, refs: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def headers_with(config: Config, tags: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the headers with *tags* for all caches of which *config* asks."""
+    """Return the headers with *tags* for all kinds of caches in ``IMAGES_CACHE_TAGS``."""
     return [header.of(tags) for header in dict.fromkeys(TAG_HEADERS[kind] for kind in config.cache_tags)]
 
 

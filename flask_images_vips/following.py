@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .background_thread import threads_run
+from .config.keys import Config
 from .errors import Busy, NotForgotten, shown
 from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
 from .fleet.messages import About, Messages
 from .forgetting import forget_here
+from .hashing import digest
 from .in_front import CachesInFront
 from .installed import own_version
 from .nginx.stamp import digests_of
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_images_vips")
 
+_DIGEST_BYTES = 4
+
 
 def messages_of(app: Flask, parts: Parts, fleet: Fleet) -> Messages:
     """Return the messages that *app* exchanges with the other hosts of *fleet*."""
     config, cache = parts.pipeline.config, parts.pipeline.cache
 
     def about() -> About:
-        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app)}
+        settings = {**digests_of(config), "SECRET_KEY": key_fingerprint(app), **_folders(app, config)}
         return About(own_version(), len(running_workers(app, cache)), settings)
 
     folder = os.path.join(cache.folder, FOLDER)
@@ -51,6 +55,16 @@ def messages_of(app: Flask, parts: Parts, fleet: Fleet) -> Messages:
 
     follower = Follower(parts, purge_in_front)
     return Messages(fleet.connection, fleet.listener, folder, follower, about, follows=threads_run())
+
+
+def _folders(app: Flask, config: Config) -> dict[str, str]:
+    """Return a digest of the folders of originals, by their key, if hosts find each other's renditions only if they
+    have the same ones.
+    """
+    if config.cache_store is None or config.version == "hash" or not config.folders:
+        return {}
+    folders = [os.path.realpath(os.path.join(app.root_path, folder)) for folder in config.folders]
+    return {"IMAGES_PATH": digest(repr(folders), _DIGEST_BYTES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,10 @@ class Follower:
         try:
             ref = checked_path(event.ref) if event.ref else ""
         except ValueError:
-            logger.warning("A host has told to %s %s, which names no picture. Ignored.", event.kind, shown(event.ref))
+            logger.warning(
+                "Another host has told this one to %s %s, which is not the path of a picture. This is ignored.",
+                *(event.kind, shown(event.ref)),
+            )
             return
         if event.kind == FORGET:
             self._forget(ref)
@@ -75,7 +92,11 @@ class Follower:
         try:
             self._remove(event.kind, ref)
         except OSError as error:
-            logger.error("What another host has told (%s %s) cannot be done: %s.", event.kind, shown(ref), cause(error))
+            logger.error(
+                "Another host has told this one to %s %s, which is not possible: %s. Mend that, and run "
+                "the command again.",
+                *(event.kind, shown(ref), cause(error)),
+            )
 
     def _forget(self, ref: str) -> None:
         try:
@@ -100,8 +121,8 @@ class Follower:
         self.parts.learn()
         if aside:
             logger.warning(
-                "What other hosts have purged or forgotten while this one was away cannot be told any more, so its "
-                "cache is emptied."
+                "The log of what other hosts have purged or forgotten does not reach back to when this host last read "
+                "it, so its cache is emptied."
             )
             _delete(aside)
 

@@ -1,7 +1,7 @@
 """Purge the caches in front of the site, as ``IMAGES_CDN`` describes them: CDNs, Varnish, nginx.
 
-They are asked here and now, and what may pass soon is tried again for some seconds. A failure is not left to the
-background: a command ends, a web worker may be killed, and nobody would know whether the picture is gone.
+The caller waits for them. Failures that are usually short are tried again for some seconds, but not in the background:
+a command ends, a web worker may be killed, and nobody would know whether the picture is gone.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class CachesInFront:
     def purge(self, refs: Sequence[str], *, soft: bool) -> tuple[str, ...]:
         """Purge all images of the sources *refs*, and return which caches have confirmed that.
 
-        With *soft*, a cache may send what it has once more, while it asks the site. It may not if there is an
-        ``authorize`` callback: a picture may have stopped being public.
+        With *soft*, a cache may send its old copy once more while it asks the site, unless there is an ``authorize``
+        callback: a picture may have stopped being public.
 
-        The same is done once more two seconds later. A response may have been on its way to the cache. And a CDN purges
+        The same is purged again two seconds later. A response may have been on its way to the cache. And a CDN purges
         its data centers in any order, so one may have fetched the old picture from another.
 
         Raises:

@@ -65,15 +65,25 @@ def _originals(config: Config, root_path: str, objects: DiskCache | None, facts:
     parts: list[Part] = []
     for in_store, paths in groupby(config.path, is_location):
         if in_store:
-            parts += [_store(config, parse_location(path), objects, facts) for path in paths]
+            parts += [_objects(config, parse_location(path), objects, facts) for path in paths]
         else:
             parts.append(local(list(paths)))
     return SearchPath(parts)
 
 
-def _store(config: Config, location: Location, objects: DiskCache, facts: Facts) -> ObjectSources:
+def store_at(location: Location, config: Config) -> ObjectStore:
+    """Return the object store at *location*, with the options that *config* has for it. Nothing is sent.
+
+    Raises:
+        ConfigError: If it is certain that it cannot be used.
+    """
     store = ObjectStore(location, config.options_of(location), timeout=config.store_timeout)
     store.check()
+    return store
+
+
+def _objects(config: Config, location: Location, objects: DiskCache, facts: Facts) -> ObjectSources:
+    store = store_at(location, config)
     found = ObjectSources(store, facts.cache, objects, facts.read_beginning, max_age_seconds=config.store_max_age)
     if threads_run():
         thread = BackgroundThread("flask-images-vips-objects", found.revalidate, _MOST_REVALIDATED)

@@ -79,7 +79,7 @@ class _Cost:
 class Producer:
     """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first.
 
-    The functions in *events* are told of each rendition. *slots* bound the renders on all hosts, if they are bounded.
+    The functions in *events* are told of each rendition. *slots* bound the renders on all hosts; None does not.
     """
 
     def __init__(

@@ -20,10 +20,9 @@ from .in_front import check_tags
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders, unused_keys
 from .options.presets import Presets
-from .originals import guard_of
+from .originals import guard_of, store_at
 from .sources.connection import check_urllib3
 from .state import EXTENSION, images_of
-from .stores.location import Location
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -81,7 +80,7 @@ def check(app: Flask) -> None:
         check_tags(config)
     for location in [*config.stores, *([config.cache_store] if config.cache_store else [])]:
         with faults.catch():
-            _check_store(config, location)
+            store_at(location, config)
     faults.check()
     images_of(app).events.timed = is_timed(config)
     if app.debug and config.page_report:
@@ -99,10 +98,3 @@ def _check_svg(config: Config) -> None:
             "IMAGES_SVG = True needs libvips, but IMAGES_ENGINE = 'pillow'. Set IMAGES_ENGINE = 'auto', or remove "
             "IMAGES_SVG."
         )
-
-
-def _check_store(config: Config, location: Location) -> None:
-    """Check whether the package and the options for the store of *location* can be used. Nothing is sent."""
-    from .stores.store import ObjectStore  # noqa: PLC0415  (only sites with object stores need it)
-
-    ObjectStore(location, config.options_of(location), timeout=config.store_timeout).check()

@@ -72,9 +72,9 @@ class Parts:
         return None if self.links.is_closed else self.links
 
     def open(self) -> None:
-        """Let nothing be shown that must not be. Call this once in each process, in a request.
+        """Remove what other hosts have removed, and links of nginx that are of another configuration.
 
-        That is what other hosts have removed, and the links of nginx of another configuration.
+        Call this once in each process, in a request, before images are served.
         """
         if self.front_door is not None or self.messages is not None:
             self.pipeline.cache.usable()  # creates its folder, with the right modes
@@ -98,7 +98,8 @@ class Parts:
         except OSError as error:
             if _said.add("unknown"):
                 logger.error(
-                    "What other hosts have forgotten cannot be told, so this one may show it: %s. It is tried again.",
+                    "Which pictures other hosts have forgotten is not known, so this one may show them: %s. This is "
+                    "tried again.",
                     cause(error),
                 )
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from flask import Flask
 
@@ -23,9 +23,10 @@ from .cache.tombstones import Tombstones
 from .config.compat import Default, is_set
 from .config.keys import Config, secret_keys
 from .engines.choice import check_engine
-from .events import Events, tell
+from .events import tell
 from .exposure import served_folders, shared_folders
 from .facts import Facts
+from .hosts import FORGOTTEN, join
 from .installed import outdated
 from .late_facts import LateFacts
 from .monitoring.start import start
@@ -47,15 +48,7 @@ from .sources.remote import RemoteSources
 from .sources.search_path import Originals
 from .state import Parts, images_of
 
-if TYPE_CHECKING:
-    from .fleet.fleet import Fleet
-    from .fleet.shared_cache import ObjectCache
-    from .stores.store import ObjectStore
-
 logger = logging.getLogger("flask_images_vips")
-
-FORGOTTEN = "forgotten"
-"""The name of the tombstones, in the cache of a host and where hosts share them."""
 
 
 def build(app: Flask, url: str, name: str) -> Parts:
@@ -73,25 +66,23 @@ def build(app: Flask, url: str, name: str) -> Parts:
     if not is_set("IMAGES_CACHE", app.config):
         app.config["IMAGES_CACHE"] = Default(folder)
     settings, notices = _settings(config), Notices(folder)
-    fleet, cache_store = _fleet(config), _cache_store(config)
-    tombstones = _tombstones(config, _tombstones_folder(config, app, folder), fleet, cache_store)
-    kept = _Kept(folder, private, notices, tombstones)
+    joined = join(config, _tombstones_folder(config, app, folder), partial(tell, images_of(app).events.fetched))
+    kept = _Kept(folder, private, notices, joined.tombstones)
     store = partial(_store, config, kept)
     remote = remote_sources(config, store)
     copies = store("copies", config.copies_share) if config.copies else None
     objects = store("objects", config.store_cache_share) if config.stores else None
     stores = [store for store in (remote.store if remote else None, objects, copies) if store is not None]
-    shared_cache = _shared_cache(cache_store, fleet, tombstones, images_of(app).events)
-    cache = _cache(config, kept, stores, shared_cache, readable=_is_readable(config, app))
+    cache = _cache(config, kept, stores, joined.cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
     pipeline = Pipeline(
         config,
-        sources_of(config, app.root_path, remote, objects, facts, tombstones),
+        sources_of(config, app.root_path, remote, objects, facts, joined.tombstones),
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events, fleet.slots if fleet else None),
+        Producer(facts, renderers, config, images_of(app).events, joined.slots),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -99,14 +90,14 @@ def build(app: Flask, url: str, name: str) -> Parts:
         _front_door(config, app, folder, settings),
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
-        tombstones,
-        fleet,
+        joined.tombstones,
+        joined.fleet,
     )
     if parts.fleet is not None:
         from .following import messages_of  # noqa: PLC0415  (only sites of several hosts need it)
 
         parts = replace(parts, messages=messages_of(app, parts, parts.fleet))
-    if (cache_store is not None or fleet is not None) and threads_run():
+    if (config.cache_store is not None or joined.fleet is not None) and threads_run():
         from .learning import Learner  # noqa: PLC0415
 
         parts = replace(parts, learner=Learner(parts.learn, os.path.join(folder, "locks", "learnt")))
@@ -154,14 +145,6 @@ def _follow_events(app: Flask, config: Config, parts: Parts) -> None:
         recorder.attach(images.events)
 
 
-def _fleet(config: Config) -> Fleet | None:
-    if config.redis is None:
-        return None
-    from .fleet.fleet import make_fleet  # noqa: PLC0415  (only sites of several hosts need it)
-
-    return make_fleet(config)
-
-
 class _Kept(NamedTuple):
     """What the caches of one application share: see `DiskCache`."""
 
@@ -194,47 +177,6 @@ def _cache(
     inner = [store.bound for store in stores if store.bound is not None]
     bound = Bound(kept.folder, config.cache_max_size, config.cache_min_free, inner)
     return kept.cache(config, kept.folder, bound, readable=readable, shared=shared)
-
-
-def _cache_store(config: Config) -> ObjectStore | None:
-    """Return the object store in which all hosts share what they render, or None.
-
-    Raises:
-        ConfigError: If it is certain that it cannot be used.
-    """
-    if config.cache_store is None:
-        return None
-    from .stores.store import ObjectStore  # noqa: PLC0415  (only sites of several hosts need it)
-
-    store = ObjectStore(config.cache_store, config.options_of(config.cache_store), timeout=config.store_timeout)
-    store.check()
-    return store
-
-
-def _shared_cache(
-    store: ObjectStore | None, fleet: Fleet | None, tombstones: Tombstones, events: Events
-) -> ObjectCache | None:
-    """Return the cache that all hosts share in *store*, or None."""
-    if store is None:
-        return None
-    from .fleet.shared_cache import ObjectCache  # noqa: PLC0415
-
-    locks = fleet.locks if fleet is not None else None
-    return ObjectCache(store, locks, tombstones.__contains__, partial(tell, events.fetched))
-
-
-def _tombstones(config: Config, folder: str, fleet: Fleet | None, store: ObjectStore | None) -> Tombstones:
-    """Return the tombstones in *folder*, which hosts share in *store*, or else in Redis."""
-    optional = config.tombstones is None
-    if store is None and fleet is None:
-        return Tombstones(folder, optional=optional)
-    from .cache.shared_tombstones import SharedTombstones  # noqa: PLC0415
-    from .fleet.places import RedisPlace, StorePlace  # noqa: PLC0415
-
-    if store is not None:
-        return SharedTombstones(folder, StorePlace(store, FORGOTTEN), optional=optional)
-    assert fleet is not None
-    return SharedTombstones(folder, RedisPlace(fleet.connection, FORGOTTEN), optional=optional)
 
 
 def _tombstones_folder(config: Config, app: Flask, cache: str) -> str:

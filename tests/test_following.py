@@ -437,7 +437,7 @@ def test_junk_in_the_log_is_ignored(
     assert len(receipt.hosts) == 1
     assert status(second, url) == 200
     said = [record.getMessage() for record in caplog.records if record.name == "flask_images_vips"]
-    assert len([line for line in said if "names no picture" in line]) == 2
+    assert len([line for line in said if "is not the path of a picture" in line]) == 2
     assert len([line for line in said if "is not understood" in line]) == 1
 
 

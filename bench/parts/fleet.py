@@ -44,8 +44,7 @@ HIT = "a hit"
 
 
 def measure(run: Run) -> dict[str, Any]:
-    if lacking := shared_servers.missing():
-        raise RuntimeError(". ".join(lacking))
+    shared_servers.require()
     with shared_servers.object_store() as store, shared_servers.redis() as redis:
         shared = {**store, **redis}
         return {"hits": hits(run, shared), "misses": misses(run, shared), "asked": asked(shared)}
@@ -169,10 +168,16 @@ def _urls(here: Running, names: list[str]) -> list[str]:
 
 def _missed(kind: str, here: Running, urls: list[str]) -> tuple[float, float]:
     """Return the CPU ms of each of *urls*, and the median of their waits in ms."""
+    cpu, load, _ = cpu_of_each(kind, here, urls)
+    return cpu, 1000 * percentile(load.waits, 0.5)
+
+
+def cpu_of_each(kind: str, here: Running, urls: list[str]) -> tuple[float, Load, list[bytes]]:
+    """Request *urls* one by one. Returns the CPU ms of each, with the renderers, and what `ask_all` returns."""
     before = here.tree.cpu_seconds()
-    load, _ = ask_all(kind, here.port, here.tree, urls, 1)
+    load, bodies = ask_all(kind, here.port, here.tree, urls, 1)
     time.sleep(SETTLING_SECONDS)
-    return 1000 * (here.tree.cpu_seconds() - before) / len(urls), 1000 * percentile(load.waits, 0.5)
+    return 1000 * (here.tree.cpu_seconds() - before) / len(urls), load, bodies
 
 
 # Requests.

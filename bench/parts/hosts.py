@@ -21,7 +21,7 @@ from typing import Any
 from bench import servers, shared_servers, sites
 from bench.load import ask_all_at_once
 from bench.measure import Run, interleaved, percentile, rounded, spread
-from bench.parts.stampede import THREADS, WIDTH, started_workers
+from bench.parts.stampede import THREADS, WIDTH, wait_for_workers
 from bench.servers import PACKAGE, Server, gunicorn, running
 from bench.tables import Goal, Table, disturbance, goal
 from bench.workload import CAMERA, copy_into
@@ -54,8 +54,7 @@ class Burst:
 
 
 def measure(run: Run) -> dict[str, Any]:
-    if lacking := shared_servers.missing():
-        raise RuntimeError(". ".join(lacking))
+    shared_servers.require()
     clients, pictures = run.pick(CROWD, QUICK_CROWD), run.pick(PICTURES, QUICK_PICTURES)
     rounds = run.rounds_or(ROUNDS, QUICK_ROUNDS)
     with shared_servers.object_store() as store, shared_servers.redis() as redis:
@@ -101,7 +100,7 @@ def burst(shared: Mapping[str, Any], pictures: int, clients: int) -> Burst:
             events.append(sites.Events(folder))
             server = Server(f"{PACKAGE}, {folder.name}", command, servers.signed, site="timed", config=config)
             found.append(stack.enter_context(running(server, folder)))
-            started_workers(events[-1], len(servers.cores()))
+            wait_for_workers(events[-1], len(servers.cores()))
         app = sites.package(str(folders[0]), IMAGES_PATH=config["IMAGES_PATH"])
         urls = [sites.signed_url(app, name, WIDTH) for _ in range(clients // HOSTS) for name in names]
         statuses = ask_all_at_once([(here.port, here.tree, urls) for here in found])

@@ -133,7 +133,7 @@ def waits(folder: Path, workers: int, bursts: Sequence[Sequence[str]]) -> Waits:
     events = sites.Events(folder)
     command = gunicorn(f"--workers={workers}", f"--threads={THREADS}", "--backlog=4096")
     with running(Server(PACKAGE, command, servers.signed, site="timed"), folder) as server:
-        started_workers(events, workers)
+        wait_for_workers(events, workers)
         statuses = sum((ask_at_once(server.port, server.tree, urls) for urls in bursts), Counter())
         peak_mb = server.tree.peak_mb()
     rendered = {name: end for name, (end, _) in events.of("rendered")}
@@ -148,8 +148,8 @@ def waits(folder: Path, workers: int, bursts: Sequence[Sequence[str]]) -> Waits:
     )
 
 
-def started_workers(events: sites.Events, workers: int) -> None:
-    """Wait until a number of *workers* are ready."""
+def wait_for_workers(events: sites.Events, workers: int) -> None:
+    """Wait until so many *workers* are ready, for a limited time."""
     end = time.monotonic() + servers.STARTING_SECONDS
     while len(list(events.of("ready"))) < workers and time.monotonic() < end:
         time.sleep(0.05)

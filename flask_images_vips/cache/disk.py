@@ -16,7 +16,6 @@ from functools import partial
 from typing import BinaryIO, TypeVar
 
 from .. import phases
-from .behind import Behind, Missing
 from .entry import Entry, Key, opened, unstored
 from .eviction import Bound
 from .folder import Fill, Folder
@@ -26,6 +25,7 @@ from .once import Once
 from .recompressed import SmallerFiles
 from .removal import Kept, Removal, Removed, names_in
 from .room import Room
+from .second_level import Missing, SecondLevel
 from .shared import SharedCache
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class DiskCache:
         self._removal = Removal(folder, self._room)
         self._once = Once(self._folder, lock_timeout)
         self._smaller = SmallerFiles(self._folder)
-        self._behind = Behind(shared, lock_timeout)
+        self._second_level = SecondLevel(shared, lock_timeout)
 
     @property
     def background_lock(self) -> str:
@@ -157,7 +157,7 @@ class DiskCache:
         entry = self.get(key) or (self.fetched(key, mtime_ns, since=start) if shared else None)
         if entry is not None:
             return entry
-        make = partial(self._behind.made, key, create, start) if shared else create
+        make = partial(self._second_level.made, key, create, start) if shared else create
         return self._made_once(key, key, mtime_ns, make, start)
 
     def fetched(self, key: Key, mtime_ns: int, *, since: float) -> Entry | None:
@@ -166,11 +166,11 @@ class DiskCache:
         Returns None if it is not, if it was not a moment ago, or if there is no such cache. All threads and processes
         of this host share one request. The time to wait for it counts from the monotonic time *since*.
         """
-        if not self._behind.may_have(key):
+        if not self._second_level.may_have(key):
             return None
 
         folder, file = key
-        fetch = partial(self._behind.existing, key)
+        fetch = partial(self._second_level.existing, key)
         with contextlib.suppress(Missing):
             return self._made_once((folder, f"{file} fetched"), key, mtime_ns, fetch, since)
         return None
@@ -181,7 +181,7 @@ class DiskCache:
 
         Yields whether another host has made *wanted* meanwhile. It is then on this host too, if it can be stored.
         """
-        with self._behind.making(work, wanted, since) as data:
+        with self._second_level.making(work, wanted, since) as data:
             if data is not None:
                 self._landed(wanted, self._create(wanted, mtime_ns, lambda: data))
             yield data is not None
@@ -221,7 +221,7 @@ class DiskCache:
         self, key: Key, data: bytes, mtime_ns: int, *, in_use: bool = False, shared: bool = True
     ) -> str | None:
         """Store *data*, for all hosts if *shared* is set. What they have already is kept. See `put`."""
-        data = self._behind.offered(key, data) if shared else data
+        data = self._second_level.offered(key, data) if shared else data
         with phases.phase("store"):
             return self.put(key, lambda file: _filled(file, data, mtime_ns), in_use=in_use)
 

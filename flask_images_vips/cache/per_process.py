@@ -1,10 +1,15 @@
-"""Keep one value per process, so that a forked child starts with a fresh one."""
+"""Keep one value or one thread per process, so that a forked child starts with a fresh one."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
+
+from ..errors import Busy
+from ..system_errors import start
 
 T = TypeVar("T")
 
@@ -42,3 +47,30 @@ class Said(PerProcess[set[str]]):
         is_new = message not in said
         said.add(message)
         return is_new
+
+
+class ProcessThread:
+    """A daemon thread called *name*, which each process that needs it starts once. It runs *work*."""
+
+    def __init__(self, name: str, work: Callable[[], object]) -> None:
+        self._name = name
+        self._work = work
+        self._started: PerProcess[_Started] = PerProcess(_Started)
+
+    def start(self) -> bool:
+        """Start the thread in this process, unless it was. Returns False if it cannot be started now."""
+        mine = self._started.get()
+        with mine.lock:
+            if not mine.is_started:
+                with suppress(Busy):
+                    start(threading.Thread(target=self._work, name=self._name, daemon=True))
+                    mine.is_started = True
+            return mine.is_started
+
+
+class _Started:
+    """Whether the thread of one process was started."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_started = False

@@ -20,7 +20,7 @@ _MARK_BYTES = 8
 
 
 class Place(Protocol):
-    """A place for small named values, which all hosts reach. Methods raise `OSError` if it fails."""
+    """A place for small named values, which all hosts reach. Methods raise `OSError`, or another error of the place."""
 
     def get(self, name: str) -> bytes | None:
         """Return the value of *name*, or None."""

@@ -43,7 +43,7 @@ class Tombstones:
     def __init__(self, folder: str, *, optional: bool = False) -> None:
         self.folder = folder
         self._optional = optional
-        self._key: tuple[tuple[int, ...], bytes] = (), b""  # what tells its file from others, and its content
+        self._known_key: tuple[tuple[int, ...], bytes] = (), b""  # what tells its file from others, and its content
         self._any = False
         self._look_again = 0.0
 
@@ -54,8 +54,8 @@ class Tombstones:
             Busy: If that cannot be told. To say no would show what was removed.
         """
         try:
-            secret = self._secret()
-            return secret is not None and _exists(os.path.join(self.folder, _hashed(secret, name)))
+            key = self.key()
+            return key is not None and _exists(os.path.join(self.folder, _hashed(key, name)))
         except OSError as error:
             if self._are_out_of_reach():
                 return False
@@ -71,7 +71,7 @@ class Tombstones:
 
     def _are_out_of_reach(self) -> bool:
         """Return whether they may be ignored, because this user may not enter the folder that holds theirs."""
-        if not self._optional or self._key[1]:
+        if not self._optional or self._known_key[1]:
             return False
         try:
             os.stat(self.folder)
@@ -132,10 +132,22 @@ class Tombstones:
     def key(self) -> bytes | None:
         """Return the key, or None if there is none, and so no tombstone.
 
+        It is looked at each time: somebody may have deleted the folder, and another process made a new one.
+
         Raises:
             OSError: If it cannot be read.
         """
-        return self._secret()
+        path = os.path.join(self.folder, _KEY)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return _read(path) if _exists(path) else None
+        state = status.st_ino, status.st_mtime_ns, status.st_size
+        known, key = self._known_key
+        if state != known:
+            key = _read(path)
+            self._known_key = state, key
+        return key
 
     def adopt(self, key: bytes) -> None:
         """Use *key*, unless another process has just made one.
@@ -149,12 +161,12 @@ class Tombstones:
             make_parents(self.folder)
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.folder, 0o700)
-        self._make_secret(key)
+        self._write_key(key)
 
     def hashed(self, name: object) -> str | None:
         """Return the file name of the tombstone of *name*, whether or not there is one. None if there is no key."""
-        secret = self._secret()
-        return None if secret is None else _hashed(secret, name)
+        key = self.key()
+        return None if key is None else _hashed(key, name)
 
     def all_hashed(self) -> set[str]:
         """Return the file names of all tombstones."""
@@ -183,27 +195,7 @@ class Tombstones:
         self._sync_folder()
         return True
 
-    def _secret(self) -> bytes | None:
-        """Return the key, or None if there is none, and so no tombstone.
-
-        It is looked at each time: somebody may have deleted the folder, and another process made a new one.
-
-        Raises:
-            OSError: If it cannot be read.
-        """
-        path = os.path.join(self.folder, _KEY)
-        try:
-            status = os.stat(path)
-        except OSError:
-            return _read(path) if _exists(path) else None
-        state = status.st_ino, status.st_mtime_ns, status.st_size
-        known, secret = self._key
-        if state != known:
-            secret = _read(path)
-            self._key = state, secret
-        return secret
-
-    def _make_secret(self, key: bytes) -> None:
+    def _write_key(self, key: bytes) -> None:
         """Write *key*, unless another process has just made one.
 
         It gets its name once it is complete, and never replaces another one: that would lose all tombstones.
@@ -236,8 +228,8 @@ def is_hashed(name: str) -> bool:
     return len(name) == 2 * _NAME_BYTES and set(name) <= _DIGITS
 
 
-def _hashed(secret: bytes, name: object) -> str:
-    return blake2b(str(name).encode(), key=secret, digest_size=_NAME_BYTES).hexdigest()
+def _hashed(key: bytes, name: object) -> str:
+    return blake2b(str(name).encode(), key=key, digest_size=_NAME_BYTES).hexdigest()
 
 
 def _exists(path: str) -> bool:

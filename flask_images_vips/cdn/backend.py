@@ -16,7 +16,7 @@ class CdnFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to purge. *tags* are those of sources, and *paths* are beginnings of paths of the same image URLs."""
+    """What to purge: the *tags* of sources, and what the *paths* of their image URLs begin with."""
 
     tags: tuple[str, ...]
     paths: tuple[str, ...]
@@ -25,7 +25,7 @@ class Wanted:
 class Backend(Protocol):
     """A cache in front of the site, as ``IMAGES_CDN`` describes it.
 
-    *kind* is its name there, and *cure* what to do if it refuses a purge.
+    *kind* is its name there, and *cure* tells what to do if it refuses a purge.
     """
 
     kind: ClassVar[str]
@@ -36,7 +36,7 @@ class Backend(Protocol):
         """The header in which it reads tags, or None if it is purged by paths."""
 
     def purge(self, wanted: Wanted, *, soft: bool) -> None:
-        """Purge *wanted*. With *soft*, the cache may send what it has once more, while it asks the site.
+        """Purge *wanted*. With *soft*, the cache may send its old copy once more while it asks the site.
 
         Raises:
             CdnFailed: If the cache does not confirm that.

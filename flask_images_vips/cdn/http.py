@@ -1,6 +1,6 @@
 """Send requests to caches in front of the site, in bounded time.
 
-What may pass soon is tried again: no connection, no answer in time, status 429 or 5xx.
+Failures that are usually short are tried again: no connection, no answer in time, status 429 or 5xx.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_REASON = 200  # characters
 
 
 class Answer(NamedTuple):
-    """The *status* and the *body* of an answer. The server wants to be left alone for *retry_after* seconds."""
+    """The *status* and the *body* of an answer, and the seconds until the server wants to be asked again."""
 
     status: int
     body: bytes
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """What the answer says, as far as one line of a message has room for it."""
+        """The beginning of the body, as part of a line."""
         return printable(" ".join(self.body.decode("utf-8", "replace").split()))[:_LONGEST_REASON]
 
 
@@ -90,5 +90,5 @@ def _answer(method: str, url: str, headers: Mapping[str, str], body: bytes | Non
 
 
 def _seconds(retry_after: str) -> float:
-    """Return the seconds that a header asks for. A date is as good as never."""
+    """Return the seconds of a header. A date counts as endless: nobody waits for it."""
     return float(retry_after) if retry_after.isdecimal() else math.inf

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ConfigError, InvalidOption, without_secrets
 from ..formats import ALIASES, NEGOTIABLE, Raw, by_name
-from ..stores.location import is_location, parse_location
+from ..stores.location import looks_like_url, parse_location
 
 Secret = str | bytes
 
@@ -143,24 +143,24 @@ def paths(name: str, value: Any) -> tuple[str, ...]:
 def sources(name: str, value: Any) -> tuple[str, ...]:
     """Accept a list of folders and places in object stores, or one of these."""
     given = paths(name, value)
-    for each in filter(is_location, given):
+    for each in filter(looks_like_url, given):
         _check_location(name, each)
     return given
 
 
 def cache(name: str, value: Any) -> str | None:
     """Accept a folder, or a place in an object store."""
-    given = optional_path(name, value)
-    if given is not None and is_location(given):
-        _check_location(name, given)
-    return given
+    if isinstance(value, str) and looks_like_url(value):
+        _check_location(name, value)
+        return value
+    return optional_path(name, value)
 
 
 def _check_location(name: str, value: str) -> None:
     try:
         parse_location(value)
     except ValueError:
-        raise _wrong(name, value, "the URL of a bucket and a prefix in it, such as 's3://bucket/prefix'") from None
+        raise _wrong(name, value, "a folder, or a bucket and a prefix in it, such as 's3://bucket/prefix'") from None
 
 
 def optional_store_options(name: str, value: Any) -> Mapping[str, Any] | None:
@@ -181,9 +181,12 @@ def redis_url(name: str, value: Any) -> str | None:
 
 def optional_path(name: str, value: Any) -> str | None:
     try:
-        return None if value is None else _path(value)
+        path = None if value is None else _path(value)
     except (TypeError, ValueError):
         raise _wrong(name, value, "a folder, or None") from None
+    if path is not None and looks_like_url(path):
+        raise _wrong(name, value, "a folder on the disk of this host, or None")
+    return path
 
 
 def _path(value: str | os.PathLike[str]) -> str:

@@ -507,9 +507,9 @@ class Config:
         None,
         "IMAGES_STORE_OPTIONS",
         checks.optional_store_options,
-        "Options for object stores, as obstore names them, such as `{'endpoint': 'https://s3.example.org', 'region': "
-        "'eu-1'}`. Options for one bucket alone are a dictionary under its URL, such as `{'s3://photos': {…}}`. What "
-        "is not set comes from the environment (`AWS_ACCESS_KEY_ID` and so on).",
+        "Options for object stores and for connections to them, as obstore names them, such as `{'endpoint': "
+        "'https://s3.example.org', 'region': 'eu-1'}`. Options for one bucket alone are a dictionary under its URL, "
+        "such as `{'s3://photos': {…}}`. What is not set comes from the environment (`AWS_ACCESS_KEY_ID` and so on).",
     )
     store_timeout: float = key(
         5.0, "IMAGES_STORE_TIMEOUT", checks.some_seconds, "Maximum seconds of one request to an object store."
@@ -561,7 +561,7 @@ class Config:
         return self.cache if self.cache_store is None else self.cache_local
 
     def options_of(self, store: Location) -> dict[str, Any]:
-        """Return the options for *store*: the common ones, and those of its bucket, which precede."""
+        """Return the options for *store*: the common ones, and those of its bucket, which override them."""
         given = self.store_options or {}
         common = {name: value for name, value in given.items() if not is_location(name)}
         return {**common, **given.get(store.root, {})}

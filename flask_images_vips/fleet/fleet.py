@@ -44,8 +44,8 @@ def make_fleet(config: Config) -> Fleet:
     connection = _connection(config, config.redis)
     listener = Listener(connection)
     leases, count = Leases(connection, listener), config.max_renders_in_all
-    slots = Slots(connection, leases, count, config.lock_timeout) if count is not None else None
-    return Fleet(connection, listener, RedisLocks(connection, leases), slots)
+    slots = Slots(leases, count, config.lock_timeout) if count is not None else None
+    return Fleet(connection, listener, RedisLocks(leases), slots)
 
 
 def _connection(config: Config, url: str) -> RedisConnection:

@@ -5,38 +5,38 @@ If a process dies, nobody renews its leases, so they end by themselves. Only the
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..cache.per_process import PerProcess
-from ..errors import Busy, WaitedTooLong
-from ..system_errors import start
+from ..cache.per_process import PerProcess, ProcessThread
+from ..errors import WaitedTooLong
 from .connection import RedisConnection, RedisFailed
 from .listener import Listener
 
 LEASE_SECONDS = 5.0
 """How long a process that died keeps others waiting. A slow Redis, or a busy host, must not end a lease by mistake."""
 
-CHANNEL = "released"
+_CHANNEL = "released"
 """The channel on which the name of each lease is published that was released and that somebody waits for."""
 
 _RENEWALS = 3.3  # per lease, so that two of them may fail
 _POLL_SECONDS = 0.2  # how often to look while no messages are heard
 _MARGIN_SECONDS = 0.01  # after the end of a lease, it is free for certain
-_MOST_LEFT = 1000
+_MOST_UNRELEASED = 1000
 
 
 class Scripts(NamedTuple):
     """Take, renew and release a kind of lease: scripts in Lua, which get the keys and arguments of the lease.
 
-    ``ARGV[1]`` is the length of the lease in milliseconds; `Lease.arguments` follow. *take* returns 0 if the lease is
-    taken, and otherwise how many milliseconds to wait for a message before the next attempt. *renew* takes the lease
-    again if Redis has lost it.
+    ``ARGV`` has the length of the lease in milliseconds, a token of its holder, the channel for its release, and its
+    name; the other arguments of the lease follow. *take* returns 0 if the lease is taken, and otherwise how many
+    milliseconds to wait for a message before the next attempt. *renew* takes the lease again if Redis has lost it.
     """
 
     take: str
@@ -64,9 +64,15 @@ class Leases:
         self._connection = connection
         self._listener = listener
         self._process: PerProcess[_Process] = PerProcess(_Process)
-        listener.hear(CHANNEL, lambda name: self._process.get().waiters.wake(name.decode("utf-8", "replace")))
+        self._thread = ProcessThread("flask-images-vips-leases", self._work)
+        listener.hear(_CHANNEL, lambda name: self._process.get().waiters.wake(name.decode("utf-8", "replace")))
         listener.on_connect(self._wake_all)
         connection.on_failure(self._wake_all)
+
+    def lease(self, name: str, scripts: Scripts, keys: Sequence[str], *arguments: str | int) -> Lease:
+        """Return a new lease, which nobody else holds. *keys* are without the prefix of this site."""
+        key = self._connection.key
+        return Lease(name, scripts, tuple(map(key, keys)), (secrets.token_hex(8), key(_CHANNEL), name, *arguments))
 
     def take(self, lease: Lease, until: float, needless: Callable[[], bool] = lambda: False) -> bool:
         """Take *lease*, wait for it until a monotonic time, and return whether it is taken.
@@ -85,7 +91,7 @@ class Leases:
                 try:
                     left_ms = self._connection.run(partial(self._run, lease, lease.scripts.take))
                 except RedisFailed:
-                    self._leave(mine, [lease])  # Redis may have taken it nevertheless
+                    self._release_later(mine, lease)  # Redis may have taken it nevertheless
                     return False
                 if not left_ms:
                     self._keep(mine, lease)
@@ -107,7 +113,7 @@ class Leases:
         try:
             self._connection.run(partial(self._run, lease, lease.scripts.release))
         except RedisFailed:
-            self._leave(mine, [lease])
+            self._release_later(mine, lease)
 
     def _wake_all(self) -> None:
         self._process.get().waiters.wake_all()
@@ -115,28 +121,21 @@ class Leases:
     def _keep(self, mine: _Process, lease: Lease) -> None:
         with mine.lock:
             mine.held.add(lease)
-        self._start(mine)
+        self._wake_thread(mine)
 
-    def _leave(self, mine: _Process, leases: Collection[Lease]) -> None:
-        """Let the thread release *leases*."""
+    def _release_later(self, mine: _Process, lease: Lease) -> None:
+        """Let the thread release *lease*."""
         with mine.lock:
-            if len(mine.left) < _MOST_LEFT:
-                mine.left.update(leases)
-        self._start(mine)
+            if len(mine.unreleased) < _MOST_UNRELEASED:
+                mine.unreleased.add(lease)
+        self._wake_thread(mine)
 
-    def _start(self, mine: _Process) -> None:
-        """Wake the thread of this process, which is started at the first call."""
+    def _wake_thread(self, mine: _Process) -> None:
         mine.is_needed.set()
-        if mine.thread is None:
-            with mine.lock:
-                if mine.thread is None:
-                    thread = threading.Thread(target=self._work, args=[mine], daemon=True)
-                    thread.name = "flask-images-vips-leases"
-                    with suppress(Busy):  # leases end by themselves
-                        start(thread)
-                        mine.thread = thread
+        self._thread.start()  # if that is impossible now, the leases end by themselves
 
-    def _work(self, mine: _Process) -> None:
+    def _work(self) -> None:
+        mine = self._process.get()
         while True:
             mine.is_needed.wait()
             time.sleep(self.seconds / _RENEWALS)
@@ -150,15 +149,16 @@ class Leases:
             RedisFailed: If Redis fails. The next call does the same.
         """
         with mine.lock:
-            held, left = set(mine.held), set(mine.left)
-            if not held and not left:
+            held, unreleased = set(mine.held), set(mine.unreleased)
+            if not held and not unreleased:
                 mine.is_needed.clear()
                 return
-        steps = [(lease, lease.scripts.renew) for lease in held] + [(lease, lease.scripts.release) for lease in left]
+        steps = [(lease, lease.scripts.renew) for lease in held]
+        steps += [(lease, lease.scripts.release) for lease in unreleased]
         self._connection.run(partial(self._run_all, steps))
         with mine.lock:
-            mine.left -= left
-            mine.left |= held - mine.held  # released meanwhile: renewing may have taken it again
+            mine.unreleased -= unreleased
+            mine.unreleased |= held - mine.held  # released meanwhile: renewing may have taken it again
 
     def _run_all(self, steps: Collection[tuple[Lease, str]], client: Any) -> None:
         with client.pipeline(transaction=False) as pipeline:
@@ -172,14 +172,13 @@ class Leases:
 
 
 class _Process:
-    """The leases of one process. *left* could not be released, or may have been taken although Redis failed."""
+    """The leases of one process. *unreleased* are to be released: Redis failed, but may have taken them before."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.held: set[Lease] = set()
-        self.left: set[Lease] = set()
+        self.unreleased: set[Lease] = set()
         self.is_needed = threading.Event()
-        self.thread: threading.Thread | None = None
         self.waiters = _Waiters()
 
 

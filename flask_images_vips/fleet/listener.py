@@ -6,13 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ..cache.per_process import PerProcess
-from ..errors import Busy
-from ..system_errors import start
+from ..cache.per_process import PerProcess, ProcessThread
 from .connection import AWAY_SECONDS, RedisConnection
 
 logger = logging.getLogger("flask_images_vips")
@@ -37,6 +34,7 @@ class Listener:
         self._channels: dict[str, Hear] = {}
         self._on_connect: list[Callable[[], None]] = []
         self._running: PerProcess[_Running] = PerProcess(_Running)
+        self._thread = ProcessThread("flask-images-vips-listener", self._listen)
 
     def hear(self, channel: str, function: Hear) -> None:
         """Call *function* with each message that is published to *channel*, a name without the prefix."""
@@ -47,16 +45,8 @@ class Listener:
         self._on_connect.append(function)
 
     def start(self) -> None:
-        """Start listening in this process. Later calls do nothing."""
-        mine = self._running.get()
-        if mine.thread is None:
-            with mine.lock:
-                if mine.thread is None:
-                    thread = threading.Thread(target=self._listen, args=[mine], daemon=True)
-                    thread.name = "flask-images-vips-listener"
-                    with suppress(Busy):  # the next call tries again
-                        start(thread)
-                        mine.thread = thread
+        """Start listening in this process. Later calls do nothing, unless no thread could be started."""
+        self._thread.start()
 
     def stop(self) -> None:
         """End listening in this process, within about a second."""
@@ -76,7 +66,8 @@ class Listener:
         """Wait until messages are heard, for at most *seconds*. Returns whether they are."""
         return self._running.get().connected.wait(seconds)
 
-    def _listen(self, mine: _Running) -> None:
+    def _listen(self) -> None:
+        mine = self._running.get()
         while not mine.is_over.is_set():
             begin = time.monotonic()
             try:
@@ -123,8 +114,6 @@ class _Running:
     """The listener of one process."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.thread: threading.Thread | None = None
         self.connected = threading.Event()
         self.is_over = threading.Event()
 

@@ -7,18 +7,15 @@ only if it is not there already.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import WaitedTooLong
-from .connection import RedisConnection
-from .leases import CHANNEL, Lease, Leases, Scripts
+from .leases import Leases, Scripts
 
 logger = logging.getLogger("flask_images_vips")
 
 # KEYS: the lock, a hash of the token of its holder, and whether somebody waits for it.
-# ARGV: the milliseconds of the lease, the token, the channel, the name of the lock.
 _SCRIPTS = Scripts(
     take="""
 if redis.call('HSETNX', KEYS[1], 'holder', ARGV[2]) == 1 then
@@ -56,15 +53,13 @@ end
 class RedisLocks:
     """Named locks for all hosts of a site: see `HostLocks`."""
 
-    def __init__(self, connection: RedisConnection, leases: Leases) -> None:
-        self._connection = connection
+    def __init__(self, leases: Leases) -> None:
         self._leases = leases
 
     @contextmanager
     def hold(self, name: str, *, since: float, timeout: float, needless: Callable[[], bool]) -> Iterator[bool]:
         """Hold the lock *name* for the block. Yields whether it is held: see `HostLocks.hold`."""
-        key, channel = self._connection.key("lock", name), self._connection.key(CHANNEL)
-        lease = Lease(name, _SCRIPTS, (key,), (secrets.token_hex(8), channel, name))
+        lease = self._leases.lease(name, _SCRIPTS, [f"lock:{name}"])
         try:
             held = self._leases.take(lease, since + timeout, needless)
         except WaitedTooLong:

@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..cache.per_process import PerProcess, Said
-from ..errors import Busy, shown
-from ..system_errors import cause, start
+from ..cache.per_process import PerProcess, ProcessThread, Said
+from ..errors import shown
+from ..system_errors import cause
 from . import connection
 from .connection import RedisConnection, RedisFailed
 from .host_files import HostFiles
@@ -79,8 +79,8 @@ class About:
 class Messages:
     """The messages of one application, through *redis*. *folder* is that of its files on this host.
 
-    *remover* does what the messages tell, and *about* describes the host. *follows* is false if no
-    threads run in this process. It then hears nothing, and reads the log only at its start.
+    *remover* does what the messages tell, and *about* describes the host. *follows* is false if no threads run in this
+    process. It then hears nothing, and reads the log only at its start.
     """
 
     def __init__(
@@ -100,7 +100,8 @@ class Messages:
         self._remover = remover
         self.about = about
         self._follows = follows
-        self._process: PerProcess[_Process] = PerProcess(_Process)
+        self._woken = PerProcess(threading.Event)
+        self._thread = ProcessThread("flask-images-vips-messages", self._run)
         listener.hear(CHANNEL, lambda number: self._wake())
         listener.on_connect(self._wake)
 
@@ -113,7 +114,9 @@ class Messages:
             self._remover.learn()
             self._wake()  # try again soon
         except OSError as error:
-            logger.error("What other hosts have removed cannot be removed here: %s. Purge this host.", cause(error))
+            logger.error(
+                "What other hosts have removed cannot be removed here: %s. Purge everything on this host.", cause(error)
+            )
         self._follow()
 
     def tell(self, kind: str, ref: str = "", *, wait: bool = False) -> Told:
@@ -131,7 +134,9 @@ class Messages:
             self.files.keep(event)
             self._wake()
         except OSError as error:
-            logger.error("Other hosts cannot be told to %s %s: %s. Purge them.", kind, shown(ref), cause(error))
+            logger.error(
+                "Other hosts cannot be told to %s %s: %s. Do the same on each.", kind, shown(ref), cause(error)
+            )
         return Told(is_told=False)
 
     def catch_up(self) -> None:
@@ -172,28 +177,20 @@ class Messages:
                 return position
 
     def _wake(self) -> None:
-        self._process.get().woken.set()
+        self._woken.get().set()
 
     def _follow(self) -> None:
-        """Let a thread of this process follow the log. Later calls do nothing."""
-        mine = self._process.get()
-        if not self._follows or mine.thread is not None:
-            return
-        with mine.lock:
-            if mine.thread is None:
-                self._listener.start()
-                thread = threading.Thread(target=self._run, args=[mine], daemon=True)
-                thread.name = "flask-images-vips-messages"
-                with suppress(Busy):  # the next process tries again
-                    start(thread)
-                    mine.thread = thread
+        """Let a thread of this process follow the log, if threads run in it."""
+        if self._follows:
+            self._listener.start()
+            self._thread.start()
 
-    def _run(self, mine: _Process) -> None:
-        has_failed = False
+    def _run(self) -> None:
+        woken, has_failed = self._woken.get(), False
         while not self._listener.is_stopped:
             pause = connection.AWAY_SECONDS if has_failed else _ROUND_SECONDS * random.uniform(1, 1.5)  # noqa: S311
-            is_woken = mine.woken.wait(pause)
-            mine.woken.clear()
+            is_woken = woken.wait(pause)
+            woken.clear()
             if is_woken or has_failed or self.files.position_age() > _ROUND_SECONDS:
                 has_failed = not self._has_caught_up()
 
@@ -227,15 +224,6 @@ class Messages:
                 "new version is being deployed. This is logged once.",
                 told,
             )
-
-
-class _Process:
-    """The thread of one process."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.thread: threading.Thread | None = None
-        self.woken = threading.Event()
 
 
 def _can_follow(position: Position | None, batch: Batch) -> bool:

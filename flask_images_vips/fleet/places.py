@@ -17,20 +17,20 @@ class StorePlace:
         self._folder = folder
 
     def get(self, name: str) -> bytes | None:
-        with _as_os_errors():
+        with as_os_errors():
             found = self._store.get(f"{self._folder}/{name}")
         return None if found is None else found.data
 
     def create(self, name: str, value: bytes) -> bool:
-        with _as_os_errors():
+        with as_os_errors():
             return self._store.create(f"{self._folder}/{name}", value)
 
     def names(self) -> Iterable[str]:
-        with _as_os_errors():
+        with as_os_errors():
             return [each.path.rpartition("/")[2] for each in self._store.list(self._folder)]
 
     def delete(self, name: str) -> None:
-        with _as_os_errors():
+        with as_os_errors():
             self._store.delete([f"{self._folder}/{name}"])
 
 
@@ -58,7 +58,8 @@ class RedisPlace:
 
 
 @contextmanager
-def _as_os_errors() -> Iterator[None]:
+def as_os_errors() -> Iterator[None]:
+    """Raise an `OSError` if a store fails in the block, for callers that know only files."""
     try:
         yield
     except StoreFailed as error:

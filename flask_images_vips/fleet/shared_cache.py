@@ -23,6 +23,7 @@ from ..cache.removal import Kept, Removed
 from ..cache.shared import HostLocks
 from ..formats import FORMATS, Format
 from ..stores.store import Object, ObjectStore, Stated, StoreFailed, StoreRefused
+from .places import as_os_errors
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -145,10 +146,8 @@ class ObjectCache:
         Raises:
             OSError: If the store cannot be asked.
         """
-        try:
+        with as_os_errors():
             yield from self.store.list(place)
-        except StoreFailed as error:
-            raise OSError(f"{self.store.location} cannot be listed: {error}") from None
 
     def _delete(self, paths: Iterable[str]) -> None:
         """Delete the objects at *paths*.
@@ -156,10 +155,8 @@ class ObjectCache:
         Raises:
             OSError: If the store cannot be asked.
         """
-        try:
+        with as_os_errors():
             self.store.delete(list(paths))
-        except StoreFailed as error:
-            raise OSError(f"objects cannot be deleted: {error}") from None
 
     def _is_barred(self, path: str) -> bool:
         return any(map(self._bars, owners_of(path)))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import WaitedTooLong
-from .connection import RedisConnection
-from .leases import CHANNEL, Lease, Leases, Scripts
+from .leases import Leases, Scripts
 
 _NAME = "slots"  # names of locks are digits
 
 # KEYS: a sorted set of the tokens of the renders by the end of their leases, and whether somebody waits for a slot.
-# ARGV: the milliseconds of the lease, the token, the channel, the name of the slots, their number.
+# ARGV[5]: how many slots there are.
 _NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -49,8 +47,7 @@ class Slots:
     If Redis is away, nothing is bounded.
     """
 
-    def __init__(self, connection: RedisConnection, leases: Leases, count: int, timeout: float) -> None:
-        self._connection = connection
+    def __init__(self, leases: Leases, count: int, timeout: float) -> None:
         self._leases = leases
         self._count = count
         self._timeout = timeout
@@ -62,9 +59,7 @@ class Slots:
         Raises:
             WaitedTooLong: If no slot becomes free in time.
         """
-        keys = self._connection.key(_NAME), self._connection.key(_NAME, "awaited")
-        channel, token = self._connection.key(CHANNEL), secrets.token_hex(8)
-        lease = Lease(_NAME, _SCRIPTS, keys, (token, channel, _NAME, self._count))
+        lease = self._leases.lease(_NAME, _SCRIPTS, [_NAME, f"{_NAME}:awaited"], self._count)
         try:
             held = self._leases.take(lease, since + self._timeout)
         except WaitedTooLong:

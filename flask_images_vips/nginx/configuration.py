@@ -44,7 +44,7 @@ _PASSED = """
 """
 
 _PROXY = """\
-        proxy_pass http://{upstream};
+        proxy_pass http://{upstream}{path};
         proxy_http_version 1.1;
         proxy_set_header Connection "";
         proxy_set_header Host $http_host;
@@ -147,8 +147,8 @@ class Server:
     *upstream* is the address of the application. *listen* are the addresses or ports of nginx, and *names* are the
     hosts of the site; an empty tuple stands for all hosts that no other server of nginx names. A request may have
     *most_bytes*, or any number if that is 0. *images_upstream* is the address of another server with the same
-    application, which gets the requests for images, so that no page waits for a thread that renders. *scheme* is what
-    the application hears of the scheme: a variable of nginx, or a word.
+    application, which gets the requests for images, so that no page waits for a thread that renders. *scheme* is the
+    value of X-Forwarded-Proto: a variable of nginx, or a word.
     """
 
     upstream: str
@@ -169,15 +169,13 @@ def nginx_configuration(
     the prefix of image URLs, so that several applications can share one nginx.
     """
     name = f"images_{digest(f'{server.upstream} {config.url}', _NAME_BYTES)}"
-    upstreams = {f"{name}_app": server.upstream}
+    pages = images = f"{name}_app"
+    upstreams = {pages: server.upstream}
     if server.images_upstream is not None:
-        upstreams[f"{name}_images"] = server.images_upstream
-    to_pages, to_images = (
-        _PROXY.format(upstream=upstream, scheme=server.scheme) for upstream in (f"{name}_app", [*upstreams][-1])
-    )
+        images = f"{name}_images"
+        upstreams[images] = server.images_upstream
+    to_pages, to_images = (_proxy(upstream, server) for upstream in (pages, images))
     maps = locations = ""
-    tags = headers_with(config, [EVERY, f"${name}_tag"])
-    from_app = [header for header, _ in tags] + (["Server-Timing"] if config.server_timing else [])
     if front is not None:
         maps = _maps(config, name)
         locations += _DOOR.format(
@@ -185,13 +183,13 @@ def nginx_configuration(
             prefix=_image_prefix(config),
             folder=front,
             types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
-            headers=_header_lines([*headers, *tags]),
+            headers=_header_lines([*headers, *headers_with(config, [EVERY, f"${name}_tag"])]),
             proxy=to_images,
         )
     elif server.images_upstream is not None:
         locations += _PASSED.format(location=f"^~ {_image_prefix(config)}", proxy=to_images)
     if config.accel_redirect is not None:
-        locations += _accel(config, name, cache, headers, from_app, to_images)
+        locations += _accel(config, name, cache, headers, _proxy(images, server, "$request_uri"))
     if server.images_upstream is not None and config.health is not None:
         locations += _PASSED.format(location=f'= "{config.health}"', proxy=to_images)
     if front is None or config.url:  # without a prefix, the location of the front door is already `/`
@@ -210,11 +208,14 @@ def _image_prefix(config: Config) -> str:
     return f'"{config.url}/"' if " " in config.url else f"{config.url}/"
 
 
-def _accel(
-    config: Config, name: str, cache: str, headers: list[tuple[str, str]], from_app: list[str], proxy: str
-) -> str:
-    """Return the locations of the files that the application hands over, whose headers *from_app* nginx passes on."""
+def _proxy(upstream: str, server: Server, path: str = "") -> str:
+    return _PROXY.format(upstream=upstream, path=path, scheme=server.scheme)
+
+
+def _accel(config: Config, name: str, cache: str, headers: list[tuple[str, str]], proxy: str) -> str:
+    """Return the locations of the files that the application hands over to nginx."""
     assert config.accel_redirect is not None
+    passed_on = [header for header, _ in headers_with(config, [])] + (["Server-Timing"] if config.server_timing else [])
     return _ACCEL.format(
         name=name,
         location=config.accel_redirect.rstrip("/"),
@@ -223,8 +224,8 @@ def _accel(
         # With an X-Accel-Redirect, nginx takes Cache-Control from the application's response, but none of these other
         # headers.
         headers=_header_lines([header for header in headers if header[0] != "Cache-Control"]),
-        more="".join(map(_from_app, from_app)),
-        proxy=re.sub(r"(proxy_pass [^;]{1,200});", r"\1$request_uri;", proxy),
+        more="".join(map(_from_app, passed_on)),
+        proxy=proxy,
     )
 
 

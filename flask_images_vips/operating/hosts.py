@@ -24,9 +24,9 @@ _HEADINGS = ["host", "version", "workers", "last seen", "events behind"]
 def command(as_json: bool) -> None:
     """List the hosts of this site, which share IMAGES_REDIS.
 
-    Events are what was purged, forgotten and allowed on some host. A host that is behind carries them out before it
-    serves images. Below the list are the hosts whose configuration differs from that of this command. A host that was
-    not seen for a week is not listed.
+    The host of this command is marked by (here). Events are what was purged, forgotten and allowed on some host. A host
+    that is behind carries them out before it serves images. Below the list are the hosts whose configuration differs
+    from that of this command. A host that was not seen for a week is not listed.
     """
     messages = messages_of_site()
     try:
@@ -38,8 +38,15 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_fields(host, newest, differing[host.name]) for host in hosts], indent=2))
         return
+    here = messages.files.known_host()
     rows = [
-        [printable(host.name), printable(host.version), str(host.workers), _seen(host), str(_behind(host, newest))]
+        [
+            f"{printable(host.name)}{' (here)' if host.name == here else ''}",
+            printable(host.version),
+            str(host.workers),
+            _seen(host),
+            str(_behind(host, newest)),
+        ]
         for host in hosts
     ]
     click.echo("\n".join(table([_HEADINGS, *rows], indent="")) if rows else "No host has served an image yet.")
@@ -62,7 +69,9 @@ def messages_of_site() -> Messages:
 
 def unreachable(error: RedisFailed) -> click.ClickException:
     """Return what to tell if Redis fails."""
-    return click.ClickException(f"Redis cannot be used: {error}. Check IMAGES_REDIS, and that the server runs.")
+    return click.ClickException(
+        f"Redis cannot be used: {str(error).rstrip('.')}. Check IMAGES_REDIS, and that the server runs."
+    )
 
 
 def _behind(host: Host, newest: int) -> int:

@@ -49,7 +49,8 @@ def command(paths: tuple[str, ...], everything: bool, front: bool, only_here: bo
     cache = here.pipeline.cache
     if not os.path.isdir(cache.folder):
         raise click.ClickException(
-            f"There is no cache in {cache.folder}. Run this command as the same user as the site."
+            f"There is no cache in {cache.folder}. Run this command as the same user as the site, on a host that has "
+            "served an image."
         )
     if front and here.front_door is None:
         raise click.ClickException("IMAGES_FRONT_DOOR is not set, so there are no links to remove.")
@@ -69,7 +70,8 @@ def command(paths: tuple[str, ...], everything: bool, front: bool, only_here: bo
             f"{error.filename} cannot be removed ({cause(error)}). Run this command as the same user as the site."
         ) from None
     if unfound and not everything:
-        raise click.ClickException("\n".join(_explained(path, refs[path], here) for path in unfound))
+        told = [] if here.parts.messages is None else ["Other hosts are told to purge this nevertheless."]
+        raise click.ClickException("\n".join([*(_explained(path, refs[path], here) for path in unfound), *told]))
 
 
 def _places(here: AppImages) -> str:

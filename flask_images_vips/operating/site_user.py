@@ -23,7 +23,8 @@ def check_user(pipeline: Pipeline) -> None:
         owner = os.stat(folder).st_uid
     except OSError:
         raise click.ClickException(
-            f"There is no cache in {folder}. Run this command as the same user as the site."
+            f"There is no cache in {folder}. Run this command as the same user as the site, on a host that has served "
+            "an image."
         ) from None
     if hasattr(os, "geteuid") and owner != os.geteuid():
         here = _name(os.geteuid())

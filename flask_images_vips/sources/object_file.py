@@ -27,7 +27,7 @@ from .source import Source
 class ObjectSource(Source):
     """One version of one object. *files* fetches it when it is opened for the first time."""
 
-    files: ObjectFiles | None = field(default=None, compare=False, repr=False)
+    files: ObjectFiles = field(kw_only=True, compare=False, repr=False)
 
     @contextmanager
     def open(self) -> Iterator[int]:
@@ -38,14 +38,12 @@ class ObjectSource(Source):
             SourceChanged: If it is gone, or is another version.
             Busy: If the store cannot be asked, or the file cannot be read now.
         """
-        assert self.files is not None
         with self.files.opened(self) as descriptor:
             yield descriptor
 
     @property
     def url(self) -> str:
         """The URL of the object, such as ``s3://bucket/photos/cat.jpg``."""
-        assert self.files is not None
         return f"{self.files.store.location}/{self.ref}"
 
     def delete(self) -> None:
@@ -54,7 +52,6 @@ class ObjectSource(Source):
         Raises:
             StoreFailed: If the store cannot be asked, or refuses this.
         """
-        assert self.files is not None
         self.files.store.delete([self.ref])
 
 

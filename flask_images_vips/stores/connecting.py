@@ -7,22 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from ..errors import ConfigError
-from .failures import reason
+from .failures import panics_as_errors, reason
 from .location import Location
+from .options import divided
 
 _CONNECT_SECONDS = 2.0
-_OF_CONNECTIONS = frozenset(
-    {
-        "allow_http",
-        "allow_invalid_certificates",
-        "proxy_ca_certificate",
-        "proxy_excludes",
-        "proxy_url",
-        "root_certificate",
-        "user_agent",
-    }
-)
-"""The options that obstore takes apart from those of a store, and panics if they are among them."""
 
 
 def module_for(location: Location) -> Any:
@@ -47,30 +36,15 @@ def connect(location: Location, options: Mapping[str, Any], timeout: float) -> A
     Raises:
         ConfigError: If obstore is missing or *options* are invalid.
     """
-    own = {name: value for name, value in options.items() if name not in _OF_CONNECTIONS}
-    client = {
-        "allow_http": str(options.get("endpoint", "")).startswith("http://"),
-        **{name: value for name, value in options.items() if name in _OF_CONNECTIONS},
-        "timeout": f"{timeout}s",
-        "connect_timeout": f"{min(timeout, _CONNECT_SECONDS)}s",
-    }
+    module = module_for(location)
+    timeouts = {"timeout": f"{timeout}s", "connect_timeout": f"{min(timeout, _CONNECT_SECONDS)}s"}
     # A request that is sent again may take another timeout.
     retry = {"max_retries": 1, "retry_timeout": timedelta(seconds=timeout)}
-    module = module_for(location)
     try:
-        return module.store.from_url(str(location), config=own or None, client_options=client, retry_config=retry)
-    except (module.exceptions.BaseError, TypeError, ValueError) as error:
+        own, of_connections = divided(options)
+        with panics_as_errors():
+            return module.store.from_url(
+                str(location), config=own or None, client_options=of_connections | timeouts, retry_config=retry
+            )
+    except (module.exceptions.BaseError, OSError, TypeError, ValueError) as error:
         raise ConfigError(f"IMAGES_STORE_OPTIONS of {location}: {reason(error)}") from None
-    except BaseException as error:
-        if not _is_panic(error):
-            raise
-        names = ", ".join(sorted(own))
-        raise ConfigError(
-            f"IMAGES_STORE_OPTIONS of {location}: obstore does not take all of these as options of a store: {names}. "
-            "IMAGES_STORE_TIMEOUT limits the time of a request."
-        ) from None
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Return whether *error* tells of a fault in obstore. Its class cannot be imported, and is no `Exception`."""
-    return type(error).__name__ == "PanicException"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SCHEMES = ("s3", "gs", "az")
 
+_ANY_URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}:/", re.ASCII | re.IGNORECASE)
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://([a-z0-9][a-z0-9._-]{{1,62}})(?:/([^?#\0\\]*))?", re.ASCII)
 
 
@@ -33,6 +34,11 @@ class Location:
 def is_location(text: str) -> bool:
     """Return whether *text* is meant to be the URL of a place in an object store, rather than a folder."""
     return text.partition("://")[0].lower() in SCHEMES and "://" in text
+
+
+def looks_like_url(text: str) -> bool:
+    """Return whether *text* begins as a URL does, such as ``s3:/bucket``. A drive of Windows has one letter."""
+    return _ANY_URL.match(text) is not None
 
 
 def parse_location(text: str) -> Location:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
 from .connecting import connect, module_for
-from .failures import reason, refusal
+from .failures import panics_as_errors, reason, refusal
 from .fork_safety import forked_after_use, note_use
 from .location import Location
 
@@ -104,7 +104,7 @@ class ObjectStore:
         try:
             return self._asked(lambda: self._read(path, options | {"range": (0, most_bytes)}))
         except StoreRefused as error:
-            stated = self.state(path) if error.status == _OUT_OF_RANGE else None
+            stated = self.head(path) if error.status == _OUT_OF_RANGE else None
             if stated is None or stated.size_bytes:
                 raise
             return Object(stated, b"")  # no range lies within an empty object
@@ -148,16 +148,16 @@ class ObjectStore:
             count += len(part.data)
         return stated
 
-    def state(self, path: str) -> Stated | None:
+    def head(self, path: str) -> Stated | None:
         """Return what the store states about the object at *path*, or None if there is none."""
 
-        def head() -> Stated | None:
+        def request() -> Stated | None:
             try:
                 return _stated(self._module().head(self._made_store(), path))
             except FileNotFoundError:
                 return None
 
-        return self._asked(head)
+        return self._asked(request)
 
     def create(
         self, path: str, data: bytes, *, media_type: str | None = None, metadata: Mapping[str, str] | None = None
@@ -221,7 +221,8 @@ class ObjectStore:
         errors = self._module().exceptions.BaseError, OSError
         note_use()
         try:
-            result = _outside_of_greenlets(request)
+            with panics_as_errors():
+                result = _outside_of_greenlets(request)
         except ValueError as error:  # obstore takes no such path
             raise StoreRefused(f"{self.location}: {reason(error)}") from None
         except errors as error:

@@ -40,6 +40,7 @@ Check = Callable[[str, Any], Any]
         (checks.url_prefix, "/", ""),
         (checks.paths, Path("static"), ("static",)),
         (checks.optional_path, Path("a"), "a"),
+        (checks.cache, "C:/cache", "C:/cache"),
         (checks.front_door, None, False),
         (checks.front_door, True, True),
         (checks.networks, False, ()),
@@ -107,6 +108,9 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
         (checks.negotiable, ["avif", "avif"], "a list of some of avif, webp, the best first, such as ['webp']"),
         (checks.quality, 101, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 80, 'avif': raw(60)}"),
         (checks.quality, {"png": 75}, "only formats that have a quality; png has none"),
+        (checks.cache, "s3:/bucket", "a folder, or a bucket and a prefix in it, such as 's3://bucket/prefix'"),
+        (checks.cache, "file:///var/cache", "a folder, or a bucket and a prefix in it, such as 's3://bucket/prefix'"),
+        (checks.optional_path, "s3://bucket/cache", "a folder on the disk of this host, or None"),
         (checks.presets, {"a": 5}, "options by name, as in {'avatar': {'width': 96, 'height': 96, 'mode': 'crop'}}"),
     ],
 )

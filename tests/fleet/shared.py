@@ -22,7 +22,7 @@ class LocksOfFleet:
         self.connection = RedisConnection(url, PREFIX, timeout=command_seconds)
         self.listener = Listener(self.connection)
         self.leases = Leases(self.connection, self.listener, lease_seconds)
-        self._locks = RedisLocks(self.connection, self.leases)
+        self._locks = RedisLocks(self.leases)
 
     def hold(
         self, name: str, *, since: float | None = None, needless: Callable[[], bool] = lambda: False

@@ -25,7 +25,7 @@ from fleet.shared import LocksOfFleet
 def slots_at(url: str, count: int, timeout: float = PATIENCE_SECONDS, **more: Any) -> Slots:
     """The slots of one host."""
     host = LocksOfFleet(url, timeout, **more)
-    return Slots(host.connection, host.leases, count, timeout)
+    return Slots(host.leases, count, timeout)
 
 
 def is_free(slots: Slots) -> bool:

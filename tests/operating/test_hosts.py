@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import url_of
 from flask import Flask
-from real_servers import RedisServer
+from real_servers import RedisServer, StoreServer
 from servers import until
 from test_following import Join, images, join, kept, patient, serve, status
 
@@ -38,6 +39,7 @@ def test_hosts_are_listed_with_what_they_have_missed(join: Join) -> None:
     code, output = run(first, "hosts")
     heading, *hosts, differing = output.splitlines()
     assert (code, heading.split()) == (0, ["host", "version", "workers", "last", "seen", "events", "behind"])
+    assert ["(here)" in host for host in hosts].count(True) == 1
     assert len(hosts) == 2
     assert differing.endswith(" differs: IMAGES_QUALITY.")
 
@@ -54,6 +56,15 @@ def test_the_receipt_names_hosts(join: Join, draw: Any, monkeypatch: pytest.Monk
     assert " too. Not yet on " in output
     (receipt,) = json.loads(run(first, "forget", "--json", "a.png")[1])
     assert [len(receipt[name]) for name in ("hosts", "pending")] == [1, 1]
+
+
+def test_sync_has_nothing_to_do_on_a_new_host(
+    make_app: Callable[..., Flask], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    app = make_app(IMAGES_CACHE=str(tmp_path / "new"), IMAGES_REDIS=redis_server.url)
+    code, output = run(app, "sync")
+    assert (code, "nothing to do" in output) == (0, True)
+    assert not (tmp_path / "new" / "flask-images-vips").exists()
 
 
 def test_sync_catches_up_without_a_request(
@@ -84,3 +95,21 @@ def test_the_check_names_what_differs(join: Join) -> None:
     join("second", IMAGES_QUALITY=80)
     output = run(first, "check")[1]
     assert "differs: IMAGES_QUALITY. It makes other images or URLs." in " ".join(output.split())
+
+
+def test_hosts_with_other_folders_are_named_if_they_cannot_share_renditions(
+    join: Join, tmp_path: Path, store_server: StoreServer, store_url: str
+) -> None:
+    for folder in ("static", "elsewhere"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+    shared = {"IMAGES_CACHE": store_url, "IMAGES_STORE_OPTIONS": store_server.options}
+
+    def told(**config: Any) -> str:
+        hosts = [
+            join(name, **shared, **config, IMAGES_PATH=folder, IMAGES_CACHE_LOCAL=str(tmp_path / name))
+            for name, folder in (("first", "static"), ("second", "elsewhere"))
+        ]
+        return " ".join(run(hosts[0], "check")[1].split())
+
+    assert "Set IMAGES_VERSION to 'hash' on all hosts, or use the same folders." in told()
+    assert "IMAGES_VERSION" not in told(IMAGES_VERSION="hash")

@@ -148,7 +148,7 @@ def test_a_url_with_another_version_asks_the_store_but_not_each_time(
     first = finder.find(ImageUrl("a.jpg", Options(), None))
     stub.put("pre/a.jpg", LARGE[::-1])
     new = SearchPath([make("s3://bucket/pre/")]).stores[0]
-    version = current_version(new.files.source(ObjectRecord.of(new.store.state("a.jpg"), "a.jpg", 0)))  # type: ignore[arg-type]
+    version = current_version(new.files.source(ObjectRecord.of(new.store.head("a.jpg"), "a.jpg", 0)))  # type: ignore[arg-type]
     url = ImageUrl("a.jpg", Options(), version)
     count = len(stub.asked)
     assert finder.find(url) == first  # it was asked just now

@@ -61,7 +61,11 @@ def _asked(site: Site, base: str) -> _Asked | Finding:
         except ImagesError as problem:
             return error("site", str(problem), "Correct --picture: expected a path in IMAGES_PATH.")
     if ref is None:
-        return ok("site", "not asked for a picture: there is none in IMAGES_PATH that is older than two seconds")
+        return ok(
+            "site",
+            "not asked for a picture: no folder of IMAGES_PATH has one that is older than two seconds. Name one by "
+            "--picture",
+        )
     url = _path_of(site.url_of(ref, width=_WIDTH))
     answer = ask(base, url)
     if site.config.accel_redirect is not None or site.app.config["USE_X_SENDFILE"]:
@@ -187,7 +191,8 @@ def _door(site: Site, asked: _Asked, door: FrontDoor) -> Iterator[Finding]:
         yield warning(
             "front-door",
             f"No link was made for {asked.url} in {door.folder}.",
-            "Let the user of the site write there. A path with more than six folders, or a long one, has no link.",
+            "If another host has answered, pass the address of this host's own nginx as --url. Otherwise, let the user "
+            "of the site write there. A path with more than six folders, or a long one, has no link.",
         )
         return
     canonical = hit.url.canonical

@@ -27,7 +27,14 @@ def hosts(site: Site) -> Iterator[Finding]:
 
 def _differences(host: Host, here: About) -> Iterator[Finding]:
     keys = host.differing(here.settings)
-    if keys:
+    if keys == ["IMAGES_PATH"]:
+        yield warning(
+            "hosts",
+            f"{host.name} has its originals in other folders (IMAGES_PATH), which count as part of their version, so "
+            "both hosts render every image.",
+            "Set IMAGES_VERSION to 'hash' on all hosts, or use the same folders.",
+        )
+    elif keys:
         yield warning(
             "hosts",
             f"The configuration of {host.name} differs: {', '.join(keys)}. It makes other images or URLs.",

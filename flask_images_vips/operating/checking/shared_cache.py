@@ -7,9 +7,12 @@ import time
 from collections.abc import Iterator
 
 from ...fleet.shared_cache import ObjectCache
+from ...stores.failures import lacks_credentials
+from ...stores.location import Location
 from ...stores.store import ObjectStore, StoreFailed, StoreRefused
 from .finding import Finding, error, ok, warning
 from .site import Site
+from .stores import NO_BUCKET, no_credentials
 
 _FOLDER = "probes"
 _LONGEST_SECONDS = 0.5  # of one request
@@ -25,19 +28,27 @@ def store(site: Site) -> Iterator[Finding]:
     place, path = shared.store.location, f"{_FOLDER}/{secrets.token_hex(8)}"
     try:
         yield from _probe(shared.store, path)
-    except StoreRefused as problem:
-        yield error(
-            "cache-store",
-            f"{place} refuses a request: {problem}. Each host renders for itself.",
-            "Check IMAGES_STORE_OPTIONS and the credentials in the environment. They must be allowed to read, write, "
-            "list and delete objects there (s3:GetObject, s3:PutObject, s3:ListBucket, s3:DeleteObject).",
-        )
     except StoreFailed as problem:
-        yield error(
+        yield _told(place, problem)
+
+
+def _told(place: Location, problem: StoreFailed) -> Finding:
+    if lacks_credentials(str(problem)):
+        return no_credentials("cache-store", problem)
+    if isinstance(problem, StoreRefused):
+        return error(
             "cache-store",
-            f"{place} cannot be used: {problem}. Each host renders for itself.",
-            "Check the endpoint and the region in IMAGES_STORE_OPTIONS, and whether this host reaches it.",
+            f"{problem}. Each host renders for itself.",
+            f"Create the bucket of {place}, or correct IMAGES_CACHE."
+            if problem.status == NO_BUCKET
+            else "Check IMAGES_STORE_OPTIONS and the credentials in the environment. They must be allowed to read, "
+            "write, list and delete objects there (s3:GetObject, s3:PutObject, s3:ListBucket, s3:DeleteObject).",
         )
+    return error(
+        "cache-store",
+        f"cannot be used: {problem}. Each host renders for itself.",
+        "Check the endpoint and the region in IMAGES_STORE_OPTIONS, and whether this host reaches it.",
+    )
 
 
 def _probe(store: ObjectStore, path: str) -> Iterator[Finding]:

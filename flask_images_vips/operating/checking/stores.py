@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...stores.failures import lacks_credentials
 from ...stores.store import ObjectStore, StoreFailed, StoreRefused
 from .finding import Finding, error, ok, warning
 from .site import Site
 
-_NO_BUCKET = "404"
+NO_BUCKET = "404"
+"""The status of a request for a bucket that does not exist."""
 
 
 def originals(site: Site) -> Iterator[Finding]:
@@ -25,8 +27,24 @@ def _finding(store: ObjectStore) -> Finding:
             return ok("source-store", f"{place} has no objects yet")
         store.get(first.path, most_bytes=1)
         return ok("source-store", place)
-    except StoreRefused as problem:
-        if problem.status == _NO_BUCKET:
+    except StoreFailed as problem:
+        return _told(place, problem)
+
+
+def no_credentials(name: str, problem: StoreFailed) -> Finding:
+    """Return what to say if credentials are missing, so that the cloud was asked for the role of this machine."""
+    return error(
+        name,
+        f"There are no credentials, and no role of this machine was found: {problem}",
+        "Set them in the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role.",
+    )
+
+
+def _told(place: str, problem: StoreFailed) -> Finding:
+    if lacks_credentials(str(problem)):
+        return no_credentials("source-store", problem)
+    if isinstance(problem, StoreRefused):
+        if problem.status == NO_BUCKET:
             return error("source-store", str(problem), f"Create the bucket of {place}, or correct IMAGES_PATH.")
         return warning(
             "source-store",
@@ -35,9 +53,8 @@ def _finding(store: ObjectStore) -> Finding:
             "Allow the site to read and list the objects, such as s3:GetObject and s3:ListBucket. If it should be "
             "allowed already, check the credentials, the region and the clock.",
         )
-    except StoreFailed as problem:
-        return error(
-            "source-store",
-            f"{problem}. Its pictures answer 503 unless they are cached.",
-            "Correct the endpoint and the region in IMAGES_STORE_OPTIONS, or let this host reach the store.",
-        )
+    return error(
+        "source-store",
+        f"{problem}. Its pictures answer 503 unless they are cached.",
+        "Correct the endpoint and the region in IMAGES_STORE_OPTIONS, or let this host reach the store.",
+    )

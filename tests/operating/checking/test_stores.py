@@ -32,6 +32,12 @@ def test_a_store_that_can_be_listed_and_read_is_right(ground: Ground, stub: Stub
     [
         (Answer(404, {}, b"<Error><Code>NoSuchBucket</Code></Error>"), "error", "NoSuchBucket", "Create the bucket"),
         (Answer(403, {}, b"<Error><Code>AccessDenied</Code></Error>"), "warning", "AccessDenied", "s3:ListBucket"),
+        (
+            Answer(403, {}, b"PUT http://169.254.169.254/latest/api/token"),
+            "error",
+            "no credentials",
+            "AWS_ACCESS_KEY_ID",
+        ),
         (Answer(500, {}), "error", "answer 503 unless they are cached", "Correct the endpoint"),
     ],
 )

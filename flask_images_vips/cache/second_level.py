@@ -1,4 +1,4 @@
-"""Use the cache that all hosts share, behind the disk cache of one host.
+"""Use the cache that all hosts share as the second level of the cache, behind the disk of one host.
 
 Whatever fails there is a miss, so the host then works by itself. A key that was missing is not asked for again at once:
 the requests that wait for the same image would all ask.
@@ -21,7 +21,7 @@ class Missing(Exception):
     """The cache of all hosts does not have what was asked for, or cannot be asked now."""
 
 
-class Behind:
+class SecondLevel:
     """The cache *shared* by all hosts, or nothing if it is None.
 
     A thread waits for other hosts for at most *lock_timeout* seconds.
