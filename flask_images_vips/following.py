@@ -23,9 +23,10 @@ from .hashing import digest
 from .in_front import CachesInFront
 from .installed import own_version
 from .nginx.stamp import digests_of
+from .parts import Parts
 from .purging import purge_all_here, purge_here
 from .rendition import source_folder
-from .state import Parts, images_of
+from .state import images_of
 from .system_errors import cause, start
 from .urls import checked_path
 from .workers import key_fingerprint, running_workers
@@ -118,7 +119,7 @@ class Follower:
         self.parts.links.empty()
         aside = [folder for cache in self.parts.pipeline.caches for folder in cache.set_aside()]
         self.drop_memory()
-        self.parts.learn()
+        self.learn()
         if aside:
             logger.warning(
                 "The log of what other hosts have purged or forgotten does not reach back to when this host last read "

@@ -21,12 +21,13 @@ from .errors import Busy, NotForgotten, NotPurged, SourceError, shown
 from .fleet.connection import RedisFailed
 from .fleet.log import ALLOW, FORGET
 from .in_front import CachesInFront
+from .parts import Parts
 from .pipeline import Pipeline
 from .recording.journal import Journal
 from .rendition import source_folder
 from .sources.object_file import ObjectSource
 from .sources.source import real_path_inside
-from .state import AppImages, Parts
+from .state import AppImages
 from .stores.store import StoreFailed
 from .system_errors import cause
 from .urls import is_remote

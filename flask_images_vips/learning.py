@@ -9,14 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import random
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from .cache.per_process import PerProcess
-from .errors import Busy
-from .system_errors import start
+from .cache.per_process import ProcessThread
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -29,16 +26,11 @@ class Learner:
     def __init__(self, learn: Callable[[], object], turns: str) -> None:
         self._learn = learn
         self._turns = turns
-        self._started: PerProcess[threading.Event] = PerProcess(threading.Event)
+        self._thread = ProcessThread("flask-images-vips-learner", self._run)
 
     def start(self) -> None:
         """Start the thread of this process. Later calls do nothing."""
-        started = self._started.get()
-        if not started.is_set():
-            started.set()
-            thread = threading.Thread(target=self._run, name="flask-images-vips-learner", daemon=True)
-            with suppress(Busy):  # other processes of this host have one
-                start(thread)
+        self._thread.start()
 
     def _run(self) -> None:
         while True:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from .cache.removal import Removed
 from .fleet.log import CLOSE, PURGE, PURGE_ALL
 from .in_front import CachesInFront
+from .parts import Parts
 from .rendition import source_folder
-from .state import AppImages, Parts
+from .state import AppImages
 
 
 def purge(images: AppImages, ref: str) -> int:

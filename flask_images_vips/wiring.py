@@ -35,6 +35,7 @@ from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
 from .oddities import boxes_for_visitors, own_numbers
 from .originals import remote_sources, sources_of
+from .parts import Parts
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
@@ -46,7 +47,7 @@ from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
 from .sources.remote import RemoteSources
 from .sources.search_path import Originals
-from .state import Parts, images_of
+from .state import images_of
 
 logger = logging.getLogger("flask_images_vips")
 

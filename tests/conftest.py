@@ -495,7 +495,7 @@ def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
         listener.stop()
     for connection in connections:
         connection.note_failure = lambda error: None  # type: ignore[method-assign]
-        connection._clients.get().away_until = math.inf
+        connection._clients.get().breaker.away_until = math.inf
     server.stop()
 
 

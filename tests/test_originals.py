@@ -174,7 +174,7 @@ def test_while_the_store_is_away_known_pictures_go_on_and_new_ones_come_later(
     stub.tamper = lambda asked, answer: answer
     monkeypatch.setattr(store_module, "AWAY_SECONDS", 0)
     for store in app.extensions["flask_images_vips"].pipeline.sources.local.stores:
-        store.store._away_until = 0
+        store.store._breaker.away_until = 0
     assert {status(app, url_of(app, f"{name}.jpg", width=20)) for name in statuses} == {200}
 
 

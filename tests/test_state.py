@@ -11,8 +11,9 @@ from flask import Flask
 
 from flask_images_vips.nginx.front_door import FrontDoor
 from flask_images_vips.nginx.switch import CLOSED
+from flask_images_vips.parts import Parts
 from flask_images_vips.pipeline import Pipeline
-from flask_images_vips.state import EXTENSION, AppImages, Parts, current_images, images_of
+from flask_images_vips.state import EXTENSION, AppImages, current_images, images_of
 
 
 def images(app: Flask, built: list[tuple[Flask, str, str]]) -> AppImages:

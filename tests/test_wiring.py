@@ -16,8 +16,8 @@ from servers import IN_THREAD
 
 from flask_images_vips import Images
 from flask_images_vips.errors import ConfigError, SourceNotFound
+from flask_images_vips.parts import Parts
 from flask_images_vips.sources.local import HashedSources, LocalSources
-from flask_images_vips.state import Parts
 from flask_images_vips.wiring import build
 
 

@@ -1,1 +1,1 @@
-"""Let the hosts of one site work together through Redis or Valkey."""
+"""Let the hosts of one site work together through an object store and through Redis or Valkey."""

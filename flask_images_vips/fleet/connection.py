@@ -1,4 +1,4 @@
-"""Send commands to Redis or Valkey, and hear messages from it.
+"""Send commands to Redis or Valkey, and tell whether it answers.
 
 Nothing depends on Redis: if it fails, each host goes on by itself. It then counts as away for a while, so that nobody
 waits for it again and again.
@@ -7,12 +7,11 @@ waits for it again and again.
 from __future__ import annotations
 
 import logging
-import math
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..breaker import Breaker
 from ..cache.per_process import PerProcess
 from ..errors import ConfigError, without_secrets
 
@@ -22,8 +21,6 @@ T = TypeVar("T")
 
 AWAY_SECONDS = 2.0
 """How long Redis is not asked again after a failure."""
-
-_QUIET_SECONDS = 60.0  # between two warnings, also if Redis fails again and again
 
 _NONSENSE = AttributeError, LookupError, RecursionError, TypeError, ValueError
 """What redis-py, and commands, raise if an answer is of another kind than that of Redis."""
@@ -71,7 +68,7 @@ class RedisConnection:
             ConfigError: If redis-py is missing, or the URL is invalid.
         """
         mine = self._clients.get()
-        if time.monotonic() < mine.away_until:
+        if mine.breaker.is_away:
             raise RedisFailed(f"Redis has failed within the last {AWAY_SECONDS:g} s")
         module, client = self._module(), self._client(mine)
         try:
@@ -88,20 +85,13 @@ class RedisConnection:
 
     def note_success(self) -> None:
         """Count Redis as back, if it was away."""
-        mine = self._clients.get()
-        if mine.is_away:
-            mine.is_away, mine.away_until = False, 0.0
-            if mine.is_told:
-                mine.is_told = False
-                logger.info("Redis at %s answers again.", without_secrets(self.url))
+        breaker = self._clients.get().breaker
+        if breaker.has_failed and breaker.note_answer():
+            logger.info("Redis at %s answers again.", without_secrets(self.url))
 
     def note_failure(self, error: Exception) -> None:
         """Count Redis as away for `AWAY_SECONDS`, because of *error*."""
-        mine = self._clients.get()
-        mine.away_until = time.monotonic() + AWAY_SECONDS
-        mine.is_away = True
-        if not mine.is_told and mine.away_until > mine.told_at + _QUIET_SECONDS:
-            mine.is_told, mine.told_at = True, mine.away_until
+        if self._clients.get().breaker.note_failure(AWAY_SECONDS):
             logger.warning(
                 "Redis at %s cannot be used: %s. Until it can, hosts work by themselves, so several may render the "
                 "same image, and a purge reaches only its own host at once. This is logged once.",
@@ -114,7 +104,7 @@ class RedisConnection:
     @property
     def is_away(self) -> bool:
         """Whether the last command failed, and the next one is not sent yet."""
-        return time.monotonic() < self._clients.get().away_until
+        return self._clients.get().breaker.is_away
 
     def subscriber(self) -> Any:
         """Return a new connection for messages: a client of redis-py. Waiting for a message has a timeout of its own.
@@ -165,7 +155,4 @@ class _Client:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.client: Any = None
-        self.away_until = 0.0
-        self.is_away = False
-        self.is_told = False
-        self.told_at = -math.inf
+        self.breaker = Breaker()

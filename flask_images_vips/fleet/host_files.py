@@ -16,11 +16,11 @@ from .log import Event, Position
 FOLDER = os.path.join("locks", "hosts")
 """The folder of these files in the cache."""
 
-_LOCK, _LOCK_OF_KEPT = "0" * 9, "1" * 9
+_LOCK, _LOCK_OF_KEPT = "0" * 9, "1" * 9  # names of locks are digits
 _LOCK_SECONDS = 10.0
 _LONGEST_FILE = 10_000_000  # bytes
 _ID_BYTES, _LONGEST_NAME = 4, 64
-_POSITION, _ID, _KEPT, _TOLD = "position", "id", "untold", "untold.1"
+_POSITION, _ID, _KEPT, _BEING_TOLD = "position", "id", "untold", "untold.1"
 
 
 class HostFiles:
@@ -93,20 +93,20 @@ class HostFiles:
 
     def has_kept(self) -> bool:
         """Return whether there are events of which the other hosts could not be told yet."""
-        return any(os.path.lexists(self._path(name)) for name in (_KEPT, _TOLD))
+        return any(os.path.lexists(self._path(name)) for name in (_KEPT, _BEING_TOLD))
 
     def kept(self) -> Sequence[Event]:
         """Return the events that were kept, until `drop_kept` is called in the same turn."""
-        if os.path.lexists(self._path(_KEPT)) and not os.path.lexists(self._path(_TOLD)):
+        if os.path.lexists(self._path(_KEPT)) and not os.path.lexists(self._path(_BEING_TOLD)):
             with self._locks.hold(_LOCK_OF_KEPT):  # nobody is writing into it
-                os.rename(self._path(_KEPT), self._path(_TOLD))  # what is kept from now on comes next
-        lines = (self._read(_TOLD) or "").splitlines()
+                os.rename(self._path(_KEPT), self._path(_BEING_TOLD))  # what is kept from now on comes next
+        lines = (self._read(_BEING_TOLD) or "").splitlines()
         return [event for line in lines if (event := _event(line)) is not None]
 
     def drop_kept(self) -> None:
         """Drop the events that `kept` has returned."""
         with suppress(FileNotFoundError):
-            os.unlink(self._path(_TOLD))
+            os.unlink(self._path(_BEING_TOLD))
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)

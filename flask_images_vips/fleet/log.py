@@ -38,7 +38,9 @@ _FIRST = "0-0"  # before the id of every entry
 _Fields = dict[bytes, bytes]
 _Answer = tuple[str, int, Sequence[tuple[bytes, _Fields]]]
 
-# Both begin a log if there is none. Events without their state, or the other way, would mislead.
+# KEYS: a hash with the state of the log, the stream, the channel.
+# ARGV: the generation of the log if it is new, the age in seconds at which events end; then those of each script.
+# Each script begins the log if its state is missing. Events that are there without it would be numbered wrongly.
 _BEGIN = """
 if redis.call('HSETNX', KEYS[1], 'generation', ARGV[1]) == 1 then redis.call('DEL', KEYS[2]) end
 local oldest = string.format('%.0f', (redis.call('TIME')[1] - ARGV[2]) * 1000)
@@ -129,10 +131,9 @@ class EventLog:
         return self._run(_answer, _READ, first)
 
     def _run(self, parse: Callable[[Any], T], script: str, *arguments: str) -> T:
-        always = secrets.token_hex(8), _LONGEST_SECONDS
-        return self._connection.run(
-            lambda client: parse(client.eval(script, len(self._keys), *self._keys, *always, *arguments))
-        )
+        """Return what *parse* makes of the result of *script*."""
+        given = secrets.token_hex(8), _LONGEST_SECONDS, *arguments
+        return self._connection.run(lambda client: parse(client.eval(script, len(self._keys), *self._keys, *given)))
 
 
 def _answer(found: Any) -> _Answer:

@@ -1,4 +1,4 @@
-"""What the commands do with the object store in which all hosts of a site share what is rendered."""
+"""Count and exchange, for the commands, what is in the object store that all hosts of a site share."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def object_cache_of(pipeline: Pipeline) -> ObjectCache:
     shared = pipeline.cache.shared
     if not isinstance(shared, ObjectCache):
         raise click.ClickException(
-            f"IMAGES_CACHE is not in an object store: it is {pipeline.config.cache!r}, not such as "
-            "'s3://bucket/prefix'."
+            f"IMAGES_CACHE is not in an object store: it is {pipeline.config.cache!r}. Set it to a place there, such "
+            "as 's3://bucket/prefix'."
         )
     return shared
 
@@ -47,7 +47,7 @@ def excused() -> Iterator[None]:
 
 
 def contents(cache: ObjectCache) -> dict[str, Any]:
-    """Count what is in the store, by its kind. Sizes are in bytes.
+    """Count the objects in the store by their kind, and add up their bytes.
 
     Raises:
         OSError: If the store cannot be asked.

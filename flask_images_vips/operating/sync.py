@@ -23,10 +23,8 @@ def command() -> None:
     be reached, the links of nginx are removed, so that it asks the application, and the exit code is 1.
     """
     messages, here = messages_of_site(), current_images()
-    if not os.path.isdir(folder := here.pipeline.cache.folder):
-        click.echo(
-            f"There is no cache in {folder}, so there is nothing to do."
-        )  # on a new host, before its first start
+    if not os.path.isdir(folder := here.pipeline.cache.folder):  # on a new host, before its first start
+        click.echo(f"There is no cache in {folder}, so there is nothing to do.")
         return
     check_user(here.pipeline)
     try:

@@ -32,7 +32,7 @@ from .object_record import ObjectRecord
 _BEGINNING_BYTES = 1 << 16
 # How long a missing object is not asked for again: at least, and at most.
 _FEWEST_MISSING_SECONDS, _MOST_MISSING_SECONDS = 1.0, 10.0
-_DOUBTLESS_SECONDS = 2.0  # how long an answer is believed although a URL names another version
+_TRUSTED_SECONDS = 2.0  # how long an answer is believed although a URL names another version
 _PAUSE_SECONDS = 5.0  # until a store that has failed is asked again about an object
 _LONGEST_NAME = 1024  # bytes, in all object stores
 _MAX_REMEMBERED = 16_384
@@ -118,7 +118,7 @@ class ObjectSources:
         known = self._remembered.get(ref)
         if known is not None and not self.store.is_away:
             asked = known.record.until - self.max_age_seconds
-            if time.time() - asked > _DOUBTLESS_SECONDS:
+            if time.time() - asked > _TRUSTED_SECONDS:
                 self._expire(ref)
 
     def revalidate(self, ref: str) -> None:

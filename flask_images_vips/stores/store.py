@@ -7,14 +7,13 @@ once, so that nobody waits for it again and again.
 from __future__ import annotations
 
 import logging
-import math
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
 
+from ..breaker import Breaker
 from .connecting import connect, module_for
 from .failures import panics_as_errors, reason, refusal
 from .fork_safety import forked_after_use, note_use
@@ -30,7 +29,6 @@ AWAY_SECONDS = 5.0
 _BATCH = 1000  # objects that are listed by one request
 _PART_BYTES = 8 << 20  # of a large object, so that each request ends within the timeout
 _OUT_OF_RANGE = "416"
-_QUIET_SECONDS = 60.0  # between two warnings, also if a store fails again and again
 
 
 class StoreFailed(Exception):
@@ -79,10 +77,7 @@ class ObjectStore:
         self._options = dict(options)
         self._timeout = timeout
         self._store: Any = None
-        self._away_until = 0.0
-        self._is_away = False
-        self._is_told = False
-        self._told_at = -math.inf
+        self._breaker = Breaker()
 
     def check(self) -> None:
         """Check the options of the store. Nothing is sent, and the process may fork after that.
@@ -208,7 +203,7 @@ class ObjectStore:
     @property
     def is_away(self) -> bool:
         """Whether the last request failed, and the next one is not sent yet."""
-        return time.monotonic() < self._away_until
+        return self._breaker.is_away
 
     def _asked(self, request: Callable[[], T]) -> T:
         """Return the result of *request*, and note whether the store has answered."""
@@ -216,8 +211,8 @@ class ObjectStore:
             raise StoreFailed(f"{self.location} cannot be used in a process that was forked after a store was used")
         if self.is_away:
             raise StoreFailed(f"{self.location} has failed within the last {AWAY_SECONDS:g} s")
-        if self._is_away:  # one thread tries again, and the others do not wait for it
-            self._away_until = time.monotonic() + AWAY_SECONDS
+        if self._breaker.has_failed:  # one thread tries again, and the others do not wait for it
+            self._breaker.leave_alone(AWAY_SECONDS)
         errors = self._module().exceptions.BaseError, OSError
         note_use()
         try:
@@ -235,17 +230,11 @@ class ObjectStore:
         return result
 
     def _note_answer(self) -> None:
-        if self._is_away:
-            self._is_away, self._away_until = False, 0.0
-            if self._is_told:
-                self._is_told = False
-                logger.info("The object store %s answers again.", self.location)
+        if self._breaker.has_failed and self._breaker.note_answer():
+            logger.info("The object store %s answers again.", self.location)
 
     def _note_failure(self, error: Exception) -> None:
-        now = time.monotonic()
-        self._is_away, self._away_until = True, now + AWAY_SECONDS
-        if not self._is_told and now > self._told_at + _QUIET_SECONDS:
-            self._is_told, self._told_at = True, now
+        if self._breaker.note_failure(AWAY_SECONDS):
             logger.warning(
                 "The object store %s cannot be used: %s. It is tried again every %g s. This is logged once.",
                 *(self.location, reason(error), AWAY_SECONDS),

@@ -108,7 +108,7 @@ def front() -> Iterator[Front]:
         yield Front(door, port)
 
 
-def test_what_is_forgotten_is_gone_from_the_cache_in_front_within_a_second(front: Front) -> None:
+def test_what_is_forgotten_is_gone_from_the_cache_in_front(front: Front) -> None:
     lay(front.door.folder, "secret.png")
     urls = [front.door.url("secret.png", width=width) for width in (10, 20)]
     for url in urls:

@@ -57,7 +57,7 @@ def test_what_is_no_redis_counts_as_away(kind: str, log: Log, monkeypatch: pytes
     with server(ANSWERS[kind]) as url:
         connection = RedisConnection(url, "images", timeout=0.2)
         listener = Listener(connection)
-        locks = RedisLocks(connection, Leases(connection, listener))
+        locks = RedisLocks(Leases(connection, listener))
         with locks.hold("a", since=time.monotonic(), timeout=1, needless=lambda: False) as held:
             assert not held
         asking: list[Callable[[], object]] = [lambda: EventLog(connection).read(None), Roster(connection).hosts]

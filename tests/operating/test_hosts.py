@@ -58,6 +58,13 @@ def test_the_receipt_names_hosts(join: Join, draw: Any, monkeypatch: pytest.Monk
     assert [len(receipt[name]) for name in ("hosts", "pending")] == [1, 1]
 
 
+def test_a_purge_that_finds_nothing_here_says_that_others_are_told(join: Join, draw: Any) -> None:
+    draw("a.png")
+    first = join("first")
+    code, output = run(first, "purge", "a.png")
+    assert (code, "Nothing is cached" in output, "Other hosts are told" in output) == (1, True, True)
+
+
 def test_sync_has_nothing_to_do_on_a_new_host(
     make_app: Callable[..., Flask], redis_server: RedisServer, tmp_path: Path
 ) -> None:

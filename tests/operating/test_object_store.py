@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import Result
@@ -17,7 +18,7 @@ from recording.test_recorder import recorder_of
 from flask_images_vips.fleet.shared_cache import ObjectCache
 from flask_images_vips.operating.checking.doctor import examine
 from flask_images_vips.state import images_of
-from flask_images_vips.stores.store import ObjectStore
+from flask_images_vips.stores.store import ObjectStore, StoreRefused
 
 Host = Callable[..., Flask]
 
@@ -129,6 +130,21 @@ def test_credentials_that_the_store_refuses_are_found(make_host: Host, store_ser
     wrong = {**store_server.options, "secret_access_key": "wrong"}
     [(level, message)] = findings(make_host("one", IMAGES_STORE_OPTIONS=wrong))
     assert (level, "refuses" in message) == ("error", True)
+
+
+@pytest.mark.parametrize(
+    ("problem", "cure"),
+    [
+        (StoreRefused("no such bucket", "404"), "Create the bucket of s3://"),
+        (StoreRefused("PUT http://169.254.169.254/latest/api/token: 404", "404"), "AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_a_missing_bucket_and_missing_credentials_are_told_apart(
+    make_host: Host, monkeypatch: pytest.MonkeyPatch, problem: StoreRefused, cure: str
+) -> None:
+    monkeypatch.setattr(ObjectStore, "create", Mock(side_effect=problem))
+    result = run(make_host("one"), "check")
+    assert cure in result.output
 
 
 def test_a_store_that_overwrites_is_found(make_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

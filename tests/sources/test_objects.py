@@ -152,7 +152,7 @@ def test_a_url_with_another_version_asks_the_store_but_not_each_time(
     url = ImageUrl("a.jpg", Options(), version)
     count = len(stub.asked)
     assert finder.find(url) == first  # it was asked just now
-    monkeypatch.setattr(module, "_DOUBTLESS_SECONDS", -1)
+    monkeypatch.setattr(module, "_TRUSTED_SECONDS", -1)
     assert current_version(finder.find(url, first)) == version
     assert len(stub.asked) == count + 1
     finder.find(url)

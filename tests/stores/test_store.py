@@ -136,7 +136,7 @@ def test_a_store_that_fails_is_left_alone_for_a_while(
     with pytest.raises(StoreFailed, match="within the last"):
         store.get("a")
     assert proxy.connections == asked
-    monkeypatch.setattr(store, "_away_until", 0.0)
+    monkeypatch.setattr(store._breaker, "away_until", 0.0)
     assert store.get("a") is not None
     messages = [record.getMessage() for record in caplog.records if "object store" in record.getMessage()]
     assert len(messages) == 2
@@ -195,7 +195,7 @@ def test_a_store_that_fails_now_and_then_does_not_fill_the_log(
         with pytest.raises(StoreFailed):
             store.get("a")
         proxy.refuses = False
-        monkeypatch.setattr(store, "_away_until", 0.0)
+        monkeypatch.setattr(store._breaker, "away_until", 0.0)
         assert store.get("a") is None
     assert sum("object store" in record.getMessage() for record in caplog.records) == 2
 

@@ -31,7 +31,7 @@ _CURES = {
 
 
 def redis_server(site: Site) -> Iterator[Finding]:
-    """Find out whether Redis answers, keeps what is written, and passes messages on."""
+    """Check that Redis answers, that it keeps data, and that it passes messages on."""
     fleet = site.images.fleet
     if fleet is None:
         return
@@ -74,7 +74,7 @@ def _answers(connection: RedisConnection) -> Iterator[Finding]:
 
 
 def _keeps(connection: RedisConnection) -> Iterator[Finding]:
-    """Find a server that cannot be written to, or that may remove what was written."""
+    """Find a server that cannot be written to, or that may evict the log of purges."""
     key = connection.key(_CHANNEL, secrets.token_hex(4))
     connection.run(lambda client: client.eval("redis.call('SET', KEYS[1], 1, 'PX', 1000)", 1, key))
     memory: dict[str, Any] = connection.run(lambda client: client.info("memory"))
@@ -87,7 +87,7 @@ def _keeps(connection: RedisConnection) -> Iterator[Finding]:
             "Set maxmemory-policy to noeviction, or use a Redis server for images alone.",
         )
     else:
-        yield ok("redis-memory", f"keeps what is written ({policy})")
+        yield ok("redis-memory", f"no data is evicted ({policy})")
 
 
 def _passes_on(connection: RedisConnection) -> Finding:

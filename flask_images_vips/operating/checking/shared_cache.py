@@ -1,4 +1,4 @@
-"""Check the object store in which all hosts share what is rendered, by storing a probe and removing it again."""
+"""Check the object store of ``IMAGES_CACHE``: store a small object there, and remove it again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _told(place: Location, problem: StoreFailed) -> Finding:
         )
     return error(
         "cache-store",
-        f"cannot be used: {problem}. Each host renders for itself.",
+        f"The store cannot be used: {problem}. Each host renders for itself.",
         "Check the endpoint and the region in IMAGES_STORE_OPTIONS, and whether this host reaches it.",
     )
 
