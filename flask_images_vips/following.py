@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+import shutil
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .background_thread import threads_run
 from .config.keys import Config
-from .errors import NotForgotten, shown
+from .errors import Busy, NotForgotten, shown
 from .fleet.fleet import Fleet
 from .fleet.host_files import FOLDER
 from .fleet.log import ALLOW, CLOSE, FORGET, PURGE, PURGE_ALL, Event
@@ -25,7 +27,7 @@ from .parts import Parts
 from .purging import purge_all_here, purge_here
 from .rendition import source_folder
 from .state import images_of
-from .system_errors import cause
+from .system_errors import cause, start
 from .urls import checked_path
 from .workers import key_fingerprint, running_workers
 
@@ -115,15 +117,15 @@ class Follower:
 
     def start_anew(self) -> None:
         self.parts.links.empty()
-        removed = sum(cache.purge_all() for cache in self.parts.pipeline.caches)
+        aside = [folder for cache in self.parts.pipeline.caches for folder in cache.set_aside()]
         self.drop_memory()
         self.learn()
-        if removed:
+        if aside:
             logger.warning(
                 "The log of what other hosts have purged or forgotten does not reach back to when this host last read "
-                "it, so its cache is emptied: %d files removed.",
-                removed,
+                "it, so its cache is emptied."
             )
+            _delete(aside)
 
     def learn(self) -> None:
         self.parts.learn()
@@ -140,3 +142,17 @@ class Follower:
 
     def drop_memory(self) -> None:
         self.parts.pipeline.drop_memory()
+
+
+def _delete(folders: Sequence[str]) -> None:
+    """Delete *folders* in the background, if possible: a full disk takes minutes, and visitors wait."""
+
+    def delete() -> None:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    if threads_run():
+        with suppress(Busy):
+            start(threading.Thread(target=delete, name="flask-images-vips-emptying", daemon=True))
+            return
+    delete()

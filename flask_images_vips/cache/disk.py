@@ -233,6 +233,15 @@ class DiskCache:
         """Remove all entries and return how many there were. Entries that are being written may remain."""
         return self._removal.purge_all()
 
+    def set_aside(self) -> list[str]:
+        """Take all entries out of the cache at once, however many there are. Returns the folders to delete afterwards.
+
+        Raises:
+            OSError: If that is not possible.
+        """
+        self.usable()  # creates the folder of temporary files
+        return self._removal.set_aside()
+
     def oldest_first(self, folders: Collection[str] | None = None) -> list[Kept]:
         """Return all entries, or those in *folders*, in the order in which they were last read."""
         return self._removal.oldest_first(folders)

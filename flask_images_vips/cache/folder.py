@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable, Sequence
@@ -215,7 +216,10 @@ class Folder:
             for file in files:
                 # Compare the access time: the modification time may already be set, and may lie far in the past.
                 if file.stat(follow_symlinks=False).st_atime < oldest:
-                    _unlink(file.path)
+                    if file.is_dir(follow_symlinks=False):  # see `Removal.set_aside`
+                        shutil.rmtree(file.path, ignore_errors=True)
+                    else:
+                        _unlink(file.path)
 
     def _publish_unless_barred(self, temporary: str, path: str, owners: Sequence[str]) -> bool:
         """Rename the complete file to *path*, unless one of *owners* is barred, and return whether that was done.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
@@ -84,6 +85,28 @@ class Removal:
             removed += sum(len(remove_files(self._folder(folder))) for folder in folders)
             self._room.recount(shard)
         return removed
+
+    def set_aside(self) -> list[str]:
+        """Take all entries out of the cache at once, however many there are. Returns the folders to delete afterwards.
+
+        They are beside the temporary files, so what is left of them by a killed process is removed with these.
+
+        Raises:
+            OSError: If that is not possible.
+        """
+        aside = []
+        for shard, _ in self._shards():
+            path = os.path.join(self._path, shard)
+            to = os.path.join(self._path, TEMPORARY, f".old-{shard}-{secrets.token_hex(8)}")
+            try:
+                os.rename(path, to)
+            except FileNotFoundError:
+                if os.path.lexists(path):
+                    raise
+                continue  # another process has done so
+            aside.append(to)
+            self._room.recount(shard)
+        return aside
 
     def oldest_first(self, folders: Collection[str] | None) -> list[Kept]:
         """Return all entries, or those in *folders*, in the order in which they were last read."""

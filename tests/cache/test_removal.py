@@ -184,3 +184,16 @@ def test_the_least_recently_read_come_first_and_are_counted_off(cache: DiskCache
     assert [each.path for each in cache.remove(found[:2])] == [cache.path(KEY)]
     assert cache.bound.held() == len(DATA) + len(DATA)  # the other shard was not looked at
     assert [kept(cache, key) for key in (KEY, NEIGHBOUR)] == [None, DATA]
+
+
+def test_all_entries_are_set_aside_at_once_and_what_is_left_of_them_is_swept(cache: DiskCache) -> None:
+    made(cache)
+    (aside,) = cache.set_aside()
+    assert kept(cache) is None
+    assert not cache.oldest_first()
+    assert [path for path in Path(aside).rglob("*") if path.is_file()]
+    made(cache)
+    os.utime(aside, (0, 0))
+    list(cache.remove([]))  # sweeps
+    assert not Path(aside).exists()
+    assert kept(cache) == DATA
