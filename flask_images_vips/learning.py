@@ -19,6 +19,8 @@ logger = logging.getLogger("flask_images_vips")
 
 ROUND_SECONDS = 60.0
 
+_random = random.SystemRandom()  # the application may have seeded the one of the module
+
 
 class Learner:
     """Calls *learn* every minute. The time of the file *turns* tells when a process of this host has last done so."""
@@ -34,7 +36,7 @@ class Learner:
 
     def _run(self) -> None:
         while True:
-            time.sleep(ROUND_SECONDS * random.uniform(1, 1.5))  # noqa: S311
+            time.sleep(ROUND_SECONDS * _random.uniform(1, 1.5))
             try:
                 if self._is_my_turn():
                     self._learn()

@@ -478,25 +478,32 @@ def make_host(
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
-    """A real Redis server for one test. After it, the threads that look for the server do so without a word."""
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A real Redis server for one test."""
+    needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After a test, the threads that talk to its Redis server and to its object store do nothing more."""
     from flask_images_vips.fleet.connection import RedisConnection
     from flask_images_vips.fleet.listener import Listener
 
-    needs("redis-server", shutil.which("redis-server"), "apt-get install redis-server")
     listeners: list[Listener] = []
     connections: list[RedisConnection] = []
     monkeypatch.setattr(Listener, "start", _noting(Listener.start, listeners))
     monkeypatch.setattr(RedisConnection, "__init__", _noting(RedisConnection.__init__, connections))
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
+    monkeypatch.setattr("flask_images_vips.learning.ROUND_SECONDS", 1e6)
+    yield
     for listener in listeners:
         listener.stop()
     for connection in connections:
         connection.note_failure = lambda error: None  # type: ignore[method-assign]
         connection._clients.get().breaker.away_until = math.inf
-    server.stop()
 
 
 def _noting(method: Callable[..., Any], used: list[Any]) -> Callable[..., Any]:

@@ -79,21 +79,31 @@ def _checked(what: str, field: str, value: Any) -> Any:
     return accepted
 
 
-def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str | None]:
-    return lambda value: value if isinstance(value, str) and pattern.fullmatch(value) else None
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _token(value: Any) -> str | None:
+    return value if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+
+
+def _url(value: Any) -> str | None:
+    return value if isinstance(value, str) and _URL.fullmatch(value) else None
 
 
 def _urls(value: Any) -> tuple[str, ...] | None:
     given = [value] if isinstance(value, str) else value
-    right = isinstance(given, (list, tuple)) and given and all(map(_matching(_URL), given))
+    right = isinstance(given, (list, tuple)) and given and all(map(_url, given))
     return tuple(given) if right else None
 
 
 def _headers(value: Any) -> dict[str, str] | None:
     right = isinstance(value, Mapping) and all(
-        isinstance(text, str) and pattern.fullmatch(text)
-        for pair in value.items()
-        for text, pattern in zip(pair, (_HEADER_NAME, _HEADER_VALUE), strict=True)
+        isinstance(header, str)
+        and isinstance(text, str)
+        and _HEADER_NAME.fullmatch(header)
+        and _HEADER_VALUE.fullmatch(text)
+        for header, text in value.items()
     )
     return dict(value) if right else None
 
@@ -103,13 +113,13 @@ def _seconds(value: Any) -> float | None:
     return float(value) if right else None
 
 
-_ID = _matching(_WORD), "an ID of letters, digits, hyphens and underscores"
+_ID = _word, "an ID of letters, digits, hyphens and underscores"
 _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "zone": _ID,
     "service": _ID,
     "distribution": _ID,
-    "token": (_matching(_TOKEN), "a string without spaces"),
-    "url": (_matching(_URL), "a URL, such as 'https://api.example.com'"),
+    "token": (_token, "a string without spaces"),
+    "url": (_url, "a URL, such as 'https://api.example.com'"),
     "urls": (_urls, "a list of URLs, such as ['http://127.0.0.1:6081/']"),
     "headers": (_headers, "a dictionary of headers, such as {'X-Purge-Key': '…'}"),
     "tags": (lambda value: value if isinstance(value, bool) else None, "True or False"),

@@ -30,6 +30,7 @@ logger = logging.getLogger("flask_images_vips")
 
 _ROUND_SECONDS = 30.0  # how often the log is read although nothing was heard
 _CONFIRM_SECONDS = 1.0
+_random = random.SystemRandom()  # the application may have seeded the one of the module
 _LASTING = frozenset({FORGET, ALLOW})
 """The kinds of events that matter to an empty cache, too."""
 _MOST_MISSED = 5_000  # events; to carry out more would keep visitors waiting longer than an empty cache does
@@ -188,9 +189,11 @@ class Messages:
     def _run(self) -> None:
         woken, has_failed = self._woken.get(), False
         while not self._listener.is_stopped:
-            pause = connection.AWAY_SECONDS if has_failed else _ROUND_SECONDS * random.uniform(1, 1.5)  # noqa: S311
+            pause = connection.AWAY_SECONDS if has_failed else _ROUND_SECONDS * _random.uniform(1, 1.5)
             is_woken = woken.wait(pause)
             woken.clear()
+            if self._listener.is_stopped:
+                return
             if is_woken or has_failed or self.files.position_age() > _ROUND_SECONDS:
                 has_failed = not self._has_caught_up()
 

@@ -49,7 +49,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) 
 def requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """The requests to the store, by the method of `ObjectStore`, without those for tombstones at the start."""
     counter: Counter[str] = Counter()
-    for name in ("get", "create", "put", "list", "state", "delete", "download"):
+    for name in ("get", "create", "put", "list", "head", "delete", "download"):
         method = getattr(ObjectStore, name)
 
         def counted(*arguments: Any, _name: str = name, _method: Any = method, **keywords: Any) -> Any:
