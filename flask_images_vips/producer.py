@@ -237,8 +237,10 @@ class Producer:
     ) -> Result:
         with ExitStack() as stack:
             descriptors = [stack.enter_context(self.limits.open(source)) for source in sources]
+            fonts = members[0].fonts
+            descriptors += [stack.enter_context(font.open()) for font in fonts]
             request = self._request(work, members, **details)
-            result = self._done(request, descriptors, [source.ref for source in sources], since)
+            result = self._done(request, descriptors, [source.ref for source in (*sources, *fonts)], since)
         return self._kept(sources[0], result)
 
     def _kept(self, source: Source, result: Result) -> Result:
@@ -256,6 +258,8 @@ class Producer:
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
             label=first.source.ref if self.config.engine == "boxes" else "",
             placeholders=list({*self._placeholders, *self.facts.pixels.asked(first.source)}),
+            text_style=None if first.lettering is None else first.lettering.style.to_json(),
+            fonts=len(first.fonts),
         )
         return replace(request, **details)
 

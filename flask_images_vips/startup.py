@@ -20,8 +20,10 @@ from .in_front import check_tags
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders, unused_keys
 from .options.presets import Presets
+from .options.text import TextStyles
 from .originals import guard_of, store_at
 from .sources.connection import check_urllib3
+from .sources.fonts import fonts_of
 from .state import EXTENSION, images_of
 
 logger = logging.getLogger("flask_images_vips")
@@ -38,6 +40,8 @@ def check_values(settings: Mapping[str, Any]) -> None:
     # These checks see the default of a key whose value is invalid, so no fault is reported twice.
     with faults.catch():
         Presets(replace(config, only_presets=False))
+    with faults.catch():
+        TextStyles(config)
     with faults.catch():
         guard_of(config)
     with faults.catch():
@@ -78,6 +82,8 @@ def check(app: Flask) -> None:
             Presets(config)
     with faults.catch():
         check_tags(config)
+    with faults.catch():
+        fonts_of(config, app.root_path)
     for location in [*config.stores, *([config.cache_store] if config.cache_store else [])]:
         with faults.catch():
             store_at(location, config)

@@ -91,6 +91,15 @@ class Tiny:
         return not (self.rgba or self.webp) and whole and large and scaled.pixels <= _MOST_SCALED
 
 
+class Overlay(NamedTuple):
+    """A picture in sRGB with alpha, 4 bytes a pixel, and where its top left corner is on the canvas."""
+
+    left: int
+    top: int
+    size: Size
+    rgba: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """The parameters of a render, which are passed to every step of an engine.
@@ -100,7 +109,8 @@ class Spec:
     *mark* is the watermark, as an image object of the engine's library, at the size at which it is drawn. *paletted* is
     set if the source is a PNG with a palette. Only the Pillow engine sets *upright* and *profile*, because Pillow drops
     this information from its pictures on the way: *upright* is the turn that makes the stored picture upright, and
-    *profile* is the ICC profile that the rendition keeps. *tiny* is set if placeholders are wanted.
+    *profile* is the ICC profile that the rendition keeps. *tiny* is set if placeholders are wanted. *text* is the drawn
+    text, if there is one.
     """
 
     options: Options
@@ -111,6 +121,7 @@ class Spec:
     profile: bytes | None = None
     paletted: Paletted | None = None
     tiny: Tiny | None = None
+    text: Overlay | None = None
 
 
 class Engine(Protocol):

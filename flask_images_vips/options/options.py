@@ -16,6 +16,7 @@ from ..errors import InvalidOption
 from ..formats import Format
 from .parsing import ParseError, written
 from .scalars import ROUND, Aspect, FileName, Flag, Integer, Moment, Number, Quality, Radius, Rotation, Side, Threshold
+from .text import DEFAULT_STYLE, StyleName, Text
 from .transforms import Transform
 from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Region, Sharpen, Watermark
 
@@ -311,6 +312,21 @@ class Options:
         "path may be omitted",
         example="watermark='photos/cup.png,se'",
     )
+    text: Text | None = option(
+        None,
+        "txt",
+        Text,
+        "Write a text over the picture, with a font of `IMAGES_FONTS`. It is never interpreted as markup. See [Social "
+        "cards](docs/social-cards.md).",
+        values="1 to 500 characters",
+    )
+    text_style: str = option(
+        DEFAULT_STYLE,
+        "ts",
+        StyleName,
+        "The style of the text, of `IMAGES_TEXT_STYLES`.",
+        values="a name",
+    )
     padding: Edges = option(
         Edges(0, 0, 0, 0),
         "pd",
@@ -397,6 +413,8 @@ class Options:
             settled["gravity"] = Gravity.CENTER
         if self.focal and not cropped:
             settled["focal"] = None
+        if self.text is None and self.text_style != DEFAULT_STYLE:
+            settled["text_style"] = DEFAULT_STYLE
         return replace(self, **settled) if settled else self
 
     def canonical(self, but: Collection[str] = ()) -> str:

@@ -22,6 +22,7 @@ from dataclasses import asdict
 from math import inf
 from typing import Any, NamedTuple
 
+from ..config.fonts import MOST_FONTS
 from ..errors import (
     Busy,
     ConfigError,
@@ -49,8 +50,8 @@ _BEGUN = struct.Struct(">4sI")
 _MAX_JSON = 1 << 20
 MAX_NOTES = 20
 """The number of messages that a renderer may send for the log."""
-MAX_DESCRIPTORS = 2
-"""A request comes with its source and its watermark."""
+MAX_DESCRIPTORS = 2 + MOST_FONTS
+"""A request comes with its source, its watermark and the fonts of its text."""
 _PIECE = 1 << 20
 _MAX_NOTE = 500  # characters
 _MAX_SPANS, _LONGEST_SECONDS = 100, 1e6

@@ -24,7 +24,9 @@ from ..errors import UnsupportedSource
 from ..formats import PNG
 from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.read import check_parts
+from ..options.text import TextStyle
 from ..rendition import Rendition
+from ..sources.fonts import Lettering
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
@@ -79,7 +81,9 @@ class Job:
         self.request = request
         self.config = config
         self.descriptor = descriptors[0] if descriptors else -1
-        self.mark = descriptors[1] if len(descriptors) > 1 else None
+        pictures = len(descriptors) - request.fonts
+        self.mark = descriptors[1] if pictures > 1 else None
+        self.fonts = descriptors[pictures:]
         self.limits = Limits(config)
         self.engines = engines
         self.deadline = deadline
@@ -240,4 +244,8 @@ class Job:
         bytes_of_source = request.source_bytes or os.fstat(self.descriptor).st_size
         source = OpenSource(SOURCE + request.suffix, "", request.label, bytes_of_source, 0, descriptor=self.descriptor)
         mark = None if self.mark is None else OpenSource(WATERMARK, "", "", 0, 0, descriptor=self.mark)
-        return [Rendition(source, options, request.format, watermark=mark) for options in request.options]
+        lettering = None
+        if request.text_style is not None:
+            fonts = tuple(OpenSource(f"font {n}", "", "", 0, 0, descriptor=each) for n, each in enumerate(self.fonts))
+            lettering = Lettering(TextStyle.read("the style", request.text_style), fonts)
+        return [Rendition(source, options, request.format, "", mark, lettering) for options in request.options]

@@ -34,7 +34,7 @@ class Work(StrEnum):
     """The kinds of work. The first descriptor is the source, except for `COPY` and `ABILITIES`."""
 
     RENDER = "render"
-    """One rendition. The second descriptor, if any, is the watermark."""
+    """One rendition. The second descriptor, if any, is the watermark. The last ones are the fonts of its text."""
     SET = "set"
     """Several renditions from one decode."""
     REDUCE = "reduce"
@@ -56,7 +56,8 @@ class Request:
     *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
     ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
-    the source, if the engine writes it into the picture, and otherwise empty.
+    the source, if the engine writes it into the picture, and otherwise empty. *text_style* is that of the text, if
+    there is one, see `TextStyle.to_json`, and *fonts* is the number of its files.
     """
 
     work: Work
@@ -73,6 +74,8 @@ class Request:
     copy_format: str = ""
     placeholders: Sequence[str] = ()
     label: str = ""
+    text_style: Mapping[str, Any] | None = None
+    fonts: int = 0
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}

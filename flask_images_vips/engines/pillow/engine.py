@@ -22,6 +22,7 @@ from ..encoder_settings import formats_of
 from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
+from ..lettering import draw_text
 from .effects import turned
 from .gif import on_screen
 from .reader import Reader
@@ -94,7 +95,8 @@ class PillowEngine:
             paletted = None
             if _has_palette(image):
                 paletted = Paletted(upright.size(Size(*image.size)), rendition.source.size_bytes)
-            spec = Spec(options, format, geometry, self._mark(rendition, geometry), upright, profile, paletted, tiny)
+            mark, text = self._mark(rendition, geometry), draw_text(rendition, geometry.canvas)
+            spec = Spec(options, format, geometry, mark, upright, profile, paletted, tiny, text)
             metadata = metadata_of(image, descriptor, spec)
             timely = partial(_timely, self.timeout, time.monotonic())
             pictures, durations = [], []

@@ -20,6 +20,7 @@ from ..encoder_settings import formats_of
 from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
+from ..lettering import draw_text
 from . import abilities
 from . import shared_decode as once
 from .deadline import Deadline
@@ -145,7 +146,8 @@ class VipsEngine:
                 spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
             source = deadline.watch(reader.load(descriptor, ref, geometry, frames))
             paletted = Paletted(upright_size(source), rendition.source.size_bytes) if has_palette(source) else None
-            spec = replace(spec, mark=self._mark(rendition, geometry), paletted=paletted)
+            mark, text = self._mark(rendition, geometry), draw_text(rendition, geometry.canvas)
+            spec = replace(spec, mark=mark, paletted=paletted, text=text)
             made = []
             for frame in apart(source, frames, geometry.cut):
                 image = frame

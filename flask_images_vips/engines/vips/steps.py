@@ -15,7 +15,7 @@ from ...options.values import Mode, Sharpen
 from ..colour import is_srgb, keeps_profile
 from ..engine import TINY_WEBP, Spec
 from . import abilities
-from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
+from .effects import blur, frame, on_canvas, pad, recolour, round_corners, text, turn, watermark
 from .load import pyvips
 from .reader import has, upright_size
 from .writer import encode
@@ -169,7 +169,7 @@ def _convolve(one: list[float], other: list[float]) -> list[float]:
     return result
 
 
-FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
+FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, text, pad, frame, round_corners)
 """The steps after the picture has been scaled and turned.
 
 `recolour` comes first, before any step adds a background. The steps around the canvas are in the order of a CSS box:

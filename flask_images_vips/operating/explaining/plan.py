@@ -36,6 +36,8 @@ def steps(header: Header, options: Options, geometry: Geometry, format: Format) 
     if geometry.mark is not None and options.watermark is not None:
         mark = geometry.mark
         yield f"watermark: {options.watermark.ref}, {_size(mark.size)} at {mark.left}, {mark.top}"
+    if options.text is not None:
+        yield f"text: {options.text.content!r} in the style {options.text_style}"
     if any(geometry.padding):
         yield f"padding: {', '.join(map(str, geometry.padding))} pixels"
     if geometry.border:
