@@ -204,9 +204,12 @@ class Producer:
         """
         source, options = rendition.source, rendition.options
         trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
-        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
+        focus = self.facts.pixels.focus(source, elsewhere=True) if options.seeks_faces else None
+        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed, focus=focus)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)
+        if focus is None and result.focus is not None:
+            self.facts.pixels.add_focus(source, result.focus)
         return result
 
     def render_set(self, members: Sequence[Rendition], since: float) -> list[tuple[Rendition, bytes]]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import InvalidOption, LimitExceeded
+from ..faces.detector import lacking
 from ..formats import JPEG, Format, Raw, by_name
 from ..geometry import Box, Geometry, Size, Turn
 from ..headers.header import FileHeader
 from ..options.options import Options
+from ..options.values import Gravity
 from ..rendition import Rendition
 
 TINY_WEBP = Options(quality=Raw(40)), by_name("webp")
@@ -214,6 +216,14 @@ class DecodesOnce(Engine, Protocol):
     def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry, tiny: Tiny | None = None) -> bytes:
         """Render like `render`, but from a copy that `reduced` has made."""
         ...
+
+
+def faceless(gravity: Gravity) -> InvalidOption | None:
+    """Return the error for *gravity*, if it needs faces and they cannot be found here, or None."""
+    cure = lacking() if gravity is Gravity.FACE else None
+    if cure is None:
+        return None
+    return InvalidOption("gravity", str(gravity), expected=f"a gravity without faces, unless you run {cure}")
 
 
 def overtime(seconds: float, limit: float) -> LimitExceeded:

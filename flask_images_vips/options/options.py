@@ -205,8 +205,9 @@ class Options:
         "g",
         Gravity,
         "The part of the picture that `crop` keeps, or the position of the picture on the canvas of `pad`. `attention` "
-        "and `entropy` analyse the pixels. They work with `crop` and libvips only.",
-        values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`",
+        "and `entropy` analyse the pixels. They work with `crop` and libvips only. `face` keeps the faces, with `crop` "
+        "and the extra `faces`, see [Faces](docs/faces.md).",
+        values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`, `face`",
         example="width=150, height=150, mode='crop', gravity='west'",
     )
     focal: Focal | None = option(
@@ -416,6 +417,11 @@ class Options:
         if self.text is None and self.text_style != DEFAULT_STYLE:
             settled["text_style"] = DEFAULT_STYLE
         return replace(self, **settled) if settled else self
+
+    @property
+    def seeks_faces(self) -> bool:
+        """Whether the part of the picture that remains depends on the faces in it."""
+        return self.settled().gravity is Gravity.FACE
 
     def canonical(self, but: Collection[str] = ()) -> str:
         """Return a canonical string, the same for all spellings of the same options.

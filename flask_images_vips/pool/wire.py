@@ -188,6 +188,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
     if result.header is not None:
         fields["header"] = asdict(result.header)
     fields["abilities"] = result.abilities
+    fields["focus"] = None if result.focus is None else list(result.focus)
     fields["complaint"] = result.complaint or None
     fields["placeholders"] = dict(result.placeholders) or None
     fields["encodes"] = [[round(each, 6) for each in times] for times in result.encodes] or None
@@ -215,9 +216,18 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             complaint=printable(str(fields.get("complaint", ""))),
             placeholders=placeholders,
             encodes=_spans(fields.get("encodes", ())),
+            focus=_focus(fields["focus"]) if "focus" in fields else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenWire("not a result") from error
+
+
+def _focus(found: Sequence[float]) -> list[float]:
+    """Return the point *found*, or nothing. Raises ValueError if it is something else."""
+    point = list(map(float, found))
+    if len(point) not in (0, 2) or not all(0 <= part <= 1 for part in point):
+        raise ValueError("not a point")
+    return point
 
 
 def _spans(found: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,10 +21,14 @@ from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
 from ..engines.engine import DecodesOnce, Engine, Header, Tiny
 from ..errors import UnsupportedSource
-from ..formats import PNG
+from ..faces.detector import SIDE, find, lacking
+from ..faces.focus import focus as focus_of
+from ..formats import PNG, Format
 from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.read import check_parts
+from ..options.options import Options
 from ..options.text import TextStyle
+from ..options.values import Focal, Gravity, Mode
 from ..rendition import Rendition
 from ..sources.fonts import Lettering
 from ..sources.source import Source
@@ -43,7 +47,8 @@ class Result(NamedTuple):
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
     `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
-    call of the engine that made files, in seconds since the job was created.
+    call of the engine that made files, in seconds since the job was created. *focus* is the point of the faces, if they
+    were looked for, as in `Request`.
     """
 
     by: str = ""
@@ -56,6 +61,18 @@ class Result(NamedTuple):
     complaint: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
     encodes: Sequence[tuple[float, float]] = ()
+    focus: Sequence[float] | None = None
+
+
+def focused(options: Options, focus: Sequence[float], engine: Engine, format: Format) -> Options:
+    """Return *options* without their wish for faces: with their point *focus*, or if there are none, another gravity.
+
+    That is what attracts attention, if *engine* can find it, and otherwise the middle.
+    """
+    if focus:
+        return replace(options, focal=Focal(*focus), gravity=Gravity.CENTER)
+    attentive = replace(options, gravity=Gravity.ATTENTION)
+    return attentive if engine.refusal(attentive, format) is None else replace(options, gravity=Gravity.CENTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,7 @@ class Job:
             Work.REDUCE: self._reduce,
             Work.COPY: self._render_copy,
             Work.TRIM: self._trim,
+            Work.FOCUS: self._find_focus,
             Work.HEADER: self._read_header,
             Work.ABILITIES: self._find_abilities,
         }[self.request.work]
@@ -125,6 +143,10 @@ class Job:
         if rendition.options.trim and trimmed is None:
             self.limits.check_source(header)
             trimmed = self._trimmed(region(header.size, rendition.options), rendition.options.trim)
+        focus = self.request.focus
+        if rendition.options.seeks_faces:
+            focus = self._focus_by(engine) if focus is None else focus
+            rendition = replace(rendition, options=focused(rendition.options, focus, engine, rendition.format))
         mark = None
         if self.mark is not None:
             check_parts(self.mark, WATERMARK)
@@ -138,7 +160,7 @@ class Job:
                 return engine.render(self.descriptor, each, geometry, frames, tiny)
 
         result = self._within(rendition, header, geometry, render)
-        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
+        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint, focus=focus)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]
@@ -204,6 +226,19 @@ class Job:
 
     def _trimmed(self, whole: Box, threshold: int) -> Box:
         return self.engines.first(lambda engine: engine.trim_box(self.descriptor, SOURCE, whole, threshold))
+
+    def _find_focus(self) -> Result:
+        return Result(focus=self.engines.first(self._focus_by))
+
+    def _focus_by(self, engine: Engine) -> Sequence[float]:
+        """Look for faces in a small picture of the source, and return the point of them, or nothing."""
+        if lacking() is not None:
+            return []
+        options = Options(width=SIDE, height=SIDE, mode=Mode.FIT)
+        source = OpenSource(SOURCE + self.request.suffix, "", "", 0, 0, descriptor=self.descriptor)
+        small = Rendition(source, options, PNG)
+        geometry = self.limits.plan(small, self._header_by(engine), trimmed=None, mark=None)
+        return list(focus_of(find(engine.render(self.descriptor, small, geometry))) or ())
 
     def _read_header(self) -> Result:
         return Result(header=self._header())

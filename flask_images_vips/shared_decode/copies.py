@@ -63,7 +63,11 @@ def usable_sizes(sizes: Iterable[Size], scaled: Size) -> list[Size]:
 
 def takes_copies(options: Options) -> bool:
     """Return whether a rendition with these options may be made from a copy."""
-    return options.cache and all(getattr(options, name) == DEFAULTS[name] for name in _OF_THE_SOURCE)
+    return (
+        options.cache
+        and not options.seeks_faces
+        and all(getattr(options, name) == DEFAULTS[name] for name in _OF_THE_SOURCE)
+    )
 
 
 class Copies:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .letters import Part, letters, parts
 
@@ -26,7 +27,7 @@ class Measured:
 
 
 Line = list[Measured]
-Measure = Callable[[Sequence[str]], float]
+Measure = Callable[[tuple[str, ...]], float]
 """Returns the width of letters on one line, in units of their size."""
 
 
@@ -46,6 +47,7 @@ def arrange(text: str, measure: Measure, *, size: float, least: float, width: fl
     *most* returns the largest number of lines at a size. What does not fit at *least* is left out, with an ellipsis.
     Lines of one paragraph are made about equally long.
     """
+    measure = lru_cache(None)(measure)
     paragraphs = [[_measured(part, measure) for part in parts(each)] for each in text.split("\n")]
     paragraphs = [paragraph for paragraph in paragraphs if paragraph]
     least = min(least or size, size)
@@ -62,33 +64,33 @@ def arrange(text: str, measure: Measure, *, size: float, least: float, width: fl
 
 
 def _measured(part: Part, measure: Measure) -> Measured:
-    return Measured(part, measure(part.letters), measure([" "]) if part.spaced else 0.0)
+    return Measured(part, measure(part.letters), measure((" ",)) if part.spaced else 0.0)
 
 
 def _cut(paragraph: Line, available: float, measure: Measure) -> Iterator[Measured]:
     """Yield the parts of *paragraph*, those that are too long for a line in pieces. One letter is never cut."""
     for each in paragraph:
-        rest = list(each.part.letters)
-        while measure(rest) > available and len(rest) > 1:
-            count = _fitting(rest, available, measure)
-            yield Measured(Part(tuple(rest[:count]), spaced=False), measure(rest[:count]), 0.0)
-            rest = rest[count:]
-        if len(rest) == len(each.part.letters):
+        if each.width <= available or len(each.part.letters) == 1:
             yield each
-        elif rest:
-            yield Measured(Part(tuple(rest), each.part.spaced), measure(rest), each.space)
+            continue
+        pieces = list(_pieces(each.part.letters, available, measure))
+        for piece in pieces[:-1]:
+            yield Measured(Part(piece, spaced=False), measure(piece), 0.0)
+        yield Measured(Part(pieces[-1], each.part.spaced), measure(pieces[-1]), each.space)
 
 
-def _fitting(line: Sequence[str], available: float, measure: Measure) -> int:
-    """Return how many of the letters of *line* fit, at least 1."""
-    low, high = 1, len(line)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if measure(line[:middle]) <= available:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _pieces(letters: Sequence[str], available: float, measure: Measure) -> Iterator[tuple[str, ...]]:
+    """Yield *letters* in pieces that fit. Their widths are added up: measuring each beginning would take long."""
+    piece: list[str] = []
+    used = 0.0
+    for letter in letters:
+        width = measure((letter,))
+        if piece and used + width > available:
+            yield tuple(piece)
+            piece, used = [], 0.0
+        piece.append(letter)
+        used += width
+    yield tuple(piece)
 
 
 def _filled(paragraph: Iterator[Measured] | Line, available: float) -> list[Line]:
@@ -129,7 +131,7 @@ def _width(line: Line) -> float:
 def _shortened(lines: list[Line], most: int, available: float, measure: Measure) -> list[list[str]]:
     kept = [_letters(line) for line in lines[:most]]
     last = kept[-1]
-    while len(last) > 1 and measure([*last, ELLIPSIS]) > available:
+    while len(last) > 1 and measure((*last, ELLIPSIS)) > available:
         last.pop()
     while len(last) > 1 and (last[-1].isspace() or last[-1] in ".,;:、，"):
         last.pop()

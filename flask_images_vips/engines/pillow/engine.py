@@ -19,7 +19,7 @@ from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import formats_of
-from ..engine import Header, Paletted, Spec, Tiny, overtime
+from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
 from ..lettering import draw_text
@@ -64,9 +64,9 @@ class PillowEngine:
         if format.name not in (known := formats_of("pillow")):
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (Pillow)")
         gravity = options.settled().gravity
-        if gravity.smart:
+        if gravity.by_libvips:
             return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart gravity)")
-        return None
+        return faceless(gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)

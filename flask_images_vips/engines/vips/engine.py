@@ -17,7 +17,7 @@ from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import formats_of
-from ..engine import Header, Paletted, Spec, Tiny, overtime
+from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
 from ..lettering import draw_text
@@ -78,7 +78,7 @@ class VipsEngine:
         if abilities.is_unwritable(format.name):
             abilities.report(f"an encoder for {format.name}")
             return InvalidOption("format", format.name, expected="a format that this libvips can write")
-        return None
+        return faceless(options.settled().gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)

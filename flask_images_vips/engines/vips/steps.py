@@ -132,7 +132,7 @@ def place(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 def is_smart(spec: Spec) -> bool:
     """Return whether `place` crops to a part that depends on the pixels."""
-    return spec.options.settled().gravity.smart and spec.geometry.canvas != spec.geometry.scaled
+    return spec.options.settled().gravity.by_libvips and spec.geometry.canvas != spec.geometry.scaled
 
 
 def sharpen(image: pyvips.Image, spec: Spec) -> pyvips.Image:

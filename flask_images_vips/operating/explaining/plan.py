@@ -61,7 +61,8 @@ def _placed(geometry: Geometry, options: Options) -> str:
     if not crops:
         return f"pad: to {_size(canvas)}, the picture at {left}, {top}, on {_colour(options.background)}"
     if options.gravity.smart and geometry.at is None:
-        return f"crop: to {_size(canvas)}, where libvips finds {options.gravity}"
+        found = "the faces are" if options.seeks_faces else f"libvips finds {options.gravity}"
+        return f"crop: to {_size(canvas)}, where {found}"
     return f"crop: to {_size(canvas)} at {-left}, {-top}"
 
 
