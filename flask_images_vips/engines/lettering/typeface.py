@@ -189,7 +189,8 @@ class Typeface:
         key = id(font), size
         if key not in self._loaded:
             scalable = font.coverage.scalable
-            loaded = ImageFont.truetype(io.BytesIO(font.data), size / 64 if scalable else size)
+            layout = ImageFont.Layout.RAQM if features.check("raqm") else ImageFont.Layout.BASIC
+            loaded = ImageFont.truetype(io.BytesIO(font.data), size / 64 if scalable else size, layout_engine=layout)
             if self._weight and scalable:
                 _weigh(loaded, self._weight)
             self._loaded[key] = loaded
