@@ -179,5 +179,4 @@ def test_a_renderer_draws_it_behind_its_walls(
     Image.new("RGB", (200, 100), "blue").save(static / "blue.png")
     shutil.copy(fonts[0], tmp_path / "hidden.ttf")
     app = make_app(IMAGES_FONTS={"title": [str(tmp_path / "hidden.ttf"), *map(str, fonts[1:])]})
-    app.config["IMAGES_MAX_RENDERS"] = 1
     assert box_of(fetch(app, "blue.png", format="png", text="Hello 日")) is not None
