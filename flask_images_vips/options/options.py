@@ -320,7 +320,7 @@ class Options:
         "Write a text over the picture, with a font of `IMAGES_FONTS`. It is never interpreted as markup. See [Social "
         "cards](docs/social-cards.md).",
         values="1 to 500 characters",
-        example="text='Good morning'",
+        example="text='Good morning!'",
     )
     text_style: str = option(
         DEFAULT_STYLE,
@@ -328,7 +328,7 @@ class Options:
         StyleName,
         "The style of the text, of `IMAGES_TEXT_STYLES`.",
         values="a name",
-        example="text='Good morning', text_style='label'",
+        example="text='Hello', text_style='label'",
     )
     padding: Edges = option(
         Edges(0, 0, 0, 0),

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import lru_cache
 from math import ceil, floor
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from ...errors import UnsupportedSource
 from ...geometry import Size
 from ...options.text import TextStyle
 from ...options.values import Colour, Gravity
 from ...sources.fonts import Lettering
+from .. import effects
 from ..engine import Overlay
 from .direction import runs_left
 from .lines import Arranged, arrange
@@ -33,7 +33,6 @@ _MIRRORED = {
 }
 _LEAST_SIZE = 1.0
 _FADE = 2.5  # lines of text, over which a shade begins
-_SMOOTH = 4  # how many times larger the box is drawn, so that its corners are smooth
 
 
 class _Block(NamedTuple):
@@ -63,14 +62,18 @@ def drawn_text(text: str, lettering: Lettering, canvas: Size, ref: str) -> Overl
 def _drawn(text: str, style: TextStyle, typeface: Typeface, canvas: Size) -> Overlay:
     scale = canvas.width / style.of_width
     margin = min(style.margin * scale, min(canvas) / 3)
-    inset = style.padding * scale if style.background.alpha else 0.0
+    inset = min(style.padding * scale, min(canvas) / 6) if style.background.alpha else 0.0
     room = max(1.0, (canvas.width - 2 * margin) * style.width - 2 * inset)
     high = max(1.0, canvas.height - 2 * margin - 2 * inset)
 
     def most(size: float) -> int:
         return max(1, min(style.lines, floor(high / (size * style.line_height))))
 
-    size, least = max(_LEAST_SIZE, style.size * scale), max(_LEAST_SIZE, (style.min_size or style.size) * scale)
+    # A line is not higher than the picture. In a very small one, letters become dots.
+    size, least = (
+        max(_LEAST_SIZE, min(each * scale, high / style.line_height))
+        for each in (style.size, style.min_size or style.size)
+    )
     found = arrange(text, typeface.measure, size=size, least=least, width=room, most=most)
     widths = [typeface.width(line, found.size) for line in found.lines]
     leftwards = runs_left(text)
@@ -150,19 +153,16 @@ def _behind(
     return picture
 
 
-@lru_cache(4)
 def _rounded(size: Size, radius: int) -> Image.Image:
-    if not radius:
-        return Image.new("L", size, 255)
-    radius = min(radius, *(side // 2 for side in size))
-    corner = Image.new("L", (2 * radius * _SMOOTH, 2 * radius * _SMOOTH))
-    ImageDraw.Draw(corner).ellipse((0, 0, corner.width - 1, corner.height - 1), fill=255)
-    corner = corner.resize((2 * radius, 2 * radius), Image.Resampling.BOX) if radius else corner
+    """Return a mask of *size* with rounded corners."""
     mask = Image.new("L", size, 255)
-    for across in (0, 1):
-        for down in (0, 1):
-            part = corner.crop((across * radius, down * radius, (across + 1) * radius, (down + 1) * radius))
-            mask.paste(part, (across * (size.width - radius), down * (size.height - radius)))
+    radius = min(radius, *(side // 2 for side in size))
+    if radius:
+        corner = Image.frombytes("L", (radius, radius), effects.corner(radius))
+        right, bottom = size.width - radius, size.height - radius
+        for across, mirrored in ((0, corner), (right, corner.transpose(Image.Transpose.FLIP_LEFT_RIGHT))):
+            mask.paste(mirrored, (across, 0))
+            mask.paste(mirrored.transpose(Image.Transpose.FLIP_TOP_BOTTOM), (across, bottom))
     return mask
 
 

@@ -21,6 +21,7 @@ from .letters import is_emoji
 logger = logging.getLogger("flask_images_vips")
 
 _MEASURED_AT = 100  # pixels
+_MOST_WARNINGS = 20  # of one process
 _STRIKES = (109, 128, 136, 160, 96, 72, 64, 48, 32, 20)  # sizes that fonts of bitmaps have, if they do not say
 _INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\u2066\u2067\u2068\u2069\ufe0e\ufe0f\u00ad\ufeff")
 
@@ -152,7 +153,7 @@ class Typeface:
         if able is None and letter not in self._missing:
             self._missing.add(letter)
             codes = " ".join(f"U+{ord(character):04X}" for character in needed)
-            if _said.add(codes):
+            if len(_said.get()) < _MOST_WARNINGS and _said.add(codes):
                 logger.warning(
                     "No font in IMAGES_FONTS has the letter %s of a text, so it is drawn as a box. Add a font that has "
                     "it: IMAGES_FONTS = {'title': ['fonts/Inter.ttf', 'fonts/Other.ttf']}.",

@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import fetch, url_of
+from conftest import fetch, share, url_of
 from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from engines.lettering.conftest import square_font
+from engines.lettering.conftest import dejavu, square_font
+from flask_images_vips.engines.lettering.drawing import drawn_text
+from flask_images_vips.geometry import Size
+from flask_images_vips.options.text import Text, TextStyle
+from flask_images_vips.options.values import Colour
+from flask_images_vips.sources.fonts import Lettering
+from flask_images_vips.sources.source import Source
 
 MakeApp = Callable[..., Flask]
 SQUARES = "abcdefgh "
@@ -142,12 +150,15 @@ def test_both_engines_draw_the_same_pixels(make_app: MakeApp, static: Path, tmp_
     ("keywords", "words"),
     [
         ({"text": "a", "text_style": "bx"}, "did you mean box?"),
-        ({"text": "a", "text_style": "../x"}, "IMAGES_TEXT_STYLES"),
+        ({"text": "a", "text_style": "../x"}, "one of IMAGES_TEXT_STYLES (default, box, shade, center)"),
     ],
 )
-def test_an_unknown_style_is_refused(site: Flask, keywords: dict[str, Any], words: str) -> None:
+def test_an_unknown_style_is_refused_and_the_page_logs_it(
+    site: Flask, keywords: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     response = site.test_client().get(url_of(site, "blue.png", **keywords))
     assert response.status_code == 400
+    assert words in caplog.text
 
 
 def test_a_text_needs_a_font(make_app: MakeApp, static: Path) -> None:
@@ -163,6 +174,31 @@ def test_a_changed_font_is_drawn_and_has_another_url(site: Flask, static: Path) 
     after = url_of(site, "blue.png", format="png", text="abc")
     assert before != after
     assert box_of(fetch(site, "blue.png", format="png", text="abc")) is None
+
+
+STRANGE = st.text(
+    st.one_of(
+        st.characters(codec="utf-8"),
+        st.sampled_from("\u200d\ufe0f\u200b\u0301\u2066\u00ad \n👩👍🇫🏽日\u0644\u05d0"),
+    ),
+    max_size=40,
+)
+
+
+@given(STRANGE, st.tuples(st.integers(1, 90), st.integers(1, 60)))
+@settings(max_examples=share(300), deadline=None)
+def test_any_text_is_drawn_within_any_picture(text: str, canvas: tuple[int, int]) -> None:
+    written = Text.write(text)
+    if written is None:
+        return
+    assert Text.parse(written) == (written,)
+    font = dejavu()
+    source = Source("font", str(font.parent), str(font), font.stat().st_size, font.stat().st_mtime_ns)
+    style = TextStyle("title", size=200, lines=2, background=Colour(1, 2, 3), radius=50)
+    drawn = drawn_text(written, Lettering(style, (source,)), Size(*canvas), "it")
+    assert 0 <= drawn.left <= drawn.left + drawn.size.width <= canvas[0]
+    assert 0 <= drawn.top <= drawn.top + drawn.size.height <= canvas[1]
+    assert len(drawn.rgba) == 4 * drawn.size.pixels
 
 
 def test_a_broken_font_is_an_error_with_a_reason(site: Flask, static: Path) -> None:
