@@ -13,9 +13,9 @@ from typing import NamedTuple
 from PIL import Image
 
 from ...errors import UnsupportedSource
-from ...geometry import Size
+from ...geometry import Box, Size
 from ...options.text import TextStyle
-from ...options.values import Colour, Gravity
+from ...options.values import Gravity
 from ...sources.fonts import Lettering
 from .. import effects
 from ..engine import Overlay
@@ -32,7 +32,7 @@ _MIRRORED = {
     Gravity.SOUTHEAST: Gravity.SOUTHWEST,
 }
 _LEAST_SIZE = 1.0
-_FADE = 2.5  # lines of text, over which a shade begins
+_FADE = 2.5  # lines of text over which a shade grows before it reaches the text
 
 
 class _Block(NamedTuple):
@@ -97,17 +97,6 @@ def _drawn(text: str, style: TextStyle, typeface: Typeface, canvas: Size) -> Ove
     return Overlay(area.left, area.top, area.size, picture.tobytes())
 
 
-class _Area(NamedTuple):
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def size(self) -> Size:
-        return Size(self.width, self.height)
-
-
 def _placed(style: TextStyle, size: tuple[float, float], canvas: Size, margin: float) -> _Block:
     width, height = size
     across, down = style.gravity.shares
@@ -124,19 +113,19 @@ def _share(style: TextStyle, *, leftwards: bool) -> float:
     return across if across == 0.5 else float(leftwards)
 
 
-def _area(style: TextStyle, block: _Block, canvas: Size, inset: float, size: float) -> _Area:
+def _area(style: TextStyle, block: _Block, canvas: Size, inset: float, size: float) -> Box:
     """Return the part of the canvas that is drawn on: all of it if there is a shade."""
     if style.shade.alpha:
-        return _Area(0, 0, *canvas)
+        return Box(0, 0, *canvas)
     over = max(inset, size)  # letters may reach beyond their box
     left, top = max(0, floor(block.left - over)), max(0, floor(block.top - over))
     right = min(canvas.width, ceil(block.left + block.width + over))
     bottom = min(canvas.height, ceil(block.top + block.height + over))
-    return _Area(left, top, max(1, right - left), max(1, bottom - top))
+    return Box(left, top, max(1, right - left), max(1, bottom - top))
 
 
 def _behind(
-    style: TextStyle, block: _Block, area: _Area, canvas: Size, inset: float, scale: float, found: Arranged
+    style: TextStyle, block: _Block, area: Box, canvas: Size, inset: float, scale: float, found: Arranged
 ) -> Image.Image:
     """Return what is behind the letters: the shade, and the box."""
     picture = Image.new("RGBA", area.size)
@@ -169,31 +158,30 @@ def _rounded(size: Size, radius: int) -> Image.Image:
 def _shade(style: TextStyle, block: _Block, canvas: Size, line: float) -> Image.Image:
     """Return a gradient that is strongest at the edge where the text is, or an even shade behind centred text."""
     across, down = style.gravity.shares
-    fade = _FADE * line
     if down != 0.5:
-        begin, end = (block.top - fade, block.top + block.height * 0.6) if down else (
-            block.top + block.height + fade, block.top + block.height * 0.4
-        )  # fmt: skip
-        strip = Image.frombytes("L", (1, canvas.height), _ramp(canvas.height, begin, end, style.shade))
+        alphas = _ramp(canvas.height, block.top, block.height, line, at_end=down > 0.5)
+        strip = Image.frombytes("L", (1, canvas.height), alphas)
     elif across != 0.5:
-        begin, end = (block.left - fade, block.left + block.width * 0.6) if across else (
-            block.left + block.width + fade, block.left + block.width * 0.4
-        )  # fmt: skip
-        strip = Image.frombytes("L", (canvas.width, 1), _ramp(canvas.width, begin, end, style.shade))
+        alphas = _ramp(canvas.width, block.left, block.width, line, at_end=across > 0.5)
+        strip = Image.frombytes("L", (canvas.width, 1), alphas)
     else:
-        strip = Image.new("L", (1, 1), style.shade.alpha)
+        strip = Image.new("L", (1, 1), 255)
+    strip = strip.point([value * style.shade.alpha // 255 for value in range(256)])
     picture = Image.new("RGBA", canvas, tuple(style.shade[:3]))
     picture.putalpha(strip.resize(canvas, Image.Resampling.NEAREST))
     return picture
 
 
-def _ramp(length: int, begin: float, end: float, colour: Colour) -> bytes:
-    """Return the alpha of each pixel of a side: 0 before *begin*, that of *colour* after *end*, and smooth between."""
-    values = []
-    for position in range(length):
-        part = min(max((position - begin) / (end - begin or 1), 0.0), 1.0)
-        values.append(round(colour.alpha * part * part * (3 - 2 * part)))
-    return bytes(values)
+def _ramp(side: int, begin: float, length: float, line: float, *, at_end: bool) -> bytes:
+    """Return how strong a shade is at each pixel of a *side*, from 0 to 255.
+
+    The text is *length* long and begins at *begin*. The shade grows from some lines before it to the middle of it.
+    """
+    if not at_end:
+        return _ramp(side, side - begin - length, length, line, at_end=True)[::-1]
+    first, last = begin - _FADE * line, begin + 0.6 * length
+    parts = (min(max((position - first) / (last - first), 0.0), 1.0) for position in range(side))
+    return bytes(round(255 * part * part * (3 - 2 * part)) for part in parts)  # without a visible edge
 
 
 def _lay(picture: Image.Image, other: Image.Image, left: int, top: int) -> None:

@@ -39,9 +39,9 @@ class Arranged:
     size: float
 
 
-def arrange(text: str, measure: Measure, *, size: float, least: float, width: float, most: Callable[[float], int]) -> (
-    Arranged
-):  # fmt: skip
+def arrange(
+    text: str, measure: Measure, *, size: float, least: float, width: float, most: Callable[[float], int]
+) -> Arranged:
     """Arrange *text* in lines that are at most *width* pixels wide, at *size* or smaller, but not below *least*.
 
     *most* returns the largest number of lines at a size. What does not fit at *least* is left out, with an ellipsis.
