@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, sample
 
 pytest.importorskip("importlinter")
 
@@ -68,7 +68,7 @@ def test_every_contract_can_fail(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "flask_images_vips", tmp_path / "flask_images_vips", ignore=shutil.ignore_patterns("static"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     assert {contract.strip() for contract in FORBIDDEN} == names().keys()
-    for contract, (module, forbidden) in FORBIDDEN.items():
+    for contract, (module, forbidden) in sample(FORBIDDEN.items(), 4):
         path = tmp_path / "flask_images_vips" / f"{module}.py"
         text = path.read_text("utf-8")
         path.write_text(text + f"\n{forbidden}\n", "utf-8")
