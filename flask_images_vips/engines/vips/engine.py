@@ -101,6 +101,13 @@ class VipsEngine:
     ) -> bytes:
         return self._render(self._reader, descriptor, rendition, geometry, frames, tiny)
 
+    def placed(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> Geometry:
+        spec, ref = Spec(rendition.options, rendition.format, geometry), rendition.source.ref
+        if not is_smart(spec) or geometry.at is not None:
+            return geometry
+        with self._pixels(ref, descriptor):
+            return geometry._replace(at=self._smart_position(descriptor, ref, spec))
+
     def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry, tiny: Tiny | None = None) -> bytes:
         return self._render(once.reader_of_copies(self._reader), descriptor, rendition, geometry, 1, tiny)
 
