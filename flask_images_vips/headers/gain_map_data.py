@@ -21,6 +21,7 @@ ISO_VERSION = bytes(4)
 _MULTICHANNEL, _USES_BASE, _COMMON, _BACKWARD = 0x80, 0x40, 0x08, 0x04  # flags; the last two are libultrahdr's
 _MOST = 2**31 - 1
 _PRECISION = 1_000_000  # the largest denominator for a decimal number of XMP
+_MOST_GAMMA = 64
 _MOST_STOPS = 64  # no gain or headroom is larger, as a logarithm to base 2
 
 
@@ -34,8 +35,8 @@ class Channel(NamedTuple):
     alternate_offset: Fraction = Fraction(1, 64)
 
     def is_valid(self) -> bool:
-        in_range = all(abs(value) <= _MOST_STOPS for value in self)
-        return in_range and self.minimum <= self.maximum and self.gamma > 0
+        in_range = -_MOST_STOPS <= self.minimum <= self.maximum <= _MOST_STOPS and 0 < self.gamma <= _MOST_GAMMA
+        return in_range and max(abs(self.base_offset), abs(self.alternate_offset)) <= 1
 
 
 @dataclass(frozen=True, slots=True)

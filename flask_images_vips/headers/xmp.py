@@ -100,7 +100,7 @@ def _parse(
     def refuse(*_: object) -> None:
         raise ValueError("XMP with a document type")
 
-    parser = expat.ParserCreate(namespace_separator=_BETWEEN)
+    parser = expat.ParserCreate("UTF-8", _BETWEEN)  # XMP in a JPEG has no other encoding, whatever it says
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler = start
