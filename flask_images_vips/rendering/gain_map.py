@@ -15,7 +15,7 @@ from ..options.values import Mode
 from .ultra_hdr import joined
 
 # Options that put something into the picture that the map knows nothing about, or that change its brightness.
-_CHANGING = (
+CHANGING = (
     *("transform", "watermark", "padding", "border", "radius"),
     *("grayscale", "brightness", "contrast", "saturation", "blur"),
 )
@@ -28,7 +28,7 @@ def obstacle(options: Options, format: Format) -> str | None:
     if format is not JPEG:
         return f"gain maps are written into JPEG only, not {format.name}"
     settled = options.settled()
-    changing = [name for name in _CHANGING if getattr(settled, name) != DEFAULTS[name]]
+    changing = [name for name in CHANGING if getattr(settled, name) != DEFAULTS[name]]
     if changing:
         return f"the map does not fit a picture with {changing[0]}"
     return None
