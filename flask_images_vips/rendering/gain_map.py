@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..engines.colour import is_srgb
 from ..formats import JPEG, Format
 from ..geometry import ORIENTATIONS, Geometry, Size, Turn
-from ..headers.gain_map import GainMap, find_gain_map
 from ..headers.read import read_header
 from ..options.options import DEFAULTS, Options
 from ..options.values import Mode
-from .ultra_hdr import joined
+
+if TYPE_CHECKING:
+    from ..headers.gain_map import GainMap
 
 # Options that put something into the picture that the map knows nothing about, or that change its brightness.
 CHANGING = (
@@ -50,6 +52,8 @@ class GainMaps:
 
         Both are empty if the source has no map.
         """
+        from ..headers.gain_map import find_gain_map  # noqa: PLC0415  (imports Expat, which few renders need)
+
         found = find_gain_map(self._descriptor)
         if found is None:
             return None, ""
@@ -62,6 +66,7 @@ class GainMaps:
 
     def _joining(self, found: GainMap, options: Options, geometry: Geometry) -> tuple[Join | None, str]:
         from ..engines.pillow.gain_map import UnusableMap, profile_of_jpeg, rendered_map  # noqa: PLC0415
+        from .ultra_hdr import joined  # noqa: PLC0415
 
         profile = profile_of_jpeg(self._descriptor) if found.data.uses_base and not options.keep.icc else None
         try:
