@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from conftest import share
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_images_vips.headers import xmp
@@ -40,6 +41,7 @@ def test_what_is_written_is_read(data: GainMapData) -> None:
     assert (found.channels, found.alternate_headroom) == (data.channels, data.alternate_headroom)
 
 
+@settings(max_examples=share(200, 5))
 @given(numbers(-8, 0), numbers(0, 8), numbers(1, 3), numbers(0, 1), numbers(1, 8))
 def test_any_numbers_are_written_and_read(
     least: Fraction, most: Fraction, gamma: Fraction, offset: Fraction, headroom: Fraction
