@@ -41,9 +41,10 @@ def _log_render(rendition: Rendition, made: Result, seconds: float, cost: _Cost)
     assert size is not None
     ref, name = rendition.source.ref, rendition.format.name
     logger.info(
-        "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
+        "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s%s",
         *(shown(ref), made.by, *size, name, len(data), 1000 * seconds),
         f"; the source is damaged: {made.complaint}" if made.complaint else "",
+        f"; without its gain map: {made.unkept}" if made.unkept else "",
         extra=fields(
             "rendered",
             ref,

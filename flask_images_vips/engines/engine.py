@@ -205,6 +205,19 @@ class DecodesOnce(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class Places(Engine, Protocol):
+    """An engine that can crop to a part that depends on the pixels."""
+
+    def placed(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> Geometry:
+        """Return *geometry* with the position that a smart gravity chooses. It is unchanged if that is not needed.
+
+        Raises:
+            UnsupportedSource, UnreadableSource, LimitExceeded: As in `Engine.render`.
+        """
+        ...
+
+
 def overtime(seconds: float, limit: float) -> LimitExceeded:
     """Return the error for a render that was stopped after *seconds*."""
     return LimitExceeded(

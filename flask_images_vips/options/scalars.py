@@ -63,6 +63,18 @@ class Quality:
         return value if own == text else Raw(value)
 
 
+class Depth:
+    """The bits of each band of a pixel: 8, 10 or 12."""
+
+    @staticmethod
+    def parse(text: str) -> int:
+        expected = "8, 10 or 12"
+        depth = integer(text, expected=expected)
+        if depth not in (8, 10, 12):
+            raise ParseError(expected)
+        return depth
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number from *least* to *most*, or 0 if *or_zero*."""

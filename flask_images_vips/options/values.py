@@ -72,16 +72,21 @@ class Sharpen(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """The parts of a source's metadata that its renditions keep: EXIF's Artist and Copyright, and the ICC profile."""
+    """The parts of a source's metadata that its renditions keep.
+
+    They are EXIF's Artist and Copyright, the ICC profile, and the gain map of an Ultra HDR JPEG.
+    """
 
     copyright: bool = False
     icc: bool = False
+    gainmap: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Keep:
         names = _DELIMITERS.split(text)
         if not {*names} <= {*cls._fields}:
-            raise ParseError(f"{' or '.join(cls._fields)}, or both separated by a comma")
+            *first, last = cls._fields
+            raise ParseError(f"{', '.join(first)} or {last}, or several of them separated by commas")
         return cls(**dict.fromkeys(names, True))
 
     def __str__(self) -> str:

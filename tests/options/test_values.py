@@ -58,7 +58,7 @@ def test_a_text_is_read_and_has_one_canonical_form(kind: Any, text: str, value: 
             ["1,2", "1,2,256", "x,2,3", "101,2,3"],
             "radius (0-100 pixels), percent (0-10000), threshold (0-255)",
         ),
-        (Keep, ["gps", "icc,"], "copyright or icc, or both separated by a comma"),
+        (Keep, ["gps", "icc,"], "copyright, icc or gainmap, or several of them separated by commas"),
         (Focal, ["0.5", "0,2"], "x and y from 0 to 1, such as 0.3,0.5"),
         (Region, ["0,0,0,1", "0.6,0,0.5,1", "0,0,10.5,9"], "left, top, width, height: fractions such as"),
         (Edges, ["1,2", "10001"], "pixels (0 to 10000): one value, or top,right,bottom,left"),
