@@ -15,7 +15,21 @@ from .. import formats
 from ..errors import InvalidOption
 from ..formats import Format
 from .parsing import ParseError, written
-from .scalars import ROUND, Aspect, FileName, Flag, Integer, Moment, Number, Quality, Radius, Rotation, Side, Threshold
+from .scalars import (
+    ROUND,
+    Aspect,
+    FileName,
+    Flag,
+    Integer,
+    Moment,
+    Number,
+    Quality,
+    Radius,
+    RecordDigest,
+    Rotation,
+    Side,
+    Threshold,
+)
 from .transforms import Transform
 from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Region, Sharpen, Watermark
 
@@ -167,9 +181,10 @@ class Options:
         Keep(),
         "k",
         Keep,
-        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `icc` keeps an RGB profile instead of "
-        "converting the picture to sRGB. GIF, BMP and ICO keep no metadata.",
-        values="`copyright`, `icc`, `copyright,icc`",
+        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `rights` keeps who made the picture, who may "
+        "use it, and whether a machine made it. `icc` keeps an RGB profile instead of converting the picture to sRGB. "
+        "GIF, BMP and ICO keep no metadata.",
+        values="`copyright`, `rights`, `icc`, or several, such as `rights,icc`",
         example="keep='copyright,icc'",
     )
     download: str | None = option(
@@ -336,6 +351,14 @@ class Options:
         values="0 to 10000 pixels, or `max` for a circle or a pill",
         example="width=150, height=150, mode='crop', radius='max', background='white'",
     )
+    rights: str | None = option(
+        None,
+        "ri",
+        RecordDigest,
+        "The digest of the record that your `images.rights` function returns. With `keep='rights'`, it is added to "
+        "URLs by itself.",
+        values="12 hexadecimal digits",
+    )
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> Options:
@@ -367,7 +390,7 @@ class Options:
 
         Sizes in pixels are multiplied by ``dpr``, and ``aspect`` is replaced by the second side if one side is given.
         A vertical flip is replaced by a horizontal flip and a rotation, a flip in both directions by a rotation, and
-        ``grayscale`` by a saturation of 0. A ``gravity`` or ``focal`` that has no effect is dropped.
+        ``grayscale`` by a saturation of 0. A ``gravity``, ``focal`` or ``rights`` that has no effect is dropped.
         """
         settled: dict[str, Any] = {}
         if self.dpr != 1:
@@ -397,6 +420,8 @@ class Options:
             settled["gravity"] = Gravity.CENTER
         if self.focal and not cropped:
             settled["focal"] = None
+        if self.rights and not self.keep.rights:
+            settled["rights"] = None
         return replace(self, **settled) if settled else self
 
     def canonical(self, but: Collection[str] = ()) -> str:

@@ -133,8 +133,17 @@ class Job:
             with self._encoding():
                 return engine.render(self.descriptor, each, geometry, frames, tiny)
 
-        result = self._within(rendition, header, geometry, render)
+        result = self._within(rendition, header, geometry, self._with_rights(render, rendition))
         return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
+
+    def _with_rights(self, render: Callable[[Rendition], bytes], rendition: Rendition) -> Callable[[Rendition], bytes]:
+        """Return *render* with the rights that the rendition keeps written into its file."""
+        if not (rendition.options.keep.rights and rendition.format.metadata):
+            return render
+        from . import kept_rights  # noqa: PLC0415  (imports Expat, which web workers do not need)
+
+        rights = kept_rights.found(self.request.rights, self.descriptor)
+        return lambda each: kept_rights.written(render(each), rights)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]
