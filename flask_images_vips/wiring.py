@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
@@ -49,6 +49,9 @@ from .sources.remote import RemoteSources
 from .sources.search_path import Originals
 from .state import images_of
 
+if TYPE_CHECKING:
+    from .rights.record import Rights
+
 logger = logging.getLogger("flask_images_vips")
 
 
@@ -83,7 +86,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events, joined.slots),
+        Producer(facts, renderers, config, images_of(app).events, joined.slots, partial(_rights_of, app)),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -230,13 +233,30 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    slots = pipeline.producer.slots
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, yields=True)
+    slots, find_rights = pipeline.producer.slots, pipeline.producer.find_rights
+    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, find_rights, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)
 
     return Recompressor(config.recompress_after, pipeline.cache, render)
+
+
+def _rights_of(app: Flask, ref: str) -> Rights | None:
+    """Return what the function of *app* says of the source *ref*, in a context of its own, or None without one.
+
+    The file is rendered afterwards, which takes longer, so a connection to a database goes back before that.
+
+    Raises:
+        Busy, InvalidOption: As `ask_for_file`.
+    """
+    find = app.extensions["images"].find_rights
+    if find is None:
+        return None
+    from .rights.asking import ask_for_file  # noqa: PLC0415  (few sites use it)
+
+    with app.app_context():
+        return ask_for_file(find, ref, app.ensure_sync)
 
 
 def _settings(config: Config) -> str:

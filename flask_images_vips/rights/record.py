@@ -21,7 +21,6 @@ SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 """The beginning of the terms of IPTC for the kind of a picture's source."""
 
 _MAX_CREATORS = 20
-_URLS = "web_statement", "licensor_url"
 _DIGEST_BYTES = 6
 # What XML 1.0 forbids, and the controls of ISO 8859.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -97,23 +96,6 @@ class Rights:
         """Return this record with what only *other* knows."""
         mine = {name: value for name, value in asdict(self).items() if value}
         return Rights.found({**mine, **{name: value for name, value in asdict(other).items() if name not in mine}})
-
-
-def of_application(ref: str, value: object) -> Rights | None:
-    """Return *value*, what the application's function says of the picture *ref*.
-
-    Raises:
-        InvalidOption: If it is neither a record nor None, or has a URL that is none of the web.
-    """
-    if value is None:
-        return None
-    if not isinstance(value, Rights):
-        raise InvalidOption(f"rights of {ref}", value, expected="Rights(…) or None from the function of images.rights")
-    for name in _URLS:
-        url = getattr(value, name)
-        if url and not url.startswith(("http://", "https://")):
-            raise InvalidOption(name, url, expected="a URL that begins with https:// or http://")
-    return value
 
 
 def _text(name: str, value: object) -> str:
