@@ -219,13 +219,13 @@ class Producer:
             self.facts.pixels.add_trim(source, options, result.box)
         return result
 
-    def _rights_of(self, rendition: Rendition) -> dict[str, Any]:
+    def _rights_of(self, rendition: Rendition) -> dict[str, Any] | None:
         """Return the rights that the application says of the source, if its page has added their digest to the URL."""
         options = rendition.options
         if not (options.rights and options.keep.rights and rendition.format.metadata):
-            return {}
+            return None
         record = self.find_rights(rendition.source.ref)
-        return {} if record is None else record.in_file
+        return None if record is None else record.in_file
 
     def render_set(self, members: Sequence[Rendition], since: float) -> list[tuple[Rendition, bytes]]:
         """Render *members*, which differ only in size, from one decode of their source.

@@ -390,7 +390,7 @@ class Options:
 
         Sizes in pixels are multiplied by ``dpr``, and ``aspect`` is replaced by the second side if one side is given.
         A vertical flip is replaced by a horizontal flip and a rotation, a flip in both directions by a rotation, and
-        ``grayscale`` by a saturation of 0. A ``gravity``, ``focal`` or ``rights`` that has no effect is dropped.
+        ``grayscale`` by a saturation of 0. A ``gravity`` or ``focal`` that has no effect is dropped.
         """
         settled: dict[str, Any] = {}
         if self.dpr != 1:
@@ -420,8 +420,6 @@ class Options:
             settled["gravity"] = Gravity.CENTER
         if self.focal and not cropped:
             settled["focal"] = None
-        if self.rights and not self.keep.rights:
-            settled["rights"] = None
         return replace(self, **settled) if settled else self
 
     def canonical(self, but: Collection[str] = ()) -> str:

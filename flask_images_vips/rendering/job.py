@@ -142,7 +142,7 @@ class Job:
             return render
         from . import kept_rights  # noqa: PLC0415  (imports Expat, which web workers do not need)
 
-        rights = kept_rights.found(self.request.rights, self.descriptor)
+        rights = kept_rights.found(self.request.rights or {}, self.descriptor)
         return lambda each: kept_rights.written(render(each), rights)
 
     def _within(

@@ -7,7 +7,7 @@ and watermarks are passed as open descriptors. This module does no I/O.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -57,7 +57,7 @@ class Request:
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
     ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
     the source, if the engine writes it into the picture, and otherwise empty. *rights* are those that the application
-    says, see `Rights.in_file`.
+    says, see `Rights.in_file`, if it says any.
     """
 
     work: Work
@@ -74,10 +74,10 @@ class Request:
     copy_format: str = ""
     placeholders: Sequence[str] = ()
     label: str = ""
-    rights: Mapping[str, Any] = field(default_factory=dict)
+    rights: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0, {})}
+        fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}
         if self.options:
             fields["options"] = [_query(options) for options in self.options]
         if self.format is not None:
