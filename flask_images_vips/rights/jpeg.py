@@ -64,12 +64,13 @@ def _add_piece(data: bytes, pieces: dict[int, bytes], size: int) -> int:
 
 def _joined(pieces: dict[int, bytes]) -> bytes:
     """Return *pieces*, by offset, up to the first that is missing."""
-    whole = b""
+    whole, size = [], 0
     for offset, piece in sorted(pieces.items()):
-        if offset != len(whole):
+        if offset != size:
             break
-        whole += piece
-    return whole
+        whole.append(piece)
+        size += len(piece)
+    return b"".join(whole)
 
 
 def insert(data: bytes, xmp: bytes, block: bytes) -> bytes:
