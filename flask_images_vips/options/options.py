@@ -187,6 +187,15 @@ class Options:
         values="`copyright`, `rights`, `icc`, or several, such as `rights,icc`",
         example="keep='copyright,icc'",
     )
+    rights: str | None = option(
+        None,
+        "ri",
+        RecordDigest,
+        "The digest of the record that your `images.rights` function returns. With `keep='rights'`, it is added to "
+        "URLs by itself.",
+        values="12 hexadecimal digits",
+        example="keep='rights', rights='0123456789ab'",
+    )
     download: str | None = option(
         None,
         "d",
@@ -350,14 +359,6 @@ class Options:
         "background's colour in formats without transparency.",
         values="0 to 10000 pixels, or `max` for a circle or a pill",
         example="width=150, height=150, mode='crop', radius='max', background='white'",
-    )
-    rights: str | None = option(
-        None,
-        "ri",
-        RecordDigest,
-        "The digest of the record that your `images.rights` function returns. With `keep='rights'`, it is added to "
-        "URLs by itself.",
-        values="12 hexadecimal digits",
     )
 
     @classmethod
