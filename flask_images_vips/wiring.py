@@ -51,6 +51,7 @@ from .state import images_of
 
 if TYPE_CHECKING:
     from .rights.record import Rights
+    from .rights.signing import Signer
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -86,7 +87,11 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events, joined.slots, partial(_rights_of, app)),
+        Producer(
+            *(facts, renderers, config, images_of(app).events, joined.slots),
+            partial(_rights_of, app),
+            _signer(config, app),
+        ),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -233,8 +238,9 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     small = replace(config, effort="small")
     renderers = pipeline.producer.renderers.by(small)
-    slots, find_rights = pipeline.producer.slots, pipeline.producer.find_rights
-    producer = Producer(pipeline.facts, renderers, small, images_of(app).events, slots, find_rights, yields=True)
+    own = pipeline.producer
+    events = images_of(app).events
+    producer = Producer(pipeline.facts, renderers, small, events, own.slots, own.find_rights, own.signer, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)
@@ -257,6 +263,19 @@ def _rights_of(app: Flask, ref: str) -> Rights | None:
 
     with app.app_context():
         return ask_for_file(find, ref, app.ensure_sync)
+
+
+def _signer(config: Config, app: Flask) -> Signer | None:
+    """Return what signs renditions, or None without ``IMAGES_C2PA``.
+
+    Raises:
+        ConfigError: If it cannot sign.
+    """
+    if config.c2pa is None:
+        return None
+    from .rights.signing import Signer  # noqa: PLC0415  (few sites use it)
+
+    return Signer(config.c2pa, app.root_path)
 
 
 def _settings(config: Config) -> str:

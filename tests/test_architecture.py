@@ -30,6 +30,7 @@ FORBIDDEN = {
     "obstore": ("sources/remote", "import obstore"),
     "redis": ("cache/once", "import redis"),
     "itsdangerous": ("state", "import itsdangerous"),
+    "c2pa": ("rights/files", "import c2pa"),
     "botocore": ("cdn/fastly", "import botocore"),
     "urllib3": ("sources/guard", "import urllib3"),
 }

@@ -136,13 +136,15 @@ def _moved(item: Item, end: int, grown: int) -> Item:
 
 
 def _locations(items: list[Item]) -> bytes:
-    """Return the content of the box of places, with numbers of four bytes."""
-    data = struct.pack(">IHH", 1 << 24, 0x4440, len(items))
+    """Return the content of the box of places, with numbers of four bytes, in the simplest version that is enough."""
+    version = int(any(item.inside for item in items))
+    data = struct.pack(">IHH", version << 24, 0x4400, len(items))
     for item in items:
-        if item.base > _LARGEST or any(max(extent) > _LARGEST for extent in item.extents):
+        if any(item.base + offset > _LARGEST or length > _LARGEST for offset, length in item.extents):
             raise Unfit("a very large file")
-        data += struct.pack(">HHHIH", item.number, int(item.inside), 0, item.base, len(item.extents))
-        data += b"".join(struct.pack(">II", offset, length) for offset, length in item.extents)
+        method = struct.pack(">H", int(item.inside)) if version else b""
+        data += struct.pack(">H", item.number) + method + struct.pack(">HH", 0, len(item.extents))
+        data += b"".join(struct.pack(">II", item.base + offset, length) for offset, length in item.extents)
     return data
 
 

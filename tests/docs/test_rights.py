@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from rights.samples import RIGHTS, picture
 
 from flask_images_vips import Rights, read_rights
 from flask_images_vips.rights.files import with_rights
 from flask_images_vips.rights.xmp import packet_of
-from rights.samples import RIGHTS, picture
 
 TEXT = (ROOT / "docs" / "rights.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
