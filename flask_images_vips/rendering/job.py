@@ -129,21 +129,23 @@ class Job:
         frames = self.limits.frames(header, rendition.options, rendition.format, geometry)
         tiny = self._wanted_tiny(header) if frames == 1 else None
 
+        with_rights = self._rights_writer(rendition)
+
         def render(each: Rendition) -> bytes:
             with self._encoding():
-                return engine.render(self.descriptor, each, geometry, frames, tiny)
+                return with_rights(engine.render(self.descriptor, each, geometry, frames, tiny))
 
-        result = self._within(rendition, header, geometry, self._with_rights(render, rendition))
+        result = self._within(rendition, header, geometry, render)
         return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
 
-    def _with_rights(self, render: Callable[[Rendition], bytes], rendition: Rendition) -> Callable[[Rendition], bytes]:
-        """Return *render* with the rights that the rendition keeps written into its file."""
+    def _rights_writer(self, rendition: Rendition) -> Callable[[bytes], bytes]:
+        """Return a function that writes the rights that the rendition keeps into its file, if it keeps any."""
         if not (rendition.options.keep.rights and rendition.format.metadata):
-            return render
+            return lambda data: data
         from . import kept_rights  # noqa: PLC0415  (imports Expat, which web workers do not need)
 
         rights = kept_rights.found(self.request.rights or {}, self.descriptor)
-        return lambda each: kept_rights.written(render(each), rights)
+        return lambda data: kept_rights.written(data, rights)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]

@@ -24,14 +24,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flask_images_vips")
 
 _FILES = "cert", "key"
-_FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
+_FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff", "jxl"})
 _MAX_SOURCE = 100_000_000  # bytes: c2pa reads the whole source to take its digest
 _DIGEST_BYTES = 8
 _SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},  # they would have more bytes than the picture
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False},
 }
-_STARTS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"II*\0": "image/tiff", b"MM\0*": "image/tiff"}
+_STARTS = {
+    b"\xff\xd8\xff": "image/jpeg",
+    b"\x89PNG": "image/png",
+    b"GIF8": "image/gif",
+    b"II*\0": "image/tiff",
+    b"MM\0*": "image/tiff",
+    b"\0\0\0\x0cJXL ": "image/jxl",
+}
 _BRANDS = {b"avif": "image/avif", b"heic": "image/heic", b"mif1": "image/heif"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import re
@@ -14,6 +15,7 @@ from conftest import gradient, needs
 from PIL import Image, features
 
 from flask_images_vips import Rights
+from flask_images_vips.formats import OUTPUTS
 
 RIGHTS = Rights(
     creator=["Anna Bell", "Ó <Șt>"],
@@ -25,7 +27,8 @@ RIGHTS = Rights(
     usage_terms='Only with "credit"',
     digital_source_type="trainedAlgorithmicMedia",
 )
-FORMATS = ("jpeg", "png", "webp", "avif", "tiff")
+HAS_JXL = importlib.util.find_spec("pillow_jxl") is not None
+FORMATS = ("jpeg", "png", "webp", "avif", "tiff", *(["jxl"] if HAS_JXL and "jxl" in OUTPUTS else []))
 TAGS = {
     "creator": "Creator",
     "credit": "Credit",
@@ -98,6 +101,8 @@ def said_by(tags: dict[str, Any]) -> dict[str, Any]:
 
 def picture(format: str, size: tuple[int, int] = (64, 48)) -> bytes:
     """A picture without metadata."""
+    if format == "jxl":
+        import pillow_jxl  # noqa: F401  (it registers the format with Pillow)
     file = io.BytesIO()
     gradient(size).save(file, format.upper())
     return file.getvalue()
@@ -113,6 +118,8 @@ def plant(folder: Path, formats: tuple[str, ...] = FORMATS) -> dict[str, Path]:
     exif.get_ifd(0x8769).update({0x927C: b"MakerNote SECRET99"})
     thumbnail = folder / "thumbnail.jpg"
     thumbnail.write_bytes(picture("jpeg", (16, 12))[:-2] + b"SECRET98\xff\xd9")
+    if HAS_JXL:
+        import pillow_jxl  # noqa: F401
     paths = {format: folder / f"planted.{format}" for format in formats if can_write(format)}
     for format, path in paths.items():
         gradient((64, 48)).save(path, format.upper(), **({} if format == "tiff" else {"exif": exif}))

@@ -21,17 +21,18 @@ from flask_images_vips.rights import exif, heif, jpeg, jxl, png, tiff, webp
 from flask_images_vips.rights.file import Unfit
 from flask_images_vips.rights.files import with_rights
 from flask_images_vips.rights.xmp import packet_of
-from rights.samples import FORMATS, RIGHTS, can_write, exiftool, picture, said_by, tags_of
+from rights.samples import FORMATS, HAS_JXL, RIGHTS, can_write, exiftool, picture, said_by, tags_of
 
-HAS_JXL = importlib.util.find_spec("pillow_jxl") is not None
 HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
 
 
 def written() -> dict[str, bytes]:
     """A picture of each format that can be written here, without metadata."""
-    if HAS_JXL:
-        import pillow_jxl  # noqa: F401
-    return {format: picture(format) for format in (*FORMATS, *(["jxl"] if HAS_JXL else [])) if can_write(format)}
+    return {
+        format: picture(format)
+        for format in dict.fromkeys([*FORMATS, *(["jxl"] if HAS_JXL else [])])
+        if can_write(format)
+    }
 
 
 def saved(format: str, mode: str, **save: Any) -> bytes:
