@@ -9,6 +9,7 @@ import importlib.util
 import io
 import logging
 import os
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..cache.per_process import PerProcess
@@ -56,6 +57,14 @@ class Signer:
         self._certificate, self._key = (_read(name, os.path.join(root_path, getattr(config, name))) for name in _FILES)
         self.digest = digest(self._certificate, _DIGEST_BYTES)
         self._tools = PerProcess(self._make)
+
+    @property
+    def expires(self) -> datetime:
+        """When the first certificate of the chain expires."""
+        from cryptography import x509  # noqa: PLC0415  (an extra)
+
+        chain = x509.load_pem_x509_certificates(self._certificate.encode())
+        return min(each.not_valid_after_utc for each in chain)
 
     @staticmethod
     def signs(options: Options, format: Format) -> bool:

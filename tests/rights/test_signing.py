@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import io
 import json
 import random
 import select
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import share, url_of
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from flask import Flask
 from fuzz_route import mutants
 
@@ -30,6 +26,7 @@ from flask_images_vips.options.values import Keep
 from flask_images_vips.rights.files import with_rights
 from flask_images_vips.rights.signing import Signer
 from flask_images_vips.state import images_of
+from rights.certificates import lay_certificates
 from rights.samples import FORMATS, RIGHTS, can_write, picture
 
 c2pa = pytest.importorskip("c2pa")
@@ -38,47 +35,10 @@ MakeApp = Callable[..., Flask]
 UNTRUSTED = "signingCredential.untrusted"  # nobody trusts the authority of the tests
 
 
-def _certificate(subject: str, issuer: x509.Certificate | None, signing: Any, public: Any) -> x509.Certificate:
-    """A certificate of an authority, or of one who signs for it: with the extensions that C2PA asks for."""
-    name = x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Tests"), x509.NameAttribute(NameOID.COMMON_NAME, subject)]
-    )
-    now, own = datetime.datetime.now(datetime.UTC), issuer is None
-    usage = x509.KeyUsage(not own, False, False, False, False, own, own, False, False)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer.subject if issuer else name)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=own, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
-    )
-    if not own:
-        purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
-        builder = builder.add_extension(purposes, critical=False)
-    return builder.sign(signing, hashes.SHA256())
-
-
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Credentials:
     """The files of a chain of two certificates, and of its key."""
-    folder, authority_key, key = (
-        tmp_path_factory.mktemp("c2pa"),
-        ec.generate_private_key(ec.SECP256R1()),
-        ec.generate_private_key(ec.SECP256R1()),
-    )
-    authority = _certificate("Authority", None, authority_key, authority_key.public_key())
-    own = _certificate("Site", authority, authority_key, key.public_key())
-    pem = serialization.Encoding.PEM
-    (folder / "chain.pem").write_bytes(own.public_bytes(pem) + authority.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(private)
-    return Credentials(str(folder / "chain.pem"), str(folder / "key.pem"))
+    return lay_certificates(tmp_path_factory.mktemp("c2pa"))
 
 
 @pytest.fixture(scope="session")
@@ -224,3 +184,9 @@ def test_a_file_that_cannot_be_signed_is_tried_again_later(signer: Signer, caplo
     with pytest.raises(Busy, match="cannot be signed"):
         signer.sign(b"no picture", JPEG, io.BytesIO(b""), "a.jpg")
     assert "cannot be signed with IMAGES_C2PA" in caplog.text
+
+
+def test_it_expires_with_the_first_certificate_that_does(tmp_path: Path, signer: Signer) -> None:
+    now = datetime.now(UTC)
+    assert timedelta(days=89) < signer.expires - now < timedelta(days=91)
+    assert Signer(lay_certificates(tmp_path, -1), "/").expires < now
