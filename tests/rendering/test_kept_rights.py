@@ -141,7 +141,7 @@ def test_a_turned_picture_is_turned_once(make_app: MakeApp, static: Path) -> Non
 
 def test_small_pngs_and_renders_in_the_thread_keep_them_too(make_app: MakeApp, static: Path) -> None:
     (static / "a.png").write_bytes(with_rights(picture("png"), RIGHTS))
-    for config in ({"IMAGES_EFFORT": "small"}, {"IMAGES_RENDERERS": 0}):
+    for config in ({"IMAGES_EFFORT": "small"}, {"IMAGES_MAX_RENDERS": 0}):
         data = rendered(make_app(**config), "a.png", "png", keep="rights")
         assert data is not None
         assert read_rights(data) == RIGHTS

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from rights.certificates import lay_certificates
 
 from flask_images_vips.operating.checking.finding import Level
 from operating.checking.ground import Ground
-from rights.certificates import lay_certificates
 
 
 def test_a_right_certificate_is_found_and_its_last_day_named(ground: Ground) -> None:
