@@ -112,6 +112,12 @@ class Spec:
     paletted: Paletted | None = None
     tiny: Tiny | None = None
 
+    @property
+    def keeps_copyright(self) -> bool:
+        """Whether the engine itself writes EXIF's Artist and Copyright. All rights are written into its file later."""
+        keep = self.options.keep
+        return keep.copyright and not keep.rights and self.format.metadata
+
 
 class Engine(Protocol):
     """A library that renders pictures."""

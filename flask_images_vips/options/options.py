@@ -26,6 +26,7 @@ from .scalars import (
     Number,
     Quality,
     Radius,
+    RecordDigest,
     Rotation,
     Side,
     Threshold,
@@ -181,11 +182,20 @@ class Options:
         Keep(),
         "k",
         Keep,
-        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `icc` keeps an RGB profile instead of "
-        "converting the picture to sRGB. `gainmap` keeps the gain map of an Ultra HDR JPEG, in JPEG only. GIF, BMP and "
-        "ICO keep no metadata.",
-        values="`copyright`, `icc`, `gainmap`, or several of them, such as `copyright,icc`",
+        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `rights` keeps who made the picture, who may "
+        "use it, and whether a machine made it. `icc` keeps an RGB profile instead of converting the picture to sRGB. "
+        "`gainmap` keeps the gain map of an Ultra HDR JPEG, in JPEG only. GIF, BMP and ICO keep no metadata.",
+        values="`copyright`, `rights`, `icc`, `gainmap`, or several, such as `rights,icc`",
         example="keep='copyright,icc'",
+    )
+    rights: str | None = option(
+        None,
+        "ri",
+        RecordDigest,
+        "The digest of the record that your `images.rights` function returns. With `keep='rights'`, it is added to "
+        "URLs by itself.",
+        values="12 hexadecimal digits",
+        example="keep='rights', rights='0123456789ab'",
     )
     download: str | None = option(
         None,

@@ -20,6 +20,7 @@ from .parsing import ParseError, integer, number, pixels, written
 _FALSE = frozenset({"", "0", "false", "no"})
 _THRESHOLDS = {"true": 10, "yes": 10, "false": 0, "no": 0}
 _LONGEST_NAME = 150
+_RECORD = re.compile(r"[0-9a-f]{12}")
 
 ROUND = 1_000_000
 """The radius for ``max``, which is larger than half the side of any picture."""
@@ -172,6 +173,16 @@ class FileName:
     @staticmethod
     def write(value: object) -> str | None:
         return "1" if value is True else str(value) if value else None
+
+
+class RecordDigest:
+    """The digest of a record of rights, which the page adds to a URL, so that another record has another URL."""
+
+    @staticmethod
+    def parse(text: str) -> str:
+        if not _RECORD.fullmatch(text):
+            raise ParseError("12 hexadecimal digits, which the function of images.rights adds: leave it out")
+        return text
 
 
 class Moment:

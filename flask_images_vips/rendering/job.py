@@ -133,10 +133,12 @@ class Job:
         tiny = self._wanted_tiny(header) if frames == 1 else None
         geometry, join, unkept = self._with_gain_map(rendition, engine, header, geometry)
 
+        with_rights = self._rights_writer(rendition)
+
         def render(each: Rendition) -> bytes:
             with self._encoding():
-                made = engine.render(self.descriptor, each, geometry, frames, tiny)
-                return made if join is None else join(made)
+                made = with_rights(engine.render(self.descriptor, each, geometry, frames, tiny))
+                return made if join is None else join(made)  # last: it states offsets in the file
 
         result = self._within(rendition, header, geometry, render)
         return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint, unkept=unkept)
@@ -151,6 +153,15 @@ class Job:
             geometry = engine.placed(self.descriptor, rendition, geometry)
         maps = GainMaps(self.descriptor, header.size, auto_orient=self.config.auto_orient)
         return geometry, *maps.joining(rendition.options, rendition.format, geometry)
+
+    def _rights_writer(self, rendition: Rendition) -> Callable[[bytes], bytes]:
+        """Return a function that writes the rights that the rendition keeps into its file, if it keeps any."""
+        if not (rendition.options.keep.rights and rendition.format.metadata):
+            return lambda data: data
+        from . import kept_rights  # noqa: PLC0415  (imports Expat, which web workers do not need)
+
+        rights = kept_rights.found(self.request.rights or {}, self.descriptor)
+        return lambda data: kept_rights.written(data, rights)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]

@@ -57,7 +57,7 @@ def together(frames: list[pyvips.Image]) -> pyvips.Image:
 
 def exif_of(source: pyvips.Image, descriptor: int, spec: Spec) -> bytes | None:
     """Return the EXIF block for the rendition, or None."""
-    if not (spec.options.keep.copyright and spec.format.metadata):
+    if not spec.keeps_copyright:
         return None
     if source.get("vips-loader").startswith("tiff"):
         with io.FileIO(descriptor, closefd=False) as file:
