@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from typing import Any, NamedTuple
 from urllib.parse import quote
+
+from markupsafe import Markup
 
 from ..config.keys import Config
 from ..errors import ConfigError, Faults, InvalidOption, did_you_mean
@@ -20,6 +24,9 @@ from .scalars import Integer, Number
 from .values import Colour, Gravity
 
 LONGEST = 500
+_LONGEST_QUOTED = 2000
+"""The most characters that a helper adds to a URL for a text. Web servers refuse URLs of 4,000 to 8,000 characters, and
+a Chinese letter has 9."""
 DEFAULT_STYLE = "default"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
@@ -44,15 +51,26 @@ class Text(NamedTuple):
     def write(value: object) -> str | None:
         """Tidy up a text of a template, so that no title of a visitor makes a URL that is refused.
 
-        Runs of spaces become one space, control characters are left out, and what is too long ends in an ellipsis.
+        Runs of spaces become one space, control characters are left out, and what is too long ends in an ellipsis. Of
+        `Markup`, such as ``{% set title %}…{% endset %}``, the text is taken, without tags and entities.
         """
-        text = unicodedata.normalize("NFC", (value.content if isinstance(value, Text) else str(value)))
-        text = _SPACES.sub(" ", text.replace("\r\n", "\n"))
-        text = "".join(letter for letter in text if _is_drawn(letter)).strip()
-        return (text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…") or None
+        plain = value.content if isinstance(value, Text) else str(value)
+        if isinstance(value, Markup):
+            plain = value.striptags()
+        text = _SPACES.sub(" ", unicodedata.normalize("NFC", plain).replace("\r\n", "\n"))
+        text = "".join(letter for letter in text if _is_drawn(letter))
+        return _shortened(_SPACES.sub(" ", text).strip()) or None
 
     def __str__(self) -> str:
         return quote(self.content)
+
+
+def _shortened(text: str) -> str:
+    """Return *text*, or as much of it as a URL may have."""
+    if len(text) <= LONGEST and len(quote(text)) <= _LONGEST_QUOTED:
+        return text
+    lengths = list(accumulate(len(quote(letter)) for letter in text[: LONGEST - 1]))
+    return text[: bisect_right(lengths, _LONGEST_QUOTED - len(quote("…")))].rstrip() + "…"
 
 
 def _is_drawn(letter: str) -> bool:
@@ -80,9 +98,12 @@ class _Align:
 class _Place:
     @staticmethod
     def parse(text: str) -> Gravity:
-        place = Gravity.parse(text)
+        try:
+            place = Gravity.parse(text)
+        except ParseError:
+            place = Gravity.FACE
         if place.smart:
-            raise ParseError("a position such as southwest")
+            raise ParseError(f"one of {', '.join(each for each in Gravity if not each.smart)}")
         return place
 
 

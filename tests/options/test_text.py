@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from markupsafe import Markup
 
 from flask_images_vips.config.keys import Config
 from flask_images_vips.errors import ConfigError, InvalidOption
@@ -44,7 +46,10 @@ def test_what_is_too_long_or_controls_something_is_refused(text: str) -> None:
         ("\ud83d", None),
         ("", None),
         ("e\u0301", "é"),
+        ("a \u202e b", "a b"),
         ("x" * 600, "x" * (LONGEST - 1) + "…"),
+        (Markup("<b>Tom &amp;\n Jerry</b>"), "Tom & Jerry"),
+        ("<b>&amp;</b>", "<b>&amp;</b>"),
         (7, "7"),
     ],
 )
@@ -52,6 +57,14 @@ def test_a_helper_tidies_up_the_text_of_a_template(text: object, written: str | 
     assert Text.write(text) == written
     if written:
         assert Text.parse(written)
+
+
+@pytest.mark.parametrize("letter", ["字", "👍", "ж"])
+def test_a_helper_cuts_a_text_that_would_make_a_url_too_long_for_web_servers(letter: str) -> None:
+    written = Text.write(letter * LONGEST)
+    assert written is not None
+    assert (written[0], written[-1]) == (letter, "…")
+    assert 1950 < len(quote(written)) <= 2000
 
 
 def test_no_text_is_taken_for_another_option_in_a_key() -> None:
@@ -83,7 +96,8 @@ def test_a_style_arrives_in_a_renderer_as_it_was() -> None:
         ({"card": {"sise": 3}}, "'sise' is not a part of a style; did you mean size?"),
         ({"card": {"size": 0}}, "a number from 4 to 2000"),
         ({"card": {"color": "nothing"}}, "a colour"),
-        ({"card": {"gravity": "attention"}}, "a position"),
+        ({"card": {"gravity": "attention"}}, "west, northwest."),
+        ({"card": {"gravity": "middle"}}, "west, northwest."),
         ({"card": {"align": "middle"}}, "one of start, left, center, right"),
         ({"card": {"font": "titel"}}, "no font 'titel'; did you mean title?"),
         ({"a b": {}}, "letters, digits"),

@@ -35,8 +35,13 @@ class Coverage:
             self.strikes = _strikes(data, self._tables[b"CBLC"][0]) if bitmaps else ()
 
     def has(self, character: str) -> bool:
-        """Return whether the font has *character*. Raises ValueError if that part of the file is broken."""
+        """Return whether the font has *character*. Raises ValueError if that part of the file is broken.
+
+        A font that does not say so, such as one of symbols, counts as one that has all.
+        """
         begins, ends = self._ranges
+        if not begins:
+            return True
         code = ord(character)
         index = bisect_right(begins, code) - 1
         return index >= 0 and code <= ends[index]

@@ -144,8 +144,6 @@ class Typeface:
 
     def _font_of(self, letter: str, last: _Font | None) -> _Font:
         """Return the font that draws *letter*. A space is drawn by the *last* one, so that words stay together."""
-        if len(self._fonts) == 1:
-            return self._fonts[0]
         needed = [character for character in letter if character not in _INVISIBLE]
         if letter.isspace() and last is not None and not last.coverage.coloured and last.has(needed):
             return last

@@ -72,13 +72,14 @@ def test_without_a_layout_letters_from_right_to_left_are_turned_around_and_a_war
     assert difference < 0.2 * sum(with_layout.tobytes())
 
 
+@pytest.mark.parametrize("count", [1, 3])
 def test_a_letter_that_no_font_has_is_named_once(
-    fonts: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fonts: list[Path], count: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_said", module.Said())
     with caplog.at_level(logging.WARNING):
-        drawn(fonts, "\u1900\u1900")
-        drawn(fonts, "\u1900")
+        drawn(fonts[:count], "\u1900\u1900")
+        drawn(fonts[:count], "a\u1900")
     assert caplog.text.count("U+1900") == 1
     assert "IMAGES_FONTS" in caplog.text
 
