@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import url_of
+from engines.lettering.conftest import square_font
 from flask import Blueprint, Flask, request, url_for
 from werkzeug.routing import BuildError
 
@@ -158,6 +159,15 @@ def test_a_source_is_found_only_where_it_is_on_this_host(page: Flask) -> None:
 def test_the_watermark_is_a_part_of_the_version(page: Flask) -> None:
     url = resized_img_src("a.png", watermark="small.png,se")
     assert "." in url.partition("?v=")[2].partition("&")[0]
+
+
+def test_a_font_is_a_part_of_the_version_of_a_picture_with_a_text(make_app: Any, static: Path, draw: Any) -> None:
+    draw("a.png")
+    square_font(static / "a.ttf", "abc")
+    app = make_app(IMAGES_FONTS={"title": "a.ttf"})
+    plain = url_of(app, "a.png", width=8)
+    assert [url_of(app, "a.png", width=8, text=text) for text in (None, "", " ", "\n\t", "\0")] == [plain] * 5
+    assert "." in url_of(app, "a.png", width=8, text="a").partition("v=")[2].partition("&")[0]
 
 
 def url_beside_static_files(prefix: str) -> str:
