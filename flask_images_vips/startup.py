@@ -15,13 +15,13 @@ from flask import Flask
 from .cdn.settings import check_installed
 from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
-from .errors import ConfigError, Faults
+from .errors import ConfigError, Faults, InvalidOption
 from .faces.detector import lacking
 from .in_front import check_tags
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders, unused_keys
 from .options.presets import Presets
-from .options.text import TextStyles
+from .options.text import DEFAULT_STYLE, TextStyles
 from .options.values import Gravity
 from .originals import guard_of, store_at
 from .sources.connection import check_urllib3
@@ -43,7 +43,7 @@ def check_values(settings: Mapping[str, Any]) -> None:
     with faults.catch():
         Presets(replace(config, only_presets=False))
     with faults.catch():
-        TextStyles(config)
+        _check_styles(config)
     with faults.catch():
         _check_faces(config)
     with faults.catch():
@@ -105,6 +105,22 @@ def check(app: Flask) -> None:
     own = config, app.root_path
     for sentence in (*odd_keys(app.config), *unused_keys(config), *unusable_folders(*own), *missing_fallback(*own)):
         logger.warning("%s", sentence)
+
+
+def _check_styles(config: Config) -> None:
+    styles, faults = TextStyles(config), Faults()
+    for name, options in (config.presets or {}).items():
+        if options.get("text") or options.get("text_style"):
+            with faults.catch():
+                _check_style(f"IMAGES_PRESETS[{name!r}]", str(options.get("text_style") or DEFAULT_STYLE), styles)
+    faults.check()
+
+
+def _check_style(what: str, style: str, styles: TextStyles) -> None:
+    try:
+        styles.find(style)
+    except InvalidOption as error:
+        raise ConfigError(f"{what}: {error}.") from None
 
 
 def _check_faces(config: Config) -> None:

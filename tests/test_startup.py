@@ -61,6 +61,18 @@ def test_init_app_lists_all_faults_of_the_keys_that_are_set(tmp_path: Path) -> N
     assert [line[:2] for line in lines] == ["- "] * len(starts) + ["If"]
 
 
+def test_a_preset_whose_text_cannot_be_drawn_is_an_error(tmp_path: Path) -> None:
+    styled = {"IMAGES_FONTS": {"title": "a.ttf"}, "IMAGES_TEXT_STYLES": {"card": {}}}
+    for settings, preset, words in (
+        ({}, {"text": "Hello"}, "IMAGES_FONTS is not set"),
+        ({}, {"text_style": "card"}, "IMAGES_FONTS is not set"),
+        (styled, {"text_style": "crad"}, r"IMAGES_PRESETS\['p'\]: text_style='crad': .*did you mean card"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            Images(site(tmp_path, IMAGES_PRESETS={"p": preset}, **settings))
+    Images(site(tmp_path, IMAGES_PRESETS={"p": {"text_style": "card"}, "q": {"text": "Hello"}}, **styled))
+
+
 def test_what_is_set_later_fails_before_the_first_page(tmp_path: Path) -> None:
     app = site(tmp_path)
     Images(app)

@@ -10,6 +10,9 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import error as StructError  # noqa: N812
+from struct import unpack
+from typing import BinaryIO
 
 from ..config.keys import Config
 from ..errors import ConfigError, Faults, SourceNotFound
@@ -109,12 +112,27 @@ def _path(name: str, path: str, config: Config, root_path: str) -> str:
 def _check_kind(name: str, path: str) -> None:
     try:
         with open(path, "rb") as file:
-            mark = file.read(4)
+            mark, cut = file.read(4), _is_cut(file)
     except OSError as error:
         raise ConfigError(f"IMAGES_FONTS[{name!r}]: {path} cannot be read: {cause(error)}. Change its mode.") from None
     if mark not in _MARKS:
         web = " It is a web font: unpack it, or use the .ttf or .otf file." if mark in (b"wOFF", b"wOF2") else ""
         raise ConfigError(f"IMAGES_FONTS[{name!r}]: {path} is not a TrueType or OpenType font.{web}")
+    if cut:
+        raise ConfigError(f"IMAGES_FONTS[{name!r}]: {path} is not complete. Copy the font file again.")
+
+
+def _is_cut(file: BinaryIO) -> bool:
+    """Return whether a part of the font *file* is missing. Of a collection, the first font counts."""
+    try:
+        file.seek(0)
+        mark, first = unpack(">4s8xI", file.read(16))
+        file.seek((first if mark == b"ttcf" else 0) + 4)
+        (count,) = unpack(">H6x", file.read(8))
+        tables = [unpack(">8xII", file.read(16)) for _ in range(count)]
+    except StructError:
+        return True
+    return any(offset + length > os.fstat(file.fileno()).st_size for offset, length in tables)
 
 
 def _content(path: str) -> str:

@@ -87,3 +87,21 @@ def test_a_font_that_is_removed_later_is_named(root: Path) -> None:
 
 def test_the_font_of_the_tests_is_one(root: Path) -> None:
     assert fonts(root, str(dejavu())).lettering(TEXT) is not None
+
+
+def test_a_font_of_which_a_part_is_missing_is_an_error(root: Path) -> None:
+    path = root / "static" / "fonts" / "a.ttf"
+    whole = path.read_bytes()
+    for length in (8, 40, len(whole) // 2):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ConfigError, match="is not complete"):
+            fonts(root, "fonts/a.ttf")
+
+
+def test_the_first_font_of_a_collection_counts(root: Path) -> None:
+    from fontTools.ttLib import TTCollection, TTFont
+
+    path, collection = root / "static" / "fonts" / "a.ttf", TTCollection()
+    collection.fonts = [TTFont(path), TTFont(path)]
+    collection.save(root / "static" / "fonts" / "both.ttc")
+    assert fonts(root, "fonts/both.ttc").lettering(TEXT) is not None
