@@ -55,6 +55,7 @@ _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 _TRIES = 2  # to store a fact, if the stored one is damaged
 
 T = TypeVar("T")
+Extras = tuple[Hashable, ...]
 
 
 class Facts:
@@ -135,7 +136,7 @@ class Facts:
     def _stated_header(self, descriptor: int, ref: str) -> Header | None:
         """Return the header that the file itself states, or None if only an engine can tell."""
         config = self.limits.config
-        with excused_files_are_busy(ref, [descriptor]):
+        with excused_files_are_busy([ref], [descriptor]):
             stated = read_header(descriptor, ref, auto_orient=config.auto_orient, inputs=config.input_formats)
         return Header.stated(stated, config.engine)
 
@@ -217,7 +218,7 @@ class Facts:
             with self._remembering((source, *details)):
                 yield
         except (UnreadableSource, LimitExceeded) as error:
-            self.add_failure(source, None, error, Size(1, 1))
+            self.add_failure(source, (), error, Size(1, 1))
             raise
 
     def check_finding(self, source: Source, *details: Hashable) -> None:
@@ -225,14 +226,14 @@ class Facts:
         self.failures.check((source, *details))
         self.check_decodes(source)
 
-    def check_decodes(self, source: Source, mark: Source | None = None) -> None:
-        """Raise the error with which *source*, or it together with the watermark *mark*, failed lately, if any."""
-        self.failures.check(("decoding", source, None))
-        if mark is not None:
-            self.failures.check(("decoding", source, mark))
+    def check_decodes(self, source: Source, extras: Extras = ()) -> None:
+        """Raise the error with which *source*, or it together with *extras*, failed lately, if any."""
+        self.failures.check(("decoding", source, ()))
+        if extras:
+            self.failures.check(("decoding", source, extras))
 
-    def add_failure(self, source: Source, mark: Source | None, error: ImagesError, made: Size) -> None:
-        """Remember that *source* with the watermark *mark* cannot be decoded, if *error* means that.
+    def add_failure(self, source: Source, extras: Extras, error: ImagesError, made: Size) -> None:
+        """Remember that *source* with *extras*, see `Rendition.extras`, cannot be rendered, if *error* means that.
 
         *made* is the size of the rendition that failed, no pixels if the source does not state its size. If this were
         not remembered, each other rendition would crash a decoder again, or take as long again.
@@ -240,9 +241,9 @@ class Facts:
         limits = isinstance(error, LimitExceeded) and error.set_by in ("IMAGES_RENDER_TIMEOUT", "IMAGES_RENDER_MEMORY")
         decoding = isinstance(error, CrashedDecoder) or (limits and made.pixels <= _SMALL_PIXELS)
         if decoding:
-            self.failures.add(("decoding", source, mark), error, _LIMIT_SECONDS)
+            self.failures.add(("decoding", source, extras), error, _LIMIT_SECONDS)
         own = isinstance(error, LimitExceeded) and error.set_by == "this package"
-        if mark is None and not made.pixels and (decoding or own):
+        if not extras and not made.pixels and (decoding or own):
             # Perhaps its header has failed. A page would wait for it, and its picture is not shown meanwhile anyway.
             self.failures.add(("header", source, ()), error, _LIMIT_SECONDS)
 

@@ -310,7 +310,7 @@ class Pipeline:
         failures.check(key)
         if rendition.options.cache and (entry := self.cache.get(key)) is not None:
             return entry
-        self.facts.check_decodes(rendition.source, rendition.watermark)
+        self.facts.check_decodes(rendition.source, rendition.extras)
         refusal = self.abilities.refusal(rendition.format, rendition.options)
         if refusal is not None:
             raise refusal
@@ -318,7 +318,7 @@ class Pipeline:
             return self._made(rendition, since, producer or self.producer)
         except (UnreadableSource, LimitExceeded) as error:
             failures.add(key, error, _FAILURE_SECONDS)
-            self.facts.add_failure(rendition.source, rendition.watermark, error, self._size(rendition))
+            self.facts.add_failure(rendition.source, rendition.extras, error, self._size(rendition))
             raise
 
     def _made(self, rendition: Rendition, since: float, producer: Producer) -> Entry:

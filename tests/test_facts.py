@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, cached_files, gradient, sample, url_of
+from engines.lettering.conftest import square_font
 from flask import Flask, render_template_string
 from PIL import Image
 
@@ -26,6 +27,7 @@ from flask_images_vips.options.options import Options
 from flask_images_vips.pipeline import Pipeline
 from flask_images_vips.pool.outcome import Budget
 from flask_images_vips.rendering.placeholders import KINDS
+from flask_images_vips.rendering.request import Request
 from flask_images_vips.state import images_of
 from flask_images_vips.urls import ImageUrl
 
@@ -401,6 +403,27 @@ def test_a_file_that_crashes_a_decoder_is_decoded_for_no_other_rendition(
     client = app.test_client()
     statuses = [client.get(url_of(app, "a.png", width=width)).status_code for width in (10, 20, 30)]
     assert statuses == [422] * 3
+    assert len(runs) == 1
+
+
+def test_a_font_that_crashes_a_renderer_says_nothing_about_pictures_without_its_text(
+    make_app: Any, draw: Any, static: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw("a.png")
+    square_font(static / "a.ttf", "abc")
+    app = make_app(IMAGES_FONTS={"title": "a.ttf"})
+    renderers, runs = images_of(app).pipeline.producer.renderers, []
+
+    def crash(request: Request, *arguments: Any, **keywords: Any) -> Any:
+        if not request.fonts:
+            return type(renderers).run(renderers, request, *arguments, **keywords)
+        runs.append(request)
+        raise CrashedDecoder("a.png", "its decoder crashed")
+
+    monkeypatch.setattr(renderers, "run", crash)
+    client = app.test_client()
+    assert [client.get(url_of(app, "a.png", width=8, text=text)).status_code for text in "abc"] == [422] * 3
+    assert client.get(url_of(app, "a.png", width=9)).status_code == 200
     assert len(runs) == 1
 
 

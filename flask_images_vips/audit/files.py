@@ -127,7 +127,7 @@ def _size(pipeline: Pipeline, url: ImageUrl, rendition: Rendition) -> Size | Non
         ImagesError: If it cannot be rendered, as far as that is known without rendering it.
     """
     facts, options = pipeline.facts, rendition.options
-    facts.check_decodes(rendition.source, rendition.watermark)
+    facts.check_decodes(rendition.source, rendition.extras)
     header = facts.header(rendition.source)
     trimmed = facts.pixels.trim(rendition.source, options) if options.trim else None
     refusal = pipeline.abilities.refusal(rendition.format, url.options)

@@ -100,7 +100,7 @@ class Renderers:
             ImagesError: See `Job.run`.
         """
         # Copies of sources are written elsewhere and moved to their places.
-        excused = nullcontext() if request.work is Work.COPY else excused_files_are_busy(refs[0], descriptors)
+        excused = nullcontext() if request.work is Work.COPY else excused_files_are_busy(refs, descriptors)
         try:
             with excused:
                 return self._run(request, descriptors, refs[0], since, budget, yields)
@@ -138,11 +138,12 @@ class Renderers:
 
 
 @contextmanager
-def excused_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[None]:
+def excused_files_are_busy(refs: Sequence[str], descriptors: Sequence[int]) -> Iterator[None]:
     """Raise `Busy` if the block cannot read a file that may be intact.
 
     That is so if the disk does not give it at the moment, or if it may still be written, because it was written moments
-    ago. *ref* is the path or the URL of the first file. Fetched files are written elsewhere and moved to their places.
+    ago. *refs* are the paths or the URLs of the files open at *descriptors*. Fetched files are written elsewhere and
+    moved to their places.
     """
     try:
         yield
@@ -150,13 +151,15 @@ def excused_files_are_busy(ref: str, descriptors: Sequence[int]) -> Iterator[Non
         # A file of which a part is missing may seem to have very many parts.
         if isinstance(error, LimitExceeded) and error.set_by != "this package":
             raise
-        with passing_errors_are_busy(ref):
-            for descriptor in descriptors:
+        files = list(zip(refs, descriptors, strict=True))
+        for ref, descriptor in files:
+            with passing_errors_are_busy(ref):
                 _read_all(descriptor)
-        if not is_remote(ref) and any(_is_young(descriptor) for descriptor in descriptors):
+        young = next((ref for ref, descriptor in files if not is_remote(ref) and _is_young(descriptor)), None)
+        if young is not None:
             reason = error.reason if isinstance(error, UnreadableSource) else error
             raise Busy(
-                f"{shown(ref)} was written moments ago, maybe not to its end. It cannot be read: {reason}"
+                f"{shown(young)} was written moments ago, maybe not to its end. It cannot be read: {reason}"
             ) from None
         raise
 

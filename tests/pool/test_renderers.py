@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import IN_THREAD, fetch, url_of
+from engines.lettering.conftest import square_font
 from flask import Flask
 
 from flask_images_vips.engines.engine import out_of_memory
@@ -149,6 +150,21 @@ def test_a_file_that_is_just_being_written_is_503_and_an_old_empty_one_422(app: 
     assert client.get(url_of(app, "a.png", width=10)).status_code == 503
     os.utime(path, (1e9, 1e9))
     assert client.get(url_of(app, "a.png", width=10)).status_code == 422
+
+
+@pytest.mark.usefixtures("young_files")
+def test_a_font_that_is_just_being_written_is_503_and_named(
+    make_app: MakeApp, draw: Any, static: Path, caplog: Any
+) -> None:
+    os.utime(draw("a.png"), (1e9, 1e9))
+    square_font(static / "a.ttf", "abc")
+    app = make_app(IMAGES_FONTS={"title": "a.ttf"})
+    url = url_of(app, "a.png", text="abc")
+    (static / "a.ttf").write_bytes((static / "a.ttf").read_bytes()[:100])
+    assert app.test_client().get(url).status_code == 503
+    assert "a.ttf' was written moments ago" in caplog.text
+    os.utime(static / "a.ttf", (1e9, 1e9))
+    assert app.test_client().get(url).status_code == 422
 
 
 def test_errors_name_the_source_and_the_watermark(app: Flask, draw: Any, static: Path, caplog: Any) -> None:
