@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ SIDE = 640
 """The longer side of the picture to look at, in pixels. Of a face, 30 pixels suffice."""
 
 _MODEL = "face_detection_yunet_2023mar.onnx"
+_detecting = threading.Lock()  # without renderers, two applications may render at the same time
 _LEAST_SCORE, _OVERLAP, _MOST = 0.7, 0.3, 500
 
 
@@ -41,9 +43,10 @@ def find(png: bytes) -> list[Face]:
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     height, width = picture.shape[:2]
-    detector = _detector()
-    detector.setInputSize((width, height))
-    _, rows = detector.detect(picture)
+    with _detecting:
+        detector = _detector()
+        detector.setInputSize((width, height))
+        _, rows = detector.detect(picture)
     return [
         Face(left / width, top / height, across / width, down / height, score)
         for left, top, across, down, score in ((*map(float, row[:4]), float(row[14])) for row in _list(rows))

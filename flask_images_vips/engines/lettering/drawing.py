@@ -32,6 +32,7 @@ _MIRRORED = {
     Gravity.SOUTHEAST: Gravity.SOUTHWEST,
 }
 _LEAST_SIZE = 1.0
+_MOST_OF_ROOM = 2  # widths of a line: a narrow letter of this size still fits
 _FADE = 2.5  # lines of text over which a shade grows before it reaches the text
 
 
@@ -54,7 +55,7 @@ def drawn_text(text: str, lettering: Lettering, canvas: Size, ref: str) -> Overl
         with ExitStack() as stack:
             descriptors = [stack.enter_context(font.open()) for font in lettering.fonts]
             return _drawn(text, lettering.style, Typeface(descriptors, lettering.style.weight), canvas)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, Image.DecompressionBombError) as error:  # the last one: very large letters
         reason = f"its text cannot be drawn with the font {lettering.style.font}: {error}"
         raise UnsupportedSource(ref, reason) from None
 
@@ -69,10 +70,10 @@ def _drawn(text: str, style: TextStyle, typeface: Typeface, canvas: Size) -> Ove
     def most(size: float) -> int:
         return max(1, min(style.lines, floor(high / (size * style.line_height))))
 
-    # A line is not higher than the picture. In a very small one, letters become dots.
+    # A line is not higher than the picture, and a letter hardly wider. In a very small one, letters become dots.
+    largest = min(high / max(style.line_height, 1), _MOST_OF_ROOM * room)
     size, least = (
-        max(_LEAST_SIZE, min(each * scale, high / style.line_height))
-        for each in (style.size, style.min_size or style.size)
+        max(_LEAST_SIZE, min(each * scale, largest)) for each in (style.size, style.min_size or style.size)
     )
     found = arrange(text, typeface.measure, size=size, least=least, width=room, most=most)
     widths = [typeface.width(line, found.size) for line in found.lines]

@@ -201,6 +201,15 @@ def test_any_text_is_drawn_within_any_picture(text: str, canvas: tuple[int, int]
     assert len(drawn.rgba) == 4 * drawn.size.pixels
 
 
+@pytest.mark.parametrize("canvas", [(3000, 3000), (300, 25_000), (25_000, 300)])
+def test_letters_of_a_huge_style_are_not_much_larger_than_the_picture(canvas: tuple[int, int]) -> None:
+    font = dejavu()
+    source = Source("font", str(font.parent), str(font), font.stat().st_size, font.stat().st_mtime_ns)
+    style = TextStyle("title", size=2000, of_width=16, line_height=0.5, margin=0)
+    drawn = drawn_text("Wi\ufdfd", Lettering(style, (source,)), Size(*canvas), "it")
+    assert drawn.size.pixels <= canvas[0] * canvas[1]
+
+
 def test_a_broken_font_is_an_error_with_a_reason(site: Flask, static: Path) -> None:
     data = (static / "squares.ttf").read_bytes()
     (static / "squares.ttf").write_bytes(data[:40] + bytes(400))
