@@ -72,9 +72,7 @@ def _drawn(text: str, style: TextStyle, typeface: Typeface, canvas: Size) -> Ove
 
     # A line is not higher than the picture, and a letter hardly wider. In a very small one, letters become dots.
     largest = min(high / max(style.line_height, 1), _MOST_OF_ROOM * room)
-    size, least = (
-        max(_LEAST_SIZE, min(each * scale, largest)) for each in (style.size, style.min_size or style.size)
-    )
+    size, least = (max(_LEAST_SIZE, min(each * scale, largest)) for each in (style.size, style.min_size or style.size))
     found = arrange(text, typeface.measure, size=size, least=least, width=room, most=most)
     widths = [typeface.width(line, found.size) for line in found.lines]
     leftwards = runs_left(text)

@@ -60,6 +60,8 @@ def unusable(error: Exception) -> str:
         return "pyvips is not installed"
     reason = str(error).partition(".  Additionally, ctypes")[0]  # cffi says the same twice
     reason = reason.removeprefix("cannot load library 'libvips.so.42': ")
+    if isinstance(error, PermissionError):  # cffi looks for another name with a compiler, which renderers may not run
+        reason = f"the system has no {LIBRARY}"
     if isinstance(error, OSError):
         return f"libvips cannot be loaded ({reason})"
     return f"pyvips cannot be imported ({reason})"
