@@ -214,7 +214,7 @@ def _version(pipeline: Pipeline, ref: str, source: Source | None, keywords: Mapp
     version: str | None = keywords.get("version")
     watermark = keywords.get("watermark")
     mark = find(written(watermark).partition(",")[0]) if watermark else None
-    lettering = _lettering(pipeline, keywords) if Text.write(keywords.get("text") or "") else None
+    lettering = _lettering(pipeline, keywords) if write_query({"text": keywords.get("text")}) else None
     marks = [each for each in (mark, lettering) if each is not None]
     if source is not None and not urls.is_remote(ref):
         return current_version(source, *marks)

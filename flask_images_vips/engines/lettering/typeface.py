@@ -144,11 +144,11 @@ class Typeface:
 
     def _font_of(self, letter: str, last: _Font | None) -> _Font:
         """Return the font that draws *letter*. A space is drawn by the *last* one, so that words stay together."""
-        needed = [character for character in letter if character not in _INVISIBLE]
+        needed = [character for character in letter if not (character in _INVISIBLE or _is_selector(character))]
         if letter.isspace() and last is not None and not last.coverage.coloured and last.has(needed):
             return last
         able = self._able(needed, coloured=is_emoji(letter))
-        if able is None and letter not in self._missing:
+        if able is None and letter not in self._missing and not letter.isspace():  # the layout has other spaces
             self._missing.add(letter)
             codes = " ".join(f"U+{ord(character):04X}" for character in needed)
             if len(_said.get()) < _MOST_WARNINGS and _said.add(codes):
@@ -194,6 +194,11 @@ class Typeface:
                 _weigh(loaded, self._weight)
             self._loaded[key] = loaded
         return self._loaded[key]
+
+
+def _is_selector(character: str) -> bool:
+    """Return whether *character* selects a variant of the one before it. No font lists it as a character."""
+    return "\ufe00" <= character <= "\ufe0d" or "\U000e0100" <= character <= "\U000e01ef"
 
 
 def _is_shown(character: str) -> bool:

@@ -72,6 +72,25 @@ def test_without_a_layout_letters_from_right_to_left_are_turned_around_and_a_war
     assert difference < 0.2 * sum(with_layout.tobytes())
 
 
+@pytest.mark.parametrize("selector", ["\U000e0100", "\ufe00"])
+def test_a_variant_of_a_letter_is_drawn_by_the_font_of_the_letter(
+    fonts: list[Path], selector: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_said", module.Said())
+    with caplog.at_level(logging.WARNING):
+        assert drawn(fonts, "日" + selector).mask.tobytes() == drawn(fonts, "日").mask.tobytes()
+    assert "No font" not in caplog.text
+
+
+def test_spaces_that_a_font_lacks_are_not_named(
+    fonts: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_said", module.Said())
+    with caplog.at_level(logging.WARNING):
+        drawn(fonts[1:2], "日\u202f本\u00a0。")
+    assert "No font" not in caplog.text
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_letter_that_no_font_has_is_named_once(
     fonts: list[Path], count: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
