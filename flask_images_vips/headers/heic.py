@@ -1,0 +1,74 @@
+"""What does a HEIC state about its image, and is a file a HEIC? It has the boxes of an AVIF, and images in HEVC."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from ..errors import ImagesError
+from .bounded import BoundedFile, NotKnown
+from .header import FileHeader
+from .heif import AVIF_BRANDS, Description, top_boxes
+
+_OWN = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_GENERAL = frozenset({b"mif1", b"mif2", b"msf1"})  # of files with images, whatever codes them
+_MAX_BYTES_OF_BRANDS = 256
+_CODED = frozenset({b"hvc1", b"hev1"})
+
+
+def format_of(file: BoundedFile) -> str:
+    """Return ``heic`` or ``avif`` for a file that begins with a box ``ftyp``, whatever else it may turn out to be.
+
+    Raises:
+        UnreadableSource, LimitExceeded, NotKnown: As in `read`.
+    """
+    major = file.read(8, 4)
+    if major in _OWN:
+        return "heic"
+    if major not in _GENERAL:
+        return "avif"
+    try:
+        _, meta = top_boxes(file)
+        return "heic" if _is_coded(Description(file, meta)) else "avif"
+    except NotKnown:
+        brands = _brands(file)
+        return "heic" if brands & _OWN and not brands & AVIF_BRANDS else "avif"
+
+
+def is_heic(descriptor: int) -> bool:
+    """Return whether the file at *descriptor* is a HEIC. False also if it is one with a broken header."""
+    with suppress(NotKnown, ImagesError, OSError):
+        return os.pread(descriptor, 4, 4) == b"ftyp" and format_of(BoundedFile(descriptor, "")) == "heic"
+    return False
+
+
+def read(file: BoundedFile) -> FileHeader:
+    """Return the header of a HEIC.
+
+    Its orientation is that of the format's own properties: the tag of EXIF is only informative (ISO/IEC 23008-12,
+    section 6.5.10). Of several images and of a sequence, it is the primary image.
+
+    Raises:
+        UnreadableSource: If the file ends within its header, or the image has no pixels.
+        LimitExceeded: If its header is large because it describes very many images.
+        NotKnown: If its image is neither an image in HEVC nor a grid of them, or its header is too large or broken.
+    """
+    _, meta = top_boxes(file)
+    data = Description(file, meta)
+    if not _is_coded(data):
+        raise NotKnown
+    size, orientation = data.shown(crops=True)
+    return FileHeader(size, "heic", orientation, alpha=data.alpha(), whole=True)
+
+
+def _brands(file: BoundedFile) -> set[bytes]:
+    data = file.read(0, min(file.size, int.from_bytes(file.read(0, 4), "big"), _MAX_BYTES_OF_BRANDS))
+    return {data[at : at + 4] for at in range(8, len(data), 4) if at != 12}  # that one is a version
+
+
+def _is_coded(data: Description) -> bool:
+    """Return whether the primary image is coded by HEVC, or is a grid of such images."""
+    kind = data.kind()
+    if kind == b"grid" and (tiles := data.tiles()):
+        kind = data.kind(tiles[0])
+    return kind in _CODED
