@@ -105,12 +105,20 @@ def decoded(descriptor: int, ref: str) -> Picture:
 
 
 def _opened(descriptor: int, ref: str) -> Any:
-    """Return the primary image of a HEIC, whose pixels are not decoded yet."""
+    """Return the primary image of a HEIC, whose pixels are not decoded yet.
+
+    Raises:
+        UnsupportedSource: If pillow-heif is missing or too old.
+        UnreadableSource: If there is no such image. pillow-heif would return another one.
+    """
     heif = _loaded(ref)
     with io.FileIO(descriptor, closefd=False) as file:
         file.seek(0)
         images = heif.open_heif(file.read())
-    return images[images.primary_index]
+    image = images[images.primary_index] if len(images) else None
+    if image is None or not image.info["primary"]:
+        raise UnreadableSource(ref, "libheif finds no primary image in it")
+    return image
 
 
 def _loaded(ref: str) -> Any:
