@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import ImagesError, UnreadableSource, UnsupportedSource
 from ..geometry import Size
 from ..headers.coding import PLAIN, of_numbers
-from ..headers.heic import is_heic
+from ..headers.heic import is_heic, lacks_end
 from ..system_errors import is_passing
 from .coded_colour import profile_of
 from .engine import Header
@@ -90,6 +90,8 @@ def decoded(descriptor: int, ref: str) -> Picture:
         UnsupportedSource: If pillow-heif is missing or too old.
         UnreadableSource: If it cannot decode the file, or finds another size than the header states.
     """
+    if lacks_end(descriptor):
+        raise UnreadableSource(ref, "the file ends within its pixels")
     with _failing(ref):
         image = _opened(descriptor, ref)
         stated = Size(*image.size)

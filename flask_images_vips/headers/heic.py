@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 
 from ..errors import ImagesError
@@ -42,6 +43,18 @@ def is_heic(descriptor: int) -> bool:
     return False
 
 
+def lacks_end(descriptor: int) -> bool:
+    """Return whether a part of the images of the HEIC at *descriptor* lies beyond its end. False if that is not known.
+
+    libheif leaves the tiles of a grid black that it cannot read.
+    """
+    with suppress(NotKnown, ImagesError, OSError, IndexError):
+        file = BoundedFile(descriptor, "")
+        _, meta = top_boxes(file)
+        return any(end > file.size for end in _ends(Description(file, meta).box(b"iloc")))
+    return False
+
+
 def read(file: BoundedFile) -> FileHeader:
     """Return the header of a HEIC.
 
@@ -64,6 +77,36 @@ def read(file: BoundedFile) -> FileHeader:
 def _brands(file: BoundedFile) -> set[bytes]:
     data = file.read(0, min(file.size, int.from_bytes(file.read(0, 4), "big"), _MAX_BYTES_OF_BRANDS))
     return {data[at : at + 4] for at in range(8, len(data), 4) if at != 12}  # that one is a version
+
+
+def _ends(places: bytes) -> Iterator[int]:
+    """Yield where each part of an item of a file ends, by the content *places* of its box ``iloc``.
+
+    Raises:
+        NotKnown, IndexError: If the box is broken.
+    """
+    version, sizes = places[0], int.from_bytes(places[4:6], "big")
+    offset_size, length_size, base_size, index_size = (sizes >> bits & 15 for bits in (12, 8, 4, 0))
+    at = 6
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        if at > len(places):
+            raise NotKnown
+        return int.from_bytes(places[at - size : at], "big")
+
+    wide = 4 if version == 2 else 2
+    for _ in range(number(wide)):
+        number(wide)
+        in_file = version == 0 or number(2) & 15 == 0
+        number(2)
+        base = number(base_size)
+        for _ in range(number(2)):
+            number(index_size if version else 0)
+            offset, length = number(offset_size), number(length_size)
+            if in_file:
+                yield base + offset + length
 
 
 def _is_coded(data: Description) -> bool:

@@ -142,7 +142,7 @@ class Description:
         self._file = file
         self._data = data
         self._left = _MAX_STEPS
-        boxes = {box.kind: box for box in reversed(list(self._boxes(_Box(b"meta", 4, len(data)))))}
+        boxes = self._top = {box.kind: box for box in reversed(list(self._boxes(_Box(b"meta", 4, len(data)))))}
         try:
             primary, properties = boxes[b"pitm"], boxes[b"iprp"]
             self._items = boxes[b"iinf"]
@@ -175,6 +175,11 @@ class Description:
                 at = box.start + 4 + size + 2
                 return self._data[at : at + 4]
         raise NotKnown
+
+    def box(self, kind: bytes) -> bytes:
+        """Return the content of the first box of a *kind* in the metadata, or nothing."""
+        found = self._top.get(kind)
+        return b"" if found is None else self._data[found.start : found.end]
 
     def tiles(self) -> tuple[int, ...]:
         """Return the images that the primary image is made of, if it is a grid or the like."""
