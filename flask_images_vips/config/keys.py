@@ -385,7 +385,7 @@ class Config:
         "IMAGES_INPUT_FORMATS",
         checks.some_formats(ALL_INPUTS),
         "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`, and "
-        "`heic` with the extra `heic`, see [docs/formats.md](docs/formats.md). Only "
+        "`heic` with the extra `heic`, see [Formats](docs/formats.md#heic). Only "
         "Pillow loads the first four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
         "largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
