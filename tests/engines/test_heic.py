@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -21,6 +23,7 @@ from PIL import Image, ImageCms
 from engines.conftest import ENGINES, converted
 from engines.test_engine import STORED_AS, decoded, header_size, psnr, render, rendered
 from flask_images_vips.engines import heic as decoder
+from flask_images_vips.engines.abilities import abilities_of
 from flask_images_vips.engines.coded_colour import profile_of
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.engines.pillow.engine import PillowEngine
@@ -285,3 +288,40 @@ def test_it_is_refused_where_it_is_not_listed(put: Callable[[bytes], Path]) -> N
         UnsupportedSource, match=r"a HEIC image; expected JPEG .* and add 'heic' to IMAGES_INPUT_FORMATS"
     ):
         header_size(PillowEngine(inputs=["jpeg"]), put(of_kind("one")))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_abilities_name_it_and_its_library_if_it_can_be_decoded(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed:
+        monkeypatch.setattr(decoder, "_LEAST", (99, 0, 0))
+    decoder._module.cache_clear()
+    libraries = abilities_of("auto")["libraries"]
+    assert all(("heic" in library["inputs"]) is installed for library in libraries.values())
+    parts = libraries["pillow"]["parts"]
+    assert len(parts) == installed
+    if installed:
+        assert re.fullmatch(r"libheif [\d.]+ \(pillow-heif [\d.]+\)", parts[0])
+
+
+def test_a_broken_pillow_heif_is_a_reason_and_not_a_crash(
+    put: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder._module.cache_clear()
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if one of its libraries were missing
+    with pytest.raises(UnsupportedSource, match=r"pillow-heif cannot be imported .*flask-images-vips\[heic\]"):
+        header_size(PillowEngine(inputs=INPUTS), put(of_kind("one")))
+
+
+def test_premultiplied_alpha_is_undone(engine: Engine, put: Callable[[bytes], Path]) -> None:
+    whole = Image.new("RGBA", (64, 64), (200, 100, 40, 128))
+    made = pillow_heif.from_bytes("RGBa", whole.size, whole.convert("RGBa").tobytes())
+    file = io.BytesIO()
+    made.save(file, quality=95, chroma=444)
+    picture = rendered(engine, put(file.getvalue()))
+    with (put(file.getvalue())).open("rb") as opened:
+        assert decoder.decoded(opened.fileno(), "a").mode == "RGBa"
+    shown = picture.getpixel((32, 32))
+    assert isinstance(shown, tuple)
+    assert max(abs(one - other) for one, other in zip(shown, (200, 100, 40, 128), strict=True)) <= 6
