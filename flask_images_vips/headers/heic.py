@@ -28,12 +28,13 @@ def format_of(file: BoundedFile) -> str:
         return "heic"
     if major not in _GENERAL:
         return "avif"
-    try:
+    with suppress(NotKnown):
         _, meta = top_boxes(file)
-        return "heic" if _is_coded(Description(file, meta)) else "avif"
-    except NotKnown:
-        brands = _brands(file)
-        return "heic" if brands & _OWN and not brands & AVIF_BRANDS else "avif"
+        kind = _coding(Description(file, meta))
+        if kind in _CODED or kind == b"av01":
+            return "heic" if kind in _CODED else "avif"
+    brands = _brands(file)
+    return "heic" if brands & _OWN and not brands & AVIF_BRANDS else "avif"
 
 
 def is_heic(descriptor: int) -> bool:
@@ -68,7 +69,7 @@ def read(file: BoundedFile) -> FileHeader:
     """
     _, meta = top_boxes(file)
     data = Description(file, meta)
-    if not _is_coded(data):
+    if _coding(data) not in _CODED:
         raise NotKnown
     size, orientation = data.shown(crops=True)
     return FileHeader(size, "heic", orientation, alpha=data.alpha(), whole=True)
@@ -109,9 +110,7 @@ def _ends(places: bytes) -> Iterator[int]:
                 yield base + offset + length
 
 
-def _is_coded(data: Description) -> bool:
-    """Return whether the primary image is coded by HEVC, or is a grid of such images."""
+def _coding(data: Description) -> bytes:
+    """Return the kind of the primary image, or of the tiles that it is a grid of."""
     kind = data.kind()
-    if kind == b"grid" and (tiles := data.tiles()):
-        kind = data.kind(tiles[0])
-    return kind in _CODED
+    return data.kind(tiles[0]) if kind == b"grid" and (tiles := data.tiles()) else kind

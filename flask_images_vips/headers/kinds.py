@@ -13,7 +13,7 @@ _STATED = 4096  # bytes at the start of a file; an SVG may have comments before 
 # What people upload by mistake. The first pattern that the start of the file matches is its kind.
 _KINDS = {
     "empty": re.compile(rb"\Z"),
-    "a HEIC image": re.compile(rb"....ftyp(?:hei[cfmsx]|hev[cx]|mif1|msf1)", re.DOTALL),
+    "a HEIC image": re.compile(rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", re.DOTALL),
     "a video": re.compile(rb"....ftyp(?!avi[fs])|\x1aE\xdf\xa3|RIFF....AVI", re.DOTALL),
     "a JPEG XL image": re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
     "a JPEG 2000 image": re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51"),

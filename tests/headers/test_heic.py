@@ -76,6 +76,13 @@ def test_a_file_of_the_general_brands_is_what_its_primary_image_is(tmp_path: Pat
             assert is_heic(descriptor) is found, kind
 
 
+def test_a_general_file_whose_primary_image_is_made_of_others_is_what_its_brands_say(tmp_path: Path) -> None:
+    overlay = built({1: derived(b"iovl", ONE), 2: image()}, [(b"dimg", 1, [2])]).replace(b"ftypheic", b"ftypmif1")
+    for brand, found in ((b"heic", True), (b"avif", False), (b"miaf", False)):
+        with opened(tmp_path / "a.heic", overlay.replace(b"heicmif1miaf", brand + b"mif1miaf", 1)) as descriptor:
+            assert is_heic(descriptor) is found, brand
+
+
 @pytest.mark.parametrize("brand", [b"avif", b"avis", b"isom", b"mp42", b"jpeg"])
 def test_other_brands_are_not_those_of_a_heic(brand: bytes, tmp_path: Path) -> None:
     with opened(tmp_path / "a.heic", branded(of_kind("one"), brand)) as descriptor:
