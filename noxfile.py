@@ -125,7 +125,9 @@ def _install(session: nox.Session, packages: str, wheel: str | None) -> None:
     constraints.write_text("")
     if packages == "lowest":
         lowest = ("--resolution", "lowest-direct", "--output-file", str(constraints))
-        session.run("uv", "pip", "compile", "-q", "pyproject.toml", "--extra=remote", "--extra=turbo", *lowest)
+        session.run(
+            "uv", "pip", "compile", "-q", "pyproject.toml", "--extra=remote", "--extra=turbo", "--extra=heic", *lowest
+        )
     excludes.write_text("" if wheel else "pyvips-binary\n")
     overrides.write_text(f"{wheel}\n" if wheel else "")
     limits = ("--constraints", constraints, "--excludes", excludes, "--overrides", overrides)
