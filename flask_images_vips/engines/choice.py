@@ -20,7 +20,6 @@ from ..formats import INPUTS, WITH_EXTRAS, Format
 from ..lazy import Lazy
 from ..options.options import Options
 from ..system_errors import is_passing
-from . import heic
 from .encoder_settings import decoded_once
 from .engine import DecodesOnce, Engine
 from .vips.fork_safety import forked_after_pixels
@@ -203,8 +202,11 @@ def check_extras(engine: str, inputs: Iterable[str]) -> None:
     Raises:
         ConfigError: If one is missing or too old.
     """
-    if engine != "boxes" and heic.FORMAT in inputs and (problem := heic.problem()):
-        raise ConfigError(f"IMAGES_INPUT_FORMATS lists heic, but {problem}")
+    if engine != "boxes" and "heic" in inputs:
+        from .heic import problem  # noqa: PLC0415  (few sites have HEICs)
+
+        if (lacking := problem()) is not None:
+            raise ConfigError(f"IMAGES_INPUT_FORMATS lists heic, but {lacking}")
 
 
 def _unusable(problem: str, cure: str) -> ConfigError:

@@ -6,8 +6,11 @@ file are ignored, and so is the orientation of EXIF. This module imports it at t
 
 from __future__ import annotations
 
+import ctypes
 import io
+import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from .engine import Header
 
 FORMAT = "heic"
 _PACKAGE, _LEAST = "pillow-heif", (1, 8, 1)  # older ones contain a libheif with a known hole
+_LIBHEIF = "libheif.so.1" if sys.platform != "darwin" else "libheif.1.dylib"
 _CURE = "Run: pip install --upgrade 'flask-images-vips[heic]'"
 
 
@@ -120,6 +124,8 @@ def _opened(descriptor: int, ref: str) -> Any:
     image = images[images.primary_index] if len(images) else None
     if image is None or not image.info["primary"]:
         raise UnreadableSource(ref, "libheif finds no primary image in it")
+    if min(image.size) < 1:
+        raise UnreadableSource(ref, "an image without pixels")
     return image
 
 
@@ -140,11 +146,45 @@ def _module() -> Any:
     if lacking := problem():
         raise ImportError(lacking)
     try:
-        import pillow_heif  # noqa: PLC0415
+        with _own_symbols():
+            import pillow_heif  # noqa: PLC0415
     except ImportError as error:
         raise ImportError(f"{_PACKAGE} cannot be imported ({error}). {_CURE}") from error
     pillow_heif.options.DECODE_THREADS = 0  # decode in this thread: a render has one processor
     return pillow_heif
+
+
+@contextmanager
+def _own_symbols() -> Iterator[None]:
+    """Let a module that is imported in the block call the libheif that it brings.
+
+    The libvips of a distribution may have loaded another libheif for all modules of this process. Calls of functions of
+    the same names would end there, and crash the process.
+
+    Raises:
+        ImportError: If there is another libheif, and this C library cannot keep the two apart.
+    """
+    if not _has_loaded(_LIBHEIF):
+        yield
+        return
+    if not hasattr(os, "RTLD_DEEPBIND"):
+        raise ImportError(f"this libvips has loaded another {_LIBHEIF}; pyvips-binary brings a libvips that does not")
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+    try:
+        yield
+    finally:
+        sys.setdlopenflags(flags)
+
+
+def _has_loaded(library: str) -> bool:
+    if not hasattr(os, "RTLD_NOLOAD"):
+        return False
+    try:
+        ctypes.CDLL(library, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+    except OSError:
+        return False
+    return True
 
 
 def _profile(info: dict[str, Any], mode: str) -> bytes | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import gradient, needs
+from conftest import ROOT, gradient, needs
 from headers.heics import BOMBS, KINDS, SIZE, clear, deep, heic, of_kind, pillow_heif, several, turned
 from PIL import Image, ImageCms
 
@@ -288,6 +288,26 @@ def test_it_is_refused_where_it_is_not_listed(put: Callable[[bytes], Path]) -> N
         UnsupportedSource, match=r"a HEIC image; expected JPEG .* and add 'heic' to IMAGES_INPUT_FORMATS"
     ):
         header_size(PillowEngine(inputs=["jpeg"]), put(of_kind("one")))
+
+
+BESIDE_ANOTHER = """
+import ctypes, sys
+ctypes.CDLL(sys.argv[1], mode=ctypes.RTLD_GLOBAL)
+from flask_images_vips.engines import heic
+with open(sys.argv[2], "rb") as file:
+    print(heic._has_loaded("libheif.so.1"), heic.decoded(file.fileno(), "a").size.width)
+"""
+
+
+def test_a_libheif_that_libvips_has_loaded_is_kept_apart(tmp_path: Path) -> None:
+    """As with the libvips of Debian, whose modules load libheif for the whole process."""
+    folders = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
+    found = next((library for each in folders if (library := Path(each, "libheif.so.1")).exists()), None)
+    needs("libheif", found, "apt install libheif1")
+    (tmp_path / "a.heic").write_bytes(of_kind("grid"))
+    command = [sys.executable, "-c", BESIDE_ANOTHER, str(found), str(tmp_path / "a.heic")]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.stdout.split() == ["True", "256"], process.stderr
 
 
 @pytest.mark.parametrize("installed", [True, False])

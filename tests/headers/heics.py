@@ -191,6 +191,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "cut in its header": lambda: of_kind("one")[:200],
     "cut in its pixels": lambda: of_kind("one")[:-300],
     "cut in its tiles": lambda: of_kind("grid")[:-300],
+    "no part": lambda: built(
+        {1: image(ONE, box(b"clap", struct.pack(">IIIIiIiI", 0, 1, TILE, 1, 0, 1, 0, 1)))},
+    ),
     "no pixels": lambda: built({1: image((0, TILE))}),
 }
 """Files that must be refused, by what is wrong with them."""
