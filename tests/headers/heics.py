@@ -13,9 +13,11 @@ import pytest
 from conftest import gradient
 from PIL import Image
 
+from flask_images_vips.engines.heic import _own_symbols
 from headers.containers import avif, box, properties_of
 
-pillow_heif = pytest.importorskip("pillow_heif")
+with _own_symbols():
+    pillow_heif = pytest.importorskip("pillow_heif")
 
 SIZE = (256, 160)
 TILE = 64
