@@ -13,7 +13,6 @@ from typing import Any
 
 from ..errors import UnsupportedSource
 from ..formats import ALL_INPUTS, INPUTS, WITH_EXTRAS
-from . import heic
 from .encoder_settings import settings_of
 from .vips.fork_safety import forked_after_pixels
 from .vips.installed import unusable
@@ -78,6 +77,8 @@ def _pillow() -> dict[str, Any]:
 
 def _extras() -> dict[str, str]:
     """Return the names of the formats that extras decode here, and the libraries that do so. This loads them."""
+    from . import heic  # noqa: PLC0415  (web workers, which import this module, do not decode)
+
     with suppress(UnsupportedSource):
         return {heic.FORMAT: heic.decoder()}
     return {}

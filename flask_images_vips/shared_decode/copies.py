@@ -36,7 +36,7 @@ _WHOLE = frozenset(
 )  # formats that are always decoded in full, however small the rendition is
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "heic", "tiff"})
 # Options that need the source itself, because they use its exact pixels, its metadata, or another source besides it.
-_OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
+_OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark", "depth")
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:
