@@ -95,8 +95,11 @@ INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
 DEFAULT_INPUTS = (*INPUTS, "bmp", "ico")
 """The formats that sources may have if the configuration lists none. SVG has its own configuration key."""
 
-ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000")
-"""All formats that sources may have, besides SVG. Pillow alone loads those that are not among `INPUTS`."""
+WITH_EXTRAS = ("heic",)
+"""The formats of sources that need another package, which is an extra of this one. Both engines load them."""
+
+ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000", *WITH_EXTRAS)
+"""All formats that sources may have, besides SVG. Pillow alone loads those that no other list here names."""
 
 JPEG, PNG = FORMATS[:2]
 
@@ -173,10 +176,15 @@ def accept_pattern(format: Format) -> str:
 # headers without them.
 _ACCEPTED = {name: re.compile(accept_pattern(by_name(name)).replace("*+", "*"), re.IGNORECASE) for name in NEGOTIABLE}
 
-ALIASES = {name: format.name for name, format in _BY_NAME.items()} | {"jp2": "jpeg2000", "pgm": "ppm", "pbm": "ppm"}
+ALIASES = {name: format.name for name, format in _BY_NAME.items()} | {
+    "jp2": "jpeg2000",
+    "pgm": "ppm",
+    "pbm": "ppm",
+    "heif": "heic",
+}
 """The names of formats by all names that the configuration may use for them."""
 
-EXTENSIONS = frozenset((*ALIASES, *ALL_INPUTS, "svg", "heic", "heif", "jxl"))
+EXTENSIONS = frozenset((*ALIASES, *ALL_INPUTS, "svg", "jxl"))
 """The extensions of image files, in lower case and without a dot."""
 
 _SIGNATURES = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .abilities import Libraries, Library
 from .engines.encoder_settings import settings_of
-from .formats import FORMATS, INPUTS
+from .formats import FORMATS, INPUTS, WITH_EXTRAS
 
 _SYSTEMS: dict[str, dict[str, str]] = {
     "avif": {
@@ -77,7 +77,8 @@ def _missing(name: str, library: Library) -> Iterator[str]:
 
 
 def _commands(name: str, missing: str) -> Iterator[str]:
-    yield f"    any system: {_EVERYWHERE[name]}"
+    extra = f"pip install 'flask-images-vips[{missing}]'"
+    yield f"    any system: {extra if missing in WITH_EXTRAS else _EVERYWHERE[name]}"
     if name == "vips":
         for system, command in _SYSTEMS.get(missing, {}).items():
             yield f"    {system}: {command}"

@@ -14,7 +14,7 @@ from flask import Flask
 
 from .cdn.settings import check_installed
 from .config.keys import Config, odd_keys, secret_keys
-from .engines.choice import check_engine
+from .engines.choice import check_engine, check_extras
 from .errors import ConfigError, Faults
 from .faces.detector import lacking
 from .in_front import check_tags
@@ -52,6 +52,8 @@ def check_values(settings: Mapping[str, Any]) -> None:
         check_engine(config.engine)
     with faults.catch():
         _check_svg(config)
+    with faults.catch():
+        check_extras(config.engine, config.input_formats)
     with faults.catch():
         check_monitoring(config)
     if config.redis is not None or config.max_renders_in_all is not None:

@@ -24,6 +24,7 @@ FORBIDDEN = {
     "prometheus": ("monitoring/measure", "import prometheus_client"),
     "opentelemetry": ("monitoring/measure", "import opentelemetry"),
     "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
+    "pillow_heif": ("engines/pillow/reader", "import pillow_heif"),
     "pillow": ("facts", "from PIL import Image"),
     "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),
     "filelock": ("recompression", "import filelock"),

@@ -75,3 +75,4 @@ def test_what_is_wrong_with_a_library_and_the_libraries_that_it_uses_are_listed(
 def test_the_commands_that_bring_a_format_fit_into_one_line() -> None:
     assert cures("pillow", "webp") == "any system: pip install --upgrade Pillow"
     assert cures("vips", "avif").endswith("; macOS: brew reinstall vips libheif")
+    assert cures("pillow", "heic") == "any system: pip install 'flask-images-vips[heic]'"

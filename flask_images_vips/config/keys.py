@@ -394,8 +394,8 @@ class Config:
         checks.count,
         "Maximum number of pixels of a source. A picture with more is refused. An animation with more in all its "
         "frames together becomes a still image of its first frame. A frame that must be decoded as a whole may have at "
-        "most half of this number. This applies to AVIF, GIF and interlaced PNG, and with Pillow to all formats except "
-        "JPEG. A side may have at most 100,000 pixels, or a 500th of this number if that is more.",
+        "most half of this number. This applies to AVIF, HEIC, GIF and interlaced PNG, and with Pillow to all formats "
+        "except JPEG. A side may have at most 100,000 pixels, or a 500th of this number if that is more.",
     )
     max_frames: int = key(
         100,
@@ -408,8 +408,9 @@ class Config:
         DEFAULT_INPUTS,
         "IMAGES_INPUT_FORMATS",
         checks.some_formats(ALL_INPUTS),
-        "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`. Only "
-        "Pillow loads these four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
+        "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`, and "
+        "`heic` with the extra `heic`, see [Formats](docs/formats.md#heic). Only "
+        "Pillow loads the first four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
         "largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(

@@ -18,6 +18,7 @@ from ...formats import DEFAULT_INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
+from .. import heic
 from ..encoder_settings import formats_of, is_deep
 from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
@@ -71,6 +72,8 @@ class PillowEngine:
         return faceless(gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
+        if heic.takes(descriptor, self._reader.inputs):
+            return heic.header(descriptor, ref)
         check_frames(descriptor)
         with self._reader.open(descriptor, ref, only_header=True) as (image, upright):
             format = _FORMATS.get(image.format or "", str(image.format).lower())

@@ -50,7 +50,7 @@ _NO_MEMORY = "memory", "alloc", "creating thread"  # a thread needs memory for i
 # Parts of messages about files that may be intact: libheif has no decoder, libvips 8.14 finds a profile unsuitable, or
 # a TIFF is of a rare kind or has a tag with a meaningless value.
 _BEYOND = (
-    *("unsupported codec", "decoding plugin", "find any compatible input profile"),
+    *("unsupported codec", "decoding plugin", "not been built in", "find any compatible input profile"),
     *("bad labq format", "separate planes not supported", "not a whole number of bytes", "bad value"),
     *("unsupported tiff image type", "not configured", "unimplemented"),
 )

@@ -16,6 +16,7 @@ from ...geometry import Box, Geometry, Size
 from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
+from .. import heic
 from ..encoder_settings import formats_of, is_deep
 from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
@@ -81,6 +82,8 @@ class VipsEngine:
         return faceless(options.settled().gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
+        if heic.takes(descriptor, self._reader.inputs):
+            return heic.header(descriptor, ref)
         check_frames(descriptor)
         with _failing(ref, descriptor):
             format, image = self._reader.open(descriptor, ref, only_header=True)

@@ -12,7 +12,7 @@ from .site import Site
 
 # The first versions of libraries of the system without a hole through which a file can do harm.
 _MENDED = {
-    "libheif": ((1, 23, 3), "an AVIF can overflow its memory and run code"),
+    "libheif": ((1, 23, 3), "an AVIF or a HEIC can overflow its memory and run code"),
     "libwebp": ((1, 3, 2), "a WebP can overflow its memory and run code (CVE-2023-4863)"),
 }
 _UPGRADE = "Run: pip install --upgrade"
@@ -45,14 +45,12 @@ def versions(site: Site) -> Iterator[Finding]:
         name, _, version = part.partition(" ")
         mended, hole = _MENDED.get(name, ((), ""))
         if _numbers(version) < mended:
-            found.append(
-                warning(
-                    "versions",
-                    f"{part} of this system is older than {'.'.join(map(str, mended))}: unless your distribution has "
-                    f"mended it, {hole}.",
-                    f"Update the system, or use the libvips of pyvips-binary. {_UPGRADE} pyvips pyvips-binary",
-                )
+            message = (
+                f"{part} of this system is older than {'.'.join(map(str, mended))}: unless your distribution has "
+                f"mended it, {hole}."
             )
+            cure = f"Update the system, or use the libvips of pyvips-binary. {_UPGRADE} pyvips pyvips-binary"
+            found.append(warning("versions", message, f"{_UPGRADE} pillow-heif" if "pillow-heif" in part else cure))
     yield from found or [ok("versions", "no known holes" + (f" in {', '.join(parts)}" if parts else ""))]
 
 
