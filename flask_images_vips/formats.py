@@ -18,8 +18,8 @@ class Format:
     """An output format.
 
     *max_side* is the longest side that a file can have, in pixels. *lossy* is true if the encoders take a quality,
-    *animated* if a file can hold several frames, and *metadata* if it can hold EXIF and an ICC profile. *by_extension*
-    is true if a path with one of the format's extensions is rendered in this format by default. If it is false, such a
+    *animated* if a file can hold several frames, and *metadata* if it can hold EXIF. *profile* is true if the encoders
+    write an ICC profile into it. *by_extension* is true if a path with one of the format's extensions is rendered in this format by default. If it is false, such a
     path becomes JPEG, unless the URL asks for the format. *max_quality* is the highest quality at which a file can look
     as good as a JPEG of that quality. *revision* is part of the cache keys of the format. It is incremented when the
     same options are encoded otherwise, so that older cache entries are not served.
@@ -34,6 +34,7 @@ class Format:
     lossy: bool = False
     animated: bool = False
     metadata: bool = True
+    profile: bool = True
     by_extension: bool = True
     max_quality: int = 100
     revision: int = 0
@@ -83,10 +84,11 @@ FORMATS = (
     Format("png", "image/png", ".png", max_side=2**31 - 1),
     Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True, max_quality=89, revision=2),
     Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True, revision=1),
-    Format("gif", "image/gif", ".gif", animated=True, metadata=False),
+    Format("jxl", "image/jxl", ".jxl", max_side=262_144, lossy=True, profile=False),
+    Format("gif", "image/gif", ".gif", animated=True, metadata=False, profile=False),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),
-    Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, by_extension=False),
-    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False),
+    Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, profile=False, by_extension=False),
+    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False, profile=False),
 )
 
 INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
@@ -95,10 +97,11 @@ INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
 DEFAULT_INPUTS = (*INPUTS, "bmp", "ico")
 """The formats that sources may have if the configuration lists none. SVG has its own configuration key."""
 
-ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000")
+ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000", "jxl")
 """All formats that sources may have, besides SVG. Pillow alone loads those that are not among `INPUTS`."""
 
 JPEG, PNG = FORMATS[:2]
+AVIF, JXL = FORMATS[3:5]
 
 OUTPUTS = tuple(format.name for format in FORMATS)
 """The names of the formats that renditions may have."""
@@ -108,8 +111,11 @@ SUFFIXES = tuple(format.suffix for format in FORMATS)
 AUTO = Format("auto", "", "", by_extension=False)
 """A stand-in for the format that `negotiate` chooses by the client's Accept header. No rendition has this format."""
 
-NEGOTIABLE = ("avif", "webp")
+NEGOTIABLE = ("jxl", "avif", "webp")
 """The formats that only some clients can read. These clients list them in the Accept header."""
+
+OPTIONAL = ("jxl",)
+"""Those of `NEGOTIABLE` that need a package of their own. They are not missed where that is not installed."""
 
 _LONGEST_ACCEPT = 16_384  # characters; nginx and gunicorn refuse a header of more than 8192
 
@@ -176,7 +182,7 @@ _ACCEPTED = {name: re.compile(accept_pattern(by_name(name)).replace("*+", "*"), 
 ALIASES = {name: format.name for name, format in _BY_NAME.items()} | {"jp2": "jpeg2000", "pgm": "ppm", "pbm": "ppm"}
 """The names of formats by all names that the configuration may use for them."""
 
-EXTENSIONS = frozenset((*ALIASES, *ALL_INPUTS, "svg", "heic", "heif", "jxl"))
+EXTENSIONS = frozenset((*ALIASES, *ALL_INPUTS, "svg", "heic", "heif"))
 """The extensions of image files, in lower case and without a dot."""
 
 _SIGNATURES = {
@@ -184,6 +190,7 @@ _SIGNATURES = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "avif": re.compile(rb"....ftypavi[fs]", re.DOTALL),
+    "jxl": re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n"),
     "gif": re.compile(rb"GIF8[79]a"),
     "tiff": re.compile(rb"II[*+]\x00|MM\x00[*+]"),  # with a plus sign, it is a BigTIFF
     "bmp": re.compile(rb"BM"),

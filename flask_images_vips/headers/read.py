@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..errors import Busy, SourceError, UnsupportedSource
 from ..formats import INPUTS, is_file_of
 from ..geometry import ORIENTATIONS
-from . import gif, heif, jpeg, png, tiff, webp
+from . import gif, heif, jpeg, jxl, png, tiff, webp
 from .bounded import Beginning, BoundedFile, NotKnown
 from .header import FileHeader
 from .kinds import image_of, refusal
@@ -26,15 +26,17 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "webp": webp.read,
     "avif": heif.read,
     "tiff": tiff.read,
+    "jxl": jxl.read,
 }
+_ALWAYS_TURNED = ("avif", "jxl")
 _SNIFFED = 12  # bytes that `_sniff` needs
 
 
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
     """Return what the file open at *descriptor* states about its image, or None if only an engine can tell.
 
-    *ref* names the file in errors. The size is upright with *auto_orient*, and always for AVIF, where the orientation
-    is part of the format. *inputs* are the formats that may be read.
+    *ref* names the file in errors. The size is upright with *auto_orient*, and always for AVIF and JPEG XL, where the
+    orientation is part of the format. *inputs* are the formats that may be read.
 
     Raises:
         UnsupportedSource: If its format is not one of *inputs*.
@@ -68,7 +70,7 @@ def _header(file: BoundedFile, *, auto_orient: bool, inputs: Sequence[str]) -> F
         header = _READERS[format](file)
     except NotKnown:
         return None
-    if auto_orient or header.format == "avif":
+    if auto_orient or header.format in _ALWAYS_TURNED:
         header = replace(header, size=ORIENTATIONS[header.orientation].size(header.size))
     return header
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from ...formats import JPEG, PNG
+from ...formats import JPEG, JXL, PNG
 from ...geometry import Geometry
+from .. import jxl
 from ..copyright import rights, rights_of_tiff
 from ..encoder_settings import (
     EDGES,
@@ -38,6 +39,7 @@ _PALETTES: tuple[dict[str, Any], ...] = (
 )
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 _WEBP_FLAGS, _ANIMATION, _ALPHA = 20, 0x02, 0x10  # the offset of the flags in a WebP, and two of them
+_BY_PLUGIN = {"Q": "quality"}  # what the encoder of JPEG XL calls the settings of libvips
 _METADATA = "exif-", "icc-", "xmp-", "iptc-", "photoshop-", "png-comment-", "gif-comment", "orientation"
 
 
@@ -90,6 +92,10 @@ def encode(
     parameters = arguments_of("vips", effort, format, options, flat=flat, pixels=spec.geometry.final.pixels)
     # The step `scale` has removed a profile that is not kept.
     keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0
+    if format is JXL and jxl.is_installed():
+        settings = {_BY_PLUGIN.get(name, name): value for name, value in parameters.items()}
+        size = image.width, image.height
+        return jxl.encoded(jxl.mode_of(image.bands), size, bytes(image.write_to_memory()), settings, exif)
     if exif is not None:
         if not abilities.can_keep():  # it would drop the tags of the block
             raise abilities.Lacking("an encoder that keeps some of the metadata")
