@@ -19,10 +19,11 @@ class Format:
 
     *max_side* is the longest side that a file can have, in pixels. *lossy* is true if the encoders take a quality,
     *animated* if a file can hold several frames, and *metadata* if it can hold EXIF. *profile* is true if the encoders
-    write an ICC profile into it. *by_extension* is true if a path with one of the format's extensions is rendered in this format by default. If it is false, such a
-    path becomes JPEG, unless the URL asks for the format. *max_quality* is the highest quality at which a file can look
-    as good as a JPEG of that quality. *revision* is part of the cache keys of the format. It is incremented when the
-    same options are encoded otherwise, so that older cache entries are not served.
+    write an ICC profile into it. *by_extension* is true if a path with one of the format's extensions is rendered in
+    this format by default. If it is false, such a path becomes JPEG, unless the URL asks for the format. *max_quality*
+    is the highest quality at which a file can look as good as a JPEG of that quality. *revision* is part of the cache
+    keys of the format. It is incremented when the same options are encoded otherwise, so that older cache entries are
+    not served.
     """
 
     name: str
@@ -87,7 +88,9 @@ FORMATS = (
     Format("jxl", "image/jxl", ".jxl", max_side=262_144, lossy=True, profile=False),
     Format("gif", "image/gif", ".gif", animated=True, metadata=False, profile=False),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),
-    Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, profile=False, by_extension=False),
+    Format(
+        "bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, profile=False, by_extension=False
+    ),
     Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False, profile=False),
 )
 

@@ -48,7 +48,9 @@ def works() -> bool:
         return False
 
 
-def encoded(mode: str, size: tuple[int, int], data: bytes, settings: Mapping[str, Any], exif: bytes | None = None) -> bytes:
+def encoded(
+    mode: str, size: tuple[int, int], data: bytes, settings: Mapping[str, Any], exif: bytes | None = None
+) -> bytes:
     """Return *data*, pixels in the *mode* L, LA, RGB or RGBA in sRGB, as a JPEG XL.
 
     *settings* are ``effort``, and ``quality`` or ``lossless``. The file holds no metadata besides the block *exif*.
@@ -61,9 +63,7 @@ def encoded(mode: str, size: tuple[int, int], data: bytes, settings: Mapping[str
 
     quality = min(settings.get("quality", _HIGHEST), _HIGHEST)
     lossless = bool(settings.get("lossless"))
-    encoder = Encoder(
-        mode=mode, quality=quality, lossless=lossless, effort=settings["effort"], num_threads=_NO_THREADS
-    )
+    encoder = Encoder(mode=mode, quality=quality, lossless=lossless, effort=settings["effort"], num_threads=_NO_THREADS)
     made = bytes(encoder(data, *size, jpeg_encode=False))
     return made if exif is None else with_exif(made, exif)
 

@@ -1,4 +1,4 @@
-"""Read the header of a JPEG XL: its size, orientation and alpha (ISO/IEC 18181), and take its codestream out of boxes."""
+"""Read the header of a JPEG XL: its size, orientation and alpha (ISO/IEC 18181). Take its codestream out of boxes."""
 
 from __future__ import annotations
 

@@ -68,5 +68,3 @@ class _Stated(Image.Image):
         super().__init__()
         self._mode = "RGBA" if alpha else "RGB"
         self._size = ORIENTATIONS[orientation].size(size)  # type: ignore[arg-type]
-
-

@@ -13,8 +13,7 @@ from flask import Flask
 from ...errors import Busy, ImagesError, NotAuthorized
 from ...nginx.links import leads_to
 from ...pipeline import Pipeline
-from ...serving.hit import Hit
-from ...serving.responses import offer_to_nginx
+from ...serving.hit import Hit, offer_to_nginx
 from ...state import AppImages
 from .plan import Plan, Rendition
 from .queue import Queue
