@@ -165,6 +165,11 @@ def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
     return own
 
 
+def prefers_jxl_to_avif(names: Sequence[str]) -> bool:
+    """Return whether JPEG XL stands before AVIF among *names*. It is then sent only where it is smaller."""
+    return JXL.name in names and AVIF.name in names[names.index(JXL.name) :]
+
+
 def accept_pattern(format: Format) -> str:
     """Return a regular expression, for Python and nginx, that finds the name of *format* in an Accept header.
 

@@ -18,7 +18,7 @@ from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
-from .formats import AUTO, AVIF, JPEG, JXL, NEGOTIABLE, Format, Raw, by_name, choose, negotiate
+from .formats import AUTO, AVIF, JPEG, JXL, NEGOTIABLE, Format, Raw, by_name, choose, negotiate, prefers_jxl_to_avif
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
@@ -63,9 +63,8 @@ class Pipeline:
         self.limits = producer.limits
         self.shared = shared
         self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
-        after_jxl = self._negotiable[self._negotiable.index(JXL) :] if JXL in self._negotiable else ()
         self._without_jxl = tuple(format for format in self._negotiable if format is not JXL)
-        self.prefers_jxl_to_avif = AVIF in after_jxl
+        self.prefers_jxl_to_avif = prefers_jxl_to_avif([format.name for format in self._negotiable])
 
     def for_nobody(self, *, yields: bool) -> Pipeline:
         """Return this pipeline for renders that no visitor waits for. With *yields*, requests of visitors go first."""
