@@ -234,7 +234,7 @@ def _quality_of(
     if isinstance(quality, Raw):
         return {name: quality.number}
     if format != "avif":
-        small = " small" if effort == "small" and engine == "vips" and f"{format} small" in _SCALES else ""
+        small = " small" if effort == "small" and (engine == "vips" or format == "jxl") else ""
         size = ", large" if format == "webp" and pixels > LARGE_WEBP else ""
         scale = format + small + size
         return {name: encoder_quality(scale, quality, flat=flat)}

@@ -87,7 +87,7 @@ def wrapped(jpeg: bytes, size: tuple[int, int], *, effort: int) -> bytes:
     """
     from pillow_jxl import Encoder  # noqa: PLC0415
 
-    encoder = Encoder(mode="RGB", effort=effort, num_threads=_NO_THREADS)
+    encoder = Encoder(mode="RGB", lossless=True, effort=effort, num_threads=_NO_THREADS)
     # Its container also holds what is needed to restore the file: its comments, EXIF and so on.
     return jxl.codestream_of(bytes(encoder(jpeg, *size, jpeg_encode=True)))
 

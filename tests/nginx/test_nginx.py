@@ -1166,7 +1166,10 @@ def test_nginx_sends_a_jpeg_xl_where_the_application_does(new_door: Callable[...
     for accept in ("image/avif", "image/webp", "*/*"):
         for url in urls.values():
             door.get(url, **accepting(accept))
-    until(lambda: door.get(urls["cat.jpg"], **accepting(CHROME_WITH_JXL)).headers["Content-Type"] == "image/jxl", "a JPEG XL")
+    until(
+        lambda: door.get(urls["cat.jpg"], **accepting(CHROME_WITH_JXL)).headers["Content-Type"] == "image/jxl",
+        "a JPEG XL",
+    )
 
     accepts = {CHROME_WITH_JXL: "jxl", "image/avif,image/jxl": "jxl", "image/jxl;q=0,image/avif": "avif"}
     for accept, still in accepts.items():
