@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 from ..headers import jxl
 from .colour import is_srgb
 
+INSTALL = "pip install 'flask-images-vips[jxl]'"
+"""The command that installs the package."""
+
 _PACKAGE = "pillow_jxl"
 _NO_THREADS = 0
 _EXIF_PREFIX = b"Exif\0\0"

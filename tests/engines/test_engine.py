@@ -665,7 +665,7 @@ def test_the_turn_of_an_avif_is_part_of_its_format_and_not_of_exif(
 
 
 SECRET = b"taken at my home"
-EVERY_FORMAT = ("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "ico")
+EVERY_FORMAT = ("jpeg", "png", "webp", "avif", "jxl", "gif", "tiff", "bmp", "ico")
 _METADATA = {"comment", "exif", "icc_profile", "photoshop", "xmp", "XML:com.adobe.xmp"}
 # ImageDescription, Orientation, Software, Artist, XMP, Copyright, IPTC, Photoshop, Exif, ICC profile, GPS; others lay
 # out a TIFF.

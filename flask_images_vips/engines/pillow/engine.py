@@ -14,10 +14,11 @@ from typing import TypeVar
 from PIL import Image
 
 from ...errors import InvalidOption
-from ...formats import DEFAULT_INPUTS, PNG, Format
+from ...formats import DEFAULT_INPUTS, JXL, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
+from .. import jxl
 from ..encoder_settings import formats_of
 from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
@@ -62,6 +63,8 @@ class PillowEngine:
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if format.name not in (known := formats_of("pillow")):
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (Pillow)")
+        if format is JXL and not jxl.is_installed():
+            return InvalidOption("format", format.name, expected=f"another format, or pillow-jxl-plugin: {jxl.INSTALL}")
         gravity = options.settled().gravity
         if gravity.smart:
             return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart gravity)")

@@ -16,7 +16,6 @@ from .. import jxl
 _START_BYTES = 12
 _PREMULTIPLIED = {"RGBA": "RGBa", "LA": "La"}
 _FLOATS = {"F;16": "F"}  # the decoder widens them
-_HOW = "install it with `pip install 'flask-images-vips[jxl]'`"
 
 
 def is_jxl(descriptor: int) -> bool:
@@ -40,7 +39,7 @@ def opened(descriptor: int, ref: str, *, only_header: bool) -> Image.Image:
     if stated.inks:
         raise UnsupportedSource(ref, "the file is a JPEG XL of inks (CMYK); expected RGB or grey")
     if not jxl.is_installed():
-        raise UnsupportedHere(ref, f"the file is a JPEG XL, and its decoder, pillow-jxl-plugin, is missing: {_HOW}")
+        raise UnsupportedHere(ref, f"its decoder, pillow-jxl-plugin, is not installed. Run: {jxl.INSTALL}")
     if only_header:
         return _Stated(stated.header.size, alpha=bool(stated.header.alpha), orientation=stated.header.orientation)
     found = jxl.decoded(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
