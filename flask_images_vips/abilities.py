@@ -157,6 +157,8 @@ class Abilities:
         if not any(format.name in library.outputs for library in usable.values()):
             self._log(format, usable)
         reason = f" ({' and '.join(map(str, able.values()))} cannot write it here)"
+        if format.name in OPTIONAL:
+            reason += f". To add it, run: pip install 'flask-images-vips[{format.name}]'"
         return _refusal(format, [name for library in able.values() for name in library.outputs], reason)
 
     def find(self) -> Libraries:
