@@ -65,15 +65,23 @@ class SmallerJxl:
         with self._cache.background_turn() as free:
             if not free:
                 raise Busy("another process of the host does this work")
-            cache, key = self._cache, pair.jxl.key
-            found = cache.get(key) or cache.fetched(key, pair.jxl.mtime_ns, since=time.monotonic())
-            if found is None:
-                path = None if cache.has(_refused(key)) else self._made(pair)
-            else:
-                with found:
-                    path = found.path
-            if path is not None:
-                pair.made(path)
+            self.make_now(pair)
+
+    def make_now(self, pair: Pair) -> None:
+        """Do as `make`, also if another process of the host does such work.
+
+        Raises:
+            Busy: If there is no renderer for it.
+        """
+        cache, key = self._cache, pair.jxl.key
+        found = cache.get(key) or cache.fetched(key, pair.jxl.mtime_ns, since=time.monotonic())
+        if found is None:
+            path = None if cache.has(_refused(key)) else self._made(pair)
+        else:
+            with found:
+                path = found.path
+        if path is not None:
+            pair.made(path)
 
     def _made(self, pair: Pair) -> str | None:
         """Return the path of the JPEG XL, or None if it is not smaller or cannot be made."""

@@ -25,6 +25,7 @@ FORBIDDEN = {
     "opentelemetry": ("monitoring/measure", "import opentelemetry"),
     "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
     "pillow": ("facts", "from PIL import Image"),
+    "pillow_jxl": ("rendering/job", "import pillow_jxl"),
     "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),
     "filelock": ("recompression", "import filelock"),
     "obstore": ("sources/remote", "import obstore"),

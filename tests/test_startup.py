@@ -43,7 +43,7 @@ def test_init_app_lists_all_faults_of_the_keys_that_are_set(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         Images(app)
     starts = [
-        "IMAGES_FORMATS = 'JPEG': expected a list of some of avif, webp",
+        "IMAGES_FORMATS = 'JPEG': expected a list of some of jxl, avif, webp",
         "IMAGES_QUALITY = {'jpeg': 101}: expected a number from 1 to 100",
         "IMAGES_PRESETS['crop'] is named like a mode",
         "IMAGES_PRESETS['crop']: 'widht' is not an option; did you mean width?",

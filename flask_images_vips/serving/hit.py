@@ -23,7 +23,7 @@ from ..formats import AUTO, AVIF, JXL, Format
 from ..nginx.front_door import FrontDoor
 from ..pipeline import Pipeline
 from ..rendition import Rendition
-from ..smaller_jxl import Pair
+from ..smaller_jxl import Pair, SmallerJxl
 from ..sources.finder import current_version
 from ..state import AppImages
 from ..urls import ImageUrl
@@ -225,8 +225,11 @@ def jxl_of(avif: Hit) -> Hit:
     return _hit(url, rendition, avif.images, is_smaller=True)
 
 
-def jxl_pair(avif: Hit) -> Pair:
-    """Return what makes the JPEG XL that is sent in place of *avif*, if it is smaller."""
+def jxl_pair(avif: Hit) -> Pair | None:
+    """Return what makes the JPEG XL that is sent in place of *avif*, if it is smaller. None if none may be sent."""
+    is_negotiated_avif = avif.rendition.format is AVIF and avif.url.negotiated
+    if not is_negotiated_avif or avif.path is None or not avif.images.pipeline.may_be_jxl(avif.url):
+        return None
     jxl = jxl_of(avif)
 
     def link(path: str) -> None:
@@ -264,15 +267,15 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages, *, is_smaller: 
         # A version in the URL tells versions apart. Otherwise, only the time of the one file does.
         dated=current or (rendition.source.content is None and rendition.watermark is None),
     )
-    return _counting_for_jxl(hit) if rendition.format is AVIF and url.negotiated else hit
+    return hit if images.smaller_jxl is None else _counting_for_jxl(hit, images.smaller_jxl)
 
 
-def _counting_for_jxl(hit: Hit) -> Hit:
-    """Return *hit*, the hit of an AVIF, so that its first response lets a JPEG XL be made, if that may be sent."""
-    maker, other = hit.images.smaller_jxl, hit.count_answer
-    if maker is None or hit.path is None or not hit.images.pipeline.may_be_jxl(hit.url):
+def _counting_for_jxl(hit: Hit, maker: SmallerJxl) -> Hit:
+    """Return *hit* so that its first response lets *maker* make a JPEG XL, if one may be sent in its place."""
+    pair, other = jxl_pair(hit), hit.count_answer
+    if pair is None:
         return hit
-    count_for_jxl = maker.counter(jxl_pair(hit))
+    count_for_jxl = maker.counter(pair)
 
     def count_answer() -> None:
         if other is not None:

@@ -64,7 +64,7 @@ def test_what_one_engine_cannot_do_goes_to_the_other() -> None:
     ("setting", "options", "format", "message"),
     [
         ("vips", TRANSFORM, PNG, r"^transform='EXTENT.*': expected no transform \(libvips does not support it\)$"),
-        ("vips", Options(), TIFF, r"^format='tiff': expected one of jpeg, png, webp, avif, gif \(libvips\)$"),
+        ("vips", Options(), TIFF, r"^format='tiff': expected one of jpeg, png, webp, avif, jxl, gif \(libvips\)$"),
         ("pillow", SMART, PNG, r"^gravity='attention': expected a fixed gravity \(Pillow has no smart gravity\)$"),
         ("auto", SMART, TIFF, r"^format='tiff': expected one of .* \(libvips\) or a fixed gravity \(Pillow .*\)$"),
     ],

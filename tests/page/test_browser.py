@@ -18,7 +18,9 @@ from conftest import PHOTOGRAPHS, gradient, needs
 from engines.test_avif_orientation import SIZE, TURNS, avif
 from engines.test_engine import psnr
 from flask import Flask, Response, render_template_string, request
+from headers.test_jxl import needs_codec
 from PIL import Image
+from servers import until
 from werkzeug.serving import make_server
 
 from flask_images_vips import Images
@@ -232,10 +234,10 @@ def test_in_debug_a_missing_picture_is_drawn_in_its_size(visit: Any) -> None:
     assert [(status, kind) for _, status, kind in site.requests] == [(404, "image/svg+xml")]
 
 
-AVIF_PIXELS = """
+SHOWN = """
 (async () => {
     const image = new Image();
-    image.src = 'data:image/avif;base64,%s';
+    image.src = %s;
     await image.decode();
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
@@ -253,8 +255,36 @@ def test_an_avif_is_shown_as_the_engines_see_it(browser: Chromium, exif_orientat
     try:
         for turned in TURNS:
             data = base64.b64encode(avif(turned, exif_orientation)).decode()
-            width, height, pixels = page.evaluate(AVIF_PIXELS % data)
+            width, height, pixels = page.evaluate(SHOWN % f"'data:image/avif;base64,{data}'")
             shown = Image.frombytes("RGBA", (width, height), bytes(pixels)).convert("RGB")
             assert psnr(shown, turned.upright(gradient(SIZE))) > 36, turned
     finally:
         page.close()
+
+
+@needs_codec
+def test_chromium_asks_for_jpeg_xl_and_shows_it(visit: Any, browser: Chromium) -> None:
+    template = "<p>{{ resized_img_tag('cat.jpg', width=320, format='auto', alt='cat') }}</p>"
+    page, site = visit(template, 768)
+    (image,) = page.evaluate(IMAGES)
+    assert [(status, kind) for _, status, kind in site.requests] == [(200, "image/avif")]
+    path, url = site.requests[0][0], image["src"]
+
+    def is_made() -> bool:
+        answer = site.app.test_client().get(path, headers={"Accept": "image/jxl,image/avif"})
+        return answer.mimetype == "image/jxl"
+
+    until(is_made, "a JPEG XL")
+    site.requests.clear()
+    again = browser.page(site.url("/"), 768)
+    try:
+        (image,) = again.evaluate(IMAGES)
+        assert image["src"] == url
+        assert image["natural"] == [320, 212]
+        width, height, pixels = again.evaluate(SHOWN % f"'{path}'")
+    finally:
+        again.close()
+    assert site.requests[0][1:] == (200, "image/jxl")
+    shown = Image.frombytes("RGBA", (width, height), bytes(pixels)).convert("RGB")
+    with Image.open(PHOTOGRAPHS / "cat.jpg") as source:
+        assert psnr(shown, source.resize((width, height), Image.Resampling.LANCZOS)) > 30
