@@ -387,8 +387,9 @@ class Config:
         "IMAGES_INPUT_FORMATS",
         checks.some_formats(ALL_INPUTS),
         "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`, and "
-        "with the extra `jxl` also `jxl`. Only Pillow loads these five, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses "
-        "them. Of an icon, the largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
+        "with the extra `jxl` also `jxl`. Only Pillow loads these five, BMP and ICO, so `IMAGES_ENGINE = 'vips'` "
+        "refuses them. Of an icon, the largest picture is used. A TGA has no mark at its start, so with `tga`, a "
+        "broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(
         OUTPUTS,

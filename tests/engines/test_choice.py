@@ -189,7 +189,7 @@ def test_a_format_is_written_by_an_engine_that_can(
     made = fetch(app, "a.png", width=32, format=format)
     assert made.format == format.upper()
     assert made.size == (32, 24)
-    least = 30 if format in ("jpeg", "webp", "avif", "gif") else 37
+    least = 30 if format in ("jpeg", "webp", "avif", "jxl", "gif") else 37
     assert psnr(made, gradient((64, 48)).resize((32, 24), Image.Resampling.LANCZOS)) >= least
 
 
