@@ -37,14 +37,10 @@ class Decoded(NamedTuple):
 
 
 @cache
-def is_installed() -> bool:
-    """Return whether the package is installed. It is not imported."""
-    return importlib.util.find_spec(_PACKAGE) is not None
-
-
-@cache
 def works() -> bool:
-    """Return whether a pixel can be encoded. This imports the package, which may be built for another system."""
+    """Return whether the package is installed, and can encode a pixel. This imports it."""
+    if importlib.util.find_spec(_PACKAGE) is None:
+        return False
     try:
         return bool(encoded("L", (1, 1), b"\0", {"quality": 50, "effort": 1}))
     except Exception:  # whatever an extension module raises that cannot be loaded
@@ -76,9 +72,9 @@ def mode_of(bands: int) -> str:
     return next(mode for mode, count in _BANDS.items() if count == bands)
 
 
-def with_exif(codestream: bytes, exif: bytes) -> bytes:
-    """Return a file of *codestream* with the block *exif*."""
-    return jxl.in_container(codestream, (b"Exif", bytes(4) + exif.removeprefix(_EXIF_PREFIX)))
+def with_exif(data: bytes, exif: bytes) -> bytes:
+    """Return the JPEG XL *data* with the block *exif*, and no other metadata."""
+    return jxl.in_container(jxl.codestream_of(data), (b"Exif", bytes(4) + exif.removeprefix(_EXIF_PREFIX)))
 
 
 def wrapped(jpeg: bytes, size: tuple[int, int], *, effort: int) -> bytes:

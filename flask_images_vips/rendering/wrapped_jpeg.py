@@ -44,7 +44,7 @@ def wrapped_jpeg(descriptor: int, size: Size, *, upright: bool, beyond: int) -> 
         header = jpeg.read(BoundedFile(descriptor, ""))
     except (NotKnown, ImagesError):
         return None
-    if header.size != size or (upright and header.orientation != 1) or not jxl.is_installed():
+    if header.size != size or (upright and header.orientation != 1) or not jxl.works():
         return None
     plain = plain_jpeg(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
     if plain is None or _LEAST_SHARE * len(plain) > beyond:

@@ -63,7 +63,7 @@ class PillowEngine:
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if format.name not in (known := formats_of("pillow")):
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (Pillow)")
-        if format is JXL and not jxl.is_installed():
+        if format is JXL and not jxl.works():
             return InvalidOption("format", format.name, expected=f"another format, or pillow-jxl-plugin: {jxl.INSTALL}")
         gravity = options.settled().gravity
         if gravity.smart:

@@ -38,7 +38,7 @@ def opened(descriptor: int, ref: str, *, only_header: bool) -> Image.Image:
         raise UnreadableSource(ref, "the header of the JPEG XL is larger than any honest one") from None
     if stated.inks:
         raise UnsupportedSource(ref, "the file is a JPEG XL of inks (CMYK); expected RGB or grey")
-    if not jxl.is_installed():
+    if not jxl.works():
         raise UnsupportedHere(ref, f"its decoder, pillow-jxl-plugin, is not installed. Run: {jxl.INSTALL}")
     if only_header:
         return _Stated(stated.header.size, alpha=bool(stated.header.alpha), orientation=stated.header.orientation)
