@@ -155,3 +155,14 @@ def test_a_visitor_who_may_not_see_it_gets_neither(make_app: MakeApp) -> None:
     assert get(app, url, NEW).status_code == 200
     refused.set()
     assert [get(app, url, accept).status_code for accept in (NEW, OLD)] == [403, 403]
+
+
+@pytest.mark.usefixtures("pictures")
+def test_warming_makes_both(make_app: MakeApp, static: Path) -> None:
+    (static / "photos").mkdir()
+    (static / "cat.jpg").rename(static / "photos" / "cat.jpg")
+    app = make_app(IMAGES_PRESETS={"card": {"width": 320, "format": "auto"}})
+    output = app.test_cli_runner().invoke(args=["images", "warm", "--folder", "photos", "--preset", "card"])
+    assert output.exit_code == 0, output.output
+    url = url_of(app, "photos/cat.jpg", preset="card")
+    assert [get(app, url, accept).mimetype for accept in (NEW, OLD)] == ["image/jxl", "image/avif"]

@@ -18,6 +18,7 @@ INSTALL = "pip install 'flask-images-vips[jxl]'"
 """The command that installs the package."""
 
 _PACKAGE = "pillow_jxl"
+_PANIC = "PanicException"  # of Rust, which is no Exception
 _NO_THREADS = 0
 _EXIF_PREFIX = b"Exif\0\0"
 _HIGHEST = 99  # the encoder refuses 100
@@ -102,7 +103,12 @@ def decoded(data: bytes) -> Decoded:
 
     # Of a file that a JPEG was wrapped in, the decoder would restore the JPEG. Its codestream alone is decoded.
     codestream = jxl.codestream_of(data)
-    _, info, pixels, profile, _ = Decoder(num_threads=_NO_THREADS)(codestream)
+    try:
+        _, info, pixels, profile, _ = Decoder(num_threads=_NO_THREADS)(codestream)
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise RuntimeError(f"its decoder has failed: {error}") from None
     profile = bytes(profile) or None
     if profile is not None and (is_srgb(profile) or (profile[16:20] == b"GRAY" and profile.endswith(_GREY_CURVE))):
         profile = None

@@ -43,6 +43,8 @@ def opened(descriptor: int, ref: str, *, only_header: bool) -> Image.Image:
     if only_header:
         return _Stated(stated.header.size, alpha=bool(stated.header.alpha), orientation=stated.header.orientation)
     found = jxl.decoded(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+    if found.size != ORIENTATIONS[stated.header.orientation].size(stated.header.size):
+        raise UnreadableSource(ref, "the pixels of the JPEG XL have another size than its header")
     mode = _FLOATS.get(found.mode, found.mode)
     if stated.premultiplied and mode in _PREMULTIPLIED:
         mode = _PREMULTIPLIED[mode]
