@@ -102,7 +102,8 @@ class Pipeline:
         *accept* is the client's Accept header. None stands for a client that reads JPEG XL.
         """
         wanted = JXL.media_type if accept is None else accept
-        return self.prefers_jxl_to_avif and self._best(url, wanted, (JXL,)) is JXL
+        may = self.prefers_jxl_to_avif and JXL.name in wanted.lower()  # before the header is parsed
+        return may and self._best(url, wanted, (JXL,)) is JXL
 
     def in_place_of_avif(self, avif: Rendition, *, default_quality: bool) -> Rendition:
         """Return the rendition in JPEG XL that is kept only if it is smaller than *avif*.
