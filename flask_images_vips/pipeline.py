@@ -112,7 +112,8 @@ class Pipeline:
         """
         quality = self.config.quality_of(JXL.name) if default_quality else avif.options.quality
         options = replace(avif.options, quality=quality)
-        return replace(avif, options=options, format=JXL, settings=f"{avif.settings}\nif smaller than AVIF")
+        than = "AVIF" if not self.config.recompress_after else "recompressed AVIF"
+        return replace(avif, options=options, format=JXL, settings=f"{avif.settings}\nif smaller than {than}")
 
     def _best(self, url: ImageUrl, accept: str, preferred: Sequence[Format]) -> Format:
         options = url.options

@@ -166,3 +166,18 @@ def test_warming_makes_both(make_app: MakeApp, static: Path) -> None:
     assert output.exit_code == 0, output.output
     url = url_of(app, "photos/cat.jpg", preset="card")
     assert [get(app, url, accept).mimetype for accept in (NEW, OLD)] == ["image/jxl", "image/avif"]
+
+
+@pytest.mark.usefixtures("pictures")
+def test_it_is_compared_with_the_avif_that_was_made_smaller(make_app: MakeApp) -> None:
+    app = make_app(IMAGES_RECOMPRESS_AFTER=2)
+    url = url_of(app, "cat.jpg", width=320, format="auto")
+    first = get(app, url, OLD)
+
+    def is_smaller() -> bool:
+        answer = get(app, url, OLD)
+        return len(answer.data) < len(first.data)
+
+    until(is_smaller, "a smaller AVIF")
+    old, new = settled(app, "cat.jpg", width=320)
+    assert len(new.data) <= len(old.data) < len(first.data)
