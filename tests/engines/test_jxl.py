@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -189,3 +190,19 @@ def test_the_package_is_imported_at_its_first_use() -> None:
     command = [sys.executable, "-W", "ignore", "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.stdout.strip().endswith("False"), run.stderr
+
+
+@pytest.mark.parametrize("engine_name", ["auto", "pillow"])
+def test_a_damaged_source_is_shown_or_refused_with_a_reason(engine_name: str, make_app: MakeApp, static: Path) -> None:
+    chance, image = random.Random(7), gradient(SIZE).convert("RGBA")
+    lossy = codec.encoded("RGB", SIZE, gradient(SIZE).tobytes(), {"quality": 60, "effort": 3}, tags().tobytes())
+    app = make_app(IMAGES_INPUT_FORMATS=["jxl"], IMAGES_ENGINE=engine_name)
+    found = set()
+    for number in range(40):
+        data = bytearray(chance.choice((lossy, file_of(image))))
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        (static / f"{number}.jxl").write_bytes(data[: chance.choice((len(data), len(data) - 5))])
+        found.add(app.test_client().get(url_of(app, f"{number}.jxl", width=32, format="png")).status_code)
+    assert found <= {200, 422}
+    assert 422 in found
