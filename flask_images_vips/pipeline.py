@@ -142,7 +142,7 @@ class Pipeline:
         quality = self.config.quality_of(format.name) if default_quality else options.quality
         own = choose(file_name, None)
         no_better = own.animated or own.name in NEGOTIABLE  # a GIF never looks better; not all browsers show an AVIF
-        if options.keep.icc and not format.profile:
+        if (options.keep.icc and not format.profile) or (options.depth > 8 and format is JXL):
             return False
         return isinstance(quality, Raw) or quality <= format.max_quality or options.lossless or no_better
 
@@ -175,6 +175,9 @@ class Pipeline:
         if format.animated:  # in other formats, these limits affect only whether there is a rendition
             settings += f"\n{config.max_frames} frames, {config.max_source_pixels} pixels"
             settings += f", {most} made" if most != Config().max_output_pixels else ""
+        signer = self.producer.signer
+        if signer is not None and signer.signs(options, format):
+            settings += f"\nsigned by {signer.digest}"
         return Rendition(source, options, format, settings, self.sources.watermark(options))
 
     def entry(self, url: ImageUrl, found: Rendition | None = None, *, yields: bool = False) -> tuple[Rendition, Entry]:

@@ -19,7 +19,7 @@ from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from .. import jxl
-from ..encoder_settings import formats_of
+from ..encoder_settings import formats_of, is_deep
 from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
@@ -65,6 +65,8 @@ class PillowEngine:
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (Pillow)")
         if format is JXL and not jxl.works():
             return InvalidOption("format", format.name, expected=f"another format, or pillow-jxl-plugin: {jxl.INSTALL}")
+        if is_deep(options, format):
+            return InvalidOption("depth", str(options.depth), expected="8 (Pillow writes no AVIF with more bits)")
         gravity = options.settled().gravity
         if gravity.smart:
             return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart gravity)")
