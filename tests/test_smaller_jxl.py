@@ -128,7 +128,7 @@ def test_where_no_avif_could_be_sent_it_is_a_format_like_others(
 
 
 @pytest.mark.usefixtures("pictures")
-@pytest.mark.parametrize("options", [{"keep": "icc"}, {"animated": True}])
+@pytest.mark.parametrize("options", [{"keep": "icc"}, {"animated": True}, {"depth": 10}])
 def test_it_is_not_made_where_it_would_lack_something(make_app: MakeApp, static: Path, options: dict[str, Any]) -> None:
     gradient((64, 48)).save(static / "moving.gif", save_all=True, append_images=[gradient((64, 48)).rotate(180)])
     name = "moving.gif" if "animated" in options else "cat.jpg"
