@@ -28,6 +28,7 @@ FORBIDDEN = {
     "pillow_jxl": ("rendering/job", "import pillow_jxl"),
     "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),
     "filelock": ("recompression", "import filelock"),
+    "opencv": ("facts", "import cv2"),
     "obstore": ("sources/remote", "import obstore"),
     "redis": ("cache/once", "import redis"),
     "itsdangerous": ("state", "import itsdangerous"),
