@@ -18,7 +18,7 @@ from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
-from .formats import AUTO, JPEG, NEGOTIABLE, Format, Raw, by_name, choose, negotiate
+from .formats import AUTO, AVIF, JPEG, JXL, NEGOTIABLE, Format, Raw, by_name, choose, negotiate, prefers_jxl_to_avif
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
@@ -63,6 +63,8 @@ class Pipeline:
         self.limits = producer.limits
         self.shared = shared
         self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
+        self._without_jxl = tuple(format for format in self._negotiable if format is not JXL)
+        self.prefers_jxl_to_avif = prefers_jxl_to_avif([format.name for format in self._negotiable])
 
     def for_nobody(self, *, yields: bool) -> Pipeline:
         """Return this pipeline for renders that no visitor waits for. With *yields*, requests of visitors go first."""
@@ -86,8 +88,35 @@ class Pipeline:
         return tuple(format for format in self._negotiable if self.abilities.writes(format))
 
     def format_for(self, url: ImageUrl, accept: str) -> Format:
-        """Return the format for a *url* with ``format=auto``, negotiated with *accept*, the client's Accept header."""
-        preferred, options = self._negotiable, url.options
+        """Return the format for a *url* with ``format=auto``, negotiated with *accept*, the client's Accept header.
+
+        It is AVIF also if JPEG XL is preferred to it, because one may not be smaller: see `may_be_jxl`.
+        """
+        if self.prefers_jxl_to_avif and self._best(url, accept, self._without_jxl) is AVIF:
+            return AVIF
+        return self._best(url, accept, self._negotiable)
+
+    def may_be_jxl(self, url: ImageUrl, accept: str | None = None) -> bool:
+        """Return whether a JPEG XL is to be sent in place of an AVIF of *url*, if there is one that is smaller.
+
+        *accept* is the client's Accept header. None stands for a client that reads JPEG XL.
+        """
+        wanted = JXL.media_type if accept is None else accept
+        may = self.prefers_jxl_to_avif and JXL.name in wanted.lower()  # before the header is parsed
+        return may and self._best(url, wanted, (JXL,)) is JXL
+
+    def in_place_of_avif(self, avif: Rendition, *, default_quality: bool) -> Rendition:
+        """Return the rendition in JPEG XL that is kept only if it is smaller than *avif*.
+
+        It has a key of its own, because a URL can also ask for JPEG XL.
+        """
+        quality = self.config.quality_of(JXL.name) if default_quality else avif.options.quality
+        options = replace(avif.options, quality=quality)
+        than = "AVIF" if not self.config.recompress_after else "recompressed AVIF"
+        return replace(avif, options=options, format=JXL, settings=f"{avif.settings}\nif smaller than {than}")
+
+    def _best(self, url: ImageUrl, accept: str, preferred: Sequence[Format]) -> Format:
+        options = url.options
         while True:
             format = negotiate(url.file_name, accept, preferred)
             writable = self.abilities.writes(format, options)
@@ -113,6 +142,8 @@ class Pipeline:
         quality = self.config.quality_of(format.name) if default_quality else options.quality
         own = choose(file_name, None)
         no_better = own.animated or own.name in NEGOTIABLE  # a GIF never looks better; not all browsers show an AVIF
+        if (options.keep.icc and not format.profile) or (options.depth > 8 and format is JXL):
+            return False
         return isinstance(quality, Raw) or quality <= format.max_quality or options.lossless or no_better
 
     def _writes(self, options: Options) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -45,6 +45,7 @@ from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
+from .smaller_jxl import SmallerJxl
 from .sources.remote import RemoteSources
 from .sources.search_path import Originals
 from .state import images_of
@@ -94,13 +95,15 @@ def build(app: Flask, url: str, name: str) -> Parts:
         ),
         _shared(config, cache, copies, settings),
     )
+    recompressor = _recompressor(config, app, pipeline)
     parts = Parts(
         pipeline,
         _front_door(config, app, folder, settings),
-        _recompressor(config, app, pipeline),
+        recompressor,
         LateFacts() if threads_run() else None,
         joined.tombstones,
         joined.fleet,
+        smaller_jxl=_smaller_jxl(config, app, pipeline, waits=recompressor is not None),
     )
     if parts.fleet is not None:
         from .following import messages_of  # noqa: PLC0415  (only sites of several hosts need it)
@@ -236,16 +239,31 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
     if reason is not None:
         logger.warning("IMAGES_RECOMPRESS_AFTER does nothing: %s.", reason)
         return None
-    small = replace(config, effort="small")
-    renderers = pipeline.producer.renderers.by(small)
-    own = pipeline.producer
-    events = images_of(app).events
-    producer = Producer(pipeline.facts, renderers, small, events, own.slots, own.find_rights, own.signer, yields=True)
+    return Recompressor(
+        config.recompress_after, pipeline.cache, _in_background(replace(config, effort="small"), app, pipeline)
+    )
+
+
+def _smaller_jxl(config: Config, app: Flask, pipeline: Pipeline, *, waits: bool) -> SmallerJxl | None:
+    """Return what makes files of JPEG XL, or None if none are sent in place of AVIF, or no background threads run.
+
+    *waits* is whether each AVIF is made smaller first. The JPEG XL is then made at the same effort.
+    """
+    if not pipeline.prefers_jxl_to_avif or not threads_run():
+        return None
+    settings = replace(config, effort="small") if waits else config
+    return SmallerJxl(pipeline.cache, _in_background(settings, app, pipeline), waits=waits)
+
+
+def _in_background(config: Config, app: Flask, pipeline: Pipeline) -> Callable[[Rendition], bytes]:
+    """Return a function that renders with *config* when no visitor waits."""
+    renderers, own, events = pipeline.producer.renderers.by(config), pipeline.producer, images_of(app).events
+    producer = Producer(pipeline.facts, renderers, config, events, own.slots, own.find_rights, own.signer, yields=True)
 
     def render(rendition: Rendition) -> bytes:
         return pipeline.render(rendition, time.monotonic(), producer)
 
-    return Recompressor(config.recompress_after, pipeline.cache, render)
+    return render
 
 
 def _rights_of(app: Flask, ref: str) -> Rights | None:

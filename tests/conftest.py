@@ -32,6 +32,9 @@ from store_stub import Stub
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.state import images_of
 
+with contextlib.suppress(ImportError):
+    import pillow_jxl  # noqa: F401  (lets Pillow open what the tests get)
+
 Start = Callable[..., "subprocess.Popen[str]"]
 T = TypeVar("T")
 

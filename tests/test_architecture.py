@@ -26,6 +26,7 @@ FORBIDDEN = {
     "simplejpeg": ("engines/vips/reader", "import simplejpeg"),
     "pillow_heif": ("engines/pillow/reader", "import pillow_heif"),
     "pillow": ("facts", "from PIL import Image"),
+    "pillow_jxl": ("rendering/job", "import pillow_jxl"),
     "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),
     "filelock": ("recompression", "import filelock"),
     "opencv": ("facts", "import cv2"),

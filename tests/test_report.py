@@ -31,11 +31,11 @@ def test_where_nothing_is_missing_the_libraries_are_described() -> None:
         "  loaded from: /usr/lib/libvips.so.42",
         "  mode: ABI, by pyvips 3.2.0",
         "  reads: jpeg, png, gif, webp, avif, tiff, svg",
-        "  writes: jpeg, png, webp, avif, gif",
+        "  writes: jpeg, png, webp, avif, jxl, gif",
         "",
         "Pillow 12.0.0",
         "  reads: jpeg, png, gif, webp, avif, tiff",
-        "  writes: jpeg, png, webp, avif, gif, tiff, bmp, ico",
+        "  writes: jpeg, png, webp, avif, jxl, gif, tiff, bmp, ico",
     ]
 
 

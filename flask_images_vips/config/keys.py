@@ -125,7 +125,9 @@ class Config:
         NEGOTIABLE,
         "IMAGES_FORMATS",
         checks.negotiable,
-        "Formats for `format='auto'`, best first. The first one that the browser lists in `Accept` is used.",
+        "Formats for `format='auto'`, best first. The first one that the browser lists in `Accept` is used. JPEG XL "
+        "(`jxl`) needs the extra `jxl`, and before `avif` it is sent only where it is smaller, see "
+        "[Formats](docs/formats.md#jpeg-xl).",
     )
     quality: int | dict[str, int | Raw] = key(
         75,
@@ -409,9 +411,9 @@ class Config:
         "IMAGES_INPUT_FORMATS",
         checks.some_formats(ALL_INPUTS),
         "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`, and "
-        "`heic` with the extra `heic`, see [Formats](docs/formats.md#heic). Only "
-        "Pillow loads the first four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
-        "largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
+        "`jxl` and `heic` with the extras of these names, see [Formats](docs/formats.md). Only Pillow loads the first "
+        "five, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the largest picture is used. A TGA "
+        "has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(
         OUTPUTS,

@@ -15,7 +15,6 @@ _KINDS = {
     "empty": re.compile(rb"\Z"),
     "a HEIC image": re.compile(rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", re.DOTALL),
     "a video": re.compile(rb"....ftyp(?!avi[fs])|\x1aE\xdf\xa3|RIFF....AVI", re.DOTALL),
-    "a JPEG XL image": re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
     "a JPEG 2000 image": re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51"),
     "a Photoshop document": re.compile(rb"8BPS"),
     "a PDF document": re.compile(rb"%PDF-"),

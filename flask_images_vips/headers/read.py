@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..errors import Busy, SourceError, UnsupportedSource
 from ..formats import INPUTS, WITH_EXTRAS, is_file_of
 from ..geometry import ORIENTATIONS
-from . import gif, heic, heif, jpeg, png, tiff, webp
+from . import gif, heic, heif, jpeg, jxl, png, tiff, webp
 from .bounded import Beginning, BoundedFile, NotKnown
 from .header import FileHeader
 from .kinds import image_of, refusal
@@ -27,8 +27,9 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "avif": heif.read,
     "heic": heic.read,
     "tiff": tiff.read,
+    "jxl": jxl.read,
 }
-TURNED_BY_FORMAT = ("avif", "heic")
+TURNED_BY_FORMAT = ("avif", "heic", "jxl")
 """The formats whose own properties turn the picture, whatever EXIF says."""
 
 _SNIFFED = 12  # bytes that `_sniff` needs
@@ -37,7 +38,7 @@ _SNIFFED = 12  # bytes that `_sniff` needs
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
     """Return what the file open at *descriptor* states about its image, or None if only an engine can tell.
 
-    *ref* names the file in errors. The size is upright with *auto_orient*, and always for AVIF and HEIC, where the
+    *ref* names the file in errors. The size is upright with *auto_orient*, and always for AVIF, HEIC and JPEG XL, where
     orientation is part of the format. *inputs* are the formats that may be read.
 
     Raises:

@@ -106,8 +106,8 @@ class Options:
         None,
         "f",
         Format,
-        "Output format. By default, JPEG, PNG, WebP, AVIF, GIF and ICO keep their format, judged by the extension of "
-        "the path; all other paths, such as `.tiff` and `.bmp`, become JPEG. `auto` chooses the first of "
+        "Output format. By default, JPEG, PNG, WebP, AVIF, JPEG XL, GIF and ICO keep their format, judged by the "
+        "extension of the path; all other paths, such as `.tiff` and `.bmp`, become JPEG. `auto` chooses the first of "
         "`IMAGES_FORMATS` that the browser accepts.",
         values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
         keyed=False,  # the key holds the chosen format
@@ -175,7 +175,7 @@ class Options:
         False,
         "ll",
         Flag(),
-        "Encode WebP and AVIF losslessly, and PNG without a palette. Other formats ignore this option.",
+        "Encode WebP, AVIF and JPEG XL losslessly, and PNG without a palette. Other formats ignore this option.",
         values="true, false",
         example="lossless=True, format='webp'",
     )

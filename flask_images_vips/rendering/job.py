@@ -23,7 +23,7 @@ from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
 from ..errors import UnsupportedSource
 from ..faces.detector import SIDE, find, lacking
 from ..faces.focus import focus as focus_of
-from ..formats import PNG, Format
+from ..formats import JPEG, JXL, PNG, Format
 from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.read import check_parts
 from ..options.options import Options
@@ -36,9 +36,10 @@ from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
 from .gain_map import GainMaps, Join
 from .limits import Limits
-from .quality import Deadline, byte_limit, shows_source, within
+from .quality import Deadline, byte_limit, shows_pixels, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
 from .same_pixels import same_pixels
+from .wrapped_jpeg import wrapped_jpeg
 
 
 class Result(NamedTuple):
@@ -197,9 +198,19 @@ class Job:
         too_large = limit is not None and len(data) > limit
         if too_large and rendition.format is PNG and shows_source(rendition, header.size, geometry):
             data = min(data, same_pixels(self.descriptor) or data, key=len)
+        if rendition.format is JXL and header.format == JPEG.name:
+            data = self._smaller_jxl(data, rendition, header, geometry)
         most = rendition.options.max_bytes
         exceeds = most if most is not None and len(data) > most else None
         return Result(files=[data], size=geometry.final, exceeds=exceeds)
+
+    def _smaller_jxl(self, data: bytes, rendition: Rendition, header: Header, geometry: Geometry) -> bytes:
+        """Return the JPEG of the source as a JPEG XL, if that is smaller than *data*, and shows the same picture."""
+        if self.request.work is Work.COPY or not shows_pixels(rendition, header.size, geometry, "lossless"):
+            return data
+        upright = self.config.auto_orient
+        wrapped = wrapped_jpeg(self.descriptor, header.size, upright=upright, beyond=len(data))
+        return data if wrapped is None else min(data, wrapped, key=len)
 
     def _smaller(self, render: Callable[[Rendition], bytes], geometry: Geometry) -> Callable[[Rendition], bytes]:
         """Return *render* with the further work on PNGs at effort ``small``."""

@@ -105,7 +105,7 @@ def test_a_value_is_returned_as_the_package_uses_it(check: Check, value: Any, us
         (checks.headroom, 5, "a number from 1 to 4"),
         (checks.some_formats(("jpeg", "png")), ["gif"], "a list of some of jpeg, png"),
         (checks.some_formats(("jpeg", "png")), [], "a list of some of jpeg, png"),
-        (checks.negotiable, ["avif", "avif"], "a list of some of avif, webp, the best first, such as ['webp']"),
+        (checks.negotiable, ["avif", "avif"], "a list of some of jxl, avif, webp, the best first, such as ['webp']"),
         (checks.quality, 101, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 80, 'avif': raw(60)}"),
         (checks.quality, {"png": 75}, "only formats that have a quality; png has none"),
         (checks.cache, "s3:/bucket", "a folder, or a bucket and a prefix in it, such as 's3://bucket/prefix'"),

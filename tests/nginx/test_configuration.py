@@ -237,3 +237,14 @@ def test_images_have_the_tags_that_caches_in_front_read() -> None:
     for name in ("xkey", "surrogate_key", "cache_tag"):
         assert f"$upstream_http_{name};" in accel
     assert "_tag" not in printed(CONFIG, "/front")
+
+
+@pytest.mark.parametrize(
+    ("formats", "has_two"),
+    [(("jxl", "avif", "webp"), True), (("avif", "webp"), False), (("avif", "jxl"), False), (("jxl", "webp"), False)],
+)
+def test_a_second_link_is_looked_for_only_where_a_jpeg_xl_may_be_sent(formats: tuple[str, ...], has_two: bool) -> None:
+    text = printed(replace(CONFIG, formats=formats), "/front")
+    (line,) = [line for line in text.splitlines() if "try_files" in line]
+    assert len(line.split()) == (4 if has_two else 3)
+    assert ("_otherwise {" in text) == has_two

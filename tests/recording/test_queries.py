@@ -63,11 +63,11 @@ def test_the_version_of_a_remote_source_is_kept(app: Flask) -> None:
 
 
 def test_a_value_that_this_version_does_not_know_is_an_error() -> None:
-    for query in ("w=wide", "f=jxl"):
+    for query in ("w=wide", "f=jxs"):
         with pytest.raises(InvalidOption):
             read_query("a.png", query, "png")
     with pytest.raises(InvalidOption):
-        read_query("a.png", "f=auto", "jxl")
+        read_query("a.png", "f=auto", "jxs")
 
 
 def test_the_watermark_of_a_query() -> None:

@@ -25,6 +25,7 @@ from ...system_errors import is_passing
 from .. import heic
 from ..coded_colour import profile_of
 from ..engine import overtime
+from .jxl_file import is_jxl, opened
 from .samples import correct_info
 from .unended import completed
 
@@ -66,12 +67,13 @@ class Reader:
             os.lseek(descriptor, 0, os.SEEK_SET)
             icon = largest_picture(descriptor, ref) if "ico" in self.inputs and is_icon(descriptor) else None
             # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
-            formats = (
-                [name.upper() for name in self.inputs if name not in WITH_EXTRAS] if icon is None else ["ICO", "PNG"]
-            )
+            own = [name.upper() for name in self.inputs if name not in (*WITH_EXTRAS, "jxl")]
+            formats = own if icon is None else ["ICO", "PNG"]
             with (
                 self._file(descriptor, only_header) if icon is None else io.BytesIO(icon) as file,
-                Image.open(file, formats=formats) as image,
+                opened(descriptor, ref, only_header=only_header)
+                if "jxl" in self.inputs and is_jxl(descriptor)
+                else Image.open(file, formats=formats) as image,
             ):
                 if icon is not None:
                     image.format = "ICO"
@@ -115,6 +117,8 @@ class Reader:
         if image.format == "TIFF":
             # Pillow always turns TIFFs upright. If this is not wanted, the turn must be undone.
             return Turn() if self.auto_orient else upright.back
+        if image.format == "JXL":
+            return Turn()  # its decoder turns it
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()

@@ -16,6 +16,7 @@ from importlib import metadata
 from typing import Any
 
 from ...cache.per_process import Said
+from .. import jxl
 from .fork_safety import note_pixels
 from .installed import LIBRARY, has_wheel, newer, too_old
 from .load import pyvips
@@ -36,6 +37,7 @@ _SAVERS = {
     "png": "pngsave_target",
     "webp": "webpsave_target",
     "avif": "heifsave_target",
+    "jxl": "jxlsave_target",
     "gif": "gifsave_target",
     "tiff": "tiffsave_target",
 }
@@ -194,6 +196,8 @@ def can_write(format: str) -> bool:
 
     This encodes one pixel, which takes milliseconds.
     """
+    if format == "jxl" and jxl.works():
+        return True
     note_pixels()
     try:
         pixel = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
@@ -207,6 +211,8 @@ def can_write(format: str) -> bool:
 
 def is_unwritable(format: str) -> bool:
     """Return whether it is known that libvips cannot write *format*: it has no saver, or `can_write` has failed."""
+    if format == "jxl" and jxl.works():
+        return False
     return format in _unwritable or not has_operation(_SAVERS[format])
 
 

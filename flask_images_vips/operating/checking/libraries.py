@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...formats import NEGOTIABLE, OPTIONAL
 from ...installed import outdated
 from ...report import cures, usable
 from .finding import Finding, error, ok, warning
@@ -64,7 +65,7 @@ def formats(site: Site) -> Iterator[Finding]:
     lacking = [
         (name, f"IMAGES_FORMATS lists {name}, but no library here can write it, so it is not offered.")
         for name in site.config.formats
-        if name not in written
+        if name not in written and not (name in OPTIONAL and site.config.formats == NEGOTIABLE)
     ]
     lacking += [
         (name, f"IMAGES_INPUT_FORMATS lists {name}, but no library here can read it.")
@@ -73,7 +74,8 @@ def formats(site: Site) -> Iterator[Finding]:
     ]
     yield from (warning("formats", message, cures("pillow", name)) for name, message in lacking)
     if not lacking:
-        yield ok("formats", f"auto sends {' or '.join((*site.config.formats, 'the format of the path'))}")
+        sent = [name for name in site.config.formats if name in written]
+        yield ok("formats", f"auto sends {' or '.join((*sent, 'the format of the path'))}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
