@@ -78,6 +78,11 @@ def check(app: Flask) -> None:
             Presets(config)
     with faults.catch():
         check_tags(config)
+    if config.uploads is not None:
+        from .uploads.places import check_place  # noqa: PLC0415  (few sites need it)
+
+        with faults.catch():
+            check_place(config, app.root_path)
     for location in [*config.stores, *([config.cache_store] if config.cache_store else [])]:
         with faults.catch():
             store_at(location, config)

@@ -30,6 +30,8 @@ FORBIDDEN = {
     "obstore": ("sources/remote", "import obstore"),
     "redis": ("cache/once", "import redis"),
     "itsdangerous": ("state", "import itsdangerous"),
+    "wtforms": ("uploads/door", "import wtforms"),
+    "sqlalchemy": ("uploads/door", "import sqlalchemy"),
     "botocore": ("cdn/fastly", "import botocore"),
     "urllib3": ("sources/guard", "import urllib3"),
 }
