@@ -68,8 +68,8 @@ class Config:
         None,
         "IMAGES_UPLOADS",
         checks.uploads,
-        "Folder where [`images.accept`](docs/uploads.md) stores pictures that people upload: one in `IMAGES_PATH`, such "
-        "as `static/uploads`, or a place in one of its object stores. None: nothing can be uploaded.",
+        "Folder where [`images.accept`](docs/uploads.md) stores what people upload: one in `IMAGES_PATH`, such as "
+        "`static/uploads`, or a place in one of its object stores. None: nothing can be uploaded.",
     )
     cache: str | None = key(
         None,

@@ -14,8 +14,9 @@ from ..state import AppImages
 from ..urls import checked_path
 from . import refusals
 from .accepted import Accepted, Facts
+from .decoding import Decoder
 from .places import Place, folders_in, make_place
-from .preparing import Prepared, Preparer
+from .preparing import Prepared, prepare
 from .receiving import close, new_name, receive
 from .rules import Rules
 
@@ -33,7 +34,7 @@ class Door:
         pipeline = images.pipeline
         self._config = pipeline.config
         self._place: Place = make_place(pipeline, images.app.root_path)
-        self._preparer = Preparer(pipeline)
+        self._decoder = Decoder(pipeline)
 
     def check(self, upload: Any, rules: Rules) -> Checked:
         """Check *upload*, and prepare the file to store. Nothing is stored yet.
@@ -44,7 +45,7 @@ class Door:
         checked = rules.checked(self._config)
         file = receive(upload, checked.max_bytes)
         try:
-            return Checked(self, self._preparer.prepare(file, checked))
+            return Checked(self, prepare(file, checked, self._decoder))
         except Busy as error:
             raise NotStored(f"An upload cannot be checked now: {error}. Try again in a few seconds.") from error
 

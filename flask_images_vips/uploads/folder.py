@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..cache.folder import make_parents
 from ..errors import NotStored
@@ -95,8 +95,8 @@ class UploadFolder:
         real = os.path.realpath(path)
         if not any(is_inside(real, folder) for folder in (os.path.realpath(self.root), *self._inside)):
             raise NotStored(
-                f"Uploads are not stored, because {path} leads to {real}, outside of IMAGES_PATH. If that is right, add "
-                f"{real!r} to IMAGES_PATH and restart the application. If it is not, find out who made this link."
+                f"Uploads are not stored, because {path} leads to {real}, outside of IMAGES_PATH. If that is right, "
+                f"add {real!r} to IMAGES_PATH and restart the application. If it is not, find out who made this link."
             )
         return real
 
@@ -145,7 +145,7 @@ class _Open:
         self.descriptor = descriptor
 
     @property
-    def at(self) -> dict[str, int]:
+    def at(self) -> dict[str, Any]:
         """The keyword for functions of `os` that take a name in this folder."""
         return {} if self.descriptor is None else {"dir_fd": self.descriptor}
 
@@ -196,7 +196,9 @@ def _move_new(folder: _Open, name: str, file: BinaryIO, temp_max_age: float) -> 
             _copy(file, descriptor)
         finally:
             os.close(descriptor)
-        both = {} if folder.descriptor is None else {"src_dir_fd": folder.descriptor, "dst_dir_fd": folder.descriptor}
+        both: dict[str, Any] = (
+            {} if folder.descriptor is None else {"src_dir_fd": folder.descriptor, "dst_dir_fd": folder.descriptor}
+        )
         os.rename(*partial, *folder.named(name), **both)
     except BaseException:
         with suppress(OSError):

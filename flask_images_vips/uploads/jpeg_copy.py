@@ -142,9 +142,7 @@ class _Copy:
             raise NotCopied("its colour profile is odd")
         if profile[16:20] != _SPACES[self._bands] or struct.unpack(">I", profile[:4]) != (len(profile),):
             raise NotCopied("its colour profile is odd")
-        return [
-            _segment(_APP2, _PROFILE + bytes((number, count)) + part) for number, count, part in parts
-        ]
+        return [_segment(_APP2, _PROFILE + bytes((number, count)) + part) for number, count, part in parts]
 
     def _add(self, marker: int, content: bytes) -> None:
         self._parts.append(_segment(marker, content))

@@ -1,4 +1,4 @@
-"""Find where ``IMAGES_UPLOADS`` is: in which folder or store of ``IMAGES_PATH``, and how its pictures are called there."""
+"""Find where ``IMAGES_UPLOADS`` is: in a folder of ``IMAGES_PATH``, or in an object store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .store import UploadStore
 
 
 class Place(NamedTuple):
-    """Where uploads are stored: *keeper* writes them, and *prefix* is what their paths in ``IMAGES_PATH`` begin with."""
+    """Where uploads are stored: *keeper* writes them, and their paths in ``IMAGES_PATH`` begin with *prefix*."""
 
     keeper: UploadFolder | UploadStore
     prefix: tuple[str, ...]

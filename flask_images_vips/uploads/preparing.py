@@ -8,41 +8,32 @@ from __future__ import annotations
 import logging
 import mmap
 import re
-import time
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import BinaryIO
 
 from ..engines.engine import Header
-from ..errors import Busy, LimitExceeded, UnreadableSource, UnsupportedSource, UploadRefused
-from ..formats import JPEG, Format, Raw, by_name
+from ..errors import LimitExceeded, UnreadableSource, UnsupportedSource, UploadRefused
+from ..formats import JPEG, Format
 from ..geometry import Size
 from ..headers.kinds import kind_of
 from ..headers.read import read_header
 from ..options.options import Options
 from ..options.values import Keep, Mode
-from ..pipeline import Pipeline
-from ..pool.outcome import Budget
 from ..rendering.job import Result
-from ..rendering.placeholders import SMALLEST
-from ..rendering.request import Request, Work, settings_of
 from . import refusals
+from .decoding import REF, Decoder
 from .jpeg_copy import NotCopied, copied
 from .receiving import close, make_old, open_temporary, writing_temporary
 from .rules import CheckedRules
 
 logger = logging.getLogger("flask_images_vips")
 
-_REF = "an upload"
 _KEPT, _ONLY_PIXELS = Keep(copyright=True, icc=True), Keep()
 """The metadata that stays in an upload that is encoded, and that of one that seems to hold code: see `_seems_code`."""
 
 _QUALITY = 92
 _WEBP_START = 100_000  # bytes that hold the chunks before the pixels
-_KINDS = ("thumbhash", "color", "lqip")
-"""The placeholders of an upload."""
-
 # In cameras' JPEGs, a few bytes may stand between the pixels and the end. Their pixels are complete.
 _HARMLESS = "extraneous bytes before marker"
 # No picture needs these, but files that are a picture and a page or a program at the same time do.
@@ -63,105 +54,25 @@ class Prepared:
     placeholders: Mapping[str, str]
 
 
-class Preparer:
-    """Prepares uploads with the renderers and the limits of *pipeline*."""
+def prepare(file: BinaryIO, rules: CheckedRules, decoder: Decoder) -> Prepared:
+    """Return the file to store for the upload in *file*, which is closed.
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        config = pipeline.config
-        self._pipeline = pipeline
-        self._config = replace(
-            config,
-            engine="auto" if config.engine == "boxes" else config.engine,
-            auto_orient=True,
-            svg=False,
-            # The limits of renditions are lower than those of sources.
-            max_width=max(config.max_width, config.max_source_pixels),
-            max_height=max(config.max_height, config.max_source_pixels),
-            max_output_pixels=max(config.max_output_pixels, config.max_source_pixels),
-        )
-        self._renderers = pipeline.producer.renderers
-
-    def prepare(self, file: BinaryIO, rules: CheckedRules) -> Prepared:
-        """Return the file to store for the upload in *file*, which is closed.
-
-        Raises:
-            UploadRefused: If it must not be stored.
-            Busy: If no renderer is free in time, or the system cannot read the file now.
-            NotStored: If the temporary folder is full.
-        """
-        try:
-            return _Preparation(self, file, rules).prepared()
-        finally:
-            close(file)
-
-    @property
-    def placeholders(self) -> tuple[str, ...]:
-        """The kinds of placeholders that can be made here."""
-        return _KINDS if self._pipeline.abilities.writes(by_name("webp")) else _KINDS[:2]
-
-    def writes(self, format: Format) -> bool:
-        return self._pipeline.abilities.writes(format)
-
-    def check_source(self, header: Header) -> None:
-        """Raise `LimitExceeded` if the picture has too many pixels."""
-        self._pipeline.producer.limits.check_source(header)
-
-    def header(self, descriptor: int) -> Header:
-        """Return the header of the open file.
-
-        Raises:
-            ImagesError: See `Job.run`.
-        """
-        config = self._config
-        stated = Header.stated(
-            read_header(descriptor, _REF, auto_orient=True, inputs=config.input_formats), config.engine
-        )
-        if stated is not None:
-            return stated
-        header = self._run(Request(work=Work.HEADER, settings=self._settings("truncated")), descriptor).header
-        assert header is not None
-        return header
-
-    def render(self, descriptor: int, size_bytes: int, options: Options, format: Format, fail_on: str) -> Result:
-        """Decode the whole file in a renderer. *fail_on* is as ``IMAGES_FAIL_ON``.
-
-        Raises:
-            ImagesError: See `Job.run`.
-        """
-        request = Request(
-            work=Work.RENDER,
-            settings=self._settings(fail_on),
-            options=[options],
-            format=format,
-            source_bytes=size_bytes,
-            placeholders=list(self.placeholders),
-        )
-        return self._run(request, descriptor)
-
-    @property
-    def may_animate(self) -> tuple[int, int]:
-        """The most frames of an animation, and the most pixels of all its frames together."""
-        return self._config.max_frames, self._config.max_source_pixels
-
-    def _settings(self, fail_on: str) -> dict[str, Any]:
-        return settings_of(replace(self._config, fail_on=fail_on))
-
-    def _run(self, request: Request, descriptor: int) -> Result:
-        slots, since = self._pipeline.producer.slots, time.monotonic()
-        config = replace(self._config, fail_on=request.settings.get("fail_on", "truncated"))
-        with slots.take(since) if slots is not None else nullcontext():
-            return (
-                self._renderers.by(config)
-                .run(request, [descriptor], [_REF], since=since, budget=Budget(config.render_timeout))
-                .result
-            )
+    Raises:
+        UploadRefused: If it must not be stored.
+        Busy: If no renderer is free in time, or the system cannot read the file now.
+        NotStored: If the temporary folder is full.
+    """
+    try:
+        return _Preparation(decoder, file, rules).prepared()
+    finally:
+        close(file)
 
 
 class _Preparation:
     """The work for one upload in *file*."""
 
-    def __init__(self, preparer: Preparer, file: BinaryIO, rules: CheckedRules) -> None:
-        self._preparer = preparer
+    def __init__(self, decoder: Decoder, file: BinaryIO, rules: CheckedRules) -> None:
+        self._decoder = decoder
         self._file = file
         self._rules = rules
         self._descriptor = file.fileno()
@@ -189,18 +100,18 @@ class _Preparation:
         return refusals.wrong_kind(kind, self._rules.formats, is_picture=kind.endswith(("image", "drawing")))
 
     def _made(self) -> Prepared:
-        rules, header = self._rules, self._preparer.header(self._descriptor)
+        rules, header = self._rules, self._decoder.header(self._descriptor)
         self._size = size = header.size
         if header.format not in rules.formats:
             raise self._wrong_kind()
-        self._preparer.check_source(header)
+        self._decoder.check_source(header)
         if rules.min_size is not None and (size.width < rules.min_size.width or size.height < rules.min_size.height):
             raise refusals.too_small(size, rules.min_size)
         wanted = rules.within(size)
         if wanted != size and rules.convert is None:
             raise refusals.too_large(size, self._exceeded(size))
         target = rules.target(header.format, alpha=header.alpha)
-        if target is not None and not self._preparer.writes(target):
+        if target is not None and not self._decoder.writes(target):
             target = rules.convert
         if target is None:
             raise refusals.not_convertible(kind_of(self._descriptor), rules.formats)
@@ -223,7 +134,7 @@ class _Preparation:
 
     def _check_frames(self, header: Header) -> None:
         """Refuse an animation that would become a still picture."""
-        frames, pixels = self._preparer.may_animate
+        frames, pixels = self._decoder.may_animate
         most = min(frames, pixels // header.size.pixels)
         if header.frames > most:
             raise refusals.too_many_frames(header.frames, most)
@@ -241,7 +152,7 @@ class _Preparation:
 
     def _copied(self, header: Header) -> Prepared | None:
         """Return a copy with the same pixels, or None if the file must be encoded again."""
-        stated = read_header(self._descriptor, _REF, auto_orient=True)
+        stated = read_header(self._descriptor, REF, auto_orient=True)
         if stated is None or stated.orientation != 1:
             return None
         try:
@@ -251,7 +162,7 @@ class _Preparation:
             return None
         file = _file_of(made)
         try:
-            checked = self._preparer.render(file.fileno(), len(made), SMALLEST, self._smallest_format(), "warning")
+            checked = self._decoder.check(file.fileno(), len(made), "warning")
         except UnreadableSource as error:
             close(file)
             if isinstance(error, UnsupportedSource) or _HARMLESS in error.reason:
@@ -260,7 +171,7 @@ class _Preparation:
         except BaseException:
             close(file)
             raise
-        return self._prepared(file, JPEG, header, header.size, len(made), checked, encoded=False)
+        return self._prepared(file, JPEG, header, len(made), checked, encoded=False)
 
     def _encoded(self, header: Header, size: Size, target: Format, keep: Keep) -> Prepared:
         options = Options(
@@ -271,24 +182,24 @@ class _Preparation:
             keep=keep,
             lossless=target.name == "webp" and header.format == "webp" and self._is_lossless_webp(),
         )
-        preparer = self._preparer
+        decoder = self._decoder
         strict = "warning" if header.format == "jpeg" else "error"
         try:
-            result = preparer.render(self._descriptor, self._bytes, options, target, strict)
+            result = decoder.render(self._descriptor, self._bytes, options, target, strict)
         except UnreadableSource as error:
             if isinstance(error, UnsupportedSource) or _HARMLESS not in error.reason:
                 raise
-            result = preparer.render(self._descriptor, self._bytes, options, target, "error")
+            result = decoder.render(self._descriptor, self._bytes, options, target, "error")
         (data,) = result.files
         file = _file_of(data)
         try:
-            made = preparer.header(file.fileno())
-            if {*preparer.placeholders} - {*result.placeholders}:
-                result = preparer.render(file.fileno(), len(data), SMALLEST, self._smallest_format(), "error")
+            made = decoder.header(file.fileno())
+            if {*decoder.placeholders} - {*result.placeholders}:
+                result = decoder.check(file.fileno(), len(data), "error")
         except BaseException:
             close(file)
             raise
-        return self._prepared(file, target, made, made.size, len(data), result, encoded=True)
+        return self._prepared(file, target, made, len(data), result, encoded=True)
 
     def _is_lossless_webp(self) -> bool:
         with self._mapped() as data:
@@ -296,16 +207,20 @@ class _Preparation:
                 return data[12:16] == b"VP8L"
             return data.find(b"VP8L", 30, _WEBP_START) > 0 and data.find(b"VP8 ", 30, _WEBP_START) < 0
 
-    def _smallest_format(self) -> Format:
-        return by_name("webp" if "lqip" in self._preparer.placeholders else "png")
-
     def _prepared(
-        self, file: BinaryIO, format: Format, header: Header, size: Size, size_bytes: int, result: Result, *, encoded: bool
+        self,
+        file: BinaryIO,
+        format: Format,
+        header: Header,
+        size_bytes: int,
+        result: Result,
+        *,
+        encoded: bool,
     ) -> Prepared:
         return Prepared(
             file=file,
             format=format,
-            size=size,
+            size=header.size,
             size_bytes=size_bytes,
             alpha=header.alpha,
             frames=header.frames,

@@ -7,8 +7,8 @@ import re
 import secrets
 import tempfile
 import unicodedata
-from contextlib import contextmanager, suppress
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 from ..errors import NotStored
@@ -60,7 +60,7 @@ def open_temporary() -> BinaryIO:
         NotStored: If the system has no room for it.
     """
     with writing_temporary():
-        return cast(BinaryIO, tempfile.TemporaryFile(prefix="flask-images-"))  # noqa: SIM115
+        return cast(BinaryIO, tempfile.TemporaryFile(prefix="flask-images-"))
 
 
 @contextmanager

@@ -14,12 +14,6 @@ MISSING, EMPTY, TOO_MANY_BYTES = "missing", "empty", "too_many_bytes"
 NOT_A_PICTURE, WRONG_FORMAT, DAMAGED = "not_a_picture", "wrong_format", "damaged"
 TOO_SMALL, TOO_LARGE, TOO_COMPLEX, TOO_MANY_FRAMES = "too_small", "too_large", "too_complex", "too_many_frames"
 
-REASONS = (
-    *(MISSING, EMPTY, TOO_MANY_BYTES, NOT_A_PICTURE, WRONG_FORMAT, DAMAGED),
-    *(TOO_SMALL, TOO_LARGE, TOO_COMPLEX, TOO_MANY_FRAMES),
-)
-"""All values of `UploadRefused.reason`."""
-
 STATUSES = {TOO_MANY_BYTES: 413, NOT_A_PICTURE: 415, WRONG_FORMAT: 415, MISSING: 400}
 """The HTTP status of a refusal, where it is not 422."""
 
