@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +103,7 @@ class Checked:
     def __init__(self, door: Door, prepared: Prepared) -> None:
         self._door = door
         self._prepared = prepared
+        self._finish = weakref.finalize(self, close, prepared.file)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -118,8 +120,8 @@ class Checked:
             self.close()
 
     def close(self) -> None:
-        """Drop it."""
-        close(self._prepared.file)
+        """Drop it. That also happens if nothing refers to it any more, as to the form of an answered request."""
+        self._finish()
 
 
 def _found(find: FindFocalPoint | None, prepared: Prepared) -> tuple[float, float] | None:

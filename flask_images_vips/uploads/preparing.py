@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..engines.engine import Header
+from ..engines.gif_frames import check_gif
 from ..errors import LimitExceeded, UnreadableSource, UnsupportedSource, UploadRefused
 from ..formats import JPEG, Format
 from ..geometry import Size
@@ -89,7 +90,9 @@ class _Preparation:
         except UnsupportedSource as error:
             raise self._refused(self._wrong_kind(), error) from error
         except UnreadableSource as error:
-            raise self._refused(refusals.damaged(), error) from error
+            kind = kind_of(self._descriptor)
+            is_image = kind == "of an unknown kind" or kind.endswith(" image")
+            raise self._refused(refusals.damaged() if is_image else self._wrong_kind(), error) from error
 
     def _refused(self, refusal: UploadRefused, error: Exception) -> UploadRefused:
         logger.info("An upload is refused (%s): %s", refusal.reason, error)
@@ -117,6 +120,8 @@ class _Preparation:
             raise refusals.not_convertible(kind_of(self._descriptor), rules.formats)
         if target.animated and header.frames > 1:
             self._check_frames(header)
+        if header.format == "gif":
+            self._check_gif(header)
         seems_code = self._seems_code()
         if target is JPEG and header.format == "jpeg" and wanted == size and not seems_code:
             prepared = self._copied(header)
@@ -138,6 +143,13 @@ class _Preparation:
         most = min(frames, pixels // header.size.pixels)
         if header.frames > most:
             raise refusals.too_many_frames(header.frames, most)
+
+    def _check_gif(self, header: Header) -> None:
+        """Refuse a GIF without a screen, or with an incomplete frame. Decoders would fill both with something."""
+        with self._mapped() as data:
+            if not any(data[6:8]) or not any(data[8:10]):
+                raise UnreadableSource(REF, "a GIF without a screen")
+        check_gif(self._descriptor, REF, header.frames)
 
     def _seems_code(self) -> bool:
         """Return whether the file holds what looks like a page, a program or an archive.

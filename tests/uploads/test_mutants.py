@@ -1,0 +1,37 @@
+"""Thousands of damaged files at the upload door: each is stored as a whole picture, or refused with a sentence."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from conftest import share
+from fuzz_route import mutants, varied_seeds
+
+from flask_images_vips.errors import UploadRefused
+from uploads.clean import check_clean
+from uploads.conftest import Door
+
+MUTANTS = share(7_000, 35)
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow warns of what it meets
+
+
+def test_each_mutant_is_stored_as_a_whole_picture_or_refused_with_a_sentence(door: Door) -> None:
+    ends, stored = Counter[str](), 0
+    for data in mutants(random.Random(18), MUTANTS, list(varied_seeds().values())):
+        try:
+            accepted = door.accept(data)
+        except UploadRefused as error:
+            ends[error.reason] += 1
+            assert error.message.endswith("."), error.message
+            assert str(error) == error.message
+        else:
+            ends["accepted"] += 1
+            stored += 1
+            check_clean(door.stored(accepted), accepted.format)
+        assert len(door.files) == stored
+    print(f"{MUTANTS:,} mutants: {dict(ends)}")
+    assert ends["accepted"] > MUTANTS / 20
+    assert ends["damaged"] > MUTANTS / 20
