@@ -190,7 +190,7 @@ NAMES = (
         " ",
         "\t",
         "<script>.jpg",
-        "'; DROP TABLE photos; --.jpg",
+        "'; DROP TABLE a; --.jpg",
     ),
     *(
         "$(id).jpg",
