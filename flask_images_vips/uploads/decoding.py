@@ -20,6 +20,10 @@ from ..rendering.request import Request, Work, settings_of
 REF = "an upload"
 """The name of an upload in errors and in the log."""
 
+
+# Of a JPEG that it decodes at a reduced size, libvips 8.18 reports no damage in the last rows, and little elsewhere. With
+# so much headroom, nothing is decoded at a reduced size.
+_WHOLE = 1e6
 _KINDS = ("thumbhash", "color", "lqip")
 """The placeholders of an upload."""
 
@@ -35,6 +39,7 @@ class Decoder:
             engine="auto" if config.engine == "boxes" else config.engine,
             auto_orient=True,
             svg=False,
+            headroom=_WHOLE,
             # The limits of renditions are lower than those of sources.
             max_width=max(config.max_width, config.max_source_pixels),
             max_height=max(config.max_height, config.max_source_pixels),

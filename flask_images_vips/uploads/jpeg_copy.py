@@ -44,6 +44,17 @@ def copied(data: bytes | mmap, *, strip: bool = True) -> bytes:
         raise NotCopied("it ends too early") from None
 
 
+def shortened(made: bytes) -> bytes:
+    """Return *made*, a copy, without the last two bytes of its pixels.
+
+    No decoder can read all of its pixels then, unless there is other data behind them, inside of the last scan.
+    """
+    pixels = made[:-2]
+    for _ in range(2):
+        pixels = pixels[: -2 if pixels.endswith(b"\xff\0") else -1]
+    return pixels + made[-2:]
+
+
 class _Copy:
     def __init__(self, data: bytes | mmap, *, strip: bool) -> None:
         self._data = data

@@ -24,7 +24,7 @@ from ..options.values import Keep, Mode
 from ..rendering.job import Result
 from . import refusals
 from .decoding import REF, Decoder
-from .jpeg_copy import NotCopied, copied
+from .jpeg_copy import NotCopied, copied, shortened
 from .receiving import close, make_old, open_temporary, writing_temporary
 from .rules import CheckedRules
 
@@ -175,6 +175,9 @@ class _Preparation:
         file = _file_of(made)
         try:
             checked = self._decoder.check(file.fileno(), len(made), "warning")
+            if self._is_longer_than_its_pixels(made):
+                close(file)
+                return None
         except UnreadableSource as error:
             close(file)
             if isinstance(error, UnsupportedSource) or _HARMLESS in error.reason:
@@ -184,6 +187,20 @@ class _Preparation:
             close(file)
             raise
         return self._prepared(file, JPEG, header, len(made), checked, encoded=False)
+
+    def _is_longer_than_its_pixels(self, made: bytes) -> bool:
+        """Return whether the last scan of the JPEG *made* holds other data behind its pixels. Decoders do not say so.
+
+        Also true if the decoder cannot tell.
+        """
+        file = _file_of(shortened(made))
+        try:
+            self._decoder.check(file.fileno(), len(made), "warning")
+        except UnreadableSource as error:
+            return isinstance(error, UnsupportedSource)
+        finally:
+            close(file)
+        return True
 
     def _encoded(self, header: Header, size: Size, target: Format, keep: Keep) -> Prepared:
         options = Options(

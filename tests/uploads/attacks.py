@@ -86,6 +86,8 @@ FILES: dict[str, Callable[[], Attack]] = {
     # A picture and something else at the same time: the picture is stored, the rest is not.
     "a JPEG and a ZIP archive behind it": lambda: Attack(jpeg() + archive() + MARK),
     "a JPEG and a page behind it": lambda: Attack(jpeg() + SCRIPT, (), "photo.jpg.html", "text/html"),
+    "a JPEG with other data inside of its last scan": lambda: Attack(jpeg()[:-2] + MARK + jpeg()[-2:]),
+    "a JPEG with other data inside of its first scan": lambda: Attack(in_first_scan()),
     "a JPEG with a script in a comment": lambda: Attack(jpeg(comment=SCRIPT)),
     "a JPEG with a script between segments": lambda: Attack(jpeg()[:2] + segment(0xE5, SCRIPT) + jpeg()[2:]),
     "a JPEG with PHP in EXIF's Copyright": lambda: Attack(exif_with(PHP.decode()), (), "photo.php.jpg"),
@@ -149,6 +151,12 @@ FILES: dict[str, Callable[[], Attack]] = {
     "a PNG without its end": lambda: Attack(saved(Image.effect_noise((64, 48), 90), "PNG")[:-300], ("damaged",)),
     "a JPEG whose pixels are damaged": lambda: Attack(damaged_pixels(), ("damaged",)),
 }
+
+
+def in_first_scan() -> bytes:
+    data = jpeg(progressive=True)
+    second = data.index(b"\xff\xc4", data.index(b"\xff\xda"))
+    return data[:second] + MARK + data[second:]
 
 
 def damaged_pixels() -> bytes:
