@@ -21,8 +21,8 @@ REF = "an upload"
 """The name of an upload in errors and in the log."""
 
 
-# Of a JPEG that it decodes at a reduced size, libvips 8.18 reports no damage in the last rows, and little elsewhere. With
-# so much headroom, nothing is decoded at a reduced size.
+# Of a JPEG that it decodes at a reduced size, libvips 8.18 reports no damage in the last rows, and little elsewhere.
+# With so much headroom, nothing is decoded at a reduced size.
 _WHOLE = 1e6
 _KINDS = ("thumbhash", "color", "lqip")
 """The placeholders of an upload."""

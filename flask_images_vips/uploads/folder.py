@@ -103,8 +103,9 @@ class UploadFolder:
     @contextmanager
     def _opened(self, folders: Sequence[str], *, create: bool = True) -> Iterator[_Open]:
         real = self._real()
-        if create:
+        if create and not os.path.isdir(real):
             make_parents(os.path.join(real, "."), _FOLDER_MODE)
+            os.chmod(real, _FOLDER_MODE)  # mkdir applies the umask
         if not _BY_DESCRIPTORS:  # Windows
             path = os.path.join(real, *folders)
             if create:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, gradient
+from headers.containers import saved
 
 from flask_images_vips.uploads import refusals
-from headers.containers import saved
 
 TEXT = (ROOT / "docs" / "uploads.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

@@ -12,12 +12,12 @@ import pytest
 from conftest import PHOTOGRAPHS, all_renderers_taken, gradient
 from engines.test_engine import psnr
 from flask import Flask
+from headers.containers import saved
 from PIL import Image, ImageCms, ImageOps
 
 from flask_images_vips import resized_img_tag
 from flask_images_vips.errors import ConfigError, InvalidPath, NotStored, UploadRefused
 from flask_images_vips.geometry import Size
-from headers.containers import saved
 from uploads.conftest import Door
 
 PICTURE = gradient((64, 48))
@@ -41,7 +41,9 @@ def opened(data: bytes) -> Image.Image:
 
 
 def test_an_upright_jpeg_keeps_its_own_pixels_and_only_its_rights(door: Door) -> None:
-    data = saved(PICTURE, "JPEG", exif=exif(), icc_profile=PROFILE, xmp=b"<x:xmpmeta>secret</x:xmpmeta>", comment="secret")
+    data = saved(
+        PICTURE, "JPEG", exif=exif(), icc_profile=PROFILE, xmp=b"<x:xmpmeta>secret</x:xmpmeta>", comment="secret"
+    )
     accepted = door.accept(data)
     stored = door.stored(accepted)
     picture = opened(stored)
@@ -130,9 +132,7 @@ def test_without_conversion_nothing_is_scaled_or_converted(door: Door) -> None:
         assert caught.value.reason == "too_large"
 
 
-def test_an_animation_stays_one_and_is_refused_if_it_could_not(
-    make_app: Callable[..., Flask], door: Door
-) -> None:
+def test_an_animation_stays_one_and_is_refused_if_it_could_not(make_app: Callable[..., Flask], door: Door) -> None:
     frames = [PICTURE.rotate(angle) for angle in (30, 60)]
     for format in ("GIF", "WEBP"):
         data = saved(PICTURE, format, save_all=True, append_images=frames, duration=70)
@@ -198,7 +198,7 @@ def test_the_door_works_with_each_engine_and_without_renderers(
 def test_a_busy_host_is_no_fault_of_the_file(make_app: Callable[..., Flask], door: Door) -> None:
     busy = Door(make_app(IMAGES_UPLOADS="static/uploads", IMAGES_LOCK_TIMEOUT=0.05), door.folder)
     busy.accept(saved(PICTURE, "JPEG"))
-    with all_renderers_taken(busy.app), pytest.raises(NotStored, match="cannot be checked now: .*Try again"):
+    with all_renderers_taken(busy.app), pytest.raises(NotStored, match=r"cannot be checked now: .*Try again"):
         busy.accept(saved(PICTURE, "JPEG"))
     assert len(busy.files) == 1
 
@@ -266,7 +266,9 @@ def test_a_site_that_names_no_folder_is_told_which_to_set(make_app: Callable[...
 def test_what_is_accepted_and_refused_is_logged(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "flask_images_vips")
     accepted = door.accept(saved(PICTURE, "JPEG"))
-    assert f"accepted '{accepted.path}': 64×48 jpeg, {accepted.facts.size_bytes} bytes, with its own pixels" in caplog.text
+    assert (
+        f"accepted '{accepted.path}': 64×48 jpeg, {accepted.facts.size_bytes} bytes, with its own pixels" in caplog.text
+    )
     with pytest.raises(UploadRefused):
         door.accept(saved(PICTURE, "JPEG")[:-300])
     assert "An upload is refused (damaged): " in caplog.text

@@ -6,10 +6,10 @@ import io
 
 import pytest
 from conftest import gradient
+from headers.containers import saved, segment, with_segments
 from PIL import Image, ImageCms
 
 from flask_images_vips.uploads.jpeg_copy import NotCopied, copied
-from headers.containers import saved, segment, with_segments
 from uploads.clean import check_clean
 
 PICTURE = gradient((64, 48))
@@ -24,7 +24,8 @@ def profile_segments(*parts: bytes, count: int | None = None) -> list[bytes]:
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize(
-    "save", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"subsampling": 0, "quality": 99}, {"optimize": True}]
+    "save",
+    [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"subsampling": 0, "quality": 99}, {"optimize": True}],
 )
 def test_a_copy_has_the_same_pixels_and_is_clean(mode: str, save: dict[str, object]) -> None:
     data = saved(PICTURE.convert(mode), "JPEG", **save)
@@ -37,7 +38,9 @@ def test_a_copy_has_the_same_pixels_and_is_clean(mode: str, save: dict[str, obje
 def test_a_copy_leaves_out_a_preview_and_other_applications() -> None:
     jfif = PLAIN.index(b"JFIF")
     data = PLAIN[: jfif - 2] + b"\0\x16" + PLAIN[jfif : jfif + 12] + b"\1\2" + b"secret" + PLAIN[jfif + 14 :]
-    made = copied(with_segments(data, segment(0xE9, b"secret"), segment(0xFE, b"secret"), segment(0xE0, b"JFXX\0secret")))
+    made = copied(
+        with_segments(data, segment(0xE9, b"secret"), segment(0xFE, b"secret"), segment(0xE0, b"JFXX\0secret"))
+    )
     assert b"secret" not in made
     assert made == PLAIN
 
