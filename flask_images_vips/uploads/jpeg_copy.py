@@ -11,12 +11,14 @@ import struct
 from mmap import mmap
 
 from ..engines.copyright import rights
+from ..errors import UnreadableSource
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive
 _TABLES = (0xC4, 0xDB)  # Huffman and quantisation tables: decoders read them to their ends, or refuse them
 _RESTART = 0xDD
 _APP0, _APP1, _APP2, _APP13, _APP14 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE
+_OF_FRAMES = range(0xC0, 0xE0)  # markers that pictures of other kinds may have
 _LEFT_OUT = {*range(0xE0, 0xF0), 0xFE}  # application data and comments
 
 _JFIF, _EXIF, _PROFILE, _ADOBE = b"JFIF\0", b"Exif\0\0", b"ICC_PROFILE\0", b"Adobe"
@@ -44,6 +46,25 @@ def copied(data: bytes | mmap, *, strip: bool = True) -> bytes:
         raise NotCopied("it ends too early") from None
 
 
+def check_end(data: bytes | mmap) -> None:
+    """Check what stands behind the first pixels of the JPEG *data*, which libvips does not read to its end.
+
+    Raises:
+        UnreadableSource: If no decoder understands it, because the file is damaged there.
+    """
+    walk = _Copy(data, strip=True)
+    try:
+        walk.made()
+    except NotCopied:
+        is_broken = walk.is_broken
+    except (IndexError, struct.error):
+        is_broken = walk.scans > 0
+    else:
+        is_broken = False
+    if is_broken:
+        raise UnreadableSource("an upload", "a JPEG with other data behind its first pixels")
+
+
 def shortened(made: bytes) -> bytes:
     """Return *made*, a copy, without the last two bytes of its pixels.
 
@@ -63,7 +84,8 @@ class _Copy:
         self._profile: list[tuple[int, int, bytes]] = []
         self._profile_at = 1
         self._bands = 0
-        self._scans = 0
+        self.scans = 0
+        self.is_broken = False
         self._rights = False
 
     def made(self) -> bytes:
@@ -74,7 +96,7 @@ class _Copy:
             while self._data[offset : offset + 2] == b"\xff\xff":  # any number of them may precede a marker
                 offset += 1
             if self._data[offset] != 0xFF:
-                raise NotCopied("there is other data between its segments")
+                raise self._broken("there is other data between its segments")
             marker = self._data[offset + 1]
             if marker == _END:
                 return self._joined()
@@ -82,7 +104,7 @@ class _Copy:
             end = offset + 2 + length
             content = bytes(self._data[offset + 4 : end])
             if length < 2 or len(content) != length - 2:
-                raise NotCopied("it ends too early")
+                raise self._broken("it ends too early")
             self._segment(marker, content)
             offset = self._scan(end) if marker == _SCAN else end
         raise NotCopied("it has very many segments")
@@ -101,8 +123,12 @@ class _Copy:
             if not content:
                 return
         elif marker not in _TABLES:
-            raise NotCopied(f"it has a segment of the kind {marker:#x}")
+            raise self._broken(f"it has a segment of the kind {marker:#x}", is_known=marker in _OF_FRAMES)
         self._add(marker, content)
+
+    def _broken(self, why: str, *, is_known: bool = False) -> NotCopied:
+        self.is_broken = self.scans > 0 and not is_known
+        return NotCopied(why)
 
     def _frame(self, content: bytes) -> None:
         depth, bands = content[0], content[5]
@@ -134,11 +160,11 @@ class _Copy:
         if match is None:
             raise NotCopied("it ends within its pixels")
         self._parts.append(bytes(self._data[start : match.start()]))
-        self._scans += 1
+        self.scans += 1
         return match.start()
 
     def _joined(self) -> bytes:
-        if not self._scans:
+        if not self.scans:
             raise NotCopied("it has no pixels")
         if self._profile:
             self._parts.insert(self._profile_at, b"".join(self._profile_segments()))

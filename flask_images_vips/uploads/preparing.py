@@ -24,7 +24,7 @@ from ..options.values import Keep, Mode
 from ..rendering.job import Result
 from . import refusals
 from .decoding import REF, Decoder
-from .jpeg_copy import NotCopied, copied, shortened
+from .jpeg_copy import NotCopied, check_end, copied, shortened
 from .receiving import close, make_old, open_temporary, writing_temporary
 from .rules import CheckedRules
 
@@ -35,8 +35,6 @@ _KEPT, _ONLY_PIXELS = Keep(copyright=True, icc=True), Keep()
 
 _QUALITY = 92
 _WEBP_START = 100_000  # bytes that hold the chunks before the pixels
-# In cameras' JPEGs, a few bytes may stand between the pixels and the end. Their pixels are complete.
-_HARMLESS = "extraneous bytes before marker"
 # No picture needs these, but files that are a picture and a page or a program at the same time do.
 _CODE = re.compile(rb"<(?:\?php|script|html|!doctype|svg|iframe|body)|PK\x03\x04|%PDF-|javascript:", re.IGNORECASE)
 
@@ -122,6 +120,9 @@ class _Preparation:
             self._check_frames(header)
         if header.format == "gif":
             self._check_gif(header)
+        if header.format == "jpeg":
+            with self._mapped() as data:
+                check_end(data)
         seems_code = self._seems_code()
         if target is JPEG and header.format == "jpeg" and wanted == size and not seems_code:
             prepared = self._copied(header)
@@ -180,7 +181,7 @@ class _Preparation:
                 return None
         except UnreadableSource as error:
             close(file)
-            if isinstance(error, UnsupportedSource) or _HARMLESS in error.reason:
+            if isinstance(error, UnsupportedSource):
                 return None
             raise
         except BaseException:
@@ -212,13 +213,9 @@ class _Preparation:
             lossless=target.name == "webp" and header.format == "webp" and self._is_lossless_webp(),
         )
         decoder = self._decoder
-        strict = "warning" if header.format == "jpeg" else "error"
-        try:
-            result = decoder.render(self._descriptor, self._bytes, options, target, strict)
-        except UnreadableSource as error:
-            if isinstance(error, UnsupportedSource) or _HARMLESS not in error.reason:
-                raise
-            result = decoder.render(self._descriptor, self._bytes, options, target, "error")
+        # Of the other formats, decoders also warn of what is harmless, such as tags and profiles.
+        strict = "warning" if header.format in ("jpeg", "gif") else "error"
+        result = decoder.render(self._descriptor, self._bytes, options, target, strict)
         (data,) = result.files
         file = _file_of(data)
         try:

@@ -87,7 +87,7 @@ FILES: dict[str, Callable[[], Attack]] = {
     "a JPEG and a ZIP archive behind it": lambda: Attack(jpeg() + archive() + MARK),
     "a JPEG and a page behind it": lambda: Attack(jpeg() + SCRIPT, (), "photo.jpg.html", "text/html"),
     "a JPEG with other data inside of its last scan": lambda: Attack(jpeg()[:-2] + MARK + jpeg()[-2:]),
-    "a JPEG with other data inside of its first scan": lambda: Attack(in_first_scan()),
+    "a JPEG with other data inside of its first scan": lambda: Attack(in_first_scan(), ("damaged",)),
     "a JPEG with a script in a comment": lambda: Attack(jpeg(comment=SCRIPT)),
     "a JPEG with a script between segments": lambda: Attack(jpeg()[:2] + segment(0xE5, SCRIPT) + jpeg()[2:]),
     "a JPEG with PHP in EXIF's Copyright": lambda: Attack(exif_with(PHP.decode()), (), "photo.php.jpg"),

@@ -9,7 +9,8 @@ from conftest import gradient
 from headers.containers import saved, segment, with_segments
 from PIL import Image, ImageCms
 
-from flask_images_vips.uploads.jpeg_copy import NotCopied, copied
+from flask_images_vips.errors import UnreadableSource
+from flask_images_vips.uploads.jpeg_copy import NotCopied, check_end, copied
 from uploads.clean import check_clean
 
 PICTURE = gradient((64, 48))
@@ -86,3 +87,16 @@ def test_a_name_with_a_tag_in_it_is_left_out() -> None:
         exif[0x8298] = text
         made = copied(saved(PICTURE, "JPEG", exif=exif))
         assert (text.encode() in made) is kept
+
+
+@pytest.mark.parametrize("behind", [b"\xff\x06rest", b"\xff\xc4\0\1", b"\xff\xe5\xff\xff", b"\xff\xc4\0\2junk"])
+def test_damage_behind_the_first_pixels_is_found(behind: bytes) -> None:
+    with pytest.raises(UnreadableSource):
+        check_end(PLAIN[:-2] + behind)
+
+
+@pytest.mark.parametrize(
+    "data", [PLAIN, PLAIN[:-2], PLAIN + b"trailing", saved(PICTURE.convert("CMYK"), "JPEG"), b"\xff\xd8", PLAIN[:300]]
+)
+def test_the_rest_is_left_to_the_decoder(data: bytes) -> None:
+    check_end(data)
