@@ -24,6 +24,7 @@ from ..state import AppImages, current_images
 from .calls import URL_KEYWORDS, defined, given, warn
 from .pixels import measured
 from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, replaced_in, report, report_format
+from .rights import rights_query
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -147,6 +148,7 @@ def url_builder(
             raise ValueError(f"{name} is not supported for image URLs: leave it out")
     own = in_url(query_of(keywords) if query is None else query)
     own |= focal_query(images, ref, keywords)
+    own |= rights_query(images, ref, keywords)
     version = _version(pipeline, ref, source, keywords)
     report(own)
 

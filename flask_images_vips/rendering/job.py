@@ -19,7 +19,7 @@ from ..config.keys import Config
 from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
-from ..engines.engine import DecodesOnce, Engine, Header, Tiny
+from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
 from ..errors import UnsupportedSource
 from ..formats import PNG
 from ..geometry import Box, Geometry, Size, lay_out, region
@@ -28,6 +28,7 @@ from ..rendition import Rendition
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
+from .gain_map import GainMaps, Join
 from .limits import Limits
 from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
@@ -39,7 +40,8 @@ class Result(NamedTuple):
 
     *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
-    `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
+    `engines.abilities`. *complaint* is what the library said about the source, although it could render it. *unkept* is
+    why a gain map that was to be kept is missing.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
     call of the engine that made files, in seconds since the job was created.
     """
@@ -52,6 +54,7 @@ class Result(NamedTuple):
     box: Box | None = None
     abilities: Mapping[str, Any] | None = None
     complaint: str = ""
+    unkept: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
     encodes: Sequence[tuple[float, float]] = ()
 
@@ -128,13 +131,37 @@ class Job:
         geometry = self.limits.plan(rendition, header, trimmed=trimmed, mark=mark)
         frames = self.limits.frames(header, rendition.options, rendition.format, geometry)
         tiny = self._wanted_tiny(header) if frames == 1 else None
+        geometry, join, unkept = self._with_gain_map(rendition, engine, header, geometry)
+
+        with_rights = self._rights_writer(rendition)
 
         def render(each: Rendition) -> bytes:
             with self._encoding():
-                return engine.render(self.descriptor, each, geometry, frames, tiny)
+                made = with_rights(engine.render(self.descriptor, each, geometry, frames, tiny))
+                return made if join is None else join(made)  # last: it states offsets in the file
 
         result = self._within(rendition, header, geometry, render)
-        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
+        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint, unkept=unkept)
+
+    def _with_gain_map(
+        self, rendition: Rendition, engine: Engine, header: Header, geometry: Geometry
+    ) -> tuple[Geometry, Join | None, str]:
+        """Return *geometry* with a known position, and what `GainMaps.joining` returns."""
+        if not rendition.options.keep.gainmap or engine.name == "boxes":
+            return geometry, None, ""
+        if isinstance(engine, Places):
+            geometry = engine.placed(self.descriptor, rendition, geometry)
+        maps = GainMaps(self.descriptor, header.size, auto_orient=self.config.auto_orient)
+        return geometry, *maps.joining(rendition.options, rendition.format, geometry)
+
+    def _rights_writer(self, rendition: Rendition) -> Callable[[bytes], bytes]:
+        """Return a function that writes the rights that the rendition keeps into its file, if it keeps any."""
+        if not (rendition.options.keep.rights and rendition.format.metadata):
+            return lambda data: data
+        from . import kept_rights  # noqa: PLC0415  (imports Expat, which web workers do not need)
+
+        rights = kept_rights.found(self.request.rights or {}, self.descriptor)
+        return lambda data: kept_rights.written(data, rights)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]

@@ -56,7 +56,8 @@ class Request:
     *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
     ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
-    the source, if the engine writes it into the picture, and otherwise empty.
+    the source, if the engine writes it into the picture, and otherwise empty. *rights* are those that the application
+    says, see `Rights.in_file`, if it says any.
     """
 
     work: Work
@@ -73,6 +74,7 @@ class Request:
     copy_format: str = ""
     placeholders: Sequence[str] = ()
     label: str = ""
+    rights: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}

@@ -49,8 +49,8 @@ class UploadMethods:
 
         *upload* is a ``FileStorage`` such as ``request.files.get('photo')``. The picture is judged by its content alone
         and decoded completely, in a renderer. It is turned upright. Metadata is removed, except for the colour profile
-        and EXIF's Artist and Copyright; without *strip*, a JPEG that need not be encoded again keeps all of its EXIF,
-        XMP and IPTC, also the place where it was taken.
+        and the rights, as with ``keep='rights'``; without *strip*, a JPEG that need not be encoded again keeps all of
+        its EXIF, XMP and IPTC, also the place where it was taken.
 
         It may have one of *formats*, by default those of ``IMAGES_INPUT_FORMATS``, and at most *max_bytes*, by default
         ``IMAGES_MAX_SOURCE_BYTES``. *min_size* and *max_size* are (width, height) in pixels, upright, or one number for

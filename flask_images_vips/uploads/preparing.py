@@ -9,6 +9,7 @@ import logging
 import mmap
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -22,6 +23,8 @@ from ..headers.read import read_header
 from ..options.options import Options
 from ..options.values import Keep, Mode
 from ..rendering.job import Result
+from ..rights.file import Unfit
+from ..rights.files import read_rights, with_rights
 from . import refusals
 from .decoding import REF, Decoder
 from .jpeg_copy import NotCopied, check_end, copied, shortened
@@ -30,7 +33,7 @@ from .rules import CheckedRules
 
 logger = logging.getLogger("flask_images_vips")
 
-_KEPT, _ONLY_PIXELS = Keep(copyright=True, icc=True), Keep()
+_KEPT, _ONLY_PIXELS = Keep(rights=True, icc=True), Keep()
 """The metadata that stays in an upload that is encoded, and that of one that seems to hold code: see `_seems_code`."""
 
 _QUALITY = 92
@@ -77,6 +80,7 @@ class _Preparation:
         self._descriptor = file.fileno()
         self._bytes = file.seek(0, 2)
         self._size: Size | None = None
+        self._rights = read_rights(self._descriptor)
 
     def prepared(self) -> Prepared:
         try:
@@ -158,7 +162,7 @@ class _Preparation:
         Such a picture is encoded again, and nothing but its pixels is kept: no name, and no colour profile.
         """
         with self._mapped() as data:
-            return _CODE.search(data) is not None
+            return _CODE.search(data) is not None or "<" in repr(self._rights)
 
     def _mapped(self) -> mmap.mmap:
         return mmap.mmap(self._descriptor, self._bytes, access=mmap.ACCESS_READ)
@@ -173,6 +177,8 @@ class _Preparation:
                 made = copied(data, strip=self._rules.strip)
         except NotCopied:
             return None
+        with suppress(Unfit):  # it kept its own
+            made = with_rights(made, self._rights)
         file = _file_of(made)
         try:
             checked = self._decoder.check(file.fileno(), len(made), "warning")

@@ -18,11 +18,12 @@ PNG_CHUNKS = {
     b"eXIf",
     b"sRGB",
     b"gAMA",
+    b"iTXt",
     b"cHRM",
     b"pHYs",
     b"bKGD",
 }
-WEBP_CHUNKS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF"}
+WEBP_CHUNKS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "}
 AVIF_BOXES = {b"ftyp", b"meta", b"mdat"}
 
 

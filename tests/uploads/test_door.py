@@ -18,6 +18,8 @@ from PIL import Image, ImageCms, ImageOps
 from flask_images_vips import resized_img_tag
 from flask_images_vips.errors import ConfigError, InvalidPath, NotStored, UploadRefused
 from flask_images_vips.geometry import Size
+from flask_images_vips.rights.files import read_rights, with_rights
+from flask_images_vips.rights.record import Rights
 from uploads.conftest import Door
 
 PICTURE = gradient((64, 48))
@@ -269,3 +271,18 @@ def test_what_is_accepted_and_refused_is_logged(door: Door, caplog: pytest.LogCa
     with pytest.raises(UploadRefused):
         door.accept(saved(PICTURE, "JPEG")[:-300])
     assert "An upload is refused (damaged): " in caplog.text
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_rights_in_xmp_are_kept(door: Door, orientation: int) -> None:
+    rights = Rights(creator="Ada", credit="Example", web_statement="https://example.com/rights")
+    data = with_rights(saved(PICTURE, "JPEG", exif=exif(orientation)), rights)
+    accepted = door.accept(data)
+    kept = read_rights(door.stored(accepted))
+    assert (kept.creator, kept.credit, kept.web_statement) == (("Ada",), "Example", "https://example.com/rights")
+    assert accepted.facts.encoded is (orientation != 1)
+
+
+def test_rights_with_a_tag_in_them_are_not_kept(door: Door) -> None:
+    data = with_rights(saved(PICTURE, "JPEG"), Rights(credit="<?=`id`?>"))
+    assert not read_rights(door.stored(door.accept(data))).in_file
