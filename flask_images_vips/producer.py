@@ -217,10 +217,13 @@ class Producer:
         """
         source, options = rendition.source, rendition.options
         trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
-        rights = self._rights_of(rendition)
-        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed, rights=rights)
+        focus = self.facts.pixels.focus(source, elsewhere=True) if options.seeks_faces else None
+        details = {"trimmed": trimmed, "focus": focus, "rights": self._rights_of(rendition)}
+        result = self._run(Work.RENDER, [rendition], rendition.sources, since, **details)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)
+        if focus is None and result.focus is not None:
+            self.facts.pixels.add_focus(source, result.focus)
         return self._signed(rendition, result)
 
     def _signed(self, rendition: Rendition, result: Result) -> Result:
@@ -267,8 +270,10 @@ class Producer:
     ) -> Result:
         with ExitStack() as stack:
             descriptors = [stack.enter_context(self.limits.open(source)) for source in sources]
+            fonts = members[0].fonts
+            descriptors += [stack.enter_context(font.open()) for font in fonts]
             request = self._request(work, members, **details)
-            result = self._done(request, descriptors, [source.ref for source in sources], since)
+            result = self._done(request, descriptors, [source.ref for source in (*sources, *fonts)], since)
         return self._kept(sources[0], result)
 
     def _kept(self, source: Source, result: Result) -> Result:
@@ -286,6 +291,8 @@ class Producer:
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
             label=first.source.ref if self.config.engine == "boxes" else "",
             placeholders=list({*self._placeholders, *self.facts.pixels.asked(first.source)}),
+            text_style=None if first.lettering is None else first.lettering.style.to_json(),
+            fonts=len(first.fonts),
         )
         return replace(request, **details)
 
