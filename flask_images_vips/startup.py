@@ -88,6 +88,11 @@ def check(app: Flask) -> None:
             Presets(config)
     with faults.catch():
         check_tags(config)
+    if config.uploads is not None:
+        from .uploads.places import check_place  # noqa: PLC0415  (few sites need it)
+
+        with faults.catch():
+            check_place(config, app.root_path)
     with faults.catch():
         fonts_of(config, app.root_path)
     if config.c2pa is not None:

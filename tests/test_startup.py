@@ -108,7 +108,8 @@ def test_no_value_of_a_key_lets_the_application_start_and_then_breaks_its_pages(
             continue
         app.testing = True
         app.add_url_rule("/", view_func=lambda: render_template_string("{{ resized_img_src('a.png', width=4) }}"))
-        if (name, value) != ("IMAGES_ONLY_PRESETS", True):
+        # These two depend on other keys, which may be set later.
+        if (name, value) != ("IMAGES_ONLY_PRESETS", True) and name != "IMAGES_UPLOADS":
             page = app.test_client().get("/")
             assert app.test_client().get(page.text.replace("&amp;", "&")).status_code < 500, (name, value)
 

@@ -156,6 +156,11 @@ def cache(name: str, value: Any) -> str | None:
     return optional_path(name, value)
 
 
+def uploads(name: str, value: Any) -> str | None:
+    """Accept a folder, or a place in an object store."""
+    return cache(name, value)
+
+
 def _check_location(name: str, value: str) -> None:
     try:
         parse_location(value)

@@ -66,6 +66,13 @@ class Config:
         "`static/uploads`. Other links are followed only into a folder of `IMAGES_PATH`. Set False if strangers can "
         "make links there, for example by uploading archives.",
     )
+    uploads: str | None = key(
+        None,
+        "IMAGES_UPLOADS",
+        checks.uploads,
+        "Folder where [`images.accept`](docs/uploads.md) stores what people upload: one in `IMAGES_PATH`, such as "
+        "`static/uploads`, or a place in one of its object stores. None: nothing can be uploaded.",
+    )
     cache: str | None = key(
         None,
         "IMAGES_CACHE",
