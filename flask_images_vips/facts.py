@@ -27,6 +27,8 @@ from .errors import CrashedDecoder, ImagesError, LimitExceeded, UnreadableSource
 from .failures import Failures
 from .geometry import Box, Size, region
 from .hashing import digest
+from .headers.bounded import BoundedFile, NotKnown
+from .headers.kinds import SVG, kind_of
 from .headers.read import read_beginning, read_header
 from .options.options import Options
 from .pixel_facts import PixelFacts, trim_of
@@ -113,6 +115,26 @@ class Facts:
                     self._begun.clear()
                 self._begun[source] = header
                 self.header(source)  # stores it
+
+    def drawing(self, source: Source) -> Header:
+        """Return the header of *source*, an SVG that is passed through. Its size is the one that a browser gives to it.
+
+        Raises:
+            UnreadableSource: If it is not an SVG.
+            LimitExceeded: If its root element has too many attributes.
+        """
+        header: Header = self._known("drawing", source)
+        return header
+
+    def check_fetched(self, descriptor: int, ref: str) -> Header:
+        """Do as `check_image`, but accept what is passed through without an engine.
+
+        Raises:
+            UnreadableSource: If the file is neither an image nor such an SVG.
+        """
+        if self.limits.config.svg == "pass" and kind_of(descriptor) == SVG:
+            return _read_drawing(descriptor, ref)
+        return self.check_image(descriptor, ref)
 
     def check_image(self, descriptor: int, ref: str) -> Header:
         """Return the header of the open file.
@@ -229,6 +251,7 @@ class Facts:
             "header": self._stored_header,
             "header in a render": self._read_header,
             "digest": self._stored_digest,
+            "drawing": self._stored_drawing,
         }
         failed = fact.removesuffix(" in a render"), source, details  # both ways to read a header fail alike
         self.failures.check(failed)
@@ -258,6 +281,13 @@ class Facts:
             return json.dumps(asdict(self._read_header(source))).encode()
 
         return self._stored(self._key(source, "header"), source, make, _header_from)
+
+    def _stored_drawing(self, source: Source) -> Header:
+        def make() -> bytes:
+            with self.limits.open(source) as descriptor:
+                return json.dumps(asdict(_read_drawing(descriptor, source.ref))).encode()
+
+        return self._stored(_key(source, "drawing", source.identity), source, make, _header_from)
 
     def _read_trim_box(self, source: Source, whole: Box, threshold: int, yields: bool) -> Box:
         self.limits.check_source(self.header_in_render(source))
@@ -296,6 +326,16 @@ class Facts:
             if fact is not None:
                 return fact
         return parse(make())  # the damaged file cannot be removed
+
+
+def _read_drawing(descriptor: int, ref: str) -> Header:
+    from .headers import svg  # noqa: PLC0415  (only sites that pass SVGs through need a parser of XML)
+
+    try:
+        stated = svg.read(BoundedFile(descriptor, ref))
+    except NotKnown:
+        raise UnreadableSource(ref, "its header cannot be read within the limits") from None
+    return Header(stated.size, stated.format, alpha=True)
 
 
 def _header_from(data: bytes) -> Header:
