@@ -121,7 +121,6 @@ class Facts:
 
         Raises:
             UnreadableSource: If it is not an SVG.
-            LimitExceeded: If its root element has too many attributes.
         """
         header: Header = self._known("drawing", source)
         return header

@@ -54,6 +54,8 @@ class _Found(Exception):
 def read(file: BoundedFile) -> FileHeader:
     """Return the size in pixels of the SVG *file*, with the format ``svg``.
 
+    Few bytes are parsed, so its attributes need no limit of their own.
+
     Raises:
         UnreadableSource: If it is not an SVG, or its root element does not begin within the bytes that are read.
         NotKnown, SourceChanged, Busy: As `BoundedFile.read`.
@@ -66,7 +68,6 @@ def read(file: BoundedFile) -> FileHeader:
     try:
         for end in (min(_FIRST, file.size), min(MAX_BYTES // 2, file.size)):
             data = file.read(done, end - done)
-            xml.check_tags(data)
             xml.parse(parser, data, file.ref, is_final=end == file.size)
             done = end
     except _Found as found:

@@ -66,8 +66,8 @@ def tokens(text: str) -> Iterator[Token]:
             position = size if end < 0 else end + 2
             yield _SPACED
         elif found := _WORD.match(text, position):
-            position = found.end()
-            if not text.startswith("(", position):
+            names_rule, position = text[position - 1 : position] == "@", found.end()
+            if names_rule or not text.startswith("(", position):
                 yield Token("word", found[0])
             elif found[0].lower() == "url":
                 fragment = _FRAGMENT.match(text, position + 1)
@@ -77,11 +77,12 @@ def tokens(text: str) -> Iterator[Token]:
                 position += 1
                 yield Token("function", f"{found[0]}(")
         elif letter in "\"'":
-            string = _STRING.match(text, position)
-            end_of_line = _REST_OF_LINE.match(text, position)
-            assert end_of_line is not None
-            position = end_of_line.end() if string is None else string.end()
-            yield _BAD if string is None else Token("string", string[0])
+            if string := _STRING.match(text, position):
+                position = string.end()
+                yield Token("string", string[0])
+            elif rest := _REST_OF_LINE.match(text, position):
+                position = rest.end()
+                yield _BAD
         else:
             position += 1
             yield Token(letter, letter) if letter in _PLAIN else _BAD
@@ -143,8 +144,9 @@ class Styles:
                     del self.fragments[before:]
                 if found and selector:
                     yield f"{selector}{{{found}}}"
-            elif name in _GROUPS and depth < _MAX_NESTED and _written(prelude[2:], _OF_CONDITIONS, ()) is not None:
-                condition = _written(prelude[2:], _OF_CONDITIONS, ())
+                continue
+            condition = _written(_trimmed(prelude[2:]), _OF_CONDITIONS, ())
+            if name in _GROUPS and depth < _MAX_NESTED and condition is not None:
                 yield f"@{name} {condition}{{{''.join(self._rules(read, depth + 1))}}}"
             else:
                 read.skip()

@@ -123,13 +123,10 @@ class _Writer:
             self._content(text)
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        """Check the root element *name*, and add a ``viewBox``, without which a drawing would not be scaled."""
+        """Check the root element *name*, and keep its size. Browsers scale an image without a ``viewBox``, too."""
         if name != svg.ROOT:
             raise svg.not_svg(self._ref, name)
         self.size = svg.drawn_size(attributes)
-        width, height = svg.stated_sides(attributes)
-        if svg.view_box(attributes.get("viewBox", "")) is None and width and height:
-            attributes["viewBox"] = f"0 0 {width:g} {height:g}"
 
     def _is_allowed(self, tag: str, attributes: dict[str, str]) -> bool:
         if tag not in ELEMENTS or self._open[-1] in _CLOSED:

@@ -73,7 +73,14 @@ def formats(site: Site) -> Iterator[Finding]:
         for name in site.config.input_formats
         if name not in read
     ]
-    yield from (warning("formats", message, cures("pillow", name)) for name, message in lacking)
+    if site.config.svg and site.config.engine != "pillow" and not any("svg" in each.inputs for each in libraries):
+        found = "is refused" if site.config.svg is True else "is refused if its options need pixels"
+        lacking.append(
+            ("svg", f"No library here can draw an SVG, so with IMAGES_SVG = {site.config.svg!r}, it {found}.")
+        )
+    yield from (
+        warning("formats", message, cures("vips" if name == "svg" else "pillow", name)) for name, message in lacking
+    )
     if not lacking:
         yield ok("formats", f"auto sends {' or '.join((*site.config.formats, 'the format of the path'))}")
 
