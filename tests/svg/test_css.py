@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -65,7 +66,7 @@ def test_blocks_within_blocks_end_where_they_end() -> None:
 
 
 def test_declarations_of_an_attribute() -> None:
-    assert Styles().declarations("fill:red; ;x:y; stroke : url(#a) ;fill:url(a)") == "fill:red;stroke:url(#a)"
+    assert Styles().declarations("fill:red; ;q:y; stroke : url(#a) ;fill:url(a)") == "fill:red;stroke:url(#a)"
 
 
 def test_values_of_attributes() -> None:
@@ -103,10 +104,8 @@ def test_whatever_is_written_is_read_the_same_again(text: str) -> None:
 def test_reading_takes_linear_time(text: str) -> None:
     def seconds(count: int) -> float:
         begin = time.thread_time()
-        try:
+        with contextlib.suppress(LimitExceeded):
             sheet(text * count)
-        except LimitExceeded:
-            pass
         return time.thread_time() - begin
 
-    assert min(seconds(40_000) / max(seconds(10_000), 1e-4) for _ in range(4)) < 12
+    assert min(seconds(8000) / max(seconds(2000), 1e-4) for _ in range(4)) < 12

@@ -8,9 +8,8 @@ import pytest
 
 from flask_images_vips.svg.pictures import embedded
 
-GIF = base64.b64encode(
-    b"GIF89a\x07\x00\x05\x00\x00\x00\x00,\x00\x00\x00\x00\x07\x00\x05\x00\x00\x02\x02\x44\x01\x00;"
-).decode()
+_FRAME = b",\x00\x00\x00\x00\x07\x00\x05\x00\x00\x02\x02\x44\x01\x00"
+GIF = base64.b64encode(b"GIF89a\x07\x00\x05\x00\x00\x00\x00" + _FRAME + b";").decode()
 
 
 def test_the_pixels_are_told() -> None:

@@ -32,9 +32,8 @@ def laughs(reference: str, tag: str = "g", count: int = 10) -> str:
         laughs('<path marker-mid="url(#)"/>', "marker"),
         "<style>"
         + "".join(f".c{n}{{fill:url(#a{n})}}" for n in range(9))
-        + "</style>".join(
-            f'<pattern id="a{n}">' + f'<path class="x c{n - 1}"/>' * 10 + "</pattern>" for n in range(10)
-        ),
+        + "</style>"
+        + "".join(f'<pattern id="a{n}">{f"""<path class="x c{n - 1}"/>""" * 10}</pattern>' for n in range(10)),
         "<style>*{fill:url(#a)}</style><pattern id='a'>" + "<path/>" * 500 + "</pattern>" + "<path/>" * 500,
     ],
 )

@@ -74,9 +74,9 @@ def formats(site: Site) -> Iterator[Finding]:
         if name not in read
     ]
     if site.config.svg and site.config.engine != "pillow" and not any("svg" in each.inputs for each in libraries):
-        found = "is refused" if site.config.svg is True else "is refused if its options need pixels"
+        such = "SVGs are" if site.config.svg is True else "SVGs whose options need pixels are"
         lacking.append(
-            ("svg", f"No library here can draw an SVG, so with IMAGES_SVG = {site.config.svg!r}, it {found}.")
+            ("svg", f"IMAGES_SVG = {site.config.svg!r}, but no library here can draw an SVG: {such} refused.")
         )
     yield from (
         warning("formats", message, cures("vips" if name == "svg" else "pillow", name)) for name, message in lacking
