@@ -39,7 +39,6 @@ _UNITS = {
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _LENGTH = re.compile(rf"\s*({_NUMBER})([a-zA-Z]*)\s*", re.ASCII)
 _NUMBERS = re.compile(rf"\s*({_NUMBER})(?:\s*,\s*|\s+|$)", re.ASCII)
-_STYLED = re.compile(r"(?:^|;)\s*(width|height)\s*:([^;!]*)", re.IGNORECASE)
 
 
 class _Found(Exception):
@@ -91,10 +90,10 @@ def drawn_size(attributes: dict[str, str]) -> Size:
     """Return the size in pixels of an SVG whose root element has *attributes*.
 
     A side that is missing, or is not a length, follows from the other one and the shape of the ``viewBox``. If both
-    are missing, the largest size of that shape within 300×150 pixels is returned.
+    are missing, the largest size of that shape within 300×150 pixels is returned. Browsers do not ask style sheets.
     """
-    width, height = stated_sides(attributes)
-    box = view_box(attributes.get("viewBox", ""))
+    width, height = (_length(attributes.get(side, "")) for side in ("width", "height"))
+    box = _view_box(attributes.get("viewBox", ""))
     undistorted = attributes.get("preserveAspectRatio", "").split()[:1] != ["none"]
     ratio = box[2] / box[3] if box is not None and undistorted else None
     if width is None and height is None:
@@ -108,15 +107,7 @@ def drawn_size(attributes: dict[str, str]) -> Size:
     return Size(_whole(width), _whole(height))
 
 
-def stated_sides(attributes: dict[str, str]) -> tuple[float | None, float | None]:
-    """Return the width and height in pixels that the root element states, each None if it states none."""
-    stated = {side: attributes.get(side, "") for side in ("width", "height")}
-    for found in _STYLED.finditer(attributes.get("style", "")):
-        stated[found[1].lower()] = found[2]
-    return _length(stated["width"]), _length(stated["height"])
-
-
-def view_box(text: str) -> tuple[float, float, float, float] | None:
+def _view_box(text: str) -> tuple[float, float, float, float] | None:
     """Return the four numbers of a ``viewBox``, or None if *text* is not one with an area."""
     numbers: list[float] = []
     position = 0

@@ -37,8 +37,7 @@ SIZES = {
     'width="auto" height="30"': (300, 30),
     'width="7x" height="30"': (300, 30),
     'width=" 12 " height="12"': (12, 12),
-    'style="width:24px; height: 12px" viewBox="0 0 24 24"': (24, 12),
-    'width="9" style="fill:red;WIDTH:24px" viewBox="0 0 24 24"': (24, 24),
+    'style="width:24px; height: 12px" viewBox="0 0 24 24"': (150, 150),
     'viewBox="0 0 24 24" preserveAspectRatio="none"': (300, 150),
     'width="30" viewBox="0 0 24 24" preserveAspectRatio="xMinYMin slice"': (30, 30),
 }
