@@ -401,7 +401,8 @@ class Config:
         "Also accept SVG files up to 1 MB. `raster`, or True, draws them as pixels, which needs libvips, and refuses "
         "embedded pictures, entities and declared attributes. Use it only if you trust the files: with "
         "`IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of `IMAGES_RENDER_TIMEOUT`. `pass` sends "
-        "a `.svg` as SVG, without scripts and references to other files; options that need pixels still draw it.",
+        "a `.svg` as SVG, without scripts and references to other files; options that need pixels still draw it. See "
+        "[SVG](docs/svg.md).",
     )
     fail_on: str = key(
         "truncated",
