@@ -326,7 +326,7 @@ class Pipeline:
             return entry
         self.facts.check_decodes(rendition.source, rendition.watermark)
         refusal = self.abilities.refusal(rendition.format, rendition.options)
-        if refusal is not None and rendition.format is not SVG:
+        if refusal is not None:
             raise refusal
         try:
             return self._made(rendition, since, producer or self.producer)

@@ -27,7 +27,8 @@ _SELECTED_BY = frozenset(
 _NEEDS_READING = re.compile(r"[^\w\s.,;%#+-]")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[\w.%#+-]+")
-_STRING = re.compile(r'"[^"\\\n\r\f]*"' + r"|'[^'\\\n\r\f]*'")
+# Names of fonts and values of attributes. Whatever looks like more is left out, although browsers take it for a string.
+_STRING = re.compile(r""""[^"\\\n\r\f(){};:@/]*"|'[^'\\\n\r\f(){};:@/]*'""")
 _FRAGMENT = re.compile(r"""\s*(["']?)#([^\s"'()\\<>]+)\1\s*\)""")
 _REST_OF_LINE = re.compile(r"[^\n\r\f]*")
 _PLAIN = frozenset(",/*+-!:;{}()[]@#<>~|=.$^%&?")
@@ -68,7 +69,7 @@ def tokens(text: str) -> Iterator[Token]:
         elif found := _WORD.match(text, position):
             names_rule, position = text[position - 1 : position] == "@", found.end()
             if names_rule or not text.startswith("(", position):
-                yield Token("word", found[0])
+                yield _BAD if found[0].lower() == "url" else Token("word", found[0])
             elif found[0].lower() == "url":
                 fragment = _FRAGMENT.match(text, position + 1)
                 position = position + 1 if fragment is None else fragment.end()

@@ -143,7 +143,7 @@ class _Writer:
         for name, value in attributes.items():
             if name in ("href", _HREF):
                 self._link(tag, name, value, uses)
-            elif (allowed := self._allowed(name, value)) is not None:
+            elif (allowed := self._allowed(tag, name, value)) is not None:
                 self._write(f' {_OF_XML.get(name, name)}="{allowed.translate(_ESCAPED)}"')
         self._tag_is_open = True
         uses += self._styles.fragments[before:]
@@ -151,8 +151,10 @@ class _Writer:
         self._references.begin(tag, attributes.get("id"), attributes.get("class", "").split(), uses)
         self._open.append(tag)
 
-    def _allowed(self, name: str, value: str) -> str | None:
+    def _allowed(self, tag: str, name: str, value: str) -> str | None:
         """Return the *value* of an attribute as it is to be written, or None if it is left out."""
+        if name == "attributeName":  # its value was looked at
+            return value if tag in ANIMATIONS else None
         if name == "style":
             return self._styles.declarations(value) or None
         if name in PLAIN or name in _OF_XML:

@@ -31,6 +31,7 @@ def sheet(text: str) -> str:
         (".a{font:bold 12px/1.5 'Open Sans', sans-serif}", ".a{font:bold 12px/1.5 'Open Sans', sans-serif}"),
         (".a{transform:translate(calc((1px + 2px) * 3), 0)}", ".a{transform:translate(calc((1px + 2px) * 3), 0)}"),
         (".a{fill:red", ".a{fill:red}"),
+        (".a{font-family:\"A B\",'Ü-1'}", ".a{font-family:\"A B\",'Ü-1'}"),
     ],
 )
 def test_what_is_allowed_is_kept(text: str, written: str) -> None:
@@ -47,7 +48,7 @@ def test_what_is_allowed_is_kept(text: str, written: str) -> None:
         ".a{fill:image-set('a' 1x)} .a{fill:src('a')} .a{fill:image(a)} .a{fill:attr(x)} .a{fill:expression(a)}",
         ".a{behavior:url(#a)} .a{-moz-binding:url(#a)} .a{content:'a'} .a{background-image:url(#a)} .a{src:a}",
         ".a{fill:(red} .a{fill:red)} .a{fill:[red]} .a{--x:{}} .a{:red} .a{fill} .a{fill:} {fill:red}x",
-        "a@b{fill:red} @{fill:red} @media \\61{.a{fill:red}} @media url(a){.a{fill:red}}",
+        ".a{fill:url (#a)} .a{fill:'url(a)'} .a{font:'a:b'} a@b{fill:red} @{fill:red} @media \\61{.a{fill:red}} @media url(a){.a{fill:red}}",
         ".a{fill:'red\n'} .b{fill:\"red",
         "@media a{@media a{@media a{@media a{@media a{.a{fill:red}}}}}}",
     ],

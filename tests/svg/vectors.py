@@ -129,7 +129,8 @@ def faults(written: bytes) -> list[str]:
                 found.append(f"{name}={value}")
             if local == "attributename" and (plain.startswith("on") or plain.rpartition(":")[2] in ("href", "style")):
                 found.append(f"{name}={value}")
-            found += _in_styles(plain)
+            if local not in ("id", "class"):
+                found += _in_styles(plain)
         if tag == "style":
             found += _in_styles(re.sub(r"\s", "", element.text or "").lower())
     return found
