@@ -68,8 +68,11 @@ class References:
         for words, uses in rules:
             for word in words:
                 selected.setdefault(word, Counter()).update(uses)
+        references = 0
         for part in (self._whole, *self._named.values()):
             for word in part.words.keys() & selected.keys():
+                references += len(selected[word])  # each takes time, so they are bounded, too
+                _check("the style sheets of the SVG refer {:,} times to its elements", references, MAX_DRAWN)
                 for name, count in selected[word].items():
                     part.uses[name] += count * part.words[word]
         self._count()

@@ -42,6 +42,12 @@ def test_drawings_that_multiply_are_refused(inside: str) -> None:
         check(inside)
 
 
+def test_style_sheets_that_refer_everywhere_are_refused() -> None:
+    rules = "".join(f"g{{fill:url(#a{number})}}" for number in range(3000))
+    with pytest.raises(LimitExceeded, match="style sheets of the SVG refer"):
+        check(f"<style>{rules}</style>" + "".join(f'<g id="a{number}"/>' for number in range(3000)))
+
+
 def test_long_chains_are_refused() -> None:
     chain = "".join(f'<g id="a{number}"><use href="#a{number - 1}"/></g>' for number in range(34))
     check(chain.replace('<use href="#a30"/>', ""))
