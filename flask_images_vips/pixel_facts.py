@@ -1,4 +1,5 @@
-"""Cache the facts that need the pixels of a source: its placeholders, and the boxes that remain after a trim.
+"""Cache the facts that need the pixels of a source: its placeholders, the boxes
+that remain after a trim, and the points of faces.
 
 A page does not wait for pixels. It leaves out a placeholder that is not known yet, and asks for it. Asking leaves a
 file beside the renditions of the source, so whichever process renders the source next makes the placeholder on the way.
@@ -7,10 +8,10 @@ file beside the renditions of the source, so whichever process renders the sourc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .cache.disk import DiskCache
 from .cache.entry import Key
@@ -29,11 +30,22 @@ T = TypeVar("T")
 _REMEMBERED = 16_384
 _ASKED_SECONDS = 60.0  # after this time, the file of a request is looked for again, because it may have been purged
 _NAME_BYTES = 6
+_FOCUS, _NO_FACE = "focus", "none"
+_POINT = re.compile(r"[01]\.[0-9]{1,4} [01]\.[0-9]{1,4}")
 _BOX = re.compile(r"[0-9]{1,7} [0-9]{1,7} [1-9][0-9]{0,6} [1-9][0-9]{0,6}")
 
 
+class _Focus(NamedTuple):
+    """The point of the faces, or nothing if there are none."""
+
+    point: tuple[float, ...]
+
+
 class PixelFacts:
-    """Placeholders and trim boxes, in memory and in *cache*. *key* returns the cache key of a fact about a source."""
+    """Placeholders, trim boxes and the points of faces, in memory and in *cache*.
+
+    *key* returns the cache key of a fact about a source.
+    """
 
     def __init__(self, cache: DiskCache, key: Callable[[Source, str], Key]) -> None:
         self._cache = cache
@@ -87,6 +99,19 @@ class PixelFacts:
         self._remember((source, trim_of(options)), box)
         self._store(source, self._trim_key(source, options), " ".join(map(str, box)).encode())
 
+    def focus(self, source: Source, *, elsewhere: bool = False) -> Sequence[float] | None:
+        """Return the point of the faces of *source*, which is empty if there are none, or None if it is not known yet.
+
+        It has x and y as fractions of the upright sides. *elsewhere* is as in `trim`.
+        """
+        found = self._find(source, _FOCUS, lambda: self.key(source, _FOCUS), _point, elsewhere=elsewhere)
+        return None if found is None else found.point
+
+    def add_focus(self, source: Source, point: Sequence[float]) -> None:
+        """Keep the *point* of the faces of *source*, which is empty if there are none."""
+        self._remember((source, _FOCUS), _Focus(tuple(point)))
+        self._store(source, self.key(source, _FOCUS), (" ".join(map(str, point)) or _NO_FACE).encode())
+
     def forget(self) -> None:
         """Forget what was asked for, so that it is asked for again. Call this when files are removed."""
         self._asked.clear()
@@ -135,6 +160,11 @@ class PixelFacts:
 def trim_of(options: Options) -> tuple[Hashable, ...]:
     """Return the options that the box of a trim depends on."""
     return options.region, options.rotate, options.flip, options.trim
+
+
+def _point(data: bytes) -> _Focus:
+    found = text(data, lambda each: each == _NO_FACE or _POINT.fullmatch(each) is not None)
+    return _Focus(() if found == _NO_FACE else tuple(map(float, found.split())))
 
 
 def _box(data: bytes) -> Box:

@@ -32,8 +32,15 @@ from .urls import file_name, is_remote
 
 if TYPE_CHECKING:
     from .fleet.slots import Slots
+    from .rights.asking import FindRights
+    from .rights.record import Rights
+    from .rights.signing import Signer
 
 logger = logging.getLogger("flask_images_vips")
+
+
+def _unknown(ref: str) -> Rights | None:
+    """Say nothing of the source *ref*, because the application has no function for it."""
 
 
 def _log_render(rendition: Rendition, made: Result, seconds: float, cost: _Cost) -> None:
@@ -41,9 +48,10 @@ def _log_render(rendition: Rendition, made: Result, seconds: float, cost: _Cost)
     assert size is not None
     ref, name = rendition.source.ref, rendition.format.name
     logger.info(
-        "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
+        "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s%s",
         *(shown(ref), made.by, *size, name, len(data), 1000 * seconds),
         f"; the source is damaged: {made.complaint}" if made.complaint else "",
+        f"; without its gain map: {made.unkept}" if made.unkept else "",
         extra=fields(
             "rendered",
             ref,
@@ -80,6 +88,7 @@ class Producer:
     """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first.
 
     The functions in *events* are told of each rendition. *slots* bound the renders on all hosts; None does not.
+    *find_rights* returns what the application says of a source. *signer* signs what keeps rights; None does not.
     """
 
     def __init__(
@@ -89,6 +98,8 @@ class Producer:
         config: Config,
         events: Events,
         slots: Slots | None = None,
+        find_rights: FindRights | None = None,
+        signer: Signer | None = None,
         *,
         yields: bool = False,
     ) -> None:
@@ -105,6 +116,8 @@ class Producer:
         self._cost = _Cost()
         self._reported: list[Rendered] = []
         self._placeholders: Sequence[str] = ()
+        self.find_rights: FindRights = find_rights or _unknown
+        self.signer = signer
 
     def for_nobody(self, *, yields: bool) -> Producer:
         """Return a producer for renditions that no visitor waits for. With *yields*, requests of visitors go first."""
@@ -204,10 +217,30 @@ class Producer:
         """
         source, options = rendition.source, rendition.options
         trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
-        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
+        focus = self.facts.pixels.focus(source, elsewhere=True) if options.seeks_faces else None
+        details = {"trimmed": trimmed, "focus": focus, "rights": self._rights_of(rendition)}
+        result = self._run(Work.RENDER, [rendition], rendition.sources, since, **details)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)
-        return result
+        if focus is None and result.focus is not None:
+            self.facts.pixels.add_focus(source, result.focus)
+        return self._signed(rendition, result)
+
+    def _signed(self, rendition: Rendition, result: Result) -> Result:
+        """Return *result* with a signed file, if the rendition is signed."""
+        if self.signer is None or not self.signer.signs(rendition.options, rendition.format):
+            return result
+        with self.limits.open(rendition.source) as descriptor, open(descriptor, "rb", closefd=False) as source:
+            data = self.signer.sign(result.files[0], rendition.format, source, rendition.source.ref)
+        return result._replace(files=[data])
+
+    def _rights_of(self, rendition: Rendition) -> dict[str, Any] | None:
+        """Return the rights that the application says of the source, if its page has added their digest to the URL."""
+        options = rendition.options
+        if not (options.rights and options.keep.rights and rendition.format.metadata):
+            return None
+        record = self.find_rights(rendition.source.ref)
+        return None if record is None else record.in_file
 
     def render_set(self, members: Sequence[Rendition], since: float) -> list[tuple[Rendition, bytes]]:
         """Render *members*, which differ only in size, from one decode of their source.
@@ -237,8 +270,10 @@ class Producer:
     ) -> Result:
         with ExitStack() as stack:
             descriptors = [stack.enter_context(self.limits.open(source)) for source in sources]
+            fonts = members[0].fonts
+            descriptors += [stack.enter_context(font.open()) for font in fonts]
             request = self._request(work, members, **details)
-            result = self._done(request, descriptors, [source.ref for source in sources], since)
+            result = self._done(request, descriptors, [source.ref for source in (*sources, *fonts)], since)
         return self._kept(sources[0], result)
 
     def _kept(self, source: Source, result: Result) -> Result:
@@ -256,6 +291,8 @@ class Producer:
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
             label=first.source.ref if self.config.engine == "boxes" else "",
             placeholders=list({*self._placeholders, *self.facts.pixels.asked(first.source)}),
+            text_style=None if first.lettering is None else first.lettering.style.to_json(),
+            fonts=len(first.fonts),
         )
         return replace(request, **details)
 

@@ -18,7 +18,9 @@ from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
 from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
+from . import fonts as font_checks
 from .checks import Secret
+from .credentials import Credentials, credentials
 
 T = TypeVar("T")
 
@@ -137,6 +139,21 @@ class Config:
         "IMAGES_PRESETS",
         checks.presets,
         "Named sets of options, such as `{'avatar': {'width': 96, 'height': 96}}`.",
+    )
+    fonts: Mapping[str, tuple[str, ...]] | None = key(
+        None,
+        "IMAGES_FONTS",
+        font_checks.fonts,
+        "Fonts for the option `text`, by name: the path of a TrueType or OpenType file, in a folder of `IMAGES_PATH` "
+        "or absolute, such as `{'title': 'fonts/Inter.ttf'}`. In a list of files, the first one that has a letter "
+        "draws it.",
+    )
+    text_styles: Mapping[str, Mapping[str, Any]] | None = key(
+        None,
+        "IMAGES_TEXT_STYLES",
+        font_checks.text_styles,
+        "Named styles for the option `text`, such as `{'card': {'font': 'title', 'size': 72, 'shade': '#000c'}}`. See "
+        "[Social cards](docs/social-cards.md).",
     )
     only_presets: bool = key(
         False,
@@ -277,6 +294,13 @@ class Config:
         "The caches in front of the site that a purge must reach: a dictionary such as `{'cdn': 'cloudflare', 'zone': "
         "'…'}`, or a list of them, the nearest to the site first. The kinds are `cloudflare`, `fastly`, `cloudfront`, "
         "`varnish` and `nginx`, see [CDN](docs/cdn.md). Tokens may also come from the environment.",
+    )
+    c2pa: Credentials | None = key(
+        None,
+        "IMAGES_C2PA",
+        credentials,
+        "The certificate chain and the private key that images with `keep='rights'` are [signed](docs/rights.md#c2pa) "
+        "with: a dictionary such as `{'cert': 'c2pa/chain.pem', 'key': 'c2pa/key.pem'}`.",
     )
     base_url: str | None = key(
         None,

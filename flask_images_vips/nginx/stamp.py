@@ -17,6 +17,7 @@ WITHOUT_EFFECT = frozenset(
         "copies_share",
         "early_hints",
         "early_hits",
+        "fonts",
         "health",
         "lock_timeout",
         "max_renders",
@@ -35,6 +36,7 @@ WITHOUT_EFFECT = frozenset(
         "store_cache_share",
         "store_timeout",
         "temp_max_age",
+        "text_styles",
     }
 )
 """The fields of `Config` that never change the response to a URL that has a link. All others do, also new ones."""

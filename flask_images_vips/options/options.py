@@ -15,7 +15,23 @@ from .. import formats
 from ..errors import InvalidOption
 from ..formats import Format
 from .parsing import ParseError, written
-from .scalars import ROUND, Aspect, FileName, Flag, Integer, Moment, Number, Quality, Radius, Rotation, Side, Threshold
+from .scalars import (
+    ROUND,
+    Aspect,
+    Depth,
+    FileName,
+    Flag,
+    Integer,
+    Moment,
+    Number,
+    Quality,
+    Radius,
+    RecordDigest,
+    Rotation,
+    Side,
+    Threshold,
+)
+from .text import DEFAULT_STYLE, StyleName, Text
 from .transforms import Transform
 from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Region, Sharpen, Watermark
 
@@ -167,10 +183,20 @@ class Options:
         Keep(),
         "k",
         Keep,
-        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `icc` keeps an RGB profile instead of "
-        "converting the picture to sRGB. GIF, BMP and ICO keep no metadata.",
-        values="`copyright`, `icc`, `copyright,icc`",
+        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `rights` keeps who made the picture, who may "
+        "use it, and whether a machine made it. `icc` keeps an RGB profile instead of converting the picture to sRGB. "
+        "`gainmap` keeps the gain map of an Ultra HDR JPEG, in JPEG only. GIF, BMP and ICO keep no metadata.",
+        values="`copyright`, `rights`, `icc`, `gainmap`, or several, such as `rights,icc`",
         example="keep='copyright,icc'",
+    )
+    rights: str | None = option(
+        None,
+        "ri",
+        RecordDigest,
+        "The digest of the record that your `images.rights` function returns. With `keep='rights'`, it is added to "
+        "URLs by itself.",
+        values="12 hexadecimal digits",
+        example="keep='rights', rights='0123456789ab'",
     )
     download: str | None = option(
         None,
@@ -204,8 +230,9 @@ class Options:
         "g",
         Gravity,
         "The part of the picture that `crop` keeps, or the position of the picture on the canvas of `pad`. `attention` "
-        "and `entropy` analyse the pixels. They work with `crop` and libvips only.",
-        values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`",
+        "and `entropy` analyse the pixels. They work with `crop` and libvips only. `face` keeps the faces, with `crop` "
+        "and the extra `faces`, see [Faces](docs/faces.md).",
+        values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`, `face`",
         example="width=150, height=150, mode='crop', gravity='west'",
     )
     focal: Focal | None = option(
@@ -311,6 +338,23 @@ class Options:
         "path may be omitted",
         example="watermark='photos/cup.png,se'",
     )
+    text: Text | None = option(
+        None,
+        "txt",
+        Text,
+        "Write a text over the picture, with a font of `IMAGES_FONTS`. It is never interpreted as markup. See [Social "
+        "cards](docs/social-cards.md).",
+        values="1 to 500 characters",
+        example="text='Good morning!'",
+    )
+    text_style: str = option(
+        DEFAULT_STYLE,
+        "ts",
+        StyleName,
+        "The style of the text, of `IMAGES_TEXT_STYLES`.",
+        values="a name",
+        example="text='Hello', text_style='label'",
+    )
     padding: Edges = option(
         Edges(0, 0, 0, 0),
         "pd",
@@ -335,6 +379,14 @@ class Options:
         "background's colour in formats without transparency.",
         values="0 to 10000 pixels, or `max` for a circle or a pill",
         example="width=150, height=150, mode='crop', radius='max', background='white'",
+    )
+    depth: int = option(
+        8,
+        "bd",
+        Depth,
+        "Bits per band of AVIF, for smoother gradients. Needs libvips. Other formats ignore it and have 8 bits.",
+        values="8, 10, 12",
+        example="depth=10, format='avif'",
     )
 
     @classmethod
@@ -397,7 +449,14 @@ class Options:
             settled["gravity"] = Gravity.CENTER
         if self.focal and not cropped:
             settled["focal"] = None
+        if self.text is None and self.text_style != DEFAULT_STYLE:
+            settled["text_style"] = DEFAULT_STYLE
         return replace(self, **settled) if settled else self
+
+    @property
+    def seeks_faces(self) -> bool:
+        """Whether the part of the picture that remains depends on the faces in it."""
+        return self.settled().gravity is Gravity.FACE
 
     def canonical(self, but: Collection[str] = ()) -> str:
         """Return a canonical string, the same for all spellings of the same options.

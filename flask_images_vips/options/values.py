@@ -72,16 +72,22 @@ class Sharpen(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """The parts of a source's metadata that its renditions keep: EXIF's Artist and Copyright, and the ICC profile."""
+    """The parts of a source's metadata that its renditions keep.
+
+    They are EXIF's Artist and Copyright, the ICC profile, the gain map of an Ultra HDR JPEG, and everything that says
+    who may use the picture.
+    """
 
     copyright: bool = False
     icc: bool = False
+    gainmap: bool = False
+    rights: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Keep:
         names = _DELIMITERS.split(text)
         if not {*names} <= {*cls._fields}:
-            raise ParseError(f"{' or '.join(cls._fields)}, or both separated by a comma")
+            raise ParseError(f"one or more of {', '.join(cls._fields)}, separated by commas")
         return cls(**dict.fromkeys(names, True))
 
     def __str__(self) -> str:
@@ -104,6 +110,8 @@ class Gravity(StrEnum):
     """The part that attracts attention: edges, skin, strong colours."""
     ENTROPY = "entropy"
     """The part with the most detail."""
+    FACE = "face"
+    """The part with the faces."""
 
     @classmethod
     def parse(cls, text: str) -> Gravity:
@@ -115,6 +123,11 @@ class Gravity(StrEnum):
     @property
     def smart(self) -> bool:
         """Whether the position depends on the pixels."""
+        return self.by_libvips or self is Gravity.FACE
+
+    @property
+    def by_libvips(self) -> bool:
+        """Whether only libvips finds the position."""
         return self in (Gravity.ATTENTION, Gravity.ENTROPY)
 
     @property

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,17 +19,24 @@ from ..config.keys import Config
 from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
-from ..engines.engine import DecodesOnce, Engine, Header, Tiny
+from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
 from ..errors import UnreadableSource, UnsupportedSource
-from ..formats import PNG, SVG
+from ..faces.detector import SIDE, find, lacking
+from ..faces.focus import focus as focus_of
+from ..formats import PNG, SVG, Format
 from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.kinds import SVG as KIND_OF_SVG
 from ..headers.kinds import UNKNOWN, kind_of
 from ..headers.read import check_parts
+from ..options.options import Options
+from ..options.text import TextStyle
+from ..options.values import Focal, Gravity, Mode
 from ..rendition import Rendition
+from ..sources.fonts import Lettering
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
+from .gain_map import GainMaps, Join
 from .limits import Limits
 from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
@@ -41,9 +48,11 @@ class Result(NamedTuple):
 
     *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
-    `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
+    `engines.abilities`. *complaint* is what the library said about the source, although it could render it. *unkept* is
+    why a gain map that was to be kept is missing.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
-    call of the engine that made files, in seconds since the job was created.
+    call of the engine that made files, in seconds since the job was created. *focus* is the point of the faces, if they
+    were looked for, as in `Request`.
     """
 
     by: str = ""
@@ -54,8 +63,21 @@ class Result(NamedTuple):
     box: Box | None = None
     abilities: Mapping[str, Any] | None = None
     complaint: str = ""
+    unkept: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
     encodes: Sequence[tuple[float, float]] = ()
+    focus: Sequence[float] | None = None
+
+
+def focused(options: Options, focus: Sequence[float], engine: Engine, format: Format) -> Options:
+    """Return *options* without their wish for faces: with their point *focus*, or if there are none, another gravity.
+
+    That is what attracts attention, if *engine* can find it, and otherwise the middle.
+    """
+    if focus:
+        return replace(options, focal=Focal(*focus), gravity=Gravity.CENTER)
+    attentive = replace(options, gravity=Gravity.ATTENTION)
+    return attentive if engine.refusal(attentive, format) is None else replace(options, gravity=Gravity.CENTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,9 @@ class Job:
         self.request = request
         self.config = config
         self.descriptor = descriptors[0] if descriptors else -1
-        self.mark = descriptors[1] if len(descriptors) > 1 else None
+        pictures = len(descriptors) - request.fonts
+        self.mark = descriptors[1] if pictures > 1 else None
+        self.fonts = descriptors[pictures:]
         self.limits = Limits(config)
         self.engines = engines
         self.deadline = deadline
@@ -102,6 +126,7 @@ class Job:
             Work.REDUCE: self._reduce,
             Work.COPY: self._render_copy,
             Work.TRIM: self._trim,
+            Work.FOCUS: self._find_focus,
             Work.HEADER: self._read_header,
             Work.ABILITIES: self._find_abilities,
         }[self.request.work]
@@ -140,6 +165,10 @@ class Job:
         if rendition.options.trim and trimmed is None:
             self.limits.check_source(header)
             trimmed = self._trimmed(region(header.size, rendition.options), rendition.options.trim)
+        focus = self.request.focus
+        if rendition.options.seeks_faces:
+            focus = self._focus_by(engine) if focus is None else focus
+            rendition = replace(rendition, options=focused(rendition.options, focus, engine, rendition.format))
         mark = None
         if self.mark is not None:
             check_parts(self.mark, WATERMARK)
@@ -147,13 +176,37 @@ class Job:
         geometry = self.limits.plan(rendition, header, trimmed=trimmed, mark=mark)
         frames = self.limits.frames(header, rendition.options, rendition.format, geometry)
         tiny = self._wanted_tiny(header) if frames == 1 else None
+        geometry, join, unkept = self._with_gain_map(rendition, engine, header, geometry)
+
+        with_rights = self._rights_writer(rendition)
 
         def render(each: Rendition) -> bytes:
             with self._encoding():
-                return engine.render(self.descriptor, each, geometry, frames, tiny)
+                made = with_rights(engine.render(self.descriptor, each, geometry, frames, tiny))
+                return made if join is None else join(made)  # last: it states offsets in the file
 
         result = self._within(rendition, header, geometry, render)
-        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
+        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint, unkept=unkept, focus=focus)
+
+    def _with_gain_map(
+        self, rendition: Rendition, engine: Engine, header: Header, geometry: Geometry
+    ) -> tuple[Geometry, Join | None, str]:
+        """Return *geometry* with a known position, and what `GainMaps.joining` returns."""
+        if not rendition.options.keep.gainmap or engine.name == "boxes":
+            return geometry, None, ""
+        if isinstance(engine, Places):
+            geometry = engine.placed(self.descriptor, rendition, geometry)
+        maps = GainMaps(self.descriptor, header.size, auto_orient=self.config.auto_orient)
+        return geometry, *maps.joining(rendition.options, rendition.format, geometry)
+
+    def _rights_writer(self, rendition: Rendition) -> Callable[[bytes], bytes]:
+        """Return a function that writes the rights that the rendition keeps into its file, if it keeps any."""
+        if not (rendition.options.keep.rights and rendition.format.metadata):
+            return lambda data: data
+        from . import kept_rights  # noqa: PLC0415  (imports Expat, which web workers do not need)
+
+        rights = kept_rights.found(self.request.rights or {}, self.descriptor)
+        return lambda data: kept_rights.written(data, rights)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]
@@ -220,6 +273,19 @@ class Job:
     def _trimmed(self, whole: Box, threshold: int) -> Box:
         return self.engines.first(lambda engine: engine.trim_box(self.descriptor, SOURCE, whole, threshold))
 
+    def _find_focus(self) -> Result:
+        return Result(focus=self.engines.first(self._focus_by))
+
+    def _focus_by(self, engine: Engine) -> Sequence[float]:
+        """Look for faces in a small picture of the source, and return the point of them, or nothing."""
+        if engine.name == "boxes" or lacking() is not None:
+            return []
+        options = Options(width=SIDE, height=SIDE, mode=Mode.FIT)
+        source = OpenSource(SOURCE + self.request.suffix, "", "", 0, 0, descriptor=self.descriptor)
+        small = Rendition(source, options, PNG)
+        geometry = self.limits.plan(small, self._header_by(engine), trimmed=None, mark=None)
+        return list(focus_of(find(engine.render(self.descriptor, small, geometry))) or ())
+
     def _read_header(self) -> Result:
         return Result(header=self._header())
 
@@ -259,4 +325,8 @@ class Job:
         bytes_of_source = request.source_bytes or os.fstat(self.descriptor).st_size
         source = OpenSource(SOURCE + request.suffix, "", request.label, bytes_of_source, 0, descriptor=self.descriptor)
         mark = None if self.mark is None else OpenSource(WATERMARK, "", "", 0, 0, descriptor=self.mark)
-        return [Rendition(source, options, request.format, watermark=mark) for options in request.options]
+        lettering = None
+        if request.text_style is not None:
+            fonts = tuple(OpenSource(f"font {n}", "", "", 0, 0, descriptor=each) for n, each in enumerate(self.fonts))
+            lettering = Lettering(TextStyle.read("the style", request.text_style), fonts)
+        return [Rendition(source, options, request.format, "", mark, lettering) for options in request.options]

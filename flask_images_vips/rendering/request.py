@@ -34,7 +34,7 @@ class Work(StrEnum):
     """The kinds of work. The first descriptor is the source, except for `COPY` and `ABILITIES`."""
 
     RENDER = "render"
-    """One rendition. The second descriptor, if any, is the watermark."""
+    """One rendition. The second descriptor, if any, is the watermark. The last ones are the fonts of its text."""
     SET = "set"
     """Several renditions from one decode."""
     REDUCE = "reduce"
@@ -43,6 +43,8 @@ class Work(StrEnum):
     """One rendition. The descriptor is a copy of the source, and ``header`` is the source's."""
     TRIM = "trim"
     """The box that remains of ``region`` after a trim."""
+    FOCUS = "focus"
+    """The point that a crop is centred on, so that it keeps the faces."""
     HEADER = "header"
     """The source's header."""
     ABILITIES = "abilities"
@@ -56,7 +58,10 @@ class Request:
     *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
     ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
-    the source, if the engine writes it into the picture, and otherwise empty.
+    the source, if the engine writes it into the picture, and otherwise empty. *rights* are those that the application
+    says, see `Rights.in_file`, if it says any. *text_style* is that of the text, if there is one, see
+    `TextStyle.to_json`, and *fonts* is the number of its files. *focus* is the point of the faces, if it is known: x
+    and y as fractions of the upright source, or nothing if there are none.
     """
 
     work: Work
@@ -73,6 +78,10 @@ class Request:
     copy_format: str = ""
     placeholders: Sequence[str] = ()
     label: str = ""
+    text_style: Mapping[str, Any] | None = None
+    fonts: int = 0
+    focus: Sequence[float] | None = None
+    rights: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}

@@ -12,7 +12,8 @@ from ..options.values import Mode
 # Options that a drawing fulfils without pixels, or that concern pixels alone. The page scales it.
 _KEEPING = (
     *("width", "height", "mode", "enlarge", "dpr", "aspect", "gravity", "focal", "background"),
-    *("format", "quality", "max_bytes", "progressive", "lossless", "keep", "download", "cache", "expires"),
+    *("format", "quality", "max_bytes", "progressive", "lossless", "keep", "rights", "depth"),
+    *("download", "cache", "expires"),
 )
 _SCALING = (Mode.RESHAPE, Mode.FIT)
 _SUFFIX = ".svg"

@@ -18,13 +18,13 @@ from ...errors import ImagesError
 from ...formats import AUTO
 from ...options.ineffective import ineffective
 from ...options.options import DECLARED, Options
+from ...rendering.gain_map import obstacle
 from ...rendition import Rendition
 from ...serving.headers import VARY, common_headers
 from ...serving.hit import Hit, VerifiedUrl, verify
 from ...serving.responses import headers_of
 from ...serving.views import status_of
 from ...shared_decode.copies import takes_copies
-from ...sources.finder import current_version
 from ...sources.object_file import ObjectSource
 from ...state import AppImages
 from ...urls import quoted, quoted_prefix
@@ -56,6 +56,7 @@ def explain(parts: Parts, images: AppImages, accept: str, *, render: bool = Fals
             return found | {"status": 200, "answer": "its source is fetched first", "headers": []}
         rendition, entry = _rendition(verified, images, render=render)
         hit = verified.renewed(rendition)
+        found["notes"] += _without_effect(rendition)
         found |= _described(rendition, images) | _answered(hit, entry or hit.entry(), images)
     except ImagesError as error:
         found |= _refused(error, parts, images)
@@ -64,6 +65,13 @@ def explain(parts: Parts, images: AppImages, accept: str, *, render: bool = Fals
 
 def _odd(parts: Parts) -> list[Any]:
     return list(ineffective({name: value for name, value in parts.fields.items() if name not in NOT_OPTIONS}))
+
+
+def _without_effect(rendition: Rendition) -> list[str]:
+    if not rendition.options.keep.gainmap:
+        return []
+    why = obstacle(rendition.options, rendition.format)
+    return [f"a gain map of the source is not kept: {why}"] if why else []
 
 
 def _options(options: Options, parts: Parts) -> dict[str, str]:
@@ -113,7 +121,7 @@ def _described(rendition: Rendition, images: AppImages) -> dict[str, Any]:
             "alpha": header.alpha,
             "size_bytes": source.size_bytes,
             "modified": datetime.fromtimestamp(source.mtime, UTC).isoformat(),
-            "version": current_version(*rendition.sources),
+            "version": rendition.version,
         },
         "format": rendition.format.name,
         "size": list(geometry.final),
