@@ -49,7 +49,7 @@ def test_a_chosen_format_is_kept() -> None:
 
 
 def test_each_option_was_thought_of() -> None:
-    kept = {DECLARED[name].short for name in ("width", "height", "mode", "enlarge", "format", "quality")}
+    kept = {DECLARED[name].short for name in ("mode", "rights", "depth")}
     tried = kept.union(*KEPT)
     needing = {short for name, short in ((name, each.short) for name, each in DECLARED.items()) if short not in tried}
     for name, declared in DECLARED.items():
