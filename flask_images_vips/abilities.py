@@ -23,7 +23,7 @@ from .config.keys import Config
 from .engines.encoder_settings import settings_of
 from .engines.vips.fork_safety import forked_after_pixels
 from .errors import Busy, ImagesError, InvalidOption
-from .formats import FORMATS, NEGOTIABLE, OPTIONAL, Format
+from .formats import FORMATS, NEGOTIABLE, OPTIONAL, SVG, Format
 from .hashing import digest
 from .installed import installation
 from .options.options import Options
@@ -144,6 +144,8 @@ class Abilities:
 
         None also if no renderer can be asked just now. Then the render fails if the format cannot be written.
         """
+        if format is SVG:  # passed through without an engine
+            return None
         engines = _ENGINES[self._engine]
         if not any(format.name in _WRITTEN[engine] for engine in engines):
             return _refusal(format, [name for engine in engines for name in _WRITTEN[engine]])

@@ -112,7 +112,13 @@ AVIF, JXL = FORMATS[3:5]
 OUTPUTS = tuple(format.name for format in FORMATS)
 """The names of the formats that renditions may have."""
 
-SUFFIXES = tuple(format.suffix for format in FORMATS)
+SVG = Format("svg", "image/svg+xml", ".svg", max_side=2**31 - 1, metadata=False, by_extension=False)
+"""The format of SVG drawings that are passed through. No URL can ask for it. Its revision is that of `svg.drawing`."""
+
+STORED = (*FORMATS, SVG)
+"""The formats that renditions in a cache may have."""
+
+SUFFIXES = tuple(format.suffix for format in STORED)
 
 AUTO = Format("auto", "", "", by_extension=False)
 """A stand-in for the format that `negotiate` chooses by the client's Accept header. No rendition has this format."""
@@ -140,6 +146,15 @@ def by_name(name: str) -> Format:
     except KeyError:
         expected = "one of " + ", ".join(format.name for format in FORMATS)
         raise InvalidOption("format", name, expected=expected) from None
+
+
+def stored(name: str) -> Format:
+    """Return the one of `STORED` called *name*.
+
+    Raises:
+        InvalidOption: If no format has this name.
+    """
+    return SVG if name == SVG.name else by_name(name)
 
 
 def choose(ref: str, asked: Format | None) -> Format:
@@ -211,6 +226,7 @@ _SIGNATURES = {
     "tiff": re.compile(rb"II[*+]\x00|MM\x00[*+]"),  # with a plus sign, it is a BigTIFF
     "bmp": re.compile(rb"BM"),
     "ico": re.compile(rb"\x00\x00\x01\x00"),
+    "svg": re.compile(rb'<svg xmlns="http://www\.w3\.org/2000/svg"[ />]'),  # as `svg.drawing` writes it
 }
 
 

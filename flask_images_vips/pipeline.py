@@ -18,7 +18,21 @@ from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
-from .formats import AUTO, AVIF, JPEG, JXL, NEGOTIABLE, Format, Raw, by_name, choose, negotiate, prefers_jxl_to_avif
+from .formats import (
+    AUTO,
+    AVIF,
+    JPEG,
+    JXL,
+    NEGOTIABLE,
+    PNG,
+    SVG,
+    Format,
+    Raw,
+    by_name,
+    choose,
+    negotiate,
+    prefers_jxl_to_avif,
+)
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
@@ -31,6 +45,7 @@ from .shared_decode.attempts import SharedDecode, SharedDecodes
 from .shared_decode.sets import Sides
 from .sources.finder import Sources
 from .sources.source import Source
+from .svg.choice import is_drawing, passes
 from .urls import ImageUrl
 from .widths import Widths
 
@@ -117,11 +132,13 @@ class Pipeline:
 
     def _best(self, url: ImageUrl, accept: str, preferred: Sequence[Format]) -> Format:
         options = url.options
+        if self.passes(url.file_name, options):
+            return SVG
         while True:
             format = negotiate(url.file_name, accept, preferred)
             writable = self.abilities.writes(format, options)
             if format not in preferred:  # it is the format of the path
-                return format if writable else JPEG
+                return self._own(url.file_name, format if writable else JPEG)
             if writable and self.looks_as_asked(format, url.file_name, options, default_quality=url.default_quality):
                 return format
             preferred = tuple(other for other in preferred if other is not format)
@@ -131,8 +148,20 @@ class Pipeline:
 
         JPEG replaces the format of the path, if that cannot be written here.
         """
+        if self.passes(file_name, options):
+            return SVG
         format = choose(file_name, options.format)
-        return format if options.format is not None or self.abilities.writes(format, options) else JPEG
+        if options.format is not None:
+            return format
+        return self._own(file_name, format if self.abilities.writes(format, options) else JPEG)
+
+    def passes(self, file_name: str, options: Options) -> bool:
+        """Return whether the rendition of *file_name* with *options* is an SVG that is passed through."""
+        return passes(self.config, file_name, options)
+
+    def _own(self, file_name: str, format: Format) -> Format:
+        """Return *format*, that of the path, but PNG for the pixels of an SVG, most of which are transparent."""
+        return PNG if is_drawing(self.config, file_name) else format
 
     def looks_as_asked(self, format: Format, file_name: str, options: Options, *, default_quality: bool) -> bool:
         """Return whether *format* can look as good as *options* ask for. If not, it may be larger and look worse.
@@ -160,6 +189,8 @@ class Pipeline:
             UnreadableSource, LimitExceeded, SourceChanged, Busy: If widths are limited, and the source cannot be read.
         """
         config, options, format = self.config, url.options, self.format_of(url.file_name, url.options)
+        if format is SVG:  # all sizes are the same file
+            return Rendition(source, Options(cache=options.cache), format)
         if format.name not in config.output_formats:
             expected = f"one of IMAGES_OUTPUT_FORMATS ({', '.join(config.output_formats)})"
             raise InvalidOption("format", format.name, expected=expected)
@@ -226,6 +257,8 @@ class Pipeline:
         The largest that is not larger than asked for. It is used as a substitute when the host is too busy to render
         the requested size. A larger one could show more than the URL allows. If there are very many, some are ignored.
         """
+        if rendition.format is SVG:
+            return None
         folder, _ = rendition.key
         wanted = lay_out(self.facts.header_in_render(rendition.source).size, rendition.options).final
         kept = [

@@ -122,8 +122,8 @@ def _check_faces(config: Config) -> None:
 
 
 def _check_svg(config: Config) -> None:
-    if config.svg and config.engine == "pillow":
+    if config.svg is True and config.engine == "pillow":
         raise ConfigError(
             "IMAGES_SVG = True needs libvips, but IMAGES_ENGINE = 'pillow'. Set IMAGES_ENGINE = 'auto', or remove "
-            "IMAGES_SVG."
+            "IMAGES_SVG, or set it to 'pass', which draws nothing."
         )

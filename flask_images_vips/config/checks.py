@@ -102,6 +102,15 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def svg(name: str, value: Any) -> bool | str:
+    """Accept ``pass``, ``raster``, or a flag. True is ``raster``."""
+    if isinstance(value, bool) or value == "pass":
+        return bool(value) if isinstance(value, bool) else "pass"
+    if value != "raster":
+        raise _wrong(name, value, "'pass', 'raster' or False")
+    return True
+
+
 def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     """Accept no key, one key, or a list of keys. The error message does not contain the value."""
     if not value:

@@ -428,13 +428,15 @@ class Config:
         checks.some_formats(OUTPUTS),
         "Formats that renditions may have. Others are refused with status 400. The default lists all supported ones.",
     )
-    svg: bool = key(
+    svg: bool | str = key(
         False,
         "IMAGES_SVG",
-        checks.flag,
-        "Also accept SVG files up to 1 MB, without embedded pictures, entities and declared attributes. Needs libvips. "
-        "Set this only if you trust the files: with `IMAGES_MAX_RENDERS = 0`, one may take seconds to render, "
-        "regardless of `IMAGES_RENDER_TIMEOUT`.",
+        checks.svg,
+        "Also accept SVG files up to 1 MB. `raster`, or True, draws them as pixels, which needs libvips, and refuses "
+        "embedded pictures, entities and declared attributes. Use it only if you trust the files: with "
+        "`IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of `IMAGES_RENDER_TIMEOUT`. `pass` sends "
+        "a `.svg` as SVG, without scripts and references to other files; options that need pixels still draw it. See "
+        "[SVG](docs/svg.md).",
     )
     fail_on: str = key(
         "truncated",

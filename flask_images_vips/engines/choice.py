@@ -161,7 +161,7 @@ class Engines:
             return None
         if abilities.is_overwritten():
             _warn_once(abilities.overwritten())
-        inputs = [name for name in config.input_formats if name in (*INPUTS, *WITH_EXTRAS)] + ["svg"] * config.svg
+        inputs = [name for name in config.input_formats if name in (*INPUTS, *WITH_EXTRAS)] + ["svg"] * bool(config.svg)
         return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
 
     def _go_without(self, problem: str, cure: str, error: Exception | None = None) -> None:

@@ -27,6 +27,7 @@ _KINDS = {
 _EXTRAS = {"a HEIC image": "heic"}  # the kinds that an extra loads, which is named like the format
 _SVG = re.compile(rb"<(?:\w{1,20}:)?svg[\s>]")
 SVG = "an SVG drawing"
+UNKNOWN = "of an unknown kind"
 
 
 def kind_of(descriptor: int) -> str:
@@ -38,7 +39,7 @@ def kind_of(descriptor: int) -> str:
     found = next(filter(lambda kind: _KINDS[kind].match(start), _KINDS), None)
     if found is not None:
         return found
-    return SVG if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and _SVG.search(start) else "of an unknown kind"
+    return SVG if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and _SVG.search(start) else UNKNOWN
 
 
 def refusal(kind: str, inputs: Sequence[str], reader: str) -> str:

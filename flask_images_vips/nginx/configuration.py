@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..cache_tags import EVERY, headers_with, nginx_maps
 from ..config.keys import Config
-from ..formats import FORMATS, JXL, Format, accept_pattern, by_name, prefers_jxl_to_avif
+from ..formats import FORMATS, JXL, STORED, SVG, Format, accept_pattern, by_name, prefers_jxl_to_avif
 from ..hashing import digest
 from ..urls import quoted_prefix
 from .front_door import nginx_map
@@ -193,7 +193,7 @@ def nginx_configuration(
             name=name,
             prefix=_image_prefix(config),
             folder=front,
-            types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
+            types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in _sent(config)),
             headers=_header_lines([*headers, *headers_with(config, [EVERY, f"${name}_tag"])]),
             otherwise=f" /${name}_name${name}_otherwise${name}_plain" if prefers_jxl_to_avif(config.formats) else "",
             proxy=to_images,
@@ -247,10 +247,10 @@ def _maps(config: Config, name: str) -> str:
     maps = _DOOR_MAPS.format(
         name=name,
         link=nginx_map(quoted_prefix(config.url), name),
-        own=_own_suffixes(),
+        own=_own_suffixes(config),
         accepted=_accepted_suffixes(preferred),
         accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
-        animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated),
+        animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated) + _kept(config),
         asked=_asked_suffixes(),
     )
     if prefers_jxl_to_avif(config.formats):
@@ -269,8 +269,18 @@ def _from_app(header: str) -> str:
         add_header {header} $upstream_http_{header.lower().replace("-", "_")};"""
 
 
-def _own_suffixes() -> str:
-    formats = [format for format in FORMATS if format.by_extension and format.suffix != ".jpg"]
+def _sent(config: Config) -> Sequence[Format]:
+    """Return the formats that nginx may send."""
+    return STORED if config.svg == "pass" else FORMATS
+
+
+def _kept(config: Config) -> str:
+    """Return the line for the format that no other is negotiated for."""
+    return f"\n    {SVG.suffix} {SVG.suffix};" if config.svg == "pass" else ""
+
+
+def _own_suffixes(config: Config) -> str:
+    formats = [format for format in _sent(config) if (format.by_extension or format is SVG) and format.suffix != ".jpg"]
     return "\n".join(f'    "~*\\.{format.name}$" {format.suffix};' for format in formats)
 
 

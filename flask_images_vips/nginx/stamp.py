@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from ..config.keys import KEYS, Config
-from ..formats import FORMATS
+from ..formats import FORMATS, STORED
 from ..hashing import digest
 from ..rendition import REVISION
 
@@ -56,7 +56,8 @@ def stamp_of(config: Config, *others: object) -> str:
     *others* are what decides besides *config*, such as secret keys. Each must have the same ``repr`` in every process.
     """
     settings = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in WITHOUT_EFFECT}
-    revisions = REVISION, [(format.name, format.revision) for format in FORMATS]
+    formats = STORED if config.svg == "pass" else FORMATS
+    revisions = REVISION, [(format.name, format.revision) for format in formats]
     return digest(repr((revisions, settings, others)), _DIGEST_BYTES)
 
 

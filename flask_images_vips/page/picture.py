@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import NotFound
@@ -71,6 +72,13 @@ class Picture:
         return url_builder(self.ref, self.source, self.keywords, self.query)
 
     @Lazy
+    def is_passed(self) -> bool:
+        """Whether it is an SVG that is passed through, so that all of its sizes are the same file."""
+        with suppress(InvalidOption):
+            return current_images().pipeline.passes(urls.name_of(self.ref), parsed(self.query))
+        return False
+
+    @Lazy
     def known(self) -> Known | None:
         """The header, options and size of the picture, or None if they are unknown.
 
@@ -87,6 +95,8 @@ class Picture:
             if found is None:
                 return None
             header, trimmed = found
+            if self.is_passed:  # the browser draws it as large as the page says
+                options = replace(options, enlarge=True)
             size = ImageSize.planned(header.size, options, trimmed)
             size.describe(source.path, self.keywords)
             return Known(header, options, size)
@@ -123,6 +133,8 @@ class Picture:
         Returns None also if the size is unknown, or if the application does not allow the options. With ``enlarge``,
         the size does not matter. *overrides* are options that replace those of this picture.
         """
+        if self.is_passed:
+            return None
         expanded = current_images().pipeline.presets.expanded
         keywords = self.keywords | _scaled(self.keywords, scale)
         if not keywords.get("enlarge"):
@@ -187,27 +199,25 @@ class ResponsivePicture(Picture):
 
     @property
     def format(self) -> Format:
-        return current_images().pipeline.format_of(self._file_name, self.options)
-
-    @property
-    def _file_name(self) -> str:
-        return urls.file_name(self.ref, remote=urls.is_remote(self.ref))
+        return current_images().pipeline.format_of(urls.name_of(self.ref), self.options)
 
     def can_become(self, format: Format) -> bool:
         """Return whether the picture can be written in *format* here, without losing frames of an animation."""
+        if self.is_passed:
+            return False
         loses_frames = self.frames > 1 and self.format.animated and not format.animated
         return not loses_frames and current_images().pipeline.abilities.writes(format, self.options)
 
     def looks_as_asked(self, format: Format) -> bool:
         """Return whether *format* can look as good as the options ask for."""
         pipeline, default_quality = current_images().pipeline, not self.query.get(QUALITY)
-        return pipeline.looks_as_asked(format, self._file_name, self.options, default_quality=default_quality)
+        return pipeline.looks_as_asked(format, urls.name_of(self.ref), self.options, default_quality=default_quality)
 
     def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:
         """Return the renditions that the browser may choose from, in *format* or else in the picture's own format."""
         pipeline = current_images().pipeline
         more = {} if format is None else {"format": format.name}
-        found = () if pipeline.presets.only else self._candidates(request, format or self.format)
+        found = () if pipeline.presets.only or self.is_passed else self._candidates(request, format or self.format)
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
         if len(found) > 1 and self.source is not None:

@@ -20,11 +20,13 @@ from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
 from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
-from ..errors import UnsupportedSource
+from ..errors import UnreadableSource, UnsupportedSource
 from ..faces.detector import SIDE, find, lacking
 from ..faces.focus import focus as focus_of
-from ..formats import JPEG, JXL, PNG, Format
+from ..formats import JPEG, JXL, PNG, SVG, Format
 from ..geometry import Box, Geometry, Size, lay_out, region
+from ..headers.kinds import SVG as KIND_OF_SVG
+from ..headers.kinds import UNKNOWN, kind_of
 from ..headers.read import check_parts
 from ..options.options import Options
 from ..options.text import TextStyle
@@ -137,9 +139,26 @@ class Job:
 
     def _render(self) -> Result:
         (rendition,) = self._renditions()
+        if rendition.format is SVG:
+            return self._pass_drawing()
         return self.engines.first(
             partial(self._render_by, rendition), self.engines.able(rendition.options, rendition.format)
         )
+
+    def _pass_drawing(self) -> Result:
+        """Write the SVG anew, without an engine."""
+        from ..headers.xml import MAX_BYTES  # noqa: PLC0415  (only sites that pass SVGs through need a parser of XML)
+        from ..svg.drawing import passed_through  # noqa: PLC0415
+
+        kind = kind_of(self.descriptor)
+        if kind not in (KIND_OF_SVG, UNKNOWN):
+            cure = "Rename it, or ask for a format, such as format='png'"
+            raise UnreadableSource(SOURCE, f"the file is {kind}, but its name ends in .svg. {cure}")
+        data = os.pread(self.descriptor, MAX_BYTES + 1, 0)
+        begin = time.monotonic()
+        written, size = passed_through(data, SOURCE, self.config.max_source_pixels, self.deadline.check)
+        self._encodes.append((begin - self._begin, time.monotonic() - self._begin))
+        return Result("this package", [written], size)
 
     def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
         header = self._header_by(engine)

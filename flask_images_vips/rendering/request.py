@@ -13,7 +13,7 @@ from typing import Any
 
 from ..config.keys import Config
 from ..engines.engine import Header
-from ..formats import ALL_INPUTS, Format, by_name
+from ..formats import ALL_INPUTS, Format, stored
 from ..geometry import Box, Size
 from ..options.options import DECLARED, DEFAULTS, Options, write_query
 from ..options.scalars import ROUND
@@ -105,7 +105,7 @@ class Request:
         if "options" in values:
             values["options"] = [Options.parse(query) for query in values["options"]]
         if "format" in values:
-            values["format"] = by_name(values["format"])
+            values["format"] = stored(values["format"])
         if "header" in values:
             values["header"] = header_from_json(values["header"])
         for name in ("trimmed", "region"):

@@ -111,6 +111,13 @@ def test_only_the_formats_of_the_application_are_negotiated() -> None:
     assert "image/avif[" not in text
 
 
+def test_drawings_are_sent_by_nginx_only_if_they_are_passed_through() -> None:
+    text = printed(replace(CONFIG, svg="pass"), "/front")
+    for line in ("image/svg+xml svg;", '"~*\\.svg$" .svg;', "\n    .svg .svg;"):
+        assert line in text
+        assert line not in printed(replace(CONFIG, svg=True), "/front")
+
+
 def test_without_anything_for_nginx_to_do_the_command_says_what_to_set(app: Flask) -> None:
     result = app.test_cli_runner().invoke(args=["images", "nginx"])
     assert result.exit_code != 0

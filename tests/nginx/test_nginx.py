@@ -362,6 +362,23 @@ def new_door() -> Iterator[Callable[..., Door]]:
 # Hits.
 
 
+@pytest.mark.parametrize("config", [{"IMAGES_FRONT_DOOR": True}, {"IMAGES_ACCEL_REDIRECT": "/_images/"}])
+def test_an_svg_that_is_passed_through_has_its_policy_from_nginx_too(
+    new_door: Callable[..., Door], config: dict[str, Any]
+) -> None:
+    door = new_door(IMAGES_SVG="pass", **config)
+    text = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><script>fetch("/")</script><path/></svg>'
+    (door.folder / "static" / "logo.svg").write_text(text)
+    aged(door.folder / "static" / "logo.svg")
+    url = door.warm("logo.svg", width=20)
+    answer = door.get(url, Accept="image/avif")
+    assert not answer.from_app
+    assert answer.body == text.replace('<script>fetch("/")</script>', "").encode() + b"\n"
+    assert answer.headers["Content-Type"] == "image/svg+xml"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].endswith("; sandbox")
+
+
 def test_ten_thousand_warm_hits_reach_python_never(door: Door) -> None:
     shutil.copy2(PHOTOGRAPHS / "cat.jpg", door.folder / "static")
     aged(door.folder / "static" / "cat.jpg")

@@ -130,7 +130,7 @@ class Reader:
         if kind == SVG and "svg" in self.inputs:
             return f"the file is {kind}, and this libvips has no loader for it. `flask images check` names its formats"
         if kind == SVG:
-            return f"the file is {kind}. To accept those, set IMAGES_SVG = True, if you trust the files"
+            return f"the file is {kind}. IMAGES_SVG = 'pass' sends it as SVG, and 'raster' as pixels, if you trust it"
         return refusal(kind, self.inputs, "libvips")
 
     def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int, *, deep: bool = False) -> pyvips.Image:

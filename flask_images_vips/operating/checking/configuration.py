@@ -83,8 +83,8 @@ def protection(site: Site) -> Iterator[Finding]:
         found.append(
             warning(
                 "hostile-files",
-                "IMAGES_SVG = True with IMAGES_MAX_RENDERS = 0: an SVG may keep a web worker busy for seconds, and "
-                "IMAGES_RENDER_TIMEOUT cannot stop it.",
+                f"IMAGES_SVG = {config.svg!r} with IMAGES_MAX_RENDERS = 0: an SVG may keep a web worker busy for "
+                "seconds, and IMAGES_RENDER_TIMEOUT cannot stop it.",
                 "Remove IMAGES_MAX_RENDERS, so that images are rendered in processes of their own.",
             )
         )

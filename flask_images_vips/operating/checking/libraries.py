@@ -72,7 +72,14 @@ def formats(site: Site) -> Iterator[Finding]:
         for name in site.config.input_formats
         if name not in read
     ]
-    yield from (warning("formats", message, cures("pillow", name)) for name, message in lacking)
+    if site.config.svg and site.config.engine != "pillow" and not any("svg" in each.inputs for each in libraries):
+        such = "SVGs are" if site.config.svg is True else "SVGs whose options need pixels are"
+        lacking.append(
+            ("svg", f"IMAGES_SVG = {site.config.svg!r}, but no library here can draw an SVG: {such} refused.")
+        )
+    yield from (
+        warning("formats", message, cures("vips" if name == "svg" else "pillow", name)) for name, message in lacking
+    )
     if not lacking:
         sent = [name for name in site.config.formats if name in written]
         yield ok("formats", f"auto sends {' or '.join((*sent, 'the format of the path'))}")

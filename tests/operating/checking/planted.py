@@ -170,6 +170,12 @@ def no_decoder_of_a_format(ground: Ground) -> None:
     ground.libraries()
 
 
+@planted("warning", "formats", "IMAGES_SVG = 'pass', but no library here can draw an SVG")
+def no_library_that_draws_svg(ground: Ground) -> None:
+    ground.config["IMAGES_SVG"] = "pass"
+    ground.libraries(Library("libvips", "8.16.1", inputs=("avif",), outputs=("avif", "webp")))
+
+
 # Where images are rendered
 
 
