@@ -252,10 +252,17 @@ class Pipeline:
             raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {lacking}")
         return known | {kind: made.placeholders[kind] for kind in missing}
 
-    def offer(self, source: Source, options: Options, format: Format, sides: Sequence[Sides]) -> None:
+    def offer(
+        self,
+        source: Source,
+        options: Options,
+        format: Format,
+        sides: Sequence[Sides],
+        qualities: Sequence[int | None] = (),
+    ) -> None:
         """Announce that a page offers *source* with *options* as *format* at each of *sides*, see `Sets.offer`."""
         if self.shared is not None:
-            self.shared.offer(source, options, format, sides, self.producer)
+            self.shared.offer(source, options, format, sides, qualities, self.producer)
 
     def purge(self, ref: str) -> int:
         """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files.

@@ -414,6 +414,21 @@ def quality(name: str, value: Any) -> int | dict[str, int | Raw]:
     return {format.name: number for format, number in named.items()}
 
 
+def dpr_quality(name: str, value: Any) -> tuple[tuple[float, int], ...]:
+    """Accept qualities by density. Returns pairs of a density and a quality, in ascending order."""
+    given = {} if value is None else value
+    if not isinstance(given, Mapping) or not all(
+        _is_number(density) and 1 <= density <= 4 and type(quality) is int and 1 <= quality <= 100
+        for density, quality in given.items()
+    ):
+        raise _wrong(name, value, "qualities (1 to 100) by density (1 to 4), such as {2: 55, 3: 45}, or None")
+    return tuple(sorted((float(density), quality) for density, quality in given.items()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def presets(name: str, value: Any) -> Mapping[str, Mapping[str, Any]] | None:
     """Accept named sets of options. `Presets` checks the options."""
     if value is not None and not (

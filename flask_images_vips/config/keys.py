@@ -26,6 +26,9 @@ _IGNORED = ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS")
 """Keys of earlier versions, which have no effect any more."""
 
 
+_ROUNDED_DENSITY = 0.02
+
+
 class Key(NamedTuple):
     """The declaration of one configuration key."""
 
@@ -131,6 +134,14 @@ class Config:
         checks.quality,
         "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': raw(60)}`. "
         "The same number looks the same in every format; `raw(60)` is the encoder's own number.",
+    )
+    dpr_quality: tuple[tuple[float, int], ...] = key(
+        (),
+        "IMAGES_DPR_QUALITY",
+        checks.dpr_quality,
+        "Quality of denser pictures in pages, by image pixels per CSS pixel, such as `{2: 55, 3: 45}`: for the "
+        "candidates of a `srcset` by density, for `dpr`, and for `hidpi`, if the call has no `quality`. See "
+        "[Quality](docs/quality.md). None: the same quality.",
     )
     presets: Mapping[str, Mapping[str, Any]] | None = key(
         None,
@@ -579,6 +590,12 @@ class Config:
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""
         return self.quality if isinstance(self.quality, int) else self.quality.get(format, 75)
+
+    def quality_at(self, density: float) -> int | None:
+        """Return the quality for pictures of *density* image pixels per CSS pixel, or None if it is the usual one."""
+        # A picture of 2 × 333 pixels may come out one pixel narrower.
+        reached = (quality for least, quality in reversed(self.dpr_quality) if density >= least - _ROUNDED_DENSITY)
+        return next(reached, None)
 
     @classmethod
     def read(cls, settings: Mapping[str, Any], faults: Faults | None = None) -> Config:

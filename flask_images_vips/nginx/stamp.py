@@ -15,6 +15,7 @@ WITHOUT_EFFECT = frozenset(
         "cache_min_free",
         "cdn",
         "copies_share",
+        "dpr_quality",
         "early_hints",
         "early_hits",
         "health",

@@ -23,6 +23,7 @@ from ..sources.source import Source
 from ..state import AppImages, current_images
 from .calls import URL_KEYWORDS, defined, given, warn
 from .pixels import measured
+from .quality import by_dpr
 from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, replaced_in, report, report_format
 
 logger = logging.getLogger("flask_images_vips")
@@ -50,6 +51,7 @@ def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     """
     ref = urls.checked_path(local_path)
     source, options = find(ref), current_images().pipeline.presets.expanded(given(keywords))
+    options |= by_dpr(ref, options)
     return url_builder(ref, source, with_allowed_width(ref, source, options))()
 
 

@@ -25,6 +25,7 @@ from .calls import advise, warn
 from .compat import overriding
 from .links import find, ref_of, url_builder, with_allowed_width
 from .pixels import measured, placeholder
+from .quality import at_density, by_dpr
 from .queries import QUALITY, options_of, parsed, query_of, refusal_of
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
@@ -58,8 +59,9 @@ class Picture:
         self._choose(keywords)
 
     def _choose(self, keywords: Mapping[str, Any]) -> None:
-        """Set the keywords of the URL to *keywords*, with allowed sides, and its query."""
-        self.keywords = with_allowed_width(self.ref, self.source, keywords)
+        """Set the keywords of the URL to *keywords*, with allowed sides and the quality for ``dpr``, and its query."""
+        chosen = {**keywords, **by_dpr(self.ref, keywords)}
+        self.keywords = with_allowed_width(self.ref, self.source, chosen)
         self.query = query_of(self.keywords)
 
     @Lazy
@@ -131,7 +133,8 @@ class Picture:
             larger = Picture(self.ref, expanded(keywords), same=self).size
             if larger is None or larger.needs_enlarge:
                 return None
-        dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
+        usual = {"quality": _HIDPI_QUALITY} | at_density(self.ref, {}, _number(scale))
+        dense = expanded({**usual, **keywords, **overrides})
         refusal = refusal_of(query_of(dense))
         if refusal is not None:
             advise("denser picture", f"hidpi={scale} has no effect on {shown(self.ref)}: {refusal}")
@@ -210,12 +213,19 @@ class ResponsivePicture(Picture):
         found = () if pipeline.presets.only else self._candidates(request, format or self.format)
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
+        by_density, shown = _by_density(request), self.shown.width
+        qualities = [
+            at_density(self.ref, self.keywords | more, each.size.width / shown) if by_density else {} for each in found
+        ]
         if len(found) > 1 and self.source is not None:
             with suppress(ImagesError):  # the page does not depend on it
                 sides = [(each.width, each.height) for each in found]
-                pipeline.offer(self.source, self.options, format or self.options.format or self.format, sides)
-        built = [self.url(**more, width=each.width, height=each.height) for each in found]
-        by_density, shown = _by_density(request), self.shown.width
+                numbers = [each.get("quality") for each in qualities] if any(qualities) else []
+                pipeline.offer(self.source, self.options, format or self.options.format or self.format, sides, numbers)
+        built = [
+            self.url(**more, **quality, width=each.width, height=each.height)
+            for each, quality in zip(found, qualities, strict=True)
+        ]
         descriptors = [f"{each.size.width / shown:.4g}x" if by_density else f"{each.size.width}w" for each in found]
         enough = min(shown, _FULL_WIDTH_SRC) if request.layout is Layout.FULL else shown
         wide = (url for url, each in zip(built, found, strict=True) if each.size.width >= enough)
@@ -293,3 +303,10 @@ def _scaled(keywords: Mapping[str, Any], scale: Any) -> dict[str, Any]:
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             scaled[side] = int(float(scale) * float(keywords[side]))
     return scaled
+
+
+def _number(scale: Any) -> float:
+    """Return *scale* as a number, or 1 if it is none."""
+    with suppress(TypeError, ValueError):
+        return float(scale)
+    return 1.0
