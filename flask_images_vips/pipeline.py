@@ -18,7 +18,7 @@ from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
-from .formats import AUTO, JPEG, NEGOTIABLE, Format, Raw, by_name, choose, negotiate
+from .formats import AUTO, JPEG, NEGOTIABLE, Auto, Format, Raw, by_name, choose, negotiate
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
@@ -136,6 +136,8 @@ class Pipeline:
             self.widths.check(image, options, trimmed, default_quality=url.default_quality)
         if url.default_quality and format.lossy:
             options = replace(options, quality=config.quality_of(format.name))
+        if isinstance(options.quality, Auto):
+            options = replace(options, quality=config.auto_quality_of(format.name))
         return self._rendition(source, options, format)
 
     def _rendition(self, source: Source, options: Options, format: Format) -> Rendition:

@@ -31,6 +31,7 @@ FORBIDDEN = {
     "redis": ("cache/once", "import redis"),
     "itsdangerous": ("state", "import itsdangerous"),
     "botocore": ("cdn/fastly", "import botocore"),
+    "ssimulacra2": ("rendering/job", "import ssimulacra2"),
     "urllib3": ("sources/guard", "import urllib3"),
 }
 

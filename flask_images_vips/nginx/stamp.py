@@ -11,6 +11,7 @@ from ..rendition import REVISION
 
 WITHOUT_EFFECT = frozenset(
     {
+        "by_visitor",
         "cache_max_size",
         "cache_min_free",
         "cdn",
@@ -35,6 +36,7 @@ WITHOUT_EFFECT = frozenset(
         "stale_while_revalidate",
         "store_cache_share",
         "store_timeout",
+        "target_score",
         "temp_max_age",
     }
 )

@@ -29,6 +29,7 @@ from .quality import at_density, by_dpr
 from .queries import QUALITY, options_of, parsed, query_of, refusal_of
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
+from .visitor import by_visitor
 
 if TYPE_CHECKING:
     from ..engines.engine import Header
@@ -50,17 +51,25 @@ class Picture:
     """A source with the options of one rendition, as given in a template call.
 
     *keywords* must come from `Presets.expanded`. The source is looked up once. If the picture *same* has the same path,
-    its source is reused. *filename* may be anything, see `ref_of`.
+    its source is reused. *filename* may be anything, see `ref_of`. With *formats*, the format may be one that the
+    visitor's browser accepts, see `by_visitor`.
     """
 
-    def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
+    def __init__(
+        self, filename: object, keywords: dict[str, Any], same: Picture | None = None, *, formats: bool = True
+    ) -> None:
+        self._formats = formats
         self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
         self._choose(keywords)
 
     def _choose(self, keywords: Mapping[str, Any]) -> None:
-        """Set the keywords of the URL to *keywords*, with allowed sides and the quality for ``dpr``, and its query."""
-        chosen = {**keywords, **by_dpr(self.ref, keywords)}
+        """Set the keywords of the URL, and its query.
+
+        They are *keywords* with what depends on the visitor and the screen, and with allowed sides.
+        """
+        chosen = {**keywords, **by_visitor(self.ref, keywords, formats=self._formats)}
+        chosen |= by_dpr(self.ref, chosen)
         self.keywords = with_allowed_width(self.ref, self.source, chosen)
         self.query = query_of(self.keywords)
 
@@ -161,8 +170,11 @@ class ResponsivePicture(Picture):
     ``dpr`` is ignored, because the browser chooses by the density of its screen.
     """
 
-    def __init__(self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
-        super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
+    def __init__(
+        self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None, *, formats: bool = True
+    ) -> None:
+        own = {name: value for name, value in keywords.items() if name != "dpr"}
+        super().__init__(filename, own, same, formats=formats)
         self.options = Options()
         self.start: Size | None = None
         """The size before scaling, or None if it is unknown."""

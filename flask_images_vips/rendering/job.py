@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -32,6 +32,8 @@ from .limits import Limits
 from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
 from .same_pixels import same_pixels
+from .scores import NoScore, Reference
+from .search import lowest
 
 
 class Result(NamedTuple):
@@ -41,7 +43,8 @@ class Result(NamedTuple):
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
     `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
-    call of the engine that made files, in seconds since the job was created.
+    call of the engine that made files, in seconds since the job was created. *quality* is the one that a search has
+    found, and *score* that of its file.
     """
 
     by: str = ""
@@ -54,6 +57,12 @@ class Result(NamedTuple):
     complaint: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
     encodes: Sequence[tuple[float, float]] = ()
+    quality: int | None = None
+    score: float | None = None
+
+
+Search = Callable[[Rendition, Callable[[Rendition], bytes]], tuple[Rendition, Result]]
+"""Finds the quality of a rendition by means of a function that encodes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,7 @@ class Job:
             Work.SET: self._render_set,
             Work.REDUCE: self._reduce,
             Work.COPY: self._render_copy,
+            Work.AUTO: self._search,
             Work.TRIM: self._trim,
             Work.HEADER: self._read_header,
             Work.ABILITIES: self._find_abilities,
@@ -115,7 +125,37 @@ class Job:
             partial(self._render_by, rendition), self.engines.able(rendition.options, rendition.format)
         )
 
-    def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
+    def _search(self) -> Result:
+        (rendition,) = self._renditions()
+        engines = self.engines.able(rendition.options, rendition.format)
+        return self.engines.first(lambda engine: self._render_by(rendition, engine, self._searching), engines)
+
+    def _searching(self, rendition: Rendition, render: Callable[[Rendition], bytes]) -> tuple[Rendition, Result]:
+        """Return *rendition* at the quality to render it with, and what was found. *render* encodes without a limit."""
+        options, deadline = rendition.options, Deadline(self.request.seconds)
+        exact = replace(options, lossless=True, max_bytes=None, progressive=False)
+        ground = None if rendition.format.alpha else options.background[:3]
+
+        def at(quality: int) -> Rendition:
+            return replace(rendition, options=replace(options, quality=quality))
+
+        assert isinstance(options.quality, int)  # requests have no other
+        try:
+            reference = Reference(render(replace(rendition, options=exact, format=PNG)), ground)
+            found = lowest(
+                options.quality,
+                self.request.target,
+                lambda quality: render(at(quality)),
+                reference.score,
+                deadline,
+            )
+        except NoScore as error:
+            return rendition, Result(complaint=str(error))
+        if not found.final:
+            return at(found.quality), Result(complaint="there was no time to try lower qualities")
+        return at(found.quality), Result(quality=found.quality, score=round(found.score, 2))
+
+    def _render_by(self, rendition: Rendition, engine: Engine, search: Search | None = None) -> Result:
         header = self._header_by(engine)
         trimmed = self.request.trimmed
         if rendition.options.trim and trimmed is None:
@@ -133,8 +173,12 @@ class Job:
             with self._encoding():
                 return engine.render(self.descriptor, each, geometry, frames, tiny)
 
+        found = Result()
+        if search is not None and frames == 1:  # the metric is one of still pictures
+            rendition, found = search(rendition, render)
         result = self._within(rendition, header, geometry, render)
-        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint)
+        result = result._replace(quality=found.quality, score=found.score)
+        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint or found.complaint)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]

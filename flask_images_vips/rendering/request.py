@@ -43,6 +43,11 @@ class Work(StrEnum):
     """One rendition. The descriptor is a copy of the source, and ``header`` is the source's."""
     TRIM = "trim"
     """The box that remains of ``region`` after a trim."""
+    AUTO = "auto"
+    """One rendition at the lowest quality that scores at least ``target``, and no more than that of its options.
+
+    The second descriptor, if any, is the watermark. A picture that cannot be compared has the quality of its options.
+    """
     HEADER = "header"
     """The source's header."""
     ABILITIES = "abilities"
@@ -56,7 +61,8 @@ class Request:
     *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
     ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
-    the source, if the engine writes it into the picture, and otherwise empty.
+    the source, if the engine writes it into the picture, and otherwise empty. *target* is a SSIMULACRA2 score, and
+    *seconds* is the time after which the search for it ends with what it has found.
     """
 
     work: Work
@@ -73,6 +79,8 @@ class Request:
     copy_format: str = ""
     placeholders: Sequence[str] = ()
     label: str = ""
+    target: float = 0.0
+    seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}
