@@ -44,7 +44,7 @@ def test_its_keys_and_metrics_exist() -> None:
 
 def test_its_headings_are_where_other_pages_link_to() -> None:
     headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)}
-    linked = "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("monitoring", "statistics"))
+    linked = "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("monitoring", "statistics", "cdn"))
     targets = re.findall(r"\(quality\.md#([\w-]+)\)", linked)
     assert targets
     assert {*targets} <= headings

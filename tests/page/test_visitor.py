@@ -13,6 +13,7 @@ from flask import Flask, render_template_string
 from werkzeug.test import TestResponse
 
 from flask_images_vips.page import visitor
+from flask_images_vips.serving.hit import verify
 from flask_images_vips.state import images_of
 
 MakeApp = Callable[..., Flask]
@@ -181,6 +182,14 @@ def test_the_arm_is_no_part_of_the_rendition(site: Any) -> None:
     before = pipeline.cache.folder, len(list(pipeline.cache.oldest_first()))
     assert app.test_client().get(plain).status_code == 200
     assert (pipeline.cache.folder, len(list(pipeline.cache.oldest_first()))) == before
+
+
+def test_nginx_may_send_the_images_of_an_arm_by_itself(site: Any) -> None:
+    app = site(rule={**BOTH, "share": 0.5}, IMAGES_FRONT_DOOR=True)
+    path, _, query = urls(page(app))[0].removeprefix("/imgsizer/").partition("?")
+    assert "arm=" in query
+    with app.test_request_context():
+        assert verify(images_of(app), path, query.encode(), "").hit().link is not None
 
 
 def test_a_device_of_a_network_stays_in_its_arm_when_it_changes_its_address(site: Any) -> None:
