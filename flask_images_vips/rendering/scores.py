@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PACKAGE = "ssimulacra2"
-_MOST_PIXELS = 400_000  # the metric takes 700 bytes of memory per pixel. Of larger pictures, parts are compared.
+_MOST_PIXELS = 400_000  # the metric takes 550 bytes of memory per pixel. Of larger pictures, parts are compared.
 _PART_SIDE = 448  # pixels; in 6 photographs, the least of three parts scored 0 to 4 less than the whole, never more
 # The metric halves pictures five times, and its weights belong to the sizes of larger pictures. With shorter sides, a
 # good picture may score less than 0. So they are continued by their mirror image.
