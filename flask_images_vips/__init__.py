@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .page.helpers import (
         resized_img_attrs,
         resized_img_hint,
+        resized_img_json_ld,
         resized_img_placeholder,
         resized_img_preload,
         resized_img_size,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         resized_picture_tag,
     )
     from .page.size import ImageSize
+    from .rights.files import read_rights
+    from .rights.record import Rights
     from .signals import image_failed, image_rendered, image_served
     from .tenants import Quota
 
@@ -33,14 +36,17 @@ _MODULES = {
     "ImagesCollector": ".monitoring.prometheus",
     "Public": ".access",
     "Quota": ".tenants",
+    "Rights": ".rights.record",
     "Transform": ".compat",
     "image_failed": ".signals",
     "image_rendered": ".signals",
     "image_served": ".signals",
     "modes": ".compat",
     "raw": ".formats",
+    "read_rights": ".rights.files",
     "resized_img_attrs": ".page.helpers",
     "resized_img_hint": ".page.helpers",
+    "resized_img_json_ld": ".page.helpers",
     "resized_img_placeholder": ".page.helpers",
     "resized_img_preload": ".page.helpers",
     "resized_img_size": ".page.helpers",
@@ -57,14 +63,17 @@ __all__ = [
     "ImagesCollector",
     "Public",
     "Quota",
+    "Rights",
     "Transform",
     "image_failed",
     "image_rendered",
     "image_served",
     "modes",
     "raw",
+    "read_rights",
     "resized_img_attrs",
     "resized_img_hint",
+    "resized_img_json_ld",
     "resized_img_placeholder",
     "resized_img_preload",
     "resized_img_size",

@@ -16,6 +16,7 @@ from .options.options import Options, write_query
 from .page.calls import given
 from .page.links import focal_query
 from .page.queries import QUALITY, in_url
+from .page.rights import rights_query
 from .state import AppImages
 from .urls import ImageUrl, checked_path, is_remote
 
@@ -34,7 +35,7 @@ def image_url(images: AppImages, path: object, keywords: Mapping[str, Any]) -> I
     """
     pipeline, ref = images.pipeline, checked_path(path)
     wanted = pipeline.presets.expanded(given(keywords))
-    query = in_url(write_query(wanted)) | focal_query(images, ref, wanted)
+    query = in_url(write_query(wanted)) | focal_query(images, ref, wanted) | rights_query(images, ref, wanted)
     for error in ineffective(query):
         raise error
     url = ImageUrl(ref, Options.parse(query), None, remote=is_remote(ref), default_quality=not query.get(QUALITY))

@@ -32,6 +32,7 @@ from .wiring import build
 
 if TYPE_CHECKING:
     from .description import FocalPoint
+    from .rights.asking import FindRights
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -85,6 +86,7 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
         self._authorizer: Authorizer | None = None
         self._applications: list[AppImages] = []
         self.find_focal_point: FocalPoint | None = None
+        self.find_rights: FindRights | None = None
         if app is not None:
             self.init_app(app)
 
@@ -163,6 +165,25 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
         image is served.
         """
         self.find_focal_point = find
+        return find
+
+    def rights(self, find: FindRights) -> FindRights:
+        """Decorate a function that says who made a picture, who may use it, and what it shows.
+
+        ``find(ref)`` receives a path below ``IMAGES_PATH``, or a URL. It returns `Rights`, or None. It may be a
+        coroutine function. It is called:
+
+        - when a URL with ``keep='rights'`` is built, which contains a digest of the record;
+        - when such an image is rendered, in an application context of its own. Its file then says what the record says,
+          and of the rest what the source states. Cached images are sent without a call;
+        - by `resized_img_json_ld`, and by tags without ``alt``.
+
+        Raises:
+            ConfigError: If a function is already registered.
+        """
+        if self.find_rights is not None:
+            raise ConfigError("A function for rights is already registered. Register only one.")
+        self.find_rights = find
         return find
 
     def build_url(self, local_path: str | os.PathLike[str], **keywords: Any) -> str:

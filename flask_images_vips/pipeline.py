@@ -146,6 +146,9 @@ class Pipeline:
         if format.animated:  # in other formats, these limits affect only whether there is a rendition
             settings += f"\n{config.max_frames} frames, {config.max_source_pixels} pixels"
             settings += f", {most} made" if most != Config().max_output_pixels else ""
+        signer = self.producer.signer
+        if signer is not None and signer.signs(options, format):
+            settings += f"\nsigned by {signer.digest}"
         return Rendition(source, options, format, settings, self.sources.watermark(options))
 
     def entry(self, url: ImageUrl, found: Rendition | None = None, *, yields: bool = False) -> tuple[Rendition, Entry]:

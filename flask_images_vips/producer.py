@@ -32,6 +32,9 @@ from .urls import file_name, is_remote
 
 if TYPE_CHECKING:
     from .fleet.slots import Slots
+    from .rights.asking import FindRights
+    from .rights.record import Rights
+    from .rights.signing import Signer
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -40,14 +43,19 @@ _SEARCH_SHARE = 0.7  # of IMAGES_RENDER_TIMEOUT: what is left is for the decode 
 _LONGEST_SEARCH_SECONDS = 30.0
 
 
+def _unknown(ref: str) -> Rights | None:
+    """Say nothing of the source *ref*, because the application has no function for it."""
+
+
 def _log_render(rendition: Rendition, made: Result, seconds: float, cost: _Cost) -> None:
     (data, *_), size = made.files, made.size
     assert size is not None
     ref, name = rendition.source.ref, rendition.format.name
     logger.info(
-        "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s",
+        "rendered %s by %s: %d×%d %s, %d bytes, %.0f ms%s%s",
         *(shown(ref), made.by, *size, name, len(data), 1000 * seconds),
         f"; the source is damaged: {made.complaint}" if made.complaint else "",
+        f"; without its gain map: {made.unkept}" if made.unkept else "",
         extra=fields(
             "rendered",
             ref,
@@ -84,6 +92,7 @@ class Producer:
     """Renders with *renderers* and the settings of *config*. With *yields*, requests of visitors go first.
 
     The functions in *events* are told of each rendition. *slots* bound the renders on all hosts; None does not.
+    *find_rights* returns what the application says of a source. *signer* signs what keeps rights; None does not.
     """
 
     def __init__(
@@ -93,6 +102,8 @@ class Producer:
         config: Config,
         events: Events,
         slots: Slots | None = None,
+        find_rights: FindRights | None = None,
+        signer: Signer | None = None,
         *,
         yields: bool = False,
     ) -> None:
@@ -109,6 +120,8 @@ class Producer:
         self._cost = _Cost()
         self._reported: list[Rendered] = []
         self._placeholders: Sequence[str] = ()
+        self.find_rights: FindRights = find_rights or _unknown
+        self.signer = signer
 
     def for_nobody(self, *, yields: bool) -> Producer:
         """Return a producer for renditions that no visitor waits for. With *yields*, requests of visitors go first."""
@@ -218,10 +231,27 @@ class Producer:
         """
         source, options = rendition.source, rendition.options
         trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
-        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed)
+        rights = self._rights_of(rendition)
+        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed, rights=rights)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)
-        return result
+        return self._signed(rendition, result)
+
+    def _signed(self, rendition: Rendition, result: Result) -> Result:
+        """Return *result* with a signed file, if the rendition is signed."""
+        if self.signer is None or not self.signer.signs(rendition.options, rendition.format):
+            return result
+        with self.limits.open(rendition.source) as descriptor, open(descriptor, "rb", closefd=False) as source:
+            data = self.signer.sign(result.files[0], rendition.format, source, rendition.source.ref)
+        return result._replace(files=[data])
+
+    def _rights_of(self, rendition: Rendition) -> dict[str, Any] | None:
+        """Return the rights that the application says of the source, if its page has added their digest to the URL."""
+        options = rendition.options
+        if not (options.rights and options.keep.rights and rendition.format.metadata):
+            return None
+        record = self.find_rights(rendition.source.ref)
+        return None if record is None else record.in_file
 
     def render_set(self, members: Sequence[Rendition], since: float) -> list[tuple[Rendition, bytes]]:
         """Render *members*, which differ only in size, from one decode of their source.
@@ -245,8 +275,9 @@ class Producer:
         """
         trimmed = self.facts.pixels.trim(rendition.source, rendition.options, elsewhere=True)
         most = min(_SEARCH_SHARE * self.config.render_timeout, _LONGEST_SEARCH_SECONDS)
-        details = {"target": target, "seconds": most, "trimmed": trimmed}
-        return self._run(Work.AUTO, [rendition], rendition.sources, since, **details)
+        details = {"target": target, "seconds": most, "trimmed": trimmed, "rights": self._rights_of(rendition)}
+        result = self._run(Work.AUTO, [rendition], rendition.sources, since, **details)
+        return self._signed(rendition, result)
 
     def render_copy(self, rendition: Rendition, header: Header, descriptor: int, since: float) -> Result:
         """Render from a copy of the source, open at *descriptor*. *header* describes the source.

@@ -78,6 +78,11 @@ def check(app: Flask) -> None:
             Presets(config)
     with faults.catch():
         check_tags(config)
+    if config.c2pa is not None:
+        from .rights.signing import Signer  # noqa: PLC0415  (few sites use it)
+
+        with faults.catch():
+            Signer(config.c2pa, app.root_path)
     for location in [*config.stores, *([config.cache_store] if config.cache_store else [])]:
         with faults.catch():
             store_at(location, config)

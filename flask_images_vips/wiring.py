@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
@@ -52,6 +52,10 @@ from .sources.remote import RemoteSources
 from .sources.search_path import Originals
 from .state import images_of
 
+if TYPE_CHECKING:
+    from .rights.record import Rights
+    from .rights.signing import Signer
+
 logger = logging.getLogger("flask_images_vips")
 
 _AUTO_AFTER = 10  # answers of one process, until the quality of a rendition is worth the search
@@ -93,7 +97,11 @@ def build(app: Flask, url: str, name: str) -> Parts:
         cache,
         facts,
         Abilities(config, cache, renderers),
-        Producer(facts, renderers, config, images_of(app).events, joined.slots),
+        Producer(
+            *(facts, renderers, config, images_of(app).events, joined.slots),
+            partial(_rights_of, app),
+            _signer(config, app),
+        ),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
@@ -249,8 +257,9 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return None
     best = replace(config, effort="small") if after else config
     renderers = pipeline.producer.renderers.by(best)
-    slots = pipeline.producer.slots
-    producer = Producer(pipeline.facts, renderers, best, images_of(app).events, slots, yields=True)
+    own = pipeline.producer
+    events = images_of(app).events
+    producer = Producer(pipeline.facts, renderers, best, events, own.slots, own.find_rights, own.signer, yields=True)
     auto = AutoQuality(producer, config.target_score)
 
     def render(rendition: Rendition) -> bytes:
@@ -259,6 +268,36 @@ def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompresso
         return pipeline.render(rendition, time.monotonic(), producer)
 
     return Recompressor(after, pipeline.cache, render, auto_after)
+
+
+def _rights_of(app: Flask, ref: str) -> Rights | None:
+    """Return what the function of *app* says of the source *ref*, in a context of its own, or None without one.
+
+    The file is rendered afterwards, which takes longer, so a connection to a database goes back before that.
+
+    Raises:
+        Busy, InvalidOption: As `ask_for_file`.
+    """
+    find = app.extensions["images"].find_rights
+    if find is None:
+        return None
+    from .rights.asking import ask_for_file  # noqa: PLC0415  (few sites use it)
+
+    with app.app_context():
+        return ask_for_file(find, ref, app.ensure_sync)
+
+
+def _signer(config: Config, app: Flask) -> Signer | None:
+    """Return what signs renditions, or None without ``IMAGES_C2PA``.
+
+    Raises:
+        ConfigError: If it cannot sign.
+    """
+    if config.c2pa is None:
+        return None
+    from .rights.signing import Signer  # noqa: PLC0415  (few sites use it)
+
+    return Signer(config.c2pa, app.root_path)
 
 
 def _settings(config: Config) -> str:

@@ -71,6 +71,9 @@ ALONE = {
 }
 
 
+only_in_long_runs = pytest.mark.skipif(not LONG, reason="takes long: set IMAGES_TESTS_LONG=1 to run it")
+
+
 def share(cases: int, part: int = 10) -> int:
     """Return how many of *cases* to run: all in a long run, otherwise one in *part*."""
     return cases if LONG else max(1, cases // part)
@@ -81,6 +84,38 @@ def sample(cases: Iterable[T], part: int = 10) -> list[T]:
     every = list(cases)
     chosen = random.Random(len(every)).sample(range(len(every)), share(len(every), part))
     return [every[index] for index in sorted(chosen)]
+
+
+# These tests take long, because they start servers or decode pictures.
+SLOW = ("benchmarks", "cache", "engines", "nginx", "pool", "rendering", "shared_decode", "topology", "whole")
+FEW = 4
+
+
+def thinned(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests to run. A slow test with more than `FEW` cases runs that many, and one in six of the others."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    chosen: list[pytest.Item] = []
+    for name, every in cases.items():
+        folder = name.removeprefix(f"{TESTS.name}/").partition("/")[0]
+        many = len(every) > FEW and folder in SLOW
+        wanted = FEW + (len(every) - FEW) // 6 if many else len(every)
+        chosen += random.Random(name).sample(every, wanted) if many and not LONG else every
+    kept = set(chosen)
+    return [item for item in items if item in kept]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run some cases of slow tests, if folders are tested. Files and functions run whole."""
+    if not all(is_file(argument) for argument in config.args):
+        kept = thinned(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
+def is_file(argument: str) -> bool:
+    return argument.partition("::")[0].endswith(".py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -105,8 +140,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
     Use none for single files or with ``-s``: pytest starts sooner by itself, and workers show no output.
     """
-    paths = [argument.partition("::")[0] for argument in config.args]
-    if config.option.capture == "no" or all(path.endswith(".py") for path in paths):
+    if config.option.capture == "no" or all(map(is_file, config.args)):
         return 0
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import conftest
 import pytest
-from conftest import ALONE, TESTS, pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler, sample, share
+from conftest import ALONE, TESTS, pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler, sample, share, thinned
 
 WORKERS = len(os.sched_getaffinity(0)) + 1 if sys.platform == "linux" else None
 
@@ -28,6 +28,34 @@ def test_a_long_run_has_all_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conftest, "LONG", True)
     assert sample(iter(range(1000)), 4) == list(range(1000))
     assert share(1000) == 1000
+
+
+class Case:
+    """What `thinned` knows of a test."""
+
+    def __init__(self, nodeid: str) -> None:
+        self.nodeid = nodeid
+
+
+def test_a_slow_test_with_many_cases_runs_the_same_few_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conftest, "LONG", False)
+    items: list[Any] = [Case(f"tests/engines/test_a.py::test_a[{number}]") for number in range(40)]
+    kept = thinned(items)
+    assert kept == thinned(items) == [item for item in items if item in kept]
+    assert len(kept) == 4 + 36 // 6
+
+
+def test_a_quick_test_and_one_with_few_cases_run_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conftest, "LONG", False)
+    quick: list[Any] = [Case(f"tests/options/test_a.py::test_a[{number}]") for number in range(40)]
+    few: list[Any] = [Case(f"tests/engines/test_a.py::test_a[{number}]") for number in range(4)]
+    assert thinned([*quick, *few]) == [*quick, *few]
+
+
+def test_a_long_run_thins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conftest, "LONG", True)
+    items: list[Any] = [Case(f"tests/engines/test_a.py::test_a[{number}]") for number in range(40)]
+    assert thinned(items) == items
 
 
 def test_the_files_that_one_worker_runs_exist() -> None:

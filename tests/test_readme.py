@@ -127,7 +127,7 @@ def draw_modes(folder: Path) -> Image.Image:
     return strip
 
 
-DRAWN = list(DECLARED)[list(DECLARED).index("gravity") :]
+DRAWN = [name for name in list(DECLARED)[list(DECLARED).index("gravity") :] if name != "depth"]
 CELL = (176, 132)
 LINE = 18
 

@@ -20,6 +20,7 @@ from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
 from .by_visitor import ByVisitor, by_visitor
 from .checks import Secret
+from .credentials import Credentials, credentials
 
 T = TypeVar("T")
 
@@ -306,6 +307,13 @@ class Config:
         "The caches in front of the site that a purge must reach: a dictionary such as `{'cdn': 'cloudflare', 'zone': "
         "'…'}`, or a list of them, the nearest to the site first. The kinds are `cloudflare`, `fastly`, `cloudfront`, "
         "`varnish` and `nginx`, see [CDN](docs/cdn.md). Tokens may also come from the environment.",
+    )
+    c2pa: Credentials | None = key(
+        None,
+        "IMAGES_C2PA",
+        credentials,
+        "The certificate chain and the private key that images with `keep='rights'` are [signed](docs/rights.md#c2pa) "
+        "with: a dictionary such as `{'cert': 'c2pa/chain.pem', 'key': 'c2pa/key.pem'}`.",
     )
     base_url: str | None = key(
         None,

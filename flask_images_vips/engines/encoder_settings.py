@@ -183,9 +183,16 @@ def arguments_of(
         arguments |= _quality_of(engine, effort, format.name, options.quality, flat=flat, pixels=pixels)
     if options.progressive:
         arguments |= _PROGRESSIVE[engine].get(format.name, {})
+    if is_deep(options, format):
+        arguments["bitdepth"] = options.depth
     if options.lossless:
         arguments |= LOSSLESS[engine].get(format.name, {})
     return arguments
+
+
+def is_deep(options: Options, format: Format) -> bool:
+    """Return whether a rendition has more than 8 bits per band, which only libvips writes."""
+    return options.depth > 8 and format.name == "avif"
 
 
 def effort_for(effort: str, pixels: int) -> str:

@@ -112,6 +112,12 @@ class Spec:
     paletted: Paletted | None = None
     tiny: Tiny | None = None
 
+    @property
+    def keeps_copyright(self) -> bool:
+        """Whether the engine itself writes EXIF's Artist and Copyright. All rights are written into its file later."""
+        keep = self.options.keep
+        return keep.copyright and not keep.rights and self.format.metadata
+
 
 class Engine(Protocol):
     """A library that renders pictures."""
@@ -202,6 +208,19 @@ class DecodesOnce(Engine, Protocol):
 
     def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry, tiny: Tiny | None = None) -> bytes:
         """Render like `render`, but from a copy that `reduced` has made."""
+        ...
+
+
+@runtime_checkable
+class Places(Engine, Protocol):
+    """An engine that can crop to a part that depends on the pixels."""
+
+    def placed(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> Geometry:
+        """Return *geometry* with the position that a smart gravity chooses. It is unchanged if that is not needed.
+
+        Raises:
+            UnsupportedSource, UnreadableSource, LimitExceeded: As in `Engine.render`.
+        """
         ...
 
 

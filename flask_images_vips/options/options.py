@@ -19,6 +19,7 @@ from .scalars import (
     ROUND,
     Arm,
     Aspect,
+    Depth,
     FileName,
     Flag,
     Integer,
@@ -26,6 +27,7 @@ from .scalars import (
     Number,
     Quality,
     Radius,
+    RecordDigest,
     Rotation,
     Side,
     Threshold,
@@ -182,10 +184,20 @@ class Options:
         Keep(),
         "k",
         Keep,
-        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `icc` keeps an RGB profile instead of "
-        "converting the picture to sRGB. GIF, BMP and ICO keep no metadata.",
-        values="`copyright`, `icc`, `copyright,icc`",
+        "Metadata to keep. `copyright` keeps EXIF's Artist and Copyright. `rights` keeps who made the picture, who may "
+        "use it, and whether a machine made it. `icc` keeps an RGB profile instead of converting the picture to sRGB. "
+        "`gainmap` keeps the gain map of an Ultra HDR JPEG, in JPEG only. GIF, BMP and ICO keep no metadata.",
+        values="`copyright`, `rights`, `icc`, `gainmap`, or several, such as `rights,icc`",
         example="keep='copyright,icc'",
+    )
+    rights: str | None = option(
+        None,
+        "ri",
+        RecordDigest,
+        "The digest of the record that your `images.rights` function returns. With `keep='rights'`, it is added to "
+        "URLs by itself.",
+        values="12 hexadecimal digits",
+        example="keep='rights', rights='0123456789ab'",
     )
     download: str | None = option(
         None,
@@ -359,6 +371,14 @@ class Options:
         "background's colour in formats without transparency.",
         values="0 to 10000 pixels, or `max` for a circle or a pill",
         example="width=150, height=150, mode='crop', radius='max', background='white'",
+    )
+    depth: int = option(
+        8,
+        "bd",
+        Depth,
+        "Bits per band of AVIF, for smoother gradients. Needs libvips. Other formats ignore it and have 8 bits.",
+        values="8, 10, 12",
+        example="depth=10, format='avif'",
     )
 
     @classmethod

@@ -50,8 +50,8 @@ class Presets:
 
     def include(self, options: Options, *, default_quality: bool) -> bool:
         """Return whether *options* are those of a preset. *default_quality* is true if the URL has no quality."""
-        asked = _rendered(options)
-        # The focal point depends on the picture, so a URL may add one to a preset.
+        asked = replace(_rendered(options), rights=None)
+        # The focal point and the rights depend on the picture, so a URL may add them to a preset.
         return any((each, default_quality) in self._allowed for each in (asked, replace(asked, focal=None)))
 
     def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:

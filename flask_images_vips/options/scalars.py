@@ -21,6 +21,7 @@ from .parsing import ParseError, integer, number, pixels, written
 _FALSE = frozenset({"", "0", "false", "no"})
 _THRESHOLDS = {"true": 10, "yes": 10, "false": 0, "no": 0}
 _LONGEST_NAME = 150
+_RECORD = re.compile(r"[0-9a-f]{12}")
 
 ROUND = 1_000_000
 """The radius for ``max``, which is larger than half the side of any picture."""
@@ -67,6 +68,18 @@ class Quality:
         expected = "a whole number from 1 to 100, one after raw, such as raw40, or auto"
         value = min(integer(own, least=1, expected=expected), 100)
         return value if own == text else Raw(value)
+
+
+class Depth:
+    """The bits of each band of a pixel: 8, 10 or 12."""
+
+    @staticmethod
+    def parse(text: str) -> int:
+        expected = "8, 10 or 12"
+        depth = integer(text, expected=expected)
+        if depth not in (8, 10, 12):
+            raise ParseError(expected)
+        return depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +194,16 @@ class Arm(StrEnum):
             return cls(text)
         except ValueError:
             raise ParseError("one of " + ", ".join(cls)) from None
+
+
+class RecordDigest:
+    """The digest of a record of rights, which the page adds to a URL, so that another record has another URL."""
+
+    @staticmethod
+    def parse(text: str) -> str:
+        if not _RECORD.fullmatch(text):
+            raise ParseError("12 hexadecimal digits, which the function of images.rights adds: leave it out")
+        return text
 
 
 class Moment:

@@ -72,16 +72,22 @@ class Sharpen(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """The parts of a source's metadata that its renditions keep: EXIF's Artist and Copyright, and the ICC profile."""
+    """The parts of a source's metadata that its renditions keep.
+
+    They are EXIF's Artist and Copyright, the ICC profile, the gain map of an Ultra HDR JPEG, and everything that says
+    who may use the picture.
+    """
 
     copyright: bool = False
     icc: bool = False
+    gainmap: bool = False
+    rights: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Keep:
         names = _DELIMITERS.split(text)
         if not {*names} <= {*cls._fields}:
-            raise ParseError(f"{' or '.join(cls._fields)}, or both separated by a comma")
+            raise ParseError(f"one or more of {', '.join(cls._fields)}, separated by commas")
         return cls(**dict.fromkeys(names, True))
 
     def __str__(self) -> str:

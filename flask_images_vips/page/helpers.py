@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Response, after_this_request
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from .. import urls
@@ -28,6 +29,7 @@ from .html import element
 from .links import ref_of
 from .picture import Picture, ResponsivePicture
 from .queries import query_of, report
+from .rights import add_alt, image_object, rights_of
 from .size import ImageSize
 from .tags import Image, plain_attributes, responsive_image
 from .tags import sources as source_elements
@@ -73,7 +75,8 @@ def resized_img_attrs(filename: Name, **keywords: Any) -> dict[str, Any]:
 def resized_img_tag(filename: Name, **keywords: Any) -> str:
     """Return the ``<img>`` of *filename*, as `Markup` unless ``IMAGES_MARKUP`` is false.
 
-    Attributes with the value None or False are omitted.
+    Attributes with the value None or False are omitted. Without ``alt``, the tag has the one that the function of
+    `Images.rights` says.
 
     ``hidpi=2`` requests twice the width and height, if the source is large enough or ``enlarge`` is true. Keywords that
     begin with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. The ``width`` and
@@ -119,6 +122,7 @@ def resized_picture_tag(
     call = Keywords.sort(keywords)
     request = LayoutRequest.take_from(call.options)
     picture = ResponsivePicture(filename, call.options, formats=False)  # the browser chooses among those that are named
+    add_alt(picture.ref, call.attributes)
     if named is None:
         named = [format for format in _FORMATS if picture.looks_as_asked(format)]
     if current_images().pipeline.presets.only:
@@ -196,6 +200,22 @@ def resized_img_placeholder(filename: Name, kind: str = "lqip") -> str | None:
     return picture.placeholder(known_kind)
 
 
+@helper
+def resized_img_json_ld(filename: Name, **keywords: Any) -> Markup:
+    """Return a ``<script>`` that tells search engines who made *filename*, who may use it, and what it shows.
+
+    It holds an ``ImageObject`` of schema.org, made of what the function of `Images.rights` says. It is empty if that
+    says nothing. *keywords* are those of `resized_img_src`; the URL is absolute. Outside of a request, that needs
+    ``SERVER_NAME`` or ``IMAGES_BASE_URL``.
+    """
+    picture = Picture(filename, {"external": True, **Keywords.sort(keywords).options})
+    record = rights_of(picture.ref)
+    if record is None:
+        return Markup()
+    data = htmlsafe_json_dumps(image_object(picture, record), ensure_ascii=False)
+    return Markup('<script type="application/ld+json">{}</script>').format(data)
+
+
 HELPERS: tuple[Callable[..., Any], ...] = (
     resized_img_src,
     resized_img_size,
@@ -205,6 +225,7 @@ HELPERS: tuple[Callable[..., Any], ...] = (
     resized_picture_tag,
     resized_img_preload,
     resized_img_placeholder,
+    resized_img_json_ld,
 )
 """The helpers that templates can call by name. `resized_img_hint` is for views."""
 
@@ -212,9 +233,13 @@ HELPERS: tuple[Callable[..., Any], ...] = (
 def _image(filename: Name, keywords: Mapping[str, Any]) -> Image:
     call = Keywords.sort(keywords)
     if not asks_for_layout(keywords):
-        return Image(plain_attributes(Picture(filename, call.options), call))
+        plain = Picture(filename, call.options)
+        add_alt(plain.ref, call.attributes)
+        return Image(plain_attributes(plain, call))
     request = LayoutRequest.take_from(call.options)
-    return responsive_image(ResponsivePicture(filename, call.options), request, call.attributes)
+    picture = ResponsivePicture(filename, call.options)
+    add_alt(picture.ref, call.attributes)
+    return responsive_image(picture, request, call.attributes)
 
 
 def _directed(

@@ -25,6 +25,7 @@ from .calls import URL_KEYWORDS, defined, given, warn
 from .pixels import measured
 from .quality import by_dpr
 from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, replaced_in, report, report_format
+from .rights import rights_query
 
 logger = logging.getLogger("flask_images_vips")
 
@@ -149,6 +150,7 @@ def url_builder(
             raise ValueError(f"{name} is not supported for image URLs: leave it out")
     own = in_url(query_of(keywords) if query is None else query)
     own |= focal_query(images, ref, keywords)
+    own |= rights_query(images, ref, keywords)
     version = _version(pipeline, ref, source, keywords)
     report(own)
 

@@ -319,6 +319,7 @@ def _engines() -> Iterator[object]:
     with suppress(Exception):  # each request reports what is missing
         yield from Engines(Config())
         from ..engines.vips import small_jpeg, turbo  # noqa: PLC0415
+        from ..rendering import kept_rights  # noqa: F401, PLC0415
 
         small_jpeg.load()
         turbo.load()

@@ -188,6 +188,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
         fields["header"] = asdict(result.header)
     fields["abilities"] = result.abilities
     fields["complaint"] = result.complaint or None
+    fields["unkept"] = result.unkept or None
     fields["placeholders"] = dict(result.placeholders) or None
     fields["quality"], fields["score"] = result.quality, result.score
     fields["encodes"] = [[round(each, 6) for each in times] for times in result.encodes] or None
@@ -213,6 +214,7 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             box=Box(*map(int, fields["box"])) if "box" in fields else None,
             abilities=dict(fields["abilities"]) if "abilities" in fields else None,
             complaint=printable(str(fields.get("complaint", ""))),
+            unkept=printable(str(fields.get("unkept", ""))),
             placeholders=placeholders,
             encodes=_spans(fields.get("encodes", ())),
             quality=_quality(fields.get("quality")),

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from ..config.keys import Config
 from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
-from ..engines.engine import DecodesOnce, Engine, Header, Tiny
+from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
 from ..errors import UnsupportedSource
 from ..formats import PNG
 from ..geometry import Box, Geometry, Size, lay_out, region
@@ -28,12 +28,12 @@ from ..rendition import Rendition
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
+from .gain_map import GainMaps, Join
 from .limits import Limits
 from .quality import Deadline, byte_limit, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
 from .same_pixels import same_pixels
-from .scores import NoScore, Reference
-from .search import lowest
+from .search import good_enough
 
 
 class Result(NamedTuple):
@@ -41,7 +41,8 @@ class Result(NamedTuple):
 
     *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
     the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
-    `engines.abilities`. *complaint* is what the library said about the source, although it could render it.
+    `engines.abilities`. *complaint* is what the library said about the source, although it could render it. *unkept* is
+    why a gain map that was to be kept is missing.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
     call of the engine that made files, in seconds since the job was created. *quality* is the one that a search has
     found, and *score* that of its file.
@@ -55,6 +56,7 @@ class Result(NamedTuple):
     box: Box | None = None
     abilities: Mapping[str, Any] | None = None
     complaint: str = ""
+    unkept: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
     encodes: Sequence[tuple[float, float]] = ()
     quality: int | None = None
@@ -130,30 +132,12 @@ class Job:
         engines = self.engines.able(rendition.options, rendition.format)
         return self.engines.first(lambda engine: self._render_by(rendition, engine, self._searching), engines)
 
-    def _searching(self, rendition: Rendition, render: Callable[[Rendition], bytes]) -> tuple[Rendition, Result]:
-        """Return *rendition* at the quality to render it with, and what was found. *render* encodes without a limit."""
-        options, deadline = rendition.options, Deadline(self.request.seconds)
-        exact = replace(options, lossless=True, max_bytes=None, progressive=False)
-        ground = None if rendition.format.alpha else options.background[:3]
-
-        def at(quality: int) -> Rendition:
-            return replace(rendition, options=replace(options, quality=quality))
-
-        assert isinstance(options.quality, int)  # requests have no other
-        try:
-            reference = Reference(render(replace(rendition, options=exact, format=PNG)), ground)
-            found = lowest(
-                options.quality,
-                self.request.target,
-                lambda quality: render(at(quality)),
-                reference.score,
-                deadline,
-            )
-        except NoScore as error:
-            return rendition, Result(complaint=str(error))
-        if not found.final:
-            return at(found.quality), Result(complaint="there was no time to try lower qualities")
-        return at(found.quality), Result(quality=found.quality, score=round(found.score, 2))
+    def _searching(self, rendition: Rendition, encode: Callable[[Rendition], bytes]) -> tuple[Rendition, Result]:
+        """Return *rendition* at the quality to render it with, and what was found. *encode* returns a file of it."""
+        chosen, found, reason = good_enough(rendition, self.request.target, Deadline(self.request.seconds), encode)
+        if found is None:
+            return chosen, Result(complaint=reason)
+        return chosen, Result(quality=found.quality, score=round(found.score, 2))
 
     def _render_by(self, rendition: Rendition, engine: Engine, search: Search | None = None) -> Result:
         header = self._header_by(engine)
@@ -168,17 +152,45 @@ class Job:
         geometry = self.limits.plan(rendition, header, trimmed=trimmed, mark=mark)
         frames = self.limits.frames(header, rendition.options, rendition.format, geometry)
         tiny = self._wanted_tiny(header) if frames == 1 else None
+        geometry, join, unkept = self._with_gain_map(rendition, engine, header, geometry)
 
-        def render(each: Rendition) -> bytes:
+        with_rights = self._rights_writer(rendition)
+
+        def encode(each: Rendition) -> bytes:
             with self._encoding():
                 return engine.render(self.descriptor, each, geometry, frames, tiny)
 
+        def render(each: Rendition) -> bytes:
+            with self._encoding():
+                made = with_rights(engine.render(self.descriptor, each, geometry, frames, tiny))
+                return made if join is None else join(made)  # last: it states offsets in the file
+
         found = Result()
         if search is not None and frames == 1:  # the metric is one of still pictures
-            rendition, found = search(rendition, render)
+            rendition, found = search(rendition, encode)
         result = self._within(rendition, header, geometry, render)
-        result = result._replace(quality=found.quality, score=found.score)
+        result = result._replace(quality=found.quality, score=found.score, unkept=unkept)
         return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint or found.complaint)
+
+    def _with_gain_map(
+        self, rendition: Rendition, engine: Engine, header: Header, geometry: Geometry
+    ) -> tuple[Geometry, Join | None, str]:
+        """Return *geometry* with a known position, and what `GainMaps.joining` returns."""
+        if not rendition.options.keep.gainmap or engine.name == "boxes":
+            return geometry, None, ""
+        if isinstance(engine, Places):
+            geometry = engine.placed(self.descriptor, rendition, geometry)
+        maps = GainMaps(self.descriptor, header.size, auto_orient=self.config.auto_orient)
+        return geometry, *maps.joining(rendition.options, rendition.format, geometry)
+
+    def _rights_writer(self, rendition: Rendition) -> Callable[[bytes], bytes]:
+        """Return a function that writes the rights that the rendition keeps into its file, if it keeps any."""
+        if not (rendition.options.keep.rights and rendition.format.metadata):
+            return lambda data: data
+        from . import kept_rights  # noqa: PLC0415  (imports Expat, which web workers do not need)
+
+        rights = kept_rights.found(self.request.rights or {}, self.descriptor)
+        return lambda data: kept_rights.written(data, rights)
 
     def _within(
         self, rendition: Rendition, header: Header, geometry: Geometry, render: Callable[[Rendition], bytes]

@@ -61,8 +61,9 @@ class Request:
     *settings* are the configuration values that differ from the defaults. *suffix* is the extension of the
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
     ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
-    the source, if the engine writes it into the picture, and otherwise empty. *target* is a SSIMULACRA2 score, and
-    *seconds* is the time after which the search for it ends with what it has found.
+    the source, if the engine writes it into the picture, and otherwise empty. *rights* are those that the application
+    says, see `Rights.in_file`, if it says any. *target* is a SSIMULACRA2 score, and *seconds* is the time after which
+    the search for it ends with what it has found.
     """
 
     work: Work
@@ -81,6 +82,7 @@ class Request:
     label: str = ""
     target: float = 0.0
     seconds: float = 0.0
+    rights: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, (), "", 0)}

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
+from ..formats import PNG
+from ..options.options import DEFAULTS
+from ..rendition import Rendition
 from .quality import Deadline
+from .scores import NoScore, Reference
 
 LOWEST = 30
 """Lower qualities are not tried: the metric was made for pictures that look better."""
@@ -24,6 +29,32 @@ class Found(NamedTuple):
     quality: int
     score: float
     final: bool = True
+
+
+def good_enough(
+    rendition: Rendition, target: float, deadline: Deadline, encode: Callable[[Rendition], bytes]
+) -> tuple[Rendition, Found | None, str]:
+    """Return *rendition* at the lowest quality found that scores at least *target*, but at most at its own.
+
+    *encode* returns the file of a rendition, without a limit of bytes. If it is not certain that no lower quality would
+    do, nothing was found, and the reason is returned.
+    """
+    options = rendition.options
+    exact = replace(options, lossless=True, max_bytes=None, progressive=False, depth=DEFAULTS["depth"])
+
+    def at(quality: int) -> Rendition:
+        return replace(rendition, options=replace(options, quality=quality))
+
+    assert isinstance(options.quality, int)  # requests have no other
+    try:
+        ground = None if rendition.format.alpha else options.background[:3]
+        reference = Reference(encode(replace(rendition, options=exact, format=PNG)), ground)
+        found = lowest(options.quality, target, lambda quality: encode(at(quality)), reference.score, deadline)
+    except NoScore as error:
+        return rendition, None, str(error)
+    if not found.final:
+        return at(found.quality), None, "there was no time to try lower qualities"
+    return at(found.quality), found, ""
 
 
 def lowest(

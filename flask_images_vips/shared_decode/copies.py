@@ -34,7 +34,7 @@ _AMPLE_SPARE = 2.0  # a copy this much larger, per side, is as good as a source 
 _WHOLE = frozenset({"png", "avif", "tiff"})  # formats that are always decoded in full, however small the rendition is
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
 # Options that need the source itself, because they use its exact pixels, its metadata, or another source besides it.
-_OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark")
+_OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark", "depth")
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:

@@ -141,6 +141,28 @@ def test_hdr_is_tone_mapped(transfer: int, white: float, app: Flask, static: Pat
         assert made[-1, 1] >= 250
 
 
+def by_method_a(nits: Any) -> Any:
+    """The levels of grey light by method A of ITU-R BT.2446-1, from a peak of 1000 to one of 100 cd/m²."""
+    hdr, sdr = (1 + 32 * (peak / 10_000) ** (1 / 2.4) for peak in (1000, 100))
+    luma = np.log(1 + (hdr - 1) * (nits / 1000) ** (1 / 2.4)) / np.log(hdr)
+    knee = -1.1510 * luma**2 + 2.7811 * luma - 0.6302
+    mapped = np.where(luma <= 0.7399, 1.0770 * luma, np.where(luma < 0.9909, knee, 0.5 * luma + 0.5))
+    light = ((sdr**mapped - 1) / (sdr - 1)) ** 2.4
+    return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+
+
+def test_the_curve_is_a_little_brighter_than_that_of_bt_2446(app: Flask, static: Path) -> None:
+    ramp = Image.new("RGB", (192, 8))
+    ramp.putdata([(level,) * 3 for level in range(192)] * 8)
+    (static / "a.png").write_bytes(png(ramp, {b"cICP": bytes([9, 16, 0, 1])}))
+    made = np.asarray(fetch(app, "a.png", format="png").convert("RGB")).astype(float)[4, :, 1]
+    root = (np.arange(192) / 255) ** (1 / 78.84375)
+    nits = 10_000 * (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
+    above = made - by_method_a(np.minimum(nits, 1000))
+    assert above.min() > -8
+    assert 10 < above.max() < 28
+
+
 def test_a_profile_of_numbers_can_be_kept(app: Flask, static: Path) -> None:
     (static / "a.png").write_bytes(png(gradient(SIZE), {b"cICP": bytes([12, 13, 0, 1])}))
     kept = fetch(app, "a.png", format="png", keep="icc")

@@ -231,7 +231,7 @@ SPELLINGS: dict[str, list[list[str]]] = {
     "animated": [["", "0", "no"], ["1", "true"]],
     "progressive": [["1", "true"], ["", "0"]],
     "lossless": [["1", "true"], ["", "0"]],
-    "keep": [["icc"], ["copyright,icc", "icc copyright"], [""]],
+    "keep": [["icc"], ["copyright,icc", "icc copyright"], ["rights"], ["icc,rights", "rights icc"], [""]],
     "gravity": [["ne", "northeast", "NorthEast"], ["s", "south"], ["attention"], ["center", "c", "centre", ""]],
     "focal": [["0.25,1", ".25,1.0", "0.250 1"], ["1,0.25"], [""]],
     "region": [["0,0,0.5,1", "0,0,.5,1.0"], ["0,0,5,10", "0 0 5.0 10"], [""]],
@@ -247,8 +247,10 @@ SPELLINGS: dict[str, list[list[str]]] = {
     "trim": [["true", "10", "yes"], ["11"], ["0", "false", ""]],
     "padding": [["4", "4,4,4,4", "4 4 4 4"], ["4,0,0,0"], ["0,4,0,0"], ["0", "0,0,0,0", ""]],
     "border": [["2", "2,black", "2,#000"], ["2,white"], ["3"], ["0", "0,red", ""]],
+    "depth": [["10", "10.0"], ["12"], ["8", ""]],
     "radius": [["7", "7.0"], ["max", "MAX"], ["0", ""]],
     "watermark": [["a.png", "a.png,se", "a.png,southeast,10,1.0,.25"], ["a.png,se,10,0.5"], ["a&q=5.png"], [""]],
+    "rights": [["0123456789ab"], ["ba9876543210"], [""]],
 }
 
 

@@ -21,6 +21,7 @@ from flask_images_vips.options.scalars import (
     Number,
     Quality,
     Radius,
+    RecordDigest,
     Rotation,
     Side,
     Threshold,
@@ -43,6 +44,7 @@ from flask_images_vips.options.scalars import (
         (Aspect, {"16:9": Fraction(16, 9), "1.5": Fraction(3, 2), "3/2": Fraction(3, 2), "1 1000": Fraction(1, 1000)}),
         (FileName, {"my cat.jpg": "my cat.jpg", "n" * 150: "n" * 150}),
         (Moment, {"1900000000": 1_900_000_000}),
+        (RecordDigest, {"0123456789ab": "0123456789ab"}),
     ],
 )
 def test_texts_are_read(kind: Any, texts: dict[str, object]) -> None:
@@ -57,6 +59,7 @@ def test_texts_are_read(kind: Any, texts: dict[str, object]) -> None:
         (Integer(2, 5), ["1", "6"], "a whole number from 2 to 5"),
         (Number(0.01, 1), ["0", "1.1", "x"], "a number from 0.01 to 1"),
         (Number(0.3, 100, or_zero=True), ["0.2", "101", "inf"], "0, or a number from 0.3 to 100"),
+        (RecordDigest, ["0123456789a", "0123456789abc", "0123456789AB", "a" * 12 + "\n"], "12 hexadecimal digits"),
         (Side, ["-1", "2.5"], "a whole number of pixels"),
         (Rotation, ["45", "360"], "0, 90, 180 or 270"),
         (Threshold, ["256", "maybe"], "a threshold of 1 to 255, or true"),

@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 from chromium import CHROMIUM, INSTALL, Chromium, Page
-from conftest import PHOTOGRAPHS, gradient, needs
+from conftest import PHOTOGRAPHS, gradient, needs, url_of
 from engines.test_avif_orientation import SIZE, TURNS, avif
 from engines.test_engine import psnr
 from flask import Flask, Response, render_template_string, request
 from PIL import Image
+from rendering.ultra_hdr_files import coordinates, ramp, ultra_hdr
 from werkzeug.serving import make_server
 
 from flask_images_vips import Images
+from flask_images_vips.engines.vips import abilities
 
 WIDTHS = (360, 768, 1440)
 DENSITIES = (1, 2)
@@ -232,10 +234,11 @@ def test_in_debug_a_missing_picture_is_drawn_in_its_size(visit: Any) -> None:
     assert [(status, kind) for _, status, kind in site.requests] == [(404, "image/svg+xml")]
 
 
-AVIF_PIXELS = """
+KEPT: tuple[dict[str, str], ...] = ({}, {"keep": "gainmap"})
+PIXELS = """
 (async () => {
     const image = new Image();
-    image.src = 'data:image/avif;base64,%s';
+    image.src = 'data:image/%s;base64,%s';
     await image.decode();
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
@@ -246,15 +249,46 @@ AVIF_PIXELS = """
 """
 
 
+def shown_by(page: Page, format: str, data: bytes) -> Image.Image:
+    width, height, pixels = page.evaluate(PIXELS % (format, base64.b64encode(data).decode()))
+    return Image.frombytes("RGBA", (width, height), bytes(pixels)).convert("RGB")
+
+
 @pytest.mark.parametrize("exif_orientation", [1, 3, 6])
 def test_an_avif_is_shown_as_the_engines_see_it(browser: Chromium, exif_orientation: int) -> None:
     """The references of `test_avif` are what a browser shows of the source itself."""
     page = browser.page("about:blank", WIDTHS[0])
     try:
         for turned in TURNS:
-            data = base64.b64encode(avif(turned, exif_orientation)).decode()
-            width, height, pixels = page.evaluate(AVIF_PIXELS % data)
-            shown = Image.frombytes("RGBA", (width, height), bytes(pixels)).convert("RGB")
+            shown = shown_by(page, "avif", avif(turned, exif_orientation))
             assert psnr(shown, turned.upright(gradient(SIZE))) > 36, turned
+    finally:
+        page.close()
+
+
+def test_a_screen_without_hdr_shows_the_same_with_a_gain_map(browser: Chromium, make_app: Any, static: Path) -> None:
+    (static / "a.jpg").write_bytes(ultra_hdr(coordinates((256, 160)), ramp((64, 40))))
+    app = make_app()
+    page = browser.page("about:blank", WIDTHS[0])
+    try:
+        assert not page.evaluate("matchMedia('(dynamic-range: high)').matches")
+        for wishes in ({"width": 128}, {"width": 90, "height": 90, "mode": "crop", "rotate": 90}):
+            plain, kept = (app.test_client().get(url_of(app, "a.jpg", **wishes, **more)).data for more in KEPT)
+            assert len(kept) > len(plain)
+            assert shown_by(page, "jpeg", kept).tobytes() == shown_by(page, "jpeg", plain).tobytes()
+    finally:
+        page.close()
+
+
+def test_an_avif_of_10_or_12_bits_is_shown_like_one_of_8(browser: Chromium, make_app: Any, static: Path) -> None:
+    if not abilities.writes_deep_avif():
+        pytest.skip("this libvips does not write AVIF with more than 8 bits")
+    gradient((256, 160)).save(static / "a.png")
+    app = make_app()
+    page = browser.page("about:blank", WIDTHS[0])
+    try:
+        for depth in (8, 10, 12):
+            data = app.test_client().get(url_of(app, "a.png", format="avif", quality=90, depth=depth)).data
+            assert psnr(shown_by(page, "avif", data), gradient((256, 160))) > 38, depth
     finally:
         page.close()

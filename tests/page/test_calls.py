@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from flask_images_vips import (
     resized_img_hint,
+    resized_img_json_ld,
     resized_img_placeholder,
     resized_img_preload,
     resized_img_size,
@@ -33,6 +34,7 @@ from flask_images_vips.page.helpers import HELPERS
 from page.markup import parsed
 
 ALL: tuple[Any, ...] = (*HELPERS, resized_img_hint)
+WITHOUT_URL = (resized_img_hint, resized_img_json_ld, resized_img_placeholder, resized_img_size)
 NOT_NAMES = (None, "", "../x", "a//b.jpg", 5, b"a.png", Undefined(name="cover"), "file:///etc/passwd", "http://[x")
 
 
@@ -49,7 +51,7 @@ def test_a_name_that_no_picture_can_have_is_a_missing_picture_and_one_line(
         assert repr(name) in record.getMessage()
         urls = re.findall(r"/imgsizer/[^\"' ]+", html.unescape(str(result)))
         assert {page.test_client().get(url).status_code for url in urls} <= {404}
-        assert bool(urls) == (helper not in (resized_img_hint, resized_img_placeholder, resized_img_size))
+        assert bool(urls) == (helper not in WITHOUT_URL)
 
 
 def test_the_line_names_the_template(page: Flask, caplog: Any) -> None:

@@ -18,7 +18,7 @@ from ...formats import DEFAULT_INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
-from ..encoder_settings import formats_of
+from ..encoder_settings import formats_of, is_deep
 from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
@@ -62,6 +62,8 @@ class PillowEngine:
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if format.name not in (known := formats_of("pillow")):
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (Pillow)")
+        if is_deep(options, format):
+            return InvalidOption("depth", str(options.depth), expected="8 (Pillow writes no AVIF with more bits)")
         gravity = options.settled().gravity
         if gravity.smart:
             return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart gravity)")

@@ -48,7 +48,7 @@ _COLOURS = {"RGB": (256, 64, 32), "RGBA": (256,)}
 def metadata_of(image: Image.Image, descriptor: int, spec: Spec) -> dict[str, Any]:
     """Return the metadata of *image* that the rendition keeps, as arguments of Pillow's ``save``."""
     metadata: dict[str, Any] = {}
-    if spec.options.keep.copyright and spec.format.metadata and (exif := _rights(image, descriptor)):
+    if spec.keeps_copyright and (exif := _rights(image, descriptor)):
         metadata["exif"] = exif
     if spec.profile is not None:
         metadata["icc_profile"] = spec.profile

@@ -245,6 +245,18 @@ def writes_lossless_avif() -> bool:
 
 
 @cache
+def writes_deep_avif() -> bool:
+    """Return whether libvips writes AVIF with 10 and with 12 bits per band."""
+    pixels = (pyvips.Image.black(16, 16, bands=3) + 30_000).cast("ushort").copy(interpretation="rgb16")
+    try:
+        made = [pyvips.Image.new_from_buffer(pixels.write_to_buffer(".avif", bitdepth=bits), "") for bits in (10, 12)]
+        return all(image.format == "ushort" for image in made)
+    except pyvips.Error:
+        pyvips.vips_lib.vips_error_clear()
+        return False
+
+
+@cache
 def converts_cmyk() -> bool:
     """Return whether libvips converts CMYK by its profile accurately. Before 8.18, dark colours become too bright."""
     all_inks = pyvips.Image.black(1, 1, bands=4).invert().copy(interpretation="cmyk")

@@ -1,4 +1,4 @@
-"""Implement the effects with libvips, for one still picture in 8-bit sRGB or grey."""
+"""Implement the effects with libvips, for one still picture in sRGB or grey, with 8 or 16 bits per band."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ...formats import Format
 from ...geometry import Size
 from .. import effects
 from ..engine import Spec
+from .deep import fitting, in_srgb, levels
 from .load import pyvips
 
 _BLUR_AMPLITUDE = 0.02  # the Gaussian is cut off at this amplitude; libvips' default of 0.2 cuts off too much
@@ -33,10 +34,10 @@ def recolour(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     if count == 1:
         made = bands * sum(rows[0])
     elif rows[0] == rows[1] == rows[2] and not image.get_typeof("icc-profile-data"):
-        made = bands.recomb([list(rows[0])]).copy(interpretation="b-w")
+        made = bands.recomb([list(rows[0])]).copy(interpretation="grey16" if levels(image) > 1 else "b-w")
     else:
         made = bands.recomb([list(row) for row in rows])
-    made = (made + offset).rint().cast("uchar")
+    made = (made + offset * levels(image)).rint().cast(image.format)
     return made.bandjoin(image[count]) if image.hasalpha() else made
 
 
@@ -47,10 +48,11 @@ def blur(image: pyvips.Image, spec: Spec) -> pyvips.Image:
         return image
     has_alpha = image.hasalpha()
     if has_alpha:
-        image = image.premultiply().rint().cast("uchar")
+        image = image.premultiply().rint().cast(image.format)
     precision = "float" if sigma < _FINE_SIGMA else "integer"
+    format = image.format
     image = image.copy_memory().gaussblur(sigma, min_ampl=_BLUR_AMPLITUDE, precision=precision)
-    return (image.unpremultiply() if has_alpha else image).rint().cast("uchar")
+    return (image.unpremultiply() if has_alpha else image).rint().cast(format)
 
 
 def watermark(image: pyvips.Image, spec: Spec) -> pyvips.Image:
@@ -58,7 +60,7 @@ def watermark(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     wanted, mark, box = spec.options.watermark, spec.mark, spec.geometry.mark
     if wanted is None or mark is None or box is None:
         return image
-    mark = mark.colourspace("srgb")
+    mark = mark.colourspace("srgb")  # from here on, the picture has 8 bits
     mark = mark if mark.hasalpha() else mark.bandjoin(255)
     mark = mark[:3].bandjoin((mark[3] * wanted.opacity).rint().cast("uchar"))
     image = image.colourspace("srgb")
@@ -86,7 +88,7 @@ def frame(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     if radius <= 0:
         return framed
     inside = _rounded(geometry.padded, radius).embed(width, width, *geometry.final)
-    return inside.ifthenelse(framed, list(colour[: framed.bands]), blend=True)
+    return inside.ifthenelse(framed, fitting(colour[: framed.bands], framed), blend=True)
 
 
 def round_corners(image: pyvips.Image, spec: Spec) -> pyvips.Image:
@@ -98,22 +100,21 @@ def round_corners(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     if not spec.format.alpha:
         return mask.ifthenelse(image.colourspace("srgb"), list(spec.options.background[:3]), blend=True)
     if not image.hasalpha():
-        return image.bandjoin(mask)
+        return image.bandjoin(mask if levels(image) == 1 else mask.cast("ushort") * levels(image))
     last = image.bands - 1
-    return image.extract_band(0, n=last).bandjoin((image[last] * mask / 255).rint().cast("uchar"))
+    return image.extract_band(0, n=last).bandjoin((image[last] * mask / 255).rint().cast(image.format))
 
 
 def on_canvas(
     image: pyvips.Image, at: tuple[int, int], size: Size, colour: Sequence[int], format: Format
 ) -> pyvips.Image:
     """Lay *image* on a canvas of *size* and *colour*. Nothing is blended: transparent pixels stay transparent."""
-    background = list(colour)
-    image = image.colourspace("srgb")
-    if format.alpha and (image.hasalpha() or background[3] < 255):
-        image = image if image.hasalpha() else image.bandjoin(255)
+    image = in_srgb(image)
+    if format.alpha and (image.hasalpha() or colour[3] < 255):
+        image = image if image.hasalpha() else image.bandjoin(fitting([255], image))
     else:
-        background = background[:3]
-    return image.embed(*at, *size, extend="background", background=background)
+        colour = colour[:3]
+    return image.embed(*at, *size, extend="background", background=fitting(colour, image))
 
 
 def _rounded(size: Size, radius: int) -> pyvips.Image:

@@ -16,7 +16,7 @@ from ...geometry import Box, Geometry, Size
 from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
-from ..encoder_settings import formats_of
+from ..encoder_settings import formats_of, is_deep
 from ..engine import Header, Paletted, Spec, Tiny, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
@@ -101,6 +101,13 @@ class VipsEngine:
     ) -> bytes:
         return self._render(self._reader, descriptor, rendition, geometry, frames, tiny)
 
+    def placed(self, descriptor: int, rendition: Rendition, geometry: Geometry) -> Geometry:
+        spec, ref = Spec(rendition.options, rendition.format, geometry), rendition.source.ref
+        if not is_smart(spec) or geometry.at is not None:
+            return geometry
+        with self._pixels(ref, descriptor):
+            return geometry._replace(at=self._smart_position(descriptor, ref, spec))
+
     def render_copy(self, descriptor: int, rendition: Rendition, geometry: Geometry, tiny: Tiny | None = None) -> bytes:
         return self._render(once.reader_of_copies(self._reader), descriptor, rendition, geometry, 1, tiny)
 
@@ -143,7 +150,8 @@ class VipsEngine:
             spec = Spec(rendition.options, rendition.format, geometry, tiny=tiny)
             if frames > 1 and is_smart(spec):  # crop all frames to the same part
                 spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
-            source = deadline.watch(reader.load(descriptor, ref, geometry, frames))
+            deep = is_deep(rendition.options, rendition.format)
+            source = deadline.watch(reader.load(descriptor, ref, geometry, frames, deep=deep))
             paletted = Paletted(upright_size(source), rendition.source.size_bytes) if has_palette(source) else None
             spec = replace(spec, mark=self._mark(rendition, geometry), paletted=paletted)
             made = []

@@ -22,6 +22,7 @@ from ...headers.kinds import SVG, kind_of, refusal
 from ..coded_colour import profile_of
 from ..gif_frames import check_gif
 from . import abilities, turbo
+from .deep import in_16_bits
 from .gif import with_clear_parts
 from .input import copy_of, hold, input_of
 from .load import pyvips
@@ -127,11 +128,11 @@ class Reader:
             return f"the file is {kind}. To accept those, set IMAGES_SVG = True, if you trust the files"
         return refusal(kind, self.inputs, "libvips")
 
-    def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int) -> pyvips.Image:
+    def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int, *, deep: bool = False) -> pyvips.Image:
         """Load the part of the source that *geometry* uses, at a reduced size if the format supports that.
 
         The image is not turned upright yet. If *frames* is more than 1, the frames are loaded whole, one below the
-        other.
+        other. With *deep*, all bits of a pixel are kept.
         """
         if frames > 1:
             format, image = self.open(descriptor, ref, n=frames)
@@ -150,10 +151,13 @@ class Reader:
             shrunk = turbo.decoded(descriptor, image, shrink)
             if shrunk is None and shrink > 1:
                 _, shrunk = self.open(descriptor, ref, shrink=shrink)
-        elif format == "avif" and self.fail_on in ("none", "truncated"):  # else libvips: Pillow decodes corrupt data
+        elif (
+            format == "avif" and not deep and self.fail_on in ("none", "truncated")
+        ):  # else libvips: Pillow decodes corrupt data
             shrink = max(1, min(_MAX_AVERAGED, int(spare)))
             shrunk = _decoded_avif(descriptor, image, shrink)
         if shrunk is not None:
+            shrunk = in_16_bits(shrunk) if deep and shrunk.interpretation in ("srgb", "b-w") else shrunk
             if cut is not None:
                 return cut_out(shrunk, cut, 1 / shrink, 1 / shrink)
             even = image.width % shrink == 0 and image.height % shrink == 0

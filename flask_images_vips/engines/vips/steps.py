@@ -10,14 +10,15 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 
-from ...geometry import Geometry, Size
+from ...geometry import Geometry, Size, Turn
 from ...options.values import Mode, Sharpen
 from ..colour import is_srgb, keeps_profile
+from ..encoder_settings import is_deep
 from ..engine import TINY_WEBP, Spec
-from . import abilities
+from . import abilities, deep
 from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
 from .load import pyvips
-from .reader import has, upright_size
+from .reader import has, orientation, upright_size
 from .writer import encode
 
 _SPACES = {"srgb": b"RGB ", "rgb": b"RGB ", "rgb16": b"RGB ", "b-w": b"GRAY", "grey16": b"GRAY"}
@@ -27,23 +28,42 @@ Step = Callable[[pyvips.Image, Spec], pyvips.Image]
 
 
 def scale(image: pyvips.Image, spec: Spec) -> pyvips.Image:
-    """Make the picture upright and scale it. Convert it to 8-bit sRGB or grey unless it keeps its profile."""
+    """Make the picture upright and scale it. Convert it to 8-bit sRGB or grey unless it keeps its profile.
+
+    If the rendition has more than 8 bits per band, so has the result.
+    """
     image = _without_wrong_profile(_without_cmyk(image))
     own, target = upright_size(image), spec.geometry.upright
     reduced = Size(min(own.width, target.width), min(own.height, target.height))
     profile = image.get("icc-profile-data") if has(image, "icc-profile-data") else None
     is_rgb = image.interpretation in ("srgb", "rgb", "rgb16")
     kept = keeps_profile(profile, spec.options, spec.format, is_rgb_picture=is_rgb)
-    colour = {}
-    if profile is not None and not kept and not is_srgb(profile):
-        colour = {abilities.option("thumbnail_image", "output_profile", "export_profile") or "output_profile": "srgb"}
-    image = image.thumbnail_image(reduced.width, height=reduced.height, size="force", intent="perceptual", **colour)
-    if image.interpretation not in ("srgb", "b-w"):
-        image = image.colourspace("srgb")
+    converts = profile is not None and not kept and not is_srgb(profile)
+    if is_deep(spec.options, spec.format):
+        image = _deep(image, reduced, converts=converts)
+    else:
+        image = _shallow(image, reduced, converts=converts)
     if profile is not None and not kept:
         image = image.copy()
         image.remove("icc-profile-data")
     return image if reduced == target else _enlarge(image, target)
+
+
+def _deep(image: pyvips.Image, size: Size, *, converts: bool) -> pyvips.Image:
+    """Make the picture upright and scale it down to *size*, with 16 bits per band. Convert it to sRGB if *converts*."""
+    image = deep.converted(image) if converts else deep.in_16_bits(image)
+    turn = orientation(image)
+    image = deep.shrunk(image, turn.size(size))
+    return image if turn == Turn() else image.copy_memory().autorot()
+
+
+def _shallow(image: pyvips.Image, size: Size, *, converts: bool) -> pyvips.Image:
+    """Make the picture upright and scale it down to *size*, with 8 bits per band. Convert it to sRGB if *converts*."""
+    colour = {}
+    if converts:
+        colour = {abilities.option("thumbnail_image", "output_profile", "export_profile") or "output_profile": "srgb"}
+    image = image.thumbnail_image(size.width, height=size.height, size="force", intent="perceptual", **colour)
+    return image if image.interpretation in ("srgb", "b-w") else image.colourspace("srgb")
 
 
 def _without_wrong_profile(image: pyvips.Image) -> pyvips.Image:
@@ -77,7 +97,7 @@ def _without_cmyk(image: pyvips.Image) -> pyvips.Image:
 
 def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
     """Enlarge with bicubic interpolation between pixel centres. libvips' own enlarging shifts by half a pixel."""
-    alpha = image.hasalpha()
+    alpha, format = image.hasalpha(), image.format
     image = image.copy_memory()
     if alpha:
         image = image.premultiply()
@@ -91,7 +111,7 @@ def _enlarge(image: pyvips.Image, target: Size) -> pyvips.Image:
         ody=-0.5,
         extend="copy",
     )
-    return image.unpremultiply().rint().cast("uchar") if alpha else image
+    return image.unpremultiply().rint().cast(format) if alpha else image
 
 
 def keep_tiny(image: pyvips.Image, spec: Spec) -> pyvips.Image:
@@ -143,8 +163,8 @@ def sharpen(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     image = image.copy_memory()
     blurred = image.convsep(_pillow_blur(wanted), precision="float").rint()
     difference = image - blurred
-    masked = (image + difference * (wanted.percent / 100)).rint().cast("uchar")
-    return (difference.abs() > wanted.threshold).ifthenelse(masked, image)
+    masked = (image + difference * (wanted.percent / 100)).rint().cast(image.format)
+    return (difference.abs() > wanted.threshold * deep.levels(image)).ifthenelse(masked, image)
 
 
 def _pillow_blur(wanted: Sharpen) -> pyvips.Image:

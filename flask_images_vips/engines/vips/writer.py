@@ -21,10 +21,12 @@ from ..encoder_settings import (
     arguments_of,
     depends_on_flatness,
     effort_for,
+    is_deep,
     tries_lossless,
 )
 from ..engine import Paletted, Spec
 from . import abilities, small_jpeg
+from .deep import in_8_bits
 from .load import pyvips
 from .reader import ERRORS, has
 
@@ -55,7 +57,7 @@ def together(frames: list[pyvips.Image]) -> pyvips.Image:
 
 def exif_of(source: pyvips.Image, descriptor: int, spec: Spec) -> bytes | None:
     """Return the EXIF block for the rendition, or None."""
-    if not (spec.options.keep.copyright and spec.format.metadata):
+    if not spec.keeps_copyright:
         return None
     if source.get("vips-loader").startswith("tiff"):
         with io.FileIO(descriptor, closefd=False) as file:
@@ -79,6 +81,8 @@ def encode(
     format, options = spec.format, spec.options
     if options.lossless and format.name == "avif" and not abilities.writes_lossless_avif():
         raise abilities.Lacking("an encoder for lossless AVIF")
+    if is_deep(options, format) and not abilities.writes_deep_avif():
+        raise abilities.Lacking("an encoder for AVIF with more than 8 bits")
     flat, pixels = False, image.width * image.height
     effort = effort_for(effort, pixels)
     if format is JPEG and effort == "small" and not abilities.has_mozjpeg():
@@ -86,7 +90,7 @@ def encode(
         effort, options = "balanced", replace(options, progressive=True)
     if depends_on_flatness("vips", effort, format, options) and pixels <= MOST_FLAT_PIXELS:
         image = watch(image.copy_memory())  # it is read twice
-        flat = is_flat(image)
+        flat = is_flat(in_8_bits(image))
     parameters = arguments_of("vips", effort, format, options, flat=flat, pixels=spec.geometry.final.pixels)
     # The step `scale` has removed a profile that is not kept.
     keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0

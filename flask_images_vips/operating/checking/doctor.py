@@ -20,6 +20,7 @@ from . import (
     rendering,
     server,
     shared_cache,
+    signing,
     sources,
     stores,
 )
@@ -34,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
     *(sources.folders, sources.files, stores.originals, access.originals, remote.hosts, remote.private_networks),
     *(cache.place, cache.writing, cache.tombstones, cache.space, shared_cache.store, redis_server.redis_server),
     *(server.running, server.threads, server.timeouts, server.forks, server.secret, server.configuration),
-    *(server.production, hosts.hosts, nginx.reach, nginx.file, cdn.in_front, front.front),
+    *(server.production, hosts.hosts, nginx.reach, nginx.file, cdn.in_front, signing.signatures, front.front),
 )
 """All checks. Each is named ``<module>.<function>`` in a message about its own failure."""
 

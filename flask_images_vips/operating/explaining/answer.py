@@ -18,6 +18,7 @@ from ...errors import ImagesError
 from ...formats import AUTO
 from ...options.ineffective import ineffective
 from ...options.options import DECLARED, Options
+from ...rendering.gain_map import obstacle
 from ...rendition import Rendition
 from ...serving.headers import VARY, common_headers
 from ...serving.hit import Hit, VerifiedUrl, verify
@@ -56,6 +57,7 @@ def explain(parts: Parts, images: AppImages, accept: str, *, render: bool = Fals
             return found | {"status": 200, "answer": "its source is fetched first", "headers": []}
         rendition, entry = _rendition(verified, images, render=render)
         hit = verified.renewed(rendition)
+        found["notes"] += _without_effect(rendition)
         found |= _described(rendition, images) | _answered(hit, entry or hit.entry(), images)
     except ImagesError as error:
         found |= _refused(error, parts, images)
@@ -64,6 +66,13 @@ def explain(parts: Parts, images: AppImages, accept: str, *, render: bool = Fals
 
 def _odd(parts: Parts) -> list[Any]:
     return list(ineffective({name: value for name, value in parts.fields.items() if name not in NOT_OPTIONS}))
+
+
+def _without_effect(rendition: Rendition) -> list[str]:
+    if not rendition.options.keep.gainmap:
+        return []
+    why = obstacle(rendition.options, rendition.format)
+    return [f"a gain map of the source is not kept: {why}"] if why else []
 
 
 def _options(options: Options, parts: Parts) -> dict[str, str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from conftest import only_in_long_runs
+
 from bench.parts import bound
 
 
+@only_in_long_runs
 def test_writes_stay_below_the_cap() -> None:
     found = bound.writes(500_000, bounded=True)
     assert 0.5 < found["share"] <= 1.1

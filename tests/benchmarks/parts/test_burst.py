@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from conftest import only_in_long_runs
 
 from bench.measure import Run
 from bench.parts import burst
 from benchmarks.conftest import SMALL
 
 
+@only_in_long_runs
 def test_a_burst_is_measured_with_each_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(burst, "LARGE", SMALL)
     monkeypatch.setattr(burst, "QUICK_THREADS", (2, 4))

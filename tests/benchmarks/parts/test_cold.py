@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import only_in_long_runs
 
 from bench import servers, workload
 from bench.contenders import FULL
@@ -27,6 +28,7 @@ def test_no_size_is_asked_for_twice() -> None:
     assert len(set(asked)) == len(asked) == cold.COPIES * cold.STEPS
 
 
+@only_in_long_runs
 def test_the_package_and_the_reference_are_served_and_measured(tmp_path: Path) -> None:
     pytest.importorskip("skimage")
     folder = tmp_path / "served"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import only_in_long_runs
 
 from bench import workload
 from bench.contenders import BARE, FULL
@@ -22,6 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@only_in_long_runs
 def test_later_renditions_come_from_the_copies(folder: Path) -> None:
     rows = copies.later(folder, LARGE, rounds=1)
     assert [row["width"] for row in rows] == [400, 800, 1200, 1600]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conftest import only_in_long_runs
 
 from bench.measure import Run
 from bench.parts import fairness
@@ -10,6 +11,7 @@ from bench.parts.cold import sizes
 from benchmarks.conftest import SMALL
 
 
+@only_in_long_runs
 def test_each_client_of_both_servers_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fairness, "CAMERA", SMALL)
     monkeypatch.setattr(fairness, "QUICK_REQUESTS", 2)

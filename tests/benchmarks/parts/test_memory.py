@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, only_in_long_runs
 
 from bench import results
 from bench.parts import cold, memory, stampede
 from benchmarks.conftest import SMALL
 
 
+@only_in_long_runs
 def test_a_server_has_a_peak_over_its_idle_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LARGE", SMALL)
     monkeypatch.setattr(memory, "REST_SECONDS", 0.1)

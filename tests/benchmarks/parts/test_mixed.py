@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import only_in_long_runs
 
 from bench import report, servers, workload
 from bench.measure import WrongAnswer
@@ -21,6 +22,7 @@ def small_originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "originals"
 
 
+@only_in_long_runs
 def test_traffic_is_counted_with_what_is_kept_of_it(small_originals: Path) -> None:
     asked = [(0, 100), (1, 300), (0, 100), (1, 200)]
     cost, found = mixed.served(servers.threaded(), small_originals, asked, clients=2)
@@ -31,6 +33,7 @@ def test_traffic_is_counted_with_what_is_kept_of_it(small_originals: Path) -> No
     assert found["copies_mb"] == 0
 
 
+@only_in_long_runs
 def test_traffic_that_is_answered_in_another_width_fails_the_run(small_originals: Path) -> None:
     signed = servers.signed
 

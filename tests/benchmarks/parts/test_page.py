@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from conftest import ROOT, only_in_long_runs
 
 from bench.measure import Run
 from bench.parts import page
 
 
+@only_in_long_runs
 def test_the_bench_of_a_page_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "page", "--quick", "--rounds", "1", "--results", str(tmp_path)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)

@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+import pytest
 from flask import Flask
+from rights.certificates import lay_certificates
 from whole.test_file_systems import to_write
 
 from flask_images_vips.abilities import Library
@@ -395,6 +397,32 @@ def an_outdated_configuration_of_nginx(ground: Ground) -> None:
         (ground.folder / "images.conf").write_text(text.replace("/imgsizer", "/images"))
 
     ground.later.append(outdate)
+
+
+# Signatures
+
+
+@planted("error", "signatures", "A certificate of IMAGES_C2PA has expired on 20")
+def an_expired_certificate(ground: Ground) -> None:
+    ground.config["IMAGES_C2PA"] = certificates(ground, -1)
+
+
+@planted("warning", "signatures", "A certificate of IMAGES_C2PA expires on 20")
+def a_certificate_that_expires_soon(ground: Ground) -> None:
+    ground.config["IMAGES_C2PA"] = certificates(ground, 10)
+
+
+@planted("error", "signatures", "No image can be signed: IMAGES_C2PA: the certificate or the key cannot be used")
+def a_key_that_is_none(ground: Ground) -> None:
+    ground.config["IMAGES_C2PA"] = certificates(ground, 90)
+    (ground.folder / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+
+
+def certificates(ground: Ground, days: float) -> dict[str, str]:
+    """The files of a certificate that is valid for so many *days*."""
+    pytest.importorskip("c2pa")
+    lay_certificates(ground.folder, days)
+    return {"cert": "chain.pem", "key": "key.pem"}
 
 
 # Caches in front

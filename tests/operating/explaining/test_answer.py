@@ -97,6 +97,17 @@ def test_nothing_is_rendered_unless_it_is_wanted(app: Flask, pictures: None, tmp
     assert found["entry"]["path"].endswith(found["key"])
 
 
+def test_it_says_why_no_gain_map_is_kept(app: Flask, pictures: None) -> None:
+    reasons = {
+        "webp": "gain maps are written into JPEG only, not webp",
+        "jpeg": "the map does not fit a picture with blur",
+    }
+    for format, why in reasons.items():
+        url = url_of(app, "a.png", keep="gainmap", format=format, blur=1)
+        assert explained(app, url)["notes"] == [f"a gain map of the source is not kept: {why}"]
+    assert explained(app, url_of(app, "a.png", keep="gainmap", format="jpeg"))["notes"] == []
+
+
 def test_the_source_and_the_plan_are_described(app: Flask, pictures: None) -> None:
     url = url_of(app, "a.png", width=30, height=30, mode="crop", quality=60, format="webp")
     found = explained(app, url)

@@ -1,0 +1,62 @@
+"""Read parts of a file that may be hostile: how much may be read of it, and where it ends."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+MAX_XMP = 1 << 20
+"""The size of an XMP packet that is read at most, in bytes. Honest ones have a few thousand."""
+
+MAX_BLOCK = 1 << 16
+"""The size of a block of EXIF or IPTC that is read at most, in bytes."""
+
+MAX_PARTS = 10_000
+"""The number of segments, chunks or boxes that are read of a file at most."""
+
+_MAX_BYTES = 4 << 20
+_MAX_READS = 30_000
+
+
+class Unfit(Exception):
+    """The file has another structure than its format asks for, or is too large a riddle."""
+
+
+class File:
+    """A file, given as an open descriptor or as its bytes. The position of a descriptor is not used."""
+
+    def __init__(self, file: int | bytes) -> None:
+        self._file = file
+        self.size = os.fstat(file).st_size if isinstance(file, int) else len(file)
+        self._bytes, self._reads = _MAX_BYTES, _MAX_READS
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return the *count* bytes at *offset*.
+
+        Raises:
+            Unfit: If the file does not have them, or if very much was read of it already.
+            OSError: If the system cannot read the file now.
+        """
+        self._bytes -= count
+        self._reads -= 1
+        if offset < 0 or count < 0 or offset + count > self.size or self._bytes < 0 or self._reads < 0:
+            raise Unfit("a part lies outside of the file, or there are too many")
+        if isinstance(self._file, bytes):
+            return self._file[offset : offset + count]
+        data = os.pread(self._file, count, offset)
+        if len(data) < count:
+            raise Unfit("the file became shorter")
+        return data
+
+    def number(self, offset: int, size: int) -> int:
+        """Return the number of *size* bytes at *offset*, the most significant byte first."""
+        return int.from_bytes(self.read(offset, size), "big")
+
+
+@dataclass(slots=True)
+class Blocks:
+    """The blocks of metadata in a file: packets of XMP, EXIF that begins as a TIFF, and datasets of IPTC-IIM."""
+
+    xmp: list[bytes] = field(default_factory=list)
+    exif: bytes = b""
+    iptc: bytes = b""

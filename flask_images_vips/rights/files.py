@@ -1,0 +1,98 @@
+"""Read the rights in a file of any format, and write them into a finished one."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from . import exif, heif, iptc, jpeg, jxl, png, tiff, webp, xmp
+from .file import Blocks, File, Unfit
+from .record import Rights
+
+_SNIFFED = 12
+_BROKEN = (Unfit, struct.error, ValueError, IndexError, OverflowError)
+
+
+def read_rights(file: int | bytes) -> Rights:
+    """Return the rights that *file* states, an open descriptor or the bytes of a file.
+
+    XMP counts before IPTC-IIM, and that before EXIF. What is broken, or very large, is ignored. The record is empty if
+    the file states nothing or has a format that is not known here: JPEG, PNG, WebP, TIFF, AVIF, HEIC and JPEG XL are.
+
+    Raises:
+        OSError: If the system cannot read the file now.
+    """
+    found: dict[str, Any] = {}
+    extended, blocks = "", _blocks(File(file))
+    for packet in blocks.xmp[:1]:
+        found, extended = xmp.parse(packet)
+    if extended:
+        blocks = _blocks(File(file), extended)
+        for packet in blocks.xmp[1:]:
+            found = {**xmp.parse(packet)[0], **found}
+    found = {**exif.parse(blocks.exif), **iptc.parse(blocks.iptc), **found}
+    return Rights.found(found)
+
+
+def _blocks(file: File, extended: str = "") -> Blocks:
+    blocks = Blocks()
+    try:
+        start = file.read(0, min(_SNIFFED, file.size))
+        if start[:3] == b"\xff\xd8\xff":
+            jpeg.find(file, blocks, extended)
+        elif (find := _finder(start)) is not None:
+            find(file, blocks)
+    except _BROKEN:
+        pass  # what precedes the fault was found
+    return blocks
+
+
+def _finder(start: bytes) -> Callable[[File, Blocks], None] | None:
+    if start.startswith(png.SIGNATURE):
+        return png.find
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return webp.find
+    if start[4:8] == b"ftyp":
+        return heif.find
+    if start.startswith((jxl.SIGNATURE, jxl.CODESTREAM)):
+        return jxl.find
+    return tiff.find if start.startswith(tiff.STARTS) else None
+
+
+def with_rights(data: bytes, rights: Rights) -> bytes:
+    """Return the picture *data* with *rights*: a packet of XMP and, if they name them, EXIF's Artist and Copyright.
+
+    *data* is a JPEG, PNG, WebP, TIFF, AVIF or JPEG XL without XMP. If it has EXIF already, that stays as it is. Pixels
+    are not touched. Without anything to say, *data* is returned unchanged.
+
+    Raises:
+        Unfit: If it has XMP already, is broken or in another format.
+    """
+    if not rights.in_file:
+        return data
+    file = File(data)
+    known = _blocks(file)
+    if known.xmp:
+        raise Unfit("the file has XMP already")
+    packet, texts = xmp.packet_of(rights), exif.values_of(rights)
+    block = exif.write(texts) if texts and not known.exif else b""
+    try:
+        return _inserted(data, packet, block, texts)
+    except _BROKEN as error:
+        raise Unfit(str(error)) from error
+
+
+def _inserted(data: bytes, packet: bytes, block: bytes, texts: dict[int, bytes]) -> bytes:
+    if data.startswith(tiff.STARTS):
+        return tiff.insert(data, packet, texts)
+    for insert, fits in (
+        (jpeg.insert, data[:3] == b"\xff\xd8\xff"),
+        (png.insert, data.startswith(png.SIGNATURE)),
+        (webp.insert, data[8:12] == b"WEBP"),
+        (heif.insert, data[4:8] == b"ftyp"),
+        (jxl.insert, data.startswith((jxl.SIGNATURE, jxl.CODESTREAM))),
+    ):
+        if fits:
+            return insert(data, packet, block)
+    raise Unfit("the format of the file cannot hold rights")
