@@ -148,7 +148,7 @@ def test_what_has_no_quality_is_left_alone(make_app: MakeApp, photograph: Lay) -
     ("engine", "options"),
     [
         ("vips", {"watermark": "a.png,se", "trim": True, "radius": "max", "background": "#fa0"}),
-        ("pillow", {"watermark": "a.png,se", "radius": 20, "format": "webp"}),
+        ("pillow", {"watermark": "a.png,se", "radius": 20, "format": "webp", "keep": "rights"}),
         ("vips", {"max_bytes": 2500}),
     ],
     ids=str,
