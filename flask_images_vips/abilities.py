@@ -234,7 +234,7 @@ def _able(libraries: Libraries, options: Options) -> Libraries:
     unable = set()
     if options.transform is not None:
         unable.add("vips")
-    if options.settled().gravity.smart:
+    if options.settled().gravity.by_libvips:
         unable.add("pillow")
     return {engine: library for engine, library in libraries.items() if engine not in unable} or libraries
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import lru_cache, partial
@@ -170,6 +170,28 @@ class Facts:
                 box = self._read_trim_box(source, whole, options.trim, yields)
             self.pixels.add_trim(source, options, box)
         return box
+
+    def focus(self, source: Source) -> tuple[float, float] | None:
+        """Return the point of the faces of *source*, as fractions of its upright sides, or None if there are none.
+
+        Raises:
+            UnreadableSource, LimitExceeded: If the source cannot be decoded.
+            Busy: If no renderer is free in time.
+        """
+        point = self.pixels.focus(source, elsewhere=True)
+        if point is None:
+            self.limits.check_source(self.header_in_render(source))
+            with self.finding(source, Work.FOCUS):
+                point = self._read_focus(source)
+            self.pixels.add_focus(source, point)
+        return (point[0], point[1]) if point else None
+
+    def _read_focus(self, source: Source) -> Sequence[float]:
+        request = Request(work=Work.FOCUS, settings=self._settings_of_requests)
+        with self.limits.open(source) as descriptor:
+            point = self._run(request, descriptor, source.ref, self.limits.config.render_timeout).focus
+        assert point is not None
+        return point
 
     def content_digest(self, source: Source, change_time: int) -> str:
         """Return a string that identifies the bytes of *source*, which are read once per version of the file.

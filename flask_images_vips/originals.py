@@ -13,6 +13,7 @@ from .config.keys import Config
 from .facts import Facts
 from .rendition import source_folder
 from .sources.finder import Sources
+from .sources.fonts import fonts_of
 from .sources.guard import Guard
 from .sources.http import Client
 from .sources.links import LinkedFolders
@@ -39,7 +40,7 @@ def sources_of(
     *objects* is the cache for the files of objects. It is None if ``IMAGES_PATH`` names no object store.
 
     Raises:
-        ConfigError: If it is certain that an object store cannot be used.
+        ConfigError: If it is certain that an object store cannot be used, or if a font is missing.
     """
     return Sources(
         _originals(config, root_path, objects, facts),
@@ -47,6 +48,7 @@ def sources_of(
         facts.check_image,
         lambda ref: source_folder(ref) in tombstones,
         tombstones.may_have_any,
+        fonts_of(config, root_path),
     )
 
 

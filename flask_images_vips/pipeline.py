@@ -123,8 +123,9 @@ class Pipeline:
         """Return the rendition of *source* that *url* asks for.
 
         Raises:
-            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format, or if the width is not allowed.
-            SourceNotFound: If the watermark is missing.
+            InvalidOption: If ``IMAGES_OUTPUT_FORMATS`` does not include the format, if the width is not allowed, or if
+                there is no such style of text.
+            SourceNotFound: If the watermark or a font is missing.
             UnreadableSource, LimitExceeded, SourceChanged, Busy: If widths are limited, and the source cannot be read.
         """
         config, options, format = self.config, url.options, self.format_of(url.file_name, url.options)
@@ -149,7 +150,8 @@ class Pipeline:
         signer = self.producer.signer
         if signer is not None and signer.signs(options, format):
             settings += f"\nsigned by {signer.digest}"
-        return Rendition(source, options, format, settings, self.sources.watermark(options))
+        watermark, lettering = self.sources.watermark(options), self.sources.lettering(options)
+        return Rendition(source, options, format, settings, watermark, lettering)
 
     def entry(self, url: ImageUrl, found: Rendition | None = None, *, yields: bool = False) -> tuple[Rendition, Entry]:
         """Return the rendition that *url* asks for and its cache entry, rendering it first if necessary.

@@ -1,4 +1,5 @@
-"""Cache the facts that need the pixels of a source: its placeholders, and the boxes that remain after a trim.
+"""Cache the facts that need the pixels of a source: its placeholders, the boxes
+that remain after a trim, and the points of faces.
 
 A page does not wait for pixels. It leaves out a placeholder that is not known yet, and asks for it. Asking leaves a
 file beside the renditions of the source, so whichever process renders the source next makes the placeholder on the way.
@@ -8,10 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .cache.disk import DiskCache
 from .cache.entry import Key
@@ -33,11 +34,22 @@ _NAME_BYTES = 6
 _QUALITY = re.compile(r"[1-9][0-9]?|100")
 _OCTAVES = 6  # how far to look for another size: a picture of 8 times the width
 _STEPS_PER_OCTAVE = 4  # of the demo's photographs, larger ones need 0 to 4 steps more for the same score
+_FOCUS, _NO_FACE = "focus", "none"
+_POINT = re.compile(r"[01]\.[0-9]{1,4} [01]\.[0-9]{1,4}")
 _BOX = re.compile(r"[0-9]{1,7} [0-9]{1,7} [1-9][0-9]{0,6} [1-9][0-9]{0,6}")
 
 
+class _Focus(NamedTuple):
+    """The point of the faces, or nothing if there are none."""
+
+    point: tuple[float, ...]
+
+
 class PixelFacts:
-    """Placeholders and trim boxes, in memory and in *cache*. *key* returns the cache key of a fact about a source."""
+    """Placeholders, trim boxes and the points of faces, in memory and in *cache*.
+
+    *key* returns the cache key of a fact about a source.
+    """
 
     def __init__(self, cache: DiskCache, key: Callable[[Source, str], Key]) -> None:
         self._cache = cache
@@ -122,6 +134,19 @@ class PixelFacts:
         fact = f"quality-{format}-{octave}"
         return fact, partial(self.key, source, fact)
 
+    def focus(self, source: Source, *, elsewhere: bool = False) -> Sequence[float] | None:
+        """Return the point of the faces of *source*, which is empty if there are none, or None if it is not known yet.
+
+        It has x and y as fractions of the upright sides. *elsewhere* is as in `trim`.
+        """
+        found = self._find(source, _FOCUS, lambda: self.key(source, _FOCUS), _point, elsewhere=elsewhere)
+        return None if found is None else found.point
+
+    def add_focus(self, source: Source, point: Sequence[float]) -> None:
+        """Keep the *point* of the faces of *source*, which is empty if there are none."""
+        self._remember((source, _FOCUS), _Focus(tuple(point)))
+        self._store(source, self.key(source, _FOCUS), (" ".join(map(str, point)) or _NO_FACE).encode())
+
     def forget(self) -> None:
         """Forget what was asked for, so that it is asked for again. Call this when files are removed."""
         self._asked.clear()
@@ -179,6 +204,11 @@ def _quality(data: bytes) -> int:
 def trim_of(options: Options) -> tuple[Hashable, ...]:
     """Return the options that the box of a trim depends on."""
     return options.region, options.rotate, options.flip, options.trim
+
+
+def _point(data: bytes) -> _Focus:
+    found = text(data, lambda each: each == _NO_FACE or _POINT.fullmatch(each) is not None)
+    return _Focus(() if found == _NO_FACE else tuple(map(float, found.split())))
 
 
 def _box(data: bytes) -> Box:

@@ -229,12 +229,18 @@ class Producer:
         Raises:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
         """
+        return self._from_source(Work.RENDER, rendition, since)
+
+    def _from_source(self, work: Work, rendition: Rendition, since: float, **more: Any) -> Result:
         source, options = rendition.source, rendition.options
         trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
-        rights = self._rights_of(rendition)
-        result = self._run(Work.RENDER, [rendition], rendition.sources, since, trimmed=trimmed, rights=rights)
+        focus = self.facts.pixels.focus(source, elsewhere=True) if options.seeks_faces else None
+        details = {"trimmed": trimmed, "focus": focus, "rights": self._rights_of(rendition), **more}
+        result = self._run(work, [rendition], rendition.sources, since, **details)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)
+        if focus is None and result.focus is not None:
+            self.facts.pixels.add_focus(source, result.focus)
         return self._signed(rendition, result)
 
     def _signed(self, rendition: Rendition, result: Result) -> Result:
@@ -273,11 +279,8 @@ class Producer:
 
         The result has no quality if it is not certain that no lower one would do. Raises the same errors as `render`.
         """
-        trimmed = self.facts.pixels.trim(rendition.source, rendition.options, elsewhere=True)
         most = min(_SEARCH_SHARE * self.config.render_timeout, _LONGEST_SEARCH_SECONDS)
-        details = {"target": target, "seconds": most, "trimmed": trimmed, "rights": self._rights_of(rendition)}
-        result = self._run(Work.AUTO, [rendition], rendition.sources, since, **details)
-        return self._signed(rendition, result)
+        return self._from_source(Work.AUTO, rendition, since, target=target, seconds=most)
 
     def render_copy(self, rendition: Rendition, header: Header, descriptor: int, since: float) -> Result:
         """Render from a copy of the source, open at *descriptor*. *header* describes the source.
@@ -292,8 +295,10 @@ class Producer:
     ) -> Result:
         with ExitStack() as stack:
             descriptors = [stack.enter_context(self.limits.open(source)) for source in sources]
+            fonts = members[0].fonts
+            descriptors += [stack.enter_context(font.open()) for font in fonts]
             request = self._request(work, members, **details)
-            result = self._done(request, descriptors, [source.ref for source in sources], since)
+            result = self._done(request, descriptors, [source.ref for source in (*sources, *fonts)], since)
         return self._kept(sources[0], result)
 
     def _kept(self, source: Source, result: Result) -> Result:
@@ -311,6 +316,8 @@ class Producer:
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
             label=first.source.ref if self.config.engine == "boxes" else "",
             placeholders=list({*self._placeholders, *self.facts.pixels.asked(first.source)}),
+            text_style=None if first.lettering is None else first.lettering.style.to_json(),
+            fonts=len(first.fonts),
         )
         return replace(request, **details)
 

@@ -13,6 +13,8 @@ from .hashing import digest
 from .lazy import Lazy
 from .options.options import Options
 from .options.values import Mode
+from .sources.finder import current_version
+from .sources.fonts import Lettering
 from .sources.source import Source
 from .sources.spelling import plain_ref
 
@@ -29,7 +31,7 @@ class Rendition:
     """A source with the options, the output format and the *settings* to render it with.
 
     *settings* is a string of the configuration values that affect the pixels (engine, orientation and so on).
-    *watermark* is the source that ``options.watermark`` refers to.
+    *watermark* is the source that ``options.watermark`` refers to, and *lettering* is what draws ``options.text``.
     """
 
     source: Source
@@ -37,6 +39,7 @@ class Rendition:
     format: Format
     settings: str = ""
     watermark: Source | None = None
+    lettering: Lettering | None = None
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -44,9 +47,24 @@ class Rendition:
         return (self.source, *([self.watermark] if self.watermark else []))
 
     @property
+    def fonts(self) -> tuple[Source, ...]:
+        """The files of the font of its text, if it has one."""
+        return () if self.lettering is None else self.lettering.fonts
+
+    @property
+    def version(self) -> str:
+        """The version of all that it shows, as it is written in a URL."""
+        return current_version(self.source, *self.extras)
+
+    @property
+    def extras(self) -> tuple[Source | Lettering, ...]:
+        """What it shows besides its source."""
+        return tuple(each for each in (self.watermark, self.lettering) if each is not None)
+
+    @property
     def mtime_ns(self) -> int:
-        """The latest modification time of the sources, in nanoseconds since 1970."""
-        return max(source.mtime_ns for source in self.sources)
+        """The latest modification time of the sources and fonts, in nanoseconds since 1970."""
+        return max(source.mtime_ns for source in (*self.sources, *self.fonts))
 
     @property
     def mtime(self) -> int:
@@ -78,6 +96,8 @@ class Rendition:
             parts.append(f"revision {self.format.revision}")
         if self.watermark is not None:
             parts.append(self.watermark.identity)
+        if self.lettering is not None:
+            parts.append(self.lettering.identity)
         return digest("\n".join(parts), size_bytes)
 
 

@@ -73,6 +73,27 @@ class ScriptMethods:
         with self._in_context() as images:
             return direct.render(images, direct.image_url(images, path, options))
 
+    def find_faces(self, path: Path) -> tuple[float, float] | None:
+        """Return the point to centre crops of the picture *path* on, so that they keep its faces, or None without any.
+
+        The point is (x, y) as fractions of the upright picture's sides, as for the option ``focal``. Call this once,
+        when a picture is uploaded, and keep the result. It is found by a renderer, and remembered until the file
+        changes. It needs the extra ``faces``.
+
+        Raises:
+            RuntimeError: If the extra is not installed.
+            SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded: As `render`.
+            SourceChanged, Busy: If it cannot be found at the moment.
+        """
+        from . import direct  # noqa: PLC0415
+        from .faces.detector import lacking  # noqa: PLC0415
+
+        if (cure := lacking()) is not None:
+            raise RuntimeError(f"Faces cannot be found here. Run {cure}")
+        with self._in_context() as images:
+            pipeline = images.pipeline
+            return pipeline.facts.focus(pipeline.sources.find(direct.image_url(images, path, {})))
+
     def enqueue(self, path: Path, **options: Any) -> Future[None]:
         """Render in the background of this process, while no visitor waits, and return a future.
 

@@ -16,12 +16,16 @@ from .cdn.settings import check_installed
 from .config.keys import Config, odd_keys, secret_keys
 from .engines.choice import check_engine
 from .errors import ConfigError, Faults
+from .faces.detector import lacking
 from .in_front import check_tags
 from .monitoring.start import check_monitoring, check_view, is_timed
 from .oddities import missing_fallback, unusable_folders, unused_keys
 from .options.presets import Presets
+from .options.text import TextStyles
+from .options.values import Gravity
 from .originals import guard_of, store_at
 from .sources.connection import check_urllib3
+from .sources.fonts import fonts_of
 from .state import EXTENSION, images_of
 
 logger = logging.getLogger("flask_images_vips")
@@ -38,6 +42,10 @@ def check_values(settings: Mapping[str, Any]) -> None:
     # These checks see the default of a key whose value is invalid, so no fault is reported twice.
     with faults.catch():
         Presets(replace(config, only_presets=False))
+    with faults.catch():
+        TextStyles(config)
+    with faults.catch():
+        _check_faces(config)
     with faults.catch():
         guard_of(config)
     with faults.catch():
@@ -78,6 +86,8 @@ def check(app: Flask) -> None:
             Presets(config)
     with faults.catch():
         check_tags(config)
+    with faults.catch():
+        fonts_of(config, app.root_path)
     if config.c2pa is not None:
         from .rights.signing import Signer  # noqa: PLC0415  (few sites use it)
 
@@ -95,6 +105,13 @@ def check(app: Flask) -> None:
     own = config, app.root_path
     for sentence in (*odd_keys(app.config), *unused_keys(config), *unusable_folders(*own), *missing_fallback(*own)):
         logger.warning("%s", sentence)
+
+
+def _check_faces(config: Config) -> None:
+    for name, options in (config.presets or {}).items():
+        cure = lacking() if str(options.get("gravity")).lower() == Gravity.FACE else None
+        if cure is not None:
+            raise ConfigError(f"IMAGES_PRESETS[{name!r}]: gravity='face' needs the extra `faces`. Run {cure}")
 
 
 def _check_svg(config: Config) -> None:

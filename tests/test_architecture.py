@@ -27,6 +27,7 @@ FORBIDDEN = {
     "pillow": ("facts", "from PIL import Image"),
     "flask_debugtoolbar": ("debugging", "import flask_debugtoolbar"),
     "filelock": ("recompression", "import filelock"),
+    "opencv": ("facts", "import cv2"),
     "obstore": ("sources/remote", "import obstore"),
     "redis": ("cache/once", "import redis"),
     "itsdangerous": ("state", "import itsdangerous"),

@@ -338,7 +338,7 @@ def test_the_folder_of_the_cache_is_in_the_configuration(
     [
         ({"rotate": "auto"}, "rotate=auto"),
         ({"radius": "50%", "padding": "5px"}, "padding=5px&radius=50%25"),
-        ({"border": "1px solid", "gravity": "face"}, "border=1px+solid&gravity=face"),
+        ({"border": "1px solid", "gravity": "hand"}, "border=1px+solid&gravity=hand"),
         ({"width": 400 / 3}, "w=133"),
         ({"height": Decimal("0.4")}, "h=1"),
     ],

@@ -112,3 +112,18 @@ def test_memory_is_bounded(process: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         facts.add_trim(SOURCE, Options(trim=trim), BOX)
         assert len(facts._known) <= 3
     assert facts.trim(SOURCE, Options(trim=1)) == BOX
+
+
+@pytest.mark.parametrize("point", [[0.25, 1.0], [0.0, 0.4567], []], ids=str)
+def test_the_point_of_faces_is_known_to_every_process_also_if_there_are_none(process: Any, point: list[float]) -> None:
+    facts = process()
+    assert facts.focus(SOURCE) is None
+    facts.add_focus(SOURCE, point)
+    assert list(facts.focus(SOURCE)) == list(process().focus(SOURCE)) == point
+
+
+def test_a_damaged_point_of_faces_is_looked_for_again(process: Any, folder: Path) -> None:
+    process().add_focus(SOURCE, [0.5, 0.5])
+    (path,) = folder.rglob("focus-*")
+    path.write_text("0.5 7.5")
+    assert process().focus(SOURCE) is None

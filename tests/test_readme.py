@@ -25,6 +25,7 @@ import html5lib
 import numpy as np
 import pytest
 from conftest import PHOTOGRAPHS, ROOT, fetch, url_of
+from engines.lettering.conftest import dejavu
 from flask import Flask, render_template_string
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -141,6 +142,10 @@ def draw_options(folder: Path) -> Image.Image:
         ImageOps.expand(image.convert("RGB"), 120, fill="white").save(folder / "static" / "framed.png")
     app = Flask("options", root_path=str(folder))
     app.config.update(SECRET_KEY="options", IMAGES_CACHE=str(folder / "cache"))
+    small = {"of_width": 176, "size": 18, "margin": 10}
+    label = {**small, "gravity": "northeast", "background": "#ffffffe0", "color": "#333", "padding": 5, "radius": 5}
+    app.config["IMAGES_FONTS"] = {"title": str(dejavu())}
+    app.config["IMAGES_TEXT_STYLES"] = {"default": {**small, "shade": "#000000c0"}, "label": label}
     Images(app)
     examples = [("the picture", {}), *((DECLARED[name].example, keywords_of(DECLARED[name])) for name in DRAWN)]
     across = 6
@@ -291,7 +296,7 @@ def write_generated() -> None:
     with tempfile.TemporaryDirectory() as folder:
         draw_modes(Path(folder)).save(PICTURE, quality=88)
     with tempfile.TemporaryDirectory() as folder:
-        draw_options(Path(folder)).save(SHEET, quality=58, optimize=True)
+        draw_options(Path(folder)).save(SHEET, quality=48, optimize=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, USUAL_QUALITY, Auto, Raw
 from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
+from . import fonts as font_checks
 from .by_visitor import ByVisitor, by_visitor
 from .checks import Secret
 from .credentials import Credentials, credentials
@@ -167,6 +168,21 @@ class Config:
         "IMAGES_PRESETS",
         checks.presets,
         "Named sets of options, such as `{'avatar': {'width': 96, 'height': 96}}`.",
+    )
+    fonts: Mapping[str, tuple[str, ...]] | None = key(
+        None,
+        "IMAGES_FONTS",
+        font_checks.fonts,
+        "Fonts for the option `text`, by name: the path of a TrueType or OpenType file, in a folder of `IMAGES_PATH` "
+        "or absolute, such as `{'title': 'fonts/Inter.ttf'}`. In a list of files, the first one that has a letter "
+        "draws it.",
+    )
+    text_styles: Mapping[str, Mapping[str, Any]] | None = key(
+        None,
+        "IMAGES_TEXT_STYLES",
+        font_checks.text_styles,
+        "Named styles for the option `text`, such as `{'card': {'font': 'title', 'size': 72, 'shade': '#000c'}}`. See "
+        "[Social cards](docs/social-cards.md).",
     )
     only_presets: bool = key(
         False,

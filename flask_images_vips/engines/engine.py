@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import InvalidOption, LimitExceeded
+from ..faces.detector import lacking
 from ..formats import JPEG, Format, Raw, by_name
 from ..geometry import Box, Geometry, Size, Turn
 from ..headers.header import FileHeader
 from ..options.options import Options
+from ..options.values import Gravity
 from ..rendition import Rendition
 
 TINY_WEBP = Options(quality=Raw(40)), by_name("webp")
@@ -91,6 +93,15 @@ class Tiny:
         return not (self.rgba or self.webp) and whole and large and scaled.pixels <= _MOST_SCALED
 
 
+class Overlay(NamedTuple):
+    """A picture in sRGB with alpha, 4 bytes a pixel, and where its top left corner is on the canvas."""
+
+    left: int
+    top: int
+    size: Size
+    rgba: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """The parameters of a render, which are passed to every step of an engine.
@@ -100,7 +111,8 @@ class Spec:
     *mark* is the watermark, as an image object of the engine's library, at the size at which it is drawn. *paletted* is
     set if the source is a PNG with a palette. Only the Pillow engine sets *upright* and *profile*, because Pillow drops
     this information from its pictures on the way: *upright* is the turn that makes the stored picture upright, and
-    *profile* is the ICC profile that the rendition keeps. *tiny* is set if placeholders are wanted.
+    *profile* is the ICC profile that the rendition keeps. *tiny* is set if placeholders are wanted. *text* is the drawn
+    text, if there is one.
     """
 
     options: Options
@@ -111,6 +123,7 @@ class Spec:
     profile: bytes | None = None
     paletted: Paletted | None = None
     tiny: Tiny | None = None
+    text: Overlay | None = None
 
     @property
     def keeps_copyright(self) -> bool:
@@ -222,6 +235,14 @@ class Places(Engine, Protocol):
             UnsupportedSource, UnreadableSource, LimitExceeded: As in `Engine.render`.
         """
         ...
+
+
+def faceless(gravity: Gravity) -> InvalidOption | None:
+    """Return the error for *gravity*, if it needs faces and they cannot be found here, or None."""
+    cure = lacking() if gravity is Gravity.FACE else None
+    if cure is None:
+        return None
+    return InvalidOption("gravity", str(gravity), expected=f"a gravity without faces, unless you run {cure}")
 
 
 def overtime(seconds: float, limit: float) -> LimitExceeded:

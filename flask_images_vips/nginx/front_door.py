@@ -102,6 +102,8 @@ class FrontDoor:
             return None
         if not options.cache or options.download is not None or options.expires is not None:
             return None
+        if options.text is not None:  # nginx would not learn that a font or a style has changed
+            return None
         if (options.gravity, options.focal) != (settled.gravity, settled.focal):
             return None
         return self.path_of(url.canonical, suffix)

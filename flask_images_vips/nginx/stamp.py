@@ -19,6 +19,7 @@ WITHOUT_EFFECT = frozenset(
         "dpr_quality",
         "early_hints",
         "early_hits",
+        "fonts",
         "health",
         "lock_timeout",
         "max_renders",
@@ -38,6 +39,7 @@ WITHOUT_EFFECT = frozenset(
         "store_timeout",
         "target_score",
         "temp_max_age",
+        "text_styles",
     }
 )
 """The fields of `Config` that never change the response to a URL that has a link. All others do, also new ones."""

@@ -32,6 +32,7 @@ from .scalars import (
     Side,
     Threshold,
 )
+from .text import DEFAULT_STYLE, StyleName, Text
 from .transforms import Transform
 from .values import Border, Colour, Edges, Flip, Focal, Gravity, Keep, Mode, Region, Sharpen, Watermark
 
@@ -240,8 +241,9 @@ class Options:
         "g",
         Gravity,
         "The part of the picture that `crop` keeps, or the position of the picture on the canvas of `pad`. `attention` "
-        "and `entropy` analyse the pixels. They work with `crop` and libvips only.",
-        values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`",
+        "and `entropy` analyse the pixels. They work with `crop` and libvips only. `face` keeps the faces, with `crop` "
+        "and the extra `faces`, see [Faces](docs/faces.md).",
+        values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`, `face`",
         example="width=150, height=150, mode='crop', gravity='west'",
     )
     focal: Focal | None = option(
@@ -347,6 +349,23 @@ class Options:
         "path may be omitted",
         example="watermark='photos/cup.png,se'",
     )
+    text: Text | None = option(
+        None,
+        "txt",
+        Text,
+        "Write a text over the picture, with a font of `IMAGES_FONTS`. It is never interpreted as markup. See [Social "
+        "cards](docs/social-cards.md).",
+        values="1 to 500 characters",
+        example="text='Good morning!'",
+    )
+    text_style: str = option(
+        DEFAULT_STYLE,
+        "ts",
+        StyleName,
+        "The style of the text, of `IMAGES_TEXT_STYLES`.",
+        values="a name",
+        example="text='Hello', text_style='label'",
+    )
     padding: Edges = option(
         Edges(0, 0, 0, 0),
         "pd",
@@ -441,7 +460,14 @@ class Options:
             settled["gravity"] = Gravity.CENTER
         if self.focal and not cropped:
             settled["focal"] = None
+        if self.text is None and self.text_style != DEFAULT_STYLE:
+            settled["text_style"] = DEFAULT_STYLE
         return replace(self, **settled) if settled else self
+
+    @property
+    def seeks_faces(self) -> bool:
+        """Whether the part of the picture that remains depends on the faces in it."""
+        return self.settled().gravity is Gravity.FACE
 
     def canonical(self, but: Collection[str] = ()) -> str:
         """Return a canonical string, the same for all spellings of the same options.

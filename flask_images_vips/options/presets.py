@@ -14,6 +14,7 @@ from ..config.keys import Config
 from ..errors import ConfigError, Faults, InvalidOption, did_you_mean
 from ..formats import AUTO, Format
 from .options import DECLARED, Options, write_query
+from .text import DEFAULT_STYLE
 from .values import MODES
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -51,8 +52,12 @@ class Presets:
     def include(self, options: Options, *, default_quality: bool) -> bool:
         """Return whether *options* are those of a preset. *default_quality* is true if the URL has no quality."""
         asked = replace(_rendered(options), rights=None)
-        # The focal point and the rights depend on the picture, so a URL may add them to a preset.
-        return any((each, default_quality) in self._allowed for each in (asked, replace(asked, focal=None)))
+        # The focal point, the rights and the text depend on the picture, so a URL may add them to a preset: a text to
+        # one with a style for it.
+        added = [asked, replace(asked, focal=None)]
+        if asked.text_style != DEFAULT_STYLE:
+            added += [replace(each, text=None) for each in added]
+        return any((each, default_quality) in self._allowed for each in added)
 
     def expanded(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
         """Return *keywords* with the options of their preset added.

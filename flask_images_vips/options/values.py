@@ -110,6 +110,8 @@ class Gravity(StrEnum):
     """The part that attracts attention: edges, skin, strong colours."""
     ENTROPY = "entropy"
     """The part with the most detail."""
+    FACE = "face"
+    """The part with the faces."""
 
     @classmethod
     def parse(cls, text: str) -> Gravity:
@@ -121,6 +123,11 @@ class Gravity(StrEnum):
     @property
     def smart(self) -> bool:
         """Whether the position depends on the pixels."""
+        return self.by_libvips or self is Gravity.FACE
+
+    @property
+    def by_libvips(self) -> bool:
+        """Whether only libvips finds the position."""
         return self in (Gravity.ATTENTION, Gravity.ENTROPY)
 
     @property

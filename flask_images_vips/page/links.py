@@ -14,11 +14,13 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..errors import Busy, ImagesError, InvalidOption, InvalidPath, SourceError, shown
-from ..options.options import write_query
+from ..options.options import DEFAULTS, Options, write_query
 from ..options.parsing import written
+from ..options.text import Text
 from ..options.values import MODES, Mode
 from ..pipeline import Pipeline
 from ..sources.finder import current_version
+from ..sources.fonts import Lettering
 from ..sources.source import Source
 from ..state import AppImages, current_images
 from .calls import URL_KEYWORDS, defined, given, warn
@@ -209,17 +211,28 @@ def _version(pipeline: Pipeline, ref: str, source: Source | None, keywords: Mapp
     """Return the version for the URL.
 
     A local source has the version of its file. For a remote or missing source, the version comes from *keywords* and
-    may be None. If it is not None, the version of the watermark is appended.
+    may be None. If it is not None, the versions of the watermark and of what draws the text are appended.
     """
     version: str | None = keywords.get("version")
     watermark = keywords.get("watermark")
     mark = find(written(watermark).partition(",")[0]) if watermark else None
-    marks = [] if mark is None else [mark]
+    lettering = _lettering(pipeline, keywords) if keywords.get("text") else None
+    marks = [each for each in (mark, lettering) if each is not None]
     if source is not None and not urls.is_remote(ref):
         return current_version(source, *marks)
     if version is not None and marks:
         return f"{version}.{current_version(*marks)}"
     return version
+
+
+def _lettering(pipeline: Pipeline, keywords: Mapping[str, Any]) -> Lettering | None:
+    """Return what draws the text of *keywords*, or None if that is not possible, which is logged."""
+    style = str(keywords.get("text_style") or DEFAULTS["text_style"])
+    try:
+        return pipeline.sources.lettering(Options(text=Text("-"), text_style=style))
+    except ImagesError as error:
+        warn("the text will not be drawn: %s", error)
+    return None
 
 
 def _prefix(keywords: Mapping[str, Any], images: AppImages) -> str:

@@ -22,6 +22,7 @@ from dataclasses import asdict
 from math import inf
 from typing import Any, NamedTuple
 
+from ..config.fonts import MOST_FONTS
 from ..errors import (
     Busy,
     ConfigError,
@@ -49,8 +50,8 @@ _BEGUN = struct.Struct(">4sI")
 _MAX_JSON = 1 << 20
 MAX_NOTES = 20
 """The number of messages that a renderer may send for the log."""
-MAX_DESCRIPTORS = 2
-"""A request comes with its source and its watermark."""
+MAX_DESCRIPTORS = 2 + MOST_FONTS
+"""A request comes with its source, its watermark and the fonts of its text."""
 _PIECE = 1 << 20
 _MAX_NOTE = 500  # characters
 _MAX_SPANS, _LONGEST_SECONDS = 100, 1e6
@@ -187,6 +188,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
     if result.header is not None:
         fields["header"] = asdict(result.header)
     fields["abilities"] = result.abilities
+    fields["focus"] = None if result.focus is None else list(result.focus)
     fields["complaint"] = result.complaint or None
     fields["unkept"] = result.unkept or None
     fields["placeholders"] = dict(result.placeholders) or None
@@ -219,9 +221,18 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             encodes=_spans(fields.get("encodes", ())),
             quality=_quality(fields.get("quality")),
             score=float(fields["score"]) if "score" in fields else None,
+            focus=_focus(fields["focus"]) if "focus" in fields else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenWire("not a result") from error
+
+
+def _focus(found: Sequence[float]) -> list[float]:
+    """Return the point *found*, or nothing. Raises ValueError if it is something else."""
+    point = list(map(float, found))
+    if len(point) not in (0, 2) or not all(0 <= part <= 1 for part in point):
+        raise ValueError("not a point")
+    return point
 
 
 def _spans(found: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:

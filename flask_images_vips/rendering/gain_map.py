@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Options that put something into the picture that the map knows nothing about, or that change its brightness.
 CHANGING = (
-    *("transform", "watermark", "padding", "border", "radius"),
+    *("transform", "watermark", "text", "padding", "border", "radius"),
     *("grayscale", "brightness", "contrast", "saturation", "blur"),
 )
 

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,10 +21,16 @@ from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
 from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
 from ..errors import UnsupportedSource
-from ..formats import PNG
+from ..faces.detector import SIDE, find, lacking
+from ..faces.focus import focus as focus_of
+from ..formats import PNG, Format
 from ..geometry import Box, Geometry, Size, lay_out, region
 from ..headers.read import check_parts
+from ..options.options import Options
+from ..options.text import TextStyle
+from ..options.values import Focal, Gravity, Mode
 from ..rendition import Rendition
+from ..sources.fonts import Lettering
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
@@ -45,7 +51,7 @@ class Result(NamedTuple):
     why a gain map that was to be kept is missing.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
     call of the engine that made files, in seconds since the job was created. *quality* is the one that a search has
-    found, and *score* that of its file.
+    found, and *score* that of its file. *focus* is the point of the faces, if they were looked for, as in `Request`.
     """
 
     by: str = ""
@@ -61,10 +67,22 @@ class Result(NamedTuple):
     encodes: Sequence[tuple[float, float]] = ()
     quality: int | None = None
     score: float | None = None
+    focus: Sequence[float] | None = None
 
 
 Search = Callable[[Rendition, Callable[[Rendition], bytes]], tuple[Rendition, Result]]
 """Finds the quality of a rendition by means of a function that encodes it."""
+
+
+def focused(options: Options, focus: Sequence[float], engine: Engine, format: Format) -> Options:
+    """Return *options* without their wish for faces: with their point *focus*, or if there are none, another gravity.
+
+    That is what attracts attention, if *engine* can find it, and otherwise the middle.
+    """
+    if focus:
+        return replace(options, focal=Focal(*focus), gravity=Gravity.CENTER)
+    attentive = replace(options, gravity=Gravity.ATTENTION)
+    return attentive if engine.refusal(attentive, format) is None else replace(options, gravity=Gravity.CENTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +108,9 @@ class Job:
         self.request = request
         self.config = config
         self.descriptor = descriptors[0] if descriptors else -1
-        self.mark = descriptors[1] if len(descriptors) > 1 else None
+        pictures = len(descriptors) - request.fonts
+        self.mark = descriptors[1] if pictures > 1 else None
+        self.fonts = descriptors[pictures:]
         self.limits = Limits(config)
         self.engines = engines
         self.deadline = deadline
@@ -112,6 +132,7 @@ class Job:
             Work.COPY: self._render_copy,
             Work.AUTO: self._search,
             Work.TRIM: self._trim,
+            Work.FOCUS: self._find_focus,
             Work.HEADER: self._read_header,
             Work.ABILITIES: self._find_abilities,
         }[self.request.work]
@@ -145,6 +166,10 @@ class Job:
         if rendition.options.trim and trimmed is None:
             self.limits.check_source(header)
             trimmed = self._trimmed(region(header.size, rendition.options), rendition.options.trim)
+        focus = self.request.focus
+        if rendition.options.seeks_faces:
+            focus = self._focus_by(engine) if focus is None else focus
+            rendition = replace(rendition, options=focused(rendition.options, focus, engine, rendition.format))
         mark = None
         if self.mark is not None:
             check_parts(self.mark, WATERMARK)
@@ -169,7 +194,7 @@ class Job:
         if search is not None and frames == 1:  # the metric is one of still pictures
             rendition, found = search(rendition, encode)
         result = self._within(rendition, header, geometry, render)
-        result = result._replace(quality=found.quality, score=found.score, unkept=unkept)
+        result = result._replace(quality=found.quality, score=found.score, unkept=unkept, focus=focus)
         return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint or found.complaint)
 
     def _with_gain_map(
@@ -257,6 +282,19 @@ class Job:
     def _trimmed(self, whole: Box, threshold: int) -> Box:
         return self.engines.first(lambda engine: engine.trim_box(self.descriptor, SOURCE, whole, threshold))
 
+    def _find_focus(self) -> Result:
+        return Result(focus=self.engines.first(self._focus_by))
+
+    def _focus_by(self, engine: Engine) -> Sequence[float]:
+        """Look for faces in a small picture of the source, and return the point of them, or nothing."""
+        if engine.name == "boxes" or lacking() is not None:
+            return []
+        options = Options(width=SIDE, height=SIDE, mode=Mode.FIT)
+        source = OpenSource(SOURCE + self.request.suffix, "", "", 0, 0, descriptor=self.descriptor)
+        small = Rendition(source, options, PNG)
+        geometry = self.limits.plan(small, self._header_by(engine), trimmed=None, mark=None)
+        return list(focus_of(find(engine.render(self.descriptor, small, geometry))) or ())
+
     def _read_header(self) -> Result:
         return Result(header=self._header())
 
@@ -296,4 +334,8 @@ class Job:
         bytes_of_source = request.source_bytes or os.fstat(self.descriptor).st_size
         source = OpenSource(SOURCE + request.suffix, "", request.label, bytes_of_source, 0, descriptor=self.descriptor)
         mark = None if self.mark is None else OpenSource(WATERMARK, "", "", 0, 0, descriptor=self.mark)
-        return [Rendition(source, options, request.format, watermark=mark) for options in request.options]
+        lettering = None
+        if request.text_style is not None:
+            fonts = tuple(OpenSource(f"font {n}", "", "", 0, 0, descriptor=each) for n, each in enumerate(self.fonts))
+            lettering = Lettering(TextStyle.read("the style", request.text_style), fonts)
+        return [Rendition(source, options, request.format, "", mark, lettering) for options in request.options]

@@ -34,7 +34,7 @@ class Work(StrEnum):
     """The kinds of work. The first descriptor is the source, except for `COPY` and `ABILITIES`."""
 
     RENDER = "render"
-    """One rendition. The second descriptor, if any, is the watermark."""
+    """One rendition. The second descriptor, if any, is the watermark. The last ones are the fonts of its text."""
     SET = "set"
     """Several renditions from one decode."""
     REDUCE = "reduce"
@@ -48,6 +48,8 @@ class Work(StrEnum):
 
     The second descriptor, if any, is the watermark. A picture that cannot be compared has the quality of its options.
     """
+    FOCUS = "focus"
+    """The point that a crop is centred on, so that it keeps the faces."""
     HEADER = "header"
     """The source's header."""
     ABILITIES = "abilities"
@@ -62,8 +64,10 @@ class Request:
     source's name, such as ``.jpg``. *source_bytes* is the size of the source's file. *copy_format* is ``tiff`` or
     ``jpeg``. *placeholders* are the kinds to make of the source on the way, if that is possible. *label* is the ref of
     the source, if the engine writes it into the picture, and otherwise empty. *rights* are those that the application
-    says, see `Rights.in_file`, if it says any. *target* is a SSIMULACRA2 score, and *seconds* is the time after which
-    the search for it ends with what it has found.
+    says, see `Rights.in_file`, if it says any. *text_style* is that of the text, if there is one, see
+    `TextStyle.to_json`, and *fonts* is the number of its files. *focus* is the point of the faces, if it is known: x
+    and y as fractions of the upright source, or nothing if there are none. *target* is a SSIMULACRA2 score, and
+    *seconds* is the time after which the search for it ends with what it has found.
     """
 
     work: Work
@@ -82,6 +86,9 @@ class Request:
     label: str = ""
     target: float = 0.0
     seconds: float = 0.0
+    text_style: Mapping[str, Any] | None = None
+    fonts: int = 0
+    focus: Sequence[float] | None = None
     rights: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:

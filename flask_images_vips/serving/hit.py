@@ -106,6 +106,7 @@ class VerifiedUrl:
             last is not None
             and last.rendition.source is source
             and pipeline.sources.watermark(url.options, last.rendition.watermark) is last.rendition.watermark
+            and pipeline.sources.lettering(url.options, last.rendition.lettering) is last.rendition.lettering
         ):
             return last
         return self.renewed(pipeline.rendition(url, source))
@@ -194,7 +195,7 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
         quoted_path="/" + urls.quoted(urls.REMOTE if url.remote else url.ref),
         etag_suffix=_etag_suffix(rendition.key[1]),
         # A version in the URL tells versions apart. Otherwise, only the time of the one file does.
-        dated=current or (rendition.source.content is None and rendition.watermark is None),
+        dated=current or (rendition.source.content is None and not rendition.extras),
     )
 
 
@@ -212,7 +213,7 @@ def _is_current(url: ImageUrl, rendition: Rendition, pipeline: Pipeline) -> bool
     if url.version is None:
         return False
     if not url.remote:
-        return url.version == current_version(*rendition.sources)
-    # The site chooses the version of a remote source, so only the version of the watermark can be compared.
-    mark = rendition.watermark
-    return mark is None or url.version.endswith(f".{current_version(mark)}")
+        return url.version == rendition.version
+    # The site chooses the version of a remote source, so only the versions of what is drawn over it can be compared.
+    extras = rendition.extras
+    return not extras or url.version.endswith(f".{current_version(*extras)}")

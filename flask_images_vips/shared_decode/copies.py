@@ -33,8 +33,8 @@ _MIN_REDUCED = 1.4  # a source must be this much larger than a copy, per side, o
 _AMPLE_SPARE = 2.0  # a copy this much larger, per side, is as good as a source that was shrunk while decoding
 _WHOLE = frozenset({"png", "avif", "tiff"})  # formats that are always decoded in full, however small the rendition is
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
-# Options that need the source itself, because they use its exact pixels, its metadata, or another source besides it.
-_OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark", "depth")
+# Options that need the source itself, because they use its exact pixels, its metadata, or other files besides it.
+_OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark", "depth", "text")
 
 
 def copy_sizes(header: Header) -> tuple[Size, ...]:
@@ -63,7 +63,11 @@ def usable_sizes(sizes: Iterable[Size], scaled: Size) -> list[Size]:
 
 def takes_copies(options: Options) -> bool:
     """Return whether a rendition with these options may be made from a copy."""
-    return options.cache and all(getattr(options, name) == DEFAULTS[name] for name in _OF_THE_SOURCE)
+    return (
+        options.cache
+        and not options.seeks_faces
+        and all(getattr(options, name) == DEFAULTS[name] for name in _OF_THE_SOURCE)
+    )
 
 
 class Copies:

@@ -7,9 +7,12 @@ from contextlib import suppress
 from posixpath import normpath
 
 from ..cache.disk import DiskCache
+from ..config.keys import Config
 from ..errors import Forgotten, InvalidPath, SourceError, SourceNotFound
 from ..options.options import Options
+from ..options.text import TextStyles
 from ..urls import ImageUrl, is_remote, version_of
+from .fonts import Fonts, Lettering
 from .object_file import ObjectSource
 from .remote import RemoteSources
 from .search_path import Originals, SearchPath
@@ -24,7 +27,7 @@ class Sources:
 
     *remote* is None if remote sources are turned off. *check* raises an `ImagesError` if a fetched file is not an image
     that may be used. *is_forgotten* returns whether a source was taken down for good, and *any_forgotten* whether any
-    may have been. That costs less, but may be wrong for a moment.
+    may have been. That costs less, but may be wrong for a moment. *fonts* are those for texts.
     """
 
     def __init__(
@@ -34,12 +37,14 @@ class Sources:
         check: Callable[[int, str], object],
         is_forgotten: Callable[[str], bool] = lambda ref: False,
         any_forgotten: Callable[[], bool] = lambda: True,
+        fonts: Fonts | None = None,
     ) -> None:
         self.local = local
         self.remote = remote
         self._check = check
         self._is_forgotten = is_forgotten
         self._any_forgotten = any_forgotten
+        self._fonts = fonts or Fonts(TextStyles(Config()), {})
 
     def check_not_forgotten(self, refs: Iterable[str]) -> None:
         """Look whether one of the sources *refs* was taken down for good. A path need not be normalised.
@@ -121,6 +126,18 @@ class Sources:
         except SourceNotFound as error:
             raise SourceNotFound(error.ref, f"as a watermark: {error.reason}") from None
 
+    def lettering(self, options: Options, last: Lettering | None = None) -> Lettering | None:
+        """Return what draws the text of *options*, at its current version, or None. See `Fonts.lettering`."""
+        return self._fonts.lettering(options, last)
+
+    def extras(self, options: Options) -> tuple[Source | Lettering, ...]:
+        """Return what a picture with *options* shows besides its source, as `Rendition.extras`.
+
+        Raises:
+            SourceNotFound, Forgotten, InvalidOption: As `watermark` and `lettering`.
+        """
+        return tuple(each for each in (self.watermark(options), self.lettering(options)) if each is not None)
+
     @property
     def caches(self) -> tuple[DiskCache, ...]:
         """The caches of fetched files: of those at URLs, and of objects."""
@@ -140,8 +157,12 @@ class Sources:
         return sum(store.purge(ref) for store in self.local.stores)
 
 
-def current_version(*sources: Source) -> str:
-    """Return the version of *sources*, a picture and possibly its watermark, as it is written in a URL."""
-    return ".".join(
-        version_of(source.mtime) if source.content is None else source.content[:_VERSION_LETTERS] for source in sources
-    )
+def current_version(*shown: Source | Lettering) -> str:
+    """Return the version of what a picture shows, such as its source and its watermark, as it is written in a URL."""
+    return ".".join(map(_version_of, shown))
+
+
+def _version_of(shown: Source | Lettering) -> str:
+    if isinstance(shown, Lettering):
+        return shown.version
+    return version_of(shown.mtime) if shown.content is None else shown.content[:_VERSION_LETTERS]

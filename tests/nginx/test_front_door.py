@@ -18,6 +18,7 @@ from flask_images_vips.hashing import digest
 from flask_images_vips.nginx.front_door import FrontDoor, nginx_map
 from flask_images_vips.nginx.switch import CLOSED, FOLDER_NAME
 from flask_images_vips.options.options import Options
+from flask_images_vips.options.text import Text
 from flask_images_vips.options.values import Focal, Mode
 from flask_images_vips.sources.source import Source
 from flask_images_vips.urls import ImageUrl
@@ -100,7 +101,9 @@ def test_a_url_that_nginx_does_not_look_up_has_no_link(canonical: str | None) ->
     assert door_of("/front").link_path(replace(URL, canonical=canonical), ".png", current=True) is None
 
 
-@pytest.mark.parametrize("options", [{"download": "1"}, {"expires": 4_000_000_000}, {"cache": False}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"download": "1"}, {"expires": 4_000_000_000}, {"cache": False}, {"text": Text("Hello")}], ids=str
+)
 def test_a_url_whose_response_may_change_has_no_link(options: dict[str, Any]) -> None:
     url = replace(URL, options=replace(URL.options, **options))
     assert door_of("/front").link_path(url, ".png", current=True) is None

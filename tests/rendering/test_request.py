@@ -13,6 +13,8 @@ from flask_images_vips.engines.engine import Header
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Box, Size
 from flask_images_vips.options.options import DECLARED, Options
+from flask_images_vips.options.text import TextStyle
+from flask_images_vips.options.values import Colour
 from flask_images_vips.rendering.request import WATERMARK, Request, Work, settings_of
 
 # A value of each option that decides pixels, as a URL has it.
@@ -30,6 +32,7 @@ QUERIES: list[dict[str, str]] = [
     {"ar": "16:9", "w": "100", "dpr": "1.15"},
     {"ar": "1.5", "w": "100"},
     {"tr": "true", "gs": "1", "br": "1.3", "co": "0.1", "sa": "3.333333", "bl": "0.7"},
+    {"txt": "100 % <b>Ω</b>\n二", "ts": "card"},
     {"wm": "photos/cup.png,se,12,0.5,0.25", "pd": "1,2,3,4", "bo": "6,#b5651d", "ra": "max"},
 ]
 
@@ -62,6 +65,11 @@ def test_each_option_that_decides_pixels_is_among_these() -> None:
         {"work": Work.REDUCE, "sizes": [Size(5, 6), Size(3, 4)], "copy_format": "tiff"},
         {"work": Work.COPY, "header": Header(Size(50, 60), "png", 1, True, True), "source_bytes": 77},
         {"work": Work.AUTO, "target": 70.5, "seconds": 7.0},
+        {
+            "work": Work.RENDER,
+            "text_style": TextStyle("title", size=7.5, shade=Colour(1, 2, 3, 4)).to_json(),
+            "fonts": 2,
+        },
         {"work": Work.RENDER, "trimmed": Box(0, 1, 2, 3), "suffix": ".jpg", "placeholders": ["lqip", "color"]},
     ],
 )

@@ -63,6 +63,16 @@ def watermark(picture: Image.Image, spec: Spec) -> Image.Image:
     return canvas if has_alpha(picture) else canvas.convert("RGB")
 
 
+def text(picture: Image.Image, spec: Spec) -> Image.Image:
+    """Draw the text over the picture."""
+    drawn = spec.text
+    if drawn is None:
+        return picture
+    canvas = picture.convert("RGBA")
+    canvas.alpha_composite(Image.frombytes("RGBA", drawn.size, drawn.rgba), (drawn.left, drawn.top))
+    return canvas if has_alpha(picture) else canvas.convert("RGB")
+
+
 def pad(picture: Image.Image, spec: Spec) -> Image.Image:
     """Add the padding around the canvas."""
     geometry = spec.geometry

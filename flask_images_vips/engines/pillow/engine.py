@@ -19,9 +19,10 @@ from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import formats_of, is_deep
-from ..engine import Header, Paletted, Spec, Tiny, overtime
+from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
+from ..lettering import draw_text
 from .effects import turned
 from .gif import on_screen
 from .reader import Reader
@@ -65,9 +66,9 @@ class PillowEngine:
         if is_deep(options, format):
             return InvalidOption("depth", str(options.depth), expected="8 (Pillow writes no AVIF with more bits)")
         gravity = options.settled().gravity
-        if gravity.smart:
+        if gravity.by_libvips:
             return InvalidOption("gravity", str(gravity), expected="a fixed gravity (Pillow has no smart gravity)")
-        return None
+        return faceless(gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
@@ -96,7 +97,8 @@ class PillowEngine:
             paletted = None
             if _has_palette(image):
                 paletted = Paletted(upright.size(Size(*image.size)), rendition.source.size_bytes)
-            spec = Spec(options, format, geometry, self._mark(rendition, geometry), upright, profile, paletted, tiny)
+            mark, text = self._mark(rendition, geometry), draw_text(rendition, geometry.canvas)
+            spec = Spec(options, format, geometry, mark, upright, profile, paletted, tiny, text)
             metadata = metadata_of(image, descriptor, spec)
             timely = partial(_timely, self.timeout, time.monotonic())
             pictures, durations = [], []

@@ -19,7 +19,7 @@ from ...options.values import Mode
 from ..colour import is_srgb, keeps_profile
 from ..engine import TINY_WEBP, Spec
 from .abilities import can_write
-from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, turned, watermark
+from .effects import blur, frame, has_alpha, on_canvas, pad, recolour, round_corners, text, turned, watermark
 from .gif import with_clear_parts
 from .reader import DECODED_WHOLE
 from .samples import from_16_bits, from_light
@@ -97,7 +97,7 @@ def sharpen(picture: Image.Image, spec: Spec) -> Image.Image:
     return picture.filter(ImageFilter.UnsharpMask(*wanted)) if wanted else picture
 
 
-FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
+FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, text, pad, frame, round_corners)
 """The steps after the picture has been scaled and turned.
 
 `recolour` comes first, before any step adds a background. The steps around the canvas are in the order of a CSS box:

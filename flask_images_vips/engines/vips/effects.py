@@ -68,6 +68,17 @@ def watermark(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     return made if image.hasalpha() else made.extract_band(0, n=3)
 
 
+def text(image: pyvips.Image, spec: Spec) -> pyvips.Image:
+    """Draw the text over the picture."""
+    drawn = spec.text
+    if drawn is None:
+        return image
+    over = pyvips.Image.new_from_memory(drawn.rgba, *drawn.size, 4, "uchar").copy(interpretation="srgb")
+    image = image.colourspace("srgb")  # from here on, the picture has 8 bits
+    made = image.composite2(over, "over", x=drawn.left, y=drawn.top)
+    return made if image.hasalpha() else made.extract_band(0, n=3)
+
+
 def pad(image: pyvips.Image, spec: Spec) -> pyvips.Image:
     """Add the padding around the canvas."""
     geometry = spec.geometry

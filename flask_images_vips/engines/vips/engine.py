@@ -17,9 +17,10 @@ from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
 from ..encoder_settings import formats_of, is_deep
-from ..engine import Header, Paletted, Spec, Tiny, overtime
+from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
 from ..gif_frames import is_clear_gif
+from ..lettering import draw_text
 from . import abilities
 from . import shared_decode as once
 from .deadline import Deadline
@@ -77,7 +78,7 @@ class VipsEngine:
         if abilities.is_unwritable(format.name):
             abilities.report(f"an encoder for {format.name}")
             return InvalidOption("format", format.name, expected="a format that this libvips can write")
-        return None
+        return faceless(options.settled().gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
         check_frames(descriptor)
@@ -153,7 +154,8 @@ class VipsEngine:
             deep = is_deep(rendition.options, rendition.format)
             source = deadline.watch(reader.load(descriptor, ref, geometry, frames, deep=deep))
             paletted = Paletted(upright_size(source), rendition.source.size_bytes) if has_palette(source) else None
-            spec = replace(spec, mark=self._mark(rendition, geometry), paletted=paletted)
+            mark, text = self._mark(rendition, geometry), draw_text(rendition, geometry.canvas)
+            spec = replace(spec, mark=mark, paletted=paletted, text=text)
             made = []
             for frame in apart(source, frames, geometry.cut):
                 image = frame

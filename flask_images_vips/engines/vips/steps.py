@@ -16,7 +16,7 @@ from ..colour import is_srgb, keeps_profile
 from ..encoder_settings import is_deep
 from ..engine import TINY_WEBP, Spec
 from . import abilities, deep
-from .effects import blur, frame, on_canvas, pad, recolour, round_corners, turn, watermark
+from .effects import blur, frame, on_canvas, pad, recolour, round_corners, text, turn, watermark
 from .load import pyvips
 from .reader import has, orientation, upright_size
 from .writer import encode
@@ -152,7 +152,7 @@ def place(image: pyvips.Image, spec: Spec) -> pyvips.Image:
 
 def is_smart(spec: Spec) -> bool:
     """Return whether `place` crops to a part that depends on the pixels."""
-    return spec.options.settled().gravity.smart and spec.geometry.canvas != spec.geometry.scaled
+    return spec.options.settled().gravity.by_libvips and spec.geometry.canvas != spec.geometry.scaled
 
 
 def sharpen(image: pyvips.Image, spec: Spec) -> pyvips.Image:
@@ -189,7 +189,7 @@ def _convolve(one: list[float], other: list[float]) -> list[float]:
     return result
 
 
-FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, pad, frame, round_corners)
+FINISH: tuple[Step, ...] = (recolour, flatten, place, blur, sharpen, watermark, text, pad, frame, round_corners)
 """The steps after the picture has been scaled and turned.
 
 `recolour` comes first, before any step adds a background. The steps around the canvas are in the order of a CSS box:

@@ -25,7 +25,6 @@ from ...serving.hit import Hit, VerifiedUrl, verify
 from ...serving.responses import headers_of
 from ...serving.views import status_of
 from ...shared_decode.copies import takes_copies
-from ...sources.finder import current_version
 from ...sources.object_file import ObjectSource
 from ...state import AppImages
 from ...urls import quoted, quoted_prefix
@@ -122,7 +121,7 @@ def _described(rendition: Rendition, images: AppImages) -> dict[str, Any]:
             "alpha": header.alpha,
             "size_bytes": source.size_bytes,
             "modified": datetime.fromtimestamp(source.mtime, UTC).isoformat(),
-            "version": current_version(*rendition.sources),
+            "version": rendition.version,
         },
         "format": rendition.format.name,
         "size": list(geometry.final),

@@ -36,6 +36,8 @@ def steps(header: Header, options: Options, geometry: Geometry, format: Format) 
     if geometry.mark is not None and options.watermark is not None:
         mark = geometry.mark
         yield f"watermark: {options.watermark.ref}, {_size(mark.size)} at {mark.left}, {mark.top}"
+    if options.text is not None:
+        yield f"text: {options.text.content!r} in the style {options.text_style}"
     if any(geometry.padding):
         yield f"padding: {', '.join(map(str, geometry.padding))} pixels"
     if geometry.border:
@@ -59,7 +61,8 @@ def _placed(geometry: Geometry, options: Options) -> str:
     if not crops:
         return f"pad: to {_size(canvas)}, the picture at {left}, {top}, on {_colour(options.background)}"
     if options.gravity.smart and geometry.at is None:
-        return f"crop: to {_size(canvas)}, where libvips finds {options.gravity}"
+        found = "the faces are" if options.seeks_faces else f"libvips finds {options.gravity}"
+        return f"crop: to {_size(canvas)}, where {found}"
     return f"crop: to {_size(canvas)} at {-left}, {-top}"
 
 

@@ -92,15 +92,14 @@ def signed(images: AppImages, url: ImageUrl, query: str) -> ImageUrl:
 
 
 def _version(images: AppImages, url: ImageUrl) -> str | None:
-    """Return the version that a page writes into *url*: of a local source and of a watermark, the current one."""
+    """Return the version that a page writes into *url*: of a local source, a watermark and a text, the current one."""
     sources, version = images.pipeline.sources, url.version
     with suppress(ImagesError):  # without its source, it cannot be rendered either
-        mark = sources.watermark(url.options)
-        marks = [] if mark is None else [mark]
+        extras = sources.extras(url.options)
         if not url.remote:
-            return current_version(sources.here(url.ref), *marks)
-        if marks and version is not None:
-            return f"{version.rpartition('.')[0] or version}.{current_version(*marks)}"
+            return current_version(sources.here(url.ref), *extras)
+        if extras and version is not None:
+            return f"{version.rsplit('.', len(extras))[0]}.{current_version(*extras)}"
     return version
 
 

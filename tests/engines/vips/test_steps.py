@@ -32,8 +32,8 @@ def test_both_engines_have_the_same_steps_in_the_same_order() -> None:
     names = [step.__name__ for step in STEPS]
     assert names == [step.__name__ for step in STEPS_OF_PILLOW]
     assert names == [
-        *("scale", "keep_tiny", "turn", "recolour", "flatten", "place", "blur", "sharpen", "watermark", "pad"),
-        *("frame", "round_corners"),
+        *("scale", "keep_tiny", "turn", "recolour", "flatten", "place", "blur", "sharpen", "watermark", "text"),
+        *("pad", "frame", "round_corners"),
     ]
     assert STEPS[3:] == FINISH
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import signed as url_with_query
 from conftest import url_of
+from engines.lettering.conftest import square_font
 from flask import Flask
 
 from flask_images_vips.errors import BadSignature
@@ -63,6 +65,19 @@ def test_the_version_of_a_remote_source_stays_and_that_of_its_watermark_is_renew
         _, _, query = expected.partition("?")
         with app.app_context():
             assert f"/imgsizer/{today(images_of(app), '_', query.encode()).canonical}" == expected
+
+
+@pytest.mark.parametrize("ref", ["a.png", "https://example.org/a.png"])
+def test_the_version_of_a_text_is_renewed(ref: str, make_app: Any, static: Path, draw: Any) -> None:
+    draw("a.png")
+    draw("mark.png")
+    square_font(static / "a.ttf", "abc")
+    app = make_app(IMAGES_FONTS={"title": "a.ttf"})
+    expected = url_of(app, ref, version="7", text="abc", watermark="mark.png")
+    path, _, query = expected.removeprefix("/imgsizer/").partition("?")
+    assert query.partition("&v=")[2].partition("&")[0].count(".") == 2
+    with app.app_context():
+        assert f"/imgsizer/{today(images_of(app), path, query.encode()).canonical}" == expected
 
 
 def test_a_url_that_was_not_signed_by_the_site_is_refused(app: Flask) -> None:

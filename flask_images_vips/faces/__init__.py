@@ -1,0 +1,1 @@
+"""Find faces, so that a crop keeps them."""
