@@ -50,6 +50,10 @@ class Format:
         return AUTO if text.lower() == AUTO.name else by_name(text)
 
 
+USUAL_QUALITY = 75
+"""The quality of URLs that name none, if the configuration names none either."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Raw:
     """A quality as the *number* of the format's encoder, instead of on the scale that all formats share.
@@ -69,6 +73,30 @@ class Raw:
 
     def __repr__(self) -> str:
         return f"raw({self.number!r})"
+
+
+class Auto(int):
+    """The quality ``auto``. Its number is that of the first file, until a better one is found: see `auto_quality`.
+
+    It equals no number, so that such renditions have cache keys of their own. The key does not depend on the number.
+    """
+
+    def __str__(self) -> str:
+        return "auto"
+
+    __format__ = object.__format__
+
+    def __repr__(self) -> str:
+        return "'auto'"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Auto)
+
+    def __ne__(self, other: object) -> bool:
+        return not isinstance(other, Auto)
+
+    def __hash__(self) -> int:
+        return hash("auto")
 
 
 def raw(number: int) -> Raw:

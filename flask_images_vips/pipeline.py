@@ -26,6 +26,7 @@ from .formats import (
     NEGOTIABLE,
     PNG,
     SVG,
+    Auto,
     Format,
     Raw,
     by_name,
@@ -117,8 +118,11 @@ class Pipeline:
         *accept* is the client's Accept header. None stands for a client that reads JPEG XL.
         """
         wanted = JXL.media_type if accept is None else accept
-        may = self.prefers_jxl_to_avif and JXL.name in wanted.lower()  # before the header is parsed
-        return may and self._best(url, wanted, (JXL,)) is JXL
+        if not self.prefers_jxl_to_avif or JXL.name not in wanted.lower():  # before the header is parsed
+            return False
+        quality = self.config.quality_of(AVIF.name) if url.default_quality else url.options.quality
+        # The AVIF becomes smaller when its quality is found, so a JPEG XL that is smaller now may be larger then.
+        return not isinstance(quality, Auto) and self._best(url, wanted, (JXL,)) is JXL
 
     def in_place_of_avif(self, avif: Rendition, *, default_quality: bool) -> Rendition:
         """Return the rendition in JPEG XL that is kept only if it is smaller than *avif*.
@@ -199,6 +203,8 @@ class Pipeline:
             self.widths.check(image, options, trimmed, default_quality=url.default_quality)
         if url.default_quality and format.lossy:
             options = replace(options, quality=config.quality_of(format.name))
+        if isinstance(options.quality, Auto):
+            options = replace(options, quality=config.auto_quality_of(format.name))
         return self._rendition(source, options, format)
 
     def _rendition(self, source: Source, options: Options, format: Format) -> Rendition:
@@ -321,10 +327,17 @@ class Pipeline:
             raise UnreadableSource(rendition.source.ref, f"it was rendered without its placeholder {lacking}")
         return known | {kind: made.placeholders[kind] for kind in missing}
 
-    def offer(self, source: Source, options: Options, format: Format, sides: Sequence[Sides]) -> None:
+    def offer(
+        self,
+        source: Source,
+        options: Options,
+        format: Format,
+        sides: Sequence[Sides],
+        qualities: Sequence[int | None] = (),
+    ) -> None:
         """Announce that a page offers *source* with *options* as *format* at each of *sides*, see `Sets.offer`."""
         if self.shared is not None:
-            self.shared.offer(source, options, format, sides, self.producer)
+            self.shared.offer(source, options, format, sides, qualities, self.producer)
 
     def purge(self, ref: str) -> int:
         """Remove everything that is stored for the source *ref*, a path or a URL, and return the number of files.

@@ -37,6 +37,7 @@ FORBIDDEN = {
     "sqlalchemy": ("uploads/door", "import sqlalchemy"),
     "c2pa": ("rights/files", "import c2pa"),
     "botocore": ("cdn/fastly", "import botocore"),
+    "ssimulacra2": ("rendering/job", "import ssimulacra2"),
     "urllib3": ("sources/guard", "import urllib3"),
 }
 

@@ -15,10 +15,11 @@ from ..cdn.backend import Backend
 from ..cdn.settings import backends
 from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
-from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
+from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, USUAL_QUALITY, Auto, Raw
 from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
 from . import fonts as font_checks
+from .by_visitor import ByVisitor, by_visitor
 from .checks import Secret
 from .credentials import Credentials, credentials
 
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 _IGNORED = ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS")
 """Keys of earlier versions, which have no effect any more."""
+
+
+_ROUNDED_DENSITY = 0.02
 
 
 class Key(NamedTuple):
@@ -137,11 +141,36 @@ class Config:
         "[Formats](docs/formats.md#jpeg-xl).",
     )
     quality: int | dict[str, int | Raw] = key(
-        75,
+        USUAL_QUALITY,
         "IMAGES_QUALITY",
         checks.quality,
         "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': raw(60)}`. "
-        "The same number looks the same in every format; `raw(60)` is the encoder's own number.",
+        "The same number looks the same in every format; `raw(60)` is the encoder's own number. `auto` is as in "
+        "URLs, and begins with 75.",
+    )
+    target_score: float = key(
+        70.0,
+        "IMAGES_TARGET_SCORE",
+        checks.score,
+        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score. At 70, differences are hard to "
+        "notice.",
+    )
+    dpr_quality: tuple[tuple[float, int], ...] = key(
+        (),
+        "IMAGES_DPR_QUALITY",
+        checks.dpr_quality,
+        "Quality of denser pictures in pages, by image pixels per CSS pixel, such as `{2: 55, 3: 45}`: for the "
+        "candidates of a `srcset` by density, for `dpr`, and for `hidpi`, if the call has no `quality`. See "
+        "[Quality](docs/quality.md). None: the same quality.",
+    )
+    by_visitor: ByVisitor | None = key(
+        None,
+        "IMAGES_BY_VISITOR",
+        by_visitor,
+        "Let the request for a page choose what its images ask for, such as `{'save_data': 40, 'accept': True}`: "
+        "the quality for visitors who send `Save-Data: on`, and the first of `IMAGES_FORMATS` that the request lists "
+        "in `Accept`, if the call names none. `'share': 0.1` does so for a tenth of visitors, and counts both arms. "
+        "See [Quality](docs/quality.md). None: all visitors get the same page.",
     )
     presets: Mapping[str, Mapping[str, Any]] | None = key(
         None,
@@ -614,7 +643,18 @@ class Config:
 
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""
-        return self.quality if isinstance(self.quality, int) else self.quality.get(format, 75)
+        return self.quality if isinstance(self.quality, int) else self.quality.get(format, USUAL_QUALITY)
+
+    def auto_quality_of(self, format: str) -> Auto:
+        """Return ``auto`` for the format named *format*, with the number that its first files get."""
+        quality = self.quality_of(format)
+        return Auto(quality) if isinstance(quality, int) else Auto(USUAL_QUALITY)
+
+    def quality_at(self, density: float) -> int | None:
+        """Return the quality for pictures of *density* image pixels per CSS pixel, or None if it is the usual one."""
+        # A picture of 2 × 333 pixels may come out one pixel narrower.
+        reached = (quality for least, quality in reversed(self.dpr_quality) if density >= least - _ROUNDED_DENSITY)
+        return next(reached, None)
 
     @classmethod
     def read(cls, settings: Mapping[str, Any], faults: Faults | None = None) -> Config:

@@ -11,10 +11,12 @@ from ..rendition import REVISION
 
 WITHOUT_EFFECT = frozenset(
     {
+        "by_visitor",
         "cache_max_size",
         "cache_min_free",
         "cdn",
         "copies_share",
+        "dpr_quality",
         "early_hints",
         "early_hits",
         "fonts",
@@ -35,6 +37,7 @@ WITHOUT_EFFECT = frozenset(
         "stale_while_revalidate",
         "store_cache_share",
         "store_timeout",
+        "target_score",
         "temp_max_age",
         "text_styles",
     }

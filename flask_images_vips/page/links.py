@@ -26,6 +26,7 @@ from ..state import AppImages, current_images
 from ..svg.choice import is_drawing
 from .calls import URL_KEYWORDS, defined, given, warn
 from .pixels import measured
+from .quality import by_dpr
 from .queries import (
     FORMAT,
     QUALITY,
@@ -67,6 +68,7 @@ def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     """
     ref = urls.checked_path(local_path)
     source, options = find(ref), current_images().pipeline.presets.expanded(given(keywords))
+    options |= by_dpr(ref, options)
     return url_builder(ref, source, with_allowed_width(ref, source, options))()
 
 

@@ -26,9 +26,11 @@ from .calls import advise, warn
 from .compat import overriding
 from .links import find, ref_of, url_builder, with_allowed_width
 from .pixels import measured, placeholder
+from .quality import at_density, by_dpr
 from .queries import QUALITY, options_of, parsed, query_of, refusal_of
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
+from .visitor import by_visitor
 
 if TYPE_CHECKING:
     from ..engines.engine import Header
@@ -50,17 +52,26 @@ class Picture:
     """A source with the options of one rendition, as given in a template call.
 
     *keywords* must come from `Presets.expanded`. The source is looked up once. If the picture *same* has the same path,
-    its source is reused. *filename* may be anything, see `ref_of`.
+    its source is reused. *filename* may be anything, see `ref_of`. With *formats*, the format may be one that the
+    visitor's browser accepts, see `by_visitor`.
     """
 
-    def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
+    def __init__(
+        self, filename: object, keywords: dict[str, Any], same: Picture | None = None, *, formats: bool = True
+    ) -> None:
+        self._formats = formats
         self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
         self._choose(keywords)
 
     def _choose(self, keywords: Mapping[str, Any]) -> None:
-        """Set the keywords of the URL to *keywords*, with allowed sides, and its query."""
-        self.keywords = with_allowed_width(self.ref, self.source, keywords)
+        """Set the keywords of the URL, and its query.
+
+        They are *keywords* with what depends on the visitor and the screen, and with allowed sides.
+        """
+        chosen = {**keywords, **by_visitor(self.ref, keywords, formats=self._formats)}
+        chosen |= by_dpr(self.ref, chosen)
+        self.keywords = with_allowed_width(self.ref, self.source, chosen)
         self.query = query_of(self.keywords)
 
     @Lazy
@@ -143,7 +154,8 @@ class Picture:
             larger = Picture(self.ref, expanded(keywords), same=self).size
             if larger is None or larger.needs_enlarge:
                 return None
-        dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
+        usual = {"quality": _HIDPI_QUALITY} | at_density(self.ref, {}, _number(scale))
+        dense = expanded({**usual, **keywords, **overrides})
         refusal = refusal_of(query_of(dense))
         if refusal is not None:
             advise("denser picture", f"hidpi={scale} has no effect on {shown(self.ref)}: {refusal}")
@@ -170,8 +182,11 @@ class ResponsivePicture(Picture):
     ``dpr`` is ignored, because the browser chooses by the density of its screen.
     """
 
-    def __init__(self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
-        super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
+    def __init__(
+        self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None, *, formats: bool = True
+    ) -> None:
+        own = {name: value for name, value in keywords.items() if name != "dpr"}
+        super().__init__(filename, own, same, formats=formats)
         self.options = Options()
         self.start: Size | None = None
         """The size before scaling, or None if it is unknown."""
@@ -220,12 +235,19 @@ class ResponsivePicture(Picture):
         found = () if pipeline.presets.only or self.is_passed else self._candidates(request, format or self.format)
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
+        by_density, shown = _by_density(request), self.shown.width
+        qualities = [
+            at_density(self.ref, self.keywords | more, each.size.width / shown) if by_density else {} for each in found
+        ]
         if len(found) > 1 and self.source is not None:
             with suppress(ImagesError):  # the page does not depend on it
                 sides = [(each.width, each.height) for each in found]
-                pipeline.offer(self.source, self.options, format or self.options.format or self.format, sides)
-        built = [self.url(**more, width=each.width, height=each.height) for each in found]
-        by_density, shown = _by_density(request), self.shown.width
+                numbers = [each.get("quality") for each in qualities] if any(qualities) else []
+                pipeline.offer(self.source, self.options, format or self.options.format or self.format, sides, numbers)
+        built = [
+            self.url(**more, **quality, width=each.width, height=each.height)
+            for each, quality in zip(found, qualities, strict=True)
+        ]
         descriptors = [f"{each.size.width / shown:.4g}x" if by_density else f"{each.size.width}w" for each in found]
         enough = min(shown, _FULL_WIDTH_SRC) if request.layout is Layout.FULL else shown
         wide = (url for url, each in zip(built, found, strict=True) if each.size.width >= enough)
@@ -303,3 +325,10 @@ def _scaled(keywords: Mapping[str, Any], scale: Any) -> dict[str, Any]:
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             scaled[side] = int(float(scale) * float(keywords[side]))
     return scaled
+
+
+def _number(scale: Any) -> float:
+    """Return *scale* as a number, or 1 if it is none."""
+    with suppress(TypeError, ValueError):
+        return float(scale)
+    return 1.0

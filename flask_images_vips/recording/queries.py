@@ -17,7 +17,7 @@ from ..options.values import Keep
 from ..urls import ImageUrl, is_remote
 
 _FORMAT, _QUALITY, _WATERMARK = (DECLARED[name].short for name in ("format", "quality", "watermark"))
-_WITHOUT_EFFECT = ("expires", "download")  # on the rendition: an expiry differs in each URL
+_WITHOUT_EFFECT = ("expires", "download", "arm")  # on the rendition: an expiry differs in each URL
 _LEFT_OUT = frozenset({"s", "u", *(DECLARED[name].short for name in _WITHOUT_EFFECT)})
 _VERSION = "v"
 

@@ -41,6 +41,7 @@ from .limits import Limits
 from .quality import Deadline, byte_limit, shows_pixels, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
 from .same_pixels import same_pixels
+from .search import good_enough
 from .wrapped_jpeg import wrapped_jpeg
 
 
@@ -52,8 +53,8 @@ class Result(NamedTuple):
     `engines.abilities`. *complaint* is what the library said about the source, although it could render it. *unkept* is
     why a gain map that was to be kept is missing.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
-    call of the engine that made files, in seconds since the job was created. *focus* is the point of the faces, if they
-    were looked for, as in `Request`.
+    call of the engine that made files, in seconds since the job was created. *quality* is the one that a search has
+    found, and *score* that of its file. *focus* is the point of the faces, if they were looked for, as in `Request`.
     """
 
     by: str = ""
@@ -67,7 +68,13 @@ class Result(NamedTuple):
     unkept: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
     encodes: Sequence[tuple[float, float]] = ()
+    quality: int | None = None
+    score: float | None = None
     focus: Sequence[float] | None = None
+
+
+Search = Callable[[Rendition, Callable[[Rendition], bytes]], tuple[Rendition, Result]]
+"""Finds the quality of a rendition by means of a function that encodes it."""
 
 
 def focused(options: Options, focus: Sequence[float], engine: Engine, format: Format) -> Options:
@@ -126,6 +133,7 @@ class Job:
             Work.SET: self._render_set,
             Work.REDUCE: self._reduce,
             Work.COPY: self._render_copy,
+            Work.AUTO: self._search,
             Work.TRIM: self._trim,
             Work.FOCUS: self._find_focus,
             Work.HEADER: self._read_header,
@@ -160,7 +168,19 @@ class Job:
         self._encodes.append((begin - self._begin, time.monotonic() - self._begin))
         return Result("this package", [written], size)
 
-    def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
+    def _search(self) -> Result:
+        (rendition,) = self._renditions()
+        engines = self.engines.able(rendition.options, rendition.format)
+        return self.engines.first(lambda engine: self._render_by(rendition, engine, self._searching), engines)
+
+    def _searching(self, rendition: Rendition, encode: Callable[[Rendition], bytes]) -> tuple[Rendition, Result]:
+        """Return *rendition* at the quality to render it with, and what was found. *encode* returns a file of it."""
+        chosen, found, reason = good_enough(rendition, self.request.target, Deadline(self.request.seconds), encode)
+        if found is None:
+            return chosen, Result(complaint=reason)
+        return chosen, Result(quality=found.quality, score=round(found.score, 2))
+
+    def _render_by(self, rendition: Rendition, engine: Engine, search: Search | None = None) -> Result:
         header = self._header_by(engine)
         trimmed = self.request.trimmed
         if rendition.options.trim and trimmed is None:
@@ -181,13 +201,21 @@ class Job:
 
         with_rights = self._rights_writer(rendition)
 
+        def encode(each: Rendition) -> bytes:
+            with self._encoding():
+                return engine.render(self.descriptor, each, geometry, frames, tiny)
+
         def render(each: Rendition) -> bytes:
             with self._encoding():
                 made = with_rights(engine.render(self.descriptor, each, geometry, frames, tiny))
                 return made if join is None else join(made)  # last: it states offsets in the file
 
+        found = Result()
+        if search is not None and frames == 1:  # the metric is one of still pictures
+            rendition, found = search(rendition, encode)
         result = self._within(rendition, header, geometry, render)
-        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint, unkept=unkept, focus=focus)
+        result = result._replace(quality=found.quality, score=found.score, unkept=unkept, focus=focus)
+        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint or found.complaint)
 
     def _with_gain_map(
         self, rendition: Rendition, engine: Engine, header: Header, geometry: Geometry

@@ -16,7 +16,19 @@ from ..urls import file_name, is_remote
 _LOWEST_QUALITY = 20  # a limit that would need a lower quality is exceeded
 _MAX_RENDERS = 6  # of one rendition, which is enough to find its quality to within 4 of 55 steps
 # Options that do not change the picture as long as it has the size of its source.
-_SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
+_SAME_PICTURE = (
+    "width",
+    "height",
+    "mode",
+    "enlarge",
+    "format",
+    "quality",
+    "max_bytes",
+    "download",
+    "expires",
+    "arm",
+    "cache",
+)
 
 
 def byte_limit(rendition: Rendition, size: Size, geometry: Geometry) -> int | None:

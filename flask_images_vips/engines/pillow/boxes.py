@@ -36,7 +36,7 @@ _QUICK = {
     "avif": {"quality": 50, "speed": 10},
 }
 _IN_PALETTE = ("png", "gif")
-_NOT_IN_LABEL = {"width", "height", "mode", "format", "cache", "expires", "download", "max_bytes"}
+_NOT_IN_LABEL = {"width", "height", "mode", "format", "cache", "expires", "download", "arm", "max_bytes"}
 
 
 class BoxEngine:
