@@ -103,7 +103,8 @@ def test_a_gravity_says_how_the_free_room_is_shared() -> None:
     assert Gravity.CENTER.shares == (0.5, 0.5)
     assert Gravity.NORTHEAST.shares == (1.0, 0.0)
     assert Gravity.SOUTHWEST.shares == (0.0, 1.0)
-    assert [gravity for gravity in Gravity if gravity.smart] == [Gravity.ATTENTION, Gravity.ENTROPY]
+    assert [gravity for gravity in Gravity if gravity.smart] == [Gravity.ATTENTION, Gravity.ENTROPY, Gravity.FACE]
+    assert [gravity for gravity in Gravity if gravity.by_libvips] == [Gravity.ATTENTION, Gravity.ENTROPY]
 
 
 def test_a_region_is_in_fractions_unless_a_value_is_over_1() -> None:

@@ -11,6 +11,18 @@ from itertools import groupby
 from typing import NamedTuple
 
 _LEFT, _RIGHT, _NUMBER, _NEUTRAL = "L", "R", "N", "-"
+_CLOSING = {
+    "(": ")",
+    "[": "]",
+    "{": "}",
+    "⟨": "⟩",
+    "（": "）",
+    "「": "」",
+    "『": "』",
+    "【": "】",
+    "《": "》",
+    "〈": "〉",
+}
 _KINDS = {"L": _LEFT, "R": _RIGHT, "AL": _RIGHT, "EN": _NUMBER, "AN": _NUMBER}
 
 
@@ -68,6 +80,8 @@ def _resolved(kinds: list[str], line: Sequence[str], base: str) -> list[str]:
             kinds[index] = _LEFT
         elif kind == _NEUTRAL and _is_in_number(kinds, line, index):
             kinds[index] = kinds[index - 1]
+    for begin, end in _brackets(line):
+        kinds[begin] = kinds[end] = _of_brackets(kinds, begin, end, base)
     index = 0
     while index < len(kinds):
         if kinds[index] != _NEUTRAL:
@@ -79,6 +93,31 @@ def _resolved(kinds: list[str], line: Sequence[str], base: str) -> list[str]:
         kinds[index:end] = [before if before == after else base] * (end - index)
         index = end
     return kinds
+
+
+def _brackets(line: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where brackets of one pair are, in the order in which they open."""
+    found: list[tuple[int, int]] = []
+    opened: list[tuple[str, int]] = []
+    for index, letter in enumerate(line):
+        if letter in _CLOSING:
+            opened.append((_CLOSING[letter], index))
+        elif any(letter == closing for closing, _ in opened):
+            while True:
+                closing, begin = opened.pop()
+                if closing == letter:
+                    found.append((begin, index))
+                    break
+    return sorted(found)
+
+
+def _of_brackets(kinds: Sequence[str], begin: int, end: int, base: str) -> str:
+    """Return the kind of the brackets at *begin* and *end*: both run as what is in them, or as what is before them."""
+    inside = {_side(kind) for kind in kinds[begin + 1 : end] if kind != _NEUTRAL}
+    if not inside or base in inside:
+        return base if inside else _NEUTRAL
+    before = next((_side(kind) for kind in reversed(kinds[:begin]) if kind != _NEUTRAL), base)
+    return before if before in inside else base
 
 
 def _side(kind: str) -> str:

@@ -27,6 +27,15 @@ def seen(text: str) -> str:
         ("say אבג 12 דהו now", "say והד 12 גבא now"),
         ("2026 years", "2026 years"),
         ("אבג!", "!גבא"),
+        # Brackets are mirrored when they are drawn.
+        ("אבג (a b) c", "c )a b( גבא"),
+        ("אבג 12 (v2.0) end", "end )v2.0( 12 גבא"),
+        ("אבג (דה) c", "c )הד( גבא"),
+        ("see (אבג) now", "see (גבא) now"),
+        ("see [(אבג)] דה now", "see [(גבא)] הד now"),
+        ("a אבג (דה) b", "a )הד( גבא b"),
+        ("אבג (", "( גבא"),
+        ("אבג) a (", "( a )גבא"),
         ("", ""),
     ],
 )
