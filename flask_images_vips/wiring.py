@@ -254,7 +254,7 @@ def _rights_of(app: Flask, ref: str) -> Rights | None:
     The file is rendered afterwards, which takes longer, so a connection to a database goes back before that.
 
     Raises:
-        Busy, InvalidOption: As `ask_for_file`.
+        Busy: As `ask_for_file`.
     """
     find = app.extensions["images"].find_rights
     if find is None:

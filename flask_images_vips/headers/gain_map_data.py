@@ -35,7 +35,7 @@ class Channel(NamedTuple):
     alternate_offset: Fraction = Fraction(1, 64)
 
     def is_valid(self) -> bool:
-        in_range = -_MOST_STOPS <= self.minimum <= self.maximum <= _MOST_STOPS and 0 < self.gamma <= _MOST_GAMMA
+        in_range = -_MOST_STOPS <= self.minimum <= self.maximum <= _MOST_STOPS and 1 <= self.gamma * _MOST_GAMMA <= _MOST_GAMMA**2
         return in_range and max(abs(self.base_offset), abs(self.alternate_offset)) <= 1
 
 
