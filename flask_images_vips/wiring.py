@@ -81,6 +81,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     cache = _cache(config, kept, stores, joined.cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
+    signer = _signer(config, app)
     pipeline = Pipeline(
         config,
         sources_of(config, app.root_path, remote, objects, facts, joined.tombstones),
@@ -90,13 +91,13 @@ def build(app: Flask, url: str, name: str) -> Parts:
         Producer(
             *(facts, renderers, config, images_of(app).events, joined.slots),
             partial(_rights_of, app),
-            _signer(config, app),
+            signer,
         ),
         _shared(config, cache, copies, settings),
     )
     parts = Parts(
         pipeline,
-        _front_door(config, app, folder, settings),
+        _front_door(config, app, folder, settings, signer),
         _recompressor(config, app, pipeline),
         LateFacts() if threads_run() else None,
         joined.tombstones,
@@ -283,7 +284,7 @@ def _settings(config: Config) -> str:
     return repr((config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom))
 
 
-def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor:
+def _front_door(config: Config, app: Flask, cache: str, settings: str, signer: Signer | None) -> FrontDoor:
     """Return the front door: the links that nginx serves images from. If it is turned off, it is one without links."""
     images = images_of(app)
     own = os.path.join(cache, "front")
@@ -292,7 +293,8 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
     def stamp() -> str:
         authorizer = images.authorizer
         decides = authorizer.fingerprint if authorizer else None
-        return stamp_of(config, secret_keys(app.config), settings, app.root_path, decides)
+        signed = () if signer is None else (signer.digest,)
+        return stamp_of(config, secret_keys(app.config), settings, app.root_path, decides, *signed)
 
     if config.front_door and images.has_own_view:
         logger.warning(

@@ -26,7 +26,7 @@ def with_item(attributes: str) -> bytes:
     ],
 )
 def test_hostile_and_broken_xmp_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError, match="XM[LP]"):
+    with pytest.raises(ValueError, match=r"XM[LP]"):
         xmp.gain_map_properties(text)
 
 
