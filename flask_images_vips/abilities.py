@@ -23,7 +23,7 @@ from .config.keys import Config
 from .engines.encoder_settings import settings_of
 from .engines.vips.fork_safety import forked_after_pixels
 from .errors import Busy, ImagesError, InvalidOption
-from .formats import FORMATS, NEGOTIABLE, Format
+from .formats import FORMATS, NEGOTIABLE, OPTIONAL, SVG, Format
 from .hashing import digest
 from .installed import installation
 from .options.options import Options
@@ -33,7 +33,7 @@ from .rendering.request import Request, Work
 
 logger = logging.getLogger("flask_images_vips")
 
-REVISION = 2
+REVISION = 3
 """Increment this when the stored form of the answer changes."""
 
 _ENGINES = {"auto": ("vips", "pillow"), "vips": ("vips",), "pillow": ("pillow",), "boxes": ("pillow",)}
@@ -127,13 +127,16 @@ class Abilities:
         self._renderers = renderers
         self._libraries: Libraries | None = None
         self._valid_until = 0.0
-        self._complete = False  # whether each library is known to write all formats
+        self._common: frozenset[str] = frozenset()  # formats that each library is known to write
+        self._lacking: frozenset[str] = frozenset()  # formats that none is known to write
         self._logged: set[str] = set()
 
     def writes(self, format: Format, options: Options | None = None) -> bool:
         """Return whether *format* can be written for a rendition with *options*. True if that is not known."""
-        if format.name in _ALWAYS or (self._complete and format.name in NEGOTIABLE):
+        if format.name in _ALWAYS or format.name in self._common:
             return True
+        if format.name in self._lacking and time.monotonic() < self._valid_until:
+            return False
         return self.refusal(format, options) is None
 
     def refusal(self, format: Format, options: Options | None = None) -> InvalidOption | None:
@@ -141,6 +144,8 @@ class Abilities:
 
         None also if no renderer can be asked just now. Then the render fails if the format cannot be written.
         """
+        if format is SVG:  # passed through without an engine
+            return None
         engines = _ENGINES[self._engine]
         if not any(format.name in _WRITTEN[engine] for engine in engines):
             return _refusal(format, [name for engine in engines for name in _WRITTEN[engine]])
@@ -154,6 +159,8 @@ class Abilities:
         if not any(format.name in library.outputs for library in usable.values()):
             self._log(format, usable)
         reason = f" ({' and '.join(map(str, able.values()))} cannot write it here)"
+        if format.name in OPTIONAL:
+            reason += f". To add it, run: pip install 'flask-images-vips[{format.name}]'"
         return _refusal(format, [name for library in able.values() for name in library.outputs], reason)
 
     def find(self) -> Libraries:
@@ -170,7 +177,7 @@ class Abilities:
         return libraries
 
     def _log(self, format: Format, libraries: Libraries) -> None:
-        if format.name not in self._logged:
+        if format.name not in self._logged and format.name not in OPTIONAL:
             self._logged.add(format.name)
             logger.warning(
                 "%s cannot be written here, so it is not offered to browsers: %s no encoder for it. To add one, run: "
@@ -192,9 +199,9 @@ class Abilities:
 
     def _keep(self, libraries: Libraries | None, seconds: float) -> None:
         self._libraries, self._valid_until = libraries, time.monotonic() + seconds
-        self._complete = bool(libraries) and all(
-            {*NEGOTIABLE} <= {*library.outputs} for library in (libraries or {}).values()
-        )
+        written = [{*library.outputs} for library in (libraries or {}).values()]
+        self._common = frozenset(NEGOTIABLE).intersection(*written) if written else frozenset()
+        self._lacking = frozenset(OPTIONAL).difference(*written) if written else frozenset()
 
     def _find(self) -> None:
         installed = installation()

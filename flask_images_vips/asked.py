@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from .errors import ImagesError
-from .formats import by_name, choose
+from .formats import choose, stored
 from .recording import counts as counting
 from .recording.counts import Counts
 from .recording.journal import Journal
@@ -79,7 +79,7 @@ def read_manifest(lines: Iterable[str]) -> Iterator[Asked]:
             if isinstance(count, bool) or not 0 <= count < 1e15:
                 raise ValueError(f"count is {count!r}, expected a number from 0")
             own = format or choose(url.file_name, url.options.format).name
-            yield Asked(url, float(count), query, by_name(own).name)
+            yield Asked(url, float(count), query, stored(own).name)
         except ImagesError as error:
             raise InvalidLine(f"line {number}: {error}") from None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

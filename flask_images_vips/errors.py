@@ -159,6 +159,24 @@ class LimitExceeded(ImagesError):
         self.set_by = set_by
 
 
+class UploadRefused(ImagesError):
+    """A file that a person uploads is not stored. They can choose another one.
+
+    *message* is a sentence for that person, in English. *reason* is a short word that stays the same, for the
+    application and its translations, and *details* are the values in the message, by name.
+    """
+
+    def __init__(self, reason: str, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.details = details
+
+
+class NotStored(ImagesError):
+    """An upload cannot be stored, for example because the disk is full. Its file is not to blame. Nothing is left."""
+
+
 class Busy(ImagesError):
     """This host has too much to render. The client may try again after *retry_after* seconds."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .options.scalars import Arm
 from .phases import Phase
 from .rendition import Rendition
 
@@ -51,6 +52,7 @@ class Events:
     - *rendered* functions get a `Rendered`.
     - *fetched* functions get the name of the format and the size of a rendition that another host has made.
     - *served* functions get the hit, the response, and whether the rendition was cached.
+    - *visited* functions get the arm of each page whose images a comparison counts.
     - *failed* functions get the path of the URL, the verified URL or None, the status, and the error.
 
     Set *timed* if *served* and *failed* functions need `phases.current`. Otherwise it is None in them.
@@ -61,6 +63,7 @@ class Events:
         self.rendered: list[Callable[[Rendered], object]] = []
         self.fetched: list[Callable[[str, int], object]] = []
         self.served: list[Callable[[Hit, Response, bool], object]] = []
+        self.visited: list[Callable[[Arm], object]] = []
         self.failed: list[Callable[[str, ImageUrl | None, int, ImagesError], object]] = []
 
 

@@ -27,6 +27,7 @@ from .serving.early_hits import EarlyHits
 from .signals import send_signals
 from .state import EXTENSION, AppImages
 from .tenants import TenantMethods
+from .uploads.methods import UploadMethods, add_answers
 from .urls import INFO_SUFFIX
 from .wiring import build
 
@@ -68,7 +69,7 @@ def _add_health(images: AppImages, host: str | None) -> None:
         add_health(images, health, host)
 
 
-class Images(ScriptMethods, LegacyMethods, TenantMethods):
+class Images(ScriptMethods, UploadMethods, LegacyMethods, TenantMethods):
     """Resizes the images of one or several applications.
 
     Call ``Images(app)``, or ``images = Images()`` and later ``images.init_app(app)``. `init_app` reads ``IMAGES_URL``,
@@ -127,6 +128,7 @@ class Images(ScriptMethods, LegacyMethods, TenantMethods):
         add_commands(app)
         app.register_blueprint(blueprint)
         add_endpoints(app, url, name, host)
+        add_answers(app)
         _add_health(images, host)
         app.url_build_error_handlers.append(self.build_error_handler)  # type: ignore[arg-type]  # may return None
         app.jinja_env.globals.update({helper.__name__: helper for helper in HELPERS})

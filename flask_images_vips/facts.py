@@ -27,6 +27,8 @@ from .errors import CrashedDecoder, ImagesError, LimitExceeded, UnreadableSource
 from .failures import Failures
 from .geometry import Box, Size, region
 from .hashing import digest
+from .headers.bounded import Beginning, BoundedFile, NotKnown
+from .headers.kinds import SVG, kind_of
 from .headers.read import read_beginning, read_header
 from .options.options import Options
 from .pixel_facts import PixelFacts, trim_of
@@ -37,6 +39,8 @@ from .rendering.limits import Limits
 from .rendering.request import Request, Work, header_from_json, settings_of
 from .rendition import source_folder
 from .sources.source import Source
+from .svg.choice import is_drawing
+from .urls import name_of
 from .waiting import waiting_since
 
 REVISION = 1
@@ -74,6 +78,7 @@ class Facts:
         self._known = lru_cache(_REMEMBERED)(self._find)
         self._headers: dict[tuple[object, ...], Header] = {}
         self._begun: dict[Source, Header] = {}
+        self._drawings: dict[Source, Header] = {}
 
     def header(self, source: Source) -> Header:
         """Return the header of *source*: its size, format and so on.
@@ -105,6 +110,11 @@ class Facts:
         So a page need not fetch the whole file from an object store.
         """
         config, size = self.limits.config, source.size_bytes
+        if is_drawing(config, name_of(source.ref)):
+            with suppress(ImagesError):
+                self._drawings[source] = _read_drawing(Beginning(data, size, source.ref))
+                self.drawing(source)  # stores it
+            self._drawings.pop(source, None)
         with suppress(ImagesError):  # it is raised when the whole file is read
             stated = read_beginning(data, size, source.ref, auto_orient=config.auto_orient, inputs=config.input_formats)
             header = Header.stated(stated, config.engine)
@@ -113,6 +123,25 @@ class Facts:
                     self._begun.clear()
                 self._begun[source] = header
                 self.header(source)  # stores it
+
+    def drawing(self, source: Source) -> Header:
+        """Return the header of *source*, an SVG that is passed through. Its size is the one that a browser gives to it.
+
+        Raises:
+            UnreadableSource: If it is not an SVG.
+        """
+        header: Header = self._known("drawing", source)
+        return header
+
+    def check_fetched(self, descriptor: int, ref: str) -> Header:
+        """Do as `check_image`, but accept what is passed through without an engine.
+
+        Raises:
+            UnreadableSource: If the file is neither an image nor such an SVG.
+        """
+        if self.limits.config.svg == "pass" and kind_of(descriptor) == SVG:
+            return _read_drawing(BoundedFile(descriptor, ref))
+        return self.check_image(descriptor, ref)
 
     def check_image(self, descriptor: int, ref: str) -> Header:
         """Return the header of the open file.
@@ -251,6 +280,7 @@ class Facts:
             "header": self._stored_header,
             "header in a render": self._read_header,
             "digest": self._stored_digest,
+            "drawing": self._stored_drawing,
         }
         failed = fact.removesuffix(" in a render"), source, details  # both ways to read a header fail alike
         self.failures.check(failed)
@@ -280,6 +310,15 @@ class Facts:
             return json.dumps(asdict(self._read_header(source))).encode()
 
         return self._stored(self._key(source, "header"), source, make, _header_from)
+
+    def _stored_drawing(self, source: Source) -> Header:
+        def make() -> bytes:
+            if (begun := self._drawings.get(source)) is not None:
+                return json.dumps(asdict(begun)).encode()
+            with self.limits.open(source) as descriptor:
+                return json.dumps(asdict(_read_drawing(BoundedFile(descriptor, source.ref)))).encode()
+
+        return self._stored(_key(source, "drawing", source.identity), source, make, _header_from)
 
     def _read_trim_box(self, source: Source, whole: Box, threshold: int, yields: bool) -> Box:
         self.limits.check_source(self.header_in_render(source))
@@ -318,6 +357,16 @@ class Facts:
             if fact is not None:
                 return fact
         return parse(make())  # the damaged file cannot be removed
+
+
+def _read_drawing(file: BoundedFile) -> Header:
+    from .headers import svg  # noqa: PLC0415  (only sites that pass SVGs through need a parser of XML)
+
+    try:
+        stated = svg.read(file)
+    except NotKnown:
+        raise file.broken("its header cannot be read within the limits") from None
+    return Header(stated.size, stated.format, alpha=True)
 
 
 def _header_from(data: bytes) -> Header:

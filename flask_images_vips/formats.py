@@ -18,11 +18,12 @@ class Format:
     """An output format.
 
     *max_side* is the longest side that a file can have, in pixels. *lossy* is true if the encoders take a quality,
-    *animated* if a file can hold several frames, and *metadata* if it can hold EXIF and an ICC profile. *by_extension*
-    is true if a path with one of the format's extensions is rendered in this format by default. If it is false, such a
-    path becomes JPEG, unless the URL asks for the format. *max_quality* is the highest quality at which a file can look
-    as good as a JPEG of that quality. *revision* is part of the cache keys of the format. It is incremented when the
-    same options are encoded otherwise, so that older cache entries are not served.
+    *animated* if a file can hold several frames, and *metadata* if it can hold EXIF. *profile* is true if the encoders
+    write an ICC profile into it. *by_extension* is true if a path with one of the format's extensions is rendered in
+    this format by default. If it is false, such a path becomes JPEG, unless the URL asks for the format. *max_quality*
+    is the highest quality at which a file can look as good as a JPEG of that quality. *revision* is part of the cache
+    keys of the format. It is incremented when the same options are encoded otherwise, so that older cache entries are
+    not served.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Format:
     lossy: bool = False
     animated: bool = False
     metadata: bool = True
+    profile: bool = True
     by_extension: bool = True
     max_quality: int = 100
     revision: int = 0
@@ -46,6 +48,10 @@ class Format:
             InvalidOption: If there is no such format.
         """
         return AUTO if text.lower() == AUTO.name else by_name(text)
+
+
+USUAL_QUALITY = 75
+"""The quality of URLs that name none, if the configuration names none either."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,6 +75,30 @@ class Raw:
         return f"raw({self.number!r})"
 
 
+class Auto(int):
+    """The quality ``auto``. Its number is that of the first file, until a better one is found: see `auto_quality`.
+
+    It equals no number, so that such renditions have cache keys of their own. The key does not depend on the number.
+    """
+
+    def __str__(self) -> str:
+        return "auto"
+
+    __format__ = object.__format__
+
+    def __repr__(self) -> str:
+        return "'auto'"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Auto)
+
+    def __ne__(self, other: object) -> bool:
+        return not isinstance(other, Auto)
+
+    def __hash__(self) -> int:
+        return hash("auto")
+
+
 def raw(number: int) -> Raw:
     """Return a quality, 1 to 100, as the number of the encoder. Use it as an option or in ``IMAGES_QUALITY``.
 
@@ -83,10 +113,13 @@ FORMATS = (
     Format("png", "image/png", ".png", max_side=2**31 - 1),
     Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True, max_quality=89, revision=2),
     Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True, revision=1),
-    Format("gif", "image/gif", ".gif", animated=True, metadata=False),
+    Format("jxl", "image/jxl", ".jxl", max_side=262_144, lossy=True, profile=False),
+    Format("gif", "image/gif", ".gif", animated=True, metadata=False, profile=False),
     Format("tiff", "image/tiff", ".tif", aliases=("tif",), max_side=2**31 - 1, by_extension=False),
-    Format("bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, by_extension=False),
-    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False),
+    Format(
+        "bmp", "image/bmp", ".bmp", alpha=False, max_side=2**31 - 1, metadata=False, profile=False, by_extension=False
+    ),
+    Format("ico", "image/vnd.microsoft.icon", ".ico", max_side=256, metadata=False, profile=False),
 )
 
 INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
@@ -95,21 +128,34 @@ INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
 DEFAULT_INPUTS = (*INPUTS, "bmp", "ico")
 """The formats that sources may have if the configuration lists none. SVG has its own configuration key."""
 
-ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000")
-"""All formats that sources may have, besides SVG. Pillow alone loads those that are not among `INPUTS`."""
+WITH_EXTRAS = ("heic",)
+"""The formats of sources that need another package, which is an extra of this one. Both engines load them."""
+
+ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000", "jxl", *WITH_EXTRAS)
+"""All formats that sources may have, besides SVG. Pillow alone loads those that no other list here names."""
 
 JPEG, PNG = FORMATS[:2]
+AVIF, JXL = FORMATS[3:5]
 
 OUTPUTS = tuple(format.name for format in FORMATS)
 """The names of the formats that renditions may have."""
 
-SUFFIXES = tuple(format.suffix for format in FORMATS)
+SVG = Format("svg", "image/svg+xml", ".svg", max_side=2**31 - 1, metadata=False, by_extension=False)
+"""The format of SVG drawings that are passed through. No URL can ask for it. Its revision is that of `svg.drawing`."""
+
+STORED = (*FORMATS, SVG)
+"""The formats that renditions in a cache may have."""
+
+SUFFIXES = tuple(format.suffix for format in STORED)
 
 AUTO = Format("auto", "", "", by_extension=False)
 """A stand-in for the format that `negotiate` chooses by the client's Accept header. No rendition has this format."""
 
-NEGOTIABLE = ("avif", "webp")
+NEGOTIABLE = ("jxl", "avif", "webp")
 """The formats that only some clients can read. These clients list them in the Accept header."""
+
+OPTIONAL = ("jxl",)
+"""Those of `NEGOTIABLE` that need a package of their own. They are not missed where that is not installed."""
 
 _LONGEST_ACCEPT = 16_384  # characters; nginx and gunicorn refuse a header of more than 8192
 
@@ -128,6 +174,15 @@ def by_name(name: str) -> Format:
     except KeyError:
         expected = "one of " + ", ".join(format.name for format in FORMATS)
         raise InvalidOption("format", name, expected=expected) from None
+
+
+def stored(name: str) -> Format:
+    """Return the one of `STORED` called *name*.
+
+    Raises:
+        InvalidOption: If no format has this name.
+    """
+    return SVG if name == SVG.name else by_name(name)
 
 
 def choose(ref: str, asked: Format | None) -> Format:
@@ -156,6 +211,11 @@ def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
     return own
 
 
+def prefers_jxl_to_avif(names: Sequence[str]) -> bool:
+    """Return whether JPEG XL stands before AVIF among *names*. It is then sent only where it is smaller."""
+    return JXL.name in names and AVIF.name in names[names.index(JXL.name) :]
+
+
 def accept_pattern(format: Format) -> str:
     """Return a regular expression, for Python and nginx, that finds the name of *format* in an Accept header.
 
@@ -173,10 +233,15 @@ def accept_pattern(format: Format) -> str:
 # headers without them.
 _ACCEPTED = {name: re.compile(accept_pattern(by_name(name)).replace("*+", "*"), re.IGNORECASE) for name in NEGOTIABLE}
 
-ALIASES = {name: format.name for name, format in _BY_NAME.items()} | {"jp2": "jpeg2000", "pgm": "ppm", "pbm": "ppm"}
+ALIASES = {name: format.name for name, format in _BY_NAME.items()} | {
+    "jp2": "jpeg2000",
+    "pgm": "ppm",
+    "pbm": "ppm",
+    "heif": "heic",
+}
 """The names of formats by all names that the configuration may use for them."""
 
-EXTENSIONS = frozenset((*ALIASES, *ALL_INPUTS, "svg", "heic", "heif", "jxl"))
+EXTENSIONS = frozenset((*ALIASES, *ALL_INPUTS, "svg"))
 """The extensions of image files, in lower case and without a dot."""
 
 _SIGNATURES = {
@@ -184,10 +249,12 @@ _SIGNATURES = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "avif": re.compile(rb"....ftypavi[fs]", re.DOTALL),
+    "jxl": re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n"),
     "gif": re.compile(rb"GIF8[79]a"),
     "tiff": re.compile(rb"II[*+]\x00|MM\x00[*+]"),  # with a plus sign, it is a BigTIFF
     "bmp": re.compile(rb"BM"),
     "ico": re.compile(rb"\x00\x00\x01\x00"),
+    "svg": re.compile(rb'<svg xmlns="http://www\.w3\.org/2000/svg"[ />]'),  # as `svg.drawing` writes it
 }
 
 

@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import NamedTuple
 
 _OWN = "flask-images-vips"
-_PACKAGES = (_OWN, "pyvips", "pyvips-binary", "Pillow", "simplejpeg")
-_MODULES = ("pyvips", "_libvips", "PIL", "simplejpeg")
+_PACKAGES = (_OWN, "pyvips", "pyvips-binary", "Pillow", "simplejpeg", "pillow-heif", "pillow-jxl-plugin")
+_MODULES = ("pyvips", "_libvips", "PIL", "simplejpeg", "pillow_heif", "pillow_jxl")
 _VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH", "VIPSHOME")
 _SEARCHED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LIBHEIF_PLUGIN_PATH")
 _MULTIARCH = getattr(sys.implementation, "_multiarch", "")  # such as x86_64-linux-gnu

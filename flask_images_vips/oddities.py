@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from .config.keys import Config
 from .engines.encoder_settings import number_of
-from .formats import NEGOTIABLE
+from .formats import NEGOTIABLE, Auto
+from .rendering import scores
 
 
 def own_numbers(config: Config) -> Iterator[str]:
@@ -18,10 +19,28 @@ def own_numbers(config: Config) -> Iterator[str]:
     numbers = {} if isinstance(config.quality, int) else config.quality
     for name in NEGOTIABLE:
         if isinstance(number := numbers.get(name), int):
+            if isinstance(number, Auto):
+                continue
             yield (
                 f"IMAGES_QUALITY: {number} for {name} is the quality of a JPEG that looks the same, so the encoder "
                 f"gets {number_of(name, number)}. If {number} is meant for the encoder, write raw({number})."
             )
+
+
+def auto_without_scores(config: Config) -> Iterator[str]:
+    """Yield a sentence if pictures should get the quality ``auto``, but cannot be compared."""
+    if names_auto(config) and not scores.is_installed():
+        yield (
+            "quality='auto' keeps the usual quality, because ssimulacra2 is not installed. Run: pip install "
+            "'flask-images-vips[auto-quality]'"
+        )
+
+
+def names_auto(config: Config) -> bool:
+    """Return whether ``IMAGES_QUALITY`` or a preset is ``auto``. A URL may be it, too."""
+    own = config.quality.values() if isinstance(config.quality, dict) else [config.quality]
+    presets = (config.presets or {}).values()
+    return any(isinstance(each, Auto) for each in own) or any(each.get("quality") == "auto" for each in presets)
 
 
 def boxes_for_visitors(config: Config, *, tested: bool) -> Iterator[str]:
@@ -40,6 +59,14 @@ def unused_keys(config: Config) -> Iterator[str]:
             f"IMAGES_CACHE_LOCAL = {config.cache_local!r} does nothing, because IMAGES_CACHE is not in an object "
             "store. Set IMAGES_CACHE to that folder instead."
         )
+
+    if config.only_presets:
+        for key, value in (("IMAGES_DPR_QUALITY", config.dpr_quality), ("IMAGES_BY_VISITOR", config.by_visitor)):
+            if value:
+                yield (
+                    f"{key} does nothing, because IMAGES_ONLY_PRESETS is set: a URL with another quality or format "
+                    "would be refused. Make presets with these."
+                )
 
 
 def unusable_folders(config: Config, root_path: str) -> Iterator[str]:

@@ -45,7 +45,7 @@ def sources_of(
     return Sources(
         _originals(config, root_path, objects, facts),
         remote,
-        facts.check_image,
+        facts.check_fetched,
         lambda ref: source_folder(ref) in tombstones,
         tombstones.may_have_any,
         fonts_of(config, root_path),

@@ -19,6 +19,7 @@ from .late_facts import LateFacts
 from .nginx.front_door import FrontDoor
 from .pipeline import Pipeline
 from .recompression import Recompressor
+from .smaller_jxl import SmallerJxl
 from .system_errors import cause
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Parts:
     if the configuration turns it off, or the environment does not support it. *later* is None if the environment runs
     no background threads. *tombstones* remember which sources were forgotten. *fleet* joins the hosts of the site, and
     *messages* tell them what is removed; both are None without ``IMAGES_REDIS``. *learner* learns what other hosts have
-    forgotten; it is None if hosts share no tombstones, or no threads run.
+    forgotten; it is None if hosts share no tombstones, or no threads run. *smaller_jxl* makes files of JPEG XL; it is
+    None if the configuration does not prefer them to AVIF, or no threads run.
     """
 
     pipeline: Pipeline
@@ -48,6 +50,7 @@ class Parts:
     fleet: Fleet | None = None
     messages: Messages | None = None
     learner: Learner | None = None
+    smaller_jxl: SmallerJxl | None = None
 
     @property
     def front_door(self) -> FrontDoor | None:

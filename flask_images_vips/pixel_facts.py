@@ -7,6 +7,7 @@ file beside the renditions of the source, so whichever process renders the sourc
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +31,9 @@ T = TypeVar("T")
 _REMEMBERED = 16_384
 _ASKED_SECONDS = 60.0  # after this time, the file of a request is looked for again, because it may have been purged
 _NAME_BYTES = 6
+_QUALITY = re.compile(r"[1-9][0-9]?|100")
+_OCTAVES = 6  # how far to look for another size: a picture of 8 times the width
+_STEPS_PER_OCTAVE = 4  # of the demo's photographs, larger ones need 0 to 4 steps more for the same score
 _FOCUS, _NO_FACE = "focus", "none"
 _POINT = re.compile(r"[01]\.[0-9]{1,4} [01]\.[0-9]{1,4}")
 _BOX = re.compile(r"[0-9]{1,7} [0-9]{1,7} [1-9][0-9]{0,6} [1-9][0-9]{0,6}")
@@ -99,6 +103,37 @@ class PixelFacts:
         self._remember((source, trim_of(options)), box)
         self._store(source, self._trim_key(source, options), " ".join(map(str, box)).encode())
 
+    def quality(self, source: Source, format: str, pixels: int) -> int | None:
+        """Return the quality that looks good enough in the *format* of that name, or None if it is not known.
+
+        It was found for a rendition of *source* of at least half of the *pixels* and at most twice as many.
+        """
+        return self._find(source, *self._of_quality(source, format, _octave(pixels)), _quality, elsewhere=True)
+
+    def likely_quality(self, source: Source, format: str, pixels: int) -> int | None:
+        """Return the quality that most likely looks good enough, from what was found for other sizes, or None.
+
+        That of a larger picture is good enough, because larger ones need more. That of a smaller one is raised.
+        """
+        own = _octave(pixels)
+        for octave in (*range(own, own + _OCTAVES), *range(own - 1, own - _OCTAVES, -1)):
+            fact, key = self._of_quality(source, format, octave)
+            known = self._find(source, fact, key, _quality, elsewhere=False)
+            if known is not None:
+                more: int = _STEPS_PER_OCTAVE * max(0, own - octave)
+                return known + more
+        return None
+
+    def add_quality(self, source: Source, format: str, pixels: int, quality: int) -> None:
+        """Keep the *quality* that was found for a rendition of *source* of so many *pixels*."""
+        fact, key = self._of_quality(source, format, _octave(pixels))
+        self._remember((source, fact), quality)
+        self._store(source, key(), str(quality).encode())
+
+    def _of_quality(self, source: Source, format: str, octave: int) -> tuple[str, Callable[[], Key]]:
+        fact = f"quality-{format}-{octave}"
+        return fact, partial(self.key, source, fact)
+
     def focus(self, source: Source, *, elsewhere: bool = False) -> Sequence[float] | None:
         """Return the point of the faces of *source*, which is empty if there are none, or None if it is not known yet.
 
@@ -155,6 +190,15 @@ class PixelFacts:
 
     def _trim_key(self, source: Source, options: Options) -> Key:
         return self.key(source, f"trim-{digest(' '.join(map(str, trim_of(options))), _NAME_BYTES)}")
+
+
+def _octave(pixels: int) -> int:
+    """Return the size class of a picture of so many *pixels*: each has twice as many as the one before."""
+    return round(math.log2(max(1, pixels)))
+
+
+def _quality(data: bytes) -> int:
+    return int(text(data, lambda found: _QUALITY.fullmatch(found) is not None))
 
 
 def trim_of(options: Options) -> tuple[Hashable, ...]:

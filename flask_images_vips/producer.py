@@ -18,8 +18,8 @@ from .engines.engine import Header
 from .errors import Busy, ImagesError, shown
 from .events import Events, Rendered, tell
 from .facts import Facts
-from .formats import Format
-from .geometry import Geometry, Size
+from .formats import Auto, Format
+from .geometry import Geometry, Size, lay_out
 from .log_fields import fields
 from .options.options import Options
 from .pool.outcome import Budget
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .rights.signing import Signer
 
 logger = logging.getLogger("flask_images_vips")
+
+
+_SEARCH_SHARE = 0.7  # of IMAGES_RENDER_TIMEOUT: what is left is for the decode and the last file
+_LONGEST_SEARCH_SECONDS = 30.0
 
 
 def _unknown(ref: str) -> Rights | None:
@@ -209,17 +213,30 @@ class Producer:
         """
         return self.limits.plan(rendition, header, trimmed=None, mark=None)
 
+    def size_of(self, rendition: Rendition) -> Size:
+        """Return the size of *rendition* in pixels. Of one with a trim that is not known yet, it is an estimate.
+
+        Raises:
+            UnreadableSource, LimitExceeded: If the header of the source cannot be read.
+        """
+        source, options = rendition.source, rendition.options
+        header, trimmed = self.facts.header_in_render(source), self.facts.pixels.trim(source, options)
+        return lay_out(header.size, options, trimmed=trimmed).final
+
     def render(self, rendition: Rendition, since: float) -> Result:
         """Render from the source. The time to wait for a renderer counts from the monotonic time *since*.
 
         Raises:
             SourceNotFound, SourceChanged, UnreadableSource, InvalidOption, LimitExceeded, Busy: See `Pipeline.entry`.
         """
+        return self._from_source(Work.RENDER, rendition, since)
+
+    def _from_source(self, work: Work, rendition: Rendition, since: float, **more: Any) -> Result:
         source, options = rendition.source, rendition.options
         trimmed = self.facts.pixels.trim(source, options, elsewhere=True)
         focus = self.facts.pixels.focus(source, elsewhere=True) if options.seeks_faces else None
-        details = {"trimmed": trimmed, "focus": focus, "rights": self._rights_of(rendition)}
-        result = self._run(Work.RENDER, [rendition], rendition.sources, since, **details)
+        details = {"trimmed": trimmed, "focus": focus, "rights": self._rights_of(rendition), **more}
+        result = self._run(work, [rendition], rendition.sources, since, **details)
         if trimmed is None and result.box is not None:
             self.facts.pixels.add_trim(source, options, result.box)
         if focus is None and result.focus is not None:
@@ -257,6 +274,14 @@ class Producer:
         """
         return self._run(Work.REDUCE, [rendition], [rendition.source], since, sizes=tuple(sizes), copy_format=format)
 
+    def search(self, rendition: Rendition, target: float, since: float) -> Result:
+        """Render at the lowest quality that scores at least *target*, and at most with that of *rendition*.
+
+        The result has no quality if it is not certain that no lower one would do. Raises the same errors as `render`.
+        """
+        most = min(_SEARCH_SHARE * self.config.render_timeout, _LONGEST_SEARCH_SECONDS)
+        return self._from_source(Work.AUTO, rendition, since, target=target, seconds=most)
+
     def render_copy(self, rendition: Rendition, header: Header, descriptor: int, since: float) -> Result:
         """Render from a copy of the source, open at *descriptor*. *header* describes the source.
 
@@ -286,7 +311,7 @@ class Producer:
         request = Request(
             work=work,
             settings=self._settings,
-            options=[member.options for member in members],
+            options=[self._with_number(member) for member in members],
             format=first.format,
             suffix=splitext(file_name(first.source.ref, remote=is_remote(first.source.ref)))[1],
             label=first.source.ref if self.config.engine == "boxes" else "",
@@ -295,6 +320,18 @@ class Producer:
             fonts=len(first.fonts),
         )
         return replace(request, **details)
+
+    def _with_number(self, rendition: Rendition) -> Options:
+        """Return the options of *rendition* with the number of a quality that is ``auto``, as far as it is known."""
+        options = rendition.options
+        if not isinstance(options.quality, Auto):
+            return options
+        usual = int(options.quality)
+        if not rendition.format.lossy:
+            return replace(options, quality=usual)
+        pixels = self.size_of(rendition).pixels
+        likely = self.facts.pixels.likely_quality(rendition.source, rendition.format.name, pixels)
+        return replace(options, quality=usual if likely is None else min(usual, likely))
 
     def _done(self, request: Request, descriptors: Sequence[int], refs: Sequence[str], since: float) -> Result:
         self._budget.check()

@@ -1,5 +1,7 @@
 """Re-encode popular renditions in the background, to make them smaller.
 
+This also replaces renditions whose quality is ``auto``, see `auto_quality`.
+
 The first response must be fast, so a rendition is first encoded at low effort. Once a process has served a rendition
 often enough, it encodes the rendition again at the highest effort, and the smaller file replaces the first one. The
 ETag includes the file size, so it changes when the file is replaced.
@@ -17,6 +19,7 @@ from .background_thread import BackgroundThread
 from .cache.disk import DiskCache
 from .engines.encoder_settings import formats_changed_by
 from .errors import Busy, ImagesError, SourceChanged, SourceNotFound, shown
+from .formats import Auto
 from .log_fields import fields
 from .rendition import Rendition
 
@@ -29,18 +32,22 @@ _FORMATS = formats_changed_by("small")
 class Recompressor:
     """Re-encodes the popular renditions in *cache*.
 
-    *render* returns a rendition encoded at the highest effort. It raises `Busy` if there is no renderer for it now.
+    *after* is how often one must be served before that; 0 is never. *auto_after* is the same for those whose quality
+    is ``auto``. *render* returns a rendition encoded at the highest effort, or at the quality that ``auto`` finds. It
+    raises `Busy` if there is no renderer for it now.
     """
 
-    def __init__(self, after: int, cache: DiskCache, render: Callable[[Rendition], bytes]) -> None:
+    def __init__(self, after: int, cache: DiskCache, render: Callable[[Rendition], bytes], auto_after: int = 0) -> None:
         self.after = after
+        self.auto_after = auto_after
         self._cache = cache
         self._render = render
         self._thread = BackgroundThread("flask-images-vips-small", self._recompress, _LONGEST_QUEUE)
 
     def counter(self, rendition: Rendition) -> Callable[[], None] | None:
         """Return a function to call each time *rendition* is served, or None if its format cannot be made smaller."""
-        if rendition.format.name not in _FORMATS:
+        after = self._after(rendition)
+        if not after:
             return None
         answers = 0
 
@@ -49,10 +56,16 @@ class Recompressor:
             # Compare the value that this thread wrote, not the shared counter, which other threads may have increased
             # beyond the threshold meanwhile.
             answers = mine = answers + 1
-            if mine == self.after and not self._thread.offer(rendition):
+            if mine == after and not self._thread.offer(rendition):
                 answers = 0  # count again from 0, to try once more if the rendition stays popular
 
         return count_answer
+
+    def _after(self, rendition: Rendition) -> int:
+        options, format = rendition.options, rendition.format
+        if isinstance(options.quality, Auto) and format.lossy and not options.lossless:
+            return self.auto_after
+        return self.after if format.name in _FORMATS else 0
 
     def _recompress(self, rendition: Rendition) -> None:
         """Try to make *rendition* smaller.

@@ -14,7 +14,7 @@ from flask import Flask
 
 from .cdn.settings import check_installed
 from .config.keys import Config, odd_keys, secret_keys
-from .engines.choice import check_engine
+from .engines.choice import check_engine, check_extras
 from .errors import ConfigError, Faults
 from .faces.detector import lacking
 from .in_front import check_tags
@@ -53,6 +53,8 @@ def check_values(settings: Mapping[str, Any]) -> None:
     with faults.catch():
         _check_svg(config)
     with faults.catch():
+        check_extras(config.engine, config.input_formats)
+    with faults.catch():
         check_monitoring(config)
     if config.redis is not None or config.max_renders_in_all is not None:
         from .fleet.fleet import check_fleet  # noqa: PLC0415  (only sites of several hosts need it)
@@ -86,6 +88,11 @@ def check(app: Flask) -> None:
             Presets(config)
     with faults.catch():
         check_tags(config)
+    if config.uploads is not None:
+        from .uploads.places import check_place  # noqa: PLC0415  (few sites need it)
+
+        with faults.catch():
+            check_place(config, app.root_path)
     with faults.catch():
         fonts_of(config, app.root_path)
     if config.c2pa is not None:
@@ -115,8 +122,8 @@ def _check_faces(config: Config) -> None:
 
 
 def _check_svg(config: Config) -> None:
-    if config.svg and config.engine == "pillow":
+    if config.svg is True and config.engine == "pillow":
         raise ConfigError(
             "IMAGES_SVG = True needs libvips, but IMAGES_ENGINE = 'pillow'. Set IMAGES_ENGINE = 'auto', or remove "
-            "IMAGES_SVG."
+            "IMAGES_SVG, or set it to 'pass', which draws nothing."
         )

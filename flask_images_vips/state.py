@@ -21,6 +21,7 @@ from .nginx.front_door import FrontDoor
 from .parts import Parts
 from .pipeline import Pipeline
 from .recompression import Recompressor
+from .smaller_jxl import SmallerJxl
 from .tenants import Tenants
 from .urls import ImageUrl
 
@@ -102,6 +103,10 @@ class AppImages:
     @property
     def recompressor(self) -> Recompressor | None:
         return (self._opened or self._built()).background
+
+    @property
+    def smaller_jxl(self) -> SmallerJxl | None:
+        return (self._opened or self._built()).smaller_jxl
 
     def find_later(self, fact: Hashable, find: Callable[[], object]) -> None:
         """Call *find*, which finds the *fact*, in the background, if there are background threads."""

@@ -12,9 +12,11 @@ from xml.parsers import expat
 BETWEEN = " "
 """What stands between a namespace and a name. Neither has a space in it."""
 
+MAX_NAMESPACE = 200
+"""The length of a namespace at most, in characters. Those of XMP and SVG have up to 70."""
+
 _MAX_DEPTH = 40
 _MAX_ELEMENTS = 20_000
-_MAX_NAMESPACE = 200  # characters: those of XMP have up to 60
 
 
 def parse(
@@ -61,5 +63,5 @@ def _refuse(*_: object) -> None:
 
 
 def _check_namespace(_: str | None, namespace: str | None) -> None:
-    if len(namespace or "") > _MAX_NAMESPACE:
+    if len(namespace or "") > MAX_NAMESPACE:
         raise ValueError("XML with a very long namespace")

@@ -215,6 +215,11 @@ def file_name(ref: str, *, remote: bool) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
+def name_of(ref: str) -> str:
+    """Return the `file_name` of *ref*, a path or a URL."""
+    return file_name(ref, remote=is_remote(ref))
+
+
 def _text(path: object) -> str:
     """Return *path* as a string, with slashes.
 

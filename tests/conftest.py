@@ -32,6 +32,9 @@ from store_stub import Stub
 from flask_images_vips import Images, resized_img_src
 from flask_images_vips.state import images_of
 
+with contextlib.suppress(ImportError):
+    import pillow_jxl  # noqa: F401  (lets Pillow open what the tests get)
+
 Start = Callable[..., "subprocess.Popen[str]"]
 T = TypeVar("T")
 
@@ -60,6 +63,7 @@ ALONE = {
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_recompression.py",
+    "uploads/test_browser.py",
     "topology/test_cdn.py",
     "topology/test_forks.py",
     "topology/test_native.py",

@@ -44,7 +44,7 @@ def test_what_this_version_does_not_understand_is_left_out(tmp_path: Path) -> No
     record(tmp_path, a=1)
     counts = Counts()
     counts.ask("b.png", "w=wide", "png", counting.Asked(9))
-    counts.ask("c.png", "f=auto&w=5", "jxl", counting.Asked(9))
+    counts.ask("c.png", "f=auto&w=5", "jxs", counting.Asked(9))
     counts.ask("http://[/d.png", "w=5", "png", counting.Asked(9))
     counts.ask("\udc80.png", "w=5", "png", counting.Asked(9))
     counts.ask("f.png", "w=5&new=\udc80", "png", counting.Asked(9))
@@ -95,7 +95,7 @@ def test_importing_twice_changes_nothing_and_the_higher_count_is_kept(tmp_path: 
         (line(query="w=wide"), "width='wide'"),
         (line(query=5), "is not a line of a manifest"),
         (line(query="\udc80=1"), "surrogates not allowed"),
-        (line(format="jxl"), "format='jxl'"),
+        (line(format="jxs"), "format='jxs'"),
         (line(format=None), "is not a line of a manifest"),
     ],
 )

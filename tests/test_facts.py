@@ -459,3 +459,17 @@ def test_a_header_that_takes_long_is_a_limit_of_its_own(make_app: Any, static: P
         with pytest.raises(LimitExceeded, match=r"^reading its header took 1\.02 seconds; the limit is 1\.0 "):
             facts.header(source)
     assert asked == [1.0]
+
+
+def test_the_beginning_of_a_drawing_tells_its_size(make_app: Any, static: Path) -> None:
+    data = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 12">' + b" " * 5000 + b"</svg>"
+    (static / "a.svg").write_bytes(data)
+    (static / "b.svg").write_bytes(b"<svg/>")
+    facts = (pipeline := images_of(make_app(IMAGES_SVG="pass")).pipeline).facts
+    source, other = (pipeline.sources.local.find(name) for name in ("a.svg", "b.svg"))
+    facts.read_beginning(source, data[:3000])
+    facts.read_beginning(other, b"<svg/>")
+    (static / "a.svg").unlink()  # it is not opened again
+    assert facts.drawing(source).size == (300, 150)
+    with pytest.raises(UnreadableSource, match="without a namespace"):
+        facts.drawing(other)

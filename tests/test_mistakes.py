@@ -249,6 +249,7 @@ SECTIONS: dict[str, list[Mistake]] = {
         config(SECRET_KEY=None),
         config(IMAGES_ENGINE="gd", IMAGES_VERSION="sha256", IMAGES_COPIES="png"),
         Mistake("`IMAGES_ENGINE = 'vips'` without libvips", without_pyvips),
+        config(IMAGES_UPLOADS="/srv/uploads"),
         Mistake("`IMAGES_REMOTE_HOSTS = ['img.example.com']` without urllib3", without_urllib3),
         Mistake("`Images(app)` twice", twice),
         config(IMAGES_METRICS="metrics"),

@@ -10,7 +10,15 @@ import pytest
 
 from flask_images_vips.config.keys import Config
 from flask_images_vips.formats import raw
-from flask_images_vips.oddities import boxes_for_visitors, missing_fallback, own_numbers, unusable_folders
+from flask_images_vips.oddities import (
+    auto_without_scores,
+    boxes_for_visitors,
+    missing_fallback,
+    own_numbers,
+    unusable_folders,
+    unused_keys,
+)
+from flask_images_vips.rendering import scores
 
 
 def config(**keys: Any) -> Config:
@@ -22,6 +30,25 @@ def test_a_number_that_may_be_meant_for_an_encoder_is_named() -> None:
     assert sentence.startswith("IMAGES_QUALITY: 60 for avif is the quality of a JPEG that looks the same")
     assert sentence.endswith("write raw(60).")
     assert [*own_numbers(config(quality=60))] == []
+
+
+def test_auto_without_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = config(quality={"jpeg": "auto"}), config(presets={"a": {"quality": "auto"}}), config(quality="auto")
+    monkeypatch.setattr(scores, "PACKAGE", "no_such_package")
+    for each in wanted:
+        (sentence,) = auto_without_scores(each)
+        assert sentence.startswith("quality='auto' keeps the usual quality, because ssimulacra2 is not installed.")
+    assert [*auto_without_scores(config(quality=70))] == []
+    monkeypatch.setattr(scores, "PACKAGE", "pytest")
+    assert [*auto_without_scores(wanted[0])] == []
+    assert [*own_numbers(config(quality={"avif": "auto"}))] == []
+
+
+def test_keys_that_presets_make_useless_are_named() -> None:
+    keys = {"dpr_quality": {2: 55}, "by_visitor": {"accept": True}}
+    found = [*unused_keys(config(**keys, only_presets=True, presets={"a": {"width": 9}}))]
+    assert [sentence.partition(" ")[0] for sentence in found] == ["IMAGES_DPR_QUALITY", "IMAGES_BY_VISITOR"]
+    assert [*unused_keys(config(**keys))] == []
 
 
 @pytest.mark.parametrize(("engine", "tested", "count"), [("boxes", False, 1), ("boxes", True, 0), ("auto", False, 0)])

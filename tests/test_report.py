@@ -31,11 +31,11 @@ def test_where_nothing_is_missing_the_libraries_are_described() -> None:
         "  loaded from: /usr/lib/libvips.so.42",
         "  mode: ABI, by pyvips 3.2.0",
         "  reads: jpeg, png, gif, webp, avif, tiff, svg",
-        "  writes: jpeg, png, webp, avif, gif",
+        "  writes: jpeg, png, webp, avif, jxl, gif",
         "",
         "Pillow 12.0.0",
         "  reads: jpeg, png, gif, webp, avif, tiff",
-        "  writes: jpeg, png, webp, avif, gif, tiff, bmp, ico",
+        "  writes: jpeg, png, webp, avif, jxl, gif, tiff, bmp, ico",
     ]
 
 
@@ -75,3 +75,4 @@ def test_what_is_wrong_with_a_library_and_the_libraries_that_it_uses_are_listed(
 def test_the_commands_that_bring_a_format_fit_into_one_line() -> None:
     assert cures("pillow", "webp") == "any system: pip install --upgrade Pillow"
     assert cures("vips", "avif").endswith("; macOS: brew reinstall vips libheif")
+    assert cures("pillow", "heic") == "any system: pip install 'flask-images-vips[heic]'"

@@ -29,7 +29,7 @@ from bench.workload import PHOTOGRAPHS
 
 WIDTHS = (320, 440, 640, 1280)
 MIXED_WIDTH = 640
-ENCODED = (("jpeg", "balanced"), ("webp", "balanced"), ("avif", "balanced"), ("avif", "small"))
+ENCODED = (("jpeg", "balanced"), ("webp", "balanced"), ("avif", "balanced"), ("avif", "small"), ("jxl", "balanced"))
 QUALITIES = {"jpeg": (35, 50, 65, 75, 85, 92), "webp": (30, 50, 65, 75, 82, 89)}
 TOO_LARGE = 1.1
 GROUNDS = "black", "white"  # which pictures with alpha are shown on: the worse score counts
@@ -148,6 +148,8 @@ def _encoded(picture: Image.Image, format: str, effort: str = "balanced", qualit
 
 def _score(reference: Image.Image, made: bytes) -> float:
     """Return the SSIMULACRA2 score of the file *made*, the worse one of two grounds if *reference* has alpha."""
+    import pillow_jxl  # noqa: F401  (lets Pillow open JPEG XL)
+
     with Image.open(io.BytesIO(made)) as file:
         picture = file.convert(reference.mode)
     if reference.mode != "RGBA":
@@ -243,6 +245,31 @@ def tables(data: dict[str, Any]) -> list[Table]:
     return [Table(("equal looks", "wanted", "found"), lines, note)]
 
 
+def _lines_of_jxl(
+    rows: Sequence[dict[str, Any]], by_file: dict[tuple[str, int, str], dict[str, Any]]
+) -> Iterator[tuple[str, str, Any]]:
+    """Compare JPEG XL with the AVIF that is sent unless it is smaller."""
+    for content, name in _PLURAL.items():
+        pairs = [
+            (row, by_file[row["picture"], row["width"], "avif"])
+            for row in rows
+            if row["format"] == "jxl" and row["content"] == content
+        ]
+        if not pairs:  # measured before it was among the formats
+            continue
+        shares = [jxl["bytes"] / avif["bytes"] for jxl, avif in pairs]
+        yield f"JPEG XL ÷ AVIF, bytes, {name}", "", statistics.median(shares)
+        yield (
+            f"{name} whose JPEG XL is smaller than the AVIF",
+            "",
+            f"{sum(share < 1 for share in shares)} of {len(shares)}",
+        )
+        gains = [jxl["score"] - avif["score"] for jxl, avif in pairs]
+        yield f"score less AVIF's, median, JPEG XL, {name}", "−1 to 1", statistics.median(gains)
+        spent = sum(jxl["cpu_ms"] for jxl, _ in pairs) / sum(avif["cpu_ms"] for _, avif in pairs)
+        yield f"JPEG XL ÷ AVIF, CPU of encoding {name}", "", spent
+
+
 _PLURAL = {"photograph": "photographs", "flat": "drawings"}
 
 
@@ -286,6 +313,7 @@ def _lines(rows: Sequence[dict[str, Any]], mixed: Sequence[dict[str, Any]]) -> I
                     "",
                     statistics.median(gains),
                 )
+    yield from _lines_of_jxl(rows, by_file)
     largest = max(row["width"] for row in rows)
     spent = {
         format: sum(

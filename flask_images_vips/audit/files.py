@@ -16,6 +16,7 @@ from werkzeug.routing import MapAdapter, RequestRedirect
 from werkzeug.security import safe_join
 
 from ..errors import Busy, ImagesError, reason_of
+from ..formats import SVG
 from ..geometry import Size
 from ..headers.read import read_header
 from ..pipeline import Pipeline
@@ -128,6 +129,9 @@ def _size(pipeline: Pipeline, url: ImageUrl, rendition: Rendition) -> Size | Non
     """
     facts, options = pipeline.facts, rendition.options
     facts.check_decodes(rendition.source, rendition.watermark)
+    if rendition.format is SVG:
+        facts.drawing(rendition.source)
+        return None  # it has no pixels, so it is neither too large nor too small
     header = facts.header(rendition.source)
     trimmed = facts.pixels.trim(rendition.source, options) if options.trim else None
     refusal = pipeline.abilities.refusal(rendition.format, url.options)

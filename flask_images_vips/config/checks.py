@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from ..errors import ConfigError, InvalidOption, without_secrets
-from ..formats import ALIASES, NEGOTIABLE, Raw, by_name
+from ..formats import ALIASES, NEGOTIABLE, USUAL_QUALITY, Auto, Raw, by_name
 from ..stores.location import looks_like_url, parse_location
 
 Secret = str | bytes
@@ -102,6 +102,15 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def svg(name: str, value: Any) -> bool | str:
+    """Accept ``pass``, ``raster``, or a flag. True is ``raster``."""
+    if isinstance(value, bool) or value == "pass":
+        return bool(value) if isinstance(value, bool) else "pass"
+    if value != "raster":
+        raise _wrong(name, value, "'pass', 'raster' or False")
+    return True
+
+
 def secrets(name: str, value: Any) -> tuple[Secret, ...]:
     """Accept no key, one key, or a list of keys. The error message does not contain the value."""
     if not value:
@@ -154,6 +163,11 @@ def cache(name: str, value: Any) -> str | None:
         _check_location(name, value)
         return value
     return optional_path(name, value)
+
+
+def uploads(name: str, value: Any) -> str | None:
+    """Accept a folder, or a place in an object store."""
+    return cache(name, value)
 
 
 def _check_location(name: str, value: str) -> None:
@@ -397,11 +411,17 @@ def negotiable(name: str, value: Any) -> tuple[str, ...]:
 
 
 def quality(name: str, value: Any) -> int | dict[str, int | Raw]:
-    """Accept one number for all formats, or numbers by format, which may be `Raw`."""
+    """Accept one number for all formats, or numbers by format, which may be `Raw`. Either may be ``auto``."""
+    if value == "auto":
+        return Auto(USUAL_QUALITY)
+    if isinstance(value, Mapping):
+        value = {format: Auto(USUAL_QUALITY) if number == "auto" else number for format, number in value.items()}
     numbers = [n for n in value.values() if not isinstance(n, Raw)] if isinstance(value, Mapping) else [value]
     if not all(isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 100 for number in numbers):
         raise _wrong(
-            name, value, "a number from 1 to 100, or such numbers by format, as in {'jpeg': 80, 'avif': raw(60)}"
+            name,
+            value,
+            "a number from 1 to 100, 'auto', or these by format, as in {'jpeg': 80, 'avif': raw(60)}",
         )
     if isinstance(value, int):
         return value
@@ -412,6 +432,27 @@ def quality(name: str, value: Any) -> int | dict[str, int | Raw]:
     if useless := [format.name for format in named if not format.lossy]:
         raise _wrong(name, value, f"only formats that have a quality; {useless[0]} has none")
     return {format.name: number for format, number in named.items()}
+
+
+def score(name: str, value: Any) -> float:
+    if not _is_number(value) or not 30 <= value <= 95:
+        raise _wrong(name, value, "a SSIMULACRA2 score from 30 to 95, such as 70")
+    return float(value)
+
+
+def dpr_quality(name: str, value: Any) -> tuple[tuple[float, int], ...]:
+    """Accept qualities by density. Returns pairs of a density and a quality, in ascending order."""
+    given = {} if value is None else value
+    if not isinstance(given, Mapping) or not all(
+        _is_number(density) and 1 <= density <= 4 and type(quality) is int and 1 <= quality <= 100
+        for density, quality in given.items()
+    ):
+        raise _wrong(name, value, "qualities (1 to 100) by density (1 to 4), such as {2: 55, 3: 45}, or None")
+    return tuple(sorted((float(density), quality) for density, quality in given.items()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def presets(name: str, value: Any) -> Mapping[str, Mapping[str, Any]] | None:

@@ -15,10 +15,11 @@ from ..cdn.backend import Backend
 from ..cdn.settings import backends
 from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
-from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, Raw
+from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, USUAL_QUALITY, Auto, Raw
 from ..stores.location import Location, is_location, parse_location
 from . import checks, compat
 from . import fonts as font_checks
+from .by_visitor import ByVisitor, by_visitor
 from .checks import Secret
 from .credentials import Credentials, credentials
 
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 _IGNORED = ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS")
 """Keys of earlier versions, which have no effect any more."""
+
+
+_ROUNDED_DENSITY = 0.02
 
 
 class Key(NamedTuple):
@@ -65,6 +69,13 @@ class Config:
         "Also use the folders that symbolic links in `IMAGES_PATH` lead to when the application starts, such as "
         "`static/uploads`. Other links are followed only into a folder of `IMAGES_PATH`. Set False if strangers can "
         "make links there, for example by uploading archives.",
+    )
+    uploads: str | None = key(
+        None,
+        "IMAGES_UPLOADS",
+        checks.uploads,
+        "Folder where [`images.accept`](docs/uploads.md) stores what people upload: one in `IMAGES_PATH`, such as "
+        "`static/uploads`, or a place in one of its object stores. None: nothing can be uploaded.",
     )
     cache: str | None = key(
         None,
@@ -125,14 +136,41 @@ class Config:
         NEGOTIABLE,
         "IMAGES_FORMATS",
         checks.negotiable,
-        "Formats for `format='auto'`, best first. The first one that the browser lists in `Accept` is used.",
+        "Formats for `format='auto'`, best first. The first one that the browser lists in `Accept` is used. JPEG XL "
+        "(`jxl`) needs the extra `jxl`, and before `avif` it is sent only where it is smaller, see "
+        "[Formats](docs/formats.md#jpeg-xl).",
     )
     quality: int | dict[str, int | Raw] = key(
-        75,
+        USUAL_QUALITY,
         "IMAGES_QUALITY",
         checks.quality,
         "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': raw(60)}`. "
-        "The same number looks the same in every format; `raw(60)` is the encoder's own number.",
+        "The same number looks the same in every format; `raw(60)` is the encoder's own number. `auto` is as in "
+        "URLs, and begins with 75.",
+    )
+    target_score: float = key(
+        70.0,
+        "IMAGES_TARGET_SCORE",
+        checks.score,
+        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score. At 70, differences are hard to "
+        "notice.",
+    )
+    dpr_quality: tuple[tuple[float, int], ...] = key(
+        (),
+        "IMAGES_DPR_QUALITY",
+        checks.dpr_quality,
+        "Quality of denser pictures in pages, by image pixels per CSS pixel, such as `{2: 55, 3: 45}`: for the "
+        "candidates of a `srcset` by density, for `dpr`, and for `hidpi`, if the call has no `quality`. See "
+        "[Quality](docs/quality.md). None: the same quality.",
+    )
+    by_visitor: ByVisitor | None = key(
+        None,
+        "IMAGES_BY_VISITOR",
+        by_visitor,
+        "Let the request for a page choose what its images ask for, such as `{'save_data': 40, 'accept': True}`: "
+        "the quality for visitors who send `Save-Data: on`, and the first of `IMAGES_FORMATS` that the request lists "
+        "in `Accept`, if the call names none. `'share': 0.1` does so for a tenth of visitors, and counts both arms. "
+        "See [Quality](docs/quality.md). None: all visitors get the same page.",
     )
     presets: Mapping[str, Mapping[str, Any]] | None = key(
         None,
@@ -394,8 +432,8 @@ class Config:
         checks.count,
         "Maximum number of pixels of a source. A picture with more is refused. An animation with more in all its "
         "frames together becomes a still image of its first frame. A frame that must be decoded as a whole may have at "
-        "most half of this number. This applies to AVIF, GIF and interlaced PNG, and with Pillow to all formats except "
-        "JPEG. A side may have at most 100,000 pixels, or a 500th of this number if that is more.",
+        "most half of this number. This applies to AVIF, HEIC, GIF and interlaced PNG, and with Pillow to all formats "
+        "except JPEG. A side may have at most 100,000 pixels, or a 500th of this number if that is more.",
     )
     max_frames: int = key(
         100,
@@ -408,9 +446,10 @@ class Config:
         DEFAULT_INPUTS,
         "IMAGES_INPUT_FORMATS",
         checks.some_formats(ALL_INPUTS),
-        "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`. Only "
-        "Pillow loads these four, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the "
-        "largest picture is used. A TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
+        "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`, and "
+        "`jxl` and `heic` with the extras of these names, see [Formats](docs/formats.md). Only Pillow loads the first "
+        "five, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the largest picture is used. A TGA "
+        "has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(
         OUTPUTS,
@@ -418,13 +457,15 @@ class Config:
         checks.some_formats(OUTPUTS),
         "Formats that renditions may have. Others are refused with status 400. The default lists all supported ones.",
     )
-    svg: bool = key(
+    svg: bool | str = key(
         False,
         "IMAGES_SVG",
-        checks.flag,
-        "Also accept SVG files up to 1 MB, without embedded pictures, entities and declared attributes. Needs libvips. "
-        "Set this only if you trust the files: with `IMAGES_MAX_RENDERS = 0`, one may take seconds to render, "
-        "regardless of `IMAGES_RENDER_TIMEOUT`.",
+        checks.svg,
+        "Also accept SVG files up to 1 MB. `raster`, or True, draws them as pixels, which needs libvips, and refuses "
+        "embedded pictures, entities and declared attributes. Use it only if you trust the files: with "
+        "`IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of `IMAGES_RENDER_TIMEOUT`. `pass` sends "
+        "a `.svg` as SVG, without scripts and references to other files; options that need pixels still draw it. See "
+        "[SVG](docs/svg.md).",
     )
     fail_on: str = key(
         "truncated",
@@ -602,7 +643,18 @@ class Config:
 
     def quality_of(self, format: str) -> int | Raw:
         """Return the default quality for the format named *format*, for URLs without ``quality``."""
-        return self.quality if isinstance(self.quality, int) else self.quality.get(format, 75)
+        return self.quality if isinstance(self.quality, int) else self.quality.get(format, USUAL_QUALITY)
+
+    def auto_quality_of(self, format: str) -> Auto:
+        """Return ``auto`` for the format named *format*, with the number that its first files get."""
+        quality = self.quality_of(format)
+        return Auto(quality) if isinstance(quality, int) else Auto(USUAL_QUALITY)
+
+    def quality_at(self, density: float) -> int | None:
+        """Return the quality for pictures of *density* image pixels per CSS pixel, or None if it is the usual one."""
+        # A picture of 2 × 333 pixels may come out one pixel narrower.
+        reached = (quality for least, quality in reversed(self.dpr_quality) if density >= least - _ROUNDED_DENSITY)
+        return next(reached, None)
 
     @classmethod
     def read(cls, settings: Mapping[str, Any], faults: Faults | None = None) -> Config:

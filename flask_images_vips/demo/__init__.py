@@ -1,4 +1,4 @@
-"""A playground that shows every mode and the basic options on real photographs.
+"""A playground that shows every mode and the basic options on real photographs, and an upload form.
 
 Run it with ``flask --app flask_images_vips.demo run``. By default, SECRET_KEY is random at each start. If you run
 several processes, set FLASK_SECRET_KEY, so that they share one key. Any other configuration key can be set in the same
@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from .. import Images, resized_img_size, resized_img_src
 from ..errors import InvalidOption
 from ..options.options import Options, write_query
+from .uploads import Uploads
 
 __all__ = ["app", "create_app"]
 
@@ -142,7 +143,9 @@ def create_app() -> Flask:
     app = Flask(__name__)
     app.config["SECRET_KEY"] = secrets.token_hex()
     app.config.from_prefixed_env()
-    Images(app)
+    images = Images()
+    Uploads(app, images)
+    images.init_app(app)
     app.add_url_rule("/", view_func=index)
     return app
 

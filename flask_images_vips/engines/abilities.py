@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
-from ..formats import ALL_INPUTS, INPUTS
+from ..errors import UnsupportedSource
+from ..formats import ALL_INPUTS, INPUTS, WITH_EXTRAS
 from .encoder_settings import settings_of
 from .vips.fork_safety import forked_after_pixels
 from .vips.installed import unusable
@@ -55,7 +57,7 @@ def _vips() -> dict[str, Any]:
         "parts": found["parts"],
         "note": note,
         "warning": abilities.overwritten() if found["overwritten"] else "",
-        "inputs": _among((*INPUTS, "svg"), found["reads"]),
+        "inputs": _among((*INPUTS, "svg", *WITH_EXTRAS), [*found["reads"], *_extras()]),
         "outputs": _among(settings_of("vips"), found["writes"]),
     }
 
@@ -67,9 +69,19 @@ def _pillow() -> dict[str, Any]:
     return {
         "name": "Pillow",
         "version": found["pillow"],
-        "inputs": _among(ALL_INPUTS, found["pillow_reads"]),
+        "inputs": _among(ALL_INPUTS, [*found["pillow_reads"], *_extras()]),
+        "parts": list(_extras().values()),
         "outputs": _among(settings_of("pillow"), found["pillow_writes"]),
     }
+
+
+def _extras() -> dict[str, str]:
+    """Return the names of the formats that extras decode here, and the libraries that do so. This loads them."""
+    from . import heic  # noqa: PLC0415  (web workers, which import this module, do not decode)
+
+    with suppress(UnsupportedSource):
+        return {heic.FORMAT: heic.decoder()}
+    return {}
 
 
 def _among(known: Iterable[str], found: Iterable[str]) -> list[str]:

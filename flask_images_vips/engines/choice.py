@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..cache.per_process import PerProcess, Said
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
-from ..formats import INPUTS, Format
+from ..formats import INPUTS, WITH_EXTRAS, Format
 from ..lazy import Lazy
 from ..options.options import Options
 from ..system_errors import is_passing
@@ -161,7 +161,7 @@ class Engines:
             return None
         if abilities.is_overwritten():
             _warn_once(abilities.overwritten())
-        inputs = [name for name in config.input_formats if name in INPUTS] + ["svg"] * config.svg
+        inputs = [name for name in config.input_formats if name in (*INPUTS, *WITH_EXTRAS)] + ["svg"] * bool(config.svg)
         return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
 
     def _go_without(self, problem: str, cure: str, error: Exception | None = None) -> None:
@@ -194,6 +194,19 @@ def check_engine(engine: object) -> None:
     problem = missing() if engine == "vips" else None
     if problem is not None:
         raise _unusable(*problem)
+
+
+def check_extras(engine: str, inputs: Iterable[str]) -> None:
+    """Check cheaply whether the extras are installed that sources in the formats *inputs* need. *engine* is as above.
+
+    Raises:
+        ConfigError: If one is missing or too old.
+    """
+    if engine != "boxes" and "heic" in inputs:
+        from .heic import problem  # noqa: PLC0415  (few sites have HEICs)
+
+        if (lacking := problem()) is not None:
+            raise ConfigError(f"IMAGES_INPUT_FORMATS lists heic, but {lacking}")
 
 
 def _unusable(problem: str, cure: str) -> ConfigError:

@@ -25,7 +25,7 @@ _MAX_TAGS = 100
 
 def keeps_profile(profile: bytes | None, options: Options, format: Format, *, is_rgb_picture: bool) -> bool:
     """Return whether a rendition keeps the *profile* of its source, and so its colour space."""
-    wanted = options.keep.icc and format.metadata
+    wanted = options.keep.icc and format.profile
     return wanted and is_rgb_picture and profile is not None and is_rgb(profile)
 
 

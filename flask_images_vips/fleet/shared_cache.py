@@ -21,7 +21,7 @@ from ..cache.folder import DEPENDENTS
 from ..cache.per_process import Said
 from ..cache.removal import Kept, Removed
 from ..cache.shared import HostLocks
-from ..formats import FORMATS, Format
+from ..formats import STORED, Format
 from ..stores.store import Object, ObjectStore, Stated, StoreFailed, StoreRefused
 from .places import as_os_errors
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 _DIGEST = "digest"
 _DIGEST_BYTES = 16
-_FORMATS = {format.suffix: format for format in FORMATS}
+_FORMATS = {format.suffix: format for format in STORED}
 _ENTRY = re.compile(r"[0-9a-f]{2}/[0-9a-f]+/[^/]+")
 _BATCH = 1000  # objects that are deleted by one request
 

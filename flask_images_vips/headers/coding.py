@@ -31,17 +31,22 @@ class Coding(NamedTuple):
     gamma: float = 0.0
 
 
+PLAIN = Coding(SRGB)
+"""The coding of sRGB."""
+
+
 def read_coding(descriptor: int, format: str) -> Coding | None:
     """Return the coding that the PNG or AVIF at *descriptor* states. None if it is sRGB's, not known, or a profile."""
     try:
         file = BoundedFile(descriptor, "")
-        coding = _of_png(file) if format == "png" else _of_numbers(*heif.colour(file))
+        coding = _of_png(file) if format == "png" else of_numbers(*heif.colour(file))
     except (NotKnown, ImagesError, struct.error):
         return None
-    return None if coding == Coding(SRGB) else coding
+    return None if coding == PLAIN else coding
 
 
-def _of_numbers(primaries: int, transfer: int) -> Coding:
+def of_numbers(primaries: int, transfer: int) -> Coding:
+    """Return the coding for the numbers of the primaries and of the transfer function in ITU-T H.273."""
     return Coding(_PRIMARIES.get(primaries, SRGB), transfer if transfer in _TRANSFERS else SRGB_TRANSFER)
 
 
@@ -58,7 +63,7 @@ def _of_png(file: BoundedFile) -> Coding | None:
             found[name] = file.read(offset + 8, min(length, 32))
         offset += 12 + length
     if b"cICP" in found:
-        return _of_numbers(*struct.unpack_from("BB", found[b"cICP"]))
+        return of_numbers(*struct.unpack_from("BB", found[b"cICP"]))
     if b"iCCP" in found or b"sRGB" in found or b"gAMA" not in found:
         return None
     (gamma,) = struct.unpack(">I", found[b"gAMA"])

@@ -1,4 +1,7 @@
-"""Read the header of an AVIF: the boxes of HEIF (ISO/IEC 23008-12) that describe its primary image."""
+"""What does an AVIF state about its image? The boxes of HEIF (ISO/IEC 23008-12) that describe its primary image.
+
+A HEIC consists of the same boxes, see `heic`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ..geometry import Size
 from .bounded import BoundedFile, NotKnown, too_many
 from .header import FileHeader
 
-_AVIF_BRANDS = {b"avif", b"avis"}
+AVIF_BRANDS = {b"avif", b"avis"}
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 # An orientation of EXIF for each turn (irot, in quarters anticlockwise), by the mirroring that follows (imir).
 _ORIENTATIONS = {None: (1, 8, 3, 6), 0: (4, 5, 2, 7), 1: (2, 7, 4, 5)}
@@ -47,10 +50,10 @@ def read(file: BoundedFile) -> FileHeader:
         NotKnown: If its image is of another kind than one AV1 image or a grid of them, or its header is too large. Also
             if a box of the header is broken: libvips ignores some of them.
     """
-    brands, meta = _top_boxes(file)
-    if not brands & _AVIF_BRANDS:
+    brands, meta = top_boxes(file)
+    if not brands & AVIF_BRANDS:
         raise NotKnown
-    data = _Description(file, meta)
+    data = Description(file, meta)
     size, orientation = data.shown()
     if data.kind() not in (b"av01", b"grid"):
         raise NotKnown  # such as HEVC, which not every engine decodes
@@ -64,8 +67,8 @@ def colour(file: BoundedFile) -> tuple[int, int]:
         NotKnown: If it states a profile or nothing, or it is not known.
         UnreadableSource: If the file ends within its header.
     """
-    _, meta = _top_boxes(file)
-    return _Description(file, meta).colour()
+    _, meta = top_boxes(file)
+    return Description(file, meta).colour()
 
 
 def is_cropped(descriptor: int) -> bool:
@@ -75,13 +78,19 @@ def is_cropped(descriptor: int) -> bool:
     """
     with suppress(NotKnown, ImagesError):
         file = BoundedFile(descriptor, "")
-        _, meta = _top_boxes(file)
-        return _Description(file, meta).is_cropped()
+        _, meta = top_boxes(file)
+        return Description(file, meta).is_cropped()
     return False
 
 
-def _top_boxes(file: BoundedFile) -> tuple[set[bytes], bytes]:
-    """Return the brands of the file, and the content of its box of metadata."""
+def top_boxes(file: BoundedFile) -> tuple[set[bytes], bytes]:
+    """Return the brands of the file, and the content of its box of metadata.
+
+    Raises:
+        UnreadableSource: If the file ends within its header.
+        LimitExceeded: If the metadata is large because it describes very many images.
+        NotKnown: If there is none within the first boxes, or it is too large.
+    """
     brands: set[bytes] = set()
     offset = 0
     for _ in range(_MAX_TOP_BOXES):
@@ -91,7 +100,7 @@ def _top_boxes(file: BoundedFile) -> tuple[set[bytes], bytes]:
             length, start = int.from_bytes(file.read(start, 8), "big"), start + 8
         end = offset + length if length else file.size
         if end < start:
-            raise file.broken("an AVIF with a broken box")
+            raise file.broken("an image with a broken box")
         if head[4:] == b"ftyp":
             data = file.read(start, min(end - start, 4 * _MAX_BRANDS))
             brands = {data[at : at + 4] for at in range(0, len(data), 4) if at != 4}  # the second is a version
@@ -118,22 +127,22 @@ def _check_description(file: BoundedFile, offset: int, end: int) -> None:
         if head[4:8] == b"iinf":
             items = int.from_bytes(head[12:14] if head[8] == 0 else head[12:16], "big")
             if items > _MAX_ITEMS:
-                raise too_many("the AVIF has {:,} images", items, _MAX_ITEMS)
+                raise too_many("the file has {:,} images", items, _MAX_ITEMS)
         elif head[4:8] == b"iref" and length > _MAX_REFERENCE_BYTES:
-            raise too_many("the references among the AVIF's images have {:,} bytes", length, _MAX_REFERENCE_BYTES)
+            raise too_many("the references among the file's images have {:,} bytes", length, _MAX_REFERENCE_BYTES)
         if length < 8:
             return
         offset += length
 
 
-class _Description:
+class Description:
     """What *data*, the content of the metadata's box, says about the primary image."""
 
     def __init__(self, file: BoundedFile, data: bytes) -> None:
         self._file = file
         self._data = data
         self._left = _MAX_STEPS
-        boxes = {box.kind: box for box in reversed(list(self._boxes(_Box(b"meta", 4, len(data)))))}
+        boxes = self._top = {box.kind: box for box in reversed(list(self._boxes(_Box(b"meta", 4, len(data)))))}
         try:
             primary, properties = boxes[b"pitm"], boxes[b"iprp"]
             self._items = boxes[b"iinf"]
@@ -152,8 +161,9 @@ class _Description:
             if box.kind == b"ipma":
                 self._associate(box)
 
-    def kind(self) -> bytes:
-        """Return the kind of the primary image."""
+    def kind(self, item: int | None = None) -> bytes:
+        """Return the kind of the image *item*, by default of the primary one."""
+        wanted = self.primary if item is None else item
         items = self._items
         start = items.start + (6 if self._version(items) == 0 else 8)
         for box in self._boxes(items._replace(start=start)):
@@ -161,13 +171,27 @@ class _Description:
             size = {2: 2, 3: 4}.get(version)
             if box.kind != b"infe" or size is None:
                 raise NotKnown
-            if self._number(box.start + 4, size, box.end) == self.primary:
+            if self._number(box.start + 4, size, box.end) == wanted:
                 at = box.start + 4 + size + 2
                 return self._data[at : at + 4]
         raise NotKnown
 
-    def shown(self) -> tuple[Size, int]:
-        """Return the size as it is stored, and the orientation."""
+    def box(self, kind: bytes) -> bytes:
+        """Return the content of the first box of a *kind* in the metadata, or nothing."""
+        found = self._top.get(kind)
+        return b"" if found is None else self._data[found.start : found.end]
+
+    def tiles(self) -> tuple[int, ...]:
+        """Return the images that the primary image is made of, if it is a grid or the like."""
+        made_of = (targets for kind, item, targets in self._references() if kind == b"dimg" and item == self.primary)
+        return next(made_of, ())
+
+    def shown(self, *, crops: bool = False) -> tuple[Size, int]:
+        """Return the size as it is stored, and the orientation.
+
+        With *crops*, the size is that of the part that is to be shown, if the file names one. Otherwise, such a file is
+        not known, because decoders differ.
+        """
         size: Size | None = None
         turn: int | None = None
         mirrored: int | None = None
@@ -180,13 +204,30 @@ class _Description:
                     turn = -turn & 3  # mirrored first, then turned: the same as turned the other way, then mirrored
             elif box.kind == b"imir" and mirrored is None:
                 mirrored = self._number(box.start, 1, box.end) & 1
+            elif box.kind == b"clap" and crops and size is not None and turn is None and mirrored is None:
+                size = self._part(box, size)
             elif box.kind in (b"clap", b"irot", b"imir"):
                 raise NotKnown  # decoders differ
         if size is None:
             raise NotKnown
         if not size.pixels:
-            raise self._file.broken("an AVIF without pixels")
+            raise self._file.broken("an image without pixels")
         return size, _ORIENTATIONS[mirrored][turn or 0]
+
+    def _part(self, box: _Box, whole: Size) -> Size:
+        """Return the size of the part that *box* names of an image of the size *whole*.
+
+        Raises:
+            NotKnown: If it is not a number of pixels, or does not lie within the image.
+        """
+        numbers = struct.unpack(">IIIIiIiI", self._data[box.start : box.end][:32].ljust(32, b"\0"))
+        part, ones = Size(numbers[0], numbers[2]), (numbers[1], numbers[3])
+        for side, of, offset, divisor in zip(part, whole, numbers[4::2], numbers[5::2], strict=True):
+            if not divisor or not 0 <= (2 * offset + divisor * (of - side)) // (2 * divisor) <= of - side:
+                raise NotKnown
+        if ones != (1, 1) or not part.pixels:
+            raise NotKnown
+        return part
 
     def colour(self) -> tuple[int, int]:
         """Return the numbers of the primaries and of the transfer function."""

@@ -13,9 +13,8 @@ _STATED = 4096  # bytes at the start of a file; an SVG may have comments before 
 # What people upload by mistake. The first pattern that the start of the file matches is its kind.
 _KINDS = {
     "empty": re.compile(rb"\Z"),
-    "a HEIC image": re.compile(rb"....ftyp(?:hei[cfmsx]|hev[cx]|mif1|msf1)", re.DOTALL),
+    "a HEIC image": re.compile(rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", re.DOTALL),
     "a video": re.compile(rb"....ftyp(?!avi[fs])|\x1aE\xdf\xa3|RIFF....AVI", re.DOTALL),
-    "a JPEG XL image": re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "),
     "a JPEG 2000 image": re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51"),
     "a Photoshop document": re.compile(rb"8BPS"),
     "a PDF document": re.compile(rb"%PDF-"),
@@ -25,8 +24,10 @@ _KINDS = {
     "a pointer of Git LFS, which was not replaced by the file": re.compile(rb"version https://git-lfs"),
     "an HTML page": re.compile(rb"\s*<(?:!doctype html|html|head|body)", re.IGNORECASE),
 }
+_EXTRAS = {"a HEIC image": "heic"}  # the kinds that an extra loads, which is named like the format
 _SVG = re.compile(rb"<(?:\w{1,20}:)?svg[\s>]")
 SVG = "an SVG drawing"
+UNKNOWN = "of an unknown kind"
 
 
 def kind_of(descriptor: int) -> str:
@@ -38,14 +39,20 @@ def kind_of(descriptor: int) -> str:
     found = next(filter(lambda kind: _KINDS[kind].match(start), _KINDS), None)
     if found is not None:
         return found
-    return SVG if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and _SVG.search(start) else "of an unknown kind"
+    return SVG if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and _SVG.search(start) else UNKNOWN
 
 
 def refusal(kind: str, inputs: Sequence[str], reader: str) -> str:
     """Return why *reader* does not load a file of *kind*, where *inputs* are the formats that sources may have."""
     if kind in map(image_of, inputs):
         return f"the file begins like {kind}, but its header is broken, or of a kind that {reader} does not read"
-    return f"the file is {kind}; expected {', '.join(inputs).upper()} (IMAGES_INPUT_FORMATS)"
+    refused = f"the file is {kind}; expected {', '.join(inputs).upper()} (IMAGES_INPUT_FORMATS)"
+    if kind not in _EXTRAS:
+        return refused
+    extra = _EXTRAS[kind]
+    return (
+        f"{refused}. To accept it, pip install 'flask-images-vips[{extra}]' and add {extra!r} to IMAGES_INPUT_FORMATS"
+    )
 
 
 def image_of(format: str) -> str:

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import Busy, SourceError, UnsupportedSource
-from ..formats import INPUTS, is_file_of
+from ..formats import INPUTS, WITH_EXTRAS, is_file_of
 from ..geometry import ORIENTATIONS
-from . import gif, heif, jpeg, png, tiff, webp
+from . import gif, heic, heif, jpeg, jxl, png, tiff, webp
 from .bounded import Beginning, BoundedFile, NotKnown
 from .header import FileHeader
 from .kinds import image_of, refusal
@@ -25,16 +25,21 @@ _READERS: dict[str, Callable[[BoundedFile], FileHeader]] = {
     "gif": gif.read,
     "webp": webp.read,
     "avif": heif.read,
+    "heic": heic.read,
     "tiff": tiff.read,
+    "jxl": jxl.read,
 }
+TURNED_BY_FORMAT = ("avif", "heic", "jxl")
+"""The formats whose own properties turn the picture, whatever EXIF says."""
+
 _SNIFFED = 12  # bytes that `_sniff` needs
 
 
 def read_header(descriptor: int, ref: str, *, auto_orient: bool, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
     """Return what the file open at *descriptor* states about its image, or None if only an engine can tell.
 
-    *ref* names the file in errors. The size is upright with *auto_orient*, and always for AVIF, where the orientation
-    is part of the format. *inputs* are the formats that may be read.
+    *ref* names the file in errors. The size is upright with *auto_orient*, and always for AVIF, HEIC and JPEG XL, where
+    orientation is part of the format. *inputs* are the formats that may be read.
 
     Raises:
         UnsupportedSource: If its format is not one of *inputs*.
@@ -60,15 +65,15 @@ def _header(file: BoundedFile, *, auto_orient: bool, inputs: Sequence[str]) -> F
     try:
         if not file.size:
             raise file.broken("the file is empty")
-        format = _sniff(file.read(0, min(_SNIFFED, file.size)))
-        if format is None:
-            return None
+        format = _sniff(file)
+        if format is None or (format in WITH_EXTRAS and format not in inputs):
+            return None  # an engine that does not load it says what to install
         if format not in inputs:
             raise UnsupportedSource(file.ref, refusal(image_of(format), inputs, "this package"))
         header = _READERS[format](file)
     except NotKnown:
         return None
-    if auto_orient or header.format == "avif":
+    if auto_orient or header.format in TURNED_BY_FORMAT:
         header = replace(header, size=ORIENTATIONS[header.orientation].size(header.size))
     return header
 
@@ -82,11 +87,12 @@ def check_parts(descriptor: int, ref: str) -> None:
         LimitExceeded: See `read_header`.
     """
     with suppress(SourceError, Busy):
-        read_header(descriptor, ref, auto_orient=False)
+        read_header(descriptor, ref, auto_orient=False, inputs=(*INPUTS, *WITH_EXTRAS))
 
 
-def _sniff(start: bytes) -> str | None:
-    """Return the format of a file that begins with *start*, or None if it is not known."""
-    if start[4:8] == b"ftyp":  # `heif` tells which kind of file this is
-        return "avif"
+def _sniff(file: BoundedFile) -> str | None:
+    """Return the format that *file* seems to have, or None if it is not known."""
+    start = file.read(0, min(_SNIFFED, file.size))
+    if start[4:8] == b"ftyp":
+        return heic.format_of(file)
     return next((name for name in _READERS if is_file_of(name, start)), None)

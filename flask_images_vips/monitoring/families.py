@@ -108,4 +108,17 @@ REFUSED_TENANTS = Family(
     ("tenant",),
     (Counter("images_tenant_refused", "Renders that were refused because the quota of a tenant was used up."),),
 )
-FAMILIES = (SERVED, FAILED, PHASES, RENDERED, FETCHED, ENDPOINTS, TENANTS, REFUSED_TENANTS)
+ARMS = Family(
+    "arms",
+    ("arm",),
+    (
+        Counter("images_arm_served", "Responses with an image of an arm of IMAGES_BY_VISITOR, or with status 304."),
+        Counter("images_arm_served_bytes", "Bytes of these responses, without their headers."),
+    ),
+)
+ARM_PAGES = Family(
+    "arm pages",
+    ("arm",),
+    (Counter("images_arm_pages", "Pages whose images belong to an arm of IMAGES_BY_VISITOR: canary or usual."),),
+)
+FAMILIES = (SERVED, FAILED, PHASES, RENDERED, FETCHED, ENDPOINTS, TENANTS, REFUSED_TENANTS, ARMS, ARM_PAGES)

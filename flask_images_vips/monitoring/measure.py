@@ -11,12 +11,26 @@ from .. import phases
 from ..events import Events, Rendered
 from ..serving.asking_page import ELSEWHERE, asking_page
 from ..state import images_of
-from .families import ENDPOINTS, FAILED, FETCHED, OTHER, PHASES, REFUSED_TENANTS, RENDERED, SERVED, TENANTS, Meter
+from .families import (
+    ARM_PAGES,
+    ARMS,
+    ENDPOINTS,
+    FAILED,
+    FETCHED,
+    OTHER,
+    PHASES,
+    REFUSED_TENANTS,
+    RENDERED,
+    SERVED,
+    TENANTS,
+    Meter,
+)
 
 if TYPE_CHECKING:
     from flask import Response
 
     from ..errors import ImagesError
+    from ..options.scalars import Arm
     from ..serving.hit import Hit
     from ..urls import ImageUrl
 
@@ -38,14 +52,22 @@ class Measures:
         events.rendered.append(self._rendered)
         events.fetched.append(self._fetched)
         events.failed.append(self._failed)
+        events.visited.append(self._visited)
 
     def _served(self, hit: Hit, response: Response, cached: bool) -> None:
         labels = hit.rendition.format.name, str(response.status_code), "hit" if cached else "miss"
         values = 1, response.content_length or 0
         for meter in self._meters:
             meter.add(SERVED, labels, values)
+        if (arm := hit.url.options.arm) is not None:
+            for meter in self._meters:
+                meter.add(ARMS, (str(arm),), values)
         if not cached:
             self._add_timeline()
+
+    def _visited(self, arm: Arm) -> None:
+        for meter in self._meters:
+            meter.add(ARM_PAGES, (str(arm),), (1,))
 
     def _failed(self, path: str, url: ImageUrl | None, status: int, error: ImagesError) -> None:
         timeline, labels = phases.current(), (str(status), type(error).__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..cache_tags import EVERY, headers_with, nginx_maps
 from ..config.keys import Config
-from ..formats import FORMATS, Format, accept_pattern, by_name
+from ..formats import FORMATS, JXL, STORED, SVG, Format, accept_pattern, by_name, prefers_jxl_to_avif
 from ..hashing import digest
 from ..urls import quoted_prefix
 from .front_door import nginx_map
@@ -95,6 +95,17 @@ map $request_method$http_range$http_if_match$http_if_unmodified_since ${name}_pl
 }}
 """
 
+_OTHERWISE_MAPS = """
+# There is a link to a JPEG XL only if that is smaller than the AVIF. This is the suffix of what is sent otherwise.
+map $http_accept ${name}_accepted_otherwise {{
+    default ${name}_own;
+{accepted}}}
+map $arg_f${name}_suffix ${name}_otherwise {{
+    default -;
+    auto.jxl ${name}_accepted_otherwise;
+}}
+"""
+
 _DOOR = """
     location ^~ {prefix} {{
         root "{folder}";
@@ -102,7 +113,7 @@ _DOOR = """
 {types}
         }}
         default_type application/octet-stream;
-        try_files /${name}_name${name}_suffix${name}_plain @{name}_app;
+        try_files /${name}_name${name}_suffix${name}_plain{otherwise} @{name}_app;
         error_page 403 404 = @{name}_app;  # nginx may not read the file, or it was evicted between stat and open
         open_file_cache off;  # a link that was removed must not be followed
         log_not_found off;
@@ -182,8 +193,9 @@ def nginx_configuration(
             name=name,
             prefix=_image_prefix(config),
             folder=front,
-            types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in FORMATS),
+            types="\n".join(f"            {format.media_type} {format.suffix[1:]};" for format in _sent(config)),
             headers=_header_lines([*headers, *headers_with(config, [EVERY, f"${name}_tag"])]),
+            otherwise=f" /${name}_name${name}_otherwise${name}_plain" if prefers_jxl_to_avif(config.formats) else "",
             proxy=to_images,
         )
     elif server.images_upstream is not None:
@@ -235,12 +247,15 @@ def _maps(config: Config, name: str) -> str:
     maps = _DOOR_MAPS.format(
         name=name,
         link=nginx_map(quoted_prefix(config.url), name),
-        own=_own_suffixes(),
+        own=_own_suffixes(config),
         accepted=_accepted_suffixes(preferred),
         accepted_animated=_accepted_suffixes([format for format in preferred if format.animated]),
-        animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated),
+        animated="\n".join(f"    {format.suffix} ${name}_accepted_animated;" for format in animated) + _kept(config),
         asked=_asked_suffixes(),
     )
+    if prefers_jxl_to_avif(config.formats):
+        others = [format for format in preferred if format is not JXL]
+        maps += _OTHERWISE_MAPS.format(name=name, accepted=_accepted_suffixes(others))
     return maps + nginx_maps(re.escape(quoted_prefix(config.url)), name) if config.cache_tags else maps
 
 
@@ -254,8 +269,18 @@ def _from_app(header: str) -> str:
         add_header {header} $upstream_http_{header.lower().replace("-", "_")};"""
 
 
-def _own_suffixes() -> str:
-    formats = [format for format in FORMATS if format.by_extension and format.suffix != ".jpg"]
+def _sent(config: Config) -> Sequence[Format]:
+    """Return the formats that nginx may send."""
+    return STORED if config.svg == "pass" else FORMATS
+
+
+def _kept(config: Config) -> str:
+    """Return the line for the format that no other is negotiated for."""
+    return f"\n    {SVG.suffix} {SVG.suffix};" if config.svg == "pass" else ""
+
+
+def _own_suffixes(config: Config) -> str:
+    formats = [format for format in _sent(config) if (format.by_extension or format is SVG) and format.suffix != ".jpg"]
     return "\n".join(f'    "~*\\.{format.name}$" {format.suffix};' for format in formats)
 
 

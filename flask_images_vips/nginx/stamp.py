@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import fields
 
 from ..config.keys import KEYS, Config
-from ..formats import FORMATS
+from ..formats import FORMATS, STORED
 from ..hashing import digest
 from ..rendition import REVISION
 
 WITHOUT_EFFECT = frozenset(
     {
+        "by_visitor",
         "cache_max_size",
         "cache_min_free",
         "cdn",
         "copies_share",
+        "dpr_quality",
         "early_hints",
         "early_hits",
         "fonts",
@@ -35,6 +37,7 @@ WITHOUT_EFFECT = frozenset(
         "stale_while_revalidate",
         "store_cache_share",
         "store_timeout",
+        "target_score",
         "temp_max_age",
         "text_styles",
     }
@@ -56,7 +59,8 @@ def stamp_of(config: Config, *others: object) -> str:
     *others* are what decides besides *config*, such as secret keys. Each must have the same ``repr`` in every process.
     """
     settings = {field.name: getattr(config, field.name) for field in fields(config) if field.name not in WITHOUT_EFFECT}
-    revisions = REVISION, [(format.name, format.revision) for format in FORMATS]
+    formats = STORED if config.svg == "pass" else FORMATS
+    revisions = REVISION, [(format.name, format.revision) for format in formats]
     return digest(repr((revisions, settings, others)), _DIGEST_BYTES)
 
 

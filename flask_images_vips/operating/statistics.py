@@ -41,6 +41,7 @@ def gather(pipeline: Pipeline, days: int, most: int) -> dict[str, Any]:
         "requests": {"days": days, **_requests(total)},
         "formats": _formats(found, total),
         "pages": _pages(total, most),
+        "arms": {arm: _measured(total, "arm", arm, "pages", "served", "bytes") for arm in _arms(total)},
         "sources": _sources(counts, found, most),
         "refused": {name: number for (kind, name, _), number in total.most_common() if kind == "refused"},
         "refused_sources": _refused(counts, most),
@@ -105,6 +106,10 @@ def _pages(total: Counter[Measure], most: int) -> dict[str, dict[str, float]]:
     names = {measure.name for measure in total if measure.kind == "page"}
     ranked = sorted(names, key=lambda name: (-total[Measure("page", name, "cpu_seconds")], name))
     return {name: _measured(total, "page", name, "renders", "cpu_seconds") for name in ranked[:most]}
+
+
+def _arms(total: Counter[Measure]) -> list[str]:
+    return sorted({measure.name for measure in total if measure.kind == "arm"})
 
 
 def _measured(total: Counter[Measure], kind: str, name: str, *whats: str) -> dict[str, float]:

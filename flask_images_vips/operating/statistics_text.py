@@ -86,6 +86,19 @@ def _pages(found: Mapping[str, Any]) -> list[list[str]]:
     return _titled(["endpoint", "renders", "CPU"], rows)
 
 
+def _arms(found: Mapping[str, Any]) -> list[list[str]]:
+    head = ["arm", "pages", "images", "sent", "per page", "per image"]
+    rows = (
+        [
+            printable(name),
+            *(count(each[what]) for what in ("pages", "served")),
+            *(size(each["bytes"] / max(1, number)) for number in (1, each["pages"], each["served"])),
+        ]
+        for name, each in found["arms"].items()
+    )
+    return _titled(head, rows)
+
+
 def _slowest(found: Mapping[str, Any]) -> list[list[str]]:
     rows = (
         [
@@ -148,6 +161,7 @@ LISTS: dict[str, Callable[[Mapping[str, Any]], list[list[str]]]] = {
     "By format": _formats,
     "By source (what was asked for lately; a request counts half after 14 days)": _sources,
     "By page (the renders that it caused)": _pages,
+    "By arm of IMAGES_BY_VISITOR (without what nginx sends)": _arms,
     "Slowest renders (one of each source)": _slowest,
     "Biggest renditions": lambda found: _files(found["biggest"]),
     "Renditions that were not read for the longest time": lambda found: _files(found["oldest"]),

@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..formats import FORMATS
+from ..formats import STORED
 from ..rendition import source_folder
 
 STORES = {"copies": "copies", "remote": "remote sources", "objects": "store sources"}
 """The caches in the folder of the cache, and what they hold."""
 
 RENDITIONS, FACTS = "renditions", "facts"
-_FORMAT_OF = {format.suffix: format.name for format in FORMATS}
+_FORMAT_OF = {format.suffix: format.name for format in STORED}
 _MAX_FILES = 100_000  # of the folders with sources, whose names are compared
 
 

@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from ..errors import printable
-from ..formats import Format
+from ..formats import JXL, Format
 from ..state import AppImages, current_images
 from .terminal import progress, stoppable
 from .warming.plan import Plan, plan
@@ -111,7 +111,12 @@ def command(context: click.Context, /, **given: Any) -> None:
 
 def _formats(images: AppImages, names: Sequence[str]) -> list[Format]:
     """Return the formats for ``format='auto'``: those of *names*, or all."""
-    known = {format.name: format for format in images.pipeline.negotiable}
+    pipeline = images.pipeline
+    known = {
+        format.name: format
+        for format in pipeline.negotiable
+        if not (format is JXL and pipeline.prefers_jxl_to_avif)  # it is made with the AVIF, if it is smaller
+    }
     for name in names:
         if name.lower() not in known:
             expected = ", ".join(known) or "none can be written here"

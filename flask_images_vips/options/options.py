@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from .. import formats
 from ..errors import InvalidOption
-from ..formats import Format
+from ..formats import USUAL_QUALITY, Format
 from .parsing import ParseError, written
 from .scalars import (
     ROUND,
+    Arm,
     Aspect,
     Depth,
     FileName,
@@ -106,20 +107,21 @@ class Options:
         None,
         "f",
         Format,
-        "Output format. By default, JPEG, PNG, WebP, AVIF, GIF and ICO keep their format, judged by the extension of "
-        "the path; all other paths, such as `.tiff` and `.bmp`, become JPEG. `auto` chooses the first of "
+        "Output format. By default, JPEG, PNG, WebP, AVIF, JPEG XL, GIF and ICO keep their format, judged by the "
+        "extension of the path; all other paths, such as `.tiff` and `.bmp`, become JPEG. `auto` chooses the first of "
         "`IMAGES_FORMATS` that the browser accepts.",
         values=", ".join(f"`{format.name}`" for format in (*formats.FORMATS, formats.AUTO)),
         keyed=False,  # the key holds the chosen format
         example="format='webp'",
     )
     quality: int | formats.Raw = option(
-        75,
+        USUAL_QUALITY,
         "q",
         Quality,
         "Quality, for formats that have one. The same number looks the same in every format. With `raw`, it is the "
-        "encoder's own number. The default is `IMAGES_QUALITY`.",
-        values="1 to 100, or `raw1` to `raw100`",
+        "encoder's own number. `auto` finds the lowest that looks good enough, in the background, see "
+        "[Quality](docs/quality.md). The default is `IMAGES_QUALITY`.",
+        values="1 to 100, `raw1` to `raw100`, or `auto`",
         example="quality=40",
     )
     max_bytes: int | None = option(
@@ -175,7 +177,7 @@ class Options:
         False,
         "ll",
         Flag(),
-        "Encode WebP and AVIF losslessly, and PNG without a palette. Other formats ignore this option.",
+        "Encode WebP, AVIF and JPEG XL losslessly, and PNG without a palette. Other formats ignore this option.",
         values="true, false",
         example="lossless=True, format='webp'",
     )
@@ -224,6 +226,15 @@ class Options:
         values="a datetime, a timedelta from now, or seconds since 1970",
         keyed=False,
         example="expires=1_900_000_000",
+    )
+    arm: Arm | None = option(
+        None,
+        "arm",
+        Arm,
+        "The arm of a comparison that counts this image. `IMAGES_BY_VISITOR` sets it. It does not change the picture.",
+        values="`canary`, `usual`",
+        keyed=False,
+        example="arm='canary'",
     )
     gravity: Gravity = option(
         Gravity.CENTER,

@@ -153,7 +153,7 @@ def _parsed(what: str, query: Mapping[str, str]) -> Options:
 
 def _rendered(options: Options) -> Options:
     """Return *options* without those that affect only the delivery, not the rendition."""
-    return replace(options, download=None, expires=None)
+    return replace(options, download=None, expires=None, arm=None)
 
 
 def _outer_width(settled: Options) -> int:

@@ -12,9 +12,10 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 
-from ..formats import Raw
+from ..formats import USUAL_QUALITY, Auto, Raw
 from .parsing import ParseError, integer, number, pixels, written
 
 _FALSE = frozenset({"", "0", "false", "no"})
@@ -54,12 +55,17 @@ class Integer:
 
 
 class Quality:
-    """A quality from 1 to 100, on the scale of JPEG; larger numbers are 100. ``raw40`` is the encoder's own 40."""
+    """A quality from 1 to 100, on the scale of JPEG; larger numbers are 100. ``raw40`` is the encoder's own 40.
+
+    ``auto`` is the lowest that looks good enough.
+    """
 
     @staticmethod
     def parse(text: str) -> int | Raw:
+        if text == "auto":
+            return Auto(USUAL_QUALITY)
         own = text.removeprefix("raw")
-        expected = "a whole number from 1 to 100, or one after raw, such as raw40"
+        expected = "a whole number from 1 to 100, one after raw, such as raw40, or auto"
         value = min(integer(own, least=1, expected=expected), 100)
         return value if own == text else Raw(value)
 
@@ -173,6 +179,21 @@ class FileName:
     @staticmethod
     def write(value: object) -> str | None:
         return "1" if value is True else str(value) if value else None
+
+
+class Arm(StrEnum):
+    """One of the two groups of visitors that a comparison tells apart."""
+
+    CANARY = "canary"
+    """Those who get what is tried."""
+    USUAL = "usual"
+
+    @classmethod
+    def parse(cls, text: str) -> Arm:
+        try:
+            return cls(text)
+        except ValueError:
+            raise ParseError("one of " + ", ".join(cls)) from None
 
 
 class RecordDigest:

@@ -121,7 +121,7 @@ def resized_picture_tag(
     named = formats_of(formats)
     call = Keywords.sort(keywords)
     request = LayoutRequest.take_from(call.options)
-    picture = ResponsivePicture(filename, call.options)
+    picture = ResponsivePicture(filename, call.options, formats=False)  # the browser chooses among those that are named
     add_alt(picture.ref, call.attributes)
     if named is None:
         named = [format for format in _FORMATS if picture.looks_as_asked(format)]
@@ -257,4 +257,4 @@ def _directed(
     if picture.source is None and ref == picture.ref:
         return None
     options = current_images().pipeline.presets.expanded(options)
-    return ResponsivePicture(ref, options, same=picture), own_request
+    return ResponsivePicture(ref, options, same=picture, formats=False), own_request

@@ -14,7 +14,7 @@ from flask import current_app, has_request_context, request
 
 from .. import urls
 from ..errors import Busy, ImagesError, InvalidOption, InvalidPath, SourceError, shown
-from ..options.options import DEFAULTS, Options, write_query
+from ..options.options import DECLARED, DEFAULTS, Options, write_query
 from ..options.parsing import written
 from ..options.text import Text
 from ..options.values import MODES, Mode
@@ -23,13 +23,28 @@ from ..sources.finder import current_version
 from ..sources.fonts import Lettering
 from ..sources.source import Source
 from ..state import AppImages, current_images
+from ..svg.choice import is_drawing
 from .calls import URL_KEYWORDS, defined, given, warn
 from .pixels import measured
-from .queries import FORMAT, QUALITY, in_url, options_of, query_of, refusal_of, replaced_in, report, report_format
+from .quality import by_dpr
+from .queries import (
+    FORMAT,
+    QUALITY,
+    in_url,
+    options_of,
+    parsed,
+    query_of,
+    refusal_of,
+    replaced_in,
+    report,
+    report_format,
+)
 from .rights import rights_query
 
 logger = logging.getLogger("flask_images_vips")
 
+# Options of which a drawing that is passed through has no versions.
+_NOT_OF_DRAWINGS = {each.short for name, each in DECLARED.items() if each.keyed or name == "format"}
 _OWN_VALUES = URL_KEYWORDS | {"filename"}
 
 
@@ -53,6 +68,7 @@ def build_url(local_path: str | os.PathLike[str], **keywords: Any) -> str:
     """
     ref = urls.checked_path(local_path)
     source, options = find(ref), current_images().pipeline.presets.expanded(given(keywords))
+    options |= by_dpr(ref, options)
     return url_builder(ref, source, with_allowed_width(ref, source, options))()
 
 
@@ -155,7 +171,7 @@ def url_builder(
     report(own)
 
     def build(**replaced: Any) -> str:
-        wanted = replaced_in(own, replaced) if replaced else own
+        wanted = unsized(pipeline, ref, replaced_in(own, replaced) if replaced else own)
         if (refusal := refusal_of(wanted)) is not None:
             warn("the URL of %s will not be served: %s", shown(ref), refusal)
         if asked := wanted.get(FORMAT):
@@ -177,6 +193,8 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
         options = options_of(keywords)
     except InvalidOption:  # reported when the image is requested
         return dict(keywords)
+    if pipeline.passes(urls.name_of(ref), options):
+        return dict(keywords)
     image = trimmed = None
     if source is not None:
         with suppress(ImagesError):
@@ -189,6 +207,19 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
     except InvalidOption as error:
         warn("the URL of %s will not be served: %s", shown(ref), error)
     return dict(keywords)
+
+
+def unsized(pipeline: Pipeline, ref: str, query: dict[str, str]) -> dict[str, str]:
+    """Return *query* without the size if *ref* is an SVG that is passed through: all sizes are one file, at one URL.
+
+    If the application allows presets only, *query* is returned unchanged.
+    """
+    if pipeline.presets.only or not is_drawing(pipeline.config, urls.name_of(ref)):
+        return query
+    with suppress(InvalidOption):  # reported when the image is requested
+        if pipeline.passes(urls.name_of(ref), parsed(query)):
+            return {name: value for name, value in query.items() if name not in _NOT_OF_DRAWINGS}
+    return query
 
 
 def focal_query(images: AppImages, ref: str, keywords: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import NotFound
@@ -25,9 +26,11 @@ from .calls import advise, warn
 from .compat import overriding
 from .links import find, ref_of, url_builder, with_allowed_width
 from .pixels import measured, placeholder
+from .quality import at_density, by_dpr
 from .queries import QUALITY, options_of, parsed, query_of, refusal_of
 from .responsive import Candidate, Layout, Limits
 from .size import ImageSize
+from .visitor import by_visitor
 
 if TYPE_CHECKING:
     from ..engines.engine import Header
@@ -49,17 +52,26 @@ class Picture:
     """A source with the options of one rendition, as given in a template call.
 
     *keywords* must come from `Presets.expanded`. The source is looked up once. If the picture *same* has the same path,
-    its source is reused. *filename* may be anything, see `ref_of`.
+    its source is reused. *filename* may be anything, see `ref_of`. With *formats*, the format may be one that the
+    visitor's browser accepts, see `by_visitor`.
     """
 
-    def __init__(self, filename: object, keywords: dict[str, Any], same: Picture | None = None) -> None:
+    def __init__(
+        self, filename: object, keywords: dict[str, Any], same: Picture | None = None, *, formats: bool = True
+    ) -> None:
+        self._formats = formats
         self.ref = ref_of(filename)
         self.source: Source | None = same.source if same is not None and same.ref == self.ref else find(self.ref)
         self._choose(keywords)
 
     def _choose(self, keywords: Mapping[str, Any]) -> None:
-        """Set the keywords of the URL to *keywords*, with allowed sides, and its query."""
-        self.keywords = with_allowed_width(self.ref, self.source, keywords)
+        """Set the keywords of the URL, and its query.
+
+        They are *keywords* with what depends on the visitor and the screen, and with allowed sides.
+        """
+        chosen = {**keywords, **by_visitor(self.ref, keywords, formats=self._formats)}
+        chosen |= by_dpr(self.ref, chosen)
+        self.keywords = with_allowed_width(self.ref, self.source, chosen)
         self.query = query_of(self.keywords)
 
     @Lazy
@@ -69,6 +81,13 @@ class Picture:
         if build is not None:
             return lambda **replaced: build(self.ref, **{**self.keywords, **replaced})
         return url_builder(self.ref, self.source, self.keywords, self.query)
+
+    @Lazy
+    def is_passed(self) -> bool:
+        """Whether it is an SVG that is passed through, so that all of its sizes are the same file."""
+        with suppress(InvalidOption):
+            return current_images().pipeline.passes(urls.name_of(self.ref), parsed(self.query))
+        return False
 
     @Lazy
     def known(self) -> Known | None:
@@ -87,6 +106,8 @@ class Picture:
             if found is None:
                 return None
             header, trimmed = found
+            if self.is_passed:  # the browser draws it as large as the page says
+                options = replace(options, enlarge=True)
             size = ImageSize.planned(header.size, options, trimmed)
             size.describe(source.path, self.keywords)
             return Known(header, options, size)
@@ -123,6 +144,8 @@ class Picture:
         Returns None also if the size is unknown, or if the application does not allow the options. With ``enlarge``,
         the size does not matter. *overrides* are options that replace those of this picture.
         """
+        if self.is_passed:
+            return None
         expanded = current_images().pipeline.presets.expanded
         keywords = self.keywords | _scaled(self.keywords, scale)
         if not keywords.get("enlarge"):
@@ -131,7 +154,8 @@ class Picture:
             larger = Picture(self.ref, expanded(keywords), same=self).size
             if larger is None or larger.needs_enlarge:
                 return None
-        dense = expanded({"quality": _HIDPI_QUALITY, **keywords, **overrides})
+        usual = {"quality": _HIDPI_QUALITY} | at_density(self.ref, {}, _number(scale))
+        dense = expanded({**usual, **keywords, **overrides})
         refusal = refusal_of(query_of(dense))
         if refusal is not None:
             advise("denser picture", f"hidpi={scale} has no effect on {shown(self.ref)}: {refusal}")
@@ -158,8 +182,11 @@ class ResponsivePicture(Picture):
     ``dpr`` is ignored, because the browser chooses by the density of its screen.
     """
 
-    def __init__(self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None) -> None:
-        super().__init__(filename, {name: value for name, value in keywords.items() if name != "dpr"}, same)
+    def __init__(
+        self, filename: object, keywords: Mapping[str, Any], same: Picture | None = None, *, formats: bool = True
+    ) -> None:
+        own = {name: value for name, value in keywords.items() if name != "dpr"}
+        super().__init__(filename, own, same, formats=formats)
         self.options = Options()
         self.start: Size | None = None
         """The size before scaling, or None if it is unknown."""
@@ -187,35 +214,40 @@ class ResponsivePicture(Picture):
 
     @property
     def format(self) -> Format:
-        return current_images().pipeline.format_of(self._file_name, self.options)
-
-    @property
-    def _file_name(self) -> str:
-        return urls.file_name(self.ref, remote=urls.is_remote(self.ref))
+        return current_images().pipeline.format_of(urls.name_of(self.ref), self.options)
 
     def can_become(self, format: Format) -> bool:
         """Return whether the picture can be written in *format* here, without losing frames of an animation."""
+        if self.is_passed:
+            return False
         loses_frames = self.frames > 1 and self.format.animated and not format.animated
         return not loses_frames and current_images().pipeline.abilities.writes(format, self.options)
 
     def looks_as_asked(self, format: Format) -> bool:
         """Return whether *format* can look as good as the options ask for."""
         pipeline, default_quality = current_images().pipeline, not self.query.get(QUALITY)
-        return pipeline.looks_as_asked(format, self._file_name, self.options, default_quality=default_quality)
+        return pipeline.looks_as_asked(format, urls.name_of(self.ref), self.options, default_quality=default_quality)
 
     def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:
         """Return the renditions that the browser may choose from, in *format* or else in the picture's own format."""
         pipeline = current_images().pipeline
         more = {} if format is None else {"format": format.name}
-        found = () if pipeline.presets.only else self._candidates(request, format or self.format)
+        found = () if pipeline.presets.only or self.is_passed else self._candidates(request, format or self.format)
         if not found or self.shown is None:
             return Offer.of_one(self.url(**more))
+        by_density, shown = _by_density(request), self.shown.width
+        qualities = [
+            at_density(self.ref, self.keywords | more, each.size.width / shown) if by_density else {} for each in found
+        ]
         if len(found) > 1 and self.source is not None:
             with suppress(ImagesError):  # the page does not depend on it
                 sides = [(each.width, each.height) for each in found]
-                pipeline.offer(self.source, self.options, format or self.options.format or self.format, sides)
-        built = [self.url(**more, width=each.width, height=each.height) for each in found]
-        by_density, shown = _by_density(request), self.shown.width
+                numbers = [each.get("quality") for each in qualities] if any(qualities) else []
+                pipeline.offer(self.source, self.options, format or self.options.format or self.format, sides, numbers)
+        built = [
+            self.url(**more, **quality, width=each.width, height=each.height)
+            for each, quality in zip(found, qualities, strict=True)
+        ]
         descriptors = [f"{each.size.width / shown:.4g}x" if by_density else f"{each.size.width}w" for each in found]
         enough = min(shown, _FULL_WIDTH_SRC) if request.layout is Layout.FULL else shown
         wide = (url for url, each in zip(built, found, strict=True) if each.size.width >= enough)
@@ -293,3 +325,10 @@ def _scaled(keywords: Mapping[str, Any], scale: Any) -> dict[str, Any]:
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             scaled[side] = int(float(scale) * float(keywords[side]))
     return scaled
+
+
+def _number(scale: Any) -> float:
+    """Return *scale* as a number, or 1 if it is none."""
+    with suppress(TypeError, ValueError):
+        return float(scale)
+    return 1.0

@@ -16,6 +16,7 @@ from ..options.options import Options
 from ..pixel_facts import trim_of
 from ..sources.source import Source
 from ..state import current_images
+from ..urls import name_of
 from ..waiting import without_waiting
 
 
@@ -41,13 +42,16 @@ def measured(source: Source, options: Options) -> tuple[Header, Box | None] | No
     """Return the header of *source*, and the box that remains after the trim of *options*, if they have one.
 
     Returns None if the box is not known yet. Almost all headers are read here, in less than a millisecond. Those of
-    drawings and unusual files are read by a renderer, if one is free at once.
+    drawings and unusual files are read by a renderer, if one is free at once. A drawing that is passed through has the
+    size that a browser gives to it.
 
     Raises:
         ImagesError: If the source is broken, or if its header needs a renderer, and none is free.
     """
     images = current_images()
     facts = images.pipeline.facts
+    if images.pipeline.passes(name_of(source.ref), options):
+        return facts.drawing(source), None
     if not has_request_context():
         return facts.header(source), facts.trimmed(source, options)
     with without_waiting():

@@ -255,6 +255,7 @@ def _check(request: Request, result: Result) -> None:
     expected = {
         Work.RENDER: ([rendition], result.size),
         Work.COPY: ([rendition], result.size),
+        Work.AUTO: ([rendition], result.size),
         Work.SET: ([rendition] * len(request.options), result),
         Work.REDUCE: ([rendition, *[copy] * len(request.sizes)], result.size),
         Work.TRIM: ([], result.box),

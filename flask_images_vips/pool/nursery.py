@@ -315,6 +315,7 @@ def _engines() -> Iterator[object]:
     """Import the libraries of renderers, and yield after each engine. Renderers that are forked later have them."""
     from ..config.keys import Config  # noqa: PLC0415
     from ..engines.choice import Engines  # noqa: PLC0415
+    from ..svg import drawing  # noqa: F401, PLC0415  (a renderer may not import it, because it opens no files)
 
     with suppress(Exception):  # each request reports what is missing
         yield from Engines(Config())

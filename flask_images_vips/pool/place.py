@@ -24,7 +24,10 @@ from .walls import FOLDER_VARIABLES
 from .wire import LISTENERS
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_NEEDED = ("pyvips", "pyvips_binary", "_libvips", "cffi", "_cffi_backend", "pkgconfig", "PIL", "simplejpeg", "numpy")
+_NEEDED = (
+    *("pyvips", "pyvips_binary", "_libvips", "cffi", "_cffi_backend", "pkgconfig", "PIL", "simplejpeg", "numpy"),
+    *("pillow_heif", "_pillow_heif"),
+)
 _KEPT_VARIABLES = (*FOLDER_VARIABLES, "LD_PRELOAD", "TZ", "LANG")
 _KEPT_PREFIXES = ("VIPS_", "FONTCONFIG_", "MALLOC_", "LC_", "GLIBC_")
 _LONGEST_PATH = 100  # a socket's path has at most 107 bytes

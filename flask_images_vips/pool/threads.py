@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 from ..config.keys import Config
 from ..engines.choice import Engines
+from ..errors import Busy
 from ..headers.scans import check_scans
 from ..rendering.job import Job
 from ..rendering.quality import Deadline
@@ -34,10 +35,12 @@ class InThread:
         """See `Pool.run`.
 
         Raises:
-            Busy: If its turn does not come in time.
+            Busy: If its turn does not come in time, or if the work is too much for a web worker.
             LimitExceeded: If a source is a JPEG of very many scans.
             ImagesError: See `Job.run`.
         """
+        if request.work is Work.AUTO:
+            raise Busy("only renderers compare pictures, because that takes much time and memory")
         # Headers are cheap to read, and pages wait for them.
         with nullcontext() if request.work is Work.HEADER else self.turns.take(since, yields=yields):
             begin, before = time.monotonic(), time.thread_time()

@@ -192,6 +192,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
     fields["complaint"] = result.complaint or None
     fields["unkept"] = result.unkept or None
     fields["placeholders"] = dict(result.placeholders) or None
+    fields["quality"], fields["score"] = result.quality, result.score
     fields["encodes"] = [[round(each, 6) for each in times] for times in result.encodes] or None
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -218,6 +219,8 @@ def result_from_json(fields: Mapping[str, Any], files: Sequence[bytes]) -> Resul
             unkept=printable(str(fields.get("unkept", ""))),
             placeholders=placeholders,
             encodes=_spans(fields.get("encodes", ())),
+            quality=_quality(fields.get("quality")),
+            score=float(fields["score"]) if "score" in fields else None,
             focus=_focus(fields["focus"]) if "focus" in fields else None,
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -238,6 +241,13 @@ def _spans(found: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
     if not all(0 <= begin <= end < _LONGEST_SECONDS for begin, end in spans):
         raise ValueError("not times")
     return spans
+
+
+def _quality(found: int | None) -> int | None:
+    """Return the quality *found*. Raises ValueError if it is something else."""
+    if found is not None and (type(found) is not int or not 1 <= found <= 100):
+        raise ValueError("not a quality")
+    return found
 
 
 def error_to_json(error: Exception) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
-from ..formats import AUTO, Format, by_name
+from ..formats import AUTO, Format, stored
 from ..options.options import DECLARED, DEFAULTS, Option, Options
 from ..options.scalars import ROUND
 from ..options.transforms import Transform
@@ -17,7 +17,7 @@ from ..options.values import Keep
 from ..urls import ImageUrl, is_remote
 
 _FORMAT, _QUALITY, _WATERMARK = (DECLARED[name].short for name in ("format", "quality", "watermark"))
-_WITHOUT_EFFECT = ("expires", "download")  # on the rendition: an expiry differs in each URL
+_WITHOUT_EFFECT = ("expires", "download", "arm")  # on the rendition: an expiry differs in each URL
 _LEFT_OUT = frozenset({"s", "u", *(DECLARED[name].short for name in _WITHOUT_EFFECT)})
 _VERSION = "v"
 
@@ -65,7 +65,7 @@ def read_query(ref: str, query: str, format: str) -> ImageUrl:
     options = Options.parse(pairs)
     negotiated = options.format is AUTO
     if negotiated:
-        options = replace(options, format=by_name(format))
+        options = replace(options, format=stored(format))
     return ImageUrl(
         ref,
         options,

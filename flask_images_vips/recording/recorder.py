@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from ..errors import ImagesError
+    from ..options.scalars import Arm
     from ..serving.hit import Hit
     from ..urls import ImageUrl
 
@@ -106,12 +107,15 @@ class Recorder:
         self._compacting = BackgroundThread("images-record", self._compact, 1)
         _recorders.add(self)
 
-    def attach(self, events: Events) -> None:
-        """Record all *events* from now on."""
+    def attach(self, events: Events, *, arms: bool = False) -> None:
+        """Record all *events* from now on. With *arms*, count those of a comparison too."""
         events.served.append(self._served)
         events.rendered.append(self._rendered)
         events.fetched.append(self._fetched)
         events.failed.append(self._failed)
+        if arms:  # each hit is counted, so this takes longer
+            events.visited.append(self._visited)
+            events.served.append(self._served_arm)
 
     def _served(self, hit: Hit, response: Response, cached: bool) -> None:
         number = 0
@@ -120,6 +124,20 @@ class Recorder:
             if number < self._due:
                 return
         self._look(hit, number)
+
+    def _served_arm(self, hit: Hit, response: Response, cached: bool) -> None:
+        if (arm := hit.url.options.arm) is not None:
+            self._count_arm(arm, served=1, bytes=response.content_length or 0)
+
+    def _visited(self, arm: Arm) -> None:
+        self._count_arm(arm, pages=1)
+        self._write_if_due(self._process.get())
+
+    def _count_arm(self, arm: Arm, **counts: int) -> None:
+        process = self._process.get()
+        with process.lock:
+            day = process.interval.counts.day(process.interval.began)
+            day.update({Measure("arm", str(arm), what): count for what, count in counts.items()})
 
     def _look(self, hit: Hit, number: int) -> None:
         """Count a miss, or the hit with *number* and those before it that were not looked at."""

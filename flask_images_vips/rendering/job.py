@@ -20,11 +20,13 @@ from ..engines.abilities import abilities_of
 from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
 from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
-from ..errors import UnsupportedSource
+from ..errors import UnreadableSource, UnsupportedSource
 from ..faces.detector import SIDE, find, lacking
 from ..faces.focus import focus as focus_of
-from ..formats import PNG, Format
+from ..formats import JPEG, JXL, PNG, SVG, Format
 from ..geometry import Box, Geometry, Size, lay_out, region
+from ..headers.kinds import SVG as KIND_OF_SVG
+from ..headers.kinds import UNKNOWN, kind_of
 from ..headers.read import check_parts
 from ..options.options import Options
 from ..options.text import TextStyle
@@ -36,9 +38,11 @@ from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
 from .gain_map import GainMaps, Join
 from .limits import Limits
-from .quality import Deadline, byte_limit, shows_source, within
+from .quality import Deadline, byte_limit, shows_pixels, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
 from .same_pixels import same_pixels
+from .search import good_enough
+from .wrapped_jpeg import wrapped_jpeg
 
 
 class Result(NamedTuple):
@@ -49,8 +53,8 @@ class Result(NamedTuple):
     `engines.abilities`. *complaint* is what the library said about the source, although it could render it. *unkept* is
     why a gain map that was to be kept is missing.
     *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
-    call of the engine that made files, in seconds since the job was created. *focus* is the point of the faces, if they
-    were looked for, as in `Request`.
+    call of the engine that made files, in seconds since the job was created. *quality* is the one that a search has
+    found, and *score* that of its file. *focus* is the point of the faces, if they were looked for, as in `Request`.
     """
 
     by: str = ""
@@ -64,7 +68,13 @@ class Result(NamedTuple):
     unkept: str = ""
     placeholders: Mapping[str, str] = MappingProxyType({})
     encodes: Sequence[tuple[float, float]] = ()
+    quality: int | None = None
+    score: float | None = None
     focus: Sequence[float] | None = None
+
+
+Search = Callable[[Rendition, Callable[[Rendition], bytes]], tuple[Rendition, Result]]
+"""Finds the quality of a rendition by means of a function that encodes it."""
 
 
 def focused(options: Options, focus: Sequence[float], engine: Engine, format: Format) -> Options:
@@ -123,6 +133,7 @@ class Job:
             Work.SET: self._render_set,
             Work.REDUCE: self._reduce,
             Work.COPY: self._render_copy,
+            Work.AUTO: self._search,
             Work.TRIM: self._trim,
             Work.FOCUS: self._find_focus,
             Work.HEADER: self._read_header,
@@ -136,11 +147,40 @@ class Job:
 
     def _render(self) -> Result:
         (rendition,) = self._renditions()
+        if rendition.format is SVG:
+            return self._pass_drawing()
         return self.engines.first(
             partial(self._render_by, rendition), self.engines.able(rendition.options, rendition.format)
         )
 
-    def _render_by(self, rendition: Rendition, engine: Engine) -> Result:
+    def _pass_drawing(self) -> Result:
+        """Write the SVG anew, without an engine."""
+        from ..headers.xml import MAX_BYTES  # noqa: PLC0415  (only sites that pass SVGs through need a parser of XML)
+        from ..svg.drawing import passed_through  # noqa: PLC0415
+
+        kind = kind_of(self.descriptor)
+        if kind not in (KIND_OF_SVG, UNKNOWN):
+            cure = "Rename it, or ask for a format, such as format='png'"
+            raise UnreadableSource(SOURCE, f"the file is {kind}, but its name ends in .svg. {cure}")
+        data = os.pread(self.descriptor, MAX_BYTES + 1, 0)
+        begin = time.monotonic()
+        written, size = passed_through(data, SOURCE, self.config.max_source_pixels, self.deadline.check)
+        self._encodes.append((begin - self._begin, time.monotonic() - self._begin))
+        return Result("this package", [written], size)
+
+    def _search(self) -> Result:
+        (rendition,) = self._renditions()
+        engines = self.engines.able(rendition.options, rendition.format)
+        return self.engines.first(lambda engine: self._render_by(rendition, engine, self._searching), engines)
+
+    def _searching(self, rendition: Rendition, encode: Callable[[Rendition], bytes]) -> tuple[Rendition, Result]:
+        """Return *rendition* at the quality to render it with, and what was found. *encode* returns a file of it."""
+        chosen, found, reason = good_enough(rendition, self.request.target, Deadline(self.request.seconds), encode)
+        if found is None:
+            return chosen, Result(complaint=reason)
+        return chosen, Result(quality=found.quality, score=round(found.score, 2))
+
+    def _render_by(self, rendition: Rendition, engine: Engine, search: Search | None = None) -> Result:
         header = self._header_by(engine)
         trimmed = self.request.trimmed
         if rendition.options.trim and trimmed is None:
@@ -161,13 +201,21 @@ class Job:
 
         with_rights = self._rights_writer(rendition)
 
+        def encode(each: Rendition) -> bytes:
+            with self._encoding():
+                return engine.render(self.descriptor, each, geometry, frames, tiny)
+
         def render(each: Rendition) -> bytes:
             with self._encoding():
                 made = with_rights(engine.render(self.descriptor, each, geometry, frames, tiny))
                 return made if join is None else join(made)  # last: it states offsets in the file
 
+        found = Result()
+        if search is not None and frames == 1:  # the metric is one of still pictures
+            rendition, found = search(rendition, encode)
         result = self._within(rendition, header, geometry, render)
-        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint, unkept=unkept, focus=focus)
+        result = result._replace(quality=found.quality, score=found.score, unkept=unkept, focus=focus)
+        return result._replace(by=engine.name, box=trimmed, complaint=engine.complaint or found.complaint)
 
     def _with_gain_map(
         self, rendition: Rendition, engine: Engine, header: Header, geometry: Geometry
@@ -197,9 +245,19 @@ class Job:
         too_large = limit is not None and len(data) > limit
         if too_large and rendition.format is PNG and shows_source(rendition, header.size, geometry):
             data = min(data, same_pixels(self.descriptor) or data, key=len)
+        if rendition.format is JXL and header.format == JPEG.name:
+            data = self._smaller_jxl(data, rendition, header, geometry)
         most = rendition.options.max_bytes
         exceeds = most if most is not None and len(data) > most else None
         return Result(files=[data], size=geometry.final, exceeds=exceeds)
+
+    def _smaller_jxl(self, data: bytes, rendition: Rendition, header: Header, geometry: Geometry) -> bytes:
+        """Return the JPEG of the source as a JPEG XL, if that is smaller than *data*, and shows the same picture."""
+        if self.request.work is Work.COPY or not shows_pixels(rendition, header.size, geometry, "lossless"):
+            return data
+        upright = self.config.auto_orient
+        wrapped = wrapped_jpeg(self.descriptor, header.size, upright=upright, beyond=len(data))
+        return data if wrapped is None else min(data, wrapped, key=len)
 
     def _smaller(self, render: Callable[[Rendition], bytes], geometry: Geometry) -> Callable[[Rendition], bytes]:
         """Return *render* with the further work on PNGs at effort ``small``."""

@@ -16,7 +16,19 @@ from ..urls import file_name, is_remote
 _LOWEST_QUALITY = 20  # a limit that would need a lower quality is exceeded
 _MAX_RENDERS = 6  # of one rendition, which is enough to find its quality to within 4 of 55 steps
 # Options that do not change the picture as long as it has the size of its source.
-_SAME_PICTURE = ("width", "height", "mode", "enlarge", "format", "quality", "max_bytes", "download", "expires", "cache")
+_SAME_PICTURE = (
+    "width",
+    "height",
+    "mode",
+    "enlarge",
+    "format",
+    "quality",
+    "max_bytes",
+    "download",
+    "expires",
+    "arm",
+    "cache",
+)
 
 
 def byte_limit(rendition: Rendition, size: Size, geometry: Geometry) -> int | None:
@@ -37,11 +49,21 @@ def shows_source(rendition: Rendition, size: Size, geometry: Geometry) -> bool:
 
     *size* is the size of the source in pixels.
     """
-    options, ref = rendition.options, rendition.source.ref
+    ref = rendition.source.ref
+    return shows_pixels(rendition, size, geometry) and rendition.format is choose(
+        file_name(ref, remote=is_remote(ref)), None
+    )
+
+
+def shows_pixels(rendition: Rendition, size: Size, geometry: Geometry, *but: str) -> bool:
+    """Return whether *rendition* shows the same picture as its source, in the same size.
+
+    *size* is the size of the source in pixels. Options named by *but* may have any value.
+    """
+    options = rendition.options
     return (
         size == geometry.scaled == geometry.final
-        and replace(options, **{name: DEFAULTS[name] for name in _SAME_PICTURE}) == Options()
-        and rendition.format is choose(file_name(ref, remote=is_remote(ref)), None)
+        and replace(options, **{name: DEFAULTS[name] for name in (*_SAME_PICTURE, *but)}) == Options()
     )
 
 

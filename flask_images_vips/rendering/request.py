@@ -13,7 +13,7 @@ from typing import Any
 
 from ..config.keys import Config
 from ..engines.engine import Header
-from ..formats import ALL_INPUTS, Format, by_name
+from ..formats import ALL_INPUTS, Format, stored
 from ..geometry import Box, Size
 from ..options.options import DECLARED, DEFAULTS, Options, write_query
 from ..options.scalars import ROUND
@@ -43,6 +43,11 @@ class Work(StrEnum):
     """One rendition. The descriptor is a copy of the source, and ``header`` is the source's."""
     TRIM = "trim"
     """The box that remains of ``region`` after a trim."""
+    AUTO = "auto"
+    """One rendition at the lowest quality that scores at least ``target``, and no more than that of its options.
+
+    The second descriptor, if any, is the watermark. A picture that cannot be compared has the quality of its options.
+    """
     FOCUS = "focus"
     """The point that a crop is centred on, so that it keeps the faces."""
     HEADER = "header"
@@ -61,7 +66,8 @@ class Request:
     the source, if the engine writes it into the picture, and otherwise empty. *rights* are those that the application
     says, see `Rights.in_file`, if it says any. *text_style* is that of the text, if there is one, see
     `TextStyle.to_json`, and *fonts* is the number of its files. *focus* is the point of the faces, if it is known: x
-    and y as fractions of the upright source, or nothing if there are none.
+    and y as fractions of the upright source, or nothing if there are none. *target* is a SSIMULACRA2 score, and
+    *seconds* is the time after which the search for it ends with what it has found.
     """
 
     work: Work
@@ -78,6 +84,8 @@ class Request:
     copy_format: str = ""
     placeholders: Sequence[str] = ()
     label: str = ""
+    target: float = 0.0
+    seconds: float = 0.0
     text_style: Mapping[str, Any] | None = None
     fonts: int = 0
     focus: Sequence[float] | None = None
@@ -105,7 +113,7 @@ class Request:
         if "options" in values:
             values["options"] = [Options.parse(query) for query in values["options"]]
         if "format" in values:
-            values["format"] = by_name(values["format"])
+            values["format"] = stored(values["format"])
         if "header" in values:
             values["header"] = header_from_json(values["header"])
         for name in ("trimmed", "region"):

@@ -14,20 +14,23 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .. import urls
+from ..access import Privacy
 from ..cache.entry import OWNER, Entry
 from ..cache_tags import can_nginx_tag, tag_headers
 from ..config.keys import Config
 from ..errors import Expired, ImagesError
-from ..formats import AUTO, Format
+from ..formats import AUTO, AVIF, JXL, Format
 from ..nginx.front_door import FrontDoor
 from ..pipeline import Pipeline
 from ..rendition import Rendition
+from ..smaller_jxl import Pair, SmallerJxl
 from ..sources.finder import current_version
 from ..state import AppImages
 from ..urls import ImageUrl
 from .headers import VARY, Freshness, Pairs, common_headers, disposition
 
 _REMEMBERED_URLS = 4096
+_EITHER = "avif or jxl"
 _ETAG_LETTERS = 16  # hexadecimal digits of the digest in a key
 _SECRET_SETTINGS = ("IMAGES_SECRET_KEY", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 
@@ -41,10 +44,10 @@ class Hit:
 
     *headers* are the headers that do not depend on the request, and *freshness* determines Cache-Control. *path* is the
     file of the rendition in the cache, or None if the URL forbids caching. *link* is the path of the link that lets
-    nginx serve this URL, or None if there must not be one. *count_answer* counts the responses for recompression, if
-    that is configured. *quoted_path* is the path of the URL without the common prefix, in its canonical spelling.
-    *etag_suffix* is the end of the ETag, which no other rendition has, nor this one of another version of the source.
-    *dated* is false if another version of the picture may have the same date.
+    nginx serve this URL, or None if there must not be one. *count_answer* counts the responses for what is made of
+    renditions in the background, if anything is. *quoted_path* is the path of the URL without the common prefix, in its
+    canonical spelling. *etag_suffix* is the end of the ETag, which no other rendition has, nor this one of another
+    version of the source. *dated* is false if another version of the picture may have the same date.
     """
 
     url: ImageUrl
@@ -116,6 +119,17 @@ class VerifiedUrl:
         hit = self.last = _hit(self.url, rendition, self._images)
         return hit
 
+    def to_render(self, hit: Hit) -> Hit:
+        """Return the hit to render in place of *hit*, a hit of this URL that is not cached."""
+        return hit
+
+    def in_avif_or_jxl(self) -> VerifiedUrl:
+        """Return the same URL for a client that gets a JPEG XL if there is one, and else an AVIF."""
+        chosen = self._by_format.get(_EITHER)
+        if chosen is None:
+            chosen = self._by_format.setdefault(_EITHER, UrlInEither(self.in_format(AVIF), self._images))
+        return chosen
+
     def in_format(self, format: Format) -> VerifiedUrl:
         """Return the same URL with *format*, which was chosen for one client. Each format has its own hits."""
         chosen = self._by_format.get(format.name)
@@ -123,6 +137,34 @@ class VerifiedUrl:
             url = replace(self.url, options=replace(self.url.options, format=format), negotiated=True)
             chosen = self._by_format.setdefault(format.name, VerifiedUrl(url, self._images))
         return chosen
+
+
+class UrlInEither(VerifiedUrl):
+    """A URL for a client that reads AVIF and JPEG XL. It gets the JPEG XL if there is one, which is then smaller."""
+
+    __slots__ = ("_avif", "_pair")
+
+    def __init__(self, avif: VerifiedUrl, images: AppImages) -> None:
+        super().__init__(avif.url, images)
+        self._avif = avif
+        self._pair: tuple[Hit, Hit] | None = None
+
+    def hit(self) -> Hit:
+        """Return the hit of the JPEG XL if that is cached, else that of the AVIF."""
+        avif = self._avif.hit()
+        pair = self._pair
+        if pair is None or pair[0] is not avif:
+            pair = self._pair = avif, jxl_of(avif)
+        jxl = pair[1]
+        self.last = jxl if jxl.path is not None and os.path.exists(jxl.path) else avif
+        return self.last
+
+    def renewed(self, rendition: Rendition) -> Hit:
+        self.last = self._avif.renewed(rendition)
+        return self.last
+
+    def to_render(self, hit: Hit) -> Hit:
+        return self._avif.hit()
 
 
 class VerifiedUrls:
@@ -151,7 +193,11 @@ class VerifiedUrls:
             self._settings = settings
         found = self._remembered(path, query_string)
         if found.url.options.format is AUTO:
-            return found.in_format(self._images.pipeline.format_for(found.url, accept))
+            pipeline = self._images.pipeline
+            format = pipeline.format_for(found.url, accept)
+            if format is AVIF and pipeline.may_be_jxl(found.url, accept):
+                return found.in_avif_or_jxl()
+            return found.in_format(format)
         return found
 
     def _remembering(self) -> Callable[[str, bytes], VerifiedUrl]:
@@ -173,10 +219,35 @@ def verify(images: AppImages, path: str, query_string: bytes, accept: str) -> Ve
     return images.instance(VerifiedUrls).find(path, query_string, accept)
 
 
-def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
+def jxl_of(avif: Hit) -> Hit:
+    """Return the hit of the JPEG XL that is sent in place of *avif*, if it is smaller."""
+    rendition = avif.images.pipeline.in_place_of_avif(avif.rendition, default_quality=avif.url.default_quality)
+    url = replace(avif.url, options=replace(avif.url.options, format=JXL))
+    return _hit(url, rendition, avif.images, is_smaller=True)
+
+
+def jxl_pair(avif: Hit) -> Pair | None:
+    """Return what makes the JPEG XL that is sent in place of *avif*, if it is smaller. None if none may be sent."""
+    is_negotiated_avif = avif.rendition.format is AVIF and avif.url.negotiated
+    if not is_negotiated_avif or avif.path is None or not avif.images.pipeline.may_be_jxl(avif.url):
+        return None
+    jxl = jxl_of(avif)
+
+    def link(path: str) -> None:
+        """Let nginx send the JPEG XL. It has a link to the AVIF, so it may never ask for the other one."""
+        if jxl.images.authorizer is None:  # that needs a request
+            offer_to_nginx(jxl, path, "public", settled=jxl.freshness.is_settled(int(time.time())))
+
+    return Pair(avif.rendition, jxl.rendition, link)
+
+
+def _hit(url: ImageUrl, rendition: Rendition, images: AppImages, *, is_smaller: bool = False) -> Hit:
+    """Return the hit of *rendition*. *is_smaller* is set for a JPEG XL that is smaller than the AVIF."""
     pipeline, door, recompressor = images.pipeline, images.front_door, images.recompressor
     current = _is_current(url, rendition, pipeline)
-    return Hit(
+    if rendition.format is JXL and url.negotiated and not is_smaller and pipeline.prefers_jxl_to_avif:
+        door = None  # at its place is the link to the smaller one
+    hit = Hit(
         url=url,
         rendition=rendition,
         images=images,
@@ -197,6 +268,32 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages) -> Hit:
         # A version in the URL tells versions apart. Otherwise, only the time of the one file does.
         dated=current or (rendition.source.content is None and not rendition.extras),
     )
+    return hit if images.smaller_jxl is None else _counting_for_jxl(hit, images.smaller_jxl)
+
+
+def _counting_for_jxl(hit: Hit, maker: SmallerJxl) -> Hit:
+    """Return *hit* so that its first response lets *maker* make a JPEG XL, if one may be sent in its place."""
+    pair, other = jxl_pair(hit), hit.count_answer
+    if pair is None:
+        return hit
+    count_for_jxl = maker.counter(pair)
+
+    def count_answer() -> None:
+        if other is not None:
+            other()
+        count_for_jxl()
+
+    return replace(hit, count_answer=count_answer)
+
+
+def offer_to_nginx(hit: Hit, path: str | None, privacy: Privacy, *, settled: bool) -> None:
+    """Make a link by which nginx sends *path*, the file of *hit*, if there may be one: see `FrontDoor.link`."""
+    images, public = hit.images, privacy == "public"
+    if path is not None and public:
+        images.pipeline.cache.open_up(path)
+    if hit.link is not None and (door := images.front_door) is not None:
+        sources, confirm = hit.rendition.sources, hit.is_still_public
+        door.link(hit.link, path, sources, public=public, settled=settled, confirm=confirm)
 
 
 def _link_path(url: ImageUrl, rendition: Rendition, door: FrontDoor, config: Config, *, current: bool) -> str | None:

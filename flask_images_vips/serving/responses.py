@@ -22,7 +22,7 @@ from ..cache.entry import Entry
 from ..state import AppImages
 from . import conditions, ranges
 from .headers import IMMUTABLE, NO_STORE, VARY, Pairs, common_headers, outdated
-from .hit import Hit
+from .hit import Hit, offer_to_nginx
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -117,16 +117,6 @@ def respond(hit: Hit, entry: Entry, privacy: Privacy, environ: WSGIEnvironment) 
         if status == 412:
             return _refused(412, headers, hit.images)
         return _with_body(hit, entry, environ, headers, _part(hit, entry, environ, etag, modified))
-
-
-def offer_to_nginx(hit: Hit, path: str | None, privacy: Privacy, *, settled: bool) -> None:
-    """Make a link by which nginx sends *path*, the file of *hit*, if there may be one: see `FrontDoor.link`."""
-    images, public = hit.images, privacy == "public"
-    if path is not None and public:
-        images.pipeline.cache.open_up(path)
-    if hit.link is not None and (door := images.front_door) is not None:
-        sources, confirm = hit.rendition.sources, hit.is_still_public
-        door.link(hit.link, path, sources, public=public, settled=settled, confirm=confirm)
 
 
 def headers_of(

@@ -153,7 +153,7 @@ def _rendered(verified: VerifiedUrl, hit: Hit, privacy: Privacy) -> tuple[Hit, E
         Busy: If the host is too busy, or a quota is used up, and no other size is cached.
         ImagesError: As `Pipeline.entry`.
     """
-    pipeline = hit.images.pipeline
+    pipeline, hit = hit.images.pipeline, verified.to_render(hit)
     try:
         with charged(hit.images, verified.url), take_thread():
             rendition, entry = pipeline.entry(verified.url, hit.rendition)

@@ -58,10 +58,16 @@ class SharedDecodes:
         return SharedDecode(self, producer, rendition, header, producer.plan(rendition, header))
 
     def offer(
-        self, source: Source, options: Options, format: Format, sides: Sequence[Sides], producer: Producer
+        self,
+        source: Source,
+        options: Options,
+        format: Format,
+        sides: Sequence[Sides],
+        qualities: Sequence[int | None],
+        producer: Producer,
     ) -> None:
         """See `Sets.offer`."""
-        self.sets.offer(source, options, format, sides, partial(producer.facts.header, source))
+        self.sets.offer(source, options, format, sides, partial(producer.facts.header, source), qualities)
 
     def purge(self, ref: str) -> int:
         """Remove copies and announced sets of the source *ref*. Returns the number of copies removed."""

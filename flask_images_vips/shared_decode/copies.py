@@ -31,8 +31,9 @@ _SIDES = (2048, 1024)  # the longer side of each copy, in pixels
 _MIN_PIXELS = 4_000_000  # a source must have this many pixels, or half as many if it is always decoded in full
 _MIN_REDUCED = 1.4  # a source must be this much larger than a copy, per side, or the copy saves little
 _AMPLE_SPARE = 2.0  # a copy this much larger, per side, is as good as a source that was shrunk while decoding
-_WHOLE = frozenset({"png", "avif", "tiff"})  # formats that are always decoded in full, however small the rendition is
-_FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff"})
+# Formats that are always decoded in full, however small the rendition is.
+_WHOLE = frozenset({"png", "avif", "heic", "tiff"})
+_FORMATS = frozenset({"jpeg", "png", "webp", "avif", "heic", "tiff"})
 # Options that need the source itself, because they use its exact pixels, its metadata, or other files besides it.
 _OF_THE_SOURCE = ("transform", "region", "trim", "keep", "watermark", "depth", "text")
 

@@ -16,7 +16,7 @@ from ..engines.engine import SPARE_OF_COPIES, Header
 from ..geometry import Size
 
 # Decoding and scaling down. TIFF is priced as if it were hardly compressed.
-_DECODE = {"png": 16, "avif": 22, "tiff": 5, "webp": 19}
+_DECODE = {"png": 16, "avif": 22, "heic": 28, "tiff": 5, "webp": 19}
 _DECODE_JPEG = {1: 6, 2: 3.7, 4: 2.9, 8: 2.3}  # by the factor that the decoder shrinks each side by
 _DECODE_WEBP, _SHRINK_WEBP = 7, 9  # of a WebP that the decoder shrinks; the second, divided by that factor, is added
 _STORE, _LOAD = 14, 2.5  # a copy, without its decode

@@ -90,3 +90,12 @@ def test_urls_of_a_base_url_are_of_this_application(make_app: Callable[..., Flas
         file = find(app, url_of(app, "a.png", width=32))
         assert file is not None
         assert file.size == (32, 24)
+
+
+def test_an_svg_that_is_passed_through_has_no_pixels(make_app: Callable[..., Flask], static: Path) -> None:
+    (static / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
+    (static / "b.svg").write_text("<svg/>")
+    app = make_app(IMAGES_SVG="pass")
+    with app.app_context():
+        files = [find(app, url_of(app, name, width=32)) for name in ("a.svg", "b.svg")]
+    assert [file and (file.size, file.problem[:19]) for file in files] == [(None, ""), (None, "the root element is")]

@@ -64,7 +64,7 @@ def test_what_one_engine_cannot_do_goes_to_the_other() -> None:
     ("setting", "options", "format", "message"),
     [
         ("vips", TRANSFORM, PNG, r"^transform='EXTENT.*': expected no transform \(libvips does not support it\)$"),
-        ("vips", Options(), TIFF, r"^format='tiff': expected one of jpeg, png, webp, avif, gif \(libvips\)$"),
+        ("vips", Options(), TIFF, r"^format='tiff': expected one of jpeg, png, webp, avif, jxl, gif \(libvips\)$"),
         ("pillow", SMART, PNG, r"^gravity='attention': expected a fixed gravity \(Pillow has no smart gravity\)$"),
         ("auto", SMART, TIFF, r"^format='tiff': expected one of .* \(libvips\) or a fixed gravity \(Pillow .*\)$"),
     ],
@@ -189,7 +189,7 @@ def test_a_format_is_written_by_an_engine_that_can(
     made = fetch(app, "a.png", width=32, format=format)
     assert made.format == format.upper()
     assert made.size == (32, 24)
-    least = 30 if format in ("jpeg", "webp", "avif", "gif") else 37
+    least = 30 if format in ("jpeg", "webp", "avif", "jxl", "gif") else 37
     assert psnr(made, gradient((64, 48)).resize((32, 24), Image.Resampling.LANCZOS)) >= least
 
 

@@ -24,6 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engines.conftest import converted
 from engines.test_colour import DISPLAY_P3, SRGB, display_p3_profile, gamma, grey_profile, srgb_profile
+from flask_images_vips.engines import jxl
 from flask_images_vips.engines.engine import Engine
 from flask_images_vips.engines.vips import abilities
 from flask_images_vips.errors import UnreadableSource
@@ -75,6 +76,8 @@ def rendered(engine: Engine, path: Path, **wishes: Any) -> Image.Image:
 def decoded(data: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(data))
     picture.load()
+    if picture.format == "JXL" and jxl.decoded(data).profile is None:  # its decoder describes sRGB by a profile
+        del picture.info["icc_profile"]
     return picture
 
 
@@ -665,7 +668,7 @@ def test_the_turn_of_an_avif_is_part_of_its_format_and_not_of_exif(
 
 
 SECRET = b"taken at my home"
-EVERY_FORMAT = ("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "ico")
+EVERY_FORMAT = ("jpeg", "png", "webp", "avif", "jxl", "gif", "tiff", "bmp", "ico")
 _METADATA = {"comment", "exif", "icc_profile", "photoshop", "xmp", "XML:com.adobe.xmp"}
 # ImageDescription, Orientation, Software, Artist, XMP, Copyright, IPTC, Photoshop, Exif, ICC profile, GPS; others lay
 # out a TIFF.
@@ -709,7 +712,7 @@ def test_no_output_has_metadata(engine: Engine, extension: str, tmp_path: Path) 
         assert SECRET not in data, format
         # libvips 8.14 always writes a block of EXIF into WebP, with nothing but the size and the resolution.
         allowed = {"exif"} if format == "webp" and engine.name == "vips" and abilities.version() < (8, 15) else set()
-        with Image.open(io.BytesIO(data)) as image:
+        with decoded(data) as image:
             assert not (_METADATA - allowed) & image.info.keys(), format
             assert not (_METADATA_TAGS - ({ORIENTATION, 34665} if allowed else set())) & image.getexif().keys(), format
             assert image.getexif().get(ORIENTATION, 1) == 1, format

@@ -204,7 +204,7 @@ def test_what_is_no_raw_quality_is_400(
 ) -> None:
     draw("a.png")
     assert app.test_client().get(url_of(app, "a.png", quality=text)).status_code == 400
-    assert "a whole number from 1 to 100, or one after raw, such as raw40" in caplog.text
+    assert "a whole number from 1 to 100, one after raw, such as raw40, or auto" in caplog.text
 
 
 def test_the_configuration_takes_raw_numbers_by_format(make_app: MakeApp, draw: Callable[..., Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from flask_images_vips.engines.engine import Engine, Header
 from flask_images_vips.engines.pillow.engine import PillowEngine
 from flask_images_vips.engines.vips.engine import VipsEngine
 from flask_images_vips.errors import ImagesError, UnreadableSource
+from flask_images_vips.formats import INPUTS
 from flask_images_vips.headers.header import FileHeader
 from flask_images_vips.headers.read import read_header
 from headers.containers import (
@@ -45,9 +46,9 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 4, 8), 4: (8, 16), 6: (8, 16)
 _ORIENTATIONS = (1, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
-def read(path: Path, *, auto_orient: bool = True) -> FileHeader | None:
+def read(path: Path, *, auto_orient: bool = True, inputs: Sequence[str] = INPUTS) -> FileHeader | None:
     with path.open("rb") as file:
-        return read_header(file.fileno(), path.name, auto_orient=auto_orient)
+        return read_header(file.fileno(), path.name, auto_orient=auto_orient, inputs=inputs)
 
 
 @cache

@@ -15,11 +15,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parsed
 from werkzeug.datastructures import Headers
 
-from flask_images_vips import Images, ImagesCollector
+from flask_images_vips import Images, ImagesCollector, resized_img_src
 from flask_images_vips.errors import Busy, ConfigError
 from flask_images_vips.monitoring import prometheus
 from flask_images_vips.monitoring.families import FAMILIES, SECONDS
 from flask_images_vips.options.options import Options
+from flask_images_vips.page.links import build_url
 from flask_images_vips.state import images_of
 from flask_images_vips.urls import ImageUrl
 
@@ -55,6 +56,30 @@ def app(make_app: Callable[..., Flask], draw: Any) -> Flask:
     app = make_app(IMAGES_METRICS="/metrics/images")
     app.add_url_rule("/gallery/<int:page>", "gallery", lambda page: "a page")
     return app
+
+
+def test_pages_and_images_are_counted_by_arm(make_app: Callable[..., Flask], draw: Any) -> None:
+    draw("a.jpg", (640, 480))
+    app = make_app(IMAGES_METRICS="/metrics/images", IMAGES_BY_VISITOR={"save_data": 30, "share": 0.5})
+    app.add_url_rule(
+        "/page", "page", lambda: resized_img_src("a.jpg", width=200) + " " + resized_img_src("a.jpg", width=99)
+    )
+    client, sent, pages = app.test_client(), {"canary": 0, "usual": 0}, {"canary": 0, "usual": 0}
+    for number in range(20):
+        visitor = {"environ_overrides": {"REMOTE_ADDR": f"192.0.2.{number}"}, "headers": {"Save-Data": "on"}}
+        url = client.get("/page", **visitor).text.split(" ")[0]
+        arm = "canary" if "arm=canary" in url else "usual"
+        assert ("q=30" in url) == (arm == "canary")
+        pages[arm] += 1
+        sent[arm] += len(client.get(url, **visitor).data)
+    with app.test_request_context():
+        plain = build_url("a.jpg", width=200)
+    assert client.get(plain).status_code == 200  # belongs to no arm
+    found = shown(app)
+    assert min(pages.values()) > 0
+    for arm in ("canary", "usual"):
+        assert found["images_arm_pages_total", arm] == found["images_arm_served_total", arm] == pages[arm]
+        assert found["images_arm_served_bytes_total", arm] == sent[arm]
 
 
 def test_a_miss_hits_and_refusals_are_counted(app: Flask) -> None:

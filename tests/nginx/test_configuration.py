@@ -111,6 +111,13 @@ def test_only_the_formats_of_the_application_are_negotiated() -> None:
     assert "image/avif[" not in text
 
 
+def test_drawings_are_sent_by_nginx_only_if_they_are_passed_through() -> None:
+    text = printed(replace(CONFIG, svg="pass"), "/front")
+    for line in ("image/svg+xml svg;", '"~*\\.svg$" .svg;', "\n    .svg .svg;"):
+        assert line in text
+        assert line not in printed(replace(CONFIG, svg=True), "/front")
+
+
 def test_without_anything_for_nginx_to_do_the_command_says_what_to_set(app: Flask) -> None:
     result = app.test_cli_runner().invoke(args=["images", "nginx"])
     assert result.exit_code != 0
@@ -237,3 +244,14 @@ def test_images_have_the_tags_that_caches_in_front_read() -> None:
     for name in ("xkey", "surrogate_key", "cache_tag"):
         assert f"$upstream_http_{name};" in accel
     assert "_tag" not in printed(CONFIG, "/front")
+
+
+@pytest.mark.parametrize(
+    ("formats", "has_two"),
+    [(("jxl", "avif", "webp"), True), (("avif", "webp"), False), (("avif", "jxl"), False), (("jxl", "webp"), False)],
+)
+def test_a_second_link_is_looked_for_only_where_a_jpeg_xl_may_be_sent(formats: tuple[str, ...], has_two: bool) -> None:
+    text = printed(replace(CONFIG, formats=formats), "/front")
+    (line,) = [line for line in text.splitlines() if "try_files" in line]
+    assert len(line.split()) == (4 if has_two else 3)
+    assert ("_otherwise {" in text) == has_two

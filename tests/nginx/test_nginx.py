@@ -28,9 +28,11 @@ from conftest import ACCEPT_HEADERS, PHOTOGRAPHS, TESTS, draw_kinds, gradient, n
 from flask import Flask
 from itsdangerous import Signer
 from PIL import Image
+from servers import until
 from serving.rfc9110 import File, Request, requests, right
 
 from flask_images_vips import Images, resized_img_hint, resized_img_src
+from flask_images_vips.engines import jxl
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: gunicorn, links, modes")
 
@@ -358,6 +360,23 @@ def new_door() -> Iterator[Callable[..., Door]]:
 
 
 # Hits.
+
+
+@pytest.mark.parametrize("config", [{"IMAGES_FRONT_DOOR": True}, {"IMAGES_ACCEL_REDIRECT": "/_images/"}])
+def test_an_svg_that_is_passed_through_has_its_policy_from_nginx_too(
+    new_door: Callable[..., Door], config: dict[str, Any]
+) -> None:
+    door = new_door(IMAGES_SVG="pass", **config)
+    text = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><script>fetch("/")</script><path/></svg>'
+    (door.folder / "static" / "logo.svg").write_text(text)
+    aged(door.folder / "static" / "logo.svg")
+    url = door.warm("logo.svg", width=20)
+    answer = door.get(url, Accept="image/avif")
+    assert not answer.from_app
+    assert answer.body == text.replace('<script>fetch("/")</script>', "").encode() + b"\n"
+    assert answer.headers["Content-Type"] == "image/svg+xml"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].endswith("; sandbox")
 
 
 def test_ten_thousand_warm_hits_reach_python_never(door: Door) -> None:
@@ -1150,3 +1169,33 @@ def test_the_prefix_is_no_pattern_and_others_stay_untouched(new_door: Callable[.
     assert not door.get(url).from_app
     for other in ("/imgXv1", "/img.v1x", "/imgsizer", "/app/img.v1"):
         assert door.get(url.replace("/img.v1", other)).body == b"not an image"
+
+
+CHROME_WITH_JXL = "image/jxl,image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+
+
+@pytest.mark.skipif(not jxl.works(), reason="needs pillow-jxl-plugin: pip install 'flask-images-vips[jxl]'")
+def test_nginx_sends_a_jpeg_xl_where_the_application_does(new_door: Callable[..., Door]) -> None:
+    door = new_door(IMAGES_FRONT_DOOR=True)
+    shutil.copy2(PHOTOGRAPHS / "cat.jpg", door.folder / "static")
+    drawing = draw_kinds(door.folder / "static")
+    urls = {name: door.url(name, width=320, format="auto") for name in ("cat.jpg", *drawing)}
+    for accept in ("image/avif", "image/webp", "*/*"):
+        for url in urls.values():
+            door.get(url, **accepting(accept))
+    until(
+        lambda: door.get(urls["cat.jpg"], **accepting(CHROME_WITH_JXL)).headers["Content-Type"] == "image/jxl",
+        "a JPEG XL",
+    )
+
+    accepts = {CHROME_WITH_JXL: "jxl", "image/avif,image/jxl": "jxl", "image/jxl;q=0,image/avif": "avif"}
+    for accept, still in accepts.items():
+        for name, url in urls.items():
+            ours, theirs = door.get_from_app(url, **accepting(accept)), door.get(url, **accepting(accept))
+            assert (ours.from_app, theirs.from_app) == (True, False), (accept, name)
+            for header in (*HEADERS, "Vary"):
+                assert theirs.headers.get_all(header) == ours.headers.get_all(header), (accept, name)
+            assert theirs.body == ours.body
+            if name == "cat.jpg":
+                assert theirs.headers["Content-Type"] == f"image/{still}"
+            assert len(theirs.body) <= len(door.get(url, Accept="image/avif").body)

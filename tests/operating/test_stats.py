@@ -14,6 +14,7 @@ from conftest import url_of
 from flask import Flask
 from recording.test_recorder import recorder_of
 
+from flask_images_vips import resized_img_src
 from flask_images_vips.state import images_of
 
 
@@ -82,6 +83,28 @@ def test_the_text_says_the_same(used: Flask) -> None:
         assert begin in [row[: len(begin)] for row in cells]
     assert "'a.png' w=200" in result.output
     assert all(letter.isprintable() for letter in result.output.replace("\n", ""))
+
+
+def test_arms_are_compared_where_there_are_any(make_app: Any, draw: Any) -> None:
+    draw("a.jpg", (640, 480))
+    app = make_app(IMAGES_BY_VISITOR={"save_data": 30, "share": 0.5})
+    app.add_url_rule("/page", "page", lambda: resized_img_src("a.jpg", width=200))
+    client, sent = app.test_client(), {"canary": [0, 0], "usual": [0, 0]}
+    for number in range(20):
+        visitor = {"environ_overrides": {"REMOTE_ADDR": f"192.0.2.{number}"}, "headers": {"Save-Data": "on"}}
+        url = client.get("/page", **visitor).text
+        counts = sent["canary" if "arm=canary" in url else "usual"]
+        counts[0] += 1
+        counts[1] += len(client.get(url, **visitor).data)
+    recorder_of(app).write_at_exit()
+    found = json.loads(run(app, "--json").output)
+    assert found["arms"] == {arm: {"pages": n, "served": n, "bytes": size} for arm, (n, size) in sent.items()}
+    assert {each["source"]: each["asked"] for each in found["sources"]} == {"a.jpg": 20}
+    assert "By arm of IMAGES_BY_VISITOR" in run(app).output
+    cells = [re.split(r"  +", line.strip()) for line in run(app).output.splitlines()]
+    (row,) = (row for row in cells if row[0] == "canary")
+    assert row[1:3] == [str(sent["canary"][0])] * 2
+    assert row[4] == row[5] != row[3]
 
 
 def test_lists_have_the_length_that_is_asked_for(used: Flask) -> None:

@@ -55,7 +55,7 @@ def test_texts_are_read(kind: Any, texts: dict[str, object]) -> None:
     ("kind", "texts", "expected"),
     [
         (Integer(1), ["0", "x"], "a whole number of at least 1"),
-        (Quality, ["0", "1.5", "raw0", "raw"], "a whole number from 1 to 100, or one after raw, such as raw40"),
+        (Quality, ["0", "1.5", "raw0", "raw"], "a whole number from 1 to 100, one after raw, such as raw40, or auto"),
         (Integer(2, 5), ["1", "6"], "a whole number from 2 to 5"),
         (Number(0.01, 1), ["0", "1.1", "x"], "a number from 0.01 to 1"),
         (Number(0.3, 100, or_zero=True), ["0.2", "101", "inf"], "0, or a number from 0.3 to 100"),

@@ -18,8 +18,10 @@ from conftest import PHOTOGRAPHS, gradient, needs, url_of
 from engines.test_avif_orientation import SIZE, TURNS, avif
 from engines.test_engine import psnr
 from flask import Flask, Response, render_template_string, request
+from headers.test_jxl import needs_codec
 from PIL import Image
 from rendering.ultra_hdr_files import coordinates, ramp, ultra_hdr
+from servers import until
 from werkzeug.serving import make_server
 
 from flask_images_vips import Images
@@ -238,7 +240,7 @@ KEPT: tuple[dict[str, str], ...] = ({}, {"keep": "gainmap"})
 PIXELS = """
 (async () => {
     const image = new Image();
-    image.src = 'data:image/%s;base64,%s';
+    image.src = '%s';
     await image.decode();
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
@@ -250,7 +252,11 @@ PIXELS = """
 
 
 def shown_by(page: Page, format: str, data: bytes) -> Image.Image:
-    width, height, pixels = page.evaluate(PIXELS % (format, base64.b64encode(data).decode()))
+    return shown_from(page, f"data:image/{format};base64,{base64.b64encode(data).decode()}")
+
+
+def shown_from(page: Page, url: str) -> Image.Image:
+    width, height, pixels = page.evaluate(PIXELS % url)
     return Image.frombytes("RGBA", (width, height), bytes(pixels)).convert("RGB")
 
 
@@ -292,3 +298,30 @@ def test_an_avif_of_10_or_12_bits_is_shown_like_one_of_8(browser: Chromium, make
             assert psnr(shown_by(page, "avif", data), gradient((256, 160))) > 38, depth
     finally:
         page.close()
+
+
+@needs_codec
+def test_chromium_asks_for_jpeg_xl_and_shows_it(visit: Any, browser: Chromium) -> None:
+    template = "<p>{{ resized_img_tag('cat.jpg', width=320, format='auto', alt='cat') }}</p>"
+    page, site = visit(template, 768)
+    (image,) = page.evaluate(IMAGES)
+    assert [(status, kind) for _, status, kind in site.requests] == [(200, "image/avif")]
+    path, url = site.requests[0][0], image["src"]
+
+    def is_made() -> bool:
+        answer = site.app.test_client().get(path, headers={"Accept": "image/jxl,image/avif"})
+        return answer.mimetype == "image/jxl"
+
+    until(is_made, "a JPEG XL")
+    site.requests.clear()
+    again = browser.page(site.url("/"), 768)
+    try:
+        (image,) = again.evaluate(IMAGES)
+        assert image["src"] == url
+        assert image["natural"] == [320, 212]
+        shown = shown_from(again, path)
+    finally:
+        again.close()
+    assert site.requests[0][1:] == (200, "image/jxl")
+    with Image.open(PHOTOGRAPHS / "cat.jpg") as source:
+        assert psnr(shown, source.resize(shown.size, Image.Resampling.LANCZOS)) > 30

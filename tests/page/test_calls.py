@@ -155,12 +155,12 @@ def test_an_invalid_value_of_an_argument_is_one_line_and_not_given(
 
 @pytest.mark.usefixtures("page")
 def test_an_unknown_format_of_a_picture_and_an_unknown_placeholder_are_left_out(caplog: Any) -> None:
-    assert resized_picture_tag("wide.jpg", width=90, formats=["jxl", "avif", 5]) == resized_picture_tag(
+    assert resized_picture_tag("wide.jpg", width=90, formats=["jxs", "avif", 5]) == resized_picture_tag(
         "wide.jpg", width=90, formats="avif"
     )
     assert resized_img_placeholder("wide.jpg", "blur") is None
     (formats, kind) = caplog.records
-    assert "formats='jxl' has no effect: expected one of jpeg, png" in formats.getMessage()
+    assert "formats='jxs' has no effect: expected one of jpeg, png" in formats.getMessage()
     assert "kind='blur' has no effect: expected one of color, lqip" in kind.getMessage()
 
 

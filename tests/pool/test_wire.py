@@ -113,6 +113,7 @@ def test_descriptors_of_a_broken_message_are_closed(
         Result(header=Header(Size(5, 6), "jpeg", 2, True, True)),
         Result("vips", [b"data"], Size(3, 4), placeholders={"color": "#102030"}),
         Result("vips", [b"data"], Size(3, 4), encodes=((0.25, 1.5), (1.5, 2.0))),
+        Result("vips", [b"data"], Size(3, 4), quality=61, score=70.25),
         Result("vips", [b"data"], Size(3, 4), focus=[0.25, 1.0]),
         Result(focus=[]),
         Result(abilities={"loaded": 1.5, "libraries": {"vips": {"name": "libvips", "outputs": ["avif"]}}}),
@@ -130,6 +131,14 @@ def test_a_result_arrives_as_it_was(result: Result) -> None:
 def test_what_is_no_placeholder_is_refused(placeholders: object) -> None:
     with pytest.raises(wire.BrokenWire):
         wire.result_from_json({"by": "vips", "placeholders": placeholders}, [])
+
+
+@pytest.mark.parametrize(
+    "found", [{"quality": 0}, {"quality": 101}, {"quality": "70"}, {"quality": 7.5}, {"quality": True}, {"score": "x"}]
+)
+def test_what_is_no_quality_or_score_is_refused(found: dict[str, object]) -> None:
+    with pytest.raises(wire.BrokenWire):
+        wire.result_from_json({"by": "vips", **found}, [])
 
 
 @pytest.mark.parametrize("focus", [[1], [0.5, 2], [-1, 0], ["x", 1], 5, "ab", [0, 0, 0]], ids=str)

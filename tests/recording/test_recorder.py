@@ -32,7 +32,7 @@ PACKAGE = str(Path(flask_images_vips.__file__).parent)
 
 def recorder_of(app: Flask) -> Recorder:
     own = [getattr(function, "__self__", None) for function in images_of(app).events.served]
-    (recorder,) = [each for each in own if isinstance(each, Recorder)]
+    (recorder,) = {each for each in own if isinstance(each, Recorder)}
     return recorder
 
 

@@ -64,6 +64,7 @@ def test_each_option_that_decides_pixels_is_among_these() -> None:
         {"work": Work.TRIM, "region": Box(1, 2, 3, 4), "threshold": 10},
         {"work": Work.REDUCE, "sizes": [Size(5, 6), Size(3, 4)], "copy_format": "tiff"},
         {"work": Work.COPY, "header": Header(Size(50, 60), "png", 1, True, True), "source_bytes": 77},
+        {"work": Work.AUTO, "target": 70.5, "seconds": 7.0},
         {
             "work": Work.RENDER,
             "text_style": TextStyle("title", size=7.5, shade=Colour(1, 2, 3, 4)).to_json(),

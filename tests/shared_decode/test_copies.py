@@ -66,7 +66,9 @@ def test_the_copies_of_a_source_are_much_smaller_than_it(
     assert list(copy_sizes(header(source))) == copies
 
 
-@pytest.mark.parametrize(("format", "copies"), [("jpeg", 0), ("webp", 0), ("png", 1), ("avif", 1), ("tiff", 1)])
+@pytest.mark.parametrize(
+    ("format", "copies"), [("jpeg", 0), ("webp", 0), ("png", 1), ("avif", 1), ("heic", 1), ("tiff", 1)]
+)
 def test_what_is_decoded_whole_has_copies_from_half_that_size_on(format: str, copies: int) -> None:
     assert len(copy_sizes(header((1600, 1250), format))) == copies
     assert copy_sizes(header((1600, 1249), format)) == ()

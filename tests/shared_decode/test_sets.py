@@ -342,6 +342,26 @@ def test_other_qualities_than_the_page_offers_are_made_one_by_one(
     assert len(cached_files(Path(pipeline_of(app).cache.folder))) == 1 + len(WIDTHS)
 
 
+def test_members_may_have_qualities_of_their_own(
+    make_app: MakeApp, draw: Draw, tmp_path: Path, told: Callable[[], list[str]]
+) -> None:
+    draw("large.jpg", LARGE)
+    app, lone = make_app(IMAGES_DPR_QUALITY={2: 40}, IMAGES_QUALITY=70), alone(make_app, tmp_path)
+    with app.test_request_context():
+        resized_img_srcset("large.jpg", width=300, densities=[1, 2, 3])
+    qualities = {300: 70, 600: 40, 900: 40}
+    assert fetch(app, "large.jpg", width=600, quality=40).width == 600
+    assert told() == ["vips"]
+    for width, quality in qualities.items():
+        named = {"quality": quality} if quality != 70 else {}
+        made, direct = (
+            fetch(app, "large.jpg", width=width, **named),
+            fetch(lone, "large.jpg", width=width, quality=quality),
+        )
+        assert made.quantization == direct.quantization
+    assert told() == ["vips"] * 3  # those of the other application
+
+
 def test_a_set_is_no_larger_than_a_visitor_can_wait_for(app: Flask, draw: Draw) -> None:
     draw("large.jpg", (6000, 4000), quality=50)
     announce(app, "large.jpg", *range(100, 6000, 50))

@@ -412,7 +412,7 @@ def test_a_drawing_is_drawn_only_where_that_is_configured(make_app: MakeApp, sta
     [
         ({"IMAGES_SVG": True}, {"transform": "EXTENT,0,0,0,0,5,5"}, "SVG needs libvips"),
         ({"IMAGES_ENGINE": "pillow"}, {}, "SVG needs libvips"),
-        ({}, {}, "To accept those, set IMAGES_SVG = True"),
+        ({}, {}, "IMAGES_SVG = 'pass' sends it as SVG"),
     ],
 )
 def test_a_drawing_that_is_refused_says_what_is_missing(

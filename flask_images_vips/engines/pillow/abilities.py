@@ -10,6 +10,7 @@ import PIL
 from PIL import Image, features
 
 from ...formats import ALL_INPUTS
+from .. import jxl
 from ..encoder_settings import settings_of
 
 _OPTIONAL = {"webp": "webp", "avif": "avif", "jpeg2000": "jpg_2000"}
@@ -21,6 +22,8 @@ def can_read(format: str) -> bool:
     if format in _OPTIONAL:  # they are listed even if their decoder is missing
         name = _OPTIONAL[format]
         return name in {*features.modules, *features.codecs} and bool(features.check(name))
+    if format == "jxl":
+        return jxl.works()
     Image.init()
     return format.upper() in Image.OPEN
 
@@ -28,6 +31,8 @@ def can_read(format: str) -> bool:
 @cache
 def can_write(format: str) -> bool:
     """Return whether Pillow can write *format*. This encodes one pixel, which takes milliseconds."""
+    if format == "jxl":
+        return can_read(format)
     try:
         Image.new("RGB", (1, 1)).save(io.BytesIO(), format.upper(), **settings_of("pillow", "fast").get(format, {}))
     except (KeyError, OSError, ValueError):

@@ -14,13 +14,14 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from ...errors import InvalidOption
-from ...formats import DEFAULT_INPUTS, Format
+from ...formats import DEFAULT_INPUTS, JXL, Format
 from ...geometry import Box, Geometry, Size
 from ...headers.read import read_header
 from ...options.options import DEFAULTS, Options
 from ...options.scalars import ROUND
 from ...options.values import Mode
 from ...rendition import Rendition
+from .. import jxl
 from ..encoder_settings import formats_of
 from ..engine import Engine, Header, Tiny
 
@@ -35,7 +36,7 @@ _QUICK = {
     "avif": {"quality": 50, "speed": 10},
 }
 _IN_PALETTE = ("png", "gif")
-_NOT_IN_LABEL = {"width", "height", "mode", "format", "cache", "expires", "download", "max_bytes"}
+_NOT_IN_LABEL = {"width", "height", "mode", "format", "cache", "expires", "download", "arm", "max_bytes"}
 
 
 class BoxEngine:
@@ -135,6 +136,8 @@ def _encoded(picture: Image.Image, format: Format) -> bytes:
     settings: dict[str, object] = dict(_QUICK.get(format.name, {}))
     if format.name == "ico":
         settings["sizes"] = [picture.size]
+    if format is JXL:
+        return jxl.encoded(picture.mode, picture.size, picture.tobytes(), {"quality": 50, "effort": 1})
     file = io.BytesIO()
     picture.save(file, format.name.upper(), **settings)
     return file.getvalue()

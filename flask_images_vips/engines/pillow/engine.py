@@ -14,10 +14,11 @@ from typing import TypeVar
 from PIL import Image
 
 from ...errors import InvalidOption
-from ...formats import DEFAULT_INPUTS, PNG, Format
+from ...formats import DEFAULT_INPUTS, JXL, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...options.options import Options
 from ...rendition import Rendition
+from .. import heic, jxl
 from ..encoder_settings import formats_of, is_deep
 from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
@@ -63,6 +64,8 @@ class PillowEngine:
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:
         if format.name not in (known := formats_of("pillow")):
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (Pillow)")
+        if format is JXL and not jxl.works():
+            return InvalidOption("format", format.name, expected=f"another format, or pillow-jxl-plugin: {jxl.INSTALL}")
         if is_deep(options, format):
             return InvalidOption("depth", str(options.depth), expected="8 (Pillow writes no AVIF with more bits)")
         gravity = options.settled().gravity
@@ -71,6 +74,8 @@ class PillowEngine:
         return faceless(gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
+        if heic.takes(descriptor, self._reader.inputs):
+            return heic.header(descriptor, ref)
         check_frames(descriptor)
         with self._reader.open(descriptor, ref, only_header=True) as (image, upright):
             format = _FORMATS.get(image.format or "", str(image.format).lower())

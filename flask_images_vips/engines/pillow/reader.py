@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
+from ...formats import WITH_EXTRAS
 from ...geometry import ORIENTATIONS, Turn
 from ...headers import heif, png
 from ...headers.coding import read_coding
@@ -21,8 +22,10 @@ from ...headers.icons import is_icon, largest_picture
 from ...headers.jpeg import is_jpeg, is_lossless
 from ...headers.kinds import SVG, kind_of, refusal
 from ...system_errors import is_passing
+from .. import heic
 from ..coded_colour import profile_of
 from ..engine import overtime
+from .jxl_file import is_jxl, opened
 from .samples import correct_info
 from .unended import completed
 
@@ -48,8 +51,8 @@ class Reader:
     def open(self, descriptor: int, ref: str, *, only_header: bool = False) -> Iterator[tuple[Image.Image, Turn]]:
         """Open the file for the block.
 
-        Yields the image, of which only the header has been read, and the turn that makes it upright. With
-        *only_header*, the pixels cannot be read either if the file lacks its end.
+        Yields the image, of which only the header has been read, and the turn that makes it upright. A HEIC is decoded
+        already. With *only_header*, the pixels cannot be read either if the file lacks its end.
 
         Raises:
             UnsupportedSource: If the file is not an image, or its format is not one of *inputs*.
@@ -58,13 +61,19 @@ class Reader:
             OSError: If the file cannot be read at the moment.
         """
         try:
+            if heic.takes(descriptor, self.inputs):
+                yield _decoded_heic(descriptor, ref), Turn()
+                return
             os.lseek(descriptor, 0, os.SEEK_SET)
             icon = largest_picture(descriptor, ref) if "ico" in self.inputs and is_icon(descriptor) else None
             # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
-            formats = [name.upper() for name in self.inputs] if icon is None else ["ICO", "PNG"]
+            own = [name.upper() for name in self.inputs if name not in (*WITH_EXTRAS, "jxl")]
+            formats = own if icon is None else ["ICO", "PNG"]
             with (
                 self._file(descriptor, only_header) if icon is None else io.BytesIO(icon) as file,
-                Image.open(file, formats=formats) as image,
+                opened(descriptor, ref, only_header=only_header)
+                if "jxl" in self.inputs and is_jxl(descriptor)
+                else Image.open(file, formats=formats) as image,
             ):
                 if icon is not None:
                     image.format = "ICO"
@@ -108,6 +117,8 @@ class Reader:
         if image.format == "TIFF":
             # Pillow always turns TIFFs upright. If this is not wanted, the turn must be undone.
             return Turn() if self.auto_orient else upright.back
+        if image.format == "JXL":
+            return Turn()  # its decoder turns it
         if image.format == "AVIF":
             return upright  # always applied: in AVIF, the rotation is part of the format and not of EXIF
         return upright if self.auto_orient else Turn()
@@ -125,6 +136,17 @@ def _reason(error: Exception, descriptor: int) -> str:
         text = f"in {frame.f_code.co_name}()"
     fault = png.fault(descriptor)
     return f"{type(error).__name__}: {text}"[:300] + (f" ({fault})" if fault else "")
+
+
+def _decoded_heic(descriptor: int, ref: str) -> Image.Image:
+    picture = heic.decoded(descriptor, ref)
+    image = Image.frombuffer(picture.mode, picture.size, picture.data, "raw", picture.mode, 0, 1)
+    if picture.mode.endswith("a"):
+        image = image.convert(picture.mode.upper())
+    image.format = "HEIC"
+    found = {"icc_profile": picture.profile, "exif": picture.exif, DECODED_WHOLE: True}
+    image.info.update({name: value for name, value in found.items() if value})
+    return image
 
 
 def _add_profile(image: Image.Image, descriptor: int) -> None:

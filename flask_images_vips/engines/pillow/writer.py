@@ -9,8 +9,9 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from ...formats import PNG, Format
+from ...formats import JXL, PNG, Format
 from ...geometry import Geometry
+from .. import jxl
 from ..copyright import rights, rights_of_tiff
 from ..encoder_settings import (
     EDGES,
@@ -33,6 +34,7 @@ _MODES: dict[str, tuple[str, ...]] = {
     "png": ("L", "LA", "RGB", "RGBA"),
     "webp": ("RGB", "RGBA"),
     "avif": ("RGB", "RGBA"),
+    "jxl": ("L", "LA", "RGB", "RGBA"),
     "gif": ("L", "RGB", "RGBA"),
     "tiff": ("L", "LA", "RGB", "RGBA"),
     "bmp": ("L", "RGB"),
@@ -132,6 +134,8 @@ def is_flat(picture: Image.Image) -> bool:
 
 
 def _saved(picture: Image.Image, format: Format, parameters: Mapping[str, Any]) -> bytes:
+    if format is JXL:
+        return jxl.encoded(picture.mode, picture.size, picture.tobytes(), parameters, parameters.get("exif"))
     file = io.BytesIO()
     try:
         picture.save(file, format.name.upper(), **parameters)

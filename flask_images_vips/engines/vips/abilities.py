@@ -16,6 +16,7 @@ from importlib import metadata
 from typing import Any
 
 from ...cache.per_process import Said
+from .. import jxl
 from .fork_safety import note_pixels
 from .installed import LIBRARY, has_wheel, newer, too_old
 from .load import pyvips
@@ -36,6 +37,7 @@ _SAVERS = {
     "png": "pngsave_target",
     "webp": "webpsave_target",
     "avif": "heifsave_target",
+    "jxl": "jxlsave_target",
     "gif": "gifsave_target",
     "tiff": "tiffsave_target",
 }
@@ -50,7 +52,7 @@ _NO_MEMORY = "memory", "alloc", "creating thread"  # a thread needs memory for i
 # Parts of messages about files that may be intact: libheif has no decoder, libvips 8.14 finds a profile unsuitable, or
 # a TIFF is of a rare kind or has a tag with a meaningless value.
 _BEYOND = (
-    *("unsupported codec", "decoding plugin", "find any compatible input profile"),
+    *("unsupported codec", "decoding plugin", "not been built in", "find any compatible input profile"),
     *("bad labq format", "separate planes not supported", "not a whole number of bytes", "bad value"),
     *("unsupported tiff image type", "not configured", "unimplemented"),
 )
@@ -194,6 +196,8 @@ def can_write(format: str) -> bool:
 
     This encodes one pixel, which takes milliseconds.
     """
+    if format == "jxl" and jxl.works():
+        return True
     note_pixels()
     try:
         pixel = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb")
@@ -207,6 +211,8 @@ def can_write(format: str) -> bool:
 
 def is_unwritable(format: str) -> bool:
     """Return whether it is known that libvips cannot write *format*: it has no saver, or `can_write` has failed."""
+    if format == "jxl" and jxl.works():
+        return False
     return format in _unwritable or not has_operation(_SAVERS[format])
 
 

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ...errors import InvalidOption, UnreadableSource, UnsupportedHere
-from ...formats import INPUTS, PNG, Format
+from ...formats import INPUTS, OPTIONAL, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...headers import png
 from ...options.options import Options
 from ...rendition import Rendition
+from .. import heic
 from ..encoder_settings import formats_of, is_deep
 from ..engine import Header, Paletted, Spec, Tiny, faceless, overtime
 from ..frame_count import check_frames
@@ -76,11 +77,14 @@ class VipsEngine:
         if format.name not in (known := formats_of("vips")):
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (libvips)")
         if abilities.is_unwritable(format.name):
-            abilities.report(f"an encoder for {format.name}")
+            if format.name not in OPTIONAL:
+                abilities.report(f"an encoder for {format.name}")
             return InvalidOption("format", format.name, expected="a format that this libvips can write")
         return faceless(options.settled().gravity)
 
     def header(self, descriptor: int, ref: str) -> Header:
+        if heic.takes(descriptor, self._reader.inputs):
+            return heic.header(descriptor, ref)
         check_frames(descriptor)
         with _failing(ref, descriptor):
             format, image = self._reader.open(descriptor, ref, only_header=True)

@@ -19,6 +19,7 @@ from ...geometry import ORIENTATIONS, Box, Geometry, Size, Turn
 from ...headers import jpeg, tiff
 from ...headers.coding import read_coding
 from ...headers.kinds import SVG, kind_of, refusal
+from .. import heic
 from ..coded_colour import profile_of
 from ..gif_frames import check_gif
 from . import abilities, turbo
@@ -77,6 +78,8 @@ class Reader:
     def open(self, descriptor: int, ref: str, *, only_header: bool = False, **options: Any) -> tuple[str, pyvips.Image]:
         """Return the format, and the image, whose pixels are not read yet. *options* are passed to libvips' loader.
 
+        A HEIC is decoded at once, to an image in memory.
+
         With *only_header*, the pixels cannot be read either if the file lacks its end.
 
         Raises:
@@ -86,6 +89,8 @@ class Reader:
             LimitExceeded: If an SVG has too many bytes or elements.
             pyvips.Error, UnicodeDecodeError: If libvips cannot read the file.
         """
+        if heic.takes(descriptor, self.inputs):
+            return heic.FORMAT, _decoded_heic(descriptor, ref)
         source = input_of(descriptor, maps_files=self.maps_files)
         pointer = pyvips.vips_lib.vips_foreign_find_load_source(source.pointer)
         if pointer == pyvips.ffi.NULL:
@@ -125,7 +130,7 @@ class Reader:
         if kind == SVG and "svg" in self.inputs:
             return f"the file is {kind}, and this libvips has no loader for it. `flask images check` names its formats"
         if kind == SVG:
-            return f"the file is {kind}. To accept those, set IMAGES_SVG = True, if you trust the files"
+            return f"the file is {kind}. IMAGES_SVG = 'pass' sends it as SVG, and 'raster' as pixels, if you trust it"
         return refusal(kind, self.inputs, "libvips")
 
     def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int, *, deep: bool = False) -> pyvips.Image:
@@ -217,6 +222,12 @@ def _decoded_avif(descriptor: int, image: pyvips.Image, shrink: int) -> pyvips.I
     from .avif import decoded  # noqa: PLC0415  (imports Pillow, which is needed only here)
 
     return decoded(descriptor, image, shrink)
+
+
+def _decoded_heic(descriptor: int, ref: str) -> pyvips.Image:
+    from .heic import decoded  # noqa: PLC0415  (few sites have HEICs)
+
+    return decoded(descriptor, ref)
 
 
 def _completed(descriptor: int) -> bytes | None:

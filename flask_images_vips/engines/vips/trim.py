@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...geometry import Box, Size
+from .. import heic
 from .deadline import Deadline
 from .load import pyvips
 from .reader import Reader, cut_out, orientation
@@ -10,9 +11,10 @@ from .reader import Reader, cut_out, orientation
 
 def trim_box(reader: Reader, descriptor: int, ref: str, region: Box, threshold: int, deadline: Deadline) -> Box:
     """Implement `Engine.trim_box`."""
-    _, image = reader.open(descriptor, ref)
+    format, image = reader.open(descriptor, ref)
     corner = deadline.watch(_comparable(cut_out(image, region._replace(width=1, height=1))))(0, 0)
-    _, image = reader.open(descriptor, ref)  # open it again: a stream can be read only once, from the top
+    if format != heic.FORMAT:  # open it again: a stream can be read only once, from the top
+        _, image = reader.open(descriptor, ref)
     piece = deadline.watch(_comparable(cut_out(image, region)))
     other = deadline.watch(((piece - corner).abs() > threshold).bandor())
     columns, rows = (bytes((sums > 0).write_to_memory()) for sums in other.project())

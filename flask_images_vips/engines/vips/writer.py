@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from ...formats import JPEG, PNG
+from ...formats import JPEG, JXL, PNG
 from ...geometry import Geometry
+from .. import jxl
 from ..copyright import rights, rights_of_tiff
 from ..encoder_settings import (
     EDGES,
@@ -40,6 +41,7 @@ _PALETTES: tuple[dict[str, Any], ...] = (
 )
 _KEEP_EXIF, _KEEP_PROFILE = 1, 8  # bits of libvips' ForeignKeep
 _WEBP_FLAGS, _ANIMATION, _ALPHA = 20, 0x02, 0x10  # the offset of the flags in a WebP, and two of them
+_BY_PLUGIN = {"Q": "quality"}  # what the encoder of JPEG XL calls the settings of libvips
 _METADATA = "exif-", "icc-", "xmp-", "iptc-", "photoshop-", "png-comment-", "gif-comment", "orientation"
 
 
@@ -94,6 +96,8 @@ def encode(
     parameters = arguments_of("vips", effort, format, options, flat=flat, pixels=spec.geometry.final.pixels)
     # The step `scale` has removed a profile that is not kept.
     keep = _KEEP_PROFILE if options.keep.icc and has(image, "icc-profile-data") else 0
+    if format is JXL:
+        return _write_jxl(image, parameters, exif)
     if exif is not None:
         if not abilities.can_keep():  # it would drop the tags of the block
             raise abilities.Lacking("an encoder that keeps some of the metadata")
@@ -149,6 +153,16 @@ def _write_png(
         if len(best) <= source.size_bytes:
             break
     return best
+
+
+def _write_jxl(image: pyvips.Image, parameters: Mapping[str, Any], exif: bytes | None) -> bytes:
+    """Encode *image* as a JPEG XL, with the block *exif*, by pillow-jxl-plugin or by a libvips that can do so."""
+    if jxl.works():
+        settings = {_BY_PLUGIN.get(name, name): value for name, value in parameters.items()}
+        size = image.width, image.height
+        return jxl.encoded(jxl.mode_of(image.bands), size, bytes(image.write_to_memory()), settings, exif)
+    data = write(image, JXL.name, 0, parameters)
+    return data if exif is None else jxl.with_exif(data, exif)
 
 
 def write(image: pyvips.Image, format: str, keep: int, parameters: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...config.keys import odd_keys, read_key, secret_keys
 from ...health import HEALTH_ENDPOINT
-from ...oddities import missing_fallback, own_numbers, unused_keys
+from ...oddities import auto_without_scores, missing_fallback, own_numbers, unused_keys
 from .finding import Finding, error, ok, warning
 from .site import Site
 
@@ -83,8 +83,8 @@ def protection(site: Site) -> Iterator[Finding]:
         found.append(
             warning(
                 "hostile-files",
-                "IMAGES_SVG = True with IMAGES_MAX_RENDERS = 0: an SVG may keep a web worker busy for seconds, and "
-                "IMAGES_RENDER_TIMEOUT cannot stop it.",
+                f"IMAGES_SVG = {config.svg!r} with IMAGES_MAX_RENDERS = 0: an SVG may keep a web worker busy for "
+                "seconds, and IMAGES_RENDER_TIMEOUT cannot stop it.",
                 "Remove IMAGES_MAX_RENDERS, so that images are rendered in processes of their own.",
             )
         )
@@ -102,9 +102,11 @@ def fallback(site: Site) -> Iterator[Finding]:
 
 
 def quality(site: Site) -> Iterator[Finding]:
-    """Find numbers of ``IMAGES_QUALITY`` that may be meant for an encoder."""
+    """Find numbers of ``IMAGES_QUALITY`` that may be meant for an encoder, and ``auto`` without its package."""
     for sentence in own_numbers(site.config):
         yield warning("quality", sentence, "Write raw(…) around the encoder's own numbers.")
+    for sentence in auto_without_scores(site.config):
+        yield warning("quality", sentence, "Install the extra auto-quality, or set a number.")
 
 
 def hooks(site: Site) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...formats import NEGOTIABLE, OPTIONAL
 from ...installed import outdated
 from ...report import cures, usable
 from .finding import Finding, error, ok, warning
@@ -12,7 +13,7 @@ from .site import Site
 
 # The first versions of libraries of the system without a hole through which a file can do harm.
 _MENDED = {
-    "libheif": ((1, 23, 3), "an AVIF can overflow its memory and run code"),
+    "libheif": ((1, 23, 3), "an AVIF or a HEIC can overflow its memory and run code"),
     "libwebp": ((1, 3, 2), "a WebP can overflow its memory and run code (CVE-2023-4863)"),
 }
 _UPGRADE = "Run: pip install --upgrade"
@@ -45,14 +46,12 @@ def versions(site: Site) -> Iterator[Finding]:
         name, _, version = part.partition(" ")
         mended, hole = _MENDED.get(name, ((), ""))
         if _numbers(version) < mended:
-            found.append(
-                warning(
-                    "versions",
-                    f"{part} of this system is older than {'.'.join(map(str, mended))}: unless your distribution has "
-                    f"mended it, {hole}.",
-                    f"Update the system, or use the libvips of pyvips-binary. {_UPGRADE} pyvips pyvips-binary",
-                )
+            message = (
+                f"{part} of this system is older than {'.'.join(map(str, mended))}: unless your distribution has "
+                f"mended it, {hole}."
             )
+            cure = f"Update the system, or use the libvips of pyvips-binary. {_UPGRADE} pyvips pyvips-binary"
+            found.append(warning("versions", message, f"{_UPGRADE} pillow-heif" if "pillow-heif" in part else cure))
     yield from found or [ok("versions", "no known holes" + (f" in {', '.join(parts)}" if parts else ""))]
 
 
@@ -66,16 +65,24 @@ def formats(site: Site) -> Iterator[Finding]:
     lacking = [
         (name, f"IMAGES_FORMATS lists {name}, but no library here can write it, so it is not offered.")
         for name in site.config.formats
-        if name not in written
+        if name not in written and not (name in OPTIONAL and site.config.formats == NEGOTIABLE)
     ]
     lacking += [
         (name, f"IMAGES_INPUT_FORMATS lists {name}, but no library here can read it.")
         for name in site.config.input_formats
         if name not in read
     ]
-    yield from (warning("formats", message, cures("pillow", name)) for name, message in lacking)
+    if site.config.svg and site.config.engine != "pillow" and not any("svg" in each.inputs for each in libraries):
+        such = "SVGs are" if site.config.svg is True else "SVGs whose options need pixels are"
+        lacking.append(
+            ("svg", f"IMAGES_SVG = {site.config.svg!r}, but no library here can draw an SVG: {such} refused.")
+        )
+    yield from (
+        warning("formats", message, cures("vips" if name == "svg" else "pillow", name)) for name, message in lacking
+    )
     if not lacking:
-        yield ok("formats", f"auto sends {' or '.join((*site.config.formats, 'the format of the path'))}")
+        sent = [name for name in site.config.formats if name in written]
+        yield ok("formats", f"auto sends {' or '.join((*sent, 'the format of the path'))}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

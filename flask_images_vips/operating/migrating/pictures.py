@@ -14,6 +14,7 @@ from ...geometry import Size
 from ...headers.read import read_header
 from ...pipeline import Pipeline
 from ...sources.source import Source
+from ...svg.choice import is_drawing
 from ...urls import checked_path
 
 _JPEG_NAMES = {*JPEG.aliases, JPEG.name}
@@ -24,6 +25,7 @@ KINDS = {
     "animated": "are animations, and stay so in GIF and WebP. Flask-Images showed their first frame, as animated=False "
     "does",
     "to JPEG": "become JPEG unless the URL names a format. Flask-Images kept their format",
+    "passed": "are drawings, and are sent as SVG (IMAGES_SVG = 'pass'). Flask-Images could not show them",
     "refused": "cannot be shown",
 }
 """The kinds of pictures that differ, each with what a list of them says."""
@@ -70,6 +72,8 @@ def _refs(folders: Sequence[str], root_path: str) -> Iterator[str]:
 def _looked_at(source: Source, pipeline: Pipeline) -> Picture:
     try:
         checked_path(source.ref)
+        if is_drawing(pipeline.config, source.ref):
+            return Picture(source, pipeline.facts.drawing(source).size, "passed", "SVG")
         header = pipeline.facts.header(source)
         pipeline.limits.check_source(header)
     except ImagesError as error:

@@ -13,8 +13,7 @@ from flask import Flask
 from ...errors import Busy, ImagesError, NotAuthorized
 from ...nginx.links import leads_to
 from ...pipeline import Pipeline
-from ...serving.hit import Hit
-from ...serving.responses import offer_to_nginx
+from ...serving.hit import Hit, jxl_pair, offer_to_nginx
 from ...state import AppImages
 from .plan import Plan, Rendition
 from .queue import Queue
@@ -153,7 +152,12 @@ class Run:
                 hit = task.verified.renewed(rendition)
         with entry:
             self._check_stored(entry.path)
-            return made, self._link(hit, entry.path)
+            linked = self._link(hit, entry.path)
+        maker, pair = self._images.smaller_jxl, jxl_pair(hit)
+        if made and maker is not None and pair is not None:
+            with suppress(Busy):  # it is made once the AVIF is served
+                maker.make_now(pair)
+        return made, linked
 
     def _check_stored(self, path: str | None) -> None:
         self._unstored = self._unstored + 1 if path is None else 0

@@ -34,6 +34,7 @@ def test_every_line_compares_with_the_jpeg() -> None:
         *(row("jpeg", 1000, 75.0, content=content) for content in ("photograph", "flat")),
         *(row(format, 700, 70.0, content=content) for format in ("webp", "avif") for content in ("photograph", "flat")),
         row("avif small", 600, 74.0),
+        row("jxl", 630, 71.0),
     ]
     mixed = [{"picture": "a", "content": "photograph", "times": {"avif ÷ webp": times}} for times in (0.9, 1.2)]
     (table,) = looks.tables({"rows": rows, "mixed": mixed})
@@ -43,6 +44,9 @@ def test_every_line_compares_with_the_jpeg() -> None:
     assert lines["score less JPEG's, median, AVIF, photographs"] == "-5.00"
     assert lines["lower by more than 4, WEBP, photographs"] == "1 of 1"
     assert lines["photographs whose AVIF is larger"] == "0 of 1"
+    assert lines["JPEG XL ÷ AVIF, bytes, photographs"] == "0.90"
+    assert lines["photographs whose JPEG XL is smaller than the AVIF"] == "1 of 1"
+    assert lines["score less AVIF's, median, JPEG XL, photographs"] == "1.00"
     assert lines["mixed pictures of which auto sends more than 1.1 × another format"] == "1 of 2"
 
 
@@ -50,7 +54,7 @@ def test_a_picture_is_encoded_in_every_format() -> None:
     pytest.importorskip("ssimulacra2")
     picture = looks.Picture("a form", "flat", drawings.window)
     rows = looks._rows([160], picture)
-    assert [one["format"] for one in rows] == ["jpeg", "webp", "avif", "avif small"]
+    assert [one["format"] for one in rows] == ["jpeg", "webp", "avif", "avif small", "jxl"]
     assert all(one["bytes"] > 0 and 50 < one["score"] <= 100 for one in rows)
 
 

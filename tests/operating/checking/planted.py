@@ -146,6 +146,19 @@ def a_libheif_with_a_known_hole(ground: Ground) -> None:
     ground.libraries(Library("libvips", "8.16.1", outputs=("webp", "avif"), parts=("libheif 1.17.6", "libwebp 1.5.0")))
 
 
+@planted("warning", "versions", "libheif 1.20.2 (pillow-heif 1.9.0) of this system is older than")
+def a_pillow_heif_with_a_known_hole(ground: Ground) -> None:
+    ground.libraries(
+        Library("Pillow", "13.0.0", outputs=("webp", "avif"), parts=("libheif 1.20.2 (pillow-heif 1.9.0)",))
+    )
+
+
+@planted("warning", "formats", "IMAGES_INPUT_FORMATS lists heic, but no library")
+def no_decoder_of_heic(ground: Ground) -> None:
+    ground.config["IMAGES_INPUT_FORMATS"] = ["jpeg", "heic"]
+    ground.libraries()
+
+
 @planted("warning", "formats", "IMAGES_FORMATS lists avif, but no library here can write it")
 def no_encoder_of_avif(ground: Ground) -> None:
     ground.libraries(Library("libvips", "8.16.1", inputs=("avif",), outputs=("jpeg", "png", "webp")))
@@ -155,6 +168,12 @@ def no_encoder_of_avif(ground: Ground) -> None:
 def no_decoder_of_a_format(ground: Ground) -> None:
     ground.config["IMAGES_INPUT_FORMATS"] = ["jpeg", "pcx"]
     ground.libraries()
+
+
+@planted("warning", "formats", "IMAGES_SVG = 'pass', but no library here can draw an SVG")
+def no_library_that_draws_svg(ground: Ground) -> None:
+    ground.config["IMAGES_SVG"] = "pass"
+    ground.libraries(Library("libvips", "8.16.1", inputs=("avif",), outputs=("avif", "webp")))
 
 
 # Where images are rendered

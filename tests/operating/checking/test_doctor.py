@@ -9,6 +9,7 @@ from flask import Flask
 from nginx.test_nginx import open_folder
 from servers import IN_THREAD
 
+from flask_images_vips.abilities import Library
 from flask_images_vips.errors import Busy
 from flask_images_vips.operating.checking import doctor
 from flask_images_vips.operating.checking.finding import Level
@@ -83,3 +84,10 @@ def test_a_check_that_fails_hides_no_other(ground: Ground, problem: Exception) -
     assert (first.level, first.name) == (Level.WARNING, "test_doctor.broken")
     assert "Permission denied" in first.message
     assert len(others) > 10
+
+
+def test_the_cure_of_an_old_libheif_is_the_package_that_contains_it(ground: Ground) -> None:
+    for part, command in (("libheif 1.20.2 (pillow-heif 1.9.0)", "pillow-heif"), ("libheif 1.20.2", "pyvips-binary")):
+        ground.libraries(Library("Pillow", "13.0.0", outputs=("webp", "avif"), parts=(part,)))
+        (found,) = (each for each in ground.examine() if each.name == "versions" and each.level is Level.WARNING)
+        assert found.cure.endswith(f" {command}")

@@ -193,9 +193,14 @@ def test_nothing_is_found_behind_a_real_nginx(door: Door) -> None:
     assert "nginx sends images through the links in" in output
     assert "fits the configuration of the application" in output
     assert "exit 0" in output
-    before = links(door.folder)
+    before = without_jxl(links(door.folder))
     assert "nginx sends images through the links in" in check(door)
-    assert links(door.folder) == before
+    assert without_jxl(links(door.folder)) == before
+
+
+def without_jxl(links: set[str]) -> set[str]:
+    """Leave out the links to what is made in the background."""
+    return {link for link in links if not link.endswith(".jxl")}
 
 
 def test_the_real_workers_have_signed_in(door: Door) -> None:

@@ -1,0 +1,1 @@
+"""Accept the pictures that people upload: check them, prepare them for the web, and store them."""

@@ -1,0 +1,146 @@
+"""Accept uploads: from the file that a person sends to the file that is stored."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import Busy, NotStored, UploadRefused
+from ..log_fields import fields
+from ..purging import purge
+from ..state import AppImages
+from ..urls import checked_path
+from . import refusals
+from .accepted import Accepted, Facts
+from .decoding import Decoder
+from .places import Place, folders_in, make_place
+from .preparing import Prepared, prepare
+from .receiving import close, new_name, receive
+from .rules import Rules
+
+logger = logging.getLogger("flask_images_vips")
+
+FindFocalPoint = Callable[[int], tuple[float, float] | None]
+"""A function that returns the position of the subject of the picture open at a descriptor, or None."""
+
+
+class Door:
+    """The upload door of one application."""
+
+    def __init__(self, images: AppImages) -> None:
+        self._images = images
+        pipeline = images.pipeline
+        self._config = pipeline.config
+        self._place: Place = make_place(pipeline, images.app.root_path)
+        self._decoder = Decoder(pipeline)
+
+    def check(self, upload: Any, rules: Rules) -> Checked:
+        """Check *upload*, and prepare the file to store. Nothing is stored yet.
+
+        Raises:
+            UploadRefused, NotStored, ValueError: As `Images.accept`. Nothing is left.
+        """
+        checked = rules.checked(self._config)
+        file = receive(upload, checked.max_bytes)
+        try:
+            return Checked(self, prepare(file, checked, self._decoder))
+        except Busy as error:
+            raise NotStored(f"An upload cannot be checked now: {error}. Try again in a few seconds.") from error
+
+    def store(self, prepared: Prepared, folder: str | None, shown: str | None, find: FindFocalPoint | None) -> Accepted:
+        """Store *prepared* in *folder*, and return what is known of it. *shown* is as in `new_name`.
+
+        Raises:
+            NotStored: If that is not possible. Nothing is left.
+            ValueError: If *folder* is invalid.
+        """
+        folders, format = folders_in(folder), prepared.format
+        focal_point = _found(find, prepared)
+        name = new_name(format.suffix, shown)
+        self._place.keeper.store(folders, name, prepared.file, format.media_type)
+        accepted = Accepted(
+            self._place.ref(folders, name),
+            prepared.size,
+            format.name,
+            Facts(
+                alpha=prepared.alpha,
+                frames=prepared.frames,
+                placeholders=prepared.placeholders,
+                focal_point=focal_point,
+                size_bytes=prepared.size_bytes,
+                encoded=prepared.encoded,
+            ),
+        )
+        size, encoded = prepared.size, "encoded" if prepared.encoded else "with its own pixels"
+        logger.info(
+            "accepted %r: %d×%d %s, %d bytes, %s",
+            *(accepted.path, *size, format.name, prepared.size_bytes, encoded),
+            extra=fields("accepted", accepted.path, format=format.name, bytes=prepared.size_bytes),
+        )
+        return accepted
+
+    def remove(self, path: str | os.PathLike[str]) -> bool:
+        """Remove the upload *path*, and everything that is cached for it. Returns False if it was gone already.
+
+        Raises:
+            InvalidPath: If *path* is not that of an upload.
+            NotStored: If the file cannot be removed.
+            OSError, NotPurged: As `Images.purge`. The upload itself is removed.
+        """
+        ref = checked_path(path)
+        folders, name = self._place.inner(ref)
+        removed = self._place.keeper.remove(folders, name)
+        purge(self._images, ref)
+        return removed
+
+
+class Checked:
+    """An upload that was checked, and is not stored yet. Without `store`, nothing is left of it."""
+
+    def __init__(self, door: Door, prepared: Prepared) -> None:
+        self._door = door
+        self._prepared = prepared
+        self._finish = weakref.finalize(self, close, prepared.file)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The (width, height) of the picture in pixels, upright."""
+        return self._prepared.size
+
+    def store(
+        self, *, folder: str | None = None, shown: str | None = None, find: FindFocalPoint | None = None
+    ) -> Accepted:
+        """Store it: see `Door.store`. Call this once."""
+        try:
+            return self._door.store(self._prepared, folder, shown, find)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Drop it. That also happens if nothing refers to it any more, as to the form of an answered request."""
+        self._finish()
+
+
+def _found(find: FindFocalPoint | None, prepared: Prepared) -> tuple[float, float] | None:
+    """Return what *find* says of the picture. A fault of it must not lose an upload, so it is logged."""
+    if find is None:
+        return None
+    try:
+        return find(prepared.file.fileno())
+    except Exception:
+        logger.exception("find_focal_point_of has failed. The upload is stored without a focal point.")
+        return None
+
+
+def answer_refused(error: UploadRefused) -> tuple[str, int, dict[str, str]]:
+    """Answer a request whose upload was refused, if the application does not."""
+    return error.message, refusals.STATUSES.get(error.reason, 422), {"Content-Type": "text/plain; charset=utf-8"}
+
+
+def answer_not_stored(error: NotStored) -> tuple[str, int, dict[str, str]]:
+    """Answer a request whose upload cannot be stored, if the application does not."""
+    logger.error("%s", error)
+    return "This picture cannot be stored at the moment. Try again later.", 503, {"Retry-After": "60"}

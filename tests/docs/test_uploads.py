@@ -1,0 +1,120 @@
+"""``docs/uploads.md``: its code runs, also in Flask-Admin."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from conftest import ROOT, gradient
+from headers.containers import saved
+
+from flask_images_vips.uploads import refusals
+
+TEXT = (ROOT / "docs" / "uploads.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+FILES = {match[1]: code for code in BLOCKS if (match := re.match(r"# (\w+)\.py\n", code))}
+JPEG = saved(gradient((640, 480)), "JPEG")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """A function that imports a module of the page."""
+    for name, code in FILES.items():
+        (tmp_path / f"{name}.py").write_text(code)
+    (tmp_path / "static").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    yield importlib.import_module
+    for name in FILES:
+        sys.modules.pop(name, None)
+
+
+def files(tmp_path: Path) -> list[str]:
+    return [path.name for path in (tmp_path / "static" / "uploads").rglob("*.jpg")]
+
+
+def test_every_block_is_a_file_that_runs() -> None:
+    assert len(FILES) == len(BLOCKS) == 5
+
+
+def test_three_lines_are_a_form(site: Any, tmp_path: Path) -> None:
+    client = site("app").app.test_client()
+    assert client.post("/photos", data={"photo": (io.BytesIO(JPEG), "a.jpg")}).status_code == 302
+    assert len(files(tmp_path)) == 1
+    assert client.post("/photos", data={"photo": (io.BytesIO(JPEG[:999]), "a.jpg")}).status_code == 422
+    assert len(files(tmp_path)) == 1
+
+
+def test_the_page_shows_why_a_picture_is_refused(site: Any, tmp_path: Path) -> None:
+    client = site("form").app.test_client()
+    assert "Choose another one." in client.post("/new", data={"photo": (io.BytesIO(), "a.jpg")}).text
+    assert client.post("/new", data={"photo": (io.BytesIO(JPEG), "a.jpg")}).text.startswith("uploads/")
+
+
+def test_the_form_of_flask_wtf_stores_a_picture(site: Any, tmp_path: Path) -> None:
+    pytest.importorskip("flask_wtf")
+    app = site("wtf").app
+    app.config["WTF_CSRF_ENABLED"] = False
+    client = app.test_client()
+    small = client.post("/photos/new", data={"photo": (io.BytesIO(saved(gradient((90, 9)), "JPEG")), "a.jpg")})
+    assert "but needs at least 400 × 300" in small.text
+    assert client.post("/photos/new", data={"photo": (io.BytesIO(JPEG), "a.jpg")}).text.startswith("uploads/photos/")
+    assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Flask-Admin
+def test_flask_admin_stores_replaces_and_removes_pictures(site: Any, tmp_path: Path) -> None:
+    pytest.importorskip("flask_admin")
+    pytest.importorskip("sqlalchemy")
+    from flask_admin import Admin
+    from flask_sqlalchemy import SQLAlchemy
+
+    app, models = site("app").app, site("models")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'photos.db'}"
+    database = SQLAlchemy(app)
+    Admin(app).add_view(site("admin").PhotoView(models.Photo, database))
+    client = app.test_client()
+
+    def image() -> Any:
+        """The picture of the only row."""
+        with app.app_context():
+            return database.session.query(models.Photo).one().image
+
+    def send(path: str, data: bytes = JPEG, **fields: str) -> Any:
+        file = (io.BytesIO(data), "a.jpg" if data else "")
+        return client.post(f"/admin/photo/{path}", data={"title": "A", "alt": "A cat", "image": file, **fields})
+
+    with app.app_context():
+        models.Base.metadata.create_all(database.engine)
+    try:
+        assert send("new/").status_code == 302
+        first = image()
+        assert (first.alt, first.focal_point, len(files(tmp_path))) == ("A cat", None, 1)
+        page = client.get("/admin/photo/edit/?id=1").text
+        assert 'name="focus"' in page
+        assert f"/imgsizer/{first.path}?" in page
+        assert send("edit/?id=1", b"", focus="0.250,0.750").status_code == 302
+        assert (image().path, image().focal_point) == (first.path, (0.25, 0.75))
+        assert send("edit/?id=1").status_code == 302
+        assert image().path != first.path
+        assert files(tmp_path) == [image().path.rpartition("/")[2]]
+        assert "This picture is damaged" in send("new/", JPEG[:500]).text
+        assert send("delete/", b"", id="1").status_code == 302
+        assert files(tmp_path) == []
+    finally:
+        with app.app_context():
+            database.engine.dispose()
+
+
+def test_all_reasons_are_listed() -> None:
+    codes = [value for name, value in vars(refusals).items() if name.isupper() and isinstance(value, str)]
+    assert len([code for code in codes if not code.startswith("of ")]) == 10
+    for code in codes:
+        assert f"`{code}`" in TEXT or code.startswith("of "), code

@@ -1,0 +1,74 @@
+"""How much a small file may draw."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_images_vips.errors import LimitExceeded
+from flask_images_vips.svg.drawing import passed_through
+
+from .vectors import drawing
+
+
+def check(inside: str) -> None:
+    passed_through(drawing(inside).encode(), "a.svg", 1)
+
+
+def laughs(reference: str, tag: str = "g", count: int = 10) -> str:
+    """Elements of which each refers ten times to the one before."""
+    return "".join(
+        f'<{tag} id="a{number}">{reference.replace("#", f"#a{number - 1}") * 10 if number else "<path/>"}</{tag}>'
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        laughs('<use href="#"/>'),
+        laughs('<use xlink:href="#"/>', "symbol"),
+        laughs('<path fill="url(#)"/>', "pattern"),
+        laughs('<path style="mask:url(#)"/>', "mask"),
+        laughs('<path marker-mid="url(#)"/>', "marker"),
+        "<style>"
+        + "".join(f".c{n}{{fill:url(#a{n})}}" for n in range(9))
+        + "</style>"
+        + "".join(f'<pattern id="a{n}">{f"""<path class="x c{n - 1}"/>""" * 10}</pattern>' for n in range(10)),
+        "<style>*{fill:url(#a)}</style><pattern id='a'>" + "<path/>" * 500 + "</pattern>" + "<path/>" * 500,
+    ],
+)
+def test_drawings_that_multiply_are_refused(inside: str) -> None:
+    with pytest.raises(LimitExceeded, match="the SVG draws"):
+        check(inside)
+
+
+def test_style_sheets_that_refer_everywhere_are_refused() -> None:
+    rules = "".join(f"g{{fill:url(#a{number})}}" for number in range(3000))
+    with pytest.raises(LimitExceeded, match="style sheets of the SVG refer"):
+        check(f"<style>{rules}</style>" + "".join(f'<g id="a{number}"/>' for number in range(3000)))
+
+
+def test_long_chains_are_refused() -> None:
+    chain = "".join(f'<g id="a{number}"><use href="#a{number - 1}"/></g>' for number in range(34))
+    check(chain.replace('<use href="#a30"/>', ""))
+    with pytest.raises(LimitExceeded, match="refer 33 times to each other in turn"):
+        check(chain)
+
+
+def test_what_refers_to_itself_is_passed_as_browsers_draw_nothing() -> None:
+    check('<g id="a"><use href="#a"/><use href="#b"/></g><g id="b"><use href="#a"/></g><path fill="url(#none)"/>')
+    check('<g id="a"><g id="a"><use href="#a"/></g></g>')
+
+
+def test_many_uses_of_one_symbol_are_fine() -> None:
+    check('<symbol id="a">' + "<path/>" * 20 + "</symbol>" + '<use href="#a"/>' * 2000)
+
+
+def test_many_styled_shapes_are_fine() -> None:
+    check(
+        "<style>"
+        + "".join(f".c{n}{{fill:url(#a{n})}}" for n in range(50))
+        + "</style>"
+        + "".join(f'<linearGradient id="a{n}"><stop/><stop/></linearGradient>' for n in range(50))
+        + "".join(f'<path class="c{n % 50}"/>' for n in range(2000))
+    )
