@@ -70,8 +70,8 @@ def parser(ref: str, start: Callable[[str, list[str]], None]) -> expat.XMLParser
     Names are preceded by their namespace and a space, unless they have none. Short entities of plain text are replaced.
 
     Raises:
-        UnreadableSource: While it parses an SVG that declares attributes, other entities or a long namespace. *ref* names
-            it.
+        UnreadableSource: While it parses an SVG that declares attributes, other entities or a long namespace. *ref*
+            names it.
     """
     declared = 0
 
