@@ -92,6 +92,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
     cache = _cache(config, kept, stores, joined.cache, readable=_is_readable(config, app))
     renderers = make_renderers(config)
     facts = Facts(cache, settings, Limits(config), renderers)
+    signer = _signer(config, app)
     pipeline = Pipeline(
         config,
         sources_of(config, app.root_path, remote, objects, facts, joined.tombstones),
@@ -101,14 +102,14 @@ def build(app: Flask, url: str, name: str) -> Parts:
         Producer(
             *(facts, renderers, config, images_of(app).events, joined.slots),
             partial(_rights_of, app),
-            _signer(config, app),
+            signer,
         ),
         _shared(config, cache, copies, settings),
     )
     recompressor = _recompressor(config, app, pipeline)
     parts = Parts(
         pipeline,
-        _front_door(config, app, folder, settings),
+        _front_door(config, app, folder, settings, signer),
         recompressor,
         LateFacts() if threads_run() else None,
         joined.tombstones,
@@ -296,7 +297,7 @@ def _rights_of(app: Flask, ref: str) -> Rights | None:
     The file is rendered afterwards, which takes longer, so a connection to a database goes back before that.
 
     Raises:
-        Busy, InvalidOption: As `ask_for_file`.
+        Busy: As `ask_for_file`.
     """
     find = app.extensions["images"].find_rights
     if find is None:
@@ -325,7 +326,7 @@ def _settings(config: Config) -> str:
     return repr((config.engine, config.auto_orient, config.fail_on, config.effort, config.headroom))
 
 
-def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontDoor:
+def _front_door(config: Config, app: Flask, cache: str, settings: str, signer: Signer | None) -> FrontDoor:
     """Return the front door: the links that nginx serves images from. If it is turned off, it is one without links."""
     images = images_of(app)
     own = os.path.join(cache, "front")
@@ -334,7 +335,8 @@ def _front_door(config: Config, app: Flask, cache: str, settings: str) -> FrontD
     def stamp() -> str:
         authorizer = images.authorizer
         decides = authorizer.fingerprint if authorizer else None
-        return stamp_of(config, secret_keys(app.config), settings, app.root_path, decides)
+        signed = () if signer is None else (signer.digest,)
+        return stamp_of(config, secret_keys(app.config), settings, app.root_path, decides, *signed)
 
     if config.front_door and images.has_own_view:
         logger.warning(

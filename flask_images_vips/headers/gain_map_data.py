@@ -22,6 +22,7 @@ _MULTICHANNEL, _USES_BASE, _COMMON, _BACKWARD = 0x80, 0x40, 0x08, 0x04  # flags;
 _MOST = 2**31 - 1
 _PRECISION = 1_000_000  # the largest denominator for a decimal number of XMP
 _MOST_GAMMA = 64
+_LEAST_STOPS = Fraction(1, 1000)  # the headroom that a map needs to show anything; readers divide by it
 _MOST_STOPS = 64  # no gain or headroom is larger, as a logarithm to base 2
 
 
@@ -35,7 +36,10 @@ class Channel(NamedTuple):
     alternate_offset: Fraction = Fraction(1, 64)
 
     def is_valid(self) -> bool:
-        in_range = -_MOST_STOPS <= self.minimum <= self.maximum <= _MOST_STOPS and 0 < self.gamma <= _MOST_GAMMA
+        in_range = (
+            -_MOST_STOPS <= self.minimum <= self.maximum <= _MOST_STOPS
+            and 1 <= self.gamma * _MOST_GAMMA <= _MOST_GAMMA**2
+        )
         return in_range and max(abs(self.base_offset), abs(self.alternate_offset)) <= 1
 
 
@@ -55,7 +59,7 @@ class GainMapData:
 
     def is_valid(self) -> bool:
         """Return whether it can be written. False also if the base is the HDR picture, which no JPEG should have."""
-        headrooms = 0 <= self.base_headroom < self.alternate_headroom <= _MOST_STOPS
+        headrooms = 0 <= self.base_headroom <= self.alternate_headroom - _LEAST_STOPS <= _MOST_STOPS - _LEAST_STOPS
         return headrooms and len(self.channels) in (1, 3) and all(channel.is_valid() for channel in self.channels)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from xml.parsers import expat
 
 from ..errors import LimitExceeded, UnreadableSource
+from ..strict_xml import BETWEEN, MAX_NAMESPACE
 
 MAX_BYTES = 1_000_000
 """The largest SVG, in bytes."""
@@ -69,7 +70,8 @@ def parser(ref: str, start: Callable[[str, list[str]], None]) -> expat.XMLParser
     Names are preceded by their namespace and a space, unless they have none. Short entities of plain text are replaced.
 
     Raises:
-        UnreadableSource: While it parses an SVG that declares attributes or other entities. *ref* names it.
+        UnreadableSource: While it parses an SVG that declares attributes, other entities or a long namespace. *ref*
+            names it.
     """
     declared = 0
 
@@ -83,11 +85,15 @@ def parser(ref: str, start: Callable[[str, list[str]], None]) -> expat.XMLParser
     def refuse(*declaration: object) -> None:
         raise declaring(ref)
 
-    made = expat.ParserCreate(namespace_separator=" ")
+    def check_namespace(_: str | None, namespace: str | None) -> None:
+        if len(namespace or "") > MAX_NAMESPACE:  # each name begins with it
+            raise UnreadableSource(ref, "an SVG with a very long namespace")
+
+    made = expat.ParserCreate(namespace_separator=BETWEEN)
     made.ordered_attributes = made.specified_attributes = made.buffer_text = True
     # Every element of a name gets the declared attributes of that name, so these multiply.
     made.EntityDeclHandler, made.AttlistDeclHandler = declare, refuse
-    made.StartElementHandler = start
+    made.StartElementHandler, made.StartNamespaceDeclHandler = start, check_namespace
     return made
 
 

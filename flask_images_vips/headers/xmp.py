@@ -1,13 +1,11 @@
-"""Read and write the few properties of XMP that concern gain maps.
-
-XMP is parsed by expat, and entities are refused. This module does no I/O.
-"""
+"""Read and write the few properties of XMP that concern gain maps. This module does no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
-from xml.parsers import expat
+
+from ..strict_xml import BETWEEN, parse
 
 HDRGM = "http://ns.adobe.com/hdr-gain-map/1.0/"
 CONTAINER = "http://ns.google.com/photos/1.0/container/"
@@ -15,9 +13,7 @@ CONTAINER_ITEM = "http://ns.google.com/photos/1.0/container/item/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _MAX_BYTES = 65_536
 _MAX_ITEMS = 16
-_MAX_DEPTH = 32
 _MAX_VALUES = 64
-_BETWEEN = " "  # between a namespace and a name; neither has a space in it
 
 
 class Item(NamedTuple):
@@ -36,10 +32,8 @@ def gain_map_properties(text: bytes) -> dict[str, list[str]]:
 
     def start(name: str, attributes: dict[str, str]) -> None:
         path.append(name)
-        if len(path) > _MAX_DEPTH:
-            raise ValueError("XMP that is nested too deeply")
         for key, value in attributes.items():
-            namespace, _, own = key.rpartition(_BETWEEN)
+            namespace, _, own = key.rpartition(BETWEEN)
             if namespace == HDRGM:
                 found[own] = [value]
 
@@ -49,7 +43,7 @@ def gain_map_properties(text: bytes) -> dict[str, list[str]]:
     def text_of(data: str) -> None:
         nonlocal values
         place = next((name for name in reversed(path) if not name.startswith(_RDF)), "")
-        namespace, _, own = place.rpartition(_BETWEEN)
+        namespace, _, own = place.rpartition(BETWEEN)
         if namespace == HDRGM and (stripped := data.strip()):
             values += 1
             if values > _MAX_VALUES:
@@ -65,10 +59,10 @@ def container_items(text: bytes) -> list[Item]:
     items: list[Item] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        semantic = attributes.get(f"{CONTAINER_ITEM}{_BETWEEN}Semantic")
-        if name != f"{CONTAINER}{_BETWEEN}Item" or semantic is None or len(items) >= _MAX_ITEMS:
+        semantic = attributes.get(f"{CONTAINER_ITEM}{BETWEEN}Semantic")
+        if name != f"{CONTAINER}{BETWEEN}Item" or semantic is None or len(items) >= _MAX_ITEMS:
             return
-        counts = (attributes.get(f"{CONTAINER_ITEM}{_BETWEEN}{each}", "") for each in ("Length", "Padding"))
+        counts = (attributes.get(f"{CONTAINER_ITEM}{BETWEEN}{each}", "") for each in ("Length", "Padding"))
         length, padding = map(_count, counts)
         items.append(Item(semantic, length, padding))
 
@@ -92,24 +86,11 @@ def _parse(
     """Parse *text* with these handlers.
 
     Raises:
-        ValueError: If it is not well-formed, too long, or declares a document type, and so perhaps entities.
+        ValueError: If it is too long, or refused by `strict_xml.parse`.
     """
     if len(text) > _MAX_BYTES:
         raise ValueError("XMP that is too long")
-
-    def refuse(*_: object) -> None:
-        raise ValueError("XMP with a document type")
-
-    parser = expat.ParserCreate("UTF-8", _BETWEEN)  # XMP in a JPEG has no other encoding, whatever it says
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = text_of
-    try:
-        parser.Parse(text.rstrip(b"\0"), True)
-    except (expat.ExpatError, UnicodeError) as error:
-        raise ValueError("XMP that is not well-formed") from error
+    parse(text, start, end, text_of)
 
 
 def description(namespaces: Mapping[str, str], attributes: Sequence[str], elements: Sequence[str] = ()) -> str:

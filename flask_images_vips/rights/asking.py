@@ -43,13 +43,10 @@ def ask_for_file(find: FindRights, ref: str, ensure_sync: EnsureSync) -> Rights 
     """Do as `ask`, for a file that is rendered now.
 
     Raises:
-        Busy: If *find* fails: without its rights, the file must not be stored.
-        InvalidOption: As `ask`.
+        Busy: If *find* fails, or what it returns is invalid: without its rights, the file must not be stored.
     """
     try:
         return ask(find, ref, ensure_sync)
-    except InvalidOption:
-        raise
     except Exception as error:
         logger.exception("The function of images.rights failed for %s. The image is not rendered.", shown(ref))
         raise Busy(f"the function of images.rights failed for {shown(ref)}: {error!r}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 MAX_XMP = 1 << 20
 """The size of an XMP packet that is read at most, in bytes. Honest ones have a few thousand."""
@@ -13,6 +14,9 @@ MAX_BLOCK = 1 << 16
 
 MAX_PARTS = 10_000
 """The number of segments, chunks or boxes that are read of a file at most."""
+
+MAX_CALLS = 50_000
+"""How often another library may read or seek in a file at most. A GIF of 5 MB takes so many calls."""
 
 _MAX_BYTES = 4 << 20
 _MAX_READS = 30_000
@@ -51,6 +55,42 @@ class File:
     def number(self, offset: int, size: int) -> int:
         """Return the number of *size* bytes at *offset*, the most significant byte first."""
         return int.from_bytes(self.read(offset, size), "big")
+
+
+class Rationed:
+    """A *file* for another library, which fails after `MAX_CALLS` calls, as one with millions of tiny parts would take.
+
+    *spent* tells whether that was so.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._calls = MAX_CALLS
+
+    @property
+    def spent(self) -> bool:
+        return self._calls < 0
+
+    def _call(self) -> BinaryIO:
+        self._calls -= 1
+        if self.spent:
+            raise OSError("the file was read too often")
+        return self._file
+
+    def read(self, count: int = -1) -> bytes:
+        return self._call().read(count)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._call().seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._call().tell()
+
+    def write(self, data: bytes) -> int:
+        raise OSError("the file is for reading only")
+
+    def flush(self) -> None:
+        """Do nothing."""
 
 
 @dataclass(slots=True)

@@ -31,8 +31,8 @@ def read_rights(file: int | bytes) -> Rights:
         blocks = _blocks(File(file), extended)
         for packet in blocks.xmp[1:]:
             found = {**xmp.parse(packet)[0], **found}
-    found = {**exif.parse(blocks.exif), **iptc.parse(blocks.iptc), **found}
-    return Rights.found(found)
+    older = Rights.found(iptc.parse(blocks.iptc)).or_else(Rights.found(exif.parse(blocks.exif)))
+    return Rights.found(found).or_else(older)
 
 
 def _blocks(file: File, extended: str = "") -> Blocks:

@@ -22,6 +22,7 @@ SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 _MAX_CREATORS = 20
 _DIGEST_BYTES = 6
+_LICENSOR = "licensor", "licensor_url"
 # What XML 1.0 forbids, and the controls of ISO 8859.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _TERM = re.compile(r"[A-Za-z]+")
@@ -93,9 +94,10 @@ class Rights:
         return digest(json.dumps(self.in_file, sort_keys=True), _DIGEST_BYTES)
 
     def or_else(self, other: Rights) -> Rights:
-        """Return this record with what only *other* knows."""
+        """Return this record with what only *other* knows. The name and the URL of a licensor belong together."""
         mine = {name: value for name, value in asdict(self).items() if value}
-        return Rights.found({**mine, **{name: value for name, value in asdict(other).items() if name not in mine}})
+        known = {*mine, *(_LICENSOR if not mine.keys().isdisjoint(_LICENSOR) else ())}
+        return Rights.found({**mine, **{name: value for name, value in asdict(other).items() if name not in known}})
 
 
 def _text(name: str, value: object) -> str:

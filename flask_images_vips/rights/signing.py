@@ -18,6 +18,7 @@ from ..errors import Busy, ConfigError, shown
 from ..formats import Format
 from ..hashing import digest
 from ..options.options import Options
+from .file import Rationed
 
 if TYPE_CHECKING:
     import c2pa
@@ -27,6 +28,7 @@ logger = logging.getLogger("flask_images_vips")
 _FILES = "cert", "key"
 _FORMATS = frozenset({"jpeg", "png", "webp", "avif", "tiff", "jxl"})
 _MAX_SOURCE = 100_000_000  # bytes: c2pa reads the whole source to take its digest
+_MAX_ADDED = 1 << 20  # bytes: a rendition of 10 kB must not become one of 50 MB
 _DIGEST_BYTES = 8
 _SETTINGS = {
     "builder": {"thumbnail": {"enabled": False}},  # they would have more bytes than the picture
@@ -60,7 +62,11 @@ class Signer:
 
     @property
     def expires(self) -> datetime:
-        """When the first certificate of the chain expires."""
+        """When the first certificate of the chain expires.
+
+        Raises:
+            ValueError: If it cannot be read.
+        """
         from cryptography import x509  # noqa: PLC0415  (an extra)
 
         chain = x509.load_pem_x509_certificates(self._certificate.encode())
@@ -79,18 +85,28 @@ class Signer:
         """
         import c2pa  # noqa: PLC0415  (an extra)
 
-        signer, context = self._tools.get()
-        manifest = {"claim_generator_info": [{"name": "flask-images-vips"}], "format": format.media_type}
         try:
-            with c2pa.Builder(manifest, context) as builder:
-                builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-                _add_source(builder, source, ref)
-                builder.add_action({"action": "c2pa.resized"})
-                made = io.BytesIO()
-                builder.sign(signer, format.media_type, io.BytesIO(data), made)
+            made = self._signed(data, format, source, ref)
+            if len(made) - len(data) > _MAX_ADDED:
+                logger.warning("The signatures of %s are left out, because they have more than 1 MiB", shown(ref))
+                made = self._signed(data, format, None, ref)
         except (c2pa.C2paError, OSError) as error:
             logger.error("The rendition of %s cannot be signed with IMAGES_C2PA: %s", shown(ref), error)
             raise Busy(f"the rendition of {shown(ref)} cannot be signed: {error}") from error
+        return made
+
+    def _signed(self, data: bytes, format: Format, source: BinaryIO | None, ref: str) -> bytes:
+        import c2pa  # noqa: PLC0415  (an extra)
+
+        signer, context = self._tools.get()
+        manifest = {"claim_generator_info": [{"name": "flask-images-vips"}], "format": format.media_type}
+        with c2pa.Builder(manifest, context) as builder:
+            builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            if source is not None:
+                _add_source(builder, source, ref)
+            builder.add_action({"action": "c2pa.resized"})
+            made = io.BytesIO()
+            builder.sign(signer, format.media_type, io.BytesIO(data), made)
         return made.getvalue()
 
     def _make(self) -> tuple[c2pa.Signer, c2pa.Context]:
@@ -126,12 +142,17 @@ def _add_source(builder: Any, source: BinaryIO, ref: str) -> None:
     media_type = _media_type(source.read(12))
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
-    if media_type is None or size > _MAX_SOURCE:
+    if media_type is None:
         return
+    if size > _MAX_SOURCE:
+        logger.warning("The signatures of %s are left out, because it has more than 100 MB", shown(ref))
+        return
+    rationed = Rationed(source)
     try:
-        builder.add_ingredient({"title": "source", "relationship": "parentOf"}, media_type, source)
+        builder.add_ingredient({"title": "source", "relationship": "parentOf"}, media_type, rationed)
     except c2pa.C2paError as error:
-        logger.warning("The signatures of %s are left out, because they cannot be read: %s", shown(ref), error)
+        why = "the file has very many parts" if rationed.spent else error
+        logger.warning("The signatures of %s are left out, because they cannot be read: %s", shown(ref), why)
 
 
 def _media_type(start: bytes) -> str | None:

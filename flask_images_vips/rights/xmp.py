@@ -1,15 +1,11 @@
-"""Read the rights in a packet of XMP, and write a packet that says nothing else.
-
-The XML is parsed by Expat. A packet with a document type, and so with entities, is refused, and so is one that is
-large, deep or not well-formed.
-"""
+"""Read the rights in a packet of XMP, and write a packet that says nothing else."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from .. import strict_xml
 from .file import MAX_XMP
 from .record import MAX_TEXT, Rights
 
@@ -26,9 +22,6 @@ _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
 _EXTENDED = "http://ns.adobe.com/xmp/note/ HasExtendedXMP"
 
 _NOTE = "extended"
-
-_MAX_DEPTH = 40
-_MAX_ELEMENTS = 20_000
 
 
 class _Property(NamedTuple):
@@ -59,35 +52,31 @@ _BY_NAME_OF_LICENSOR = {each.full: name for name, each in _OF_LICENSOR.items()}
 _ENCODINGS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-class Refused(Exception):
-    """The packet is not read: it is too large, too deep, or has a document type."""
-
-
 def parse(packet: bytes) -> tuple[dict[str, Any], str]:
     """Return the rights in *packet* by the names of `Rights`, and the digest of the extended packet that it names.
 
-    The rights are empty if the packet is refused. The digest is empty if there is none.
+    The rights are empty if the packet is large, or refused by `strict_xml.parse`. The digest is empty if there is none.
     """
     reader = _Reader()
     try:
         if len(packet) > MAX_XMP:
-            raise Refused
-        reader.parser.Parse(_utf8(packet), True)
-    except (Refused, expat.ExpatError, ValueError, LookupError):
+            return {}, ""
+        strict_xml.parse(_utf8(packet), reader.start, reader.end, reader.add)
+    except ValueError:
         return {}, ""
     return reader.found, reader.extended
 
 
 def _utf8(packet: bytes) -> bytes:
-    """Return *packet* in UTF-8, without zeros at its end.
+    """Return *packet* in UTF-8.
 
     Raises:
         UnicodeDecodeError: If it has a mark of another encoding and is not in that.
     """
     for mark, encoding in _ENCODINGS.items():
         if packet.startswith(mark):
-            return packet.decode(encoding).rstrip("\0").encode()
-    return packet.rstrip(b"\0")
+            return packet.decode(encoding).encode()
+    return packet
 
 
 class _Reader:
@@ -97,29 +86,14 @@ class _Reader:
         self.found: dict[str, Any] = {}
         self.extended = ""
         self._path: list[str] = []
-        self._elements = 0
         self._field, self._form, self._depth = "", "", 0
         self._text: list[str] | None = None
         self._length = 0
         self._texts: list[tuple[str, str]] = []
         self._language = ""
-        # The encoding that the packet states is not heeded: XMP is in UTF-8.
-        self.parser = expat.ParserCreate("utf-8", namespace_separator=" ")
-        self.parser.buffer_text = True
-        self.parser.StartDoctypeDeclHandler = self._refuse
-        self.parser.EntityDeclHandler = self._refuse
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._add
 
-    def _refuse(self, *_: object) -> None:
-        raise Refused
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._elements += 1
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         path = self._path
-        if len(path) >= _MAX_DEPTH or self._elements > _MAX_ELEMENTS:
-            raise Refused
         if self._form:
             self._start_inside(name, attributes)
         elif name == _DESCRIPTION and path and path[-1] == _ROOT and len(path) <= 2:
@@ -132,7 +106,7 @@ class _Reader:
             self._depth, self._texts, self._language = len(path), [], ""
             self._begin()
             if _RESOURCE in attributes:
-                self._add(attributes[_RESOURCE])
+                self.add(attributes[_RESOURCE])
         path.append(name)
 
     def _start_inside(self, name: str, attributes: dict[str, str]) -> None:
@@ -143,12 +117,12 @@ class _Reader:
             if name in _BY_NAME_OF_LICENSOR:
                 self._begin()
                 if _RESOURCE in attributes:
-                    self._add(attributes[_RESOURCE])
+                    self.add(attributes[_RESOURCE])
         elif name == _ITEM:
             self._language = attributes.get(_LANGUAGE, "")
             self._begin()
 
-    def _end(self, name: str) -> None:
+    def end(self, name: str) -> None:
         path = self._path
         path.pop()
         if not self._form:
@@ -179,7 +153,7 @@ class _Reader:
     def _begin(self) -> None:
         self._text, self._length = [], 0
 
-    def _add(self, text: str) -> None:
+    def add(self, text: str) -> None:
         if self._text is not None and self._length <= MAX_TEXT:
             self._text.append(text)
             self._length += len(text)

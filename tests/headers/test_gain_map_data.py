@@ -86,6 +86,12 @@ def test_other_content_is_not_understood(content: bytes) -> None:
     assert from_iso(content) is None
 
 
+def test_numbers_so_small_that_readers_would_divide_by_zero_are_refused() -> None:
+    start, tiny = to_iso(ONE)[:13], struct.pack(">II", 1, 2**32 - 1)
+    assert from_iso(to_iso(ONE)[:-24] + tiny + to_iso(ONE)[-16:]) is None  # gamma
+    assert from_iso(start + tiny + to_iso(ONE)[21:]) is None  # headroom
+
+
 @pytest.mark.parametrize(
     "changes",
     [

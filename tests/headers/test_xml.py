@@ -42,6 +42,12 @@ def test_other_declarations_are_refused(declarations: str) -> None:
         elements(f"<!DOCTYPE svg [{declarations}]><svg/>".encode())
 
 
+@pytest.mark.parametrize("name", ["xmlns", "xmlns:a"])
+def test_a_long_namespace_is_refused_because_each_name_would_begin_with_it(name: str) -> None:
+    with pytest.raises(UnreadableSource, match="long namespace"):
+        elements(f'<svg {name}="{"u" * 500_000}">{"<a/>" * 49_000}</svg>'.encode())
+
+
 def test_an_external_dtd_is_not_fetched() -> None:
     assert elements(b'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://example.com/svg11.dtd"><svg/>')
 

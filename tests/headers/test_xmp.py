@@ -20,13 +20,13 @@ def with_item(attributes: str) -> bytes:
         b"<x></y>",
         b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
         b'<!DOCTYPE x SYSTEM "http://127.0.0.1/x"><x/>',
-        b"<x>" * 40 + b"</x>" * 40,
+        b"<x>" * 41 + b"</x>" * 41,
         b"<x>" + b" " * 70_000 + b"</x>",
         b"<x>\xff</x>",
     ],
 )
 def test_hostile_and_broken_xmp_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError, match="XMP"):
+    with pytest.raises(ValueError, match=r"XM[LP]"):
         xmp.gain_map_properties(text)
 
 

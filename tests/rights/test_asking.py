@@ -109,15 +109,16 @@ def test_a_function_that_fails_lets_the_client_try_again_and_nothing_is_stored(a
         (Rights(licensor_url="www.example.org"), "begins with https:// or http://"),
     ],
 )
-def test_an_invalid_record_is_an_error_in_the_page_and_a_refusal_of_the_image(
-    app: Flask, record: Any, expected: str
+def test_an_invalid_record_is_an_error_in_the_page_and_no_fault_of_the_client(
+    app: Flask, record: Any, expected: str, caplog: Any
 ) -> None:
     site = Records(app, a_jpg=RIGHTS)
     url = url_of(app, "a.jpg", width=20, keep="rights")
     site.records["a.jpg"] = record
     with pytest.raises(InvalidOption, match=expected):
         url_of(app, "a.jpg", width=20, keep="rights")
-    assert app.test_client().get(url).status_code == 400
+    assert app.test_client().get(url).status_code == 503
+    assert "The function of images.rights failed for 'a.jpg'" in caplog.text
 
 
 def test_the_function_of_a_render_has_a_context_of_its_own(app: Flask) -> None:

@@ -133,6 +133,19 @@ def test_the_older_forms_count_where_xmp_says_nothing(planted: dict[str, Path], 
         assert read_rights((tmp_path / name).read_bytes()) == expected, name
 
 
+@pytest.mark.parametrize("notice", [b"", b" ", b"\0", b"x" * 2001])
+def test_a_notice_that_cannot_count_hides_no_older_one(notice: bytes) -> None:
+    datasets = b"\x1c\2\x74" + len(notice).to_bytes(2, "big") + notice
+    resources = b"8BIM\4\4\0\0" + len(datasets).to_bytes(4, "big") + datasets
+    block = exif.write({exif.COPYRIGHT: b"Anna"})
+    data = picture("jpeg")
+    segments = b"".join(
+        b"\xff" + marker + (len(content) + 2).to_bytes(2, "big") + content
+        for marker, content in ((b"\xe1", exif.PREFIX + block), (b"\xed", b"Photoshop 3.0\0" + resources))
+    )
+    assert read_rights(data[:2] + segments + data[2:]) == Rights(copyright="Anna")
+
+
 @pytest.mark.skipif(not HAS_HEIF, reason="pillow-heif is not installed")
 def test_rights_are_read_from_heic() -> None:
     import pillow_heif

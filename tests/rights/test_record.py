@@ -55,3 +55,12 @@ def test_another_record_adds_only_what_is_not_known() -> None:
     assert mine.or_else(other) == Rights(creator="Anna", credit="mine", copyright="other")
     long = Rights(creator=["x" * MAX_TEXT] * 4)
     assert Rights(credit="mine").or_else(long) == Rights(credit="mine")
+
+
+def test_the_name_and_the_url_of_a_licensor_stay_together() -> None:
+    theirs = Rights(licensor="Agency", licensor_url="https://agency.example", credit="Agency")
+    assert Rights(licensor_url="https://own.example").or_else(theirs) == Rights(
+        licensor_url="https://own.example", credit="Agency"
+    )
+    assert Rights(licensor="Own").or_else(theirs) == Rights(licensor="Own", credit="Agency")
+    assert Rights(creator="Anna").or_else(theirs).licensor == "Agency"

@@ -111,6 +111,46 @@ def test_sources_that_c2pa_does_not_read_are_left_out(signer: Signer) -> None:
         assert actions(report(signer.sign(picture("jpeg"), JPEG, io.BytesIO(source), "a"), "jpeg"))[0] == "c2pa.opened"
 
 
+def many_parts() -> dict[str, bytes]:
+    """Files with a million tiny parts. Without a limit, c2pa reads each of them for ten seconds or longer."""
+    gif, webp = picture("gif"), picture("webp") + b"teSt\0\0\0\0" * 1_000_000
+    found = {
+        "gif": gif[:-1] + b"\x21\xfe\x01a\0" * 1_000_000 + b";",
+        "webp": webp[:4] + (len(webp) - 8).to_bytes(4, "little") + webp[8:],
+    }
+    return found | ({"avif": picture("avif") + b"\0\0\0\x08free" * 1_000_000} if can_write("avif") else {})
+
+
+@pytest.mark.parametrize("format", ["gif", "webp", "avif"])
+def test_a_source_with_very_many_parts_is_left_out(format: str, signer: Signer, caplog: Any) -> None:
+    source = many_parts().get(format)
+    if source is None:
+        pytest.skip("Pillow cannot write AVIF here")
+    made = signer.sign(picture("jpeg"), JPEG, io.BytesIO(source), "a")
+    found = report(made, "jpeg")
+    (manifest,) = found["manifests"].values()
+    assert "title" not in manifest["ingredients"][0]
+    assert "the file has very many parts" in caplog.text
+
+
+def test_large_signatures_of_a_source_are_left_out(signer: Signer, caplog: Any) -> None:
+    maker, context = signer._tools.get()
+    source = picture("jpeg")
+    for _ in range(4):  # each names the one before it
+        assertions = [{"label": "org.example.large", "data": {"text": "x" * 300_000}}]
+        with c2pa.Builder({"claim_generator_info": [{"name": "t"}], "assertions": assertions}, context) as builder:
+            builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            builder.add_ingredient({"title": "a", "relationship": "parentOf"}, "image/jpeg", io.BytesIO(source))
+            made = io.BytesIO()
+            builder.sign(maker, "image/jpeg", io.BytesIO(picture("jpeg")), made)
+        source = made.getvalue()
+    assert len(source) > 1_200_000
+    made_of_it = signer.sign(picture("jpeg"), JPEG, io.BytesIO(source), "a")
+    assert len(made_of_it) < 10_000
+    assert len(report(made_of_it, "jpeg")["manifests"]) == 1
+    assert "more than 1 MiB" in caplog.text
+
+
 def test_mutants_of_a_signed_source_end_in_a_signed_file(signer: Signer) -> None:
     plain = picture("jpeg", (16, 12))
     bases = [
@@ -155,6 +195,17 @@ def test_only_signed_renditions_have_another_key(make_app: MakeApp, static: Path
             keys[number].append(pipeline._rendition(source, Options(keep=keep), JPEG).key)
     assert keys[0][0] == keys[1][0]
     assert keys[0][1] != keys[1][1]
+
+
+def test_another_certificate_at_the_same_path_closes_the_links_of_nginx(make_app: MakeApp, tmp_path: Path) -> None:
+    files, stamps = lay_certificates(tmp_path), []
+    for number in range(3):
+        if number == 2:
+            assert lay_certificates(tmp_path) == files
+        door = images_of(make_app(IMAGES_FRONT_DOOR=True, IMAGES_C2PA=as_config(files), SECRET_KEY="a")).front_door
+        assert door is not None
+        stamps.append(door._stamp)
+    assert stamps[0] == stamps[1] != stamps[2]
 
 
 @pytest.mark.parametrize(("name", "text"), [("cert", None), ("key", None), ("cert", "nothing"), ("key", "é")])

@@ -15,6 +15,7 @@ from .site import Site
 # A PNG of one black pixel.
 _PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 _SOON = timedelta(days=30)
+_CORRECT = "Correct the files that IMAGES_C2PA names."
 
 
 def signatures(site: Site) -> Iterator[Finding]:
@@ -22,7 +23,11 @@ def signatures(site: Site) -> Iterator[Finding]:
     signer = site.pipeline.producer.signer
     if signer is None:
         return
-    expires = signer.expires
+    try:
+        expires = signer.expires
+    except ValueError as problem:
+        yield error("signatures", f"The certificate of IMAGES_C2PA cannot be read: {problem}", _CORRECT)
+        return
     left = expires - datetime.now(UTC)
     cure = "Renew the certificate chain that IMAGES_C2PA names."
     if left < timedelta(0):
@@ -31,7 +36,7 @@ def signatures(site: Site) -> Iterator[Finding]:
     try:
         signer.sign(_PIXEL, PNG, io.BytesIO(), "a picture of this check")
     except Busy as problem:
-        yield error("signatures", f"No image can be signed: {problem}", "Correct the files that IMAGES_C2PA names.")
+        yield error("signatures", f"No image can be signed: {problem}", _CORRECT)
     else:
         if left < _SOON:
             yield warning("signatures", f"A certificate of IMAGES_C2PA expires on {expires:%Y-%m-%d}", cure)

@@ -437,6 +437,12 @@ def a_key_that_is_none(ground: Ground) -> None:
     (ground.folder / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 
 
+@planted("error", "signatures", "The certificate of IMAGES_C2PA cannot be read")
+def a_certificate_that_is_none(ground: Ground) -> None:
+    ground.config["IMAGES_C2PA"] = certificates(ground, 90)
+    (ground.folder / "chain.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+
 def certificates(ground: Ground, days: float) -> dict[str, str]:
     """The files of a certificate that is valid for so many *days*."""
     pytest.importorskip("c2pa")
