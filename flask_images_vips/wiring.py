@@ -274,7 +274,7 @@ def _smaller_jxl(config: Config, app: Flask, pipeline: Pipeline, *, waits: bool)
 
     *waits* is whether each AVIF is made smaller first. The JPEG XL is then made at the same effort.
     """
-    if not pipeline.prefers_jxl_to_avif or not threads_run():
+    if not pipeline.formats.prefers_jxl_to_avif or not threads_run():
         return None
     producer = _in_background(replace(config, effort="small") if waits else config, app, pipeline)
 

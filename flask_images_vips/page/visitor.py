@@ -74,7 +74,7 @@ def _format(ref: str, keywords: Mapping[str, Any], accept: str) -> dict[str, str
         if options.format is None or options.format is AUTO:
             url = ImageUrl(ref, options, None, remote=is_remote(ref), default_quality=not query.get(QUALITY))
             auto = replace(url, options=replace(options, format=AUTO))
-            chosen = current_images().pipeline.format_for(auto, accept)
+            chosen = current_images().pipeline.formats.negotiated(auto, accept)
             if chosen is not choose(auto.file_name, None):
                 return {"format": chosen.name}
     return {}
