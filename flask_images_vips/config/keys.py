@@ -28,8 +28,7 @@ T = TypeVar("T")
 _IGNORED = ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS")
 """Keys of earlier versions, which have no effect any more."""
 
-
-_ROUNDED_DENSITY = 0.02
+_ROUNDED_DENSITY = 0.02  # a picture of 2 × 333 pixels may come out one pixel narrower
 
 
 class Key(NamedTuple):
@@ -146,13 +145,13 @@ class Config:
         pictures.quality,
         "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': raw(60)}`. "
         "The same number looks the same in every format; `raw(60)` is the encoder's own number. `auto` is as in "
-        "URLs, and begins with 75.",
+        "URLs; the first files have the quality 75.",
     )
     target_score: float = key(
         70.0,
         "IMAGES_TARGET_SCORE",
         pictures.score,
-        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score. At 70, differences are hard to "
+        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score, 30 to 95. At 70, differences are hard to "
         "notice.",
     )
     dpr_quality: tuple[tuple[float, int], ...] = key(
@@ -652,7 +651,6 @@ class Config:
 
     def quality_at(self, density: float) -> int | None:
         """Return the quality for pictures of *density* image pixels per CSS pixel, or None if it is the usual one."""
-        # A picture of 2 × 333 pixels may come out one pixel narrower.
         reached = (quality for least, quality in reversed(self.dpr_quality) if density >= least - _ROUNDED_DENSITY)
         return next(reached, None)
 
