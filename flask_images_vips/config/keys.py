@@ -151,8 +151,8 @@ class Config:
         70.0,
         "IMAGES_TARGET_SCORE",
         pictures.score,
-        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score, 30 to 95. At 70, differences are hard to "
-        "notice.",
+        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score, 30 to 95. At 70, differences are "
+        "hard to notice.",
     )
     dpr_quality: tuple[tuple[float, int], ...] = key(
         (),

@@ -17,8 +17,8 @@ _BROKEN = (Unfit, struct.error, ValueError, IndexError, OverflowError)
 def read_rights(file: int | bytes) -> Rights:
     """Return the rights that *file* states, an open descriptor or the bytes of a file.
 
-    XMP takes precedence over IPTC-IIM, and IPTC-IIM over EXIF. Broken and very large blocks are ignored. The record is empty if
-    the file states nothing or has a format that is not known here: JPEG, PNG, WebP, TIFF, AVIF, HEIC and JPEG XL are.
+    XMP takes precedence over IPTC-IIM, and IPTC-IIM over EXIF. Broken and very large blocks are ignored. The record is
+    empty if the file states nothing, or is not a JPEG, PNG, WebP, TIFF, AVIF, HEIC or JPEG XL.
 
     Raises:
         OSError: If the system cannot read the file now.
