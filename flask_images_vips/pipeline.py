@@ -25,8 +25,8 @@ from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
-from .rendering.job import Result
 from .rendering.placeholders import SMALLEST
+from .rendering.result import Result
 from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecode, SharedDecodes
 from .shared_decode.sets import Sides
