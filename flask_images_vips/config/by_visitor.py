@@ -1,4 +1,4 @@
-"""Read ``IMAGES_BY_VISITOR``: what the images of a page depend on, besides the page."""
+"""Read ``IMAGES_BY_VISITOR``: how the request for a page changes the images in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .checks import is_number, wrong
 
 
 class ByVisitor(NamedTuple):
-    """What the request for a page changes in its images, for a *share* of the visitors.
+    """How the request for a page changes its images, for a *share* of the visitors.
 
     *save_data* is the quality for visitors who send ``Save-Data: on``, or None for no change. With *accept*, the format
     is one that the request lists in ``Accept``. If *share* is less than 1, both arms are counted.

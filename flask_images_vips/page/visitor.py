@@ -1,4 +1,4 @@
-"""Choose what the images of a page ask for by the visitor who asks for the page: see ``IMAGES_BY_VISITOR``.
+"""Choose the format and the quality of the images of a page by the request for the page: see ``IMAGES_BY_VISITOR``.
 
 The URLs name the format and the quality, so a response for an image does not depend on the visitor. The response with
 the page does, so it gets ``Vary``.
