@@ -93,7 +93,7 @@ class Rights:
         return digest(json.dumps(self.in_file, sort_keys=True), _DIGEST_BYTES)
 
     def or_else(self, other: Rights) -> Rights:
-        """Return this record, with the values of *other* for those that are empty here."""
+        """Return this record with what only *other* knows."""
         mine = {name: value for name, value in asdict(self).items() if value}
         return Rights.found({**mine, **{name: value for name, value in asdict(other).items() if name not in mine}})
 
