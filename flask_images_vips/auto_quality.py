@@ -16,7 +16,7 @@ from .formats import Auto
 from .geometry import Size
 from .log_fields import fields
 from .producer import Producer
-from .rendering.job import Result
+from .rendering.result import Result
 from .rendition import Rendition
 
 logger = logging.getLogger("flask_images_vips")

@@ -1,5 +1,4 @@
-"""Cache the facts that need the pixels of a source: its placeholders, the boxes
-that remain after a trim, and the points of faces.
+"""Cache the facts that need the pixels of a source: placeholders, trim boxes, points of faces and qualities.
 
 A page does not wait for pixels. It leaves out a placeholder that is not known yet, and asks for it. Asking leaves a
 file beside the renditions of the source, so whichever process renders the source next makes the placeholder on the way.

@@ -24,8 +24,8 @@ from .log_fields import fields
 from .options.options import Options
 from .pool.outcome import Budget
 from .pool.renderers import Renderers
-from .rendering.job import Result
 from .rendering.request import Request, Work, settings_of
+from .rendering.result import Result
 from .rendition import Rendition
 from .sources.source import Source
 from .urls import file_name, is_remote

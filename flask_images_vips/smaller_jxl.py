@@ -1,7 +1,7 @@
-"""Make a JPEG XL of what was sent as AVIF, in the background, and keep it if it is smaller.
+"""Make a JPEG XL of each rendition that was sent as AVIF, in the background, and keep it if it is smaller.
 
-At equal looks, either may be smaller: only encoding tells. A visitor waits for the AVIF alone. Once the JPEG XL is
-there, browsers that read it get it instead, so that what they get is never larger than the AVIF.
+At the same quality, either format may be smaller: only encoding tells. A visitor waits for the AVIF alone. Once the
+JPEG XL is there, browsers that read it get it instead, so their file is never larger than the AVIF.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from flask import Flask
 from PIL import Image
 from test_recompression import Hot
 
-from flask_images_vips import resized_img_src, wiring
+from flask_images_vips import background_renders, resized_img_src
 from flask_images_vips.formats import Auto, by_name
 from flask_images_vips.rendering import scores
 from flask_images_vips.rendering.scores import Reference
@@ -29,7 +29,7 @@ Lay = Callable[[str], Path]
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "_AUTO_AFTER", 2)
+    monkeypatch.setattr(background_renders, "_AUTO_AFTER", 2)
 
 
 @pytest.fixture

@@ -40,5 +40,5 @@ def is_lossy(ref: str, keywords: Mapping[str, Any]) -> bool:
     with suppress(InvalidOption):
         options = parsed(query_of(keywords))
         name = file_name(ref, remote=is_remote(ref))
-        return options.format is AUTO or current_images().pipeline.format_of(name, options).lossy
+        return options.format is AUTO or current_images().pipeline.formats.of(name, options).lossy
     return False

@@ -1,7 +1,7 @@
 """Write style sheets anew, from what is allowed.
 
 The tokens of a style sheet are read, and those rules and declarations are written that consist of known tokens alone.
-What a browser reads is therefore never more than what was understood here. Nothing that is written can fetch a file: a
+Browsers therefore never read more than this module has understood. Nothing that is written can fetch a file: a
 ``url(…)`` names an element of the same drawing, and no at-rule loads another style sheet or a font.
 """
 

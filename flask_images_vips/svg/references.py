@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from ..errors import LimitExceeded
 
 MAX_DRAWN = 200_000
-"""The most elements that may be drawn, each as often as others refer to it."""
+"""The maximum number of elements that may be drawn, each as often as others refer to it."""
 MAX_DEPTH = 32
-"""The most references that may lead from one element to the next."""
+"""The maximum number of references that may lead from one element to the next."""
 
 EVERY = "*"
 
@@ -80,7 +80,7 @@ class References:
         _check("the elements of the SVG refer {:,} times to each other in turn", self._whole.depth, MAX_DEPTH)
 
     def _count(self) -> None:
-        """Set `drawn` and `depth` of all parts. What refers to itself is not drawn."""
+        """Set `drawn` and `depth` of all parts. Parts that refer to themselves are not drawn."""
         begun: set[int] = set()
         waiting = [self._whole]
         while waiting:

@@ -12,13 +12,11 @@ from typing import Any
 
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption
-from ..formats import ALIASES, ALL_INPUTS, Format, by_name
+from ..formats import ALIASES, ALL_INPUTS, EXTRAS, Format, by_name
 from ..geometry import Size
 
 FOR_BROWSERS = ("jpeg", "png", "gif", "webp", "avif")
 """Uploads in these formats keep their format. All browsers show them."""
-
-_EXTRA = ("heic", "jxl")  # formats that other packages read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +37,7 @@ class Rules:
         Raises:
             ValueError: If an argument is invalid, also if no picture could be accepted.
         """
-        readable = (*config.input_formats, *_EXTRA)
+        readable = (*config.input_formats, *EXTRAS)
         formats = tuple(config.input_formats) if self.formats is None else _formats(self.formats, readable)
         least, most = _size("min_size", self.min_size), _size("max_size", self.max_size)
         for name in ("max_pixels", "max_bytes"):

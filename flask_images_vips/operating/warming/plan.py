@@ -81,7 +81,7 @@ def _negotiated(images: AppImages, url: ImageUrl, formats: Sequence[Format]) -> 
         yield verified
         return
     own = choose(url.file_name, None)
-    chosen = [images.pipeline.format_for(url, format.media_type) for format in formats]
+    chosen = [images.pipeline.formats.negotiated(url, format.media_type) for format in formats]
     for format in dict.fromkeys([each for each in chosen if each is not own] or [own]):
         yield verified.in_format(format)
 
