@@ -45,13 +45,22 @@ class SmallerJxl:
         self._waits = waits
         self._thread = BackgroundThread("flask-images-vips-jxl", self.make, _LONGEST_QUEUE)
 
+    def lacks(self, pair: Pair) -> bool:
+        """Return whether the JPEG XL of *pair* is to be made, now that its AVIF is there."""
+        key = pair.jxl.key
+        return not (self._is_early(pair) or self._cache.has(key) or self._cache.has(_refused(key)))
+
+    def _is_early(self, pair: Pair) -> bool:
+        """Return whether the AVIF will be made smaller first: a JPEG XL might then be larger."""
+        return self._waits and self._cache.is_final(pair.avif.key) is False
+
     def counter(self, pair: Pair) -> Callable[[], None]:
         """Return a function to call each time the AVIF of *pair* is served. It lets the JPEG XL be made once."""
         asked = False
 
         def count_answer() -> None:
             nonlocal asked
-            if not asked and not (self._waits and self._cache.is_final(pair.avif.key) is False):
+            if not asked and not self._is_early(pair):
                 asked = self._thread.offer(pair)
 
         return count_answer
@@ -87,7 +96,7 @@ class SmallerJxl:
         """Return the path of the JPEG XL, or None if it is not smaller or cannot be made."""
         cache, jxl, ref = self._cache, pair.jxl, pair.jxl.source.ref
         avif = cache.get(pair.avif.key)
-        if avif is None:
+        if avif is None or self._is_early(pair):
             return None
         avif.close()
         try:
