@@ -18,6 +18,7 @@ from servers import until
 from werkzeug.test import TestResponse
 
 from flask_images_vips.engines import jxl
+from flask_images_vips.serving.hit import jxl_pair, verify
 from flask_images_vips.state import images_of
 
 pytestmark = needs_codec
@@ -247,3 +248,21 @@ def test_a_client_that_refuses_it_never_gets_it(make_app: MakeApp, static: Path)
     url = url_of(app, "cat.jxl", width=64, format="auto")
     until(lambda: get(app, url, NEW).mimetype == "image/jxl", "a smaller JPEG XL")
     assert get(app, url, "image/jxl;q=0,image/avif").mimetype == "image/avif"
+
+
+@pytest.mark.usefixtures("pictures")
+def test_one_of_another_host_is_dropped_where_the_avif_is_smaller(make_app: MakeApp, static: Path) -> None:
+    app = make_app()
+    settled(app, "cat.jpg", width=320)
+    images, url = images_of(app), url_of(app, "cat.jpg", width=320, format="auto")
+    with app.test_request_context():
+        path, _, query = url.removeprefix(f"{images.url}/").partition("?")
+        pair = jxl_pair(verify(images, path, query.encode(), OLD).hit())
+    assert images.smaller_jxl is not None
+    assert pair is not None
+    images.smaller_jxl.make_now(pair)
+    assert get(app, url, NEW).mimetype == "image/jxl"
+    assert images.pipeline.cache.replace_with_smaller(pair.avif.key, b"a smaller AVIF")
+    images.smaller_jxl.make_now(pair)
+    assert get(app, url, NEW).data == b"a smaller AVIF"
+    assert not images.smaller_jxl.lacks(pair)
