@@ -18,6 +18,7 @@ from .formats import (
     Auto,
     Format,
     Raw,
+    accepts,
     by_name,
     choose,
     negotiate,
@@ -63,7 +64,7 @@ class FormatChoice:
             return False
         quality = self._config.quality_of(AVIF.name) if url.default_quality else url.options.quality
         # The AVIF becomes smaller when its quality is found, so a JPEG XL that is smaller now may be larger then.
-        return not isinstance(quality, Auto) and self._best(url, wanted, (JXL,)) is JXL
+        return not isinstance(quality, Auto) and accepts(wanted, JXL) and self._best(url, wanted, (JXL,)) is JXL
 
     def in_place_of_avif(self, avif: Rendition, *, default_quality: bool) -> Rendition:
         """Return the rendition in JPEG XL that is kept only if it is smaller than *avif*.

@@ -208,10 +208,15 @@ def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
     another that can be animated.
     """
     own = choose(ref, None)
-    for format in preferred if len(accept) <= _LONGEST_ACCEPT else ():
-        if (format.animated or not own.animated) and _ACCEPTED[format.name].search(accept):
+    for format in preferred:
+        if (format.animated or not own.animated) and accepts(accept, format):
             return format
     return own
+
+
+def accepts(accept: str, format: Format) -> bool:
+    """Return whether an *accept* header lists *format*, one of `NEGOTIABLE`. One that is too long lists nothing."""
+    return len(accept) <= _LONGEST_ACCEPT and _ACCEPTED[format.name].search(accept) is not None
 
 
 def prefers_jxl_to_avif(names: Sequence[str]) -> bool:
