@@ -54,6 +54,7 @@ class ImageFile(FileField):  # type: ignore[misc]  # WTForms has no types
         max_bytes: int | None = None,
         convert: str | None = "jpeg",
         strip: bool = True,
+        find_faces: bool = False,
         **keywords: Any,
     ) -> None:
         wanted = None if formats is None else tuple(formats)
@@ -71,6 +72,7 @@ class ImageFile(FileField):  # type: ignore[misc]  # WTForms has no types
             max_bytes=max_bytes,
             convert=convert,
             strip=strip,
+            find_faces=find_faces,
         )
         self._checked: Checked | None = None
         self._accepted: Accepted | None = None

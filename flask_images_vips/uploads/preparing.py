@@ -117,7 +117,7 @@ class _Preparation:
             raise refusals.too_large(size, self._exceeded(size))
         target = rules.target(header.format, alpha=header.alpha)
         if target is not None and not self._decoder.writes(target):
-            target = rules.convert
+            target = rules.converted(alpha=header.alpha)
         if target is None:
             raise refusals.not_convertible(kind_of(self._descriptor), rules.formats)
         if target.animated and header.frames > 1:
