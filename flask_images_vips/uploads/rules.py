@@ -79,16 +79,22 @@ class CheckedRules:
     strip: bool
     shown: tuple[str, ...]
 
-    def within(self, size: Size) -> Size:
-        """Return *size*, reduced as far as *max_size* and *max_pixels* ask for. The shape stays the same."""
-        scale = 1.0
+    def within(self, size: Size, longest: float = math.inf) -> Size:
+        """Return *size*, reduced as far as *max_size* and *max_pixels* ask for, and until no side is over *longest*.
+
+        The shape stays the same.
+        """
+        scale = min(1.0, longest / max(size))
         if self.max_size is not None:
             scale = min(scale, self.max_size.width / size.width, self.max_size.height / size.height)
         if self.max_pixels is not None:
             scale = min(scale, math.sqrt(self.max_pixels / size.pixels))
         if scale >= 1:
             return size
-        return Size(max(1, int(size.width * scale)), max(1, int(size.height * scale)))
+        reduced = Size(*(max(1, round(side * scale)) for side in size))
+        if self.max_pixels is None or reduced.pixels <= self.max_pixels:
+            return reduced
+        return Size(*(max(1, int(side * scale)) for side in size))
 
     def target(self, source: str, *, alpha: bool) -> Format | None:
         """Return the format to store a picture of the format *source* in, or None if it must be refused.
