@@ -43,6 +43,7 @@ class References:
         self._whole = _Part()
         self._open = [self._whole]
         self._above: list[tuple[list[str], list[str]]] = []  # of each open element, its uses and its words
+        self._copied = 0
         self._in_markers: set[int] = set()
         self._points_in_markers = 0
         self._named: dict[str, _Part] = {}
@@ -61,6 +62,8 @@ class References:
             part.is_marker = tag == "marker"
             if part.is_marker:  # its content inherits markers from the elements around it
                 for uses_above, words_above in self._above:
+                    self._copied += len(uses_above) + len(words_above)
+                    _check("the SVG has markers within {:,} names", self._copied, MAX_DRAWN)
                     part.uses.update(uses_above)
                     part.words.update(words_above)
         part.elements += 1

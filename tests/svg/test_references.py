@@ -62,6 +62,12 @@ def test_markers_at_the_points_of_markers_are_counted(marker: str) -> None:
         check("".join(marker.format(number, number - 1, PATH) for number in range(6)))
 
 
+def test_many_markers_within_many_names_are_refused() -> None:
+    names = " ".join(f"c{number}" for number in range(3000))
+    with pytest.raises(LimitExceeded, match="markers within"):
+        check(f'<g class="{names}">' + "".join(f'<marker id="a{number}"/>' for number in range(100)) + "</g>")
+
+
 def test_many_arrows_are_fine() -> None:
     check(
         "<style>path{marker-end:url(#a)} .b{marker-end:url(#b)}</style>"
