@@ -122,9 +122,8 @@ class _Renders(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if isinstance(record.args, tuple) and record.getMessage().startswith("rendered"):
-            name, *_, milliseconds, _ = record.args
-            name = str(name).strip("'")  # it is quoted in the log
-            self._events.add("rendered", f"/imgsizer/{name}", time.monotonic(), float(str(milliseconds)) / 1000)
+            ref, seconds = (record.__dict__[f"image_{field}"] for field in ("ref", "seconds"))
+            self._events.add("rendered", f"/imgsizer/{ref}", time.monotonic(), seconds)
 
 
 def timed(folder: str, **config: object) -> Flask:

@@ -141,7 +141,7 @@ class SmallerJxl:
         except OSError as error:
             logger.info("cannot store a JPEG XL of %s: %s", shown(ref), error)
             return None
-        extra = fields("jxl", ref, saved_bytes=saved)
+        extra = fields("jxl stored", ref, saved_bytes=saved)
         logger.info("made a JPEG XL of %s, which is %d bytes smaller than the AVIF", shown(ref), saved, extra=extra)
         return path
 

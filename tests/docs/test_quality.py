@@ -10,8 +10,8 @@ from pathlib import Path
 from conftest import ROOT, needs
 from flask import Flask
 
+from flask_images_vips.background_renders import _AUTO_AFTER
 from flask_images_vips.config.keys import KEYS, Config
-from flask_images_vips.wiring import _AUTO_AFTER
 
 PATH = ROOT / "docs" / "quality.md"
 PAGE = PATH.read_text("utf-8")

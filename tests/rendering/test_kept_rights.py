@@ -54,9 +54,11 @@ def test_rights_are_kept_and_nothing_else(
     planted: dict[str, Path],  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    app = make_app(IMAGES_ENGINE=engine, IMAGES_OUTPUT_FORMATS=FORMATS)
+    app = make_app(IMAGES_ENGINE=engine, IMAGES_INPUT_FORMATS=FORMATS, IMAGES_OUTPUT_FORMATS=FORMATS)
     paths: list[Path] = []
     for source, path in planted.items():
+        if source == "jxl" and engine == "vips":  # only Pillow's engine loads it
+            continue
         shutil.copy(path, static)
         for format in FORMATS:
             data = rendered(app, path.name, format, keep=keep)
