@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from ..formats import FORMATS, is_file_of
+from ..formats import EXTRAS, FORMATS, is_file_of
 
 _STATED = 4096  # bytes at the start of a file; an SVG may have comments before its first element
 
@@ -24,7 +24,6 @@ _KINDS = {
     "a pointer of Git LFS, which was not replaced by the file": re.compile(rb"version https://git-lfs"),
     "an HTML page": re.compile(rb"\s*<(?:!doctype html|html|head|body)", re.IGNORECASE),
 }
-_EXTRAS = {"a HEIC image": "heic"}  # the kinds that an extra loads, which is named like the format
 _SVG = re.compile(rb"<(?:\w{1,20}:)?svg[\s>]")
 SVG = "an SVG drawing"
 UNKNOWN = "of an unknown kind"
@@ -47,9 +46,9 @@ def refusal(kind: str, inputs: Sequence[str], reader: str) -> str:
     if kind in map(image_of, inputs):
         return f"the file begins like {kind}, but its header is broken, or of a kind that {reader} does not read"
     refused = f"the file is {kind}; expected {', '.join(inputs).upper()} (IMAGES_INPUT_FORMATS)"
-    if kind not in _EXTRAS:
+    extra = next((format for format in EXTRAS if image_of(format) == kind), None)  # it is named like the format
+    if extra is None:
         return refused
-    extra = _EXTRAS[kind]
     return (
         f"{refused}. To accept it, pip install 'flask-images-vips[{extra}]' and add {extra!r} to IMAGES_INPUT_FORMATS"
     )

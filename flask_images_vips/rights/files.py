@@ -22,7 +22,10 @@ def read_rights(file: int | bytes) -> Rights:
 
     Raises:
         OSError: If the system cannot read the file now.
+        TypeError: If *file* is a path or a file object.
     """
+    if not isinstance(file, (int, bytes)):
+        raise TypeError(f"read_rights({file!r}): expected bytes or an open descriptor, such as file.fileno()")
     found: dict[str, Any] = {}
     extended, blocks = "", _blocks(File(file))
     for packet in blocks.xmp[:1]:

@@ -41,3 +41,10 @@ def test_a_refusal_says_what_was_expected_or_that_the_file_is_broken() -> None:
     assert refusal("a PNG image", ["jpeg", "png"], "libvips") == (
         "the file begins like a PNG image, but its header is broken, or of a kind that libvips does not read"
     )
+
+
+@pytest.mark.parametrize("format", ["heic", "jxl"])
+def test_a_refusal_names_the_extra_and_the_key_of_a_format_that_has_one(format: str) -> None:
+    assert refusal(f"a {format.upper()} image", ["jpeg"], "libvips").endswith(
+        f"To accept it, pip install 'flask-images-vips[{format}]' and add '{format}' to IMAGES_INPUT_FORMATS"
+    )

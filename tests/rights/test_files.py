@@ -147,6 +147,12 @@ def test_a_notice_that_cannot_count_hides_no_older_one(notice: bytes) -> None:
 
 
 @pytest.mark.skipif(not HAS_HEIF, reason="pillow-heif is not installed")
+@pytest.mark.parametrize("file", ["a.jpg", Path("a.jpg"), io.BytesIO()])
+def test_a_path_and_a_file_object_are_refused_with_the_way_out(file: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected bytes or an open descriptor, such as file\.fileno\(\)"):
+        read_rights(file)
+
+
 def test_rights_are_read_from_heic() -> None:
     import pillow_heif
 
