@@ -86,7 +86,7 @@ class SmallerJxl:
         cache, key = self._cache, pair.jxl.key
         if cache.has(_refused(key)):
             return
-        found = cache.get(key) or cache.fetched(key, pair.jxl.mtime_ns, since=time.monotonic())
+        found = cache.get(key) or cache.fetched(key, _dated(pair.jxl), since=time.monotonic())
         path = self._made(pair) if found is None else self._kept(pair, found)
         if path is not None:
             pair.made(path)
@@ -137,13 +137,21 @@ class SmallerJxl:
             if not data or saved <= 0:
                 self._refuse(pair)
                 return None
-            path = cache.put_bytes(jxl.key, data, jxl.mtime_ns)
+            path = cache.put_bytes(jxl.key, data, _dated(jxl))
         except OSError as error:
             logger.info("cannot store a JPEG XL of %s: %s", shown(ref), error)
             return None
         extra = fields("jxl stored", ref, saved_bytes=saved)
         logger.info("made a JPEG XL of %s, which is %d bytes smaller than the AVIF", shown(ref), saved, extra=extra)
         return path
+
+
+def _dated(jxl: Rendition) -> int:
+    """Return the time of the file of *jxl*, in ns: a second after that of the AVIF, which has the same URL.
+
+    With the same date, a part of one would be completed with a part of the other (``If-Range``).
+    """
+    return jxl.mtime_ns + 1_000_000_000
 
 
 def _refused(key: Key) -> Key:

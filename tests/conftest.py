@@ -527,16 +527,36 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture(autouse=True)
 def threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """After a test, the threads that talk to its Redis server and to its object store do nothing more."""
+    """After a test, its threads do nothing more: those that talk to Redis and to its store, and those that render."""
+    from flask_images_vips.background_thread import BackgroundThread
     from flask_images_vips.fleet.connection import RedisConnection
     from flask_images_vips.fleet.listener import Listener
 
     listeners: list[Listener] = []
     connections: list[RedisConnection] = []
+    threads: list[BackgroundThread[Any]] = []
+    at_work: list[object] = []
+    is_done = BackgroundThread._is_done
+
+    def working(self: BackgroundThread[Any], item: Any) -> bool:
+        turn = object()
+        at_work.append(turn)
+        try:
+            return is_done(self, item)
+        finally:
+            at_work.remove(turn)
+
+    monkeypatch.setattr(BackgroundThread, "__init__", _noting(BackgroundThread.__init__, threads))
+    monkeypatch.setattr(BackgroundThread, "_is_done", working)
     monkeypatch.setattr(Listener, "start", _noting(Listener.start, listeners))
     monkeypatch.setattr(RedisConnection, "__init__", _noting(RedisConnection.__init__, connections))
     monkeypatch.setattr("flask_images_vips.learning.ROUND_SECONDS", 1e6)
     yield
+    for thread in threads:
+        thread._work = lambda item: None
+    end = time.monotonic() + 10
+    while at_work and time.monotonic() < end:
+        time.sleep(0.01)
     for listener in listeners:
         listener.stop()
     for connection in connections:

@@ -265,9 +265,8 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages, *, is_smaller: 
         count_answer=None if recompressor is None else recompressor.counter(rendition),
         quoted_path="/" + urls.quoted(urls.REMOTE if url.remote else url.ref),
         etag_suffix=_etag_suffix(rendition.key[1]),
-        # A version in the URL tells versions apart. Otherwise, only the time of the one file does. The AVIF that was
-        # sent before a smaller JPEG XL has the same date.
-        dated=not is_smaller and (current or (rendition.source.content is None and not rendition.extras)),
+        # A version in the URL tells versions apart. Otherwise, only the time of the one file does.
+        dated=current or (rendition.source.content is None and not rendition.extras),
     )
     return hit if images.smaller_jxl is None else _counting_for_jxl(hit, images.smaller_jxl)
 

@@ -26,7 +26,20 @@ MakeApp = Callable[..., Flask]
 ENGINES = ("vips", "pillow")
 # What exiftool says of the file itself, of its layout, and of a profile.
 LAYOUT = (
-    *("System:", "File:", "ExifTool:", "JFIF:", "PNG:", "RIFF:", "Meta", "QuickTime:", "Composite:", "PNG-", "Adobe:"),
+    *(
+        "System:",
+        "File:",
+        "ExifTool:",
+        "JFIF:",
+        "PNG:",
+        "RIFF:",
+        "Meta",
+        "QuickTime:",
+        "Composite:",
+        "PNG-",
+        "Adobe:",
+        "Jpeg2000:",
+    ),
     "ICC",
 )
 LAYOUT_OF_TIFF = {
