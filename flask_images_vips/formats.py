@@ -109,7 +109,16 @@ def raw(number: int) -> Raw:
 
 
 FORMATS = (
-    Format("jpeg", "image/jpeg", ".jpg", aliases=("jpg", "jpe", "jfif"), alpha=False, lossy=True),
+    Format(
+        # libjpeg reads no longer side.
+        "jpeg",
+        "image/jpeg",
+        ".jpg",
+        aliases=("jpg", "jpe", "jfif"),
+        alpha=False,
+        max_side=65_500,
+        lossy=True,
+    ),
     Format("png", "image/png", ".png", max_side=2**31 - 1),
     Format("webp", "image/webp", ".webp", max_side=16_383, lossy=True, animated=True, max_quality=89, revision=2),
     Format("avif", "image/avif", ".avif", max_side=16_384, lossy=True, revision=1),

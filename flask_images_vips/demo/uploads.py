@@ -10,9 +10,11 @@ import threading
 from collections import deque
 
 from flask import Flask, render_template, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from .. import Images
 from ..errors import NotStored, UploadRefused
+from ..uploads import refusals
 from ..uploads.accepted import Accepted
 
 MOST_KEPT = 12
@@ -32,7 +34,8 @@ class Uploads:
         paths = app.config.get("IMAGES_PATH", "static")
         app.config["IMAGES_PATH"] = [*([paths] if isinstance(paths, str) else paths), folder]
         app.config.setdefault("IMAGES_UPLOADS", folder)
-        app.config.setdefault("MAX_CONTENT_LENGTH", MAX_BYTES + 10_000)
+        if app.config.get("MAX_CONTENT_LENGTH") is None:  # Flask sets it to None
+            app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES + 10_000
         app.add_url_rule("/upload", "upload", self.page, methods=["GET", "POST"])
 
     def page(self) -> tuple[str, int]:
@@ -46,6 +49,8 @@ class Uploads:
                 self._keep(accepted)
             except UploadRefused as error:
                 problem, status = error.message, 422
+            except RequestEntityTooLarge:
+                problem, status = refusals.too_many_bytes(MAX_BYTES).message, 413
             except NotStored:
                 problem, status = "This picture cannot be stored at the moment. Try again later.", 503
         with self._lock:

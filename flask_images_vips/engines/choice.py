@@ -209,6 +209,14 @@ def check_extras(engine: str, inputs: Iterable[str]) -> None:
             raise ConfigError(f"IMAGES_INPUT_FORMATS lists heic, but {lacking}")
 
 
+def extras_for(engine: str) -> tuple[str, ...]:
+    """Return the formats that *engine* reads by the extras that are installed. *engine* is as above."""
+    from . import heic, jxl  # noqa: PLC0415  (few sites have such files)
+
+    found = {"heic": heic.problem() is None, "jxl": engine != "vips" and jxl.is_installed()}
+    return tuple(name for name, is_here in found.items() if is_here)
+
+
 def _unusable(problem: str, cure: str) -> ConfigError:
     return ConfigError(f"IMAGES_ENGINE = 'vips', but {problem}. {cure}")
 

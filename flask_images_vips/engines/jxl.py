@@ -37,10 +37,15 @@ class Decoded(NamedTuple):
     exif: bytes | None
 
 
+def is_installed() -> bool:
+    """Return whether the package is installed. It is not imported."""
+    return importlib.util.find_spec(_PACKAGE) is not None
+
+
 @cache
 def works() -> bool:
     """Return whether the package is installed, and can encode a pixel. This imports it."""
-    if importlib.util.find_spec(_PACKAGE) is None:
+    if not is_installed():
         return False
     try:
         return bool(encoded("L", (1, 1), b"\0", {"quality": 50, "effort": 1}))

@@ -67,13 +67,15 @@ def _picture(value: Any) -> StoredImage:
 
 @dataclass(slots=True)
 class _Changes:
-    """The files that a transaction has brought, and those that it has made useless. *at* are its savepoints.
+    """The files that a transaction has brought, and those that it has made useless.
 
-    An entry is the savepoint or None, the picture, and the type of its column.
+    An entry is the savepoint or None, the picture, and the type of its column. *holders* are the columns of rows that
+    the transaction has given a picture, by its path: what another row has taken over, or what has come back, stays.
     """
 
     added: list[tuple[SessionTransaction | None, StoredImage, ImageColumn]] = field(default_factory=list)
     removed: list[tuple[SessionTransaction | None, StoredImage, ImageColumn]] = field(default_factory=list)
+    holders: dict[str, set[tuple[Any, str]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, session: Session) -> _Changes:
@@ -91,6 +93,15 @@ def _remove(session: Session, picture: StoredImage, column: ImageColumn) -> None
     _Changes.of(session).removed.append((session.get_nested_transaction(), picture, column))
 
 
+def _hold(session: Session, picture: StoredImage, row: Any, name: str) -> None:
+    _Changes.of(session).holders.setdefault(picture.path, set()).add((_key(row), name))
+
+
+def _release(session: Session, picture: StoredImage, column: ImageColumn, row: Any, name: str) -> None:
+    _Changes.of(session).holders.get(picture.path, set()).discard((_key(row), name))
+    _remove(session, picture, column)
+
+
 @event.listens_for(Mapper, "mapper_configured")
 def _watch(mapper: Mapper[Any], owner: type[Any]) -> None:
     """Watch the columns of *owner*, a class of rows, that hold pictures."""
@@ -98,6 +109,7 @@ def _watch(mapper: Mapper[Any], owner: type[Any]) -> None:
     for name, column in columns.items():
         _watch_attribute(getattr(owner, name), column)
     if columns:
+        event.listen(mapper, "after_insert", _after_insert)
         event.listen(mapper, "before_update", _before_update)
         event.listen(mapper, "before_delete", _before_delete)
 
@@ -147,15 +159,31 @@ def _mapper(row: Any) -> Mapper[Any]:
     return mapper
 
 
+def _key(row: Any) -> Any:
+    return _mapper(row).identity_key_from_instance(row)
+
+
+def _after_insert(mapper: Mapper[Any], connection: Any, row: Any) -> None:
+    del connection
+    session = object_session(row)
+    for name in _columns(mapper):
+        picture = row.__dict__.get(name)  # a column that is not there has its default
+        if session is not None and isinstance(picture, StoredImage):
+            _hold(session, picture, row, name)
+
+
 def _before_update(mapper: Mapper[Any], connection: Any, row: Any) -> None:
     del connection
     session = object_session(row)
     for name, column in _columns(mapper).items():
         history = get_history(row, name)
         kept = {picture.path for picture in (*history.added, *history.unchanged) if picture is not None}
+        for picture in history.added:
+            if session is not None and isinstance(picture, StoredImage):
+                _hold(session, picture, row, name)
         for picture in history.deleted:
             if session is not None and isinstance(picture, StoredImage) and picture.path not in kept:
-                _remove(session, picture, column)
+                _release(session, picture, column, row, name)
 
 
 def _before_delete(mapper: Mapper[Any], connection: Any, row: Any) -> None:
@@ -164,7 +192,7 @@ def _before_delete(mapper: Mapper[Any], connection: Any, row: Any) -> None:
     for name, column in _columns(mapper).items():
         picture = getattr(row, name)
         if session is not None and isinstance(picture, StoredImage):
-            _remove(session, picture, column)
+            _release(session, picture, column, row, name)
 
 
 @event.listens_for(Session, "after_commit")
@@ -182,7 +210,8 @@ def _committed(session: Session) -> None:
     for _, picture, _ in changes.added:
         object.__setattr__(picture, _NEW, False)
     for _, picture, column in changes.removed:
-        _remove_file(picture, column)
+        if not changes.holders.get(picture.path):
+            _remove_file(picture, column)
 
 
 @event.listens_for(Session, "after_transaction_end")
@@ -192,6 +221,8 @@ def _ended(session: Session, transaction: SessionTransaction) -> None:
     if changes is None or not (transaction.nested or transaction.parent is None):
         return
     tag = transaction if transaction.nested else None
+    if tag is None:
+        changes.holders.clear()
     gone = [entry for entry in changes.added if tag is None or entry[0] is tag]
     changes.added[:] = [entry for entry in changes.added if entry not in gone]
     changes.removed[:] = [entry for entry in changes.removed if tag is not None and entry[0] is not tag]

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+from ..engines.choice import extras_for
 from ..engines.engine import Header
 from ..formats import Format, by_name
 from ..headers.read import read_header
@@ -39,6 +40,7 @@ class Decoder:
             engine="auto" if config.engine == "boxes" else config.engine,
             auto_orient=True,
             svg=False,
+            input_formats=tuple(dict.fromkeys((*config.input_formats, *extras_for(config.engine)))),
             headroom=_WHOLE,
             # The limits of renditions are lower than those of sources.
             max_width=max(config.max_width, config.max_source_pixels),
@@ -46,6 +48,11 @@ class Decoder:
             max_output_pixels=max(config.max_output_pixels, config.max_source_pixels),
         )
         self._renderers = pipeline.producer.renderers
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The formats that an upload may have: those of sources, and those that installed extras read."""
+        return self._config.input_formats
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -99,6 +106,16 @@ class Decoder:
         """
         format = by_name("webp" if "lqip" in self.placeholders else "png")
         return self.render(descriptor, size_bytes, SMALLEST, format, fail_on)
+
+    def focus(self, descriptor: int) -> tuple[float, float] | None:
+        """Return the point of the faces in the picture, as fractions of its sides, or None if there are none.
+
+        Raises:
+            ImagesError: See `Job.run`.
+        """
+        settings = settings_of(replace(self._config, headroom=self._pipeline.config.headroom))
+        point = self._run(Request(work=Work.FOCUS, settings=settings), descriptor).focus
+        return (point[0], point[1]) if point else None
 
     @property
     def may_animate(self) -> tuple[int, int]:

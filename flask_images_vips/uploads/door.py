@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 from ..errors import Busy, NotStored, UploadRefused
+from ..faces.detector import lacking
 from ..log_fields import fields
 from ..purging import purge
 from ..state import AppImages
@@ -16,15 +16,13 @@ from ..urls import checked_path
 from . import refusals
 from .accepted import Accepted, Facts
 from .decoding import Decoder
+from .focal_point import FindFocalPoint, found_by
 from .places import Place, folders_in, make_place
 from .preparing import Prepared, prepare
 from .receiving import close, new_name, receive
 from .rules import Rules
 
 logger = logging.getLogger("flask_images_vips")
-
-FindFocalPoint = Callable[[int], tuple[float, float] | None]
-"""A function that returns the position of the subject of the picture open at a descriptor, or None."""
 
 
 class Door:
@@ -41,24 +39,39 @@ class Door:
         """Check *upload*, and prepare the file to store. Nothing is stored yet.
 
         Raises:
-            UploadRefused, NotStored, ValueError: As `Images.accept`. Nothing is left.
+            UploadRefused, NotStored, ValueError, RuntimeError: As `Images.accept`. Nothing is left.
         """
-        checked = rules.checked(self._config)
+        checked = rules.checked(self._config, self._decoder.inputs)
+        if rules.find_faces and (cure := lacking()) is not None:
+            raise RuntimeError(f"find_faces=True: faces cannot be found here. Run {cure}")
         file = receive(upload, checked.max_bytes)
         try:
-            return Checked(self, prepare(file, checked, self._decoder))
+            return Checked(self, prepare(file, checked, self._decoder), find_faces=rules.find_faces)
         except Busy as error:
             raise NotStored(f"An upload cannot be checked now: {error}. Try again in a few seconds.") from error
 
-    def store(self, prepared: Prepared, folder: str | None, shown: str | None, find: FindFocalPoint | None) -> Accepted:
+    def store(
+        self,
+        prepared: Prepared,
+        folder: str | None,
+        shown: str | None,
+        find: FindFocalPoint | None,
+        *,
+        find_faces: bool = False,
+    ) -> Accepted:
         """Store *prepared* in *folder*, and return what is known of it. *shown* is as in `new_name`.
+
+        The focal point is what *find* says, or with *find_faces* and without such a point, that of the faces.
 
         Raises:
             NotStored: If that is not possible. Nothing is left.
             ValueError: If *folder* is invalid.
         """
         folders, format = folders_in(folder), prepared.format
-        focal_point = _found(find, prepared)
+        descriptor = prepared.file.fileno()
+        focal_point = found_by(find, descriptor) if find is not None else None
+        if focal_point is None and find_faces:
+            focal_point = found_by(self._decoder.focus, descriptor)
         name = new_name(format.suffix, shown)
         self._place.keeper.store(folders, name, prepared.file, format.media_type)
         accepted = Accepted(
@@ -100,9 +113,10 @@ class Door:
 class Checked:
     """An upload that was checked, and is not stored yet. Without `store`, nothing is left of it."""
 
-    def __init__(self, door: Door, prepared: Prepared) -> None:
+    def __init__(self, door: Door, prepared: Prepared, *, find_faces: bool) -> None:
         self._door = door
         self._prepared = prepared
+        self._find_faces = find_faces
         self._finish = weakref.finalize(self, close, prepared.file)
 
     @property
@@ -115,24 +129,13 @@ class Checked:
     ) -> Accepted:
         """Store it: see `Door.store`. Call this once."""
         try:
-            return self._door.store(self._prepared, folder, shown, find)
+            return self._door.store(self._prepared, folder, shown, find, find_faces=self._find_faces)
         finally:
             self.close()
 
     def close(self) -> None:
         """Drop it. That also happens if nothing refers to it any more, as to the form of an answered request."""
         self._finish()
-
-
-def _found(find: FindFocalPoint | None, prepared: Prepared) -> tuple[float, float] | None:
-    """Return what *find* says of the picture. A fault of it must not lose an upload, so it is logged."""
-    if find is None:
-        return None
-    try:
-        return find(prepared.file.fileno())
-    except Exception:
-        logger.exception("find_focal_point_of has failed. The upload is stored without a focal point.")
-        return None
 
 
 def answer_refused(error: UploadRefused) -> tuple[str, int, dict[str, str]]:

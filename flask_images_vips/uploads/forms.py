@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .door import Checked
     from .methods import UploadMethods
 
+# Not all systems know the media types of these extensions.
+_ACCEPTED = {"heic": "image/heic,image/heif,.heic,.heif", "jxl": "image/jxl,.jxl"}
+
 Translate = Callable[[UploadRefused], str]
 """Returns the sentence for the person, from the ``reason``, the ``details`` and the English ``message``."""
 
@@ -54,6 +57,7 @@ class ImageFile(FileField):  # type: ignore[misc]  # WTForms has no types
         max_bytes: int | None = None,
         convert: str | None = "jpeg",
         strip: bool = True,
+        find_faces: bool = False,
         **keywords: Any,
     ) -> None:
         wanted = None if formats is None else tuple(formats)
@@ -71,6 +75,7 @@ class ImageFile(FileField):  # type: ignore[misc]  # WTForms has no types
             max_bytes=max_bytes,
             convert=convert,
             strip=strip,
+            find_faces=find_faces,
         )
         self._checked: Checked | None = None
         self._accepted: Accepted | None = None
@@ -164,4 +169,8 @@ def _media_types(formats: Sequence[str] | None) -> str:
     """Return what the browser offers to choose."""
     if formats is None:
         return "image/*"
-    return ",".join(by_name(name).media_type if name in OUTPUTS else f"image/{name}" for name in formats)
+    return ",".join(_ACCEPTED.get(name) or _media_type(name) for name in formats)
+
+
+def _media_type(name: str) -> str:
+    return by_name(name).media_type if name in OUTPUTS else f"image/{name}"

@@ -13,7 +13,8 @@ from ..errors import NotStored, UploadRefused
 if TYPE_CHECKING:
     from ..state import AppImages
     from .accepted import Accepted
-    from .door import Checked, FindFocalPoint
+    from .door import Checked
+    from .focal_point import FindFocalPoint
     from .rules import Rules
 
 
@@ -23,7 +24,7 @@ class UploadMethods:
     find_focal_point_of: FindFocalPoint | None = None
     """A function that finds the position of the subject of an upload: ``find(descriptor)`` returns (x, y) or None.
 
-    The descriptor is that of the file to be stored. It is in one of the formats that are stored, and upright.
+    The descriptor is one of the file to be stored. It is in one of the formats that are stored, and upright.
     """
 
     if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class UploadMethods:
         convert: str | None = "jpeg",
         strip: bool = True,
         slug: bool = False,
+        find_faces: bool = False,
     ) -> Accepted:
         """Check a picture that a person uploads, prepare it for the web, and store it in ``IMAGES_UPLOADS``.
 
@@ -52,7 +54,8 @@ class UploadMethods:
         and the rights, as with ``keep='rights'``; without *strip*, a JPEG that need not be encoded again keeps all of
         its EXIF, XMP and IPTC, also the place where it was taken.
 
-        It may have one of *formats*, by default those of ``IMAGES_INPUT_FORMATS``, and at most *max_bytes*, by default
+        It may have one of *formats*, by default those of ``IMAGES_INPUT_FORMATS``, and HEIC and JPEG XL where the
+        extras ``heic`` and ``jxl`` are installed. It may have at most *max_bytes*, by default
         ``IMAGES_MAX_SOURCE_BYTES``. *min_size* and *max_size* are (width, height) in pixels, upright, or one number for
         both. A picture that is larger than *max_size* or *max_pixels* is scaled down. One in a format that browsers do
         not show becomes *convert*, or PNG if that has no transparency and the picture has. If *convert* is None, both
@@ -61,11 +64,15 @@ class UploadMethods:
         It is stored in *folder* below ``IMAGES_UPLOADS``, under a random name. With *slug*, the name begins with the
         letters and digits of the person's own name for it.
 
+        With *find_faces*, its focal point is that of the faces in it, which a renderer looks for, unless
+        `find_focal_point_of` finds another one. This needs the extra ``faces``.
+
         Raises:
             UploadRefused: If the file is missing, or must not be stored. Its ``message`` is for the person.
             NotStored: If it cannot be stored or checked now, for example because the disk is full.
             ConfigError: If ``IMAGES_UPLOADS`` is not set.
             ValueError: If another argument is invalid.
+            RuntimeError: If faces are to be found, and the extra is not installed.
         """
         from .places import folders_in  # noqa: PLC0415
         from .rules import Rules  # noqa: PLC0415
@@ -79,6 +86,7 @@ class UploadMethods:
             max_bytes=max_bytes,
             convert=convert,
             strip=strip,
+            find_faces=find_faces,
         )
         shown = getattr(upload, "filename", None) if slug else None
         return self.check_upload(upload, rules).store(folder=folder, shown=shown, find=self.find_focal_point_of)
@@ -87,7 +95,7 @@ class UploadMethods:
         """Check and prepare *upload* as `accept` does, but store nothing yet. Call ``store`` of the result for that.
 
         Raises:
-            UploadRefused, NotStored, ConfigError, ValueError: As `accept`.
+            UploadRefused, NotStored, ConfigError, ValueError, RuntimeError: As `accept`.
         """
         from .door import Door  # noqa: PLC0415
 

@@ -112,14 +112,14 @@ class _Preparation:
         self._decoder.check_source(header)
         if rules.min_size is not None and (size.width < rules.min_size.width or size.height < rules.min_size.height):
             raise refusals.too_small(size, rules.min_size)
-        wanted = rules.within(size)
-        if wanted != size and rules.convert is None:
-            raise refusals.too_large(size, self._exceeded(size))
         target = rules.target(header.format, alpha=header.alpha)
         if target is not None and not self._decoder.writes(target):
-            target = rules.convert
+            target = rules.converted(alpha=header.alpha)
         if target is None:
             raise refusals.not_convertible(kind_of(self._descriptor), rules.formats)
+        wanted = rules.within(size, target.max_side)
+        if wanted != size and rules.convert is None:
+            raise refusals.too_large(size, self._exceeded(size, target))
         if target.animated and header.frames > 1:
             self._check_frames(header)
         if header.format == "gif":
@@ -134,13 +134,13 @@ class _Preparation:
                 return prepared
         return self._encoded(header, wanted, target, _ONLY_PIXELS if seems_code else _KEPT)
 
-    def _exceeded(self, size: Size) -> Size | int:
-        """Return the limit of the form that *size* exceeds."""
-        most = self._rules.max_size
-        if most is not None and (size.width > most.width or size.height > most.height):
-            return most
-        assert self._rules.max_pixels is not None
-        return self._rules.max_pixels
+    def _exceeded(self, size: Size, target: Format) -> Size | int:
+        """Return the limit of the form, or of the format *target*, that *size* exceeds."""
+        most, longest = self._rules.max_size, Size(target.max_side, target.max_side)
+        for limit in (longest, most):
+            if limit is not None and (size.width > limit.width or size.height > limit.height):
+                return limit
+        return self._rules.max_pixels or longest
 
     def _check_frames(self, header: Header) -> None:
         """Refuse an animation that would become a still picture."""
@@ -213,7 +213,7 @@ class _Preparation:
         options = Options(
             width=size.width if size != header.size else None,
             height=size.height if size != header.size else None,
-            mode=Mode.FIT,
+            mode=Mode.RESHAPE,
             quality=min(_QUALITY, target.max_quality),
             keep=keep,
             lossless=target.name == "webp" and header.format == "webp" and self._is_lossless_webp(),

@@ -12,13 +12,13 @@ from typing import Any
 
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption
-from ..formats import ALIASES, ALL_INPUTS, Format, by_name
+from ..formats import ALIASES, ALL_INPUTS, JPEG, Format, by_name
 from ..geometry import Size
 
 FOR_BROWSERS = ("jpeg", "png", "gif", "webp", "avif")
 """Uploads in these formats keep their format. All browsers show them."""
 
-_EXTRA = ("heic", "jxl")  # formats that other packages read
+_WITH_EXTRAS = ("heic", "jxl")  # formats that are read by packages which extras install, with the same names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +32,18 @@ class Rules:
     max_bytes: int | None = None
     convert: str | None = "jpeg"
     strip: bool = True
+    find_faces: bool = False
 
-    def checked(self, config: Config) -> CheckedRules:
+    def checked(self, config: Config, readable: Collection[str] | None = None) -> CheckedRules:
         """Return the rules in the form that the package uses.
+
+        *readable* are the formats that an upload may have, by default those of ``IMAGES_INPUT_FORMATS``.
 
         Raises:
             ValueError: If an argument is invalid, also if no picture could be accepted.
         """
-        readable = (*config.input_formats, *_EXTRA)
-        formats = tuple(config.input_formats) if self.formats is None else _formats(self.formats, readable)
+        readable = tuple(config.input_formats if readable is None else readable)
+        formats = readable if self.formats is None else _formats(self.formats, readable)
         least, most = _size("min_size", self.min_size), _size("max_size", self.max_size)
         for name in ("max_pixels", "max_bytes"):
             value = getattr(self, name)
@@ -54,14 +57,18 @@ class Rules:
             max_size=most,
             max_pixels=self.max_pixels,
             max_bytes=min(self.max_bytes or config.max_source_bytes, config.max_source_bytes),
-            convert=None if self.convert is None else _format(self.convert),
+            convert=None if self.convert is None else _format(self.convert, config.input_formats),
             strip=self.strip,
+            shown=tuple(config.input_formats),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedRules:
-    """Valid `Rules`. *formats* are names of formats, *max_bytes* is at most ``IMAGES_MAX_SOURCE_BYTES``."""
+    """Valid `Rules`. *formats* are names of formats, *max_bytes* is at most ``IMAGES_MAX_SOURCE_BYTES``.
+
+    *shown* are the formats that the site can show, and so the only ones that are stored.
+    """
 
     formats: tuple[str, ...]
     min_size: Size | None
@@ -70,17 +77,24 @@ class CheckedRules:
     max_bytes: int
     convert: Format | None
     strip: bool
+    shown: tuple[str, ...]
 
-    def within(self, size: Size) -> Size:
-        """Return *size*, reduced as far as *max_size* and *max_pixels* ask for. The shape stays the same."""
-        scale = 1.0
+    def within(self, size: Size, longest: float = math.inf) -> Size:
+        """Return *size*, reduced as far as *max_size* and *max_pixels* ask for, and until no side is over *longest*.
+
+        The shape stays the same.
+        """
+        scale = min(1.0, longest / max(size))
         if self.max_size is not None:
             scale = min(scale, self.max_size.width / size.width, self.max_size.height / size.height)
         if self.max_pixels is not None:
             scale = min(scale, math.sqrt(self.max_pixels / size.pixels))
         if scale >= 1:
             return size
-        return Size(max(1, int(size.width * scale)), max(1, int(size.height * scale)))
+        reduced = Size(*(max(1, round(side * scale)) for side in size))
+        if self.max_pixels is None or reduced.pixels <= self.max_pixels:
+            return reduced
+        return Size(*(max(1, int(side * scale)) for side in size))
 
     def target(self, source: str, *, alpha: bool) -> Format | None:
         """Return the format to store a picture of the format *source* in, or None if it must be refused.
@@ -90,11 +104,17 @@ class CheckedRules:
         if source in FOR_BROWSERS:
             return by_name(source)
         if self.convert is not None:
-            return by_name("png") if alpha and not self.convert.alpha else self.convert
+            return self.converted(alpha=alpha)
         try:
-            return by_name(source)
+            return by_name(source) if source in self.shown else None
         except InvalidOption:
             return None
+
+    def converted(self, *, alpha: bool) -> Format | None:
+        """Return the format that a picture becomes which cannot keep its own, or None if there is none."""
+        if self.convert is not None and alpha and not self.convert.alpha and "png" in self.shown:
+            return by_name("png")
+        return self.convert if self.convert is not None and self.convert.name in self.shown else None
 
 
 def uploads_missing(config: Config) -> ConfigError:
@@ -111,19 +131,27 @@ def _formats(given: Any, readable: Collection[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(ALIASES.get(str(name).lower(), str(name).lower()) for name in names))
     for name in found:
         if name not in readable:
-            known = name in ALL_INPUTS
-            expected = "one that IMAGES_INPUT_FORMATS lists" if known else f"some of {', '.join(readable)}"
+            if name in _WITH_EXTRAS:
+                expected = f"another one, unless you run pip install 'flask-images-vips[{name}]'"
+            elif name in ALL_INPUTS:
+                expected = "one that IMAGES_INPUT_FORMATS lists"
+            else:
+                expected = f"some of {', '.join(readable)}"
             raise ValueError(f"formats={given!r}: {name!r} is not accepted; expected {expected}")
     if not found:
         raise ValueError(f"formats={given!r}: expected at least one format")
     return found
 
 
-def _format(name: str) -> Format:
+def _format(name: str, shown: Collection[str]) -> Format:
     try:
-        return by_name(name)
+        format = by_name(name)
     except InvalidOption as error:
         raise ValueError(f"convert={name!r}: expected {error.expected}, or None") from None
+    if format.name not in shown and format is not JPEG:  # the default must not keep a site from accepting PNGs alone
+        expected = "a format that IMAGES_INPUT_FORMATS lists, so that it can be shown"
+        raise ValueError(f"convert={name!r}: expected {expected}")
+    return format
 
 
 def _size(name: str, value: Any) -> Size | None:

@@ -247,7 +247,7 @@ def rules() -> object:
 def test_requests_that_nothing_catches_are_answered_with_the_sentence(door: Door) -> None:
     @door.app.post("/upload")
     def receive() -> str:
-        return door.images.accept(request.files.get("photo"), max_bytes=50_000).path
+        return door.images.accept(request.files.get("photo"), max_bytes=50_000, formats=["jpeg", "png"]).path
 
     client = door.app.test_client()
 
@@ -259,8 +259,7 @@ def test_requests_that_nothing_catches_are_answered_with_the_sentence(door: Door
     assert status(jpeg())[0] == 200
     assert status(b"<html>") == (
         415,
-        "This file is an HTML page. Choose a picture in one of these formats: JPEG, PNG, GIF, WebP, AVIF, TIFF, BMP, "
-        "ICO.",
+        "This file is an HTML page. Choose a picture in one of these formats: JPEG, PNG.",
     )
     assert status(jpeg()[:400])[0] == 422
     assert status(bytes(60_000))[0] == 413

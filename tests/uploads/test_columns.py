@@ -263,3 +263,52 @@ def test_anything_else_than_a_picture_is_refused(session: Session) -> None:
 def test_older_and_newer_json_is_read() -> None:
     found = StoredImage.from_json({"path": "a.jpg", "size": [3, 2], "colour": "later", "focal_point": [1, 0]})
     assert found == StoredImage("a.jpg", Size(3, 2), focal_point=(1.0, 0.0))
+
+
+def test_a_picture_that_comes_back_keeps_its_file(door: Door, session: Session) -> None:
+    photo = kept(door, session)
+    old = photo.image
+    photo.image = new(door)  # type: ignore[assignment]
+    session.flush()
+    photo.image = old
+    session.commit()
+    assert photo.image is not None
+    assert [path.name for path in door.files] == [photo.image.path.rpartition("/")[2]]
+
+
+def test_a_new_picture_that_comes_back_before_it_is_written_keeps_its_file(door: Door, session: Session) -> None:
+    photo = Photo(image=new(door))
+    session.add(photo)
+    first = photo.image
+    photo.image = new(door)  # type: ignore[assignment]
+    photo.image = first
+    session.commit()
+    assert photo.image is not None
+    assert [path.name for path in door.files] == [photo.image.path.rpartition("/")[2]]
+
+
+@pytest.mark.parametrize("flushes", [False, True])
+def test_a_picture_that_moves_to_another_row_keeps_its_file(door: Door, session: Session, flushes: bool) -> None:
+    photo = kept(door, session)
+    image = photo.image
+    session.delete(photo)
+    if flushes:
+        session.flush()
+    other = Photo(image=image)
+    session.add(other)
+    session.commit()
+    assert len(door.files) == 1
+    session.delete(other)
+    session.commit()
+    assert door.files == []
+
+
+def test_a_picture_that_moves_and_is_replaced_loses_its_file(door: Door, session: Session) -> None:
+    photo = kept(door, session)
+    other = Photo(image=photo.image)
+    session.delete(photo)
+    session.add(other)
+    session.flush()
+    other.image = new(door)  # type: ignore[assignment]
+    session.commit()
+    assert len(door.files) == 1

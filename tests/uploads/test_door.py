@@ -108,6 +108,7 @@ def test_another_format_may_be_asked_for(door: Door) -> None:
     [
         ({"max_size": (32, 100)}, (32, 24)),
         ({"max_size": 24}, (24, 18)),
+        ({"max_size": 25}, (25, 19)),
         ({"max_pixels": 48 * 36}, (48, 36)),
         ({"max_pixels": 48 * 36, "max_size": 24}, (24, 18)),
         ({"max_size": (64, 48)}, (64, 48)),
@@ -117,6 +118,14 @@ def test_a_picture_that_is_too_large_is_scaled_down(door: Door, rules: dict[str,
     accepted = door.accept(saved(PICTURE, "JPEG"), **rules)
     assert accepted.size == opened(door.stored(accepted)).size == size
     assert accepted.facts.encoded is (size != (64, 48))
+
+
+@pytest.mark.parametrize(("convert", "stored"), [("jpeg", (65_500, 2)), ("ico", (256, 1))])
+def test_a_picture_that_is_too_long_for_its_new_format_is_scaled_down(
+    door: Door, convert: str, stored: tuple[int, int]
+) -> None:
+    data = saved(Image.new("L", (70_000, 2)), "TIFF")
+    assert door.accept(data, convert=convert).size == stored
 
 
 def test_limits_are_those_of_the_upright_picture(door: Door) -> None:
@@ -180,7 +189,7 @@ def test_a_function_finds_the_focal_point_of_the_stored_file(door: Door, caplog:
     assert door.accept(data).facts.focal_point == (0.25, 0.75)
     door.images.find_focal_point_of = fail
     assert door.accept(data).facts.focal_point is None
-    assert "stored without a focal point" in caplog.text
+    assert "stored without one" in caplog.text
 
 
 @pytest.mark.parametrize("config", [{"IMAGES_ENGINE": "pillow"}, {"IMAGES_ENGINE": "boxes"}, {"IMAGES_MAX_RENDERS": 0}])

@@ -165,3 +165,11 @@ def test_the_validator_leaves_the_file_to_be_read_again(door: Door) -> None:
         form = Plain(CombinedMultiDict([request.files, request.form]))
         assert not form.validate()
     assert door.files == []
+
+
+def test_the_browser_offers_heics_also_where_their_media_type_is_not_known(door: Door) -> None:
+    class Phone(Form):
+        photo = ImageFile(formats=["jpeg", "heic"])
+
+    with door.app.app_context():
+        assert 'accept="image/jpeg,image/heic,image/heif,.heic,.heif"' in str(Phone().photo())

@@ -41,6 +41,16 @@ def test_no_more_bytes_are_read_than_a_source_may_have() -> None:
     assert Rules(max_bytes=10).checked(Config()).max_bytes == 10
 
 
-@pytest.mark.parametrize(("size", "within"), [((1000, 10), (50, 1)), ((10, 1000), (1, 50)), ((50, 50), (50, 50))])
+@pytest.mark.parametrize(
+    ("size", "within"),
+    [((1000, 10), (50, 1)), ((10, 1000), (1, 50)), ((50, 50), (50, 50)), ((300, 200), (50, 33)), ((49, 490), (5, 50))],
+)
 def test_a_reduced_size_has_the_same_shape_and_no_side_of_nothing(size: tuple[int, int], within: object) -> None:
     assert Rules(max_size=50).checked(Config()).within(Size(*size)) == within
+
+
+def test_no_side_is_longer_than_that_of_the_format() -> None:
+    rules = Rules(max_size=500, max_pixels=20_000).checked(Config())
+    assert rules.within(Size(1000, 100), 100) == (100, 10)
+    assert rules.within(Size(1000, 1000)) == (141, 141)
+    assert all(rules.within(Size(width, 997)).pixels <= 20_000 for width in range(100, 1000, 7))
