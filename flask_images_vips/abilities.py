@@ -23,7 +23,7 @@ from .config.keys import Config
 from .engines.encoder_settings import settings_of
 from .engines.vips.fork_safety import forked_after_pixels
 from .errors import Busy, ImagesError, InvalidOption
-from .formats import FORMATS, NEGOTIABLE, OPTIONAL, SVG, Format
+from .formats import EXTRA_OUTPUTS, FORMATS, NEGOTIABLE, SVG, Format
 from .hashing import digest
 from .installed import installation
 from .options.options import Options
@@ -159,7 +159,7 @@ class Abilities:
         if not any(format.name in library.outputs for library in usable.values()):
             self._log(format, usable)
         reason = f" ({' and '.join(map(str, able.values()))} cannot write it here)"
-        if format.name in OPTIONAL:
+        if format.name in EXTRA_OUTPUTS:
             reason += f". To add it, run: pip install 'flask-images-vips[{format.name}]'"
         return _refusal(format, [name for library in able.values() for name in library.outputs], reason)
 
@@ -177,7 +177,7 @@ class Abilities:
         return libraries
 
     def _log(self, format: Format, libraries: Libraries) -> None:
-        if format.name not in self._logged and format.name not in OPTIONAL:
+        if format.name not in self._logged and format.name not in EXTRA_OUTPUTS:
             self._logged.add(format.name)
             logger.warning(
                 "%s cannot be written here, so it is not offered to browsers: %s no encoder for it. To add one, run: "
@@ -201,7 +201,7 @@ class Abilities:
         self._libraries, self._valid_until = libraries, time.monotonic() + seconds
         written = [{*library.outputs} for library in (libraries or {}).values()]
         self._common = frozenset(NEGOTIABLE).intersection(*written) if written else frozenset()
-        self._lacking = frozenset(OPTIONAL).difference(*written) if written else frozenset()
+        self._lacking = frozenset(EXTRA_OUTPUTS).difference(*written) if written else frozenset()
 
     def _find(self) -> None:
         installed = installation()

@@ -16,7 +16,7 @@ from .formats import Auto
 from .geometry import Size
 from .log_fields import fields
 from .producer import Producer
-from .rendering.job import Result
+from .rendering.result import Result
 from .rendition import Rendition
 
 logger = logging.getLogger("flask_images_vips")
@@ -42,19 +42,18 @@ class AutoQuality:
         return made.files[0]
 
     def _made(self, rendition: Rendition, producer: Producer) -> Result:
-        pixels, source, name = producer.facts.pixels, rendition.source, rendition.format.name
-        since, options = time.monotonic(), rendition.options
+        pixels, since, options = producer.facts.pixels, time.monotonic(), rendition.options
         size = producer.size_of(rendition)
         assert isinstance(options.quality, Auto)
-        known = pixels.quality(source, name, size.pixels)
+        known = pixels.quality(rendition, size.pixels, self._target)
         if known is not None:  # another size was compared, which looks much the same
             return producer.render(_at(rendition, min(known, int(options.quality))), since)
         made = producer.search(_at(rendition, int(options.quality)), self._target, since)
         if made.quality is None:
             reason = made.complaint or "it is animated"
-            logger.info("quality=auto found no final quality for %s: %s", shown(source.ref), reason)
+            logger.info("quality=auto found no final quality for %s: %s", shown(rendition.source.ref), reason)
             return made
-        pixels.add_quality(source, name, size.pixels, made.quality)
+        pixels.add_quality(rendition, size.pixels, self._target, made.quality)
         self._log(rendition, made, size)
         return made
 

@@ -40,7 +40,7 @@ def image_url(images: AppImages, path: object, keywords: Mapping[str, Any]) -> I
         raise error
     url = ImageUrl(ref, Options.parse(query), None, remote=is_remote(ref), default_quality=not query.get(QUALITY))
     if url.options.format is AUTO:
-        format = pipeline.format_for(url, "")
+        format = pipeline.formats.negotiated(url, "")
         return replace(url, options=replace(url.options, format=format))
     return url
 

@@ -34,9 +34,9 @@ from .options.options import Options
 from .pixel_facts import PixelFacts, trim_of
 from .pool.outcome import Budget
 from .pool.renderers import Renderers, excused_files_are_busy
-from .rendering.job import Result
 from .rendering.limits import Limits
 from .rendering.request import Request, Work, header_from_json, settings_of
+from .rendering.result import Result
 from .rendition import source_folder
 from .sources.source import Source
 from .svg.choice import is_drawing

@@ -137,10 +137,10 @@ INPUTS = ("jpeg", "png", "gif", "webp", "avif", "tiff")
 DEFAULT_INPUTS = (*INPUTS, "bmp", "ico")
 """The formats that sources may have if the configuration lists none. SVG has its own configuration key."""
 
-WITH_EXTRAS = ("heic",)
-"""The formats of sources that need another package, which is an extra of this one. Both engines load them."""
+EXTRA_INPUTS = ("heic",)
+"""The formats of sources that need an extra of the same name, and that both engines load with it."""
 
-ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000", "jxl", *WITH_EXTRAS)
+ALL_INPUTS = (*DEFAULT_INPUTS, "ppm", "tga", "pcx", "jpeg2000", "jxl", *EXTRA_INPUTS)
 """All formats that sources may have, besides SVG. Pillow alone loads those that no other list here names."""
 
 JPEG, PNG = FORMATS[:2]
@@ -163,8 +163,11 @@ AUTO = Format("auto", "", "", by_extension=False)
 NEGOTIABLE = ("jxl", "avif", "webp")
 """The formats that only some clients can read. These clients list them in the Accept header."""
 
-OPTIONAL = ("jxl",)
-"""Those of `NEGOTIABLE` that need a package of their own. They are not missed where that is not installed."""
+EXTRA_OUTPUTS = ("jxl",)
+"""The formats of renditions that need an extra of the same name. If it is not installed, no warning is logged."""
+
+EXTRAS = (*EXTRA_INPUTS, *EXTRA_OUTPUTS)
+"""All formats that need an extra of the same name."""
 
 _LONGEST_ACCEPT = 16_384  # characters; nginx and gunicorn refuse a header of more than 8192
 
@@ -214,10 +217,15 @@ def negotiate(ref: str, accept: str, preferred: Sequence[Format]) -> Format:
     another that can be animated.
     """
     own = choose(ref, None)
-    for format in preferred if len(accept) <= _LONGEST_ACCEPT else ():
-        if (format.animated or not own.animated) and _ACCEPTED[format.name].search(accept):
+    for format in preferred:
+        if (format.animated or not own.animated) and accepts(accept, format):
             return format
     return own
+
+
+def accepts(accept: str, format: Format) -> bool:
+    """Return whether an *accept* header lists *format*, one of `NEGOTIABLE`. One that is too long lists nothing."""
+    return len(accept) <= _LONGEST_ACCEPT and _ACCEPTED[format.name].search(accept) is not None
 
 
 def prefers_jxl_to_avif(names: Sequence[str]) -> bool:

@@ -18,35 +18,20 @@ from .cache.entry import Entry, Key
 from .config.keys import Config
 from .errors import ImagesError, InvalidOption, LimitExceeded, SourceChanged, UnreadableSource
 from .facts import Facts
-from .formats import (
-    AUTO,
-    AVIF,
-    JPEG,
-    JXL,
-    NEGOTIABLE,
-    PNG,
-    SVG,
-    Auto,
-    Format,
-    Raw,
-    by_name,
-    choose,
-    negotiate,
-    prefers_jxl_to_avif,
-)
+from .format_choice import FormatChoice
+from .formats import SVG, Auto, Format, by_name
 from .geometry import Size, lay_out
 from .headers.read import read_header
 from .options.options import Options
 from .options.presets import Presets
 from .producer import Producer
-from .rendering.job import Result
 from .rendering.placeholders import SMALLEST
+from .rendering.result import Result
 from .rendition import Rendition, source_folder
 from .shared_decode.attempts import SharedDecode, SharedDecodes
 from .shared_decode.sets import Sides
 from .sources.finder import Sources
 from .sources.source import Source
-from .svg.choice import is_drawing, passes
 from .urls import ImageUrl
 from .widths import Widths
 
@@ -69,7 +54,8 @@ class Pipeline:
         shared: SharedDecodes | None,
     ) -> None:
         self.config = config
-        self.presets = Presets(config, self._writes)
+        self.formats = FormatChoice(config, abilities)
+        self.presets = Presets(config, self.formats.writes)
         self.widths = Widths(config.allowed_widths, self.presets)
         self.sources = sources
         self.cache = cache
@@ -78,9 +64,6 @@ class Pipeline:
         self.producer = producer
         self.limits = producer.limits
         self.shared = shared
-        self._negotiable = tuple(by_name(name) for name in config.formats if name in config.output_formats)
-        self._without_jxl = tuple(format for format in self._negotiable if format is not JXL)
-        self.prefers_jxl_to_avif = prefers_jxl_to_avif([format.name for format in self._negotiable])
 
     def for_nobody(self, *, yields: bool) -> Pipeline:
         """Return this pipeline for renders that no visitor waits for. With *yields*, requests of visitors go first."""
@@ -98,91 +81,6 @@ class Pipeline:
         """All caches of this host: of renditions, of fetched files and of copies."""
         return self.cache, *self.sources.caches, *([self.copies] if self.copies is not None else [])
 
-    @property
-    def negotiable(self) -> tuple[Format, ...]:
-        """The formats that ``format=auto`` may choose, the preferred one first, as far as they can be written here."""
-        return tuple(format for format in self._negotiable if self.abilities.writes(format))
-
-    def format_for(self, url: ImageUrl, accept: str) -> Format:
-        """Return the format for a *url* with ``format=auto``, negotiated with *accept*, the client's Accept header.
-
-        It is AVIF also if JPEG XL is preferred to it, because one may not be smaller: see `may_be_jxl`.
-        """
-        if self.prefers_jxl_to_avif and self._best(url, accept, self._without_jxl) is AVIF:
-            return AVIF
-        return self._best(url, accept, self._negotiable)
-
-    def may_be_jxl(self, url: ImageUrl, accept: str | None = None) -> bool:
-        """Return whether a JPEG XL is to be sent in place of an AVIF of *url*, if there is one that is smaller.
-
-        *accept* is the client's Accept header. None stands for a client that reads JPEG XL.
-        """
-        wanted = JXL.media_type if accept is None else accept
-        if not self.prefers_jxl_to_avif or JXL.name not in wanted.lower():  # before the header is parsed
-            return False
-        quality = self.config.quality_of(AVIF.name) if url.default_quality else url.options.quality
-        # The AVIF becomes smaller when its quality is found, so a JPEG XL that is smaller now may be larger then.
-        return not isinstance(quality, Auto) and self._best(url, wanted, (JXL,)) is JXL
-
-    def in_place_of_avif(self, avif: Rendition, *, default_quality: bool) -> Rendition:
-        """Return the rendition in JPEG XL that is kept only if it is smaller than *avif*.
-
-        It has a key of its own, because a URL can also ask for JPEG XL.
-        """
-        quality = self.config.quality_of(JXL.name) if default_quality else avif.options.quality
-        options = replace(avif.options, quality=quality)
-        than = "AVIF" if not self.config.recompress_after else "recompressed AVIF"
-        return replace(avif, options=options, format=JXL, settings=f"{avif.settings}\nif smaller than {than}")
-
-    def _best(self, url: ImageUrl, accept: str, preferred: Sequence[Format]) -> Format:
-        options = url.options
-        if self.passes(url.file_name, options):
-            return SVG
-        while True:
-            format = negotiate(url.file_name, accept, preferred)
-            writable = self.abilities.writes(format, options)
-            if format not in preferred:  # it is the format of the path
-                return self._own(url.file_name, format if writable else JPEG)
-            if writable and self.looks_as_asked(format, url.file_name, options, default_quality=url.default_quality):
-                return format
-            preferred = tuple(other for other in preferred if other is not format)
-
-    def format_of(self, file_name: str, options: Options) -> Format:
-        """Return the format of renditions of *file_name* with *options*, whose format is not ``auto``.
-
-        JPEG replaces the format of the path, if that cannot be written here.
-        """
-        if self.passes(file_name, options):
-            return SVG
-        format = choose(file_name, options.format)
-        if options.format is not None:
-            return format
-        return self._own(file_name, format if self.abilities.writes(format, options) else JPEG)
-
-    def passes(self, file_name: str, options: Options) -> bool:
-        """Return whether the rendition of *file_name* with *options* is an SVG that is passed through."""
-        return passes(self.config, file_name, options)
-
-    def _own(self, file_name: str, format: Format) -> Format:
-        """Return *format*, that of the path, but PNG for the pixels of an SVG, most of which are transparent."""
-        return PNG if is_drawing(self.config, file_name) else format
-
-    def looks_as_asked(self, format: Format, file_name: str, options: Options, *, default_quality: bool) -> bool:
-        """Return whether *format* can look as good as *options* ask for. If not, it may be larger and look worse.
-
-        *default_quality* is true if the URL has no quality.
-        """
-        quality = self.config.quality_of(format.name) if default_quality else options.quality
-        own = choose(file_name, None)
-        no_better = own.animated or own.name in NEGOTIABLE  # a GIF never looks better; not all browsers show an AVIF
-        if (options.keep.icc and not format.profile) or (options.depth > 8 and format is JXL):
-            return False
-        return isinstance(quality, Raw) or quality <= format.max_quality or options.lossless or no_better
-
-    def _writes(self, options: Options) -> bool:
-        format = options.format
-        return format is None or format is AUTO or self.abilities.writes(format, options)
-
     def rendition(self, url: ImageUrl, source: Source) -> Rendition:
         """Return the rendition of *source* that *url* asks for.
 
@@ -192,7 +90,7 @@ class Pipeline:
             SourceNotFound: If the watermark or a font is missing.
             UnreadableSource, LimitExceeded, SourceChanged, Busy: If widths are limited, and the source cannot be read.
         """
-        config, options, format = self.config, url.options, self.format_of(url.file_name, url.options)
+        config, options, format = self.config, url.options, self.formats.of(url.file_name, url.options)
         if format is SVG:  # all sizes are the same file
             return Rendition(source, Options(cache=options.cache), format)
         if format.name not in config.output_formats:

@@ -1,5 +1,4 @@
-"""Cache the facts that need the pixels of a source: its placeholders, the boxes
-that remain after a trim, and the points of faces.
+"""Cache the facts that need the pixels of a source: placeholders, trim boxes, points of faces and qualities.
 
 A page does not wait for pixels. It leaves out a placeholder that is not known yet, and asks for it. Asking leaves a
 file beside the renditions of the source, so whichever process renders the source next makes the placeholder on the way.
@@ -23,6 +22,7 @@ from .geometry import Box
 from .hashing import digest
 from .options.options import Options
 from .rendering.placeholders import KINDS, is_valid
+from .rendition import Rendition
 from .sources.source import Source
 from .waiting import waiting_since
 
@@ -103,36 +103,37 @@ class PixelFacts:
         self._remember((source, trim_of(options)), box)
         self._store(source, self._trim_key(source, options), " ".join(map(str, box)).encode())
 
-    def quality(self, source: Source, format: str, pixels: int) -> int | None:
-        """Return the quality that looks good enough in the *format* of that name, or None if it is not known.
+    def quality(self, rendition: Rendition, pixels: int, target: float) -> int | None:
+        """Return the quality at which *rendition* scores *target*, or None if it is not known.
 
-        It was found for a rendition of *source* of at least half of the *pixels* and at most twice as many.
+        It was found for one that differs in size only, of at least half of the *pixels* and at most twice as many.
         """
-        return self._find(source, *self._of_quality(source, format, _octave(pixels)), _quality, elsewhere=True)
+        fact, key = self._of_quality(rendition, _octave(pixels), target)
+        return self._find(rendition.source, fact, key, _quality, elsewhere=True)
 
-    def likely_quality(self, source: Source, format: str, pixels: int) -> int | None:
+    def likely_quality(self, rendition: Rendition, pixels: int, target: float) -> int | None:
         """Return the quality that most likely looks good enough, from what was found for other sizes, or None.
 
         That of a larger picture is good enough, because larger ones need more. That of a smaller one is raised.
         """
         own = _octave(pixels)
         for octave in (*range(own, own + _OCTAVES), *range(own - 1, own - _OCTAVES, -1)):
-            fact, key = self._of_quality(source, format, octave)
-            known = self._find(source, fact, key, _quality, elsewhere=False)
+            fact, key = self._of_quality(rendition, octave, target)
+            known = self._find(rendition.source, fact, key, _quality, elsewhere=False)
             if known is not None:
                 more: int = _STEPS_PER_OCTAVE * max(0, own - octave)
                 return known + more
         return None
 
-    def add_quality(self, source: Source, format: str, pixels: int, quality: int) -> None:
-        """Keep the *quality* that was found for a rendition of *source* of so many *pixels*."""
-        fact, key = self._of_quality(source, format, _octave(pixels))
-        self._remember((source, fact), quality)
-        self._store(source, key(), str(quality).encode())
+    def add_quality(self, rendition: Rendition, pixels: int, target: float, quality: int) -> None:
+        """Keep the *quality* that was found for *rendition*, which has so many *pixels*, and the score *target*."""
+        fact, key = self._of_quality(rendition, _octave(pixels), target)
+        self._remember((rendition.source, fact), quality)
+        self._store(rendition.source, key(), str(quality).encode())
 
-    def _of_quality(self, source: Source, format: str, octave: int) -> tuple[str, Callable[[], Key]]:
-        fact = f"quality-{format}-{octave}"
-        return fact, partial(self.key, source, fact)
+    def _of_quality(self, rendition: Rendition, octave: int, target: float) -> tuple[str, Callable[[], Key]]:
+        fact = f"quality-{rendition.format.name}-{octave}-{rendition.look}-{target:g}"
+        return fact, partial(self.key, rendition.source, fact)
 
     def focus(self, source: Source, *, elsewhere: bool = False) -> Sequence[float] | None:
         """Return the point of the faces of *source*, which is empty if there are none, or None if it is not known yet.

@@ -24,8 +24,8 @@ from .log_fields import fields
 from .options.options import Options
 from .pool.outcome import Budget
 from .pool.renderers import Renderers
-from .rendering.job import Result
 from .rendering.request import Request, Work, settings_of
+from .rendering.result import Result
 from .rendition import Rendition
 from .sources.source import Source
 from .urls import file_name, is_remote
@@ -330,7 +330,7 @@ class Producer:
         if not rendition.format.lossy:
             return replace(options, quality=usual)
         pixels = self.size_of(rendition).pixels
-        likely = self.facts.pixels.likely_quality(rendition.source, rendition.format.name, pixels)
+        likely = self.facts.pixels.likely_quality(rendition, pixels, self.config.target_score)
         return replace(options, quality=usual if likely is None else min(usual, likely))
 
     def _done(self, request: Request, descriptors: Sequence[int], refs: Sequence[str], since: float) -> Result:

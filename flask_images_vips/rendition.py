@@ -5,6 +5,8 @@ This module does no I/O.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .cache.entry import OWNER
@@ -23,6 +25,7 @@ REVISION = 3
 
 _DIGEST_BYTES = 16
 _FAMILY_DIGEST_BYTES = 6
+_SHAPES_PER_OCTAVE = 2
 _VARYING_IN_A_FAMILY = ("width", "height", "quality", "max_bytes")
 
 
@@ -85,9 +88,18 @@ class Rendition:
     @Lazy
     def family(self) -> str:
         """Hexadecimal digits shared by all renditions that differ only in size and quality, and have the same shape."""
+        return self._family_of(lambda ratio: f"{ratio:.2f}")
+
+    @Lazy
+    def look(self) -> str:
+        """Do as `family`, but shapes that are alike count as the same, because they show nearly the same picture."""
+        return self._family_of(lambda ratio: str(round(_SHAPES_PER_OCTAVE * math.log2(ratio))))
+
+    def _family_of(self, named: Callable[[float], str]) -> str:
+        """Return the digits of the family, whose shape is *named* by its width divided by its height."""
         options = self.options.settled()
         boxed = options.width and options.height and options.mode is not Mode.FIT
-        shape = f"{(options.width or 0) / (options.height or 1):.2f}" if boxed else ""
+        shape = named((options.width or 0) / (options.height or 1)) if boxed else ""
         return self._digest_of(f"{options.canonical(but=_VARYING_IN_A_FAMILY)}\n{shape}", _FAMILY_DIGEST_BYTES)
 
     def _digest_of(self, wanted: str, size_bytes: int = _DIGEST_BYTES) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .abilities import Libraries, Library
 from .engines.encoder_settings import settings_of
-from .formats import FORMATS, INPUTS, OPTIONAL, WITH_EXTRAS
+from .formats import EXTRA_OUTPUTS, EXTRAS, FORMATS, INPUTS
 
 _SYSTEMS: dict[str, dict[str, str]] = {
     "avif": {
@@ -69,7 +69,7 @@ def _missing(name: str, library: Library) -> Iterator[str]:
         yield from _commands(name, "libvips")
         return
     for format in FORMATS:
-        if name == "vips" and format.name in OPTIONAL:
+        if name == "vips" and format.name in EXTRA_OUTPUTS:
             continue  # both engines use the same package for it, so it is named once
         expected = {"read": (INPUTS, library.inputs), "write": (settings_of(name), library.outputs)}
         lacks = [verb for verb, (known, own) in expected.items() if format.name in known and format.name not in own]
@@ -80,7 +80,7 @@ def _missing(name: str, library: Library) -> Iterator[str]:
 
 def _commands(name: str, missing: str) -> Iterator[str]:
     extra = f"pip install 'flask-images-vips[{missing}]'"
-    yield f"    any system: {extra if missing in (*WITH_EXTRAS, *OPTIONAL) else _EVERYWHERE[name]}"
+    yield f"    any system: {extra if missing in EXTRAS else _EVERYWHERE[name]}"
     if name == "vips":
         for system, command in _SYSTEMS.get(missing, {}).items():
             yield f"    {system}: {command}"

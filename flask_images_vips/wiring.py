@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flask import Flask
 
 from .abilities import Abilities
-from .auto_quality import AutoQuality
+from .background_renders import recompressor_of, smaller_jxl_of
 from .background_thread import threads_run
 from .cache.default_folder import default_folder
 from .cache.disk import DiskCache
@@ -27,7 +26,6 @@ from .engines.choice import check_engine
 from .events import tell
 from .exposure import served_folders, shared_folders
 from .facts import Facts
-from .formats import Auto
 from .hosts import FORGOTTEN, join
 from .installed import outdated
 from .late_facts import LateFacts
@@ -35,20 +33,17 @@ from .monitoring.start import start
 from .nginx.front_door import FrontDoor
 from .nginx.stamp import stamp_of
 from .nginx.switch import CLOSED, FOLDER_NAME
-from .oddities import auto_without_scores, boxes_for_visitors, names_auto, own_numbers
+from .oddities import auto_without_scores, boxes_for_visitors, own_numbers
 from .originals import remote_sources, sources_of
 from .parts import Parts
 from .pipeline import Pipeline
 from .pool.renderers import make_renderers
 from .producer import Producer
-from .recompression import Recompressor
-from .rendering import scores
 from .rendering.limits import Limits
-from .rendition import Rendition, source_folder
+from .rendition import source_folder
 from .shared_decode.attempts import SharedDecodes
 from .shared_decode.copies import Copies
 from .shared_decode.sets import Sets
-from .smaller_jxl import SmallerJxl
 from .sources.remote import RemoteSources
 from .sources.search_path import Originals
 from .state import images_of
@@ -58,8 +53,6 @@ if TYPE_CHECKING:
     from .rights.signing import Signer
 
 logger = logging.getLogger("flask_images_vips")
-
-_AUTO_AFTER = 10  # answers of one process, until the quality of a rendition is worth the search
 
 
 def build(app: Flask, url: str, name: str) -> Parts:
@@ -106,7 +99,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         ),
         _shared(config, cache, copies, settings),
     )
-    recompressor = _recompressor(config, app, pipeline)
+    recompressor = recompressor_of(config, pipeline, x_sendfile=app.config["USE_X_SENDFILE"])
     parts = Parts(
         pipeline,
         _front_door(config, app, folder, settings, signer),
@@ -114,7 +107,7 @@ def build(app: Flask, url: str, name: str) -> Parts:
         LateFacts() if threads_run() else None,
         joined.tombstones,
         joined.fleet,
-        smaller_jxl=_smaller_jxl(config, app, pipeline, waits=recompressor is not None and recompressor.after > 0),
+        smaller_jxl=smaller_jxl_of(config, pipeline, waits=recompressor is not None and recompressor.after > 0),
     )
     if parts.fleet is not None:
         from .following import messages_of  # noqa: PLC0415  (only sites of several hosts need it)
@@ -230,65 +223,6 @@ def _shared(config: Config, cache: DiskCache, store: DiskCache | None, settings:
     if store is None or config.copies is None:
         return None
     return SharedDecodes(Copies(store, config.copies, settings), Sets(store, config.quality_of), cache)
-
-
-def _recompressor(config: Config, app: Flask, pipeline: Pipeline) -> Recompressor | None:
-    """Return the recompressor, or None if it is turned off and no rendition has the quality ``auto``.
-
-    If the environment does not support it, log a warning and return None.
-    """
-    after = config.recompress_after if config.effort != "small" else 0
-    reasons = {
-        # With X-Sendfile, the server opens the file after this package has sent the ETag, so the file must not be
-        # replaced in between. nginx computes the ETag from the file it opens, so IMAGES_ACCEL_REDIRECT is safe.
-        "USE_X_SENDFILE is set": app.config["USE_X_SENDFILE"],
-        "uWSGI runs no threads: start it with --enable-threads": not threads_run(),
-        "Windows cannot replace open files": os.name != "posix",
-    }
-    reason = next((reason for reason, holds in reasons.items() if holds), None)
-    if reason is not None:
-        if after:
-            logger.warning("IMAGES_RECOMPRESS_AFTER does nothing: %s.", reason)
-        if names_auto(config):
-            logger.warning("quality='auto' keeps the usual quality: %s.", reason)
-        return None
-    auto_after = (after or (1 if config.front_door else _AUTO_AFTER)) if scores.is_installed() else 0
-    if auto_after and pipeline.producer.renderers.pool is None:
-        auto_after = 0
-        if names_auto(config):
-            logger.warning("quality='auto' keeps the usual quality: there are no renderers (IMAGES_MAX_RENDERS).")
-    if not after and not auto_after:
-        return None
-    producer = _in_background(replace(config, effort="small") if after else config, app, pipeline)
-    auto = AutoQuality(producer, config.target_score)
-
-    def render(rendition: Rendition) -> bytes:
-        if isinstance(rendition.options.quality, Auto):
-            return auto.render(rendition)
-        return pipeline.render(rendition, time.monotonic(), producer)
-
-    return Recompressor(after, pipeline.cache, render, auto_after)
-
-
-def _smaller_jxl(config: Config, app: Flask, pipeline: Pipeline, *, waits: bool) -> SmallerJxl | None:
-    """Return what makes files of JPEG XL, or None if none are sent in place of AVIF, or no background threads run.
-
-    *waits* is whether each AVIF is made smaller first. The JPEG XL is then made at the same effort.
-    """
-    if not pipeline.prefers_jxl_to_avif or not threads_run():
-        return None
-    producer = _in_background(replace(config, effort="small") if waits else config, app, pipeline)
-
-    def render(rendition: Rendition) -> bytes:
-        return pipeline.render(rendition, time.monotonic(), producer)
-
-    return SmallerJxl(pipeline.cache, render, waits=waits)
-
-
-def _in_background(config: Config, app: Flask, pipeline: Pipeline) -> Producer:
-    """Return a producer that renders with *config* when no visitor waits."""
-    renderers, own, events = pipeline.producer.renderers.by(config), pipeline.producer, images_of(app).events
-    return Producer(pipeline.facts, renderers, config, events, own.slots, own.find_rights, own.signer, yields=True)
 
 
 def _rights_of(app: Flask, ref: str) -> Rights | None:

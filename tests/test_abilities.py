@@ -18,8 +18,8 @@ from flask_images_vips.formats import by_name
 from flask_images_vips.installed import Installation
 from flask_images_vips.options.options import Options
 from flask_images_vips.pool.outcome import Budget, Done
-from flask_images_vips.rendering.job import Result
 from flask_images_vips.rendering.request import Request, Work
+from flask_images_vips.rendering.result import Result
 
 AVIF, WEBP, JPEG, TIFF = map(by_name, ("avif", "webp", "jpeg", "tiff"))
 TRANSFORM = Options.parse({"x": "EXTENT,0,0,10%,10%,90%,90%"})

@@ -14,11 +14,14 @@ from flask import Flask
 from PIL import Image
 from test_recompression import Hot
 
-from flask_images_vips import resized_img_src, wiring
+from flask_images_vips import background_renders, resized_img_src
 from flask_images_vips.formats import Auto, by_name
+from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendering import scores
 from flask_images_vips.rendering.scores import Reference
+from flask_images_vips.rendition import Rendition
 from flask_images_vips.state import images_of
+from flask_images_vips.urls import ImageUrl
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: an open file is replaced")
 pytest.importorskip("pyvips")
@@ -29,7 +32,7 @@ Lay = Callable[[str], Path]
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "_AUTO_AFTER", 2)
+    monkeypatch.setattr(background_renders, "_AUTO_AFTER", 2)
 
 
 @pytest.fixture
@@ -37,9 +40,15 @@ def needs_scores() -> None:
     pytest.importorskip("ssimulacra2")
 
 
-def known(app: Flask, name: str, format: str, pixels: int) -> int | None:
-    pipeline = images_of(app).pipeline
-    return pipeline.facts.pixels.quality(pipeline.sources.local.find(name), format, pixels)
+def rendition(app: Flask, name: str, format: str, **options: Any) -> Rendition:
+    source = images_of(app).pipeline.sources.local.find(name)
+    asked = Options.parse(write_query({"width": 200, "quality": "auto", **options, "format": format}))
+    return images_of(app).pipeline.rendition(ImageUrl(name, asked, None), source)
+
+
+def known(app: Flask, name: str, format: str, pixels: int, target: float = 70, **options: Any) -> int | None:
+    pixel_facts = images_of(app).pipeline.facts.pixels
+    return pixel_facts.quality(rendition(app, name, format, **options), pixels, target)
 
 
 def picture(data: bytes) -> Image.Image:
@@ -88,12 +97,52 @@ def test_the_next_sizes_have_the_quality_at_once(make_app: MakeApp, photograph: 
 def test_the_quality_of_another_size_is_never_above_the_usual_one(make_app: MakeApp, photograph: Lay) -> None:
     photograph("flower.jpg")
     app = make_app(IMAGES_QUALITY=60)
-    pipeline = images_of(app).pipeline
-    source = pipeline.sources.local.find("flower.jpg")
-    pipeline.facts.pixels.add_quality(source, "jpeg", 10_000, 58)
+    facts = images_of(app).pipeline.facts.pixels
+    facts.add_quality(rendition(app, "flower.jpg", "jpeg"), 10_000, 70, 58)
     assert same(app, "flower.jpg", width=400, quality="auto") == same(app, "flower.jpg", width=400)
-    pipeline.facts.pixels.add_quality(source, "webp", 1, 30)
-    assert pipeline.facts.pixels.likely_quality(source, "webp", 10_000) is None  # too far from it
+    tiny = rendition(app, "flower.jpg", "webp")
+    facts.add_quality(tiny, 1, 70, 30)
+    assert facts.likely_quality(tiny, 10_000, 70) is None  # too far from it
+
+
+@pytest.mark.parametrize(
+    ("options", "is_same"),
+    [
+        ({"width": 100}, True),
+        ({"max_bytes": 20_000}, True),
+        ({"width": 150, "height": 100, "mode": "crop"}, False),
+        ({"blur": 5}, False),
+    ],
+)
+def test_the_quality_of_another_picture_is_not_used(
+    make_app: MakeApp, photograph: Lay, options: dict[str, Any], is_same: bool
+) -> None:
+    photograph("flower.jpg")
+    app = make_app()
+    facts = images_of(app).pipeline.facts.pixels
+    facts.add_quality(rendition(app, "flower.jpg", "jpeg", **options), 10_000, 70, 31)
+    assert known(app, "flower.jpg", "jpeg", 10_000) == (31 if is_same else None)
+    assert facts.likely_quality(rendition(app, "flower.jpg", "jpeg"), 20_000, 70) == (35 if is_same else None)
+    assert known(app, "flower.jpg", "jpeg", 10_000, **options) == 31
+
+
+def test_crops_of_nearly_the_same_shape_share_a_quality(make_app: MakeApp, photograph: Lay) -> None:
+    photograph("flower.jpg")
+    app = make_app()
+    first, *others = [
+        rendition(app, "flower.jpg", "jpeg", width=width, height=height, mode="crop")
+        for width, height in ((150, 100), (299, 199), (100, 150))
+    ]
+    images_of(app).pipeline.facts.pixels.add_quality(first, 10_000, 70, 44)
+    found = [images_of(app).pipeline.facts.pixels.quality(each, 10_000, 70) for each in others]
+    assert found == [44, None]
+
+
+def test_a_quality_that_was_found_for_another_target_is_not_used(make_app: MakeApp, photograph: Lay) -> None:
+    photograph("flower.jpg")
+    app = make_app(IMAGES_TARGET_SCORE=80)
+    images_of(app).pipeline.facts.pixels.add_quality(rendition(app, "flower.jpg", "jpeg"), 40_000, 70, 31)
+    assert same(app, "flower.jpg", width=200, quality="auto") == same(app, "flower.jpg", width=200)
 
 
 @pytest.mark.usefixtures("needs_scores")
@@ -104,7 +153,7 @@ def test_the_target_is_the_one_of_the_site(make_app: MakeApp, photograph: Lay) -
     hot.ask(1)
     hot.wait()
     assert hot.get().data == hot.first.data
-    assert known(app, "flower.jpg", "jpeg", 200 * 253) == 75
+    assert known(app, "flower.jpg", "jpeg", 200 * 253, target=95) == 75
 
 
 @pytest.mark.usefixtures("needs_scores")
@@ -162,7 +211,8 @@ def test_both_engines_compare_what_they_render(
     hot = Hot(app, "flower.jpg", width=120, quality="auto", **options)
     hot.ask(1)
     hot.wait()
-    found, size = known(app, "flower.jpg", options.get("format", "jpeg"), 120 * 151), picture(hot.first.data).size
+    size = picture(hot.first.data).size
+    found = known(app, "flower.jpg", pixels=120 * 151, **{"format": "jpeg", **options})
     assert found is not None
     assert found < 75
     assert picture(hot.get().data).size == size

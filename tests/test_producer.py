@@ -17,7 +17,7 @@ from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options
 from flask_images_vips.pool.outcome import Budget, Done
 from flask_images_vips.producer import Producer
-from flask_images_vips.rendering.job import Result
+from flask_images_vips.rendering.result import Result
 from flask_images_vips.rendition import Rendition
 from flask_images_vips.state import images_of
 

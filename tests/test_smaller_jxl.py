@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from servers import until
 from werkzeug.test import TestResponse
 
 from flask_images_vips.engines import jxl
+from flask_images_vips.serving.hit import jxl_pair, verify
 from flask_images_vips.state import images_of
 
 pytestmark = needs_codec
@@ -181,3 +183,86 @@ def test_it_is_compared_with_the_avif_that_was_made_smaller(make_app: MakeApp) -
     until(is_smaller, "a smaller AVIF")
     old, new = settled(app, "cat.jpg", width=320)
     assert len(new.data) <= len(old.data) < len(first.data)
+
+
+@pytest.mark.usefixtures("pictures")
+def test_warming_leaves_it_for_later_if_the_avif_will_be_made_smaller(make_app: MakeApp, static: Path) -> None:
+    (static / "photos").mkdir()
+    (static / "cat.jpg").rename(static / "photos" / "cat.jpg")
+    app = make_app(IMAGES_RECOMPRESS_AFTER=2, IMAGES_PRESETS={"card": {"width": 320, "format": "auto"}})
+    warm = ["images", "warm", "--folder", "photos", "--preset", "card", "--format", "avif"]
+    output = [app.test_cli_runner().invoke(args=warm).output for _ in range(2)]
+    assert "1 made." in output[0]
+    assert "1 cached already" in output[1]
+    url = url_of(app, "photos/cat.jpg", preset="card")
+    first = get(app, url, NEW)
+    assert first.mimetype == "image/avif"
+    until(lambda: len(get(app, url, OLD).data) < len(first.data), "a smaller AVIF")
+    old, new = settled(app, "photos/cat.jpg", preset="card")
+    assert len(new.data) <= len(old.data)
+
+
+@pytest.mark.usefixtures("pictures")
+def test_warming_makes_what_is_missing_beside_an_avif(make_app: MakeApp, static: Path) -> None:
+    (static / "photos").mkdir()
+    (static / "cat.jpg").rename(static / "photos" / "cat.jpg")
+    app = make_app(IMAGES_PRESETS={"card": {"width": 320, "format": "auto"}})
+    warm = ["images", "warm", "--folder", "photos", "--preset", "card", "--format", "avif"]
+    app.test_cli_runner().invoke(args=warm)
+    (made,) = Path(images_of(app).pipeline.cache.folder).rglob("*.jxl")
+    made.unlink()
+    outputs = [app.test_cli_runner().invoke(args=warm).output for _ in range(2)]
+    assert made.exists()
+    assert ["1 to make" in output for output in outputs] == [True, False]
+
+
+@pytest.mark.usefixtures("pictures")
+def test_warming_by_the_manifest_makes_both(make_app: MakeApp, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest"
+    manifest.write_text('{"source": "cat.jpg", "query": "f=auto&w=320", "format": "jxl", "count": 3}\n')
+    app = make_app()
+    for args in (["manifest", "import", str(manifest)], ["warm", "--from-manifest"]):
+        output = app.test_cli_runner().invoke(args=["images", *args])
+        assert output.exit_code == 0, output.output
+    url = url_of(app, "cat.jpg", width=320, format="auto")
+    assert [get(app, url, accept).mimetype for accept in (NEW, OLD)] == ["image/jxl", "image/avif"]
+
+
+@pytest.mark.usefixtures("pictures")
+def test_a_client_with_a_part_of_the_avif_does_not_get_the_rest_of_the_jpeg_xl(make_app: MakeApp, static: Path) -> None:
+    os.utime(static / "cat.jpg", (1_000_000_000, 1_000_000_000))
+    app = make_app()
+    old, new = settled(app, "cat.jpg", width=320)
+    url, date = url_of(app, "cat.jpg", width=320, format="auto"), old.headers["Last-Modified"]
+    for headers in ({"Range": "bytes=100-", "If-Range": date}, {"If-Modified-Since": date}):
+        answer = get(app, url, NEW, **headers)
+        assert (answer.status_code, answer.data) == (200, new.data)
+    rest = get(app, url, NEW, **{"Range": "bytes=100-", "If-Range": new.headers["ETag"]})
+    assert (rest.status_code, rest.data) == (206, new.data[100:])
+
+
+@pytest.mark.usefixtures("pictures")
+def test_a_client_that_refuses_it_never_gets_it(make_app: MakeApp, static: Path) -> None:
+    app = make_app(IMAGES_INPUT_FORMATS=["jpeg", "jxl"])
+    (static / "cat.jxl").write_bytes(get(app, url_of(app, "cat.jpg", width=200, format="jxl"), NEW).data)
+    url = url_of(app, "cat.jxl", width=64, format="auto")
+    until(lambda: get(app, url, NEW).mimetype == "image/jxl", "a smaller JPEG XL")
+    assert get(app, url, "image/jxl;q=0,image/avif").mimetype == "image/avif"
+
+
+@pytest.mark.usefixtures("pictures")
+def test_one_of_another_host_is_dropped_where_the_avif_is_smaller(make_app: MakeApp, static: Path) -> None:
+    app = make_app()
+    settled(app, "cat.jpg", width=320)
+    images, url = images_of(app), url_of(app, "cat.jpg", width=320, format="auto")
+    with app.test_request_context():
+        path, _, query = url.removeprefix(f"{images.url}/").partition("?")
+        pair = jxl_pair(verify(images, path, query.encode(), OLD).hit())
+    assert images.smaller_jxl is not None
+    assert pair is not None
+    images.smaller_jxl.make_now(pair)
+    assert get(app, url, NEW).mimetype == "image/jxl"
+    assert images.pipeline.cache.replace_with_smaller(pair.avif.key, b"a smaller AVIF")
+    images.smaller_jxl.make_now(pair)
+    assert get(app, url, NEW).data == b"a smaller AVIF"
+    assert not images.smaller_jxl.lacks(pair)

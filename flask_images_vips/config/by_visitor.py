@@ -1,15 +1,16 @@
-"""Read ``IMAGES_BY_VISITOR``: what the images of a page depend on, besides the page."""
+"""Read ``IMAGES_BY_VISITOR``: how the request for a page changes the images in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import did_you_mean
+from .checks import is_number, wrong
 
 
 class ByVisitor(NamedTuple):
-    """What the request for a page changes in its images, for a *share* of the visitors.
+    """How the request for a page changes its images, for a *share* of the visitors.
 
     *save_data* is the quality for visitors who send ``Save-Data: on``, or None for no change. With *accept*, the format
     is one that the request lists in ``Accept``. If *share* is less than 1, both arms are counted.
@@ -30,20 +31,16 @@ def by_visitor(name: str, value: Any) -> ByVisitor | None:
     if not value:
         return None
     if not isinstance(value, Mapping):
-        raise _wrong(name, value, "a dictionary, such as {'save_data': 40, 'accept': True, 'share': 0.1}, or None")
+        raise wrong(name, value, "a dictionary, such as {'save_data': 40, 'accept': True, 'share': 0.1}, or None")
     unknown = [each for each in value if each not in ByVisitor._fields]
     if unknown:
         hint = did_you_mean(unknown[0], ByVisitor._fields)
-        raise _wrong(name, value, f"only {', '.join(ByVisitor._fields)}; {unknown[0]!r} is none of these{hint}")
+        raise wrong(name, value, f"only {', '.join(ByVisitor._fields)}; {unknown[0]!r} is none of these{hint}")
     read = ByVisitor(**value)
     if read.save_data is not None and not (type(read.save_data) is int and 1 <= read.save_data <= 100):
-        raise _wrong(name, value, "a quality from 1 to 100 as save_data, or None")
+        raise wrong(name, value, "a quality from 1 to 100 as save_data, or None")
     if not isinstance(read.accept, bool):
-        raise _wrong(name, value, "True or False as accept")
-    if isinstance(read.share, bool) or not isinstance(read.share, (int, float)) or not 0 < read.share <= 1:
-        raise _wrong(name, value, "a share above 0 and up to 1 as share")
+        raise wrong(name, value, "True or False as accept")
+    if not is_number(read.share) or not 0 < read.share <= 1:
+        raise wrong(name, value, "a share above 0 and up to 1 as share")
     return read if read.accept or read.save_data is not None else None
-
-
-def _wrong(name: str, value: Any, expected: str) -> ConfigError:
-    return ConfigError(f"{name} = {value!r}: expected {expected}.")

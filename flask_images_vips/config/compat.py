@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import checks
+from . import checks, places
 
 
 class Default(str):
@@ -28,4 +28,4 @@ def max_age(name: str, value: Any) -> int:
 
 def url_prefix(name: str, value: Any) -> str:
     """Also accept an empty string, for images at the root of the application."""
-    return "" if value == "" else checks.url_prefix(name, value)
+    return "" if value == "" else places.url_prefix(name, value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, did_you_mean
+from .checks import wrong
 
 _ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519")
 _EXAMPLE = "{'cert': 'c2pa/chain.pem', 'key': 'c2pa/key.pem'}"
@@ -24,7 +25,7 @@ def credentials(name: str, value: Any) -> Credentials | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{name} = {value!r}: expected a dictionary such as {_EXAMPLE}, or None.")
+        raise wrong(name, value, f"a dictionary such as {_EXAMPLE}, or None")
     for each in value:
         if each not in Credentials._fields:
             raise ConfigError(f"{name} has no {each!r}: expected {_EXAMPLE}{did_you_mean(each, Credentials._fields)}.")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigError
+from .checks import wrong
 
 MOST_FONTS = 8
 """The largest number of files of one font: the one that a site has chosen, and those for letters that it lacks."""
@@ -18,13 +18,13 @@ def fonts(name: str, value: Any) -> dict[str, tuple[str, ...]] | None:
         return None
     expected = "the paths of font files by name, as in {'title': 'fonts/Inter.ttf'}"
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{name} = {value!r}: expected {expected}.")
+        raise wrong(name, value, expected)
     found = {}
     for font, paths in value.items():
         files = [paths] if isinstance(paths, (str, os.PathLike)) else paths
         valid = isinstance(files, (list, tuple)) and 0 < len(files) <= MOST_FONTS
         if not isinstance(font, str) or not valid or not all(_is_path(path) for path in files):
-            raise ConfigError(f"{name}[{font!r}] = {paths!r}: expected {expected}, or at most {MOST_FONTS} in a list.")
+            raise wrong(f"{name}[{font!r}]", paths, f"{expected}, or at most {MOST_FONTS} in a list")
         found[font] = tuple(map(os.fspath, files))
     return found
 
@@ -38,5 +38,5 @@ def text_styles(name: str, value: Any) -> Mapping[str, Mapping[str, Any]] | None
     if value is not None and not (
         isinstance(value, Mapping) and all(isinstance(style, Mapping) for style in value.values())
     ):
-        raise ConfigError(f"{name} = {value!r}: expected styles by name, as in {{'card': {{'size': 72, 'lines': 3}}}}.")
+        raise wrong(name, value, "styles by name, as in {'card': {'size': 72, 'lines': 3}}")
     return value

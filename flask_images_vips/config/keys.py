@@ -17,7 +17,7 @@ from ..cdn.tag_headers import TAG_HEADERS
 from ..errors import ConfigError, Faults, did_you_mean
 from ..formats import ALL_INPUTS, DEFAULT_INPUTS, NEGOTIABLE, OUTPUTS, USUAL_QUALITY, Auto, Raw
 from ..stores.location import Location, is_location, parse_location
-from . import checks, compat
+from . import checks, compat, pictures, places
 from . import fonts as font_checks
 from .by_visitor import ByVisitor, by_visitor
 from .checks import Secret
@@ -28,8 +28,7 @@ T = TypeVar("T")
 _IGNORED = ("IMAGES_MAX_WAITING", "IMAGES_MAX_INFLIGHT_PIXELS")
 """Keys of earlier versions, which have no effect any more."""
 
-
-_ROUNDED_DENSITY = 0.02
+_ROUNDED_DENSITY = 0.02  # a picture of 2 × 333 pixels may come out one pixel narrower
 
 
 class Key(NamedTuple):
@@ -58,7 +57,7 @@ class Config:
     path: tuple[str, ...] = key(
         ("static",),
         "IMAGES_PATH",
-        checks.sources,
+        places.sources,
         "Folders with the sources, absolute or relative to the application's root path. An entry may also be a place "
         "in an object store, such as `s3://bucket/prefix`, `gs://…` or `az://…`.",
     )
@@ -73,14 +72,14 @@ class Config:
     uploads: str | None = key(
         None,
         "IMAGES_UPLOADS",
-        checks.uploads,
+        places.folder_or_bucket,
         "Folder where [`images.accept`](docs/uploads.md) stores what people upload: one in `IMAGES_PATH`, such as "
         "`static/uploads`, or a place in one of its object stores. None: nothing can be uploaded.",
     )
     cache: str | None = key(
         None,
         "IMAGES_CACHE",
-        checks.cache,
+        places.folder_or_bucket,
         "The cache is the subfolder `flask-images-vips` of this folder. None: the cache is in the system's temporary "
         "folder, under `flask-images-<user id>`, in a folder of its own for each application root path. If it is a "
         "place in an object store, such as `s3://bucket/prefix`, all hosts of the site share what is rendered. The "
@@ -89,14 +88,14 @@ class Config:
     cache_local: str | None = key(
         None,
         "IMAGES_CACHE_LOCAL",
-        checks.optional_path,
+        places.optional_path,
         "Folder of the cache on the disk of this host, if `IMAGES_CACHE` is in an object store. None: as for "
         "`IMAGES_CACHE`.",
     )
     tombstones: str | None = key(
         None,
         "IMAGES_TOMBSTONES",
-        checks.optional_path,
+        places.optional_path,
         "Folder that remembers which pictures were forgotten (`images.forget`). Keep it when you delete the cache. "
         "None: the folder `forgotten` in the cache or, if `IMAGES_CACHE` is not set, the folder `flask-images-vips` in "
         "the application's instance folder.",
@@ -135,7 +134,7 @@ class Config:
     formats: tuple[str, ...] = key(
         NEGOTIABLE,
         "IMAGES_FORMATS",
-        checks.negotiable,
+        pictures.negotiable,
         "Formats for `format='auto'`, best first. The first one that the browser lists in `Accept` is used. JPEG XL "
         "(`jxl`) needs the extra `jxl`, and before `avif` it is sent only where it is smaller, see "
         "[Formats](docs/formats.md#jpeg-xl).",
@@ -143,22 +142,22 @@ class Config:
     quality: int | dict[str, int | Raw] = key(
         USUAL_QUALITY,
         "IMAGES_QUALITY",
-        checks.quality,
+        pictures.quality,
         "Quality of URLs without `quality`: a number, or numbers by format, such as `{'jpeg': 80, 'avif': raw(60)}`. "
         "The same number looks the same in every format; `raw(60)` is the encoder's own number. `auto` is as in "
-        "URLs, and begins with 75.",
+        "URLs; the first files have the quality 75.",
     )
     target_score: float = key(
         70.0,
         "IMAGES_TARGET_SCORE",
-        checks.score,
-        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score. At 70, differences are hard to "
-        "notice.",
+        pictures.score,
+        "How good a picture with `quality='auto'` must look: a SSIMULACRA2 score, 30 to 95. At 70, differences are "
+        "hard to notice.",
     )
     dpr_quality: tuple[tuple[float, int], ...] = key(
         (),
         "IMAGES_DPR_QUALITY",
-        checks.dpr_quality,
+        pictures.dpr_quality,
         "Quality of denser pictures in pages, by image pixels per CSS pixel, such as `{2: 55, 3: 45}`: for the "
         "candidates of a `srcset` by density, for `dpr`, and for `hidpi`, if the call has no `quality`. See "
         "[Quality](docs/quality.md). None: the same quality.",
@@ -175,7 +174,7 @@ class Config:
     presets: Mapping[str, Mapping[str, Any]] | None = key(
         None,
         "IMAGES_PRESETS",
-        checks.presets,
+        pictures.presets,
         "Named sets of options, such as `{'avatar': {'width': 96, 'height': 96}}`.",
     )
     fonts: Mapping[str, tuple[str, ...]] | None = key(
@@ -202,7 +201,7 @@ class Config:
     allowed_widths: tuple[int, ...] = key(
         (),
         "IMAGES_ALLOWED_WIDTHS",
-        checks.widths,
+        pictures.widths,
         "Widths of pictures that are served, besides those of presets. What counts is the width that comes out, with "
         "`dpr`, padding and border. Others are refused with status 400. When a URL is built, the sides are changed so "
         "that the width is the next larger allowed one, or the largest. None: all widths.",
@@ -225,7 +224,7 @@ class Config:
     fallback: str | None = key(
         None,
         "IMAGES_FALLBACK",
-        checks.local_path,
+        places.local_path,
         "Path in `IMAGES_PATH` of the picture to send in place of a missing or unreadable one.",
     )
     placeholder_missing: bool = key(
@@ -258,7 +257,7 @@ class Config:
     copies: str | None = key(
         "tiff",
         "IMAGES_COPIES",
-        checks.copies,
+        pictures.copies,
         "Store reduced copies of large sources, and make later renditions from them. `tiff` is fast, `jpeg` needs a "
         "tenth of the disk space, and False stores no copies.",
     )
@@ -284,7 +283,7 @@ class Config:
     headroom: float = key(
         1.8,
         "IMAGES_HEADROOM",
-        checks.headroom,
+        pictures.headroom,
         "JPEG and WebP can be decoded at a reduced size, and AVIF is reduced right after decoding. The reduced image "
         "stays at least this many times as wide and high as the output, if the source is that large. A WebP keeps "
         "a third of that margin. 1 is fastest, but less sharp.",
@@ -343,7 +342,7 @@ class Config:
     base_url: str | None = key(
         None,
         "IMAGES_BASE_URL",
-        checks.base_url,
+        places.base_url,
         "URL to put before the path of all image URLs, such as `'https://cdn.example.com'`.",
     )
     allow_origin: str | None = key(
@@ -361,7 +360,7 @@ class Config:
     health: str | None = key(
         None,
         "IMAGES_HEALTH",
-        checks.view_path,
+        places.view_path,
         "Path of a view that answers 503 if the cache cannot be written or if renders queue for too long, such as "
         "`'/health/images'`. It shows versions of libraries, so let only your monitoring reach it. None: no such view. "
         "Read in `init_app`.",
@@ -369,14 +368,14 @@ class Config:
     accel_redirect: str | None = key(
         None,
         "IMAGES_ACCEL_REDIRECT",
-        checks.location,
+        places.location,
         "Internal location of nginx for the cache folder, such as `'/_images/'`. nginx then sends the files. "
         "`flask images nginx` prints the configuration for nginx.",
     )
     front_door: bool | str = key(
         False,
         "IMAGES_FRONT_DOOR",
-        checks.front_door,
+        places.front_door,
         "Let nginx serve images that were requested before without asking the application. The value is a folder, or "
         "True for a folder inside the cache. nginx follows links in its subfolder `flask-images-vips`. "
         "`flask images nginx` prints the configuration for nginx.",
@@ -445,7 +444,7 @@ class Config:
     input_formats: tuple[str, ...] = key(
         DEFAULT_INPUTS,
         "IMAGES_INPUT_FORMATS",
-        checks.some_formats(ALL_INPUTS),
+        pictures.some_formats(ALL_INPUTS),
         "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`, and "
         "`jxl` and `heic` with the extras of these names, see [Formats](docs/formats.md). Only Pillow loads the first "
         "five, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the largest picture is used. A TGA "
@@ -454,13 +453,13 @@ class Config:
     output_formats: tuple[str, ...] = key(
         OUTPUTS,
         "IMAGES_OUTPUT_FORMATS",
-        checks.some_formats(OUTPUTS),
+        pictures.some_formats(OUTPUTS),
         "Formats that renditions may have. Others are refused with status 400. The default lists all supported ones.",
     )
     svg: bool | str = key(
         False,
         "IMAGES_SVG",
-        checks.svg,
+        pictures.svg,
         "Also accept SVG files up to 1 MB. `raster`, or True, draws them as pixels, which needs libvips, and refuses "
         "embedded pictures, entities and declared attributes. Use it only if you trust the files: with "
         "`IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of `IMAGES_RENDER_TIMEOUT`. `pass` sends "
@@ -495,7 +494,7 @@ class Config:
     metrics: bool | str = key(
         False,
         "IMAGES_METRICS",
-        checks.metrics,
+        places.metrics,
         "Count what is served and rendered, for Prometheus. The value is the path of a view that shows the metrics, "
         "such as `'/metrics/images'`, or True for metrics that your own view shows. Let only Prometheus request the "
         "view. A path is read in `init_app`.",
@@ -523,15 +522,15 @@ class Config:
         "host. An empty list: no host. Listing your hosts explicitly is recommended.",
     )
     remote_schemes: tuple[str, ...] = key(
-        ("http", "https"), "IMAGES_REMOTE_SCHEMES", checks.schemes, "Allowed schemes of remote sources."
+        ("http", "https"), "IMAGES_REMOTE_SCHEMES", places.schemes, "Allowed schemes of remote sources."
     )
     remote_ports: tuple[int, ...] = key(
-        (80, 443), "IMAGES_REMOTE_PORTS", checks.ports, "Allowed ports of remote sources."
+        (80, 443), "IMAGES_REMOTE_PORTS", places.ports, "Allowed ports of remote sources."
     )
     remote_allow_private: tuple[str, ...] = key(
         (),
         "IMAGES_REMOTE_ALLOW_PRIVATE",
-        checks.networks,
+        places.networks,
         "Private networks that remote sources may come from, such as `['10.1.0.0/16']`.",
     )
     remote_timeout: float = key(
@@ -571,7 +570,7 @@ class Config:
     store_options: Mapping[str, Any] | None = key(
         None,
         "IMAGES_STORE_OPTIONS",
-        checks.optional_store_options,
+        places.optional_store_options,
         "Options for object stores and for connections to them, as obstore names them, such as `{'endpoint': "
         "'https://s3.example.org', 'region': 'eu-1'}`. Options for one bucket alone are a dictionary under its URL, "
         "such as `{'s3://photos': {…}}`. What is not set comes from the environment (`AWS_ACCESS_KEY_ID` and so on).",
@@ -594,7 +593,7 @@ class Config:
     redis: str | None = key(
         None,
         "IMAGES_REDIS",
-        checks.redis_url,
+        places.redis_url,
         "URL of a Redis or Valkey server that all hosts of the site share, such as `redis://host:6379/0`. Through it, "
         "one host renders an image while the others wait for it, and a purge reaches all hosts.",
     )
@@ -652,7 +651,6 @@ class Config:
 
     def quality_at(self, density: float) -> int | None:
         """Return the quality for pictures of *density* image pixels per CSS pixel, or None if it is the usual one."""
-        # A picture of 2 × 333 pixels may come out one pixel narrower.
         reached = (quality for least, quality in reversed(self.dpr_quality) if density >= least - _ROUNDED_DENSITY)
         return next(reached, None)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import UnsupportedSource
-from ..formats import ALL_INPUTS, INPUTS, WITH_EXTRAS
+from ..formats import ALL_INPUTS, EXTRA_INPUTS, INPUTS
 from .encoder_settings import settings_of
 from .vips.fork_safety import forked_after_pixels
 from .vips.installed import unusable
@@ -57,7 +57,7 @@ def _vips() -> dict[str, Any]:
         "parts": found["parts"],
         "note": note,
         "warning": abilities.overwritten() if found["overwritten"] else "",
-        "inputs": _among((*INPUTS, "svg", *WITH_EXTRAS), [*found["reads"], *_extras()]),
+        "inputs": _among((*INPUTS, "svg", *EXTRA_INPUTS), [*found["reads"], *_extras()]),
         "outputs": _among(settings_of("vips"), found["writes"]),
     }
 

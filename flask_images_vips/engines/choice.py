@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..cache.per_process import PerProcess, Said
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption, UnsupportedHere, UnsupportedSource
-from ..formats import INPUTS, WITH_EXTRAS, Format
+from ..formats import EXTRA_INPUTS, INPUTS, Format
 from ..lazy import Lazy
 from ..options.options import Options
 from ..system_errors import is_passing
@@ -161,7 +161,8 @@ class Engines:
             return None
         if abilities.is_overwritten():
             _warn_once(abilities.overwritten())
-        inputs = [name for name in config.input_formats if name in (*INPUTS, *WITH_EXTRAS)] + ["svg"] * bool(config.svg)
+        inputs = [name for name in config.input_formats if name in (*INPUTS, *EXTRA_INPUTS)]
+        inputs += ["svg"] if config.svg else []
         return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
 
     def _go_without(self, problem: str, cure: str, error: Exception | None = None) -> None:

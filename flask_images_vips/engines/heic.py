@@ -1,7 +1,7 @@
-"""How is a HEIC decoded? By pillow-heif, an optional package, for both engines.
+"""Decode HEIC with the package pillow-heif, which is imported at the first HEIC. Both engines use this module.
 
 It decodes the primary picture, turned as the file's own properties say. Thumbnails, depth maps and other images of the
-file are ignored, and so is the orientation of EXIF. This module imports it at the first HEIC.
+file are ignored, and so is the orientation of EXIF.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from . import xmp
 
 ISO_PREFIX = b"urn:iso:std:iso:ts:21496:-1\0"
-"""What the APP2 segment of ISO 21496-1 begins with. In the picture itself, only a version follows."""
+"""The beginning of the APP2 segment of ISO 21496-1. In the picture itself, only a version follows."""
 ISO_VERSION = bytes(4)
 """The least version that a reader must know, and the version of the writer."""
 _MULTICHANNEL, _USES_BASE, _COMMON, _BACKWARD = 0x80, 0x40, 0x08, 0x04  # flags; the last two are libultrahdr's

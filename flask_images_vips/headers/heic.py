@@ -1,4 +1,4 @@
-"""What does a HEIC state about its image, and is a file a HEIC? It has the boxes of an AVIF, and images in HEVC."""
+"""Tell whether a file is a HEIC, and read its header. It has the boxes of an AVIF, and images in HEVC."""
 
 from __future__ import annotations
 

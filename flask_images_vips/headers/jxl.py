@@ -46,7 +46,7 @@ class Box(NamedTuple):
 
 
 class Stated(NamedTuple):
-    """What a JPEG XL states.
+    """The header of a JPEG XL.
 
     *premultiplied* is true if its colours are multiplied with its alpha, and *inks* if its colours are those of inks.
     """

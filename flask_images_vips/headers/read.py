@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..errors import Busy, SourceError, UnsupportedSource
-from ..formats import INPUTS, WITH_EXTRAS, is_file_of
+from ..formats import EXTRA_INPUTS, INPUTS, is_file_of
 from ..geometry import ORIENTATIONS
 from . import gif, heic, heif, jpeg, jxl, png, tiff, webp
 from .bounded import Beginning, BoundedFile, NotKnown
@@ -66,7 +66,7 @@ def _header(file: BoundedFile, *, auto_orient: bool, inputs: Sequence[str]) -> F
         if not file.size:
             raise file.broken("the file is empty")
         format = _sniff(file)
-        if format is None or (format in WITH_EXTRAS and format not in inputs):
+        if format is None or (format in EXTRA_INPUTS and format not in inputs):
             return None  # an engine that does not load it says what to install
         if format not in inputs:
             raise UnsupportedSource(file.ref, refusal(image_of(format), inputs, "this package"))
@@ -87,7 +87,7 @@ def check_parts(descriptor: int, ref: str) -> None:
         LimitExceeded: See `read_header`.
     """
     with suppress(SourceError, Busy):
-        read_header(descriptor, ref, auto_orient=False, inputs=(*INPUTS, *WITH_EXTRAS))
+        read_header(descriptor, ref, auto_orient=False, inputs=(*INPUTS, *EXTRA_INPUTS))
 
 
 def _sniff(file: BoundedFile) -> str | None:

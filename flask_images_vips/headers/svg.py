@@ -36,9 +36,9 @@ _UNITS = {
     "ex": 8.0,
     "ch": 8.0,
 }
-_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
 _LENGTH = re.compile(rf"\s*({_NUMBER})([a-zA-Z]*)\s*", re.ASCII)
-_NUMBERS = re.compile(rf"\s*({_NUMBER})(?:\s*,\s*|\s+|$)", re.ASCII)
+_NUMBERS = re.compile(rf"(?:\s*,)?\s*({_NUMBER})", re.ASCII)
 
 
 class _Found(Exception):

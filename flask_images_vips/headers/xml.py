@@ -1,6 +1,6 @@
-"""Bound what an SVG may cost to parse, before anything in it is believed.
+"""Parse an SVG with Expat, within limits on its bytes, elements, attributes and entities.
 
-Expat parses strictly, and fetches nothing. These limits bound what it does meanwhile.
+Expat parses strictly, and fetches nothing. The limits bound its time and memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..strict_xml import BETWEEN, MAX_NAMESPACE
 MAX_BYTES = 1_000_000
 """The largest SVG, in bytes."""
 MAX_ELEMENTS = 50_000
-"""The most elements of an SVG."""
+"""The maximum number of elements of an SVG."""
 _MAX_ATTRIBUTES = 1000  # of one element. Expat holds the GIL while it collects them, a microsecond for each
 # A start tag with more attributes. Values contain no "<", so no attempt reads beyond its tag. All encodings that are
 # read extend ASCII.

@@ -26,7 +26,6 @@ WITHOUT_EFFECT = frozenset(
         "metrics",
         "opentelemetry",
         "page_report",
-        "recompress_after",
         "record",
         "redis",
         "redis_prefix",

@@ -149,8 +149,8 @@ def _asked_of(url: ImageUrl, count: float, pipeline: Pipeline) -> Asked | None:
     """
     if not url.options.cache:
         return None
-    negotiated = url.options.format is AUTO
-    format = pipeline.format_for(url, _NEW_BROWSER) if negotiated else pipeline.format_of(url.file_name, url.options)
+    formats, negotiated = pipeline.formats, url.options.format is AUTO
+    format = formats.negotiated(url, _NEW_BROWSER) if negotiated else formats.of(url.file_name, url.options)
     return Asked(url, count, query_of(url), format.name)
 
 

@@ -13,6 +13,6 @@ def printed(images: AppImages, server: Server) -> str:
     """Return the configuration of nginx for *images*, whose front door or ``IMAGES_ACCEL_REDIRECT`` is on."""
     config, door = images.pipeline.config, images.front_door
     # nginx looks for links in these formats only.
-    config = replace(config, formats=tuple(format.name for format in images.pipeline.negotiable))
+    config = replace(config, formats=tuple(format.name for format in images.pipeline.formats.negotiable))
     cache, front = images.pipeline.cache.folder, door.folder if door else None
     return nginx_configuration(config, cache, front, front_headers(config), server)

@@ -114,8 +114,8 @@ def _formats(images: AppImages, names: Sequence[str]) -> list[Format]:
     pipeline = images.pipeline
     known = {
         format.name: format
-        for format in pipeline.negotiable
-        if not (format is JXL and pipeline.prefers_jxl_to_avif)  # it is made with the AVIF, if it is smaller
+        for format in pipeline.formats.negotiable
+        if not (format is JXL and pipeline.formats.prefers_jxl_to_avif)  # it is made with the AVIF, if it is smaller
     }
     for name in names:
         if name.lower() not in known:

@@ -229,7 +229,8 @@ class TextStyles:
             InvalidOption: If there is none.
         """
         if not self.fonts:
-            raise InvalidOption("text", name, expected="no text, because IMAGES_FONTS is not set")
+            expected = "no text, because IMAGES_FONTS is not set. Set it, such as {'title': 'fonts/Inter.ttf'}"
+            raise InvalidOption("text_style", name, expected=expected)
         if name not in self._named:
             expected = f"one of IMAGES_TEXT_STYLES ({', '.join(self._named)}){did_you_mean(name, self._named)}"
             raise InvalidOption("text_style", name, expected=expected)

@@ -193,7 +193,7 @@ def with_allowed_width(ref: str, source: Source | None, keywords: Mapping[str, A
         options = options_of(keywords)
     except InvalidOption:  # reported when the image is requested
         return dict(keywords)
-    if pipeline.passes(urls.name_of(ref), options):
+    if pipeline.formats.passes(urls.name_of(ref), options):
         return dict(keywords)
     image = trimmed = None
     if source is not None:
@@ -217,7 +217,7 @@ def unsized(pipeline: Pipeline, ref: str, query: dict[str, str]) -> dict[str, st
     if pipeline.presets.only or not is_drawing(pipeline.config, urls.name_of(ref)):
         return query
     with suppress(InvalidOption):  # reported when the image is requested
-        if pipeline.passes(urls.name_of(ref), parsed(query)):
+        if pipeline.formats.passes(urls.name_of(ref), parsed(query)):
             return {name: value for name, value in query.items() if name not in _NOT_OF_DRAWINGS}
     return query
 

@@ -86,7 +86,7 @@ class Picture:
     def is_passed(self) -> bool:
         """Whether it is an SVG that is passed through, so that all of its sizes are the same file."""
         with suppress(InvalidOption):
-            return current_images().pipeline.passes(urls.name_of(self.ref), parsed(self.query))
+            return current_images().pipeline.formats.passes(urls.name_of(self.ref), parsed(self.query))
         return False
 
     @Lazy
@@ -214,7 +214,7 @@ class ResponsivePicture(Picture):
 
     @property
     def format(self) -> Format:
-        return current_images().pipeline.format_of(urls.name_of(self.ref), self.options)
+        return current_images().pipeline.formats.of(urls.name_of(self.ref), self.options)
 
     def can_become(self, format: Format) -> bool:
         """Return whether the picture can be written in *format* here, without losing frames of an animation."""
@@ -225,8 +225,8 @@ class ResponsivePicture(Picture):
 
     def looks_as_asked(self, format: Format) -> bool:
         """Return whether *format* can look as good as the options ask for."""
-        pipeline, default_quality = current_images().pipeline, not self.query.get(QUALITY)
-        return pipeline.looks_as_asked(format, urls.name_of(self.ref), self.options, default_quality=default_quality)
+        formats, default_quality = current_images().pipeline.formats, not self.query.get(QUALITY)
+        return formats.looks_as_asked(format, urls.name_of(self.ref), self.options, default_quality=default_quality)
 
     def offer(self, request: LayoutRequest, format: Format | None = None) -> Offer:
         """Return the renditions that the browser may choose from, in *format* or else in the picture's own format."""

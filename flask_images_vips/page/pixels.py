@@ -50,7 +50,7 @@ def measured(source: Source, options: Options) -> tuple[Header, Box | None] | No
     """
     images = current_images()
     facts = images.pipeline.facts
-    if images.pipeline.passes(name_of(source.ref), options):
+    if images.pipeline.formats.passes(name_of(source.ref), options):
         return facts.drawing(source), None
     if not has_request_context():
         return facts.header(source), facts.trimmed(source, options)

@@ -36,9 +36,11 @@ def by_dpr(ref: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_lossy(ref: str, keywords: Mapping[str, Any]) -> bool:
-    """Return whether the format of *ref* with *keywords* has a quality. One that is chosen by ``auto`` may have one."""
+    """Return whether a quality changes *ref* with *keywords*. With a format that ``auto`` chooses, it may do so."""
     with suppress(InvalidOption):
         options = parsed(query_of(keywords))
+        if options.lossless:
+            return False
         name = file_name(ref, remote=is_remote(ref))
-        return options.format is AUTO or current_images().pipeline.format_of(name, options).lossy
+        return options.format is AUTO or current_images().pipeline.formats.of(name, options).lossy
     return False

@@ -1,4 +1,4 @@
-"""Choose what the images of a page ask for by the visitor who asks for the page: see ``IMAGES_BY_VISITOR``.
+"""Choose the format and the quality of the images of a page by the request for the page: see ``IMAGES_BY_VISITOR``.
 
 The URLs name the format and the quality, so a response for an image does not depend on the visitor. The response with
 the page does, so it gets ``Vary``.
@@ -74,7 +74,7 @@ def _format(ref: str, keywords: Mapping[str, Any], accept: str) -> dict[str, str
         if options.format is None or options.format is AUTO:
             url = ImageUrl(ref, options, None, remote=is_remote(ref), default_quality=not query.get(QUALITY))
             auto = replace(url, options=replace(options, format=AUTO))
-            chosen = current_images().pipeline.format_for(auto, accept)
+            chosen = current_images().pipeline.formats.negotiated(auto, accept)
             if chosen is not choose(auto.file_name, None):
                 return {"format": chosen.name}
     return {}

@@ -21,8 +21,8 @@ from ..engines.engine import out_of_memory, overtime
 from ..errors import Busy, WaitedTooLong, shown
 from ..formats import is_file_of
 from ..log_fields import fields
-from ..rendering.job import Result
 from ..rendering.request import Request, Work
+from ..rendering.result import Result
 from . import wire
 from .lease import Lease
 from .outcome import Budget, Crashed, Done, NoPool

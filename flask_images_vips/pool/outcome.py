@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..engines.engine import overtime
-from ..rendering.job import Result
+from ..rendering.result import Result
 
 
 class Budget:

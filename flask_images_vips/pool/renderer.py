@@ -24,9 +24,10 @@ from ..config.keys import Config
 from ..engines.choice import Engines
 from ..engines.engine import out_of_memory
 from ..errors import UnreadableSource
-from ..rendering.job import Job, Result
+from ..rendering.job import Job
 from ..rendering.quality import Deadline
 from ..rendering.request import Request, Work
+from ..rendering.result import Result
 from . import walls, wire
 
 logger = logging.getLogger("flask_images_vips")

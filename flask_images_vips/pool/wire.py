@@ -35,9 +35,9 @@ from ..errors import (
     UnsupportedSource,
 )
 from ..geometry import Box, Size
-from ..rendering.job import Result
 from ..rendering.placeholders import is_valid
 from ..rendering.request import header_from_json
+from ..rendering.result import Result
 
 LISTENERS = ("visitors", "background", "leases")
 """The sockets of a pool: for requests of visitors, for background work, and for leases."""

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from ..config.keys import Config
 from ..engines.abilities import abilities_of
@@ -21,71 +19,29 @@ from ..engines.choice import Engines
 from ..engines.encoder_settings import effort_for
 from ..engines.engine import DecodesOnce, Engine, Header, Places, Tiny
 from ..errors import UnreadableSource, UnsupportedSource
-from ..faces.detector import SIDE, find, lacking
-from ..faces.focus import focus as focus_of
-from ..formats import JPEG, JXL, PNG, SVG, Format
-from ..geometry import Box, Geometry, Size, lay_out, region
+from ..formats import JPEG, JXL, PNG, SVG
+from ..geometry import Box, Geometry, lay_out, region
 from ..headers.kinds import SVG as KIND_OF_SVG
 from ..headers.kinds import UNKNOWN, kind_of
 from ..headers.read import check_parts
-from ..options.options import Options
 from ..options.text import TextStyle
-from ..options.values import Focal, Gravity, Mode
 from ..rendition import Rendition
 from ..sources.fonts import Lettering
 from ..sources.source import Source
 from ..system_errors import passing_errors_are_busy
 from . import oxipng, placeholders
+from .faces import focus_of, focused
 from .gain_map import GainMaps, Join
 from .limits import Limits
 from .quality import Deadline, byte_limit, shows_pixels, shows_source, within
 from .request import SOURCE, WATERMARK, Request, Work
+from .result import Result
 from .same_pixels import same_pixels
 from .search import good_enough
 from .wrapped_jpeg import wrapped_jpeg
 
-
-class Result(NamedTuple):
-    """The result of a request: the encoded *files*, the name of the engine, and facts about them.
-
-    *size* is the size of a rendition in pixels. *box* is the part of the source that remains after a trim. *exceeds* is
-    the limit in bytes, if the file is larger even at the lowest quality. *abilities* describes the image libraries, see
-    `engines.abilities`. *complaint* is what the library said about the source, although it could render it. *unkept* is
-    why a gain map that was to be kept is missing.
-    *placeholders* are those of the request that could be made, by kind. *encodes* are the begin and the end of each
-    call of the engine that made files, in seconds since the job was created. *quality* is the one that a search has
-    found, and *score* that of its file. *focus* is the point of the faces, if they were looked for, as in `Request`.
-    """
-
-    by: str = ""
-    files: Sequence[bytes] = ()
-    size: Size | None = None
-    exceeds: int | None = None
-    header: Header | None = None
-    box: Box | None = None
-    abilities: Mapping[str, Any] | None = None
-    complaint: str = ""
-    unkept: str = ""
-    placeholders: Mapping[str, str] = MappingProxyType({})
-    encodes: Sequence[tuple[float, float]] = ()
-    quality: int | None = None
-    score: float | None = None
-    focus: Sequence[float] | None = None
-
-
 Search = Callable[[Rendition, Callable[[Rendition], bytes]], tuple[Rendition, Result]]
 """Finds the quality of a rendition by means of a function that encodes it."""
-
-
-def focused(options: Options, focus: Sequence[float], engine: Engine, format: Format) -> Options:
-    """Return *options* without their wish for faces: with their point *focus*, or if there are none, another gravity.
-
-    That is what attracts attention, if *engine* can find it, and otherwise the middle.
-    """
-    if focus:
-        return replace(options, focal=Focal(*focus), gravity=Gravity.CENTER)
-    attentive = replace(options, gravity=Gravity.ATTENTION)
-    return attentive if engine.refusal(attentive, format) is None else replace(options, gravity=Gravity.CENTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,14 +272,8 @@ class Job:
         return Result(focus=self.engines.first(self._focus_by))
 
     def _focus_by(self, engine: Engine) -> Sequence[float]:
-        """Look for faces in a small picture of the source, and return the point of them, or nothing."""
-        if engine.name == "boxes" or lacking() is not None:
-            return []
-        options = Options(width=SIDE, height=SIDE, mode=Mode.FIT)
         source = OpenSource(SOURCE + self.request.suffix, "", "", 0, 0, descriptor=self.descriptor)
-        small = Rendition(source, options, PNG)
-        geometry = self.limits.plan(small, self._header_by(engine), trimmed=None, mark=None)
-        return list(focus_of(find(engine.render(self.descriptor, small, geometry))) or ())
+        return focus_of(engine, self.limits, self.descriptor, source, self._header_by)
 
     def _read_header(self) -> Result:
         return Result(header=self._header())

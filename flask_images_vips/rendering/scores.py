@@ -1,4 +1,4 @@
-"""Tell how much a file looks like the picture it was encoded from, by SSIMULACRA2. It needs an optional package.
+"""Compare a file with the picture it was encoded from, by SSIMULACRA2. This needs an optional package.
 
 A score of 90 cannot be told from the picture, at 70 differences are hard to notice, and at 50 they are visible.
 """

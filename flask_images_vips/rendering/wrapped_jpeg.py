@@ -25,7 +25,8 @@ _SCAN, _JFIF, _PROFILE, _ADOBE = 0xDA, 0xE0, 0xE2, 0xEE
 _DROPPED = {*range(0xE0, 0xF0), 0xFE}  # applications' own data, and comments
 _OWN_JFIF = b"\xff\xe0\x00\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _PROFILE_NAME = b"ICC_PROFILE\0\x01\x01"  # the first of one part
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # that does not belong to the data of a scan
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # a marker that does not belong to the data of a scan
 _MAX_SEGMENTS = 5000
 _RGB = b"RGB"
 
@@ -110,7 +111,7 @@ class _Plain:
         self._kept.append(bytes((0xFF, kind)) + struct.pack(">H", length) + content)
         if kind == _SCAN:
             self._has_scan = True
-            end = _MARKER.search(self._data, self._offset)
+            end = _END_OF_SCAN.search(self._data, self._offset)
             if end is None:
                 raise _Unusual
             self._kept.append(self._data[self._offset : end.start()])

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 MAX_XMP = 1 << 20
-"""The size of an XMP packet that is read at most, in bytes. Honest ones have a few thousand."""
+"""The largest XMP packet that is read, in bytes. Usual ones have a few thousand."""
 
 MAX_BLOCK = 1 << 16
-"""The size of a block of EXIF or IPTC that is read at most, in bytes."""
+"""The largest block of EXIF or IPTC that is read, in bytes."""
 
 MAX_PARTS = 10_000
-"""The number of segments, chunks or boxes that are read of a file at most."""
+"""The maximum number of segments, chunks or boxes that are read from one file."""
 
 MAX_CALLS = 50_000
 """How often another library may read or seek in a file at most. A GIF of 5 MB takes so many calls."""
@@ -23,7 +23,7 @@ _MAX_READS = 30_000
 
 
 class Unfit(Exception):
-    """The file has another structure than its format asks for, or is too large a riddle."""
+    """The file does not have the structure of its format, or exceeds a limit of this module."""
 
 
 class File:
@@ -38,7 +38,7 @@ class File:
         """Return the *count* bytes at *offset*.
 
         Raises:
-            Unfit: If the file does not have them, or if very much was read of it already.
+            Unfit: If the file does not have them, or if the limits on all reads together are reached.
             OSError: If the system cannot read the file now.
         """
         self._bytes -= count

@@ -17,8 +17,8 @@ _BROKEN = (Unfit, struct.error, ValueError, IndexError, OverflowError)
 def read_rights(file: int | bytes) -> Rights:
     """Return the rights that *file* states, an open descriptor or the bytes of a file.
 
-    XMP counts before IPTC-IIM, and that before EXIF. What is broken, or very large, is ignored. The record is empty if
-    the file states nothing or has a format that is not known here: JPEG, PNG, WebP, TIFF, AVIF, HEIC and JPEG XL are.
+    XMP takes precedence over IPTC-IIM, and IPTC-IIM over EXIF. Broken and very large blocks are ignored. The record is
+    empty if the file states nothing, or is not a JPEG, PNG, WebP, TIFF, AVIF, HEIC or JPEG XL.
 
     Raises:
         OSError: If the system cannot read the file now.
@@ -44,7 +44,7 @@ def _blocks(file: File, extended: str = "") -> Blocks:
         elif (find := _finder(start)) is not None:
             find(file, blocks)
     except _BROKEN:
-        pass  # what precedes the fault was found
+        pass  # keep the blocks before the fault
     return blocks
 
 
@@ -64,7 +64,7 @@ def with_rights(data: bytes, rights: Rights) -> bytes:
     """Return the picture *data* with *rights*: a packet of XMP and, if they name them, EXIF's Artist and Copyright.
 
     *data* is a JPEG, PNG, WebP, TIFF, AVIF or JPEG XL without XMP. If it has EXIF already, that stays as it is. Pixels
-    are not touched. Without anything to say, *data* is returned unchanged.
+    are not touched. If *rights* are empty, *data* is returned unchanged.
 
     Raises:
         Unfit: If it has XMP already, is broken or in another format.

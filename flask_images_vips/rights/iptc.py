@@ -13,7 +13,7 @@ _MOST = 1000  # datasets, or resources
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """Return the rights in the datasets *data*, by the names of `Rights`. What follows a broken one is ignored."""
+    """Return the rights in the datasets *data*, by the names of `Rights`. Everything after a broken one is ignored."""
     found: dict[str, Any] = {}
     creators: list[str] = []
     for number, value in _datasets(data):
@@ -38,7 +38,7 @@ def _datasets(data: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
         if offset + 5 > len(data) or data[offset] != _MARKER:
             return
         length = int.from_bytes(data[offset + 3 : offset + 5], "big")
-        if length & 0x8000:  # an extended dataset: the length of its length, of which no text makes use
+        if length & 0x8000:  # an extended dataset: the length of its length, which no text needs
             return
         end = offset + 5 + length
         if end > len(data):

@@ -12,10 +12,10 @@ from ..errors import InvalidOption
 from ..hashing import digest
 
 MAX_TEXT = 2000
-"""The length of one text at most, in characters."""
+"""The maximum length of one text, in characters."""
 
 MAX_TEXTS = 8000
-"""The length of all texts of a record together, in characters. So they fit into any file, also quoted."""
+"""The maximum length of all texts of a record together, in characters. So they fit into any file, also escaped."""
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 """The beginning of the terms of IPTC for the kind of a picture's source."""
@@ -72,7 +72,7 @@ class Rights:
 
     @classmethod
     def found(cls, values: Mapping[str, Any]) -> Rights:
-        """Return the record of *values* that a file states. What cannot be in a record is left out."""
+        """Return the record of *values* that a file states. Values that no record can have are left out."""
         kept: dict[str, Any] = {}
         for name, value in values.items():
             try:
@@ -84,7 +84,7 @@ class Rights:
 
     @property
     def in_file(self) -> dict[str, Any]:
-        """What a file says: the values that are known, by name."""
+        """The values that are written into files, by name. Empty ones are left out."""
         known = {each.name: getattr(self, each.name) for each in fields(self) if not each.metadata.get("page")}
         return {name: list(value) if name == "creator" else value for name, value in known.items() if value}
 

@@ -1,4 +1,4 @@
-"""Sign finished renditions by C2PA, so that others can verify which site has made them of what.
+"""Sign finished renditions with C2PA, so that others can verify which site made them, and from which source.
 
 This is done in the web worker: renderers decode hostile files, so they must not hold the key.
 """
@@ -31,7 +31,7 @@ _MAX_SOURCE = 100_000_000  # bytes: c2pa reads the whole source to take its dige
 _MAX_ADDED = 1 << 20  # bytes: a rendition of 10 kB must not become one of 50 MB
 _DIGEST_BYTES = 8
 _SETTINGS = {
-    "builder": {"thumbnail": {"enabled": False}},  # they would have more bytes than the picture
+    "builder": {"thumbnail": {"enabled": False}},  # it would have more bytes than the picture
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False},
 }
 _STARTS = {
@@ -133,9 +133,9 @@ def _read(name: str, path: str) -> str:
 
 
 def _add_source(builder: Any, source: BinaryIO, ref: str) -> None:
-    """Name *source*, with the signatures that it has, as what the rendition was made of.
+    """Add *source*, with the signatures that it has, as the ingredient that the rendition was made from.
 
-    If it cannot be named, the signature begins with the rendition itself.
+    If it cannot be added, the signature begins with the rendition itself.
     """
     import c2pa  # noqa: PLC0415  (an extra)
 

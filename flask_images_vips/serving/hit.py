@@ -194,8 +194,8 @@ class VerifiedUrls:
         found = self._remembered(path, query_string)
         if found.url.options.format is AUTO:
             pipeline = self._images.pipeline
-            format = pipeline.format_for(found.url, accept)
-            if format is AVIF and pipeline.may_be_jxl(found.url, accept):
+            format = pipeline.formats.negotiated(found.url, accept)
+            if format is AVIF and pipeline.formats.may_be_jxl(found.url, accept):
                 return found.in_avif_or_jxl()
             return found.in_format(format)
         return found
@@ -221,7 +221,7 @@ def verify(images: AppImages, path: str, query_string: bytes, accept: str) -> Ve
 
 def jxl_of(avif: Hit) -> Hit:
     """Return the hit of the JPEG XL that is sent in place of *avif*, if it is smaller."""
-    rendition = avif.images.pipeline.in_place_of_avif(avif.rendition, default_quality=avif.url.default_quality)
+    rendition = avif.images.pipeline.formats.in_place_of_avif(avif.rendition, default_quality=avif.url.default_quality)
     url = replace(avif.url, options=replace(avif.url.options, format=JXL))
     return _hit(url, rendition, avif.images, is_smaller=True)
 
@@ -229,7 +229,7 @@ def jxl_of(avif: Hit) -> Hit:
 def jxl_pair(avif: Hit) -> Pair | None:
     """Return what makes the JPEG XL that is sent in place of *avif*, if it is smaller. None if none may be sent."""
     is_negotiated_avif = avif.rendition.format is AVIF and avif.url.negotiated
-    if not is_negotiated_avif or avif.path is None or not avif.images.pipeline.may_be_jxl(avif.url):
+    if not is_negotiated_avif or avif.path is None or not avif.images.pipeline.formats.may_be_jxl(avif.url):
         return None
     jxl = jxl_of(avif)
 
@@ -245,7 +245,7 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages, *, is_smaller: 
     """Return the hit of *rendition*. *is_smaller* is set for a JPEG XL that is smaller than the AVIF."""
     pipeline, door, recompressor = images.pipeline, images.front_door, images.recompressor
     current = _is_current(url, rendition, pipeline)
-    if rendition.format is JXL and url.negotiated and not is_smaller and pipeline.prefers_jxl_to_avif:
+    if rendition.format is JXL and url.negotiated and not is_smaller and pipeline.formats.prefers_jxl_to_avif:
         door = None  # at its place is the link to the smaller one
     hit = Hit(
         url=url,
@@ -265,8 +265,9 @@ def _hit(url: ImageUrl, rendition: Rendition, images: AppImages, *, is_smaller: 
         count_answer=None if recompressor is None else recompressor.counter(rendition),
         quoted_path="/" + urls.quoted(urls.REMOTE if url.remote else url.ref),
         etag_suffix=_etag_suffix(rendition.key[1]),
-        # A version in the URL tells versions apart. Otherwise, only the time of the one file does.
-        dated=current or (rendition.source.content is None and not rendition.extras),
+        # A version in the URL tells versions apart. Otherwise, only the time of the one file does. The AVIF that was
+        # sent before a smaller JPEG XL has the same date.
+        dated=not is_smaller and (current or (rendition.source.content is None and not rendition.extras)),
     )
     return hit if images.smaller_jxl is None else _counting_for_jxl(hit, images.smaller_jxl)
 

@@ -23,7 +23,7 @@ from ..formats import SUFFIXES, Format
 from ..geometry import Geometry, Size, lay_out
 from ..options.options import Options
 from ..producer import Producer
-from ..rendering.job import Result
+from ..rendering.result import Result
 from ..rendition import Rendition
 from ..sources.source import Source
 from .copies import Copies, takes_copies

@@ -66,6 +66,8 @@ PROPERTIES = (
         *("transition", "transition-delay", "transition-duration", "transition-property"),
         *("transition-timing-function", "background", "background-color", "color-scheme", "font-kerning"),
         *("font-feature-settings", "font-variant-ligatures", "font-variant-numeric", "font-variation-settings"),
+        *("font-variant-caps", "font-variant-east-asian", "font-variant-position", "text-decoration-thickness"),
+        *("text-underline-offset", "text-decoration-skip-ink"),
         *("glyph-orientation-horizontal", "glyph-orientation-vertical", "inline-size", "line-height", "max-height"),
         *("max-width", "min-height", "min-width", "offset", "offset-distance", "offset-path", "offset-rotate"),
         *("perspective", "perspective-origin", "rotate", "scale", "shape-inside", "shape-padding", "shape-margin"),

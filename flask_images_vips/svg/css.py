@@ -1,7 +1,7 @@
 """Write style sheets anew, from what is allowed.
 
 The tokens of a style sheet are read, and those rules and declarations are written that consist of known tokens alone.
-What a browser reads is therefore never more than what was understood here. Nothing that is written can fetch a file: a
+Browsers therefore never read more than this module has understood. Nothing that is written can fetch a file: a
 ``url(…)`` names an element of the same drawing, and no at-rule loads another style sheet or a font.
 """
 
@@ -30,13 +30,18 @@ _WORD = re.compile(r"[\w.%#+-]+")
 # Names of fonts and values of attributes. Whatever looks like more is left out, although browsers take it for a string.
 _STRING = re.compile(r""""[^"\\\n\r\f(){};:@/]*"|'[^'\\\n\r\f(){};:@/]*'""")
 _FRAGMENT = re.compile(r"""\s*(["']?)#([^\s"'()\\<>]+)\1\s*\)""")
-_REST_OF_LINE = re.compile(r"[^\n\r\f]*")
+# A string, or a URL without quotes, to where a browser ends it. A string also ends before the end of its line.
+_ANY_STRING = re.compile(r""""(?:[^"\\\n\r\f]|\\(?:\r\n|[\s\S])?)*"?|'(?:[^'\\\n\r\f]|\\(?:\r\n|[\s\S])?)*'?""")
+_BARE_URL = re.compile(r"""\(\s*(?![\s"'])(?:[^)\\]|\\[\s\S]?)*\)?""")
 _PLAIN = frozenset(",/*+-!:;{}()[]@#<>~|=.$^%&?")
 _OF_VALUES = frozenset(",/*+-()<>=%.#")
 _OF_SELECTORS = frozenset(",.#*+~>:|=^$()[]")
 _OF_CONDITIONS = frozenset(",():<>=/.%#*+-")
 _VARIABLE = re.compile(r"--[\w-]+")
 _NAMES = re.compile(r"[.#]")
+# Properties that refer to elements, and are not inherited unless somebody asks: no limit covers that.
+_OWN = frozenset({"clip-path", "mask", "filter"})
+_INHERIT = re.compile(r"\binherit\b", re.IGNORECASE)
 
 
 class Token(NamedTuple):
@@ -52,6 +57,7 @@ class Token(NamedTuple):
 
 _BAD = Token("bad", "")
 _SPACED = Token("space", " ")
+_MARK = Token("!", "!")
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -72,21 +78,22 @@ def tokens(text: str) -> Iterator[Token]:
                 yield _BAD if found[0].lower() == "url" else Token("word", found[0])
             elif found[0].lower() == "url":
                 fragment = _FRAGMENT.match(text, position + 1)
-                position = position + 1 if fragment is None else fragment.end()
-                yield Token("bad", "(") if fragment is None else Token("url", f"url(#{fragment[2]})")
+                whole = fragment or _BARE_URL.match(text, position)
+                position = position + 1 if whole is None else whole.end()
+                yield _BAD if fragment is None else Token("url", f"url(#{fragment[2]})")
             else:
                 position += 1
                 yield Token("function", f"{found[0]}(")
-        elif letter in "\"'":
-            if string := _STRING.match(text, position):
-                position = string.end()
-                yield Token("string", string[0])
-            elif rest := _REST_OF_LINE.match(text, position):
-                position = rest.end()
-                yield _BAD
+        elif string := _ANY_STRING.match(text, position):
+            position = string.end()
+            yield Token("string", string[0]) if _STRING.fullmatch(string[0]) else _BAD
         else:
             position += 1
             yield Token(letter, letter) if letter in _PLAIN else _BAD
+
+
+def _is_taken_over(name: str, text: str) -> bool:
+    return name in _OWN and _INHERIT.search(text) is not None
 
 
 def fragment_of(token: Token) -> str:
@@ -106,11 +113,16 @@ class Styles:
     rules: list[tuple[frozenset[str], list[str]]] = field(default_factory=list)
     _counted: int = 0
 
-    def value(self, text: str) -> str | None:
-        """Return *text*, the value of an attribute or a property, written anew, or None if it is not allowed."""
+    def value(self, name: str, text: str, *, links: bool = True) -> str | None:
+        """Return *text*, the value of the attribute *name*, written anew, or None if it is not allowed.
+
+        Without *links*, it is a value that an animation gives to an element that is not known: it may refer to none.
+        """
+        if _is_taken_over(name, text) or not (links or _INHERIT.search(text) is None):
+            return None
         if not _NEEDS_READING.search(text):
             return text
-        return self._value([*tokens(text)], own=frozenset(";"))
+        return self._value([*tokens(text)], own=frozenset(";"), links=links)
 
     def declarations(self, text: str) -> str:
         """Return the allowed declarations of *text*, the value of an attribute ``style``."""
@@ -131,7 +143,7 @@ class Styles:
             what = "the style sheets of the SVG have at least {:,} rules"
             raise LimitExceeded(what, self._counted, _MAX_RULES, set_by="this package")
 
-    def _rules(self, read: _Reader, depth: int) -> Iterator[str]:
+    def _rules(self, read: _Reader, depth: int, *, in_frames: bool = False) -> Iterator[str]:
         for prelude, opened in read.statements():
             if not opened:
                 continue
@@ -139,7 +151,7 @@ class Styles:
             name = prelude[1].text.lower() if len(prelude) > 1 and prelude[0].kind == "@" else ""
             if not name and (selector := _written(prelude, _OF_SELECTORS, _SELECTED_BY)) is not None:
                 before = len(self.fragments)
-                found = ";".join(self._declarations(read.declarations()))
+                found = ";".join(self._declarations(read.declarations(), links=not in_frames))
                 if len(self.fragments) > before:
                     self.rules.append((_words(prelude), self.fragments[before:]))
                     del self.fragments[before:]
@@ -148,23 +160,26 @@ class Styles:
                 continue
             condition = _written(_trimmed(prelude[2:]), _OF_CONDITIONS, ())
             if name in _GROUPS and depth < _MAX_NESTED and condition is not None:
-                yield f"@{name} {condition}{{{''.join(self._rules(read, depth + 1))}}}"
+                inside = self._rules(read, depth + 1, in_frames=in_frames or name.endswith("keyframes"))
+                yield f"@{name} {condition}{{{''.join(inside)}}}"
             else:
                 read.skip()
 
-    def _declarations(self, statements: Iterable[Sequence[Token]]) -> Iterator[str]:
+    def _declarations(self, statements: Iterable[Sequence[Token]], *, links: bool = True) -> Iterator[str]:
         for statement in statements:
             name, value = _split(statement)
             lower = name.lower()
             if lower not in PROPERTIES and not _VARIABLE.fullmatch(name):
                 continue
-            marked = len(value) > 1 and value[-2].kind == "!" and value[-1].text.lower() == "important"
-            text = self._value(value[:-2] if marked else value)
-            if text:
+            before = _trimmed(value[:-1])
+            marked = before[-1:] == [_MARK] and value[-1].text.lower() == "important"
+            # A variable is read where it is used, maybe by many elements, so it refers to nothing.
+            text = self._value(_trimmed(before[:-1]) if marked else value, links=links and lower in PROPERTIES)
+            if text and not _is_taken_over(lower, text):
                 yield f"{name if name.startswith('--') else lower}:{text}{'!important' if marked else ''}"
 
-    def _value(self, read: Sequence[Token], own: frozenset[str] = frozenset()) -> str | None:
-        text = _written(read, _OF_VALUES | own, FUNCTIONS, strings=True, links=True)
+    def _value(self, read: Sequence[Token], own: frozenset[str] = frozenset(), *, links: bool = True) -> str | None:
+        text = _written(read, _OF_VALUES | own, FUNCTIONS, strings=True, links=links)
         if text is not None:
             self.fragments += [fragment_of(token) for token in read if token.kind == "url"]
         return text

@@ -25,6 +25,7 @@ _SHOWN = TEXT | WORDS | {"style", "a"}  # elements whose own text is written; `a
 _CLOSED = WORDS | {"style"}  # elements that may contain no others
 _FRAGMENT = re.compile(r"\s*#([^\s\"'<>\\]+)\s*")
 _TIME = re.compile(r"[\w\s.,;:%#+-]*")
+_NUMBER = re.compile(r"\d+")
 _ESCAPED = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 )
@@ -148,7 +149,8 @@ class _Writer:
         self._tag_is_open = True
         uses += self._styles.fragments[before:]
         del self._styles.fragments[before:]
-        self._references.begin(tag, attributes.get("id"), attributes.get("class", "").split(), uses)
+        points = len(_NUMBER.findall(attributes.get("d", "") + attributes.get("points", "")))
+        self._references.begin(tag, attributes.get("id"), attributes.get("class", "").split(), uses, points)
         self._open.append(tag)
 
     def _allowed(self, tag: str, name: str, value: str) -> str | None:
@@ -161,7 +163,10 @@ class _Writer:
             return value
         if name in TIMES:
             return value if _TIME.fullmatch(value) else None
-        return self._styles.value(value) if name in ATTRIBUTES else None
+        if name not in ATTRIBUTES:
+            return None
+        # The values of an animation concern another element, so they refer to none.
+        return self._styles.value(name, value, links=tag not in ANIMATIONS)
 
     def _link(self, tag: str, name: str, value: str, uses: list[str]) -> None:
         """Write the attribute *name* if *value* names an element of the drawing or is an embedded picture."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from urllib.parse import unquote
 
 from ..errors import ImagesError
 from ..formats import by_name, is_file_of
 from ..headers.read import read_beginning
 
 _FORMATS = ("png", "jpeg", "webp", "gif")
-_DATA = re.compile(r"\s*data:image/(?:png|jpe?g|webp|gif)\s*(?:;[\w=-]*)?;\s*base64\s*,", re.IGNORECASE)
+_DATA = re.compile(r"\s*data:image/(?:png|jpe?g|webp|gif)\s*(?:;[\w.=-]*)?;\s*base64\s*,", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 
 
@@ -24,7 +25,8 @@ def embedded(link: str, ref: str) -> tuple[str, int] | None:
     if start is None:
         return None
     try:
-        data = base64.b64decode(_SPACE.sub("", link[start.end() :]), validate=True)
+        written = _SPACE.sub("", unquote(link[start.end() :])).rstrip("=")
+        data = base64.b64decode(written + "=" * (-len(written) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
     format = next((name for name in _FORMATS if is_file_of(name, data)), None)

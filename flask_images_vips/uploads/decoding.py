@@ -14,9 +14,9 @@ from ..headers.read import read_header
 from ..options.options import Options
 from ..pipeline import Pipeline
 from ..pool.outcome import Budget
-from ..rendering.job import Result
 from ..rendering.placeholders import SMALLEST
 from ..rendering.request import Request, Work, settings_of
+from ..rendering.result import Result
 
 REF = "an upload"
 """The name of an upload in errors and in the log."""

@@ -22,7 +22,7 @@ from ..headers.kinds import kind_of
 from ..headers.read import read_header
 from ..options.options import Options
 from ..options.values import Keep, Mode
-from ..rendering.job import Result
+from ..rendering.result import Result
 from ..rights.file import Unfit
 from ..rights.files import read_rights, with_rights
 from . import refusals

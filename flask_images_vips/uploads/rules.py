@@ -12,13 +12,11 @@ from typing import Any
 
 from ..config.keys import Config
 from ..errors import ConfigError, InvalidOption
-from ..formats import ALIASES, ALL_INPUTS, JPEG, Format, by_name
+from ..formats import ALIASES, ALL_INPUTS, EXTRAS, JPEG, Format, by_name
 from ..geometry import Size
 
 FOR_BROWSERS = ("jpeg", "png", "gif", "webp", "avif")
 """Uploads in these formats keep their format. All browsers show them."""
-
-_WITH_EXTRAS = ("heic", "jxl")  # formats that are read by packages which extras install, with the same names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +129,7 @@ def _formats(given: Any, readable: Collection[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(ALIASES.get(str(name).lower(), str(name).lower()) for name in names))
     for name in found:
         if name not in readable:
-            if name in _WITH_EXTRAS:
+            if name in EXTRAS:
                 expected = f"another one, unless you run pip install 'flask-images-vips[{name}]'"
             elif name in ALL_INPUTS:
                 expected = "one that IMAGES_INPUT_FORMATS lists"

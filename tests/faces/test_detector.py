@@ -16,7 +16,6 @@ from flask_images_vips import Images
 from flask_images_vips.errors import ConfigError
 from flask_images_vips.faces import detector
 from flask_images_vips.faces.detector import find, lacking
-from flask_images_vips.rendering import job
 from flask_images_vips.state import images_of
 
 MakeApp = Callable[..., Flask]
@@ -131,4 +130,4 @@ def test_without_the_extra_it_is_refused_and_says_what_to_install(
 
 def test_the_packages_are_there_or_the_sentence_says_what_to_install() -> None:
     assert lacking() in (None, "pip install 'flask-images-vips[faces]'")
-    assert job.SIDE == detector.SIDE == 640
+    assert detector.SIDE == 640

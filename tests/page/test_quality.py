@@ -101,3 +101,9 @@ def test_without_the_key_nothing_changes(make_app: MakeApp, draw: Any) -> None:
     with make_app().test_request_context():
         assert quality_in(resized_img_src("wide.jpg", width=100, dpr=2)) is None
         assert quality_in(resized_img_attrs("wide.jpg", width=100, hidpi=2)["src"]) == "60"
+
+
+@pytest.mark.usefixtures("page")
+def test_what_is_lossless_gets_no_quality() -> None:
+    assert quality_in(resized_img_src("wide.jpg", width=20, dpr=2, format="webp")) == "55"
+    assert quality_in(resized_img_src("wide.jpg", width=20, dpr=2, format="webp", lossless=True)) is None

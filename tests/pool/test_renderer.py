@@ -8,8 +8,8 @@ import pytest
 
 from flask_images_vips.errors import UnreadableSource
 from flask_images_vips.pool import renderer
-from flask_images_vips.rendering.job import Result
 from flask_images_vips.rendering.request import Request, Work
+from flask_images_vips.rendering.result import Result
 
 LACKS = [
     MemoryError(),

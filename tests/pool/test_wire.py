@@ -24,7 +24,7 @@ from flask_images_vips.errors import (
 )
 from flask_images_vips.geometry import Box, Size
 from flask_images_vips.pool import wire
-from flask_images_vips.rendering.job import Result
+from flask_images_vips.rendering.result import Result
 
 
 def message(text: bytes) -> bytes:

@@ -25,9 +25,10 @@ from flask_images_vips.engines.vips.load import pyvips
 from flask_images_vips.formats import by_name
 from flask_images_vips.options.options import Options, write_query
 from flask_images_vips.rendering.gain_map import obstacle
-from flask_images_vips.rendering.job import Job, Result
+from flask_images_vips.rendering.job import Job
 from flask_images_vips.rendering.quality import Deadline
 from flask_images_vips.rendering.request import Request, Work, settings_of
+from flask_images_vips.rendering.result import Result
 from rendering.ultra_hdr_files import DATA, MAP_SIZE, SIZE, coordinates, jpeg, map_in, ramp, taken_apart, ultra_hdr
 
 CASES = 300

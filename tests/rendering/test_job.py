@@ -16,10 +16,11 @@ from flask_images_vips.errors import InvalidOption, LimitExceeded, UnreadableSou
 from flask_images_vips.formats import by_name
 from flask_images_vips.geometry import Box, Size
 from flask_images_vips.options.options import Options, write_query
-from flask_images_vips.rendering.job import Job, Result
+from flask_images_vips.rendering.job import Job
 from flask_images_vips.rendering.placeholders import KINDS, is_valid
 from flask_images_vips.rendering.quality import Deadline
 from flask_images_vips.rendering.request import Request, Work, settings_of
+from flask_images_vips.rendering.result import Result
 
 
 def run(

@@ -31,6 +31,7 @@ def sheet(text: str) -> str:
         (".a{font:bold 12px/1.5 'Open Sans', sans-serif}", ".a{font:bold 12px/1.5 'Open Sans', sans-serif}"),
         (".a{transform:translate(calc((1px + 2px) * 3), 0)}", ".a{transform:translate(calc((1px + 2px) * 3), 0)}"),
         (".a{fill:red", ".a{fill:red}"),
+        (".a{fill:red ! important }", ".a{fill:red!important}"),
         (".a{font-family:\"A B\",'Ü-1'}", ".a{font-family:\"A B\",'Ü-1'}"),
     ],
 )
@@ -73,15 +74,41 @@ def test_declarations_of_an_attribute() -> None:
 
 def test_values_of_attributes() -> None:
     for text in ("red", "url(#a) red", "1;2", "translate(1,2)", "#fff", ""):
-        assert Styles().value(text) == text
+        assert Styles().value("fill", text) == text
     for text in ("javascript:x", "url(a)", "x\\", "a{", "@x", "url(#a", "'"):
-        assert Styles().value(text) is None
+        assert Styles().value("fill", text) is None
+
+
+def test_what_many_elements_may_take_over_refers_to_nothing() -> None:
+    assert sheet(":root{--m:url(#a)}@keyframes k{to{mask:url(#a)}}.a{mask:inherit}.b{filter:var(--q,INHERIT)}") == (
+        "@keyframes k{}"
+    )
+    assert sheet(".a{fill:inherit}") == ".a{fill:inherit}"
+    assert Styles().value("to", "url(#a)", links=False) is None
+    assert Styles().value("mask", "inherit") is None
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "@import url('https://a/b?c=d;e');",
+        '@import "//a/{b";',
+        "@import url(https://a/b?c='d;{);",
+        '@font-face{font-family:x;src:url("data:;base64,\\\nAA//+\\\n==")}',
+        "@font-face{src:url(data:font/woff2;base64,d09//GMg==)}",
+        '.b:before{content:"\\f101"}',
+        ".c{font-family:'A:b';}",
+        ".d{content:'unclosed\n}",
+    ],
+)
+def test_what_is_left_out_ends_where_a_browser_ends_it(lost: str) -> None:
+    assert sheet(f"{lost}.a{{fill:red}}") == ".a{fill:red}"
 
 
 def test_references_are_noted() -> None:
     styles = Styles()
     styles.declarations("fill:url(#a);stroke:url(#b)")
-    styles.value("url(#c)")
+    styles.value("fill", "url(#c)")
     styles.sheet("g.d>path,#e{fill:url(#f)}*{mask:url(#g)}.h{fill:red}")
     assert styles.fragments == ["a", "b", "c"]
     assert styles.rules == [(frozenset({"g", "d", "path", "e"}), ["f"]), (frozenset("*"), ["g"])]

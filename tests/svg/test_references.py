@@ -30,6 +30,8 @@ def laughs(reference: str, tag: str = "g", count: int = 10) -> str:
         laughs('<path fill="url(#)"/>', "pattern"),
         laughs('<path style="mask:url(#)"/>', "mask"),
         laughs('<path marker-mid="url(#)"/>', "marker"),
+        laughs('<use href="#"/>').replace('href="#a', 'href="#%61'),
+        laughs('<path fill="url(#)"/>', "pattern").replace("url(#a", "url(#%61"),
         "<style>"
         + "".join(f".c{n}{{fill:url(#a{n})}}" for n in range(9))
         + "</style>"
@@ -40,6 +42,38 @@ def laughs(reference: str, tag: str = "g", count: int = 10) -> str:
 def test_drawings_that_multiply_are_refused(inside: str) -> None:
     with pytest.raises(LimitExceeded, match="the SVG draws"):
         check(inside)
+
+
+PATH = "M0 0" + "L9 9" * 10
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        '<marker id="a{0}"><path d="{2}" marker-mid="url(#a{1})"/></marker>',
+        '<marker id="a{0}"><g style="marker:url(#a{1})"><path d="{2}"/></g></marker>',
+        '<g marker-mid="url(#a{1})"><marker id="a{0}"><path d="{2}"/></marker></g>',
+        '<style>.x{0}{{marker-mid:url(#a{1})}}</style><g class="x{0}"><marker id="a{0}"><path d="{2}"/></marker></g>',
+        '<path id="p{0}" d="{2}" marker-mid="url(#a{1})"/><marker id="a{0}"><use href="#p{0}"/></marker>',
+    ],
+)
+def test_markers_at_the_points_of_markers_are_counted(marker: str) -> None:
+    with pytest.raises(LimitExceeded, match="the SVG draws"):
+        check("".join(marker.format(number, number - 1, PATH) for number in range(6)))
+
+
+def test_many_markers_within_many_names_are_refused() -> None:
+    names = " ".join(f"c{number}" for number in range(3000))
+    with pytest.raises(LimitExceeded, match="markers within"):
+        check(f'<g class="{names}">' + "".join(f'<marker id="a{number}"/>' for number in range(100)) + "</g>")
+
+
+def test_many_arrows_are_fine() -> None:
+    check(
+        "<style>path{marker-end:url(#a)} .b{marker-end:url(#b)}</style>"
+        + "".join(f'<marker id="{name}"><path d="M0 0L9 5L0 9z"/><path/></marker>' for name in "abcdefgh")
+        + f'<path class="b" d="{PATH * 9}"/>' * 300
+    )
 
 
 def test_style_sheets_that_refer_everywhere_are_refused() -> None:

@@ -1,6 +1,7 @@
 """Read from a font file which characters it has, and whether its glyphs have colours.
 
-FreeType knows it too, but Pillow does not tell. Fonts are the site's own, so they are trusted. This module does no I/O.
+FreeType knows this too, but Pillow does not return it. Fonts are the site's own, so they are trusted. This module does
+no I/O.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import ImagesError, LimitExceeded, UnreadableSource, UnsupportedSource
-from ...formats import WITH_EXTRAS
+from ...formats import EXTRAS
 from ...geometry import ORIENTATIONS, Turn
 from ...headers import heif, png
 from ...headers.coding import read_coding
@@ -67,7 +67,7 @@ class Reader:
             os.lseek(descriptor, 0, os.SEEK_SET)
             icon = largest_picture(descriptor, ref) if "ico" in self.inputs and is_icon(descriptor) else None
             # List the formats, or Pillow would start Ghostscript for an EPS file that is named cat.jpg.
-            own = [name.upper() for name in self.inputs if name not in (*WITH_EXTRAS, "jxl")]
+            own = [name.upper() for name in self.inputs if name not in EXTRAS]
             formats = own if icon is None else ["ICO", "PNG"]
             with (
                 self._file(descriptor, only_header) if icon is None else io.BytesIO(icon) as file,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ...errors import InvalidOption, UnreadableSource, UnsupportedHere
-from ...formats import INPUTS, OPTIONAL, PNG, Format
+from ...formats import EXTRA_OUTPUTS, INPUTS, PNG, Format
 from ...geometry import Box, Geometry, Size
 from ...headers import png
 from ...options.options import Options
@@ -77,7 +77,7 @@ class VipsEngine:
         if format.name not in (known := formats_of("vips")):
             return InvalidOption("format", format.name, expected=f"one of {', '.join(known)} (libvips)")
         if abilities.is_unwritable(format.name):
-            if format.name not in OPTIONAL:
+            if format.name not in EXTRA_OUTPUTS:
                 abilities.report(f"an encoder for {format.name}")
             return InvalidOption("format", format.name, expected="a format that this libvips can write")
         return faceless(options.settled().gravity)

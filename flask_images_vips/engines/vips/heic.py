@@ -1,4 +1,4 @@
-"""How does libvips get the pixels of a HEIC? From pillow-heif, because pyvips-binary has no decoder of HEVC."""
+"""Give libvips the pixels of a HEIC. pillow-heif decodes them, because pyvips-binary has no decoder of HEVC."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _answer(site: Site, asked: _Asked) -> Iterator[Finding]:
         return
     yield ok("site", f"{site.url} answers {answer.headers['content-type']} of {len(answer.body):,} bytes")
     yield from _headers(site, answer)
-    if config.formats and site.pipeline.negotiable:
+    if config.formats and site.pipeline.formats.negotiable:
         yield from _negotiation(site)
     if config.early_hints:
         yield from _hints(answer)

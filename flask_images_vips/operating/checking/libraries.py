@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...formats import NEGOTIABLE, OPTIONAL
+from ...formats import EXTRA_OUTPUTS, NEGOTIABLE
 from ...installed import outdated
 from ...report import cures, usable
 from .finding import Finding, error, ok, warning
@@ -65,7 +65,7 @@ def formats(site: Site) -> Iterator[Finding]:
     lacking = [
         (name, f"IMAGES_FORMATS lists {name}, but no library here can write it, so it is not offered.")
         for name in site.config.formats
-        if name not in written and not (name in OPTIONAL and site.config.formats == NEGOTIABLE)
+        if name not in written and not (name in EXTRA_OUTPUTS and site.config.formats == NEGOTIABLE)
     ]
     lacking += [
         (name, f"IMAGES_INPUT_FORMATS lists {name}, but no library here can read it.")

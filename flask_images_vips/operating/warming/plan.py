@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ...errors import ImagesError
-from ...formats import AUTO, Format, choose
+from ...formats import AUTO, AVIF, JXL, Format, choose
 from ...nginx.links import leads_to
-from ...serving.hit import VerifiedUrl
+from ...serving.hit import VerifiedUrl, jxl_pair
 from ...state import AppImages
 from ...urls import ImageUrl
 from .wanted import Placeholder, Problem, Wanted
@@ -76,12 +76,15 @@ def plan(
 
 
 def _negotiated(images: AppImages, url: ImageUrl, formats: Sequence[Format]) -> Iterator[VerifiedUrl]:
-    verified = VerifiedUrl(url, images)
+    verified, pipeline = VerifiedUrl(url, images), images.pipeline
+    if url.negotiated and url.options.format is JXL and pipeline.formats.negotiated(url, AVIF.media_type) is AVIF:
+        yield verified.in_format(AVIF)  # a JPEG XL that was sent in its place is made with it
+        return
     if url.options.format is not AUTO:
         yield verified
         return
     own = choose(url.file_name, None)
-    chosen = [images.pipeline.format_for(url, format.media_type) for format in formats]
+    chosen = [pipeline.formats.negotiated(url, format.media_type) for format in formats]
     for format in dict.fromkeys([each for each in chosen if each is not own] or [own]):
         yield verified.in_format(format)
 
@@ -103,7 +106,9 @@ def _place(images: AppImages, task: Rendition, seen: set[Hashable], made: Plan) 
         return
     is_first = hit.rendition.key not in seen
     seen.update({hit.rendition.key, (hit.rendition.key, hit.link)})
-    if not pipeline.cache.has(hit.rendition.key):
+    maker, pair = images.smaller_jxl, jxl_pair(hit)
+    lacks_jxl = maker is not None and pair is not None and maker.lacks(pair)
+    if lacks_jxl or not pipeline.cache.has(hit.rendition.key):
         made.missing.append(task)
         return
     made.cached += is_first

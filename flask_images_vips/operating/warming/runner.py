@@ -154,7 +154,7 @@ class Run:
             self._check_stored(entry.path)
             linked = self._link(hit, entry.path)
         maker, pair = self._images.smaller_jxl, jxl_pair(hit)
-        if made and maker is not None and pair is not None:
+        if maker is not None and pair is not None:
             with suppress(Busy):  # it is made once the AVIF is served
                 maker.make_now(pair)
         return made, linked

@@ -56,6 +56,7 @@ def test_the_most_wanted_come_first_and_each_rendition_once(app: Flask, draw: An
 def test_an_automatic_format_stands_for_those_that_clients_get(
     path: str, formats: tuple[str, ...], found: list[str], app: Flask, draw: Any
 ) -> None:
+    app.config["IMAGES_FORMATS"] = ["avif", "webp"]
     draw(path)
     made = planned(app, wanted(app, path, width=3, format="auto"), formats=formats)
     assert [task.verified.url.options.format.name for task in made.missing] == found  # type: ignore[union-attr]
