@@ -133,7 +133,7 @@ class Engines:
 
         if self._own_process:
             lift_limit()
-        return PillowEngine(inputs=self._config.input_formats, **self._common)
+        return PillowEngine(inputs=self._config.input_formats, fail_on=self._config.fail_on, **self._common)
 
     @Lazy
     def _boxes(self) -> Engine:
