@@ -47,7 +47,8 @@ class VipsEngine:
     is allowed. *fail_on* is libvips' setting for broken files: ``none``, ``truncated``, ``error`` or ``warning``.
     *timeout* is in seconds. Decoders that can shrink a picture leave it at least *headroom* times as large as the
     output, per side; a Lanczos filter does the rest. *effort* is ``fast``, ``balanced`` or ``small``. *maps_files*
-    allows libvips to map sources into memory: the process then dies if a source is overwritten in place.
+    allows libvips to map sources into memory: the process then dies if a source is overwritten in place. *listed* are
+    the formats that refusals name, if another engine loads more than *inputs*.
     """
 
     name = "vips"
@@ -62,9 +63,10 @@ class VipsEngine:
         headroom: float = 1.8,
         effort: str = "balanced",
         maps_files: bool = False,
+        listed: Sequence[str] = (),
     ) -> None:
         self.timeout = timeout
-        self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files)
+        self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files, listed)
         self.effort = effort
         self.complaint = ""
         abilities.set_up()
