@@ -471,8 +471,8 @@ class Config:
         "IMAGES_FAIL_ON",
         checks.one_of("none", "truncated", "error", "warning"),
         "The defects for which libvips refuses a source as broken, from lenient to strict: `none`, `truncated`, "
-        "`error` or `warning`. `warning` is recommended for uploads. Pillow ignores this setting: it "
-        "refuses truncated files, but accepts some corrupt ones.",
+        "`error` or `warning`. `warning` is recommended for uploads. Pillow refuses truncated files, accepts some "
+        "corrupt ones, and heeds only `warning`, which makes it refuse JPEGs that lack pixels.",
     )
     render_timeout: float = key(
         10.0,

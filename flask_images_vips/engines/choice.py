@@ -133,7 +133,7 @@ class Engines:
 
         if self._own_process:
             lift_limit()
-        return PillowEngine(inputs=self._config.input_formats, **self._common)
+        return PillowEngine(inputs=self._config.input_formats, fail_on=self._config.fail_on, **self._common)
 
     @Lazy
     def _boxes(self) -> Engine:
@@ -161,9 +161,12 @@ class Engines:
             return None
         if abilities.is_overwritten():
             _warn_once(abilities.overwritten())
-        inputs = [name for name in config.input_formats if name in (*INPUTS, *EXTRA_INPUTS)]
-        inputs += ["svg"] if config.svg else []
-        return VipsEngine(inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, **self._common)
+        drawings = ["svg"] if config.svg else []
+        inputs = [name for name in config.input_formats if name in (*INPUTS, *EXTRA_INPUTS)] + drawings
+        listed = inputs if config.engine == "vips" else [*config.input_formats, *drawings]
+        return VipsEngine(
+            inputs=inputs, fail_on=config.fail_on, headroom=config.headroom, listed=listed, **self._common
+        )
 
     def _go_without(self, problem: str, cure: str, error: Exception | None = None) -> None:
         """Log that Pillow takes the place of libvips, because of *problem*.

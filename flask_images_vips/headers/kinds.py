@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 from ..formats import EXTRAS, FORMATS, is_file_of
 
+_LEAST = 16  # bytes that tell the kind
 _STATED = 4096  # bytes at the start of a file; an SVG may have comments before its first element
 
+_EMPTY = "empty"
 # What people upload by mistake. The first pattern that the start of the file matches is its kind.
 _KINDS = {
-    "empty": re.compile(rb"\Z"),
+    _EMPTY: re.compile(rb"\Z"),
     "a HEIC image": re.compile(rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", re.DOTALL),
     "a video": re.compile(rb"....ftyp(?!avi[fs])|\x1aE\xdf\xa3|RIFF....AVI", re.DOTALL),
     "a JPEG 2000 image": re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51"),
@@ -42,7 +44,10 @@ def kind_of(descriptor: int) -> str:
 
 
 def refusal(kind: str, inputs: Sequence[str], reader: str) -> str:
-    """Return why *reader* does not load a file of *kind*, where *inputs* are the formats that sources may have."""
+    """Return why *reader* does not load a file of *kind*, where *inputs* are the formats that sources may have.
+
+    It begins with the kind, unless that is one of them: see `is_refused_kind`.
+    """
     if kind in map(image_of, inputs):
         return f"the file begins like {kind}, but its header is broken, or of a kind that {reader} does not read"
     refused = f"the file is {kind}; expected {', '.join(inputs).upper()} (IMAGES_INPUT_FORMATS)"
@@ -52,6 +57,14 @@ def refusal(kind: str, inputs: Sequence[str], reader: str) -> str:
     return (
         f"{refused}. To accept it, pip install 'flask-images-vips[{extra}]' and add {extra!r} to IMAGES_INPUT_FORMATS"
     )
+
+
+def is_refused_kind(descriptor: int, reason: str) -> bool:
+    """Return whether the file was refused for a *reason* that stays: its kind, which its first bytes tell."""
+    if os.fstat(descriptor).st_size < _LEAST:
+        return False
+    kind = kind_of(descriptor)
+    return kind not in (UNKNOWN, _EMPTY) and reason.startswith(f"the file is {kind}")
 
 
 def image_of(format: str) -> str:

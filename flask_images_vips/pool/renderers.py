@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..config.keys import Config
 from ..errors import Busy, CrashedDecoder, LimitExceeded, SourceError, UnreadableSource, shown
+from ..headers.kinds import is_refused_kind
 from ..rendering.request import SOURCE, WATERMARK, Request, Work
 from ..system_errors import passing_errors_are_busy
 from ..urls import is_remote
@@ -142,14 +143,16 @@ def excused_files_are_busy(refs: Sequence[str], descriptors: Sequence[int]) -> I
     """Raise `Busy` if the block cannot read a file that may be intact.
 
     That is so if the disk does not give it at the moment, or if it may still be written, because it was written moments
-    ago. *refs* are the paths or the URLs of the files open at *descriptors*. Fetched files are written elsewhere and
-    moved to their places.
+    ago. It is not so if its first bytes tell that it is of a kind that is not accepted. *refs* are the paths or the
+    URLs of the files open at *descriptors*. Fetched files are written elsewhere and moved to their places.
     """
     try:
         yield
     except (Crashed, UnreadableSource, LimitExceeded) as error:
         # A file of which a part is missing may seem to have very many parts.
         if isinstance(error, LimitExceeded) and error.set_by != "this package":
+            raise
+        if isinstance(error, UnreadableSource) and any(is_refused_kind(each, error.reason) for each in descriptors):
             raise
         files = list(zip(refs, descriptors, strict=True))
         for ref, descriptor in files:

@@ -55,6 +55,11 @@ class Decoder:
         return self._config.input_formats
 
     @property
+    def engine(self) -> str:
+        """The value of ``IMAGES_ENGINE``."""
+        return self._pipeline.config.engine
+
+    @property
     def placeholders(self) -> tuple[str, ...]:
         """The kinds of placeholders that can be made here."""
         return _KINDS if self._pipeline.abilities.writes(by_name("webp")) else _KINDS[:2]

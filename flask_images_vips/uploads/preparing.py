@@ -26,6 +26,7 @@ from ..rendering.result import Result
 from ..rights.file import Unfit
 from ..rights.files import read_rights, with_rights
 from . import refusals
+from .advice import advise
 from .decoding import REF, Decoder
 from .jpeg_copy import NotCopied, check_end, copied, shortened
 from .receiving import close, make_old, open_temporary, writing_temporary
@@ -102,6 +103,8 @@ class _Preparation:
 
     def _wrong_kind(self) -> UploadRefused:
         kind = kind_of(self._descriptor)
+        if {*self._rules.formats} == {*self._decoder.inputs}:  # the form itself leaves no format out
+            advise(kind, self._decoder.inputs, self._decoder.engine)
         return refusals.wrong_kind(kind, self._rules.formats, is_picture=kind.endswith(("image", "drawing")))
 
     def _made(self) -> Prepared:

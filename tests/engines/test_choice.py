@@ -271,3 +271,22 @@ assert not forked_after_pixels()
     assert (run.returncode, run.stderr) == (0, ""), run.stdout
     (line,) = [line for line in run.stdout.splitlines() if OVERWRITTEN not in line]
     assert line.startswith("WARNING This process was forked after libvips had rendered images in its parent")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, "JPEG, PNG, GIF, WEBP, AVIF, TIFF, BMP, ICO"),
+        ({"IMAGES_ENGINE": "pillow"}, "JPEG, PNG, GIF, WEBP, AVIF, TIFF, BMP, ICO"),
+        ({"IMAGES_ENGINE": "vips"}, "JPEG, PNG, GIF, WEBP, AVIF, TIFF"),
+        ({"IMAGES_INPUT_FORMATS": ["bmp", "jpeg"]}, "BMP, JPEG"),
+        ({"IMAGES_SVG": True, "IMAGES_INPUT_FORMATS": ["jpeg", "ico"]}, "JPEG, ICO, SVG"),
+    ],
+)
+def test_a_refusal_names_all_formats_that_the_engines_read_together(
+    config: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with (tmp_path / "a.jpg").open("rb") as file, pytest.raises(UnsupportedSource) as caught:
+        engines_of(**config).first(lambda engine: engine.header(file.fileno(), "a.jpg"))
+    assert caught.value.reason == f"the file is empty; expected {expected} (IMAGES_INPUT_FORMATS)"

@@ -153,6 +153,27 @@ def test_a_file_that_is_just_being_written_is_503_and_an_old_empty_one_422(app: 
 
 
 @pytest.mark.usefixtures("young_files")
+@pytest.mark.parametrize("engine", ["auto", "pillow"])
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 422),
+        (b"%PDF-1.7 and all the rest of it", 422),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422),
+        (b"\x89PNG\r\n\x1a\n and not more than that", 503),
+        (b"\0\0\0\x18ftyp", 503),
+        (b"of no kind that is known", 503),
+    ],
+)
+def test_waiting_does_not_help_a_file_whose_kind_is_refused(
+    make_app: MakeApp, static: Path, engine: str, data: bytes, status: int
+) -> None:
+    (static / "a.jpg").write_bytes(data)
+    app = make_app(IMAGES_ENGINE=engine, IMAGES_INPUT_FORMATS=["jpeg", "png"])
+    assert app.test_client().get(url_of(app, "a.jpg", width=10)).status_code == status
+
+
+@pytest.mark.usefixtures("young_files")
 def test_a_font_that_is_just_being_written_is_503_and_named(
     make_app: MakeApp, draw: Any, static: Path, caplog: Any
 ) -> None:

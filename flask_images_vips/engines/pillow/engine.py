@@ -42,7 +42,8 @@ class PillowEngine:
     *auto_orient* applies the EXIF orientation. *inputs* are the formats that sources may have. *timeout* is in seconds.
     It is checked between frames and whenever the source is read, so it does not interrupt encoders or the decoders of
     WebP, AVIF and TIFF. *effort* is ``fast``, ``balanced`` or ``small``. *maps_files* allows libtiff to map sources
-    into memory: the process then dies if a source is overwritten in place.
+    into memory: the process then dies if a source is overwritten in place. If *fail_on* is ``warning``, JPEGs that lack
+    pixels are refused although they have an end; all other values are ignored.
     """
 
     name = "pillow"
@@ -56,9 +57,10 @@ class PillowEngine:
         timeout: float = 10.0,
         effort: str = "balanced",
         maps_files: bool = False,
+        fail_on: str = "truncated",
     ) -> None:
         self.timeout = timeout
-        self._reader = Reader(inputs, auto_orient, timeout, maps_files)
+        self._reader = Reader(inputs, auto_orient, timeout, maps_files, strict=fail_on == "warning")
         self.effort = effort
 
     def refusal(self, options: Options, format: Format) -> InvalidOption | None:

@@ -27,7 +27,7 @@ from ..coded_colour import profile_of
 from ..engine import overtime
 from .jxl_file import is_jxl, opened
 from .samples import correct_info
-from .unended import completed
+from .unended import check_pixels, completed
 
 _ORIENTATION = 0x0112
 # Where Pillow also looks for an orientation. libvips and browsers follow that of EXIF alone.
@@ -46,6 +46,7 @@ class Reader:
     auto_orient: bool
     timeout: float
     maps_files: bool = False
+    strict: bool = False
 
     @contextmanager
     def open(self, descriptor: int, ref: str, *, only_header: bool = False) -> Iterator[tuple[Image.Image, Turn]]:
@@ -83,6 +84,8 @@ class Reader:
                 image.info[DECODED_WHOLE] = is_jpeg(descriptor) and is_lossless(descriptor)
                 if image.format in ("PNG", "AVIF") and "icc_profile" not in image.info and not only_header:
                     _add_profile(image, descriptor)
+                if self.strict and not only_header and image.format in ("JPEG", "MPO"):
+                    check_pixels(descriptor, ref)
                 yield image, self._turn_left(image)
         except (ImagesError, MemoryError):
             raise

@@ -32,6 +32,7 @@ from .load import pyvips
 from .messages import silence, take_complaint
 from .reader import ERRORS, Reader, apart, has, has_detail, has_palette, reason, upright_size
 from .steps import STEPS, is_smart, place, scale
+from .strict_jpeg import check_jpeg
 from .trim import trim_box
 from .writer import encode, exif_of, together
 
@@ -46,7 +47,8 @@ class VipsEngine:
     is allowed. *fail_on* is libvips' setting for broken files: ``none``, ``truncated``, ``error`` or ``warning``.
     *timeout* is in seconds. Decoders that can shrink a picture leave it at least *headroom* times as large as the
     output, per side; a Lanczos filter does the rest. *effort* is ``fast``, ``balanced`` or ``small``. *maps_files*
-    allows libvips to map sources into memory: the process then dies if a source is overwritten in place.
+    allows libvips to map sources into memory: the process then dies if a source is overwritten in place. *listed* are
+    the formats that refusals name, if another engine loads more than *inputs*.
     """
 
     name = "vips"
@@ -61,9 +63,10 @@ class VipsEngine:
         headroom: float = 1.8,
         effort: str = "balanced",
         maps_files: bool = False,
+        listed: Sequence[str] = (),
     ) -> None:
         self.timeout = timeout
-        self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files)
+        self._reader = Reader(inputs, fail_on, auto_orient, headroom, maps_files, listed)
         self.effort = effort
         self.complaint = ""
         abilities.set_up()
@@ -151,14 +154,14 @@ class VipsEngine:
         tiny: Tiny | None,
     ) -> bytes:
         ref = rendition.source.ref
-        with self._pixels(ref, descriptor) as deadline:
+        with self._pixels(ref, descriptor, reader) as deadline:
             spec = Spec(rendition.options, rendition.format, geometry, tiny=tiny)
             if frames > 1 and is_smart(spec):  # crop all frames to the same part
                 spec = replace(spec, geometry=geometry._replace(at=self._smart_position(descriptor, ref, spec)))
             deep = is_deep(rendition.options, rendition.format)
             source = deadline.watch(reader.load(descriptor, ref, geometry, frames, deep=deep))
             paletted = Paletted(upright_size(source), rendition.source.size_bytes) if has_palette(source) else None
-            mark, text = self._mark(rendition, geometry), draw_text(rendition, geometry.canvas)
+            mark, text = self._mark(rendition, geometry, deadline), draw_text(rendition, geometry.canvas)
             spec = replace(spec, mark=mark, paletted=paletted, text=text)
             made = []
             for frame in apart(source, frames, geometry.cut):
@@ -172,13 +175,14 @@ class VipsEngine:
             image, exif = deadline.watch(together(made)), exif_of(source, descriptor, spec)
             return encode(image, spec, self.effort, deadline.watch, exif)
 
-    def _mark(self, rendition: Rendition, geometry: Geometry) -> pyvips.Image | None:
+    def _mark(self, rendition: Rendition, geometry: Geometry, deadline: Deadline) -> pyvips.Image | None:
         """Return the watermark, scaled to the size at which it is drawn, or None if there is none."""
         source, box = rendition.watermark, geometry.mark
         if source is None or box is None:
             return None
         plain = Spec(Options(), PNG, Geometry(box.size, box.size))
         with source.open() as descriptor, _failing(source.ref, descriptor, "as a watermark: "):
+            check_jpeg(self._reader, descriptor, source.ref, deadline, "as a watermark: ")
             mark = self._reader.load(descriptor, source.ref, plain.geometry, 1)
             return scale(mark, plain).copy_memory()  # decode it before the descriptor is closed
 
@@ -190,8 +194,10 @@ class VipsEngine:
         return image.xoffset, image.yoffset
 
     @contextmanager
-    def _pixels(self, ref: str, descriptor: int) -> Iterator[Deadline]:
+    def _pixels(self, ref: str, descriptor: int, reader: Reader | None = None) -> Iterator[Deadline]:
         """Let the block compute pixels for at most the timeout, and convert the errors of libvips.
+
+        *reader* is the one that the block uses, by default that of sources.
 
         Raises:
             UnsupportedHere: If this libvips lacks something.
@@ -204,6 +210,7 @@ class VipsEngine:
         take_complaint()  # about another file
         with Deadline(self.timeout) as deadline, _failing(ref, descriptor):
             try:
+                check_jpeg(reader or self._reader, descriptor, ref, deadline)
                 yield deadline
                 self.complaint = take_complaint()
             except FAILURES as error:

@@ -74,6 +74,7 @@ class Reader:
     auto_orient: bool
     headroom: float
     maps_files: bool = False
+    listed: Sequence[str] = ()
 
     def open(self, descriptor: int, ref: str, *, only_header: bool = False, **options: Any) -> tuple[str, pyvips.Image]:
         """Return the format, and the image, whose pixels are not read yet. *options* are passed to libvips' loader.
@@ -131,7 +132,7 @@ class Reader:
             return f"the file is {kind}, and this libvips has no loader for it. `flask images check` names its formats"
         if kind == SVG:
             return f"the file is {kind}. IMAGES_SVG = 'pass' sends it as SVG, and 'raster' as pixels, if you trust it"
-        return refusal(kind, self.inputs, "libvips")
+        return refusal(kind, self.listed or self.inputs, "libvips")
 
     def load(self, descriptor: int, ref: str, geometry: Geometry, frames: int, *, deep: bool = False) -> pyvips.Image:
         """Load the part of the source that *geometry* uses, at a reduced size if the format supports that.
