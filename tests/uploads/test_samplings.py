@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from headers.containers import exif as exif_block
+from headers.containers import segment, with_segments
 from headers.jpegs import KINDS, jpeg, without
 from PIL import Image
 
@@ -34,6 +36,14 @@ def test_jpegs_of_each_sampling_keep_their_own_pixels(either: Door) -> None:
         accepted = either.accept(data)
         assert accepted.facts.encoded is ("cmyk" in kind), kind
         assert accepted.facts.encoded or pixels(either.stored(accepted)) == pixels(data), kind
+
+
+def test_without_strip_jpegs_of_each_sampling_keep_their_metadata(door: Door) -> None:
+    exif = b"Exif\0\0" + exif_block(1)
+    for kind in KINDS:
+        if "cmyk" not in kind:
+            data = with_segments(jpeg(kind), segment(0xE1, exif))
+            assert exif in door.stored(door.accept(data, strip=False)), kind
 
 
 def test_jpegs_of_each_sampling_that_lack_pixels_are_refused(either: Door) -> None:
