@@ -17,7 +17,7 @@ nox.options.default_venv_backend = "uv|virtualenv"  # uv installs in a tenth of 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, import rules and dead names: the checks of CI before the tests."""
-    session.install("-e", ".[lint,binary,remote,oxipng,metrics,otel,s3,redis]")
+    session.install("-e", ".[lint,binary,remote,oxipng,metrics,otel,s3,redis,sqlalchemy,c2pa]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
