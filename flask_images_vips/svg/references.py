@@ -14,6 +14,9 @@ MAX_DRAWN = 200_000
 MAX_DEPTH = 32
 """The maximum number of references that may lead from one element to the next."""
 
+_COST = {"mask": 50, "filter": 50}
+"""How many elements a mask or a filter counts as, each time it is used: browsers draw its subject apart."""
+
 EVERY = "*"
 
 
@@ -66,7 +69,7 @@ class References:
                     _check("the SVG has markers within {:,} names", self._copied, MAX_DRAWN)
                     part.uses.update(uses_above)
                     part.words.update(words_above)
-        part.elements += 1
+        part.elements += _COST.get(tag, 1)
         part.points += points
         part.uses.update(named)
         part.words.update(words)

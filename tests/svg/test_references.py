@@ -62,6 +62,14 @@ def test_markers_at_the_points_of_markers_are_counted(marker: str) -> None:
         check("".join(marker.format(number, number - 1, PATH) for number in range(6)))
 
 
+@pytest.mark.parametrize("tag", ["mask", "filter"])
+def test_a_mask_and_a_filter_cost_as_much_as_many_elements(tag: str) -> None:
+    costly = f'<{tag} id="a"/>' + f'<path {tag}="url(#a)"/>' * 1000
+    check(costly)
+    with pytest.raises(LimitExceeded, match="the SVG draws"):
+        check(costly + f'<path {tag}="url(#a)"/>' * 4000)
+
+
 def test_many_markers_within_many_names_are_refused() -> None:
     names = " ".join(f"c{number}" for number in range(3000))
     with pytest.raises(LimitExceeded, match="markers within"):
