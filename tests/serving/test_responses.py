@@ -221,6 +221,8 @@ def test_head_has_the_headers_of_get(make_app: Any, draw: Any, static: Path, ear
             answers = []
             for method in ("GET", "HEAD"):
                 with client.open(url, method=method, headers=headers, environ_overrides=environ) as response:
+                    if "Expires" in response.headers:  # a second may begin between the two
+                        response.headers["Expires"] = "in time"
                     answers.append((response.status, sorted(response.headers)))
             assert answers[0] == answers[1]
             assert response.data == b""
