@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import ACCEPT_HEADERS, PHOTOGRAPHS, TESTS, draw_kinds, gradient, needs, sample, signed, url_of
+from conftest import ACCEPT_HEADERS, MAY_SKIP, PHOTOGRAPHS, TESTS, draw_kinds, gradient, needs, sample, signed, url_of
 from flask import Flask
 from itsdangerous import Signer
 from PIL import Image
@@ -1174,7 +1174,7 @@ def test_the_prefix_is_no_pattern_and_others_stay_untouched(new_door: Callable[.
 CHROME_WITH_JXL = "image/jxl,image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 
 
-@pytest.mark.skipif(not jxl.works(), reason="needs pillow-jxl-plugin: pip install 'flask-images-vips[jxl]'")
+@pytest.mark.skipif(MAY_SKIP and not jxl.works(), reason=f"needs pillow-jxl-plugin: {jxl.INSTALL}")
 def test_nginx_sends_a_jpeg_xl_where_the_application_does(new_door: Callable[..., Door]) -> None:
     door = new_door(IMAGES_FRONT_DOOR=True)
     shutil.copy2(PHOTOGRAPHS / "cat.jpg", door.folder / "static")

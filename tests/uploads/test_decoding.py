@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import gradient
+from conftest import gradient, needs
 from engines.test_engine import psnr
 from flask import Flask
 from headers.containers import saved
@@ -27,8 +27,7 @@ def heics() -> Any:
 
 
 def a_jxl() -> bytes:
-    if not jxl.works():
-        pytest.skip("pillow-jxl-plugin is not installed")
+    needs("pillow-jxl-plugin", jxl.works(), jxl.INSTALL)
     return jxl.encoded("RGB", (64, 48), gradient((64, 48)).tobytes(), {"quality": 95, "effort": 3})
 
 
