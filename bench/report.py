@@ -15,7 +15,7 @@ from bench.tables import Goal, Loss, Table, skipped
 from bench.tables_of_growth import all_tables, assumptions, summary
 
 README = ROOT / "README.md"
-GROWING = ROOT / "docs" / "growing.md"
+GROWING = ROOT / "docs" / "deploying" / "growing.md"
 ON_GROWING = ("fleet", "hosts", "growing")
 """The parts whose results that page shows."""
 
@@ -80,7 +80,7 @@ _TITLES = {
 def write(folder: Path = FOLDER, *, readme: bool = False) -> Path:
     """Write the page and the plots of the results in *folder*. Returns the page.
 
-    With *readme*, the tables of the README and of docs/growing.md are written too.
+    With *readme*, the tables of the README and of docs/deploying/growing.md are written too.
 
     Raises:
         SystemExit: If there are no results.
@@ -266,7 +266,7 @@ def with_tables(text: str, results: Results) -> str:
 
 
 def with_growth(text: str, results: Results) -> str:
-    """Return the *text* of docs/growing.md with the tables and sentences of *results* between its markers."""
+    """Return the *text* of docs/deploying/growing.md with the tables and sentences of *results* between its markers."""
     parts = {}
     shown = [part for part in ("fleet", "hosts") if part in results]
     if shown:

@@ -1,4 +1,4 @@
-"""Show the results of `bench.parts.growing` as the tables and sentences of docs/growing.md. No I/O here."""
+"""Show the results of `bench.parts.growing` as the tables and sentences of docs/deploying/growing.md. No I/O here."""
 
 from __future__ import annotations
 

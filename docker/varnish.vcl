@@ -1,4 +1,4 @@
-# Varnish in front of the site, as docs/cdn.md explains. It needs vmod_xkey, which Debian has in varnish-modules.
+# Varnish in front of the site, as docs/deploying/cdn.md explains. It needs vmod_xkey, which Debian has in varnish-modules.
 # The site needs IMAGES_CACHE_TAGS = "varnish" and IMAGES_CDN = {"cdn": "varnish", "urls": ["http://varnish/"]}.
 vcl 4.1;
 

@@ -1,4 +1,4 @@
-"""Typical mistakes, and the message that each of them gets: `docs/mistakes.md` is made of this.
+"""Typical mistakes, and the message that each of them gets: `docs/operating/mistakes.md` is made of this.
 
 ``python tests/test_mistakes.py`` writes that page again.
 """
@@ -31,7 +31,7 @@ from flask_images_vips.serving import views
 from flask_images_vips.sources import connection
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(100)
-PAGE = ROOT / "docs" / "mistakes.md"
+PAGE = ROOT / "docs" / "operating" / "mistakes.md"
 logger = logging.getLogger("flask_images_vips")
 
 HEAD = """\

@@ -1,7 +1,7 @@
 """Compute what a growing site needs: requests, renders, bytes, processors and hosts, up to a billion pictures a day.
 
 What one event costs is measured in the same run (`bench.units`). How often it happens is simulated
-(`bench.simulation`). The results are multiplied by `bench.growth`, and shown by docs/growing.md.
+(`bench.simulation`). The results are multiplied by `bench.growth`, and shown by docs/deploying/growing.md.
 """
 
 from __future__ import annotations

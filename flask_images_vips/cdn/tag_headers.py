@@ -19,7 +19,7 @@ class TagHeader(NamedTuple):
 
 TAG_HEADERS = {
     "cloudflare": TagHeader("Cache-Tag", ","),
-    "cloudfront": TagHeader("Cache-Tag", ","),  # its distribution names the header, see docs/cdn.md
+    "cloudfront": TagHeader("Cache-Tag", ","),  # its distribution names the header, see docs/deploying/cdn.md
     "fastly": TagHeader("Surrogate-Key", " "),
     "varnish": TagHeader("xkey", " "),
 }

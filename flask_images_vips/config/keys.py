@@ -73,8 +73,8 @@ class Config:
         None,
         "IMAGES_UPLOADS",
         places.folder_or_bucket,
-        "Folder where [`images.accept`](docs/uploads.md) stores what people upload: one in `IMAGES_PATH`, such as "
-        "`static/uploads`, or a place in one of its object stores. None: nothing can be uploaded.",
+        "Folder where [`images.accept`](docs/guides/uploads.md) stores what people upload: one in `IMAGES_PATH`, such "
+        "as `static/uploads`, or a place in one of its object stores. None: nothing can be uploaded.",
     )
     cache: str | None = key(
         None,
@@ -129,7 +129,7 @@ class Config:
         "only that engine, with three exceptions. With `vips`, AVIF is decoded by Pillow, unless `IMAGES_FAIL_ON` is "
         "`error` or `warning`. If a process has used libvips and then forks, the child uses Pillow. Pillow also does "
         "what your version or build of libvips lacks. `boxes` is for the tests of your site: it draws a labelled box "
-        "of the right size in place of each picture, see [Testing](docs/testing.md).",
+        "of the right size in place of each picture, see [Testing](docs/guides/testing.md).",
     )
     formats: tuple[str, ...] = key(
         NEGOTIABLE,
@@ -137,7 +137,7 @@ class Config:
         pictures.negotiable,
         "Formats for `format='auto'`, best first. The first one that the browser lists in `Accept` is used. JPEG XL "
         "(`jxl`) needs the extra `jxl`, and before `avif` it is sent only where it is smaller, see "
-        "[Formats](docs/formats.md#jpeg-xl).",
+        "[Formats](docs/guides/formats.md#jpeg-xl).",
     )
     quality: int | dict[str, int | Raw] = key(
         USUAL_QUALITY,
@@ -160,7 +160,7 @@ class Config:
         pictures.dpr_quality,
         "Quality of denser pictures in pages, by image pixels per CSS pixel, such as `{2: 55, 3: 45}`: for the "
         "candidates of a `srcset` by density, for `dpr`, and for `hidpi`, if the call has no `quality`. See "
-        "[Quality](docs/quality.md). None: the same quality.",
+        "[Quality](docs/guides/quality.md). None: the same quality.",
     )
     by_visitor: ByVisitor | None = key(
         None,
@@ -169,7 +169,7 @@ class Config:
         "Let the request for a page choose what its images ask for, such as `{'save_data': 40, 'accept': True}`: "
         "the quality for visitors who send `Save-Data: on`, and the first of `IMAGES_FORMATS` that the request lists "
         "in `Accept`, if the call names none. `'share': 0.1` does so for a tenth of visitors, and counts both arms. "
-        "See [Quality](docs/quality.md). None: all visitors get the same page.",
+        "See [Quality](docs/guides/quality.md). None: all visitors get the same page.",
     )
     presets: Mapping[str, Mapping[str, Any]] | None = key(
         None,
@@ -190,7 +190,7 @@ class Config:
         "IMAGES_TEXT_STYLES",
         font_checks.text_styles,
         "Named styles for the option `text`, such as `{'card': {'font': 'title', 'size': 72, 'shade': '#000c'}}`. See "
-        "[Social cards](docs/social-cards.md).",
+        "[Social cards](docs/guides/social-cards.md).",
     )
     only_presets: bool = key(
         False,
@@ -239,7 +239,7 @@ class Config:
         "IMAGES_PAGE_REPORT",
         checks.flag,
         "In debug mode, log one line for each page with what is wrong with its images, see "
-        "[Testing](docs/testing.md#in-debug-mode).",
+        "[Testing](docs/guides/testing.md#in-debug-mode).",
     )
     cache_max_size: int = key(
         10 * 10**9,
@@ -314,7 +314,7 @@ class Config:
         "IMAGES_SHARED_MAX_AGE",
         checks.optional_whole_seconds,
         "Seconds for which a CDN or another shared cache may keep an image whose URL has no version, if that is not "
-        "`IMAGES_MAX_AGE`. A [purge](docs/cdn.md) reaches a CDN, but no browser.",
+        "`IMAGES_MAX_AGE`. A [purge](docs/deploying/cdn.md) reaches a CDN, but no browser.",
     )
     cache_tags: tuple[str, ...] = key(
         (),
@@ -322,7 +322,7 @@ class Config:
         checks.some_of(*TAG_HEADERS),
         "Send a header with images by which a cache in front purges everything of one source: `cloudflare` "
         "(`Cache-Tag`), `cloudfront` (the same), `fastly` (`Surrogate-Key`) or `varnish` (`xkey`), or a list of these. "
-        "See [CDN](docs/cdn.md).",
+        "See [CDN](docs/deploying/cdn.md).",
     )
     cdn: tuple[Backend, ...] = key(
         (),
@@ -330,14 +330,15 @@ class Config:
         backends,
         "The caches in front of the site that a purge must reach: a dictionary such as `{'cdn': 'cloudflare', 'zone': "
         "'…'}`, or a list of them, the nearest to the site first. The kinds are `cloudflare`, `fastly`, `cloudfront`, "
-        "`varnish` and `nginx`, see [CDN](docs/cdn.md). Tokens may also come from the environment.",
+        "`varnish` and `nginx`, see [CDN](docs/deploying/cdn.md). Tokens may also come from the environment.",
     )
     c2pa: Credentials | None = key(
         None,
         "IMAGES_C2PA",
         credentials,
-        "The certificate chain and the private key that images with `keep='rights'` are [signed](docs/rights.md#c2pa) "
-        "with: a dictionary such as `{'cert': 'c2pa/chain.pem', 'key': 'c2pa/key.pem'}`.",
+        "The certificate chain and the private key that images with `keep='rights'` are "
+        "[signed](docs/guides/rights.md#c2pa) with: a dictionary such as `{'cert': 'c2pa/chain.pem', "
+        "'key': 'c2pa/key.pem'}`.",
     )
     base_url: str | None = key(
         None,
@@ -446,9 +447,9 @@ class Config:
         "IMAGES_INPUT_FORMATS",
         pictures.some_formats(ALL_INPUTS),
         "Formats that sources may have, judged by their content. You can add `ppm`, `tga`, `pcx` and `jpeg2000`, and "
-        "`jxl` and `heic` with the extras of these names, see [Formats](docs/formats.md). Only Pillow loads the first "
-        "five, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the largest picture is used. A TGA "
-        "has no mark at its start, so with `tga`, a broken file may be taken for one.",
+        "`jxl` and `heic` with the extras of these names, see [Formats](docs/guides/formats.md). Only Pillow loads the "
+        "first five, BMP and ICO, so `IMAGES_ENGINE = 'vips'` refuses them. Of an icon, the largest picture is used. A "
+        "TGA has no mark at its start, so with `tga`, a broken file may be taken for one.",
     )
     output_formats: tuple[str, ...] = key(
         OUTPUTS,
@@ -464,7 +465,7 @@ class Config:
         "embedded pictures, entities and declared attributes. Use it only if you trust the files: with "
         "`IMAGES_MAX_RENDERS = 0`, one may take seconds to render, regardless of `IMAGES_RENDER_TIMEOUT`. `pass` sends "
         "a `.svg` as SVG, without scripts and references to other files; options that need pixels still draw it. See "
-        "[SVG](docs/svg.md).",
+        "[SVG](docs/guides/svg.md).",
     )
     fail_on: str = key(
         "truncated",

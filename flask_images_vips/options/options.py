@@ -120,7 +120,7 @@ class Options:
         Quality,
         "Quality, for formats that have one. The same number looks the same in every format. With `raw`, it is the "
         "encoder's own number. `auto` finds the lowest that looks good enough, in the background, see "
-        "[Quality](docs/quality.md). The default is `IMAGES_QUALITY`.",
+        "[Quality](docs/guides/quality.md). The default is `IMAGES_QUALITY`.",
         values="1 to 100, `raw1` to `raw100`, or `auto`",
         example="quality=40",
     )
@@ -242,7 +242,7 @@ class Options:
         Gravity,
         "The part of the picture that `crop` keeps, or the position of the picture on the canvas of `pad`. `attention` "
         "and `entropy` analyse the pixels. They work with `crop` and libvips only. `face` keeps the faces, with `crop` "
-        "and the extra `faces`, see [Faces](docs/faces.md).",
+        "and the extra `faces`, see [Faces](docs/guides/faces.md).",
         values="`center`, `north`, `northeast` or `ne`, …, `attention`, `entropy`, `face`",
         example="width=150, height=150, mode='crop', gravity='west'",
     )
@@ -354,7 +354,7 @@ class Options:
         "txt",
         Text,
         "Write a text over the picture, with a font of `IMAGES_FONTS`. It is never interpreted as markup. See [Social "
-        "cards](docs/social-cards.md).",
+        "cards](docs/guides/social-cards.md).",
         values="1 to 500 characters",
         example="text='Good morning!'",
     )

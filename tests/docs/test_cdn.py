@@ -1,4 +1,4 @@
-"""The configuration in docs/cdn.md is right: that of this package, of Varnish and of CloudFront."""
+"""The configuration in docs/deploying/cdn.md is right: that of this package, of Varnish and of CloudFront."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask_images_vips.cdn.settings import KINDS
 from flask_images_vips.cdn.tag_headers import TAG_HEADERS
 from flask_images_vips.config.keys import Config
 
-TEXT = (ROOT / "docs" / "cdn.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "deploying" / "cdn.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:

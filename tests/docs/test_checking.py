@@ -15,7 +15,7 @@ from operating.checking.ground import Ground
 
 from flask_images_vips import Images
 
-PAGE = (ROOT / "docs" / "checking.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "operating" / "checking.md").read_text("utf-8")
 CHECKING = ROOT / "flask_images_vips" / "operating" / "checking"
 _NAME = re.compile(r'\b(?:ok|warning|error)\(\s*"([a-z-]+)"')
 

@@ -1,4 +1,4 @@
-"""``docs/faces.md``: its code runs."""
+"""``docs/guides/faces.md``: its code runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conftest import ROOT
 from flask import render_template_string
 from PIL import Image
 
-TEXT = (ROOT / "docs" / "faces.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "guides" / "faces.md").read_text("utf-8")
 FILES = {match[1]: match[0] for match in re.finditer(r"(?<=```python\n)# (\w+)\.py\n.*?(?=```)", TEXT, re.DOTALL)}
 
 

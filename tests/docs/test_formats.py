@@ -15,7 +15,7 @@ from flask_images_vips.config.keys import Config
 from flask_images_vips.engines import heic
 from flask_images_vips.operating.checking.libraries import _MENDED
 
-PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "guides" / "formats.md").read_text("utf-8")
 HEIC = PAGE[PAGE.index("## HEIC") : PAGE.index("## JPEG XL")]
 
 

@@ -16,7 +16,7 @@ from flask_images_vips.config.keys import Config
 from flask_images_vips.engines import jxl
 from flask_images_vips.engines.encoder_settings import settings_of
 
-PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "guides" / "formats.md").read_text("utf-8")
 SECTION = PAGE[PAGE.index("## JPEG XL") :]
 
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from flask_images_vips.config.keys import Config
 
-PATH = ROOT / "docs" / "growing.md"
+PATH = ROOT / "docs" / "deploying" / "growing.md"
 PAGE = PATH.read_text("utf-8")
 
 
@@ -25,7 +25,7 @@ def test_the_configuration_of_each_step_is_accepted() -> None:
 def test_the_metrics_of_its_signs_exist() -> None:
     named = set(re.findall(r"`(images_\w+)`", PAGE))
     assert len(named) > 3
-    monitoring = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
+    monitoring = (ROOT / "docs" / "operating" / "monitoring.md").read_text("utf-8")
     assert named <= set(re.findall(r"^\| `(images_\w+)`", monitoring, re.MULTILINE))
 
 

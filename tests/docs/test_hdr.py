@@ -1,4 +1,4 @@
-"""The page ``docs/hdr.md``: its site works, and its figures of the curve are those of the code."""
+"""The page ``docs/guides/hdr.md``: its site works, and its figures of the curve are those of the code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_images_vips.engines.vips import abilities
 from flask_images_vips.options.options import DECLARED
 from flask_images_vips.rendering.gain_map import CHANGING
 
-PAGE = (ROOT / "docs" / "hdr.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "guides" / "hdr.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The plan in docs/migrating.md is the one that the command prints for the site in it."""
+"""The plan in docs/start/migrating.md is the one that the command prints for the site in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask.cli import ScriptInfo
 from flask_images_vips.operating.migrate import command
 from flask_images_vips.operating.migrating.proof import sets_of_options
 
-TEXT = (ROOT / "docs" / "migrating.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "start" / "migrating.md").read_text("utf-8")
 
 
 def block(pattern: str) -> str:

@@ -13,7 +13,7 @@ from flask import Flask
 from flask_images_vips.background_renders import _AUTO_AFTER
 from flask_images_vips.config.keys import KEYS, Config
 
-PATH = ROOT / "docs" / "quality.md"
+PATH = ROOT / "docs" / "guides" / "quality.md"
 PAGE = PATH.read_text("utf-8")
 
 
@@ -36,7 +36,7 @@ def test_the_configuration_is_accepted() -> None:
 
 def test_its_keys_and_metrics_exist() -> None:
     assert set(re.findall(r"IMAGES_[A-Z_]+", PAGE)) <= KEYS.keys()
-    monitoring = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
+    monitoring = (ROOT / "docs" / "operating" / "monitoring.md").read_text("utf-8")
     named = set(re.findall(r"`(images_\w+)`", PAGE))
     assert len(named) == 3
     assert named <= set(re.findall(r"^\| `(images_\w+)`", monitoring, re.MULTILINE))
@@ -44,8 +44,11 @@ def test_its_keys_and_metrics_exist() -> None:
 
 def test_its_headings_are_where_other_pages_link_to() -> None:
     headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)}
-    linked = "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("monitoring", "statistics", "cdn"))
-    targets = re.findall(r"\(quality\.md#([\w-]+)\)", linked)
+    linked = "".join(
+        (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+        for name in ("operating/monitoring", "operating/statistics", "deploying/cdn")
+    )
+    targets = re.findall(r"\(\.\./guides/quality\.md#([\w-]+)\)", linked)
     assert targets
     assert {*targets} <= headings
 

@@ -1,4 +1,4 @@
-"""``docs/rights.md``: its code runs, and does what it says."""
+"""``docs/guides/rights.md``: its code runs, and does what it says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_images_vips import Rights, read_rights
 from flask_images_vips.rights.files import with_rights
 from flask_images_vips.rights.xmp import packet_of
 
-TEXT = (ROOT / "docs" / "rights.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "guides" / "rights.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 FILES = {match[1]: code for code in BLOCKS if (match := re.match(r"# (\w+)\.py\n", code))}
 

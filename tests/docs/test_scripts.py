@@ -1,4 +1,4 @@
-"""``docs/scripts.md``: its code runs, with real queues and a real database, and its commands print what it says."""
+"""``docs/guides/scripts.md``: its code runs, with real queues and a real database. Its commands print what it says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from flask_images_vips import Images
 from flask_images_vips.description import Info
 from flask_images_vips.operating.cli import COMMANDS
 
-TEXT = (ROOT / "docs" / "scripts.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "guides" / "scripts.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 FILES = {match[1]: code for code in BLOCKS if (match := re.match(r"# (\w+)\.py\n", code))}
 

@@ -19,7 +19,7 @@ from flask_images_vips.fleet.leases import LEASE_SECONDS
 from flask_images_vips.sources import objects
 from flask_images_vips.stores import store
 
-PAGE = (ROOT / "docs" / "several-hosts.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "deploying" / "several-hosts.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""``docs/social-cards.md``: its code runs, and its table has every part of a style."""
+"""``docs/guides/social-cards.md``: its code runs, and its table has every part of a style."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 from flask_images_vips.config.fonts import fonts
 from flask_images_vips.options.text import TextStyle
 
-TEXT = (ROOT / "docs" / "social-cards.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "guides" / "social-cards.md").read_text("utf-8")
 FILES = {match[1]: match[0] for match in re.finditer(r"(?<=```python\n)# (\w+)\.py\n.*?(?=```)", TEXT, re.DOTALL)}
 
 

@@ -19,7 +19,7 @@ from flask_images_vips.operating.statistics_text import LISTS, lines
 from flask_images_vips.recording import counts, recorder
 from flask_images_vips.state import images_of
 
-PAGE = (ROOT / "docs" / "statistics.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "operating" / "statistics.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The code of docs/svg.md runs, and its table has the limits of the code."""
+"""The code of docs/guides/svg.md runs, and its table has the limits of the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask_images_vips.serving.headers import common_headers
 from flask_images_vips.state import images_of
 from flask_images_vips.svg import css, drawing, references
 
-TEXT = (ROOT / "docs" / "svg.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "guides" / "svg.md").read_text("utf-8")
 
 
 def test_the_example_sends_an_svg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The code of docs/testing.md runs, and its message and its table are those of the code."""
+"""The code of docs/guides/testing.md runs, and its message and its table are those of the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flask_images_vips import Images
 from flask_images_vips.audit.findings import KINDS
 from flask_images_vips.state import images_of
 
-TEXT = (ROOT / "docs" / "testing.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "guides" / "testing.md").read_text("utf-8")
 CODE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 CATALOGUE = """<!doctype html>
 <h1>Lamps</h1>

@@ -1,4 +1,4 @@
-"""``docs/uploads.md``: its code runs, also in Flask-Admin."""
+"""``docs/guides/uploads.md``: its code runs, also in Flask-Admin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from headers.containers import saved
 
 from flask_images_vips.uploads import refusals
 
-TEXT = (ROOT / "docs" / "uploads.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "guides" / "uploads.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 FILES = {match[1]: code for code in BLOCKS if (match := re.match(r"# (\w+)\.py\n", code))}
 JPEG = saved(gradient((640, 480)), "JPEG")

@@ -1,4 +1,4 @@
-"""The page ``docs/warming.md``: its site works, and its commands print what it says."""
+"""The page ``docs/operating/warming.md``: its site works, and its commands print what it says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, gradient, url_of
 from flask import Flask
 
-PAGE = (ROOT / "docs" / "warming.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "operating" / "warming.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -23,7 +23,7 @@ from flask_images_vips.monitoring.prometheus import GAUGES
 from flask_images_vips.phases import Name
 from flask_images_vips.state import images_of
 
-PAGE = ROOT / "docs" / "monitoring.md"
+PAGE = ROOT / "docs" / "operating" / "monitoring.md"
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "docker" / "grafana.json").read_text("utf-8"))
 COLUMNS = 24
 

@@ -16,7 +16,7 @@ def in_front(site: Site) -> Iterator[Finding]:
         yield warning(
             "cdn",
             f"Images have tags for {' and '.join(config.cache_tags)}, but IMAGES_CDN is not set: a forget ends here.",
-            "Set IMAGES_CDN, or purge there by yourself. See docs/cdn.md.",
+            "Set IMAGES_CDN, or purge there by yourself. See docs/deploying/cdn.md.",
         )
     for cache in config.cdn:
         try:

@@ -44,7 +44,7 @@ def test_a_result_has_all_tables_and_sentences(data: dict[str, Any]) -> None:
     assert len(tables["steps"].rows) == len(data["steps"])
     assert "11,574 a second on average" in summary(data)
     assert "One in 333,333 pictures" in assumptions(data)
-    made = report.with_growth((ROOT / "docs" / "growing.md").read_text("utf-8"), {"growing": data})
+    made = report.with_growth((ROOT / "docs" / "deploying" / "growing.md").read_text("utf-8"), {"growing": data})
     assert "11,574 a second on average" in made
 
 
@@ -69,7 +69,7 @@ def test_figures_are_as_rough_as_a_simulation() -> None:
 
 
 def test_the_page_shows_the_stored_results() -> None:
-    page = (ROOT / "docs" / "growing.md").read_text("utf-8")
+    page = (ROOT / "docs" / "deploying" / "growing.md").read_text("utf-8")
     stored = results.load()
     assert report.with_growth(page, stored) == page, "run python -m bench report --readme"
     assert not re.search(r"<!-- (\w+) -->\n<!-- /\1 -->", page)
