@@ -50,6 +50,13 @@ def extensions(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation in docs/_build. Every warning is an error. Opens no connection."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run a benchmark, such as ``nox -s bench -- warm``. Without arguments it lists them."""
     session.install("-e", ".[bench]")
