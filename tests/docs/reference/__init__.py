@@ -23,7 +23,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "reference/commands.md": {"commands": commands.text},
     "reference/errors.md": {"answers": errors.answers, "errors": errors.text},
     "operating/messages.md": {"messages": messages.text},
-    "operating/commands.md": {"commands": commands.table},
+    "operating/commands.md": {"commands": commands.tour},
 }
 
 
@@ -33,6 +33,8 @@ def up_to_date(page: str) -> str:
     for name, part in PARTS[page].items():
         pattern = re.compile(rf"(?<=<!-- {name} -->\n).*(?=^<!-- /{name} -->$)", re.DOTALL | re.MULTILINE)
         new = f"\n{part().strip()}\n\n"
+        if page.startswith("reference/"):
+            new = new.replace("](../reference/", "](")
         text, found = pattern.subn(lambda _, new=new: new, text)  # type: ignore[misc]
         assert found == 1, f"{page} has no place for {name}"
     return text

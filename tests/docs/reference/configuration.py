@@ -130,7 +130,7 @@ def accepted(name: str) -> str:
         first = f"{first}; {said[3].removeprefix('None, or ')}"
     if "None" not in first and accepts_none(name):
         first = f"{first}, or None"
-    return "{}{}".format(first[0].upper(), re.sub(r"\bNone\b|\bTrue\b|\bFalse\b|'[^']*'|\[[^]]*\]|\{.*\}", r"`\g<0>`", first[1:]))
+    return re.sub(r"'[^']*'|\[[^]]*\]|\{.*\}|\b(?:None|True|False|IMAGES_\w+)\b", r"`\g<0>`", first)
 
 
 def expected(name: str, value: object) -> str:

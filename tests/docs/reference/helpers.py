@@ -33,16 +33,16 @@ EXAMPLES: dict[str, str] = {
 }
 """An example of each helper, which the test of the page's blocks runs."""
 
-_ALL = (*helpers.HELPERS, helpers.resized_img_hint)
+ALL = (*helpers.HELPERS, helpers.resized_img_hint)
 
 
 def text() -> str:
-    return "\n\n".join([overview(), *(entry(helper) for helper in _ALL)])
+    return "\n\n".join([overview(), *(entry(helper) for helper in ALL)])
 
 
 def overview() -> str:
     rows = []
-    for helper in _ALL:
+    for helper in ALL:
         first = re.split(r"(?<=\.)\s", docstring(helper), maxsplit=1)[0]
         rows.append([f"[`{helper.__name__}`](#{helper.__name__})", " ".join(first.split())])
     return table(["helper", "what it does"], rows)
