@@ -63,6 +63,7 @@ class SiteOfPage:
         patch.syspath_prepend(folder)
         patch.setenv("TMPDIR", str(folder))
         patch.setattr("tempfile.tempdir", str(folder))
+        patch.setattr("flask_images_vips.late_facts.DELAY_SECONDS", 0.1)  # the end of a test waits for it
         for kind in KINDS.values():
             for variable in kind.variables.values():
                 patch.setenv(variable, "for the docs")
