@@ -137,7 +137,7 @@ def expected(name: str, value: object) -> str:
     try:
         read_key(name, {name: value})
     except ConfigError as error:
-        return error.faults[0].partition(": expected ")[2].rstrip(".")
+        return error.faults[0].partition(": expected ")[2].partition(" ('?'")[0].rstrip(".")
     except TypeError:
         return ""
     return ""
