@@ -27,7 +27,7 @@ extensions = [
 nitpicky = True
 # Signatures name types of other projects, whose documentation is on other hosts, and types of this package that are no
 # part of its API. Both are shown as they are, without a link.
-nitpick_ignore_regex = [("py:.*", r"(?!flask_images_vips\.errors\.).*")]
+nitpick_ignore_regex = [("py:.*", ".*")]
 exclude_patterns = ["_build"]
 suppress_warnings: list[str] = []
 

@@ -9,11 +9,14 @@ import pytest
 
 sys.path[:0] = [] if __package__ else [str(Path(__file__).parents[1])]  # as a script
 
+from docs.blocks import runs
 from docs.reference import DOCS, PARTS, messages, signals, up_to_date, write
 from docs.reference.errors import CURES, NOT_ANSWERED, answer_of, classes
 from docs.reference.helpers import ALL, EXAMPLES
 
 
+@runs("docs/reference/helpers.md", "text")
+@runs("docs/reference/commands.md", "text")
 @pytest.mark.parametrize("page", PARTS)
 def test_the_page_says_what_the_code_says(page: str) -> None:
     assert up_to_date(page) == (DOCS / page).read_text("utf-8"), "run: python tests/docs/test_reference.py"

@@ -16,8 +16,8 @@ from . import commands, configuration, errors, helpers, messages, options, signa
 DOCS = ROOT / "docs"
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
-    "reference/options.md": {"options": options.text},
-    "reference/configuration.md": {"configuration": configuration.text},
+    "reference/options.md": {"list": options.overview, "options": options.text},
+    "reference/configuration.md": {"list": configuration.overview, "configuration": configuration.text},
     "reference/helpers.md": {"helpers": helpers.text},
     "reference/signals.md": {"signals": signals.text},
     "reference/commands.md": {"commands": commands.text},

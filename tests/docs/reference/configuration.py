@@ -82,7 +82,7 @@ _DECLARED: dict[str, tuple[Key, Any]] = {item.metadata["key"].name: (item.metada
 def text() -> str:
     names = [name for _, keys in GROUPS.values() for name in keys_of(keys)]
     assert sorted(names) == sorted(KEYS), "add the key to a group in tests/docs/reference/configuration.py"
-    parts = [overview()]
+    parts = []
     for title, (about, keys) in GROUPS.items():
         parts += [f"## {title}", about, *(entry(name) for name in keys_of(keys))]
     return "\n\n".join(parts)

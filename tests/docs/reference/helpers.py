@@ -25,7 +25,8 @@ EXAMPLES: dict[str, str] = {
     "resized_img_placeholder": "<div style=\"background: {{ resized_img_placeholder('photos/coffee.jpg', 'color') or '#eee' }}\">\n"
     "  {{ resized_img_tag('photos/coffee.jpg', width=300, alt='Coffee') }}\n"
     "</div>",
-    "resized_img_json_ld": "{{ resized_img_json_ld('photos/coffee.jpg', width=1200) }}",
+    "resized_img_json_ld": "{{ resized_img_tag('photos/coffee.jpg', width=600, alt='Coffee') }}\n"
+    "{{ resized_img_json_ld('photos/coffee.jpg', width=1200) }}",
     "resized_img_hint": "from flask import render_template_string\n\nfrom flask_images_vips import resized_img_hint\n\n\n"
     '@app.get("/canyon")\ndef canyon():\n    resized_img_hint("photos/canyon.jpg", layout="full", priority=True)\n'
     "    return render_template_string(\n"

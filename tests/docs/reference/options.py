@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def text() -> str:
     names = [name for group in GROUPS.values() for name in group]
     assert sorted(names) == sorted(DECLARED), "add the option to a group in tests/docs/reference/options.py"
-    parts = [overview()]
+    parts = []
     for title, group in GROUPS.items():
         parts.append(f"## {title}")
         parts += [entry(name, DECLARED[name]) for name in group]
@@ -40,8 +40,8 @@ def text() -> str:
 
 def overview() -> str:
     """The groups with a link to each option, to find one at a glance."""
-    rows = [[title, ", ".join(f"[`{name}`](#{name})" for name in group)] for title, group in GROUPS.items()]
-    return table(["", "options"], rows)
+    rows = [[f"[{title}](#{title.lower().replace(' ', '-')})", ", ".join(f"[`{name}`](#{name})" for name in group)] for title, group in GROUPS.items()]
+    return table(["group", "options"], rows)
 
 
 def entry(name: str, declared: Option) -> str:
