@@ -45,15 +45,14 @@ def overview() -> str:
 
 
 def entry(name: str, declared: Option) -> str:
-    cells = [declared.values, default_of(name) or "none", f"`{declared.short}`", engines_of(declared)]
-    return "\n\n".join(
-        [
-            f"### `{name}`",
-            sentence(declared.doc, PAGE),
-            table(["values", "default", "in URLs", "engine"], [cells]),
-            f"Example: `{call(declared)}`",
-        ]
-    )
+    facts = [
+        f"- Values: {declared.values}",
+        f"- Default: {default_of(name) or 'none'}",
+        f"- In URLs: `{declared.short}`",
+        f"- Engine: {engines_of(declared)}",
+        f"- Example: `{call(declared)}`",
+    ]
+    return "\n\n".join([f"### `{name}`", sentence(declared.doc, PAGE), "\n".join(facts)])
 
 
 def call(declared: Option) -> str:
