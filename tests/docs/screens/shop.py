@@ -57,7 +57,7 @@ client.get("/imgsizer/photos/cat.jpg?w=9000&s=guessed")
 
 def build(folder: Path) -> None:
     """Write the shop into *folder*."""
-    (folder / "static" / "photos").mkdir(parents=True)
+    (folder / "static" / "photos").mkdir(parents=True, exist_ok=True)
     (folder / "templates").mkdir()
     (folder / "shop.py").write_text(APP)
     (folder / "visitors.py").write_text(VISITORS)
