@@ -32,7 +32,7 @@ from flask_images_vips.config.keys import Config, odd_keys
 
 PLACES = {"IMAGES_PATH", "IMAGES_CACHE", "IMAGES_CACHE_LOCAL", "IMAGES_REDIS", "IMAGES_CDN"}
 AWAY = re.compile(r"^(s3|gs|az|https?|rediss?|file)://")
-NEEDS_IMAGES = re.compile(r"^(resized_\w+|build_url)$")
+HELPER = re.compile(r"^(resized_\w+|build_url)$")
 SHOWS_A_PICTURE = re.compile(r"\bresized_(img_tag|img_src|img_srcset|img_preload|picture_tag)\(|url_for\('images")
 ENVIRONMENT = re.compile(r"environ(?:\.get)?[\[(]\s*[\"'](\w+)")
 
@@ -192,13 +192,15 @@ class SiteOfPage:
 
 
 def needs_images(tree: ast.Module) -> bool:
-    """Whether a block uses `images`, or calls a helper outside of functions, without adding images itself."""
+    """Whether a block uses the images of an application, or calls a helper, without adding images itself."""
     if any(isinstance(node, ast.Call) and ast.unparse(node.func) == "Images" for node in ast.walk(tree)):
         return False
-    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    called = {name for name in loaded if NEEDS_IMAGES.match(name)}
-    return ("images" in loaded and "images" not in stored) or bool(called)
+    if any(isinstance(node, ast.Attribute) and node.attr == "extensions" for node in ast.walk(tree)):
+        return True
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    stored = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    loaded = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    return ("images" in loaded and "images" not in stored) or any(map(HELPER.match, loaded))
 
 
 def is_away(settings: Any) -> bool:
