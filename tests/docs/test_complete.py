@@ -60,7 +60,7 @@ def test_every_public_name_is_described() -> None:
 
 
 def test_every_method_of_images_is_described() -> None:
-    own = {name for name in vars(Images) if not name.startswith("_")}
+    own = {name for name in vars(Images) if not name.startswith("_")} - {"pipeline"}  # which is not for sites
     text = page("reference/api")
     assert {name for name in own if not re.search(rf"\b{name}\b", text)} == set()
 
