@@ -16,13 +16,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from conftest import PHOTOGRAPHS, ROOT
+from docs.blocks import blocks_of, runs
+from PIL import Image
+
 from bench import results
 from bench.contenders import BARE, FULL, OURS
 from bench.measure import spread
 from bench.workload import LARGE
-from conftest import PHOTOGRAPHS, ROOT
-from docs.blocks import blocks_of, runs
-from PIL import Image
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 CODE = next(block.code for block in blocks_of("README.md") if block.language == "python")
