@@ -113,7 +113,7 @@ def anywhere(results: Results, page: Path) -> dict[str, str]:
 
 
 def _between(text: str, marker: str, content: str) -> str:
-    found = re.compile(rf"(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)", re.DOTALL)
+    found = re.compile(rf"<!-- {marker} -->\n(.*?\n)?<!-- /{marker} -->", re.DOTALL)
     if not found.search(text):
         raise ValueError(f"the page has no <!-- {marker} --> … <!-- /{marker} -->")
-    return found.sub(lambda match: match[1] + content + match[2], text)
+    return found.sub(lambda _: f"<!-- {marker} -->\n{content}\n<!-- /{marker} -->", text)
