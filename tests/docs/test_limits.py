@@ -21,7 +21,7 @@ ROWS = dict(re.findall(r"^\| `(IMAGES_\w+)` \| (.*?) \|", TEXT, re.MULTILINE))
 DEFAULTS = {item.metadata["key"].name: item.default for item in fields(Config)}
 WORDS = {  # how the page says a default
     "IMAGES_OUTPUT_FORMATS": ("all", tuple(format.name for format in FORMATS)),
-    "IMAGES_ALLOWED_WIDTHS": ("all", None),
+    "IMAGES_ALLOWED_WIDTHS": ("all", ()),
     "IMAGES_RENDER_MEMORY": ("half of the memory, divided by the renders, at most 768 MB", None),
     "IMAGES_MAX_RENDERS": ("one per processor", None),
     "IMAGES_MAX_RENDERS_IN_ALL": ("no limit", None),
