@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import PHOTOGRAPHS, ROOT
-from docs.blocks import runs
 from flask import Flask, render_template_string
 from flask.cli import ScriptInfo
 
+from docs.blocks import runs
 from flask_images_vips import Images
 from flask_images_vips.operating.migrate import command
 from flask_images_vips.operating.migrating.proof import sets_of_options

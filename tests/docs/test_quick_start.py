@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from conftest import PHOTOGRAPHS, ROOT
-from docs.blocks import runs
 from flask.testing import FlaskClient
+
+from docs.blocks import runs
 
 PAGE = "docs/start/quick-start.md"
 TEXT = (ROOT / PAGE).read_text("utf-8")
