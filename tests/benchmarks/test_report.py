@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from bench import report
 from bench.measure import Spread
 from bench.report import page
 from bench.tables import Goal
-from benchmarks.conftest import about, cold_results, results_of
+from benchmarks.conftest import cold_results, results_of
 
 
 def found_goal(name: str, given: dict[str, Any]) -> Goal:
