@@ -16,17 +16,37 @@ WIDTH, HEIGHT = 760, 704
 LEFT, BOX, HIGH, STEP = 68, 318, 52, 78
 
 STYLE = """
-.paper { fill: #fbfcfc; stroke: #dde3e8; } .lane { fill: #f1f5f4; stroke: #d5dedb; } .walls { fill: #fdf4ec; stroke: #e3b98f; }
-.box { fill: #ffffff; stroke: #b9c6c1; } .start { fill: #0b6e4f; } text { fill: #1f2933; font: 14px system-ui, sans-serif; }
-.name { font-weight: 600; } .small { fill: #5f6b78; font-size: 12px; } .lane-name { fill: #5f6b78; font-size: 12px; }
-.on-start { fill: #ffffff; font: 13px ui-monospace, monospace; } .status { fill: #b3402a; font-size: 12px; font-weight: 600; }
-.arrow { stroke: #5f6b78; stroke-width: 1.6; fill: none; } .hit { stroke: #0b6e4f; stroke-width: 2; fill: none; }
-.hit-name { fill: #0b6e4f; font-size: 12px; font-weight: 600; } .head { fill: #5f6b78; } .hit-head { fill: #0b6e4f; }
+.paper { fill: #fbfcfc; stroke: #dde3e8; }
+.lane { fill: #f1f5f4; stroke: #d5dedb; }
+.walls { fill: #fdf4ec; stroke: #e3b98f; }
+.box { fill: #ffffff; stroke: #b9c6c1; }
+.start { fill: #0b6e4f; }
+text { fill: #1f2933; font: 14px system-ui, sans-serif; }
+.name { font-weight: 600; }
+.small { fill: #5f6b78; font-size: 12px; }
+.lane-name { fill: #5f6b78; font-size: 12px; }
+.on-start { fill: #ffffff; font: 13px ui-monospace, monospace; }
+.status { fill: #b3402a; font-size: 12px; font-weight: 600; }
+.arrow { stroke: #5f6b78; stroke-width: 1.6; fill: none; }
+.hit { stroke: #0b6e4f; stroke-width: 2; fill: none; }
+.hit-name { fill: #0b6e4f; font-size: 12px; font-weight: 600; }
+.head { fill: #5f6b78; }
+.hit-head { fill: #0b6e4f; }
 @media (prefers-color-scheme: dark) {
-.paper { fill: #15191d; stroke: #2c343c; } .lane { fill: #1b2226; stroke: #2f3a3f; } .walls { fill: #2a2018; stroke: #7a5630; }
-.box { fill: #232b31; stroke: #47545c; } .start { fill: #1f7a5a; } text { fill: #e6eaee; } .small, .lane-name { fill: #a9b4be; }
-.on-start { fill: #ffffff; } .status { fill: #f0917b; } .arrow { stroke: #a9b4be; } .hit { stroke: #3ecf9a; }
-.hit-name { fill: #3ecf9a; } .head { fill: #a9b4be; } .hit-head { fill: #3ecf9a; }
+.paper { fill: #15191d; stroke: #2c343c; }
+.lane { fill: #1b2226; stroke: #2f3a3f; }
+.walls { fill: #2a2018; stroke: #7a5630; }
+.box { fill: #232b31; stroke: #47545c; }
+.start { fill: #1f7a5a; }
+text { fill: #e6eaee; }
+.small, .lane-name { fill: #a9b4be; }
+.on-start { fill: #ffffff; }
+.status { fill: #f0917b; }
+.arrow { stroke: #a9b4be; }
+.hit { stroke: #3ecf9a; }
+.hit-name { fill: #3ecf9a; }
+.head { fill: #a9b4be; }
+.hit-head { fill: #3ecf9a; }
 }
 """
 
@@ -98,9 +118,9 @@ def drawing() -> str:
 def renderer(last: int, store: int) -> list[str]:
     """The lane of the renderer, which gets its work from the step at *last* and hands it to the one at *store*."""
     x, width = 466, 258
-    top = last - 150
+    top, high = last - 150, len(RENDERING) * 68 + 38
     parts = [
-        f'<rect class="walls" x="{x - 22}" y="{top - 40}" width="{width + 36}" height="{len(RENDERING) * 68 + 38}" rx="12"/>',
+        f'<rect class="walls" x="{x - 22}" y="{top - 40}" width="{width + 36}" height="{high}" rx="12"/>',
         f'<text class="lane-name" x="{x - 6}" y="{top - 18}">a renderer: a process of its own, behind walls</text>',
     ]
     for number, (module, name) in enumerate(RENDERING):

@@ -11,7 +11,8 @@ import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
-sys.path[:0] = [] if __package__ else [str(Path(__file__).parents[1])]  # as a script
+if not __package__:  # it runs as a script
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from conftest import ROOT
 
