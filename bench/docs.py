@@ -15,6 +15,7 @@ from PIL import Image
 from bench.parts import cold, engines, mixed, module_of, warm
 from bench.report import environment, loss_table, missed_table
 from bench.results import ROOT, Results
+from bench.tables import Table
 from bench.tables_of_growth import all_tables, assumptions, summary
 
 DOCS = ROOT / "docs"
@@ -24,6 +25,8 @@ ON_GROWING = ("fleet", "hosts", "growing")
 """The parts whose results that page shows."""
 PLOTS = {"headline": "benchmark", "mixed": "benchmark-traffic", "warm": "benchmark-hits", "scale": "benchmark-looks"}
 """The plots of the documentation, by their names in ``bench.plots``, and their names in docs/pictures/."""
+
+_RANGE = re.compile(r" \(([\d.,]+)–([\d.,]+)\)")
 
 
 def write(results: Results, docs: Path = DOCS) -> None:
@@ -68,16 +71,28 @@ def of_benchmark(results: Results) -> dict[str, str]:
     shown = {part: data for part, data in results.items() if part not in ON_GROWING}
     parts = {"machine": "\n\n".join(environment(shown))}
     if "engines" in results:
-        parts["engines"] = engines.engine_table(results["engines"], short=True).markdown()
+        parts["engines"] = narrow(engines.engine_table(results["engines"], short=True))
     if "cold" in results:
-        parts["cold"] = cold.cold_summary(results["cold"]).markdown()
+        parts["cold"] = narrow(turned(cold.cold_summary(results["cold"])))
     if "mixed" in results:
-        parts["mixed"] = mixed.table(results["mixed"], short=True).markdown()
+        parts["mixed"] = narrow(mixed.table(results["mixed"], short=True))
     if {"engines", "cold", "mixed"} & results.keys():
         missed, losses = missed_table(results), loss_table(results)
         parts["missed"] = missed.markdown() if missed.rows else "No goal was missed."
         parts["losses"] = losses.markdown() if losses.rows else "Nowhere in these results."
     return parts
+
+
+def turned(table: Table) -> Table:
+    """Return *table* with its columns as rows."""
+    head, *rows = zip(table.head, *table.rows, strict=True)
+    return Table(("contender", *head[1:]), rows, table.note)
+
+
+def narrow(table: Table) -> str:
+    """Return *table* as Markdown, with the least and the greatest of all rounds on a line of their own, in one piece."""
+    rows = [[_RANGE.sub(r"<br>(\1–&NoBreak;\2)", cell).replace("), ", ")<br>") for cell in row] for row in table.rows]
+    return Table(table.head, rows, table.note).markdown()
 
 
 def of_growth(results: Results) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bench import docs, results
+from bench.tables import Table
 from benchmarks.conftest import about, results_of
 
 BENCHMARK = docs.BENCHMARK.relative_to(docs.DOCS)
@@ -26,6 +27,19 @@ def test_no_table_of_the_benchmark_is_missing() -> None:
     text = docs.BENCHMARK.read_text("utf-8")
     for marker in MARKERS:
         assert re.search(rf"<!-- {marker} -->\n.+\n<!-- /{marker} -->", text, re.DOTALL), marker
+
+
+def test_a_table_for_the_page_is_narrow() -> None:
+    wide = Table(
+        ("picture", "ours", "theirs"), [("a", "1.5 (1.2–2.0), SSIM 0.9", "2"), ("b", "3", "4 (3–5)")], "a note"
+    )
+    assert docs.turned(wide).rows[0] == ("ours", "1.5 (1.2–2.0), SSIM 0.9", "3")
+    assert docs.narrow(docs.turned(wide)).splitlines()[2:] == [
+        "| ours | 1.5<br>(1.2–&NoBreak;2.0)<br>SSIM 0.9 | 3 |",
+        "| theirs | 2 | 4<br>(3–&NoBreak;5) |",
+        "",
+        "a note",
+    ]
 
 
 def test_tables_are_replaced_and_the_rest_stays() -> None:
