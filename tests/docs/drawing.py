@@ -21,14 +21,13 @@ from flask_images_vips import Images, resized_img_placeholder
 from flask_images_vips.options.options import DECLARED
 from flask_images_vips.options.values import MODES
 
-ACROSS = 996  # pixels of a picture: a third more than the column of text, for denser screens
 GAP = 12
 CAPTION = 28
 SMALL = {"of_width": 176, "size": 18, "margin": 10}
 LABEL = {**SMALL, "gravity": "northeast", "background": "#ffffffe0", "color": "#333", "padding": 5, "radius": 5}
 CARD = {"size": 76, "min_size": 48, "lines": 3, "margin": 72, "shade": "#000000d8", "font": "bold"}
 PLAIN = {"size": 84, "min_size": 52, "lines": 4, "margin": 88, "gravity": "west", "font": "bold"}
-SUBJECT = (0.37, 0.38)  # the cat's eye
+BOAT = (0.27, 0.72)
 CORNERS = "QUAD,0,0,12%,0,0,84%,88%,100%,100%,16%"
 
 
@@ -79,11 +78,12 @@ def board(cells: Iterable[Cell], across: int = 4) -> Image.Image:
 
 
 def beside(*sheets: Image.Image) -> Image.Image:
-    """Lay *sheets* beside each other."""
-    whole = Image.new("RGB", (sum(sheet.width + GAP for sheet in sheets) - GAP, sheets[0].height), "white")
+    """Lay *sheets* beside each other, with their captions in one line."""
+    high = max(sheet.height for sheet in sheets)
+    whole = Image.new("RGB", (sum(sheet.width + GAP for sheet in sheets) - GAP, high), "white")
     left = 0
     for sheet in sheets:
-        whole.paste(sheet, (left, 0))
+        whole.paste(sheet, (left, high - sheet.height))
         left += sheet.width + GAP
     return whole
 
@@ -127,14 +127,14 @@ def qualities(site: Site) -> Image.Image:
 
 def crops(site: Site) -> Image.Image:
     box = {"width": 148, "height": 220, "mode": "crop"}
-    whole = marked(site.shown("photos/cat.jpg", height=220), SUBJECT)
+    whole = marked(site.shown("photos/canyon.jpg", height=220), BOAT)
     ways: dict[str, dict[str, Any]] = {
         "center": {},
-        "gravity='west'": {"gravity": "west"},
         "gravity='east'": {"gravity": "east"},
-        "focal=(0.37, 0.38)": {"focal": SUBJECT},
+        "gravity='attention'": {"gravity": "attention"},
+        "focal=(0.27, 0.72)": {"focal": BOAT},
     }
-    cut = [Cell(caption, site.shown("photos/cat.jpg", **box, **options)) for caption, options in ways.items()]
+    cut = [Cell(caption, site.shown("photos/canyon.jpg", **box, **options)) for caption, options in ways.items()]
     return beside(board([Cell("the picture, with the point", whole)], 1), board(cut, 4))
 
 
@@ -164,30 +164,42 @@ def with_border(site: Site) -> None:
 
 
 def effects(site: Site) -> Image.Image:
-    """The effects of the page, each with the code that it shows."""
     box = {"width": 240, "height": 160, "mode": "crop"}
-    less = {"width": 208, "height": 128, "mode": "crop"}
     ways: dict[str, dict[str, Any]] = {
         "the picture": {},
         "grayscale=True": {"grayscale": True},
         "saturation=2": {"saturation": 2},
+        "saturation=0.5": {"saturation": 0.5},
         "brightness=1.3": {"brightness": 1.3},
         "contrast=1.5": {"contrast": 1.5},
         "blur=4": {"blur": 4},
         "sharpen='2,150,3'": {"sharpen": "2,150,3"},
-        "watermark='photos/cup.png,se'": {"watermark": ("photos/cup.png", "se", 8, 1, 0.35)},
+    }
+    return board(Cell(caption, site.shown("photos/coffee.jpg", **box | options)) for caption, options in ways.items())
+
+
+def additions(site: Site) -> Image.Image:
+    """What can be laid over a picture or around it."""
+    box = {"width": 240, "height": 160, "mode": "crop"}
+    less = {"width": 208, "height": 128, "background": "#cfdcd8"}
+    card = {"width": 204, "height": 124, "background": "#cfdcd8", "padding": 14, "border": (4, "#b5651d"), "radius": 24}
+    ways: dict[str, dict[str, Any]] = {
+        "watermark='photos/cup.png,se,8,1,0.35'": {"watermark": ("photos/cup.png", "se", 8, 1, 0.35)},
         "text='Good morning!'": {"text": "Good morning!"},
-        "padding=16, background='#cfdcd8'": {**less, "padding": 16, "background": "#cfdcd8"},
+        "padding=16, background='#cfdcd8'": {**less, "padding": 16},
         "border=(6, '#b5651d')": {"width": 228, "height": 148, "border": (6, "#b5651d")},
         "radius=24": {"radius": 24},
+        "radius='max'": {"radius": "max"},
+        "width=160, radius='max'": {"width": 160, "radius": "max"},
+        "padding, border and radius": card,
     }
     return board(Cell(caption, site.shown("photos/coffee.jpg", **box | options)) for caption, options in ways.items())
 
 
 def art_direction(site: Site) -> Image.Image:
     box = {"height": 240, "mode": "crop"}
-    wide = Cell("wide screens: 640 × 240", site.shown("photos/rocket.jpg", width=640, **box))
-    narrow = Cell("up to 600 px: 360 × 400", site.shown("photos/rocket.jpg", width=216, **box))
+    wide = Cell("wide screens: 640 by 240", site.shown("photos/rocket.jpg", width=640, **box))
+    narrow = Cell("up to 600 px: 360 by 400", site.shown("photos/rocket.jpg", width=216, **box))
     return beside(board([wide], 1), board([narrow], 1))
 
 
@@ -214,18 +226,19 @@ def placeholders(site: Site) -> Image.Image:
 
 def presets(site: Site) -> Image.Image:
     ways: dict[str, dict[str, Any]] = {
-        "avatar": {"width": 96, "height": 96, "mode": "crop", "radius": "max"},
-        "thumbnail": {"width": 240, "height": 160, "mode": "crop"},
-        "banner": {"width": 420, "aspect": "5:2", "mode": "crop", "focal": SUBJECT},
+        "preset='avatar'": {"width": 96, "height": 96, "mode": "crop", "radius": "max"},
+        "preset='thumbnail'": {"width": 240, "height": 160, "mode": "crop"},
+        "preset='banner'": {"width": 420, "aspect": "5:2", "mode": "crop", "gravity": "north"},
     }
-    return board([Cell(name, site.shown("photos/cat.jpg", **options)) for name, options in ways.items()], 3)
+    cells = [Cell(name, site.shown("photos/cat.jpg", **options)) for name, options in ways.items()]
+    return beside(*(board([Cell(caption, picture)], 1) for caption, picture in cells))
 
 
 def cards(site: Site) -> Image.Image:
-    Image.new("RGBA", (1, 1)).save(site.static / "blank.png")
-    box = {"width": 492, "height": 258, "text": "How we moved forty million photographs"}
+    Image.new("RGB", (1, 1), "#0b3d2e").save(site.static / "green.png")
+    box = {"width": 492, "height": 258, "text": "How we moved forty million photographs", "enlarge": True}
     photo = site.shown("photos/canyon.jpg", **box, mode="crop", text_style="card")
-    plain = site.shown("blank.png", **box, mode="pad", background="#0b3d2e", text_style="plain")
+    plain = site.shown("green.png", **box, text_style="plain")
     return board([Cell("preset='card'", photo), Cell("preset='plain'", plain)], 2)
 
 
@@ -251,7 +264,7 @@ def hdr(site: Site) -> Image.Image:
 
 
 def boxes(site: Site) -> Image.Image:
-    drawn = Site(site.folder / "boxes", IMAGES_ENGINE="boxes")
+    drawn = Site(site.folder / "boxes", IMAGES_ENGINE="boxes", TESTING=True)
     cat = {"width": 320, "height": 200, "mode": "crop"}
     rocket = {"width": 320, "mode": "fit"}
     return board(
@@ -268,15 +281,10 @@ def faces(site: Site) -> Image.Image:
     from skimage.data import astronaut
 
     Image.fromarray(astronaut()).save(site.static / "ada.png")
-    box = {"width": 320, "height": 120, "mode": "crop"}
-    return board(
-        [
-            Cell("the picture", site.shown("ada.png", height=240)),
-            Cell("mode='crop'", site.shown("ada.png", **box)),
-            Cell("mode='crop', gravity='face'", site.shown("ada.png", **box, gravity="face")),
-        ],
-        3,
-    )
+    box = {"width": 394, "height": 160, "mode": "crop"}
+    whole = board([Cell("the picture", site.shown("ada.png", height=160))], 1)
+    middle = Cell("mode='crop'", site.shown("ada.png", **box))
+    return beside(whole, board([middle, Cell("gravity='face'", site.shown("ada.png", **box, gravity="face"))], 2))
 
 
 EXAMPLES = [name for name in list(DECLARED)[list(DECLARED).index("gravity") :] if name != "depth"]
@@ -326,6 +334,7 @@ def turning_earth(site: Site) -> bytes:
 
 
 DRAWINGS: dict[str, Callable[[Site], Image.Image]] = {
+    "additions": additions,
     "art-direction": art_direction,
     "boxes": boxes,
     "cards": cards,
