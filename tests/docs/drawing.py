@@ -65,11 +65,10 @@ class Site:
 
 def board(cells: Iterable[Cell], across: int = 4) -> Image.Image:
     """Lay *cells* in rows, each in the middle of its place, with their captions below."""
-    every = list(cells)
-    wide, high = (max(cell.picture.size[side] for cell in every) for side in (0, 1))
-    rows = -(-len(every) // across)
+    every, font = list(cells), ImageFont.load_default(15)
+    wide = max(max(cell.picture.width, int(font.getlength(cell.caption)) + 1) for cell in every)
+    high, rows = max(cell.picture.height for cell in every), -(-len(every) // across)
     sheet = Image.new("RGB", (across * (wide + GAP) - GAP, rows * (high + CAPTION + GAP) - GAP), "white")
-    font = ImageFont.load_default(15)
     for index, (caption, picture) in enumerate(every):
         left, top = index % across * (wide + GAP), index // across * (high + CAPTION + GAP)
         sheet.paste(picture, (left + (wide - picture.width) // 2, top + (high - picture.height) // 2))
@@ -126,16 +125,17 @@ def qualities(site: Site) -> Image.Image:
 
 
 def crops(site: Site) -> Image.Image:
-    box = {"width": 148, "height": 220, "mode": "crop"}
+    box = {"width": 124, "height": 220, "mode": "crop"}
     whole = marked(site.shown("photos/canyon.jpg", height=220), BOAT)
     ways: dict[str, dict[str, Any]] = {
         "center": {},
         "gravity='east'": {"gravity": "east"},
+        "gravity='west'": {"gravity": "west"},
         "gravity='attention'": {"gravity": "attention"},
         "focal=(0.27, 0.72)": {"focal": BOAT},
     }
     cut = [Cell(caption, site.shown("photos/canyon.jpg", **box, **options)) for caption, options in ways.items()]
-    return beside(board([Cell("the picture, with the point", whole)], 1), board(cut, 4))
+    return beside(board([Cell("the picture, with the point", whole)], 1), board(cut, 5))
 
 
 def cuts(site: Site) -> Image.Image:
@@ -184,7 +184,7 @@ def additions(site: Site) -> Image.Image:
     less = {"width": 208, "height": 128, "background": "#cfdcd8"}
     card = {"width": 204, "height": 124, "background": "#cfdcd8", "padding": 14, "border": (4, "#b5651d"), "radius": 24}
     ways: dict[str, dict[str, Any]] = {
-        "watermark='photos/cup.png,se,8,1,0.35'": {"watermark": ("photos/cup.png", "se", 8, 1, 0.35)},
+        "watermark='photos/cup.png,…'": {"watermark": ("photos/cup.png", "se", 8, 1, 0.35)},
         "text='Good morning!'": {"text": "Good morning!"},
         "padding=16, background='#cfdcd8'": {**less, "padding": 16},
         "border=(6, '#b5651d')": {"width": 228, "height": 148, "border": (6, "#b5651d")},
