@@ -27,7 +27,7 @@ def likeness(kept: Image.Image, drawn: Image.Image) -> float:
     """The peak signal-to-noise ratio of both, in decibels."""
     assert kept.size == drawn.size
     pixels = (np.asarray(image.convert("RGB"), float) for image in (kept, drawn))
-    return float(10 * np.log10(255**2 / (np.subtract(*pixels) ** 2).mean()))
+    return float(10 * np.log10(255**2 / max(1e-9, (np.subtract(*pixels) ** 2).mean())))
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
