@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
-from docs.drawing import DRAWINGS, Site, turning_earth
 from PIL import Image, ImageSequence
+
+from docs.drawing import DRAWINGS, Site, turning_earth
 
 PICTURES = ROOT / "docs" / "pictures"
 TURNING = PICTURES / "turning.webp"
