@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 import urllib.request
 from dataclasses import fields
 from pathlib import Path
@@ -88,17 +87,10 @@ def commands_table() -> str:
     return "\n".join(rows)
 
 
-def layers() -> str:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
-    return "```\n{}\n```".format("\n".join(layers))
-
-
 TABLES = {
     "options": options_table,
     "configuration": configuration_table,
     "commands": commands_table,
-    "layers": layers,
 }
 
 
@@ -116,15 +108,6 @@ def test_every_key_and_option_has_a_sentence() -> None:
 def test_every_option_has_an_example_that_can_be_rendered() -> None:
     for name, declared in DECLARED.items():
         assert getattr(Options.parse(write_query(keywords_of(declared))), name) != DEFAULTS[name], name
-
-
-def test_the_architecture_lists_each_module() -> None:
-    text = README.read_text("utf-8")
-    listed = re.search(r"```\nflask_images_vips/\n(.*?)```", text, re.DOTALL)
-    assert listed is not None
-    package = ROOT / "flask_images_vips"
-    missing = {file.name for file in package.glob("*.py")} - set(re.findall(r"\w+\.py", listed[1]))
-    assert not missing
 
 
 def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:

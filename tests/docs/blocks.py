@@ -72,7 +72,7 @@ class Claim:
 def runs(page: str, *selectors: str) -> Callable[[Test], Test]:
     """Say that a test runs blocks of *page*: those of a language, or those that begin with a text.
 
-    The arguments are literals: `claims` reads them from the source of the tests.
+    The arguments are literals, or names of strings in the module: `claims` reads them from the source of the tests.
     """
     assert page
     assert selectors
@@ -127,13 +127,23 @@ def claims() -> tuple[Claim, ...]:
 
 def _claims_of(path: Path) -> Iterator[Claim]:
     text = path.read_text("utf-8")
-    for node in ast.parse(text).body if "\n@runs(" in text else ():
-        if not (isinstance(node, ast.FunctionDef) and node.name.startswith("test_")):
-            continue
-        for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "runs":
-                page, *selectors = (ast.literal_eval(argument) for argument in decorator.args)
-                yield from (Claim(page, selector, f"{path.relative_to(TESTS)}::{node.name}") for selector in selectors)
+    if "\n@runs(" not in text:
+        return
+    names: dict[str, str] = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            names |= {ast.unparse(target): str(node.value.value) for target in node.targets}
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "runs":
+                    page, *selectors = (_argument(argument, names) for argument in decorator.args)
+                    test = f"{path.relative_to(TESTS)}::{node.name}"
+                    yield from (Claim(page, selector, test) for selector in selectors)
+
+
+def _argument(node: ast.expr, names: dict[str, str]) -> str:
+    """The value of an argument of `runs`: a literal, or the name of a string that the module defines."""
+    return names[node.id] if isinstance(node, ast.Name) else str(ast.literal_eval(node))
 
 
 def unclaimed(page: str) -> list[Block]:
