@@ -15,7 +15,9 @@ from flask import Flask, render_template_string
 
 from docs.blocks import blocks_of, runs
 from docs.site_of_page import SiteOfPage
+from flask_images_vips.config.keys import Config
 from flask_images_vips.demo import create_app
+from flask_images_vips.formats import FORMATS
 from flask_images_vips.page.tags import _CHANGING
 
 GUIDES = ROOT / "docs" / "guides"
@@ -74,6 +76,30 @@ def test_the_placeholders_that_are_left_out_are_those_of_the_code() -> None:
     listed = re.search(r"look different from its placeholder: (.*?)\.", text)
     assert listed is not None
     assert {*re.findall(r"`(\w+)`", listed[1])} == {*_CHANGING}
+
+
+def test_the_table_of_formats_is_that_of_the_code() -> None:
+    text = (GUIDES / "formats.md").read_text("utf-8").partition("## Which formats")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    written = [row for row in rows[1:] if row[2] not in ("no", "only as it is")]
+    stated = {}
+    for names, _, _, transparent, animated, _ in written:
+        for name in re.findall(r"JPEG XL|\w+", names.partition("(")[0]):
+            alpha = name in transparent if transparent not in ("yes", "no") else transparent == "yes"
+            stated[{"JPEG XL": "jxl"}.get(name, name.lower())] = (alpha, animated == "yes")
+    assert stated == {format.name: (format.alpha, format.animated) for format in FORMATS}
+
+
+def test_the_table_of_limits_for_other_hosts_has_the_defaults() -> None:
+    text = (GUIDES / "remote-sources.md").read_text("utf-8")
+    stated = dict(re.findall(r"^\| `IMAGES_(REMOTE_\w+)` \| (.*?) \|", text, re.MULTILINE))
+    config = Config()
+    for name, value in stated.items():
+        default = getattr(config, name.lower())
+        numbers = [float(each) for each in re.findall(r"\d+", value)] or re.findall(r"\w+", value.replace("`", ""))
+        expected = default if isinstance(default, tuple) else (default / (1e6 if "MB" in value else 1),)
+        assert tuple(numbers) == tuple(expected), name
+    assert (config.remote_max_age, config.remote_error_ttl) == (86_400, 60)
 
 
 def configured(page: str, at: int, folder: Path) -> Flask:
