@@ -319,7 +319,7 @@ def keywords_of(name: str) -> dict[str, Any]:
     return keywords
 
 
-def turning_earth(site: Site) -> bytes:
+def turning_earth(site: Site, **more: Any) -> bytes:
     """An animated WebP of the whole Earth in a circle, made from one with the sides of a map."""
     with Image.open(PHOTOGRAPHS / "earth.jpg") as image:
         strip = image.convert("RGB").resize((640, 320))
@@ -328,7 +328,7 @@ def turning_earth(site: Site) -> bytes:
         twice.paste(strip, (left, 0))
     frames = [twice.crop((640 - step * 40, 0, 960 - step * 40, 320)) for step in range(16)]
     frames[0].save(site.static / "turning.webp", save_all=True, append_images=frames[1:], duration=120, quality=90)
-    options = {"width": 160, "height": 160, "mode": "crop", "radius": "max", "quality": 55}
+    options = {"width": 160, "height": 160, "mode": "crop", "radius": "max"} | more
     data: bytes = site.app.test_client().get(url_of(site.app, "turning.webp", **options)).data
     return data
 

@@ -46,6 +46,12 @@ def test_the_earth_turns(tmp_path: Path) -> None:
         assert all(likeness(*pair) > 28 for pair in pairs)
 
 
+def test_as_a_gif_the_earth_has_three_times_as_many_bytes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "guides" / "animations.md").read_text("utf-8")
+    assert "As a GIF, it has three times as many bytes" in page
+    assert 2.5 < len(turning_earth(Site(tmp_path), format="gif")) / TURNING.stat().st_size < 3.5
+
+
 def test_the_pictures_are_small_and_each_is_shown_by_a_page() -> None:
     files = [*(PICTURES / f"{name}.jpg" for name in DRAWINGS), TURNING]
     assert max(file.stat().st_size for file in files) < MOST_BYTES
