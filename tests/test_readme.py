@@ -1,126 +1,50 @@
-"""Test the README: its tables are up to date, and its code runs.
-
-``python tests/test_readme.py`` writes the tables again.
-"""
+"""The README is short, its links lead somewhere, its figures are measured, and its ten lines serve a photograph."""
 
 from __future__ import annotations
 
 import html
 import io
+import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import click
 from conftest import PHOTOGRAPHS, ROOT
+from docs.blocks import blocks_of, runs
 from PIL import Image
 
-from flask_images_vips.config.keys import Config
-from flask_images_vips.engines.pillow.engine import PillowEngine
-from flask_images_vips.engines.vips.engine import VipsEngine
-from flask_images_vips.formats import JPEG
-from flask_images_vips.operating.cli import images
-from flask_images_vips.options.options import DECLARED, DEFAULTS, Option, Options, write_query
+from bench import results
+from bench.contenders import BARE, FULL, OURS
+from bench.measure import spread
+from bench.workload import LARGE
 
-README = ROOT / "README.md"
-
-
-def options_table() -> str:
-    rows = [
-        "| option | in URLs | default | values | engine | description | example |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, declared in DECLARED.items():
-        cells = (f"`{declared.short}`", default_of(name), declared.values, engines_of(declared), declared.doc)
-        rows.append(f"| `{name}` | {' | '.join(cells)} | `{declared.example}` |")
-    return "\n".join(rows)
+TEXT = (ROOT / "README.md").read_text("utf-8")
+CODE = next(block.code for block in blocks_of("README.md") if block.language == "python")
 
 
-def default_of(name: str) -> str:
-    value = DEFAULTS[name]
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f"`{value}`"
-    plain = f"{value:g}" if isinstance(value, float) else str(value)
-    return {"background": "black", "padding": "0"}.get(name, "" if value is None else plain)
-
-
-def engines_of(declared: Option) -> str:
-    """The engines that can render the option's example."""
-    options = Options.parse(write_query(keywords_of(declared)))
-    able = [
-        engine.name for engine in (VipsEngine(), PillowEngine()) if not engine.refusal(options, options.format or JPEG)
-    ]
-    return "both" if len(able) == 2 else able[0]
-
-
-def keywords_of(declared: Option) -> dict[str, Any]:
-    """The keywords of the option's example."""
-    keywords: dict[str, Any] = eval(f"dict({declared.example})")
-    return keywords
-
-
-def configuration_table() -> str:
-    rows = ["| key | default | description |", "|---|---|---|"]
-    for item in fields(Config):
-        key = item.metadata["key"]
-        default = list(item.default) if item.default and isinstance(item.default, tuple) else item.default
-        rows.append(f"| `{key.name}` | `{default if default != () else None!r}` | {key.doc} |")
-    return "\n".join(rows)
-
-
-def commands_table() -> str:
-    rows = ["| command | what it does |", "|---|---|"]
-    for name in images.list_commands(click.Context(images)):
-        command = images.get_command(click.Context(images), name)
-        assert command is not None
-        sentences = " ".join((command.help or "").partition("\n\n")[0].split())
-        rows.append(f"| `flask images {name}` | {sentences} |")
-    return "\n".join(rows)
-
-
-TABLES = {
-    "options": options_table,
-    "configuration": configuration_table,
-    "commands": commands_table,
-}
-
-
-def test_the_tables_are_those_of_the_code() -> None:
-    text = README.read_text("utf-8")
-    for name, table in TABLES.items():
-        assert f"<!-- {name} -->\n{table()}\n<!-- /{name} -->" in text, "run: python tests/test_readme.py"
-
-
-def test_every_key_and_option_has_a_sentence() -> None:
-    assert all(item.metadata["key"].doc.endswith((".", ")")) for item in fields(Config))
-    assert all(declared.doc.endswith(".") for declared in DECLARED.values())
-
-
-def test_every_option_has_an_example_that_can_be_rendered() -> None:
-    for name, declared in DECLARED.items():
-        assert getattr(Options.parse(write_query(keywords_of(declared))), name) != DEFAULTS[name], name
-
-
+@runs("README.md", "# app.py")
 def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
-    code = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
-    (tmp_path / "app.py").write_text(code)
+    (tmp_path / "app.py").write_text(CODE)
     (tmp_path / "static").mkdir()
     shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static" / "cat.jpg")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
+    command = re.findall(r"^\.venv/bin/(flask --app app run) --port", TEXT, re.MULTILINE)[0].split()
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(tmp_path)
+        [sys.executable, "-m", *command, "--port", str(port)],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
     ) as server:
         try:
             page = get(f"http://127.0.0.1:{port}/").decode()
@@ -130,12 +54,6 @@ def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
             assert (picture.size, picture.format) == ((400, 300), "JPEG")
         finally:
             server.terminate()
-
-
-def environment(folder: Path) -> dict[str, str]:
-    import os
-
-    return {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
 
 
 def get(url: str) -> bytes:
@@ -152,21 +70,65 @@ def get(url: str) -> bytes:
     raise AssertionError(f"{url} does not answer") from last
 
 
+def test_the_ten_lines_are_about_ten_and_the_readme_is_short() -> None:
+    lines = [line for line in CODE.splitlines()[1:] if line.strip()]
+    assert len(lines) <= 10
+    assert len(TEXT.splitlines()) <= 170
+
+
+def test_the_two_commands_begin_it() -> None:
+    demo, tests = (block.code for block in blocks_of("README.md")[:2])
+    assert demo.endswith("flask --app flask_images_vips.demo run\n")
+    assert tests.endswith(" -m pytest\n")  # .ci/run runs the first line of the README that ends so
+
+
+def slugs(page: Path) -> set[str]:
+    """The anchors that code hosts give to the headings of *page*."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_its_links_and_pictures_exist() -> None:
+    targets = [*re.findall(r"\]\((?!https?:)([^)\s]+)\)", TEXT), *re.findall(r'(?:src|srcset)="([^"]+)"', TEXT)]
+    assert len(targets) > 30
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        assert (ROOT / path).exists() if path else True, target
+        if anchor:
+            assert anchor in slugs(ROOT / (path or "README.md")), target
+
+
+def test_from_it_a_stranger_gets_to_responsive_markup_and_to_nginx() -> None:
+    steps = re.findall(r"^\d\. \[.*?\]\((docs/[^)]+)\)", TEXT, re.MULTILINE)
+    assert [Path(step).stem for step in steps] == ["quick-start", "responsive-images", "nginx"]
+    sections = {path.parent.name for path in (ROOT / "docs").glob("*/index.md")}
+    assert {section for section in sections if f"(docs/{section}/index.md)" not in TEXT} == set()
+
+
+def test_its_figures_are_the_stored_results() -> None:
+    stored = results.load()
+    case = next(case for case in stored["engines"]["cases"] if case["picture"] == LARGE.name)
+    load = next(load for load in stored["mixed"]["cases"] if load["load"] == "all requests")
+
+    def cpu(row: Any, key: str) -> str:
+        return f"{spread(row[key]).median:.0f}"
+
+    ours, bare, full = (cpu(case["contenders"][name], "cpu_ms") for name in (OURS, BARE, FULL))
+    assert f"takes {ours} ms of CPU time. Flask-Images' method takes {full} ms" in TEXT
+    landing = (ROOT / "docs" / "index.md").read_text("utf-8")
+    assert f"takes **{ours} ms** of CPU time. Flask-Images' method takes **{full} ms**" in landing
+    alternative = f"this package {ours}, bare pyvips {bare}, Flask-Images' way {full} ms"
+    assert alternative in TEXT
+    servers = ("this package", "thumbor", "imgproxy", "ipx", "imagor")
+    told = ", ".join(f"{name} {cpu(load['contenders'][name], 'cpu_s')}" for name in servers)
+    assert f"Site: {told} s" in TEXT
+    assert f"first {load['requests']} requests" in TEXT
+
+
+def test_its_figure_is_small() -> None:
+    for name in ("benchmark.png", "benchmark-dark.png"):
+        assert (ROOT / "docs" / "pictures" / name).stat().st_size < 60_000
+
+
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text("utf-8")
-
-
-def write_generated() -> None:
-    text = README.read_text("utf-8")
-    for name, table in TABLES.items():
-        text = re.sub(
-            rf"<!-- {name} -->\n.*<!-- /{name} -->",
-            lambda _, name=name, table=table: f"<!-- {name} -->\n{table()}\n<!-- /{name} -->",
-            text,
-            flags=re.DOTALL,
-        )
-    README.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    write_generated()

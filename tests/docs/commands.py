@@ -21,7 +21,7 @@ from flask_images_vips.operating.migrate import command as migrate
 
 # fmt: off
 PROGRAMS = {
-    "apk", "apt", "apt-get", "awk", "brew", "caddy", "cat", "cd", "certbot", "chmod", "chown", "cp", "cron",
+    ".", "apk", "apt", "apt-get", "awk", "brew", "caddy", "cat", "cd", "certbot", "chmod", "chown", "cp", "cron",
     "crontab", "curl", "dnf", "docker", "docker-compose", "echo", "exec", "exiftool", "export", "flask", "git",
     "grep", "gunicorn", "hatch", "helm", "id", "install", "jq", "journalctl", "kill", "kubectl", "ln", "ls", "mkdir",
     "mv", "nginx", "nox", "npm", "npx", "openssl", "patch", "pip", "pipx", "printf", "ps", "python", "python3",
@@ -76,7 +76,7 @@ def commands(script: str) -> Iterator[list[str]]:
 
 
 def _check_command(words: list[str]) -> None:
-    program, arguments = words[0].rpartition("/")[2], words[1:]
+    program, arguments = words[0].rpartition("/")[2] or words[0], words[1:]
     if program in KEYWORDS or program.startswith("$"):
         return
     assert program in PROGRAMS, f"{program!r} is not in PROGRAMS of tests/docs/commands.py: {' '.join(words)}"

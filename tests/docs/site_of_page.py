@@ -32,7 +32,8 @@ from flask_images_vips.config.keys import Config, odd_keys
 
 PLACES = {"IMAGES_PATH", "IMAGES_CACHE", "IMAGES_CACHE_LOCAL", "IMAGES_REDIS", "IMAGES_CDN"}
 AWAY = re.compile(r"^(s3|gs|az|https?|rediss?|file)://")
-NEEDS_IMAGES = re.compile(r"^(resized_\w+|build_url)$")
+HELPER = re.compile(r"^(resized_\w+|build_url)$")
+SHOWS_A_PICTURE = re.compile(r"\bresized_(img_tag|img_src|img_srcset|img_preload|picture_tag)\(|url_for\('images")
 ENVIRONMENT = re.compile(r"environ(?:\.get)?[\[(]\s*[\"'](\w+)")
 
 
@@ -168,7 +169,8 @@ class SiteOfPage:
                 if not (folder / "cat.jpg").exists():
                     gradient((300, 200)).save(folder / "cat.jpg")
         client = app.test_client()
-        response = client.get(url_of(app, "cat.jpg", width=40))
+        presets = [*(app.config.get("IMAGES_PRESETS") or ())] if app.config.get("IMAGES_ONLY_PRESETS") else []
+        response = client.get(url_of(app, "cat.jpg", **({"preset": presets[0]} if presets else {"width": 40})))
         private = getattr(app.extensions["images"], "authorize", None) is not None
         assert response.status_code == 200 or (private and response.status_code in (401, 403)), response.text
         for rule in app.url_map.iter_rules():
@@ -185,18 +187,20 @@ class SiteOfPage:
         with app.test_request_context():
             page = app.jinja_env.from_string(block.code).render()
         found = served(app, page)
-        wanted = re.search(r"\bresized_|url_for\('images|\bresized", block.code) is not None
+        wanted = SHOWS_A_PICTURE.search(block.code) is not None
         assert found or not wanted or block.file, f"no picture of {block.where} is served: {page}"
 
 
 def needs_images(tree: ast.Module) -> bool:
-    """Whether a block uses `images`, or calls a helper outside of functions, without adding images itself."""
+    """Whether a block uses the images of an application, or calls a helper, without adding images itself."""
     if any(isinstance(node, ast.Call) and ast.unparse(node.func) == "Images" for node in ast.walk(tree)):
         return False
-    stored = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    called = {name for name in loaded if NEEDS_IMAGES.match(name)}
-    return ("images" in loaded and "images" not in stored) or bool(called)
+    if any(isinstance(node, ast.Attribute) and node.attr == "extensions" for node in ast.walk(tree)):
+        return True
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    stored = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    loaded = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    return ("images" in loaded and "images" not in stored) or any(map(HELPER.match, loaded))
 
 
 def is_away(settings: Any) -> bool:
