@@ -14,10 +14,13 @@ from cdn.test_varnish import VARNISHD, XKEY, vcl
 from conftest import ROOT, needs, signed, url_of
 from flask import Flask
 
+from docs.blocks import runs
 from flask_images_vips import Images, in_front
 from flask_images_vips.cdn.settings import KINDS
 from flask_images_vips.cdn.tag_headers import TAG_HEADERS
 from flask_images_vips.config.keys import Config
+from flask_images_vips.forgetting import Receipt
+from flask_images_vips.operating.forget import _told
 
 TEXT = (ROOT / "docs" / "deploying" / "cdn.md").read_text("utf-8")
 
@@ -42,6 +45,7 @@ def sites(folder: Path) -> Iterator[Flask]:
         yield app
 
 
+@runs("docs/deploying/cdn.md", "python")
 def test_each_configuration_is_valid(tmp_path: Path, tokens: None) -> None:
     found: set[str] = set()
     for app in sites(tmp_path):
@@ -88,6 +92,7 @@ def compiled(text: str, folder: Path) -> str:
     return run.stderr[-2000:] if run.returncode else ""
 
 
+@runs("docs/deploying/cdn.md", "vcl")
 def test_the_vcl_compiles(tmp_path: Path) -> None:
     """That of Fastly is another dialect, but this part of it is the same."""
     assert compiled(vcl(80), tmp_path) == ""
@@ -104,6 +109,7 @@ def test_both_vcls_reduce_accept_alike() -> None:
         assert re.findall(pattern, fastly) == re.findall(pattern, own)
 
 
+@runs("docs/deploying/cdn.md", "json")
 def test_cloudfront_would_take_the_policy_and_the_tags() -> None:
     pytest.importorskip("botocore")
     import botocore.session
@@ -118,3 +124,11 @@ def test_cloudfront_would_take_the_policy_and_the_tags() -> None:
         pytest.skip("this botocore is older than tags")
     assert ParamValidator().validate(tags["CacheTagConfig"], members["CacheTagConfig"]).generate_report() == ""
     assert tags["CacheTagConfig"]["HeaderName"] == TAG_HEADERS["cloudfront"].name
+
+
+@runs("docs/deploying/cdn.md", "console")
+def test_the_command_tells_of_a_receipt_as_the_page_shows() -> None:
+    receipt = Receipt(
+        ref="photos/cat.jpg", time=0, seconds=0, is_new=True, renditions=4, facts=3, copies=1, cdn=("varnish",)
+    )
+    assert blocks("console") == [f"$ flask images forget photos/cat.jpg\n{_told(receipt)}\n"]

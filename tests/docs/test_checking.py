@@ -13,6 +13,7 @@ from conftest import ROOT, gradient
 from flask import Flask
 from operating.checking.ground import Ground
 
+from docs.blocks import runs
 from flask_images_vips import Images
 
 PAGE = (ROOT / "docs" / "operating" / "checking.md").read_text("utf-8")
@@ -25,6 +26,7 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
     return Ground(tmp_path, monkeypatch)
 
 
+@runs("docs/operating/checking.md", "sh")
 def test_the_commands_of_the_page_run(ground: Ground) -> None:
     ground.libraries()
     app = ground.make()
@@ -37,6 +39,7 @@ def test_the_commands_of_the_page_run(ground: Ground) -> None:
         assert "Traceback" not in result.output
 
 
+@runs("docs/operating/checking.md", "console")
 def test_the_examples_of_urls_are_what_the_command_prints(ground: Ground) -> None:
     path = ground.folder / "static" / "photos" / "cat.jpg"
     path.parent.mkdir()
@@ -52,6 +55,7 @@ def test_the_examples_of_urls_are_what_the_command_prints(ground: Ground) -> Non
         assert [line for line in map(comparable, output.splitlines()) if line in expected] == expected, output
 
 
+@runs("docs/operating/checking.md", "python", "json")
 def test_the_view_for_monitoring_answers_as_the_page_says(ground: Ground) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     app = Flask("site", root_path=str(ground.folder))
@@ -79,6 +83,7 @@ def test_the_page_lists_every_check() -> None:
     assert used == listed
 
 
+@runs("docs/operating/checking.md", "text")
 def test_the_page_quotes_what_the_command_says(ground: Ground) -> None:
     ground.patch.setattr("tempfile.gettempdir", lambda: str(ground.folder))
     del ground.config["IMAGES_CACHE"]

@@ -14,6 +14,7 @@ from flask import Flask
 from PIL import Image
 from rendering.ultra_hdr_files import coordinates, map_in, ramp, ultra_hdr
 
+from docs.blocks import runs
 from flask_images_vips.engines.vips import abilities
 from flask_images_vips.options.options import DECLARED
 from flask_images_vips.rendering.gain_map import CHANGING
@@ -42,6 +43,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     return found
 
 
+@runs("docs/guides/hdr.md", "python", "jinja")
 def test_the_pictures_of_the_page_have_their_maps_and_their_depth(site: Flask, tmp_path: Path) -> None:
     client = site.test_client()
     urls = [url.replace("&amp;", "&") for url in re.findall(r' src="([^"]+)"', client.get("/").text)]

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from conftest import PHOTOGRAPHS, ROOT
 from flask.cli import ScriptInfo
 
+from docs.blocks import runs
 from flask_images_vips.operating.migrate import command
 from flask_images_vips.operating.migrating.proof import sets_of_options
 
@@ -24,6 +25,7 @@ def block(pattern: str) -> str:
     return found[1]
 
 
+@runs("docs/start/migrating.md", "python", "jinja", "")
 def test_the_plan_of_the_page_is_that_of_its_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shop.py").write_text(block(r"<!-- site -->\n```python\n(.*?)```"))
     (tmp_path / "requirements.txt").write_text("Flask\nFlask-Images==3.0.2\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 from conftest import ROOT, needs
 from flask import Flask
 
+from docs.blocks import runs
 from flask_images_vips.background_renders import _AUTO_AFTER
 from flask_images_vips.config.keys import KEYS, Config
 
@@ -53,6 +54,7 @@ def test_its_headings_are_where_other_pages_link_to() -> None:
     assert {*targets} <= headings
 
 
+@runs("docs/guides/quality.md", "sh")
 def test_the_command_counts_the_arms_in_a_log_of_nginx(tmp_path: Path) -> None:
     needs("awk", shutil.which("awk"), "apt install mawk")
     line = '192.0.2.1 - - [30/Nov/2026:12:00:00 +0000] "GET /imgsizer/a.jpg?{} HTTP/1.1" 200 {} "-" "-"\n'

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from flask import Flask
+from rights.certificates import lay_certificates
 from rights.samples import RIGHTS, picture
 
-from flask_images_vips import Rights, read_rights
+from docs.blocks import blocks_of, runs
+from flask_images_vips import Images, Rights, read_rights
 from flask_images_vips.rights.files import with_rights
 from flask_images_vips.rights.xmp import packet_of
 
@@ -37,6 +40,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules.pop(name, None)
 
 
+@runs("docs/guides/rights.md", "# app.py")
 @pytest.mark.usefixtures("site")
 def test_the_application_says_who_may_use_the_picture() -> None:
     client = importlib.import_module("app").app.test_client()
@@ -51,6 +55,7 @@ def test_the_application_says_who_may_use_the_picture() -> None:
     assert (found["creditText"], found["contentUrl"].startswith("http")) == ("Photo: Anna Bell", True)
 
 
+@runs("docs/guides/rights.md", "# reading.py")
 @pytest.mark.usefixtures("site")
 def test_rights_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     importlib.import_module("reading")
@@ -65,3 +70,15 @@ def test_the_table_names_every_field_and_property_and_the_figures_hold() -> None
     assert all(name in packet for row in rows for name in re.findall(r"`(\w+:\w+)`", row))
     assert 1250 < len(with_rights(picture("jpeg"), RIGHTS)) - len(picture("jpeg")) < 1550
     assert Rights(creator="x" * 2000)
+
+
+@runs("docs/guides/rights.md", 'app.config["IMAGES_C2PA"]')
+def test_the_site_starts_with_the_certificates_of_the_page(site: Path) -> None:
+    pytest.importorskip("c2pa")
+    (code,) = (block.code for block in blocks_of("docs/guides/rights.md") if "IMAGES_C2PA" in block.code)
+    (site / "c2pa").mkdir()
+    lay_certificates(site / "c2pa")
+    app = Flask("site", root_path=str(site))
+    app.config.update(SECRET_KEY="docs", IMAGES_CACHE=str(site / "cache"))
+    exec(code, {"app": app})
+    Images(app)

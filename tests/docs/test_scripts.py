@@ -21,6 +21,7 @@ from conftest import ROOT, gradient, needs, url_of
 from PIL import Image
 from servers import environment
 
+from docs.blocks import runs
 from flask_images_vips import Images
 from flask_images_vips.description import Info
 from flask_images_vips.operating.cli import COMMANDS
@@ -61,12 +62,14 @@ def files(tmp_path: Path) -> list[Path]:
     return list(tmp_path.glob("flask-images-*/*/??/*/*.jpg"))
 
 
+@runs("docs/guides/scripts.md", "# app.py", "# thumbnails.py")
 def test_the_script_writes_the_pictures(site: Any, tmp_path: Path) -> None:
     site("thumbnails")
     with Image.open(tmp_path / "out" / "cat.jpg") as picture:
         assert picture.size == (64, 48)  # not enlarged
 
 
+@runs("docs/guides/scripts.md", "# upload.py")
 def test_the_upload_makes_what_its_pages_show(site: Any, tmp_path: Path) -> None:
     file = io.BytesIO()
     gradient((900, 600)).save(file, "JPEG")
@@ -77,6 +80,7 @@ def test_the_upload_makes_what_its_pages_show(site: Any, tmp_path: Path) -> None
     assert len(files(tmp_path)) == 3
 
 
+@runs("docs/guides/scripts.md", "# celery_tasks.py")
 def test_celery_makes_what_is_queued(site: Any, tmp_path: Path) -> None:
     pytest.importorskip("celery")
     tasks = site("celery_tasks")
@@ -104,6 +108,7 @@ def redis_port(tmp_path: Path) -> Iterator[int]:
         server.terminate()
 
 
+@runs("docs/guides/scripts.md", "# rq_tasks.py")
 def test_rq_makes_what_is_queued(site: Any, tmp_path: Path, redis_port: int) -> None:
     pytest.importorskip("rq")
     from redis import Redis
@@ -126,6 +131,7 @@ def test_rq_makes_what_is_queued(site: Any, tmp_path: Path, redis_port: int) -> 
     assert len(files(tmp_path)) == 1, run.stderr
 
 
+@runs("docs/guides/scripts.md", "receipt = images.forget", "images.allow(")
 def test_a_picture_is_taken_down_and_allowed_again(site: Any, tmp_path: Path) -> None:
     forget, allow = (next(code for code in BLOCKS if f"images.{name}(" in code) for name in ("forget", "allow"))
     assert status(site, width=40) == 200
@@ -137,6 +143,7 @@ def test_a_picture_is_taken_down_and_allowed_again(site: Any, tmp_path: Path) ->
     assert status(site, width=40) == 200
 
 
+@runs("docs/guides/scripts.md", "# models.py")
 def test_a_deleted_row_takes_its_picture_down_unless_it_is_rolled_back(site: Any, tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     from sqlalchemy import create_engine
@@ -161,6 +168,7 @@ def test_a_deleted_row_takes_its_picture_down_unless_it_is_rolled_back(site: Any
     engine.dispose()
 
 
+@runs("docs/guides/scripts.md", "info = images.info(")
 def test_a_picture_is_described(site: Any, capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = (code for code in BLOCKS if "images.info(" in code)
     exec(code, {"images": images(site)})
@@ -177,6 +185,7 @@ def test_the_methods_and_commands_exist() -> None:
     assert {*re.findall(r"`flask images (\w+)", TEXT)} == {"allow", "forget", "prune", "purge"} <= {*COMMANDS}
 
 
+@runs("docs/guides/scripts.md", "console")
 def test_the_commands_print_what_the_page_shows(site: Any) -> None:
     app = site("app").app
 

@@ -13,6 +13,7 @@ from flask import Flask
 from fleet.shared import LocksOfFleet
 from real_servers import RedisServer
 
+from docs.blocks import runs
 from flask_images_vips.config.keys import Config, odd_keys
 from flask_images_vips.fleet.connection import AWAY_SECONDS
 from flask_images_vips.fleet.leases import LEASE_SECONDS
@@ -26,6 +27,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
+@runs("docs/deploying/several-hosts.md", "python")
 def test_each_configuration_is_valid() -> None:
     app = Flask("site")
     for block in blocks("python"):
@@ -43,6 +45,7 @@ def test_the_sizes_of_reads_are_those_of_the_code() -> None:
     assert (objects._BEGINNING_BYTES, store._PART_BYTES) == (64 * 1024, 8 * 1024**2)
 
 
+@runs("docs/deploying/several-hosts.md", "text")
 def test_the_rights_that_are_named_suffice(redis_server: RedisServer) -> None:
     (rights,) = [block for block in blocks("text") if block.startswith("~images")]
     client: Any = redis.Redis(port=redis_server.port)

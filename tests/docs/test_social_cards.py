@@ -15,6 +15,7 @@ from conftest import ROOT, gradient
 from engines.lettering.conftest import dejavu
 from PIL import Image
 
+from docs.blocks import runs
 from flask_images_vips.config.fonts import fonts
 from flask_images_vips.options.text import TextStyle
 
@@ -42,6 +43,7 @@ def card(site: dict[str, Any], url: str, tmp_path: Path) -> Image.Image:
     return Image.open(tmp_path / "card")
 
 
+@runs("docs/guides/social-cards.md", "# app.py")
 def test_the_page_has_an_absolute_url_of_a_card_with_its_title(site: dict[str, Any], tmp_path: Path) -> None:
     page = site["app"].test_client().get("/post").text
     url = html.unescape(re.findall(r'og:image" content="([^"]+)"', page)[0])
@@ -51,6 +53,7 @@ def test_the_page_has_an_absolute_url_of_a_card_with_its_title(site: dict[str, A
     assert picture.convert("L").crop((0, 315, 1200, 630)).getextrema()[1] > 240  # the letters are white
 
 
+@runs("docs/guides/social-cards.md", "# blank.py")
 def test_a_card_without_a_photograph_has_a_plain_colour(site: dict[str, Any], tmp_path: Path) -> None:
     runpy.run_path(str(tmp_path / "blank.py"))
     with site["app"].test_request_context():
@@ -60,6 +63,7 @@ def test_a_card_without_a_photograph_has_a_plain_colour(site: dict[str, Any], tm
     assert picture.convert("L").getextrema()[1] == 255
 
 
+@runs("docs/guides/social-cards.md", "# fonts.py")
 def test_the_list_of_fonts_is_one(tmp_path: Path) -> None:
     (tmp_path / "fonts.py").write_text(FILES["fonts"])
     found = fonts("IMAGES_FONTS", runpy.run_path(str(tmp_path / "fonts.py"))["IMAGES_FONTS"])

@@ -13,6 +13,7 @@ from conftest import ROOT, fetch
 from flask import Flask
 from recording.test_recorder import recorder_of
 
+from docs.blocks import runs
 from flask_images_vips.asked import read_manifest
 from flask_images_vips.operating.statistics import gather
 from flask_images_vips.operating.statistics_text import LISTS, lines
@@ -31,6 +32,7 @@ def shape(line: str) -> str:
     return re.sub(r" +", " ", re.sub(r"[\d,.]*\d( (bytes|kB|MB|GB|ms|s)\b)?", "#", line))
 
 
+@runs("docs/operating/statistics.md", 'app.config["IMAGES_RECORD"]')
 def test_recording_can_be_turned_off_as_the_page_says(make_app: Any) -> None:
     app = make_app()
     exec(blocks("python")[0], {"app": app})
@@ -49,6 +51,7 @@ def test_the_statistics_have_the_form_of_the_example_and_all_lists(app: Flask, d
     assert {*listed} == titles
 
 
+@runs("docs/operating/statistics.md", "import json")
 def test_the_json_is_read_as_in_the_example(app: Flask, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     draw("a.png")
     for _ in range(2):
@@ -64,6 +67,7 @@ def test_the_json_is_read_as_in_the_example(app: Flask, draw: Any, monkeypatch: 
     assert 0 <= names["ratio"] <= 1
 
 
+@runs("docs/operating/statistics.md", "from flask_images_vips.asked", "json")
 def test_the_manifest_is_read_as_in_the_examples(app: Flask, draw: Any, capsys: pytest.CaptureFixture[str]) -> None:
     draw("a.png")
     fetch(app, "a.png", width=10)
@@ -86,6 +90,7 @@ def test_the_example_of_the_manifest_has_the_form_of_the_output(app: Flask, draw
     assert shape(example[-1]) == shape(printed[-1])
 
 
+@runs("docs/operating/statistics.md", "console")
 def test_the_commands_of_the_page_exist(app: Flask, tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     draw("a.png")
     fetch(app, "a.png", width=10)

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from flask import render_template_string
 
+from docs.blocks import runs
 from flask_images_vips.headers import xml
 from flask_images_vips.serving.headers import common_headers
 from flask_images_vips.state import images_of
@@ -18,6 +19,7 @@ from flask_images_vips.svg import css, drawing, references
 TEXT = (ROOT / "docs" / "guides" / "svg.md").read_text("utf-8")
 
 
+@runs("docs/guides/svg.md", "python", "jinja")
 def test_the_example_sends_an_svg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "static").mkdir()

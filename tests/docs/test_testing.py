@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT
 from flask import Flask, redirect, render_template_string, session
 
+from docs.blocks import runs
 from flask_images_vips import Images
 from flask_images_vips.audit.findings import KINDS
 from flask_images_vips.state import images_of
@@ -63,11 +64,13 @@ def application(names: dict[str, Any], folder: Path) -> Flask:
     return fixture(folder)
 
 
+@runs("docs/guides/testing.md", "python")
 def test_the_fixture_makes_an_application_with_boxes(names: dict[str, Any], tmp_path: Path) -> None:
     app = application(names, tmp_path / "cache")
     assert images_of(app).pipeline.config.engine == "boxes"
 
 
+@runs("docs/guides/testing.md", "")
 def test_the_check_fails_with_the_message_of_the_page(names: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as caught:
         names["test_the_catalogue_shows_its_images"](application(names, tmp_path / "cache"))

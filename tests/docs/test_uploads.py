@@ -9,14 +9,17 @@ import sys
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import ROOT, gradient
+from flask import render_template_string
 from headers.containers import saved
 
+from docs.blocks import blocks_of, runs
 from flask_images_vips.uploads import refusals
+from flask_images_vips.uploads.accepted import StoredImage
 
 TEXT = (ROOT / "docs" / "guides" / "uploads.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -41,6 +44,7 @@ def files(tmp_path: Path) -> list[str]:
     return [path.name for path in (tmp_path / "static" / "uploads").rglob("*.jpg")]
 
 
+@runs("docs/guides/uploads.md", "python")
 def test_every_block_is_a_file_that_runs() -> None:
     assert len(FILES) == len(BLOCKS) == 6
 
@@ -114,3 +118,15 @@ def test_all_reasons_are_listed() -> None:
     assert len([code for code in codes if not code.startswith("of ")]) == 10
     for code in codes:
         assert f"`{code}`" in TEXT or code.startswith("of "), code
+
+
+@runs("docs/guides/uploads.md", "jinja")
+def test_the_template_shows_what_the_column_holds(site: Any) -> None:
+    app = site("app").app
+    (template,) = (block.code for block in blocks_of("docs/guides/uploads.md") if block.language == "jinja")
+    with app.test_request_context():
+        accepted = app.extensions["images"].accept(io.BytesIO(JPEG))
+        photo = SimpleNamespace(image=StoredImage(accepted.path, accepted.size, focal_point=(0.3, 0.4)))
+        page = render_template_string(template, photo=photo)
+    (url,) = re.findall('src="(.+?)"', page)
+    assert app.test_client().get(unescape(url)).status_code == 200

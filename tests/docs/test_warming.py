@@ -11,6 +11,8 @@ import pytest
 from conftest import ROOT, gradient, url_of
 from flask import Flask
 
+from docs.blocks import runs
+
 PAGE = (ROOT / "docs" / "operating" / "warming.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -39,6 +41,7 @@ def shop(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     return found
 
 
+@runs("docs/operating/warming.md", "python", "jinja", "console")
 def test_the_commands_of_the_page_print_what_it_says(tmp_path: Path, monkeypatch: Any) -> None:
     app = shop(tmp_path, monkeypatch)
     line = '203.0.113.9 - - [29/Nov/2026:20:00:00 +0000] "GET {} HTTP/1.1" 200 1234 "-" "-"\n'

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, url_of
+from docs.blocks import runs
 from flask import Flask
 
 from flask_images_vips import Images, Quota, image_rendered
@@ -77,6 +78,7 @@ def test_every_phase_is_explained() -> None:
     assert listed == list(Name.__args__)  # type: ignore[attr-defined]
 
 
+@runs("docs/operating/monitoring.md", "python")
 def test_the_metrics_are_shown_as_the_page_says(tmp_path: Path, draw: Any) -> None:
     draw("a.png")
     app = Flask("site", root_path=str(tmp_path))
@@ -145,6 +147,7 @@ def test_the_hook_of_gunicorn_sets_up_a_provider(tmp_path: Path, monkeypatch: py
     given[0].shutdown()
 
 
+@runs("docs/operating/monitoring.md", "")
 def test_the_header_of_the_page_is_one_of_the_package(make_app: Callable[..., Flask], draw: Any) -> None:
     draw("a.png")
     app = make_app(IMAGES_SERVER_TIMING=True)
