@@ -78,7 +78,7 @@ def start_development_server(server: Server) -> None:
     server.start_python("flask", *arguments("flask"), "--port={port}", "--no-reload")
 
 
-@runs(PAGE, "# app.py", "# gunicorn.conf.py", "; uwsgi.ini", "pip install pyuwsgi")
+@runs("docs/deploying/servers.md", "# app.py", "# gunicorn.conf.py", "; uwsgi.ini")
 @pytest.mark.parametrize(
     "start", [start_gunicorn, start_uwsgi, start_waitress, start_development_server], ids=lambda start: start.__name__
 )
