@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command in ("all", "report"):
         from bench.report import write
 
-        print(write(given.results, readme=given.readme))
+        print(write(given.results, docs=given.docs))
     return min(failed, 1)
 
 
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     )
     measuring.add_argument("--rounds", type=_count, help="number of interleaved rounds, instead of the part's own")
     reporting = argparse.ArgumentParser(add_help=False)
-    reporting.add_argument("--readme", action="store_true", help="also write the tables into the README and docs")
+    reporting.add_argument("--docs", action="store_true", help="also write the tables and plots of the documentation")
 
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--results", type=Path, default=results.FOLDER, help="folder of the results")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from bench.contenders import BARE, FULL, LIMIT, OURS, PILLOW
 from bench.measure import Spread, ratio, spread
 from bench.results import Results
-from bench.servers import RIVALS
+from bench.servers import PACKAGE, RIVALS
 from bench.tables_of_growth import hit_ratio, need_of
+from bench.workload import LARGE
 
 Draw = Callable[[Results, dict[str, str]], Figure | None]
 
@@ -31,17 +32,34 @@ _THEMES = {
 }
 
 
-def draw_all(results: Results, folder: Path) -> dict[str, str]:
-    """Draw the plots of all *results* into *folder*. Returns a caption for each plot, by its name."""
+def draw_all(
+    results: Results,
+    folder: Path,
+    names: Mapping[str, str] | None = None,
+    *,
+    width: float | None = None,
+    dpi: int = 110,
+    transparent: bool = False,
+) -> dict[str, str]:
+    """Draw the plots of all *results* into *folder*. Returns a caption for each plot, by its name.
+
+    With *names*, only these plots are drawn, into files of other names. *width* is in inches.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     for name, (draw, caption) in PLOTS.items():
+        if names is not None and name not in names:
+            continue
+        file = names[name] if names else name
         for suffix, theme in _THEMES.items():
             with mpl.rc_context(cast("Any", _style(theme))):
                 figure = draw(results, theme)
                 if figure is None:
                     continue
-                figure.savefig(folder / f"{name}{suffix}.png", dpi=110, metadata={"Software": None})
+                if width:
+                    figure.set_figwidth(width)
+                path = folder / f"{file}{suffix}.png"
+                figure.savefig(path, dpi=dpi, transparent=transparent, metadata={"Software": None})
                 plt.close(figure)
                 drawn[name] = caption
     return drawn
@@ -121,6 +139,24 @@ def engines(results: Results, theme: dict[str, str]) -> Figure | None:
     return figure
 
 
+def headline(results: Results, theme: dict[str, str]) -> Figure | None:
+    """One thumbnail beside the usual ways to make it in Flask, and a site's traffic beside other servers."""
+    cases = {case["picture"]: case["contenders"] for case in reversed(_cases(results, "engines"))}
+    loads = {case["load"]: case for case in _cases(results, "mixed")}
+    if LARGE.name not in cases or "all requests" not in loads:
+        return None
+    figure, (alone, traffic) = plt.subplots(1, 2, figsize=(7.6, 1.9))
+    names = {OURS: "this package", BARE: "bare pyvips", FULL: "Flask-Images' way"}
+    rows = [(label, spread(cases[LARGE.name][name]["cpu_ms"])) for name, label in names.items()]
+    _bars(alone, rows, theme, "CPU milliseconds; shorter is better", [theme[own] for own in ("ours", "other", "slow")])
+    alone.set_title("A thumbnail of a 24 Mpx photograph")
+    served = {name: row for name, row in loads["all requests"]["contenders"].items() if name in (PACKAGE, *RIVALS)}
+    rows = sorted(((name, spread(row["cpu_s"])) for name, row in served.items()), key=lambda row: row[1].median)
+    _bars(traffic, rows, theme, "CPU seconds; shorter is better")
+    traffic.set_title(f"A site's first {loads['all requests']['requests']} requests")
+    return figure
+
+
 def densities(results: Results, theme: dict[str, str]) -> Figure | None:
     data = results.get("engines", {})
     bits = {picture["name"]: picture["bits_per_pixel"] for picture in data.get("pictures", [])}
@@ -167,9 +203,9 @@ def mixed(results: Results, theme: dict[str, str]) -> Figure | None:
         return None
     figure, panels = _panels(len(cases), 6)
     for case, axes in zip(cases, panels, strict=False):
-        rows = [(name, spread(row["per_second"])) for name, row in case["contenders"].items()]
-        _bars(axes, rows, theme, "requests per second")
-        axes.set_title(f"{case['load']}, {case['requests']:,}")
+        rows = [(name, spread(row["cpu_s"])) for name, row in case["contenders"].items()]
+        _bars(axes, rows, theme, "CPU seconds; shorter is better")
+        axes.set_title(f"{case['load'].capitalize()}, {case['requests']:,}".replace(" url ", " URL "))
     return figure
 
 
@@ -293,6 +329,10 @@ def growing(results: Results, theme: dict[str, str]) -> Figure | None:
 
 
 PLOTS: dict[str, tuple[Draw, str]] = {
+    "headline": (
+        headline,
+        "CPU of one thumbnail, and of a site's traffic that starts with an empty cache; shorter is better.",
+    ),
     "engines": (engines, "CPU of one rendition by each engine, with its spread; shorter is better."),
     "densities": (
         densities,
@@ -301,7 +341,7 @@ PLOTS: dict[str, tuple[Draw, str]] = {
     "cold": (cold, "First renditions per second by each server; longer is better."),
     "mixed": (
         mixed,
-        "A site's traffic, starting with an empty cache: all requests, and each URL once; longer is better.",
+        "CPU of a site's traffic, starting with an empty cache: all requests, and each URL once; shorter is better.",
     ),
     "warm": (warm, "CPU of a hit, of all the server's processes; shorter is better."),
     "stampede": (stampede, "Many clients that request one new picture at once; shorter is better."),

@@ -1,23 +1,16 @@
-"""Write a page of the stored results with its plots, and the tables of the README."""
+"""Write one page of the stored results, with its plots."""
 
 from __future__ import annotations
 
 import base64
-import re
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from bench.measure import DISTURBED
 from bench.parts import cold, engines, fleet, hosts, memory, mixed, module_of, warm
-from bench.results import FOLDER, ROOT, Results, load
+from bench.results import FOLDER, Results, load
 from bench.tables import Goal, Loss, Table, skipped
-from bench.tables_of_growth import all_tables, assumptions, summary
-
-README = ROOT / "README.md"
-GROWING = ROOT / "docs" / "deploying" / "growing.md"
-ON_GROWING = ("fleet", "hosts", "growing")
-"""The parts whose results that page shows."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2933; --faint: #5f6b78; --paper: #fff; --line: #e2e6ea; --met: #0b6e4f;
@@ -77,10 +70,10 @@ _TITLES = {
 }
 
 
-def write(folder: Path = FOLDER, *, readme: bool = False) -> Path:
+def write(folder: Path = FOLDER, *, docs: bool = False) -> Path:
     """Write the page and the plots of the results in *folder*. Returns the page.
 
-    With *readme*, the tables of the README and of docs/deploying/growing.md are written too.
+    With *docs*, the tables and plots of the documentation are written too.
 
     Raises:
         SystemExit: If there are no results.
@@ -95,9 +88,10 @@ def write(folder: Path = FOLDER, *, readme: bool = False) -> Path:
     path.write_text(
         page(results, {name: _figure(folder / "plots", name, text) for name, text in captions.items()}), "utf-8"
     )
-    if readme:
-        README.write_text(with_tables(README.read_text("utf-8"), results), "utf-8")
-        GROWING.write_text(with_growth(GROWING.read_text("utf-8"), results), "utf-8")
+    if docs:
+        from bench.docs import write as write_docs
+
+        write_docs(results)
     return path
 
 
@@ -237,54 +231,3 @@ def page(results: Results, figures: dict[str, str]) -> str:
 
 def _or_none(table: Table, none: str) -> str:
     return table.html() if table.rows else f"<p>{none}</p>"
-
-
-def with_tables(text: str, results: Results) -> str:
-    """Return the README's *text* with the tables of *results* between its markers."""
-    where = "\n\n".join(environment({part: data for part, data in results.items() if part not in ON_GROWING}))
-    if {"engines", "cold", "mixed"} & results.keys():
-        parts = [where]
-        if "engines" in results:
-            parts.append(engines.engine_table(results["engines"], short=True).markdown())
-        if "cold" in results:
-            parts.append(cold.cold_summary(results["cold"]).markdown())
-        if "mixed" in results:
-            parts.append(mixed.table(results["mixed"], short=True).markdown())
-        shown = {"Missed goals:": missed_table(results), "Where others are better:": loss_table(results)}
-        parts += [f"{lead}\n\n{table.markdown()}" for lead, table in shown.items() if table.rows]
-        text = _between(text, "benchmark", "\n\n".join(parts))
-    if "warm" in results:
-        lead = "What a warm hit costs, on the machine of the [benchmark](#benchmark) (`python -m bench warm`)."
-        data = results["warm"]
-        parts = [lead, warm.note(data), *(table.markdown() for table in warm.tables(data))]
-        text = _between(text, "traffic", "\n\n".join(parts))
-    if "burst" in results:
-        lead = "What a burst costs, on the machine of the [benchmark](#benchmark) (`python -m bench burst`)."
-        shown = [table.markdown() for table in module_of("burst").tables(results["burst"])]
-        text = _between(text, "burst", "\n\n".join([lead, *shown]))
-    return text
-
-
-def with_growth(text: str, results: Results) -> str:
-    """Return the *text* of docs/deploying/growing.md with the tables and sentences of *results* between its markers."""
-    parts = {}
-    shown = [part for part in ("fleet", "hosts") if part in results]
-    if shown:
-        tables = [table.markdown() for part in shown for table in module_of(part).tables(results[part])]
-        parts["fleet"] = "\n\n".join(tables)
-    if "growing" in results:
-        data = results["growing"]
-        parts |= {name: table.markdown() for name, table in all_tables(data).items()}
-        parts |= {"summary": summary(data), "assumptions": assumptions(data)}
-    if parts:
-        parts["machine"] = "\n\n".join(environment({part: results[part] for part in ON_GROWING if part in results}))
-    for marker, content in parts.items():
-        text = _between(text, marker, content)
-    return text
-
-
-def _between(text: str, marker: str, content: str) -> str:
-    found = re.compile(rf"(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)", re.DOTALL)
-    if not found.search(text):
-        raise ValueError(f"the page has no <!-- {marker} --> … <!-- /{marker} -->")
-    return found.sub(lambda match: match[1] + content + match[2], text)

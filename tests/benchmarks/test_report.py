@@ -1,17 +1,14 @@
-"""Goals, losses, the page and the README's tables state what the results hold."""
+"""Goals, losses and the page state what the results hold."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from conftest import ROOT
-
 from bench import report
 from bench.measure import Spread
-from bench.report import page, with_tables
+from bench.report import page
 from bench.tables import Goal
-from benchmarks.conftest import about, cold_results, results_of
+from benchmarks.conftest import cold_results, results_of
 
 
 def found_goal(name: str, given: dict[str, Any]) -> Goal:
@@ -75,28 +72,3 @@ def test_the_page_tells_goals_losses_disturbances_and_what_was_skipped() -> None
 def test_a_page_can_be_made_of_any_part_alone() -> None:
     assert "First renditions, by each server" not in page(results_of(vips=[1], full=[4], bare=[1], limit=[1]), {})
     assert "One rendition, by each engine" not in page(cold_results([1, 1], [1, 1]), {})
-
-
-def test_the_tables_of_the_readme_are_replaced_and_the_rest_stays() -> None:
-    text = "before\n<!-- benchmark -->\nold\n<!-- /benchmark -->\nafter <!-- traffic -->\nkept\n<!-- /traffic -->\n"
-    made = with_tables(text, results_of(vips=[25], bare=[25], full=[75], limit=[20]))
-    assert made.startswith("before\n<!-- benchmark -->\n")
-    assert "| 6 Mpx JPEG, camera, 2.0 bits a pixel | 25.0 | 25.0 | 75.0 | 20.0 | 3.00 | 1.00 |" in made
-    assert "\nold\n" not in made
-    assert made.endswith("\n<!-- /benchmark -->\nafter <!-- traffic -->\nkept\n<!-- /traffic -->\n")
-    with pytest.raises(ValueError, match="no <!-- benchmark -->"):
-        with_tables("nothing", results_of(vips=[1], full=[1], bare=[1], limit=[1]))
-
-
-def test_the_readme_shows_a_burst_by_the_number_of_threads() -> None:
-    row = {"shown": [60], "wall_s": [4.0], "cpu": [1.0], "worst_ms": [90.0], "median_ms": [2.0], "peak_mb": [125.0]}
-    burst = {**about(), "workers": 2, "pictures": 60, "picture": "a picture", "rounds": 1, "threads": {"64": row}}
-    made = with_tables("<!-- burst -->\nold\n<!-- /burst -->\n", {"burst": burst})
-    assert "| 64 | 60 | 4.00 | 1.00 | 90.0 | 2.00 | 125 |" in made
-    assert "old" not in made
-
-
-def test_the_readme_has_the_markers() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    for marker in ("benchmark", "traffic", "burst"):
-        assert readme.count(f"<!-- {marker} -->\n") == readme.count(f"\n<!-- /{marker} -->") == 1
