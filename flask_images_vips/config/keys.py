@@ -716,6 +716,6 @@ def secret_keys(settings: Mapping[str, Any]) -> tuple[Secret, ...]:
 
 
 def key_doc(name: str) -> str:
-    """Return what the key *name* does, as in the README's table."""
+    """Return what the key *name* does, as in the reference."""
     doc: str = _FIELDS[name].metadata["key"].doc
     return doc

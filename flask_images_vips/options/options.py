@@ -1,7 +1,7 @@
 """Declare the options of a rendition.
 
 Each declaration holds the option's short name in URLs and the type that reads and writes the value. The keywords of the
-helpers, the cache key and the README's table are derived from the declarations. This module does no I/O.
+helpers, the cache key and the reference are derived from the declarations. This module does no I/O.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def place(site: Site) -> Iterator[Finding]:
             "renderers",
             "Images are rendered in the web worker, without protection against files that hang or crash a decoder: "
             f"{own.without_pool}.",
-            "Set XDG_RUNTIME_DIR or RUNTIME_DIRECTORY to a folder of this user, or see the section 'Where renderers "
-            "run' of the README.",
+            "Set XDG_RUNTIME_DIR or RUNTIME_DIRECTORY to a folder of this user, or see 'Where renderers run' in "
+            "docs/deploying/servers.md.",
         )
     else:
         yield ok("renderers", f"{own.count} at the same time, in processes of their own")
