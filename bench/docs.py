@@ -124,6 +124,8 @@ def anywhere(results: Results, page: Path) -> dict[str, str]:
         lead = f"What a burst costs, on the machine of the [benchmark]({link}) (`python -m bench burst`)."
         tables = [table.markdown() for table in module_of("burst").tables(results["burst"])]
         parts["burst"] = "\n\n".join([lead, *tables])
+    if "page" in results:
+        parts["page"] = "\n\n".join(table.markdown() for table in module_of("page").tables(results["page"]))
     return parts
 
 

@@ -26,7 +26,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """The site of the page."""
-    (python,), (jinja,) = ([text for name, text in BLOCK.findall(PAGE) if name == kind] for kind in ("python", "jinja"))
+    blocks = BLOCK.findall(PAGE)
+    (python,) = (text for name, text in blocks if name == "python")
+    (jinja,) = (text for name, text in blocks if name == "jinja" and text.startswith("{# templates/"))
     (tmp_path / "beach_site.py").write_text(python)
     for folder in ("templates", "static"):
         (tmp_path / folder).mkdir()
@@ -43,7 +45,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     return found
 
 
-@runs("docs/guides/hdr.md", "python", "jinja")
+@runs("docs/guides/hdr.md", "python", "{# templates/home.html #}")
 def test_the_pictures_of_the_page_have_their_maps_and_their_depth(site: Flask, tmp_path: Path) -> None:
     client = site.test_client()
     urls = [url.replace("&amp;", "&") for url in re.findall(r' src="([^"]+)"', client.get("/").text)]

@@ -53,11 +53,11 @@ def test_the_page_has_an_absolute_url_of_a_card_with_its_title(site: dict[str, A
     assert picture.convert("L").crop((0, 315, 1200, 630)).getextrema()[1] > 240  # the letters are white
 
 
-@runs("docs/guides/social-cards.md", "# blank.py")
+@runs("docs/guides/social-cards.md", "# plain.py")
 def test_a_card_without_a_photograph_has_a_plain_colour(site: dict[str, Any], tmp_path: Path) -> None:
-    runpy.run_path(str(tmp_path / "blank.py"))
+    runpy.run_path(str(tmp_path / "plain.py"))
     with site["app"].test_request_context():
-        url = site["app"].jinja_env.globals["resized_img_src"]("blank.png", preset="plain", text="Hello")
+        url = site["app"].jinja_env.globals["resized_img_src"]("green.png", preset="plain", text="Hello")
     picture = card(site, url, tmp_path).convert("RGB")
     assert (picture.size, picture.getpixel((5, 5))) == ((1200, 630), (0x0B, 0x3D, 0x2E))
     assert picture.convert("L").getextrema()[1] == 255
