@@ -51,7 +51,10 @@ def folder_or_bucket(name: str, value: Any) -> str | None:
     if isinstance(value, str) and looks_like_url(value):
         _check_location(name, value)
         return value
-    return optional_path(name, value)
+    try:
+        return optional_path(name, value)
+    except ConfigError:
+        raise wrong(name, value, "a folder, a place in an object store such as 's3://bucket/prefix', or None") from None
 
 
 def _check_location(name: str, value: str) -> None:

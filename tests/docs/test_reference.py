@@ -1,0 +1,47 @@
+"""The reference says what the code says. ``python tests/docs/test_reference.py`` writes its generated parts again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [] if __package__ else [str(Path(__file__).parents[1])]  # as a script
+
+from docs.blocks import runs
+from docs.reference import DOCS, PARTS, messages, signals, up_to_date, write
+from docs.reference.errors import CURES, NOT_ANSWERED, answer_of, classes
+from docs.reference.helpers import ALL, EXAMPLES
+
+
+@runs("docs/reference/helpers.md", "text")
+@runs("docs/reference/commands.md", "text")
+@pytest.mark.parametrize("page", PARTS)
+def test_the_page_says_what_the_code_says(page: str) -> None:
+    assert up_to_date(page) == (DOCS / page).read_text("utf-8"), "run: python tests/docs/test_reference.py"
+
+
+def test_every_note_about_a_message_belongs_to_one() -> None:
+    assert messages.unused() == []
+
+
+def test_every_error_has_a_cure_and_an_answer() -> None:
+    names = [error.__name__ for error in classes()]
+    assert sorted(names) == sorted(CURES)
+    abstract = {"ImagesError", "SourceError"}
+    assert {error.__name__ for error in classes() if answer_of(error) is None} == {*NOT_ANSWERED, *abstract}
+
+
+def test_every_helper_has_an_example() -> None:
+    assert {helper.__name__ for helper in ALL} == {*EXAMPLES}
+
+
+def test_every_signal_and_its_arguments_are_described() -> None:
+    arguments = signals.arguments_of_signals()
+    assert {*arguments} == {*signals.SENT} == {*signals.EXAMPLES}
+    assert {name for names in arguments.values() for name in names} == {*signals.FIELDS}
+
+
+if __name__ == "__main__":
+    write()
