@@ -13,9 +13,7 @@ from .markup import linked_keys, table
 PROGRAM = "flask images"
 
 # For these words in a help text, Markdown has code.
-_CODE = re.compile(
-    r"(?<![`\w])(flask images [a-z]+(?: --?[a-z-]+)*(?: PATH)?|--[a-z][a-z-]+|IMAGES_[A-Z_]+[A-Z])(?![`\w])"
-)
+_CODE = re.compile(r"(?<![`\w])(flask images [a-z]+(?: --?[a-z-]+)*(?: PATH)?|--[a-z][a-z-]+|IMAGES_[A-Z_]+[A-Z])(?![`\w])")
 
 
 def commands() -> dict[str, click.Command]:
@@ -79,3 +77,4 @@ def paragraphs(command: click.Command) -> list[str]:
 
 def code(text: str) -> str:
     return linked_keys(_CODE.sub(r"`\1`", re.sub('"(flask images [a-z]+)"', r"\1", text)))
+

@@ -17,31 +17,14 @@ AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "The configuration": (
         "These are logged when the application starts. `flask images check` shows them too.",
-        (
-            "config/",
-            "oddities.py",
-            "exposure.py",
-            "startup.py",
-            "wiring.py",
-            "compat.py",
-            "background_renders.py",
-            "installed.py",
-        ),
+        ("config/", "oddities.py", "exposure.py", "startup.py", "wiring.py", "compat.py", "background_renders.py",
+         "installed.py"),
     ),
     "Libraries and engines": ("What is missing on this host.", ("engines/", "abilities.py")),
     "Renderers and renders": (
         "Who renders, and what came of it.",
-        (
-            "pool/",
-            "producer.py",
-            "serving/server_threads.py",
-            "background_thread.py",
-            "shared_decode/",
-            "auto_quality.py",
-            "recompression.py",
-            "smaller_jxl.py",
-            "events.py",
-        ),
+        ("pool/", "producer.py", "serving/server_threads.py", "background_thread.py", "shared_decode/", "auto_quality.py",
+         "recompression.py", "smaller_jxl.py", "events.py"),
     ),
     "The cache": (
         "If the cache fails, images are still served, but each one is rendered again. Each reason is logged once.",
@@ -211,13 +194,8 @@ def text() -> str:
 
 
 def row(message: Logged) -> list[str]:
-    return [
-        f"`{message.text}`".replace("`flask images check`", "flask images check").replace(
-            "`flask images nginx`", "flask images nginx"
-        ),
-        message.level,
-        linked_keys(note_of(message)),
-    ]
+    return [f"`{message.text}`".replace("`flask images check`", "flask images check").replace(
+        "`flask images nginx`", "flask images nginx"), message.level, linked_keys(note_of(message))]
 
 
 def note_of(message: Logged) -> str:

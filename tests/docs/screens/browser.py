@@ -74,10 +74,7 @@ def toolbar(folder: Path) -> Image.Image:
     shop.build(folder)
     app = Flask("shop", root_path=str(folder))
     app.config.update(SECRET_KEY="shop", DEBUG=True, IMAGES_CACHE=str(folder / "cache"))
-    app.config["DEBUG_TB_PANELS"] = [
-        "flask_debugtoolbar.panels.timer.TimerDebugPanel",
-        "flask_images_vips.toolbar.ImagesPanel",
-    ]
+    app.config["DEBUG_TB_PANELS"] = ["flask_debugtoolbar.panels.timer.TimerDebugPanel", "flask_images_vips.toolbar.ImagesPanel"]
     Images(app)
     DebugToolbarExtension(app)
     app.add_url_rule("/", "home", lambda: render_template_string(PAGE))

@@ -147,9 +147,7 @@ def _series(panel: dict[str, Any], scraper: Prometheus, begin: float, end: float
     for target in panel["targets"]:
         expression = target["expr"].replace("$__rate_interval", INTERVAL).replace("$job", ".*")
         query = urllib.parse.urlencode({"query": expression, "start": begin, "end": end, "step": 1})
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{scraper.port}/api/v1/query_range?{query}", timeout=60
-        ) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{scraper.port}/api/v1/query_range?{query}", timeout=60) as answer:
             for found in json.load(answer)["data"]["result"]:
                 label = re.sub(r"\{\{(\w+)\}\}", lambda name: found["metric"].get(name[1], ""), target["legendFormat"])
                 label = re.sub(r" 127\.0\.0\.1:\d+", "", label)
