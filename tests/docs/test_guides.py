@@ -32,6 +32,7 @@ def site_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         blocks = list(blocks_of(f"docs/guides/{page}.md"))
         site.write(blocks)
         site.modules = {block.file.removesuffix(".py") for block in blocks if block.language == "python"}
+        site.forget()  # those of other tests
         return importlib.import_module("app")
 
     yield load

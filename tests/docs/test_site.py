@@ -25,7 +25,7 @@ WORDS = {
     "guides": "watermark",
     "deploying": "nginx",
     "operating": "dashboard",
-    "security": "decompression",
+    "security": "hostile",
     "reference": "IMAGES_MAX_AGE",
     "inside": "architecture",
 }
