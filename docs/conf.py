@@ -44,6 +44,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"
 html_title = "flask_images_vips"
+pygments_dark_style = "github-dark"
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
 html_copy_source = False

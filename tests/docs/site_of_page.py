@@ -91,6 +91,7 @@ class SiteOfPage:
         """Import the Python *blocks* that are files. The application among them must serve a picture."""
         names = [block.file.removesuffix(".py") for block in blocks]
         self.modules = {*names}
+        self.forget()
         for name in sorted(names, key=lambda name: name == "app"):
             if "." in name or "/" in name:
                 runpy.run_path(str(self.folder / f"{name}.py"))
@@ -102,8 +103,10 @@ class SiteOfPage:
                     self.serve(app)
 
     def forget(self) -> None:
+        """Let no other test find the modules of this page, and this page none of another."""
         for name in self.modules:
             sys.modules.pop(name, None)
+        importlib.invalidate_caches()
 
     def app(self, **settings: Any) -> Flask:
         app = Flask("site", root_path=str(self.folder))
