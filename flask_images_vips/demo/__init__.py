@@ -13,7 +13,7 @@ from flask import Flask, render_template
 
 from .. import Images
 from ..state import images_of
-from . import command, playground, policy, sample
+from . import command, compression, playground, policy, sample
 from .fonts import STYLES, find_font
 from .scratch import scratch_folder
 from .uploads import Uploads
@@ -54,6 +54,7 @@ def create_app() -> Flask:
     images.init_app(app)
     sample.listen(images_of(app).events)
     policy.add_to(app)
+    compression.add_to(app)
     app.jinja_env.globals["navigation"] = NAVIGATION
     for add_page in PAGES:
         add_page(app)

@@ -235,7 +235,7 @@ def test_a_picture_is_rendered_again(page: Any) -> None:
     page.reload()
     assert page.text_content("#f-cache") == "hit"
     page.click("#again")
-    expect(page.locator("#f-cache")).to_have_text("rendered now")
+    expect(page.locator("#f-cache")).to_have_text("miss")
     assert page.text_content("#f-engine") == "libvips"
     assert re.fullmatch(r"[\d.]+ ms", page.text_content("#f-time"))
 
@@ -302,5 +302,23 @@ def test_the_page_works_without_a_script(browser: Any, demo: Demo) -> None:
     assert page.text_content("#f-size") == "111 × 73"
     assert "grayscale=True" in page.text_content("#code-jinja")
     assert "animated" not in page.text_content("#code-jinja")
-    assert urlsplit(page.url).path == "/"
+    assert urlsplit(page.url).query == "photo=cat.jpg&width=111&grayscale=1"
     context.close()
+
+
+def test_options_are_found_by_their_name_and_their_description(page: Any) -> None:
+    opened(page)
+    page.fill("#find", "watermark")
+    seen = page.locator("[data-option]:visible").evaluate_all("all => all.map(each => each.dataset.option)")
+    assert seen == ["dpr", "watermark"]  # dpr multiplies the margin of a watermark
+    page.fill("#find", "no such thing")
+    assert page.is_visible("#found-nothing")
+    page.fill("#find", "")
+    assert page.locator("[data-option]:visible").count() == len(DECLARED)
+
+
+def test_the_picture_can_be_looked_at_closely(page: Any) -> None:
+    opened(page)
+    page.get_by_role("radio", name="4×").check(force=True)
+    assert page.locator("#picture").bounding_box()["width"] == 1200
+    assert page.evaluate("document.getElementById('stage').scrollLeft") > 0
