@@ -34,8 +34,10 @@ class Window(NamedTuple):
 
 PLAYGROUND: dict[str, Window] = {
     "playground": Window("/", "The playground: a photograph, controls for all options, and the code for the template"),
-    "playground-dark": Window("/", "The playground in the dark theme", theme="dark"),
-    "playground-phone": Window("/", "The playground on a phone", 390, 844),
+    "playground-dark": Window(
+        "/", "The same page in the dark theme, which follows the system or the button", theme="dark"
+    ),
+    "playground-phone": Window("/", "The playground on a phone: the photograph first, then the controls", 390, 844),
     "focal": Window("/focal", "The focal point is set by clicking, and three crops follow it"),
     "formats": Window("/formats", "The same photograph in several formats and qualities, with bytes and milliseconds"),
     "speed": Window(
