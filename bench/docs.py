@@ -90,7 +90,7 @@ def turned(table: Table) -> Table:
 
 
 def narrow(table: Table) -> str:
-    """Return *table* as Markdown, with the least and the greatest of all rounds on a line of their own, in one piece."""
+    """Return *table* as Markdown, with the least and the greatest of all rounds on a line of their own."""
     rows = [[_RANGE.sub(r"<br>(\1–&NoBreak;\2)", cell).replace("), ", ")<br>") for cell in row] for row in table.rows]
     return Table(table.head, rows, table.note).markdown()
 

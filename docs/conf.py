@@ -70,7 +70,8 @@ def _with_links(names: str, explained: str) -> str:
     from flask_images_vips import errors  # noqa: PLC0415  (only when the package is documented)
 
     links = [
-        f"`{name} <errors.html#{name.lower()}>`__" if hasattr(errors, name) else f"`{name}`" for name in names.split(", ")
+        f"`{name} <errors.html#{name.lower()}>`__" if hasattr(errors, name) else f"`{name}`"
+        for name in names.split(", ")
     ]
     return f"{', '.join(links)}: {explained}"
 

@@ -25,7 +25,8 @@ class Info:
     its file, *modified* the time of its last change, in seconds since 1970, and *version* stands for both in URLs.
 
     *palette* has up to six colours as ``#rrggbb``, the most frequent one first. *placeholders* maps the kinds of
-    `resized_img_placeholder` to placeholders. *focal_point* is what the site's function says, or None.
+    `resized_img_placeholder` to placeholders. *focal_point* is the point that
+    the function of `Images.focal_point` returns, or None.
     """
 
     ref: str

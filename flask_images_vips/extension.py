@@ -176,8 +176,8 @@ class Images(ScriptMethods, UploadMethods, LegacyMethods, TenantMethods):
         coroutine function. It is called:
 
         - when a URL with ``keep='rights'`` is built, which contains a digest of the record;
-        - when such an image is rendered, in an application context of its own. Its file then says what the record says,
-          and of the rest what the source states. Cached images are sent without a call;
+        - when such an image is rendered, in an application context of its own. The file gets what the record says, and
+          for everything else what the source states. Cached images are sent without a call;
         - by `resized_img_json_ld`, and by tags without ``alt``.
 
         Raises:
@@ -191,10 +191,16 @@ class Images(ScriptMethods, UploadMethods, LegacyMethods, TenantMethods):
     def build_url(self, local_path: str | os.PathLike[str], **keywords: Any) -> str:
         """Build the signed URL of a picture.
 
-        *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition.
+        *local_path* is a path below ``IMAGES_PATH``, or a URL. *keywords* are the options of the rendition, ``preset``,
+        and for an absolute URL, ``external=True`` and ``scheme``. The values of options are checked when the image is
+        requested, not here.
 
         Raises:
-            InvalidPath, InvalidOption, ValueError, RuntimeError: As `links.build_url`.
+            InvalidPath: If no image can have this path or URL.
+            InvalidOption: If there is no such preset.
+            ValueError: If ``scheme`` is given without ``external``, or if ``_anchor`` or ``_method`` is given.
+            RuntimeError: If ``external`` is given outside of a request, and ``SERVER_NAME`` and ``IMAGES_BASE_URL`` are
+                not set.
         """
         return links.build_url(local_path, **keywords)
 

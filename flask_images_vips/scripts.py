@@ -74,11 +74,11 @@ class ScriptMethods:
             return direct.render(images, direct.image_url(images, path, options))
 
     def find_faces(self, path: Path) -> tuple[float, float] | None:
-        """Return the point to centre crops of the picture *path* on, so that they keep its faces, or None without any.
+        """Return the point on which crops of the picture *path* are centred to keep its faces, or None if it has none.
 
         The point is (x, y) as fractions of the upright picture's sides, as for the option ``focal``. Call this once,
-        when a picture is uploaded, and keep the result. It is found by a renderer, and remembered until the file
-        changes. It needs the extra ``faces``.
+        when a picture is uploaded, and keep the result. A renderer looks for it, and it is cached until the file
+        changes. This needs the extra ``faces``.
 
         Raises:
             RuntimeError: If the extra is not installed.
@@ -98,8 +98,8 @@ class ScriptMethods:
         """Render in the background of this process, while no visitor waits, and return a future.
 
         *options* are those of `render`. The future is done once the rendition is in the cache. Its ``result()`` waits
-        for that, and raises the errors of `render`. What is queued when the process ends is lost: visitors then get it
-        rendered when they ask for it.
+        for that, and raises the errors of `render`. Renders that still wait when the process ends are lost: those
+        images are rendered when a visitor asks for them.
 
         Raises:
             InvalidPath, InvalidOption: As `render`.
@@ -134,8 +134,8 @@ class ScriptMethods:
         original is removed only if *source* is set and *path* is not a URL. With ``IMAGES_REDIS``, all hosts do the
         same, except for the original. The receipt tells which have confirmed it within a second.
 
-        You may call this in a hook that runs after a transaction, and while the picture is rendered. It does no harm
-        if there is no such picture, or to call this again.
+        You may call this in a hook that runs after a transaction, and while the picture is rendered. Calling it twice,
+        or for a picture that does not exist, does no harm.
 
         Raises:
             InvalidPath: If *path* is invalid.
@@ -162,7 +162,7 @@ class ScriptMethods:
     def info(self, path: Path) -> Info:
         """Return what is known of the picture *path*: size, format, colours, placeholders and the focal point.
 
-        What needs its pixels is found now, and cached.
+        Facts that need its pixels, such as colours and placeholders, are found now, and cached.
 
         Raises:
             InvalidPath, SourceNotFound, RemoteFailed, UnreadableSource, LimitExceeded, SourceChanged, Busy: As

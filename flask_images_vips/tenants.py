@@ -26,7 +26,7 @@ EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many images may be rendered: *renders* at once, and after that, as many again per *seconds*, evenly.
+    """A limit: *renders* images at once, and after that one more each time *seconds* / *renders* have passed.
 
     Raises:
         ValueError: If *renders* is less than 1, *seconds* is not more than 0, or a number is 1e15 or more.

@@ -68,7 +68,10 @@ class Costs:
 
 
 class ImagesPanel(DebugPanel):  # type: ignore[misc,unused-ignore]  # without the package, its class is Any
-    """Shows the images of the page."""
+    """Lists the images of the page: their sizes, what rendering them has cost, and what is wrong with them.
+
+    Add ``"flask_images_vips.toolbar.ImagesPanel"`` to ``DEBUG_TB_PANELS``.
+    """
 
     name = "Images"
     has_content = True

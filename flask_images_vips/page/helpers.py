@@ -75,8 +75,8 @@ def resized_img_attrs(filename: Name, **keywords: Any) -> dict[str, Any]:
 def resized_img_tag(filename: Name, **keywords: Any) -> str:
     """Return the ``<img>`` of *filename*, as `Markup` unless ``IMAGES_MARKUP`` is false.
 
-    Attributes with the value None or False are omitted. Without ``alt``, the tag has the one that the function of
-    `Images.rights` says.
+    Attributes with the value None or False are omitted. Without ``alt``, the tag has that of the record that the
+    function of `Images.rights` returns.
 
     ``hidpi=2`` requests twice the width and height, if the source is large enough or ``enlarge`` is true. Keywords that
     begin with ``hidpi_`` then replace other options, and the quality is 60 unless one is given. The ``width`` and
@@ -204,9 +204,9 @@ def resized_img_placeholder(filename: Name, kind: str = "lqip") -> str | None:
 def resized_img_json_ld(filename: Name, **keywords: Any) -> Markup:
     """Return a ``<script>`` that tells search engines who made *filename*, who may use it, and what it shows.
 
-    It holds an ``ImageObject`` of schema.org, made of what the function of `Images.rights` says. It is empty if that
-    says nothing. *keywords* are those of `resized_img_src`; the URL is absolute. Outside of a request, that needs
-    ``SERVER_NAME`` or ``IMAGES_BASE_URL``.
+    It holds an ``ImageObject`` of schema.org, made of the record that the function of `Images.rights` returns. It is
+    empty if that returns None. *keywords* are those of `resized_img_src`; the URL is absolute. Outside of a request,
+    that needs ``SERVER_NAME`` or ``IMAGES_BASE_URL``.
     """
     picture = Picture(filename, {"external": True, **Keywords.sort(keywords).options})
     record = rights_of(picture.ref)

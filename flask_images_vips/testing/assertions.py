@@ -37,10 +37,10 @@ def assert_images_ok(
     their tags.
 
     *app* is the application, which is found by itself if the response is that of its own test client. *ignore* names
-    kinds of findings: see `audit.findings.KINDS`. *skip* are patterns such as ``/media/*``: URLs whose paths, or images
-    whose sources, match one are not checked. *most* is the number of pixels per side that an image may have for each
-    pixel of the screen that shows it. *eager* is the number of large images at the top of the page that must not be
-    lazy.
+    kinds of findings: ``missing``, ``dimensions``, ``shape``, ``large``, ``box``, ``lazy``. *skip* are patterns such as
+    ``/media/*``: URLs whose paths, or images whose sources, match one are not checked. *most* is the number of pixels
+    per side that an image may have for each pixel of the screen that shows it. *eager* is the number of large images at
+    the top of the page that must not be lazy.
 
     Raises:
         AssertionError: If something is wrong, or if the response is not a page. It lists everything.

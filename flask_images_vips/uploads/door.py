@@ -111,7 +111,7 @@ class Door:
 
 
 class Checked:
-    """An upload that was checked, and is not stored yet. Without `store`, nothing is left of it."""
+    """An upload that was checked, and is not stored yet. Unless you call `store`, nothing is left of it."""
 
     def __init__(self, door: Door, prepared: Prepared, *, find_faces: bool) -> None:
         self._door = door
@@ -127,14 +127,21 @@ class Checked:
     def store(
         self, *, folder: str | None = None, shown: str | None = None, find: FindFocalPoint | None = None
     ) -> Accepted:
-        """Store it: see `Door.store`. Call this once."""
+        """Store the upload in *folder* below ``IMAGES_UPLOADS``, and return what is known of it. Call this once.
+
+        The random name begins with the letters and digits of *shown*, if that is given. *find* returns the focal point,
+        see `Images.find_focal_point_of`.
+
+        Raises:
+            NotStored: If that is not possible. Nothing is left.
+        """
         try:
             return self._door.store(self._prepared, folder, shown, find, find_faces=self._find_faces)
         finally:
             self.close()
 
     def close(self) -> None:
-        """Drop it. That also happens if nothing refers to it any more, as to the form of an answered request."""
+        """Discard the upload. This happens by itself when nothing refers to it any more, such as after the request."""
         self._finish()
 
 

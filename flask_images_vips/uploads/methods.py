@@ -24,7 +24,7 @@ class UploadMethods:
     find_focal_point_of: FindFocalPoint | None = None
     """A function that finds the position of the subject of an upload: ``find(descriptor)`` returns (x, y) or None.
 
-    The descriptor is one of the file to be stored. It is in one of the formats that are stored, and upright.
+    The descriptor is open on the file that will be stored: upright, and in a format that browsers show.
     """
 
     if TYPE_CHECKING:
@@ -58,14 +58,14 @@ class UploadMethods:
         extras ``heic`` and ``jxl`` are installed. It may have at most *max_bytes*, by default
         ``IMAGES_MAX_SOURCE_BYTES``. *min_size* and *max_size* are (width, height) in pixels, upright, or one number for
         both. A picture that is larger than *max_size* or *max_pixels* is scaled down. One in a format that browsers do
-        not show becomes *convert*, or PNG if that has no transparency and the picture has. If *convert* is None, both
-        are refused.
+        not show is converted to *convert*, or to PNG if the picture has transparency and *convert* has none. If
+        *convert* is None, such pictures and larger ones are refused.
 
         It is stored in *folder* below ``IMAGES_UPLOADS``, under a random name. With *slug*, the name begins with the
-        letters and digits of the person's own name for it.
+        letters and digits of the uploaded file's name.
 
-        With *find_faces*, its focal point is that of the faces in it, which a renderer looks for, unless
-        `find_focal_point_of` finds another one. This needs the extra ``faces``.
+        With *find_faces*, a renderer looks for faces, and the focal point keeps them, unless `find_focal_point_of`
+        returns another point. This needs the extra ``faces``.
 
         Raises:
             UploadRefused: If the file is missing, or must not be stored. Its ``message`` is for the person.
@@ -92,7 +92,7 @@ class UploadMethods:
         return self.check_upload(upload, rules).store(folder=folder, shown=shown, find=self.find_focal_point_of)
 
     def check_upload(self, upload: Any, rules: Rules) -> Checked:
-        """Check and prepare *upload* as `accept` does, but store nothing yet. Call ``store`` of the result for that.
+        """Check and prepare *upload* as `accept` does, but store nothing yet. Call ``store`` on the result to store it.
 
         Raises:
             UploadRefused, NotStored, ConfigError, ValueError, RuntimeError: As `accept`.

@@ -67,6 +67,9 @@ RENDERING = (
 )
 """What a renderer does."""
 
+REFUSING = ("rendering/limits.py", "engines/choice.py")
+"""The modules of a renderer that refuse what is too large, or broken."""
+
 
 def box(x: int, y: int, width: int, name: str, module: str, about: str = "") -> str:
     second = f"{module}: {about}" if about else module
@@ -126,7 +129,7 @@ def renderer(last: int, store: int) -> list[str]:
     for number, (module, name) in enumerate(RENDERING):
         y = top + number * 68
         parts.append(box(x, y, width, name, module))
-        if name == "Limits":
+        if module in REFUSING:
             parts.append(f'<text class="status" x="{x + width - 12}" y="{y + 22}" text-anchor="end">422</text>')
         if number + 1 < len(RENDERING):
             parts.append(arrow(f"M{x + width // 2} {y + HIGH} V{y + 62}"))

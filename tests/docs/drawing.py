@@ -22,7 +22,7 @@ from flask_images_vips.options.options import DECLARED
 from flask_images_vips.options.values import MODES
 
 GAP = 12
-CAPTION = 28
+CAPTION = 32
 SMALL = {"of_width": 176, "size": 18, "margin": 10}
 LABEL = {**SMALL, "gravity": "northeast", "background": "#ffffffe0", "color": "#333", "padding": 5, "radius": 5}
 CARD = {"size": 76, "min_size": 48, "lines": 3, "margin": 72, "shade": "#000000d8", "font": "bold"}
@@ -65,7 +65,7 @@ class Site:
 
 def board(cells: Iterable[Cell], across: int = 4) -> Image.Image:
     """Lay *cells* in rows, each in the middle of its place, with their captions below."""
-    every, font = list(cells), ImageFont.load_default(15)
+    every, font = list(cells), ImageFont.load_default(18)
     wide = max(max(cell.picture.width, int(font.getlength(cell.caption)) + 1) for cell in every)
     high, rows = max(cell.picture.height for cell in every), -(-len(every) // across)
     sheet = Image.new("RGB", (across * (wide + GAP) - GAP, rows * (high + CAPTION + GAP) - GAP), "white")
@@ -129,10 +129,10 @@ def crops(site: Site) -> Image.Image:
     whole = marked(site.shown("photos/canyon.jpg", height=220), BOAT)
     ways: dict[str, dict[str, Any]] = {
         "center": {},
-        "gravity='east'": {"gravity": "east"},
-        "gravity='west'": {"gravity": "west"},
-        "gravity='attention'": {"gravity": "attention"},
-        "focal=(0.27, 0.72)": {"focal": BOAT},
+        "east": {"gravity": "east"},
+        "west": {"gravity": "west"},
+        "attention": {"gravity": "attention"},
+        "focal": {"focal": BOAT},
     }
     cut = [Cell(caption, site.shown("photos/canyon.jpg", **box, **options)) for caption, options in ways.items()]
     return beside(board([Cell("the picture, with the point", whole)], 1), board(cut, 5))
@@ -184,9 +184,9 @@ def additions(site: Site) -> Image.Image:
     less = {"width": 208, "height": 128, "background": "#cfdcd8"}
     card = {"width": 204, "height": 124, "background": "#cfdcd8", "padding": 14, "border": (4, "#b5651d"), "radius": 24}
     ways: dict[str, dict[str, Any]] = {
-        "watermark='photos/cup.png,…'": {"watermark": ("photos/cup.png", "se", 8, 1, 0.35)},
+        "watermark='photos/cup.png'": {"watermark": ("photos/cup.png", "se", 8, 1, 0.35)},
         "text='Good morning!'": {"text": "Good morning!"},
-        "padding=16, background='#cfdcd8'": {**less, "padding": 16},
+        "padding=16": {**less, "padding": 16},
         "border=(6, '#b5651d')": {"width": 228, "height": 148, "border": (6, "#b5651d")},
         "radius=24": {"radius": 24},
         "radius='max'": {"radius": "max"},
@@ -297,7 +297,7 @@ def options(site: Site) -> Image.Image:
     with_border(site)
     named = ((DECLARED[name].example, keywords_of(name)) for name in EXAMPLES)
     examples: list[tuple[str, dict[str, Any]]] = [("the picture", {}), *named]
-    across = 6
+    across = 4
     width, height = _CELL[0] + 10, _CELL[1] + _LINE + 8
     sheet = Image.new("RGB", (across * width, -(-len(examples) // across) * height), "white")
     for index, (text, keywords) in enumerate(examples):
@@ -309,7 +309,7 @@ def options(site: Site) -> Image.Image:
         left, top = index % across * width, index // across * height
         sheet.paste(picture, (left + (_CELL[0] - picture.width) // 2, top + (_CELL[1] - picture.height) // 2))
         caption = re.sub(r"(width|height)=(150|200), |mode='crop', |, (background='.*'|mode='crop')$", "", text)
-        ImageDraw.Draw(sheet).text((left + 2, top + _CELL[1] + 2), caption, "#333", font=ImageFont.load_default(11))
+        ImageDraw.Draw(sheet).text((left + 2, top + _CELL[1] + 2), caption, "#333", font=ImageFont.load_default(12))
     return sheet
 
 

@@ -27,7 +27,10 @@ def page(name: str) -> str:
 
 
 def renderers_table() -> str:
-    """How many renderers some hosts have, and the memory of each. ``python tests/docs/test_deploying.py`` prints it."""
+    """How many renderers some hosts have, and the memory of each.
+
+    ``python tests/docs/test_deploying.py`` prints both tables.
+    """
     rows = ["| the application may use | renderers | memory of each |", "|---|---|---|"]
     for host, (processors, mebibytes) in HOSTS.items():
         with pytest.MonkeyPatch.context() as patch:
@@ -36,6 +39,22 @@ def renderers_table() -> str:
             count, memory = resources.renderers(None, None)
         rows.append(f"| {host} | {count} | {round(memory / 1e6)} MB |")
     return "\n".join(rows)
+
+
+def processors_table() -> str:
+    """How many renditions a processor makes in a second, from the costs that docs/deploying/growing.md shows."""
+    rows = ["| rendition | CPU time | a processor makes in a second |", "|---|---|---|"]
+    for name, cost in re.findall(
+        r"^\| a render: (\w+ \d+ px) \| ([\d.]+) \([^)]*\) ms ", page("growing.md"), re.MULTILINE
+    ):
+        format, _, width = name.partition(" ")
+        label = {"avif": "AVIF", "webp": "WebP", "jpeg": "JPEG"}[format]
+        rows.append(f"| {label}, {width} | {float(cost):.0f} ms | {1000 / float(cost):.0f} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_processors_is_computed_from_the_measured_costs() -> None:
+    assert f"<!-- processors -->\n{processors_table()}\n<!-- /processors -->" in page("tuning.md")
 
 
 def test_the_table_of_renderers_is_that_of_the_code() -> None:
@@ -129,4 +148,4 @@ def test_a_pool_for_images_on_kubernetes_has_one_renderer(monkeypatch: pytest.Mo
 
 
 if __name__ == "__main__":
-    print(renderers_table())
+    print(renderers_table(), processors_table(), sep="\n\n")

@@ -20,7 +20,7 @@ from docs.drawing import DRAWINGS, Site, turning_earth
 PICTURES = ROOT / "docs" / "pictures"
 TURNING = PICTURES / "turning.webp"
 MOST_BYTES, MOST_IN_TOTAL = 80_000, 1_000_000
-_QUALITY = {"additions": 74, "cuts": 74, "effects": 74, "options": 48, "formats": 90, "qualities": 90}
+_QUALITY = {"additions": 74, "cuts": 74, "effects": 72, "options": 48, "formats": 90, "qualities": 90}
 _NEEDS = {"faces": ("skimage", "cv2"), "placeholders": ("blurhash",)}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [] if __package__ else [str(Path(__file__).parents[1])]  # as a script
+if not __package__:  # as a script
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from docs.blocks import runs
 from docs.reference import DOCS, PARTS, messages, signals, up_to_date, write

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [] if __package__ else [str(Path(__file__).parents[1])]  # as a script
+if not __package__:  # as a script
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from conftest import ROOT
 from PIL import Image
@@ -103,7 +104,7 @@ def write(names: list[str]) -> None:
         if not names or "toolbar" in names:
             save("toolbar", browser.toolbar(Path(folder, "toolbar")))
         if not names or "dashboard" in names:
-            from docs.screens import dashboard  # noqa: PLC0415  (it needs matplotlib)
+            from docs.screens import dashboard
 
             save("dashboard", dashboard.draw(Path(folder, "dashboard")))
     if not names or "playground" in names:

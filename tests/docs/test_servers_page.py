@@ -40,7 +40,7 @@ def block(start: str) -> str:
 
 def arguments(program: str) -> list[str]:
     """The arguments with which the page starts *program*, at a port of the test."""
-    scripts = "".join(each.code for each in blocks_of(PAGE) if each.language == "sh")
+    scripts = "".join(each.code for each in blocks_of(PAGE) if each.language == "sh").replace("\\\n", " ")
     (command,) = re.findall(rf"^{program} (.*)$", scripts, re.MULTILINE)
     return [each.replace(":8000", ":{port}") for each in shlex.split(command)]
 

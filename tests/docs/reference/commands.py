@@ -13,7 +13,9 @@ from .markup import linked_keys, table
 PROGRAM = "flask images"
 
 # For these words in a help text, Markdown has code.
-_CODE = re.compile(r"(?<![`\w])(flask images [a-z]+(?: --?[a-z-]+)*(?: PATH)?|--[a-z][a-z-]+|IMAGES_[A-Z_]+[A-Z])(?![`\w])")
+_CODE = re.compile(
+    r"(?<![`\w])(flask images [a-z]+(?: --?[a-z-]+)*(?: PATH)?|--[a-z][a-z-]+|IMAGES_[A-Z_]+[A-Z])(?![`\w])"
+)
 
 
 def commands() -> dict[str, click.Command]:
@@ -56,18 +58,21 @@ def entry(name: str, command: click.Command) -> str:
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     parts = [f"{'##' if name.count(' ') == 2 else '###'} `{name}`", f"```text\n{usage}\n```"]
     parts += [code(paragraph) for paragraph in paragraphs(command)]
-    rows = [row for parameter in command.params if (row := described(parameter, context))]
-    if rows:
-        parts.append(table(["option", "what it does"], rows))
+    options = [line for parameter in command.params if (line := described(parameter, context))]
+    if options:
+        parts.append("\n".join(options))
     return "\n\n".join(parts)
 
 
-def described(parameter: click.Parameter, context: click.Context) -> list[str] | None:
+def described(parameter: click.Parameter, context: click.Context) -> str:
+    """A line about an option, or an empty string if there is nothing to say about it."""
     record = parameter.get_help_record(context)
     if record is None or record[0] == "--help" or not record[1]:
-        return None
-    names, explained = record
-    return [f"`{names}`", code(explained.replace("  [", " (").replace("]", ")") if "  [" in explained else explained)]
+        return ""
+    names, (sentences, _, range_) = record[0].replace("INTEGER RANGE", "N"), record[1].partition("  [")
+    for pattern, words in ((r"(\d+)<=x<=(\d+)", r"\1 to \2"), (r"x>=(\d+)", r"at least \1"), (r"\]$", "")):
+        range_ = re.sub(pattern, words, range_)
+    return f"- `{names}`: {code(sentences)}" + (f" ({range_})" if range_ else "")
 
 
 def paragraphs(command: click.Command) -> list[str]:
@@ -76,5 +81,9 @@ def paragraphs(command: click.Command) -> list[str]:
 
 
 def code(text: str) -> str:
-    return linked_keys(_CODE.sub(r"`\1`", re.sub('"(flask images [a-z]+)"', r"\1", text)))
+    text = re.sub(r"(?<!\w)(\w+=)?'([^' ]+)'", _in_code, re.sub('"(flask images [a-z]+)"', r"\1", text))
+    return linked_keys(_CODE.sub(r"`\1`", text))
 
+
+def _in_code(match: re.Match[str]) -> str:
+    return f"`{match[0] if match[1] else match[2]}`"

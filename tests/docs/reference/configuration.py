@@ -75,8 +75,9 @@ GROUPS: dict[str, tuple[str, str]] = {
 """The sections of the page: a sentence, and keys without their prefix. Each key is in one of them."""
 
 _PREFIX = "IMAGES_"
-_DECLARED: dict[str, tuple[Key, Any]] = {item.metadata["key"].name: (item.metadata["key"], item.default)
-                                         for item in fields(Config)}
+_DECLARED: dict[str, tuple[Key, Any]] = {
+    item.metadata["key"].name: (item.metadata["key"], item.default) for item in fields(Config)
+}
 
 
 def text() -> str:
@@ -95,7 +96,10 @@ def keys_of(names: str) -> list[str]:
 def overview() -> str:
     """The groups with a link to each key, to find one at a glance."""
     rows = [
-        [f"[{title}](#{re.sub(' ', '-', title.lower())})", ", ".join(f"[`{key}`](#{key.lower()})" for key in keys_of(keys))]
+        [
+            f"[{title}](#{re.sub(' ', '-', title.lower())})",
+            ", ".join(f"[`{key}`](#{key.lower()})" for key in keys_of(keys)),
+        ]
         for title, (_, keys) in GROUPS.items()
     ]
     return table(["group", "keys"], rows)

@@ -49,7 +49,7 @@ def _fields(match: re.Match[str]) -> str:
 
 def error(name: str) -> str:
     """Return a link to the error called *name*, or the name alone if it is one of Python."""
-    from flask_images_vips import errors  # noqa: PLC0415
+    from flask_images_vips import errors
 
     return f"[`{name}`](errors.md#{name.lower()})" if hasattr(errors, name) else f"`{name}`"
 

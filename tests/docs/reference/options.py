@@ -17,9 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Size and shape": ("width", "height", "aspect", "mode", "enlarge", "dpr"),
     "Which part is shown": ("gravity", "focal", "region", "trim", "rotate", "flip", "transform"),
     "Colours and sharpness": ("grayscale", "brightness", "contrast", "saturation", "blur", "sharpen"),
-    "Over and around the picture": (
-        *("watermark", "text", "text_style", "background", "padding", "border", "radius"),
-    ),
+    "Over and around the picture": (*("watermark", "text", "text_style", "background", "padding", "border", "radius"),),
     "The file": (
         *("format", "quality", "max_bytes", "lossless", "progressive", "depth", "animated", "keep", "rights"),
     ),
@@ -40,7 +38,10 @@ def text() -> str:
 
 def overview() -> str:
     """The groups with a link to each option, to find one at a glance."""
-    rows = [[f"[{title}](#{title.lower().replace(' ', '-')})", ", ".join(f"[`{name}`](#{name})" for name in group)] for title, group in GROUPS.items()]
+    rows = [
+        [f"[{title}](#{title.lower().replace(' ', '-')})", ", ".join(f"[`{name}`](#{name})" for name in group)]
+        for title, group in GROUPS.items()
+    ]
     return table(["group", "options"], rows)
 
 

@@ -28,7 +28,10 @@ FIELDS: dict[str, tuple[str, str]] = {
 
 OTHERWISE: dict[tuple[str, str], str] = {
     ("image_served", "size_bytes"): "The size of the response without its headers: 0 with status 304.",
-    ("image_failed", "ref"): "The path or the URL of the source. If the URL of the image is invalid, the path of that URL.",
+    (
+        "image_failed",
+        "ref",
+    ): "The path or the URL of the source. If the URL of the image is invalid, the path of that URL.",
 }
 """What an argument is with one signal, if that differs."""
 
@@ -79,7 +82,12 @@ def entry(name: str, arguments: list[str]) -> str:
         for argument in arguments
     ]
     return "\n\n".join(
-        [f"## `{name}`", SENT[name], table(["argument", "type", "what it is"], rows), f"```python\n{EXAMPLES[name]}\n```"]
+        [
+            f"## `{name}`",
+            SENT[name],
+            table(["argument", "type", "what it is"], rows),
+            f"```python\n{EXAMPLES[name]}\n```",
+        ]
     )
 
 

@@ -56,7 +56,7 @@ PAGE = """<!doctype html><html lang="en"><head><title>Shop</title></head><body s
 
 def playground() -> Iterator[tuple[str, Image.Image]]:
     """Yield the name and the picture of each page of the playground that exists."""
-    from flask_images_vips.demo import create_app  # noqa: PLC0415  (it makes a temporary folder)
+    from flask_images_vips.demo import create_app
 
     app = create_app()
     with _served(app) as url, _chromium() as browser:
@@ -67,14 +67,17 @@ def playground() -> Iterator[tuple[str, Image.Image]]:
 
 def toolbar(folder: Path) -> Image.Image:
     """Return the picture of the panel, for a page of a shop in *folder*."""
-    from flask_debugtoolbar import DebugToolbarExtension  # noqa: PLC0415  (an extra)
+    from flask_debugtoolbar import DebugToolbarExtension
 
-    from flask_images_vips import Images  # noqa: PLC0415
+    from flask_images_vips import Images
 
     shop.build(folder)
     app = Flask("shop", root_path=str(folder))
     app.config.update(SECRET_KEY="shop", DEBUG=True, IMAGES_CACHE=str(folder / "cache"))
-    app.config["DEBUG_TB_PANELS"] = ["flask_debugtoolbar.panels.timer.TimerDebugPanel", "flask_images_vips.toolbar.ImagesPanel"]
+    app.config["DEBUG_TB_PANELS"] = [
+        "flask_debugtoolbar.panels.timer.TimerDebugPanel",
+        "flask_images_vips.toolbar.ImagesPanel",
+    ]
     Images(app)
     DebugToolbarExtension(app)
     app.add_url_rule("/", "home", lambda: render_template_string(PAGE))
@@ -104,7 +107,7 @@ def _served(app: Flask) -> Iterator[str]:
 
 @contextmanager
 def _chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  (only to make screens)
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as programs:
         browser = programs.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

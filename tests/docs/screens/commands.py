@@ -45,7 +45,7 @@ SCREENS: tuple[Screen, ...] = (
     ),
     Screen(
         "url",
-        "flask images url explains an image: its URL, its source, the steps of the render, and the headers of the answer",
+        "flask images url explains an image: its URL, its source, the steps of the render, the headers of the answer",
         ("flask images url photos/coffee.jpg width=400 height=400 mode=crop format=webp",),
     ),
     Screen(

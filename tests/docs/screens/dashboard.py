@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import re
 import socket
 import subprocess
@@ -108,10 +109,10 @@ def _visit(port: int, urls: list[str]) -> None:
 
 
 def _drawn(scraper: Prometheus, begin: float, end: float) -> Image.Image:
-    import matplotlib  # noqa: PLC0415
+    import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot
 
     panels = json.loads((ROOT / "docker" / "grafana.json").read_text("utf-8"))["panels"]
     answers = {panel["id"]: list(_series(panel, scraper, begin, end)) for panel in panels}
@@ -147,12 +148,18 @@ def _series(panel: dict[str, Any], scraper: Prometheus, begin: float, end: float
     for target in panel["targets"]:
         expression = target["expr"].replace("$__rate_interval", INTERVAL).replace("$job", ".*")
         query = urllib.parse.urlencode({"query": expression, "start": begin, "end": end, "step": 1})
-        with urllib.request.urlopen(f"http://127.0.0.1:{scraper.port}/api/v1/query_range?{query}", timeout=60) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{scraper.port}/api/v1/query_range?{query}", timeout=60
+        ) as answer:
             for found in json.load(answer)["data"]["result"]:
-                label = re.sub(r"\{\{(\w+)\}\}", lambda name: found["metric"].get(name[1], ""), target["legendFormat"])
+                label = re.sub(
+                    r"\{\{(\w+)\}\}",
+                    lambda name, labels=found["metric"]: labels.get(name[1], ""),
+                    target["legendFormat"],
+                )
                 label = re.sub(r" 127\.0\.0\.1:\d+", "", label)
                 values = [(float(moment) - begin, float(value)) for moment, value in found["values"]]
-                if any(value == value for _, value in values):
+                if not all(math.isnan(value) for _, value in values):
                     yield label, values
 
 
@@ -170,7 +177,7 @@ def _draw_panel(figure: Any, panel: dict[str, Any], series: list[tuple[str, list
     frame.spines[:].set_color("#2a2d33")
     frame.text(10 / width, 1 - 15 / height, panel["title"], fontsize=8.5, va="center", transform=frame.transAxes)
     if panel["type"] == "stat":
-        last = [value for _, value in series[0][1] if value == value][-1]
+        last = [value for _, value in series[0][1] if not math.isnan(value)][-1]
         frame.text(0.5, 0.42, shown(last, unit), fontsize=19, color=PALETTE[0], ha="center", va="center")
         return
     legend = min(len(series), 6)

@@ -17,7 +17,8 @@ from .terminal import read
 
 # What other hosts, other libraries or a terminal make different. All other lines are compared.
 VOLATILE = re.compile(
-    r"^ *(\w+ +)?(engine|versions|formats|renderers|walls|memory|malloc-arenas|open-files|user|workers|restart|threads)\b"
+    r"^ *(\w+ +)?(engine|versions|formats|renderers|walls|memory|malloc-arenas|open-files)\b"
+    r"|^ *(\w+ +)?(user|workers|restart|threads)\b"
     r"|^ *(\w+ +)?(cache-\w+|tombstones|libvips|Pillow|loaded from|mode|note|with|reads|writes|rendered in)\b"
     r"|\[#+\]|^entry|^key|waiting for a renderer|\d ok, "
 )
@@ -56,14 +57,14 @@ def _output(command: str) -> str:
 
 
 def lines_of(text: str, folder: Path) -> set[str]:
-    """The lines of *text* that are the same on each host, with # in place of numbers, and joined if they were wrapped."""
+    """The lines of *text* that are the same on each host, with # in place of numbers. Wrapped lines are joined."""
     text = re.sub(r"\n {24,}(?! *→)(?=\S)", " ", text.replace(str(folder), shop.SHOWN_FOLDER))
     found = set()
     for line in text.splitlines():
         if line.startswith("$") or VOLATILE.search(line) or TABLES.search(line):
             continue
-        line = re.sub(r"\b[0-9a-f]{12,}\b|[\d,.]*\d( (bytes|[kMG]B|ms|s)\b)?", "#", line)
-        found.add(re.sub(rf"\b{USER}\b", "#", re.sub(r"\s+", " ", line).strip()))
+        masked = re.sub(r"\b[0-9a-f]{12,}\b|[\d,.]*\d( (bytes|[kMG]B|ms|s)\b)?", "#", line)
+        found.add(re.sub(rf"\b{USER}\b", "#", re.sub(r"\s+", " ", masked).strip()))
     return found
 
 

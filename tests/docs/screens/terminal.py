@@ -52,7 +52,7 @@ def draw(shown: str, title: str) -> str:
         f"<title>{escape(title)}</title>",
         f'<rect width="{width}" height="{height}" rx="8" fill="{_BACKGROUND}"/>',
         *(f'<circle cx="{18 + 18 * index}" cy="16" r="5" fill="#30363d"/>' for index in range(3)),
-        f'<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, \'DejaVu Sans Mono\', monospace" '
+        f"<g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" "
         f'font-size="13" fill="{_TEXT}" xml:space="preserve">',
     ]
     for number, line in enumerate(lines):
@@ -67,7 +67,9 @@ def _spans(line: str) -> Iterator[str]:
     for index, part in enumerate(_STYLE.split(line)):
         if index % 2:
             codes = part.split(";")
-            colour = next((COLOURS[code] for code in codes if code in COLOURS), "" if codes in (["0"], [""]) else colour)
+            colour = next(
+                (COLOURS[code] for code in codes if code in COLOURS), "" if codes in (["0"], [""]) else colour
+            )
             bold = bold if "1" not in codes and codes not in (["0"], [""]) else "1" in codes
             continue
         for word in re.finditer(r"\S+(?: \S+)*", part):
