@@ -84,7 +84,7 @@ def write_playground() -> None:
     for name, picture in browser.playground():
         save(name, picture)
     shown = [
-        f"![{window.title}](../pictures/screens/{name}.webp)"
+        f"![{window.title}](../pictures/screens/{name}.webp)\n\n{window.title}."
         for name, window in browser.PLAYGROUND.items()
         if (PICTURES / f"{name}.webp").exists()
     ]
