@@ -18,7 +18,7 @@ CURES: dict[str, str] = {
     "that begins with `http://` or `https://`.",
     "InvalidOption": "Correct the value: [Options](options.md) lists those of each option. If visitors cause it, your "
     "code puts their input into a URL unchecked.",
-    "BadSignature": "Build image URLs by the helpers only. See [Why 404?](../start/faq.md).",
+    "BadSignature": "Build image URLs by the helpers only. See [Why 404?](../start/faq.md#why-404).",
     "WrongSignature": "Give all processes and hosts the same `SECRET_KEY`. Keep an old key in `SECRET_KEY_FALLBACKS`.",
     "Expired": "Nothing, if you have set `expires`. The next page has a new URL.",
     "NotAuthorized": "Nothing, if the visitor may not see it. Otherwise mend your `authorize` callback: see [Private "
@@ -80,7 +80,7 @@ def answers() -> str:
         found = [error for error in classes() if (answer := answer_of(error)) and answer[0] == status]
         names = ", ".join(f"[`{error.__name__}`](#{error.__name__.lower()})" for error in found)
         kept = {CACHED[answer[1]] for error in found if (answer := answer_of(error))}
-        rows.append([f"**{status}**", _REASONS[status], names, ", ".join(sorted(kept))])
+        rows.append([f"[{status}](../start/faq.md#why-{status})", _REASONS[status], names, ", ".join(sorted(kept))])
     return table(["status", "text for the client", "errors", "kept by caches"], rows)
 
 

@@ -25,6 +25,29 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """The sections of the page. Each option is in one of them."""
 
+GUIDES: dict[str, tuple[str, ...]] = {
+    "[Crops](../guides/crops.md)": (
+        *("width", "height", "mode", "enlarge", "aspect", "gravity", "focal", "region", "trim", "rotate", "flip"),
+    ),
+    "[Effects](../guides/effects.md)": (
+        *("transform", "grayscale", "brightness", "contrast", "saturation", "blur", "sharpen", "watermark"),
+        *("background", "padding", "border", "radius"),
+    ),
+    "[Social cards](../guides/social-cards.md)": ("text", "text_style"),
+    "[Formats](../guides/formats.md)": ("format", "lossless", "progressive"),
+    "[Quality](../guides/quality.md)": ("quality", "max_bytes"),
+    "[Denser screens](../guides/quality.md#denser-screens)": ("dpr",),
+    "[HDR and deep colour](../guides/hdr.md)": ("depth",),
+    "[Animations](../guides/animations.md)": ("animated",),
+    "[Metadata](../guides/colours-and-metadata.md#metadata)": ("keep",),
+    "[Rights](../guides/rights.md)": ("rights",),
+    "[Links that expire](../guides/private-images.md#links-that-expire)": ("expires",),
+    "[By visitor](../guides/quality.md#by-visitor)": ("arm",),
+}
+"""The guides that show what options do."""
+
+_GUIDE_OF = {name: guide for guide, names in GUIDES.items() for name in names}
+
 
 def text() -> str:
     names = [name for group in GROUPS.values() for name in group]
@@ -52,6 +75,7 @@ def entry(name: str, declared: Option) -> str:
         f"- In URLs: `{declared.short}`",
         f"- Engine: {engines_of(declared)}",
         f"- Example: `{call(declared)}`",
+        *([f"- Guide: {_GUIDE_OF[name]}"] if name in _GUIDE_OF else []),
     ]
     return "\n\n".join([f"### `{name}`", sentence(declared.doc, PAGE), "\n".join(facts)])
 

@@ -1,0 +1,159 @@
+"""The workbench: one photograph, every option, and at once the picture with its code and its cost."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from flask import Flask, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from ..uploads import refusals
+from .controls import controls, groups, is_open, read_options, text_of
+from .photos import PHOTOS
+from .presets import FIRST_TRY, presets
+from .sample import Sample
+from .uploads import MAX_BYTES, uploaded
+
+ENGINES = {"vips": "libvips", "pillow": "Pillow"}
+
+# What the picture must share with the original, so that they can lie over each other.
+_GEOMETRY = (
+    "width", "height", "mode", "aspect", "gravity", "focal", "region", "dpr", "enlarge", "rotate", "flip", "trim",
+    "transform", "padding", "border", "radius", "background",
+)  # fmt: skip
+_NEARLY_LOSSLESS = {"format": "webp", "quality": 95}
+
+
+def add_to(app: Flask) -> None:
+    app.add_url_rule("/", "index", index)
+    app.add_url_rule("/render.json", "render_json", render_json)
+    app.jinja_env.filters |= {"number": _number, "size_shown": size_shown, "time_shown": time_shown}
+    app.jinja_env.tests["hexadecimal"] = lambda text: re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
+
+
+def index() -> ResponseReturnValue:
+    """Show the photograph and the options that the query names. Without a query, it shows a first try."""
+    photo = request.args.get("photo", "")
+    if not is_known(photo):
+        photo = next(iter(PHOTOS))
+    options = read_options(request.args) if request.args else dict(FIRST_TRY)
+    if "" in request.args.values():  # from the form, without a script: let the address hold what is given
+        given: dict[str, Any] = {name: text_of(value) for name, value in options.items()}
+        return redirect(url_for("index", photo=photo, **given))
+    styles = current_app.config.get("IMAGES_TEXT_STYLES")
+    sample, found = Sample(photo, options), controls(styles)
+    focal = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
+    tries = presets(focal, can_letter=styles is not None)
+    return render_template(
+        "playground.html",
+        photo=photo,
+        photos=PHOTOS,
+        uploads=uploaded(),
+        alt=sample.alt,
+        options=options,
+        texts={name: found[name].show(value) for name, value in options.items()},
+        groups=groups(found),
+        opened=is_open,
+        presets={name: {key: text_of(value) for key, value in each.items()} for name, each in tries.items()},
+        shown=for_workbench(sample),
+        max_bytes=MAX_BYTES,
+        too_large=refusals.too_many_bytes(MAX_BYTES).message,
+    )
+
+
+def first_sample() -> Sample:
+    """Return what is shown at first."""
+    return Sample(next(iter(PHOTOS)), FIRST_TRY)
+
+
+def render_json() -> ResponseReturnValue:
+    """Return the code for a picture, and what it costs. The query has the photo and the options by their names."""
+    photo = request.args.get("photo", "")
+    if not is_known(photo):
+        return {"problem": "There is no such photograph. Choose one, or drop in your own again.", "option": ""}
+    sample = Sample(photo, read_options(request.args))
+    return for_workbench(sample, fresh=request.args.get("fresh") == "1"), 200, {"Cache-Control": "no-store"}
+
+
+def is_known(photo: str) -> bool:
+    """Return whether *photo* is a photograph of the playground or an upload that is kept."""
+    return photo in PHOTOS or any(photo == each.path for each in uploaded())
+
+
+def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
+    """Return the description of *sample*, with notes that compare it with the original, and that to lay over it."""
+    described = describe(sample, fresh=fresh)
+    before = {name: value for name, value in sample.options.items() if name in _GEOMETRY}
+    own_bytes, own = original_bytes(sample.photo), Sample(sample.photo).size
+    rendering = described["phases"].get("render")
+    return {
+        **described,
+        "before": Sample(sample.photo, before | _NEARLY_LOSSLESS).url if not described["problem"] else "",
+        "own_size": f"of {own.width} × {own.height}" if own is not None else "",
+        "own_format": f"was {sample.photo.rpartition('.')[2]}",
+        "share": share_shown(described["bytes"], own_bytes),
+        "time_note": f"{time_shown(rendering)} rendering" if rendering is not None else "",
+        "cache_note": "" if described["problem"] else "from the disk" if described["cached"] else "rendered now",
+        "engine_name": ENGINES.get(described["engine"], "–"),
+        "alt": sample.alt,
+    }
+
+
+def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
+    """Render *sample*, and return all that the pages show of it."""
+    rendering = sample.render(fresh=fresh)
+    size = None if rendering.problem else sample.size
+    return {
+        "url": sample.url,
+        "absolute_url": sample.absolute_url,
+        "call": sample.call,
+        "jinja": sample.jinja,
+        "url_for": sample.url_for,
+        "tag": "" if rendering.problem else sample.tag,
+        "width": size.width if size is not None else None,
+        "height": size.height if size is not None else None,
+        "bytes": rendering.size_bytes,
+        "format": rendering.format,
+        "ms": rendering.ms,
+        "phases": rendering.phases,
+        "engine": rendering.engine,
+        "cached": rendering.cached,
+        "problem": rendering.problem,
+        "option": rendering.option,
+    }
+
+
+def original_bytes(photo: str) -> int:
+    """Return the size of the file of *photo*."""
+    if photo in PHOTOS:
+        assert current_app.static_folder is not None
+        return os.path.getsize(os.path.join(current_app.static_folder, PHOTOS[photo].path))
+    return next((each.facts.size_bytes for each in uploaded() if each.path == photo), 0)
+
+
+def share_shown(size_bytes: int, own_bytes: int) -> str:
+    """Return how many percent of the original's bytes there are, such as ``"12% of 104 kB"``."""
+    if not size_bytes or not own_bytes:
+        return ""
+    share = 100 * size_bytes / own_bytes
+    return f"{share:.{1 if share < 10 else 0}f}% of {size_shown(own_bytes)}"
+
+
+def size_shown(size_bytes: int) -> str:
+    """Return a number of bytes as people read it, as ``bytes`` of ``common.js``."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:.{1 if size_bytes < 100_000 else 0}f} kB"
+    return f"{size_bytes / 1_000_000:.2f} MB"
+
+
+def time_shown(milliseconds: float) -> str:
+    """Return a time with the digits that matter, as ``milliseconds`` of ``common.js``."""
+    return f"{milliseconds:.{2 if milliseconds < 1 else 1 if milliseconds < 10 else 0}f} ms"
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}"
