@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+_STATIC = Path(__file__).with_name("static")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ class Photo:
     def path(self) -> str:
         """The path below ``IMAGES_PATH``."""
         return f"photos/{self.file}"
+
+    @property
+    def size_bytes(self) -> int:
+        return (_STATIC / self.path).stat().st_size
 
 
 LARGE = (
