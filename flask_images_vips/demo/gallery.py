@@ -14,6 +14,10 @@ from .templates_shown import template_source
 from .tiny import make_placeholders
 
 
+_WIDEST = 1.75
+"""The largest ratio of width to height. Very wide pictures leave rows of the page uneven."""
+
+
 class Picture(NamedTuple):
     """A photograph, or the *region* of it. *ratio* is its width for a height of 1."""
 
@@ -49,10 +53,12 @@ def page() -> ResponseReturnValue:
 def _pictures(photo: Photo) -> Iterator[Picture]:
     name = photo.file.partition(".")[0].capitalize()
     for region in (Region(name, (0, 0, 1, 1)), *photo.regions):
-        _, _, width, height = region.box
+        left, top, width, height = region.box
         ratio = photo.size[0] * width / (photo.size[1] * height)
+        narrower = round(width * min(1, _WIDEST / ratio), 4)
+        box = (round(left + (width - narrower) / 2, 4), top, narrower, height)
         alt = photo.alt if region.caption == name else f"{name}: {region.caption}"
-        yield Picture(photo.path, region.box, region.caption, alt, ratio)
+        yield Picture(photo.path, box, region.caption, alt, min(ratio, _WIDEST))
 
 
 PICTURES = [picture for picture in chain(*zip_longest(*map(_pictures, LARGE))) if picture is not None]
