@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +76,7 @@ def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
             return _percent(100 * across / width), _percent(100 * down / size.height)
     subject = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
     usual = (_percent(100 * subject[0]), _percent(100 * subject[1]))
-    across, down = arguments.get("x", usual[0], type=float), arguments.get("y", usual[1], type=float)
-    return _percent(across), _percent(down)
+    return _typed(arguments.get("x"), usual[0]), _typed(arguments.get("y"), usual[1])
 
 
 def rows_of(photo: str, x: int, y: int) -> list[Row]:
@@ -84,7 +84,7 @@ def rows_of(photo: str, x: int, y: int) -> list[Row]:
     return [
         Row("point", "Your point", "In the middle wherever there is room", _crops(photo, _at(x, y))),
         Row("centre", "Centre", "What you get without a point", _crops(photo, {})),
-        Row("attention", "Attention", "libvips looks for what catches the eye", _crops(photo, {"gravity": "attention"})),
+        Row("attention", "Attention", "libvips finds what catches the eye", _crops(photo, {"gravity": "attention"})),
     ]
 
 
@@ -112,5 +112,12 @@ def _at(x: int, y: int) -> dict[str, tuple[float, float]]:
     return {"focal": (x / 100, y / 100)}
 
 
+def _typed(text: str | None, usual: int) -> int:
+    """Return the percentage that somebody has typed. If it is no number, return the *usual* one."""
+    with suppress(ValueError, OverflowError):
+        return usual if text is None else _percent(float(text))
+    return usual
+
+
 def _percent(value: float) -> int:
-    return max(0, min(100, round(value))) if value == value else 50  # not a number
+    return max(0, min(100, round(value)))

@@ -13,7 +13,6 @@ from .photos import LARGE, Photo, Region
 from .templates_shown import template_source
 from .tiny import make_placeholders
 
-
 _WIDEST = 1.75
 """The largest ratio of width to height. Very wide pictures leave rows of the page uneven."""
 

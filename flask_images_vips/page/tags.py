@@ -34,7 +34,12 @@ _CHANGING = (
     "border",
     "radius",
 )
-_BACKGROUND_SIZE = {Mode.RESHAPE: "center/100% 100%", Mode.CROP: "center/cover", Mode.FIT: "center/cover", Mode.PAD: "center/contain"}
+_BACKGROUND_SIZE = {
+    Mode.RESHAPE: "center/100% 100%",
+    Mode.CROP: "center/cover",
+    Mode.FIT: "center/cover",
+    Mode.PAD: "center/contain",
+}
 _STYLE = {
     Layout.CONSTRAINED: "max-width:100%;height:auto",
     Layout.FULL: "width:100%;height:auto",
