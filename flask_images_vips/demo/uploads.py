@@ -1,61 +1,79 @@
-"""Show the upload form of the playground. It keeps the last few pictures, in a temporary folder."""
+"""Take in the pictures that people drop into the playground. It keeps the last few, in a temporary folder."""
 
 from __future__ import annotations
 
-import atexit
-import os
-import shutil
-import tempfile
 import threading
 from collections import deque
+from pathlib import Path
+from typing import Any
 
-from flask import Flask, render_template, request
+from flask import Flask, current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .. import Images
+from .. import Images, resized_img_src
 from ..errors import NotStored, UploadRefused
 from ..uploads import refusals
 from ..uploads.accepted import Accepted
 
 MOST_KEPT = 12
 """The number of uploads that are kept. An older one is removed for each new one."""
-MAX_BYTES = 20_000_000
+MAX_BYTES = 40_000_000
+MAX_SIZE = (6000, 6000)
+"""A larger picture is reduced to fit, so that it stays quick to try options."""
+
+_KEY = "flask_images_vips.demo.uploads"
 
 
 class Uploads:
-    """The upload form of *app*, whose extension is *images*."""
+    """The uploads of *app*, whose extension is *images*. They are stored in *folder*."""
 
-    def __init__(self, app: Flask, images: Images) -> None:
+    def __init__(self, app: Flask, images: Images, folder: Path) -> None:
         self._images = images
         self._kept: deque[Accepted] = deque()
         self._lock = threading.Lock()
-        folder = tempfile.mkdtemp(prefix="flask-images-demo-")
-        atexit.register(_remove, folder, os.getpid())
+        folder.mkdir(mode=0o700)
         paths = app.config.get("IMAGES_PATH", "static")
-        app.config["IMAGES_PATH"] = [*([paths] if isinstance(paths, str) else paths), folder]
-        app.config.setdefault("IMAGES_UPLOADS", folder)
+        app.config["IMAGES_PATH"] = [*([paths] if isinstance(paths, str) else paths), str(folder)]
+        app.config.setdefault("IMAGES_UPLOADS", str(folder))
         if app.config.get("MAX_CONTENT_LENGTH") is None:  # Flask sets it to None
             app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES + 10_000
+        app.extensions[_KEY] = self
         app.add_url_rule("/upload", "upload", self.page, methods=["GET", "POST"])
 
-    def page(self) -> tuple[str, int]:
-        """Answer the form: with the picture that was stored, or with what is wrong with it."""
+    def page(self) -> ResponseReturnValue:
+        """Answer the form: with the picture that was stored, or with what is wrong with it.
+
+        A script that asks for JSON gets the name of the picture, or the sentence about it.
+        """
         accepted, problem, status = None, "", 200
         if request.method == "POST":
-            try:
-                accepted = self._images.accept(
-                    request.files.get("photo"), max_size=(2400, 2400), max_bytes=MAX_BYTES, slug=True
-                )
-                self._keep(accepted)
-            except UploadRefused as error:
-                problem, status = error.message, 422
-            except RequestEntityTooLarge:
-                problem, status = refusals.too_many_bytes(MAX_BYTES).message, 413
-            except NotStored:
-                problem, status = "This picture cannot be stored at the moment. Try again later.", 503
+            accepted, problem, status = self._accept()
+        if request.accept_mimetypes.best == "application/json":
+            return _as_json(accepted, problem), status
+        return render_template(
+            "upload.html", accepted=accepted, problem=problem, kept=self.kept(), most=MOST_KEPT, max_bytes=MAX_BYTES
+        ), status
+
+    def kept(self) -> list[Accepted]:
+        """Return the uploads that are kept, the newest first."""
         with self._lock:
-            kept = list(self._kept)
-        return render_template("upload.html", accepted=accepted, problem=problem, kept=kept, most=MOST_KEPT), status
+            return list(self._kept)
+
+    def _accept(self) -> tuple[Accepted | None, str, int]:
+        """Store what was sent. Returns it, or what is wrong with it, and the status."""
+        try:
+            accepted = self._images.accept(
+                request.files.get("photo"), max_size=MAX_SIZE, max_bytes=MAX_BYTES, slug=True
+            )
+        except UploadRefused as error:
+            return None, error.message, 422
+        except RequestEntityTooLarge:
+            return None, refusals.too_many_bytes(MAX_BYTES).message, 413
+        except NotStored:
+            return None, "This picture cannot be stored at the moment. Try again later.", 503
+        self._keep(accepted)
+        return accepted, "", 200
 
     def _keep(self, accepted: Accepted) -> None:
         with self._lock:
@@ -65,7 +83,20 @@ class Uploads:
             self._images.remove_upload(each)
 
 
-def _remove(folder: str, pid: int) -> None:
-    """Remove *folder* at the end of the process *pid*, and not at the end of its children."""
-    if os.getpid() == pid:
-        shutil.rmtree(folder, ignore_errors=True)
+def uploaded() -> list[Accepted]:
+    """Return the uploads that the current application keeps, the newest first."""
+    uploads: Uploads = current_app.extensions[_KEY]
+    return uploads.kept()
+
+
+def _as_json(accepted: Accepted | None, problem: str) -> dict[str, Any]:
+    if accepted is None:
+        return {"problem": problem}
+    return {
+        "problem": "",
+        "photo": accepted.path,
+        "width": accepted.size.width,
+        "height": accepted.size.height,
+        "page": url_for("index", photo=accepted.path),
+        "thumbnail": resized_img_src(accepted.path, width=144, height=144, mode="crop", format="webp"),
+    }

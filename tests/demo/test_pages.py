@@ -1,0 +1,52 @@
+"""Every page of the playground: it answers, it loads nothing from elsewhere, and axe-core finds nothing in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from demo.conftest import THEMES, WIDTHS, axe
+
+from flask_images_vips.demo import NAVIGATION, create_app
+
+PATHS = [*(path for path, _ in NAVIGATION.values()), "/upload"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_answers_without_a_script_and_names_itself(path: str) -> None:
+    response = create_app().test_client().get(path)
+    assert response.status_code == 200
+    assert response.text.count("<h1") == 1
+    assert "script-src" not in response.headers["Content-Security-Policy"]  # so default-src 'self' holds
+    assert "<script>" not in response.text
+    assert " style=" not in response.text
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", PATHS)
+def test_axe_finds_nothing(page: Any, path: str, theme: str) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.goto(path, wait_until="networkidle")
+    assert axe(page) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_scrolls_sideways_on_a_phone(page: Any, path: str) -> None:
+    page.set_viewport_size({"width": 390, "height": WIDTHS[390]})
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_theme_is_that_of_the_system_until_somebody_chooses_and_then_stays(page: Any) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto("/upload")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(paper)
+    toggle = page.get_by_role("button", name="Dark colours")
+    assert toggle.get_attribute("aria-pressed") == "true"
+    toggle.click()
+    assert toggle.get_attribute("aria-pressed") == "false"
+    light = page.evaluate(paper)
+    assert light != dark
+    page.reload()
+    assert page.evaluate(paper) == light
