@@ -13,7 +13,7 @@ from flask import Flask, render_template
 
 from .. import Images
 from ..state import images_of
-from . import command, policy, sample
+from . import command, engines, formats, policy, sample, speed
 from .fonts import STYLES, find_font
 from .playground import add_to as add_playground
 from .scratch import scratch_folder
@@ -21,7 +21,7 @@ from .uploads import Uploads
 
 __all__ = ["app", "create_app"]
 
-PAGES = (add_playground,)
+PAGES = (add_playground, formats.add_to, speed.add_to, engines.add_to)
 """What adds a page to the application. Each is called once."""
 
 NAVIGATION = {

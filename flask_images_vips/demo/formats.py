@@ -30,14 +30,15 @@ class Visitor:
     """A kind of browser, and the Accept header that it sends with requests for images."""
 
     name: str
+    badge: str
     browsers: str
     accept: str
 
 
 VISITORS = (
-    Visitor("today", "Chrome, Edge, Firefox and Safari of today", "image/avif,image/webp,image/*,*/*;q=0.8"),
-    Visitor("2021", "Safari 14 and 15, and Firefox before 93", "image/webp,image/*,*/*;q=0.8"),
-    Visitor("old", "older browsers, and programs that name no format", "*/*"),
+    Visitor("today", "sent today", "Chrome, Edge, Firefox and Safari of today", "image/avif,image/webp,image/*,*/*;q=0.8"),
+    Visitor("older", "sent to Safari 14", "Safari 14 and 15, and Firefox before 93", "image/webp,image/*,*/*;q=0.8"),
+    Visitor("old", "sent to all others", "Older browsers, and programs that name no format", "*/*"),
 )
 
 

@@ -2,61 +2,59 @@
 import { announce, bytes, debounce, milliseconds } from "./common.js";
 
 const form = document.getElementById("choice");
-const large = document.querySelector(".renditions.large");
-const figures = [...document.querySelectorAll(".rendition")];
+const large = document.getElementById("large");
 const problem = document.getElementById("problem");
-const names = { ...Object.fromEntries([...document.querySelectorAll("[data-label]")].map((each) => [each.dataset.gets, each.dataset.label])) };
-let queue = [];
+const figures = [...document.querySelectorAll(".rendition")];
+const isLarge = (figure) => figure.parentElement === large;
+const queue = new Set();
 let running = false;
-let round = 0;
 
-/** Ask for the measurement of *figure*, after those that are queued already. */
-function enqueue(figure) {
-  figure.dataset.wanted = String(round);
-  queue = queue.filter((each) => each !== figure);
-  queue.push(figure);
-  if (!running) run();
+/** What *figure* shall show, as the query of a request. Figures below the first row have a quality of their own. */
+function wanted(figure) {
+  const quality = isLarge(figure) ? form.quality.value : figure.dataset.quality;
+  return String(new URLSearchParams({ photo: form.photo.value, width: form.width.value, format: figure.dataset.format, quality }));
 }
 
-async function run() {
+/** Ask for the measurement of *figure*, after those that are queued already. */
+async function enqueue(figure) {
+  queue.add(figure);
+  if (running) return;
   running = true;
-  while (queue.length) await measure(queue.shift());
+  for (const next of queue) {
+    queue.delete(next);
+    await measure(next);
+  }
   running = false;
 }
 
 async function measure(figure) {
-  const at = round;
-  const query = new URLSearchParams({
-    photo: form.photo.value,
-    width: form.width.value,
-    format: figure.dataset.format,
-    quality: figure.dataset.fixed || form.quality.value,
-  });
+  const query = wanted(figure);
+  const isStale = () => wanted(figure) !== query; // something else is wanted by now, and queued
   let measured;
   try {
     measured = await (await fetch(`${form.dataset.measure}?${query}`)).json();
   } catch {
     measured = { problem: "The playground does not answer. Is its command still running?" };
   }
-  if (at !== round) return; // something else is wanted by now
+  if (isStale()) return;
   problem.textContent = measured.problem;
   problem.hidden = !measured.problem;
   if (measured.problem) return;
-  await show(figure, measured);
+  await show(figure, measured.url);
+  if (isStale()) return;
   figure.dataset.bytes = measured.bytes;
   figure.dataset.ms = measured.ms;
   figure.classList.remove("waiting");
   draw();
-  if (figure.parentElement === large) mark(figure, measured.sent);
-  if (figure.parentElement === large && !queue.some((each) => each.parentElement === large)) summarize();
+  if (isLarge(figure)) mark(figure, measured.sent);
 }
 
-/** Replace the picture once the new one is decoded, so that nothing flickers. */
-async function show(figure, measured) {
+/** Show the picture at *url* once it is decoded, so that nothing flickers. */
+async function show(figure, url) {
   const old = figure.querySelector("img");
-  if (old.getAttribute("src") === measured.url) return;
   const image = new Image();
-  image.src = measured.url;
+  image.src = url;
+  image.draggable = false;
   try {
     await image.decode();
   } catch {
@@ -64,90 +62,92 @@ async function show(figure, measured) {
     return;
   }
   figure.classList.remove("undecodable");
-  image.alt = old.alt;
+  const { format } = figure.dataset;
+  const quality = isLarge(figure) ? form.quality.value : figure.dataset.quality;
+  const photo = form.photo.selectedOptions[0].text;
+  image.alt = `${photo}, as ${format.toUpperCase()}${format === "png" ? "" : ` of quality ${quality}`}`;
   image.width = image.naturalWidth;
   image.height = image.naturalHeight;
   old.replaceWith(image);
 }
 
-/** Draw all bars anew: the longest is the largest file of a lossy format, and the longest time. */
+/** Draw all bars anew. The longest are the largest file of a lossy format, and the longest time. */
 function draw() {
   const done = figures.filter((each) => each.dataset.bytes);
-  const lossy = done.filter((each) => each.dataset.format !== "png");
-  const most = Math.max(...lossy.map((each) => Number(each.dataset.bytes)));
+  const most = Math.max(...done.map((each) => (each.dataset.format === "png" ? 0 : Number(each.dataset.bytes))));
   const slowest = Math.max(...done.map((each) => Number(each.dataset.ms)));
+  if (!most) return;
   for (const figure of done) {
-    const { bytes: count, ms } = figure.dataset;
     const [size, time] = figure.querySelectorAll(".measures > div");
-    fill(size, count / most, bytes(Number(count)));
-    size.classList.toggle("beyond", Number(count) > most);
-    fill(time, ms / slowest, milliseconds(Number(ms)));
+    fill(size, figure.dataset.bytes / most, bytes(Number(figure.dataset.bytes)));
+    fill(time, figure.dataset.ms / slowest, milliseconds(Number(figure.dataset.ms)));
+    size.classList.toggle("beyond", figure.dataset.bytes > most);
   }
-  if (lossy.length) {
-    document.getElementById("scale").textContent = `: the longest are ${bytes(most)} and ${milliseconds(slowest)}`;
-  }
+  document.getElementById("scale").textContent = `: the longest ones are ${bytes(most)} and ${milliseconds(slowest)}`;
 }
 
 function fill(row, share, text) {
   row.querySelector(".value").setAttribute("width", `${Math.min(100, 100 * share).toFixed(2)}%`);
-  row.querySelector("output").textContent = text;
+  row.querySelector(".number").textContent = text;
 }
 
-/** Mark what visitors get, who are named in *sent*. */
+/** Mark *figure* as what the visitors called *sent* get. */
 function mark(figure, sent) {
-  for (const cell of document.querySelectorAll("[data-gets]")) {
-    if (sent.includes(cell.dataset.gets)) cell.textContent = figure.dataset.format.toUpperCase();
+  const badges = sent.map((name) => {
+    const cell = document.querySelector(`[data-gets="${name}"]`);
+    cell.textContent = figure.dataset.format.toUpperCase();
+    const badge = document.createElement("span");
+    badge.textContent = cell.dataset.badge;
+    return badge;
+  });
+  figure.querySelector(".sent").replaceChildren(...badges);
+  const row = [...large.children];
+  if (row.every((each) => !each.classList.contains("waiting"))) {
+    announce(row.map((each) => `${each.dataset.format}: ${bytes(Number(each.dataset.bytes))}`).join(", "));
   }
-  figure.querySelector(".sent").replaceChildren(
-    ...sent.map((name) => {
-      const badge = document.createElement("span");
-      badge.dataset.visitor = name;
-      badge.textContent = document.querySelector(`[data-gets="${name}"]`).dataset.label;
-      return badge;
-    }),
-  );
 }
 
-function summarize() {
-  const all = figures.filter((each) => each.parentElement === large && each.dataset.bytes);
-  announce(all.map((each) => `${each.dataset.format}: ${bytes(Number(each.dataset.bytes))}`).join(", "));
-}
-
-/** Begin anew, because something was chosen. *all* also measures the fixed qualities again. */
-function begin(all) {
-  round += 1;
-  queue = queue.filter((figure) => figure.dataset.fixed && !all);
-  for (const figure of figures) {
-    if (figure.parentElement !== large && !all) continue;
-    figure.classList.add("waiting");
-    if (figure.parentElement === large) enqueue(figure);
-    else watch.observe(figure);
-  }
-  for (const figure of queue) figure.dataset.wanted = String(round);
-  const query = new URLSearchParams(new FormData(form));
-  query.delete("zoom");
-  history.replaceState(null, "", `?${query}`);
-}
-
-// The fixed qualities are rendered when one scrolls near them.
-const watch = new IntersectionObserver(
+// Pictures further down are rendered when somebody scrolls near them.
+const near = new IntersectionObserver(
   (entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
-      watch.unobserve(target);
+      near.unobserve(target);
       enqueue(target);
     }
   },
-  { rootMargin: "200px" },
+  { rootMargin: "300px" },
 );
 
-/** Move the part that all crops show, to fractions *x* and *y* of what there is to move. */
-const part = { x: Number(large.dataset.x), y: Number(large.dataset.y) };
+/** Measure what was chosen: the first row, and with *all*, the other qualities too. */
+function begin(all) {
+  for (const figure of figures) {
+    if (!isLarge(figure) && !all) continue;
+    figure.classList.add("waiting");
+    if (isLarge(figure)) {
+      enqueue(figure);
+    } else {
+      delete figure.dataset.bytes; // of another photograph or width
+      near.unobserve(figure);
+      near.observe(figure);
+    }
+  }
+  const { photo, width, quality } = form;
+  history.replaceState(null, "", `?${new URLSearchParams({ photo: photo.value, width: width.value, quality: quality.value })}`);
+}
+
+// The part that all crops show, as fractions of what there is to move.
+const part = { x: 0.5, y: 0.5 };
 function move(x, y) {
   part.x = Math.min(1, Math.max(0, x));
   part.y = Math.min(1, Math.max(0, y));
   document.documentElement.style.setProperty("--part-x", `${100 * part.x}%`);
   document.documentElement.style.setProperty("--part-y", `${100 * part.y}%`);
+}
+
+function moveToSubject() {
+  const { x, y } = form.photo.selectedOptions[0].dataset;
+  move(Number(x), Number(y));
 }
 
 function startDrag(event) {
@@ -156,45 +156,38 @@ function startDrag(event) {
   const image = crop.querySelector("img");
   const zoom = Number(form.zoom.value);
   const spare = { x: zoom * image.naturalWidth - crop.clientWidth, y: zoom * image.naturalHeight - crop.clientHeight };
-  const from = { x: event.clientX, y: event.clientY, ...{ left: part.x, top: part.y } };
+  const from = { left: event.clientX, top: event.clientY, ...part };
   event.preventDefault();
-  large.focus({ preventScroll: true });
+  if (isLarge(crop.parentElement)) large.focus({ preventScroll: true });
   crop.setPointerCapture(event.pointerId);
-  const drag = ({ clientX, clientY }) =>
-    move(
-      spare.x > 0 ? from.left - (clientX - from.x) / spare.x : 0.5,
-      spare.y > 0 ? from.top - (clientY - from.y) / spare.y : 0.5,
-    );
-  crop.addEventListener("pointermove", drag);
+  const drag = ({ clientX, clientY }) => {
+    const along = (start, moved, least) => (least > 0 ? start - moved / least : start);
+    move(along(from.x, clientX - from.left, spare.x), along(from.y, clientY - from.top, spare.y));
+  };
   const end = () => crop.removeEventListener("pointermove", drag);
+  crop.addEventListener("pointermove", drag);
   crop.addEventListener("pointerup", end, { once: true });
   crop.addEventListener("pointercancel", end, { once: true });
 }
 
-for (const group of document.querySelectorAll(".renditions")) group.addEventListener("pointerdown", startDrag);
+document.querySelector(".page").addEventListener("pointerdown", startDrag);
 large.addEventListener("keydown", (event) => {
-  const step = { ArrowLeft: [-0.05, 0], ArrowRight: [0.05, 0], ArrowUp: [0, -0.05], ArrowDown: [0, 0.05] }[event.key];
+  const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
   if (!step) return;
   event.preventDefault();
-  move(part.x + step[0], part.y + step[1]);
+  move(part.x + 0.05 * step[0], part.y + 0.05 * step[1]);
 });
 
-const quality = () => {
-  for (const id of ["quality-now", "quality-title", "quality-visitors"]) {
-    document.getElementById(id).textContent = form.quality.value;
-  }
-};
-const later = debounce(() => begin(false), 150);
+const measureSoon = debounce(() => begin(false), 150);
 form.quality.addEventListener("input", () => {
-  quality();
-  later();
+  for (const each of document.querySelectorAll("[data-quality-now]")) each.textContent = form.quality.value;
+  measureSoon();
 });
-for (const name of ["photo", "width"]) form[name].addEventListener("change", () => begin(true));
+form.width.addEventListener("change", () => begin(true));
+form.photo.addEventListener("change", () => {
+  moveToSubject();
+  begin(true);
+});
 form.addEventListener("submit", (event) => event.preventDefault());
-
-for (const figure of figures) {
-  if (figure.parentElement !== large) figure.dataset.fixed = figure.dataset.quality;
-  figure.querySelector("img").draggable = false;
-}
-move(part.x, part.y);
+moveToSubject();
 begin(true);
