@@ -46,6 +46,7 @@ def create_app() -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
         IMAGES_CACHE=str(folder / "cache"),
         IMAGES_SERVER_TIMING=True,
+        IMAGES_EARLY_HITS=True,
         **({"IMAGES_FONTS": {"title": font}, "IMAGES_TEXT_STYLES": STYLES} if font is not None else {}),
     )
     app.config.from_prefixed_env()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextvars import Context
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
@@ -16,6 +18,7 @@ from ..options.options import write_query
 from ..state import images_of
 
 _MOST_KNOWN = 2000
+_PHASE = re.compile(r"(\w+);dur=([\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,23 @@ def render(images: Images, path: str, options: Mapping[str, Any]) -> tuple[bytes
         return data, None
     last = made[-1]
     return data, Cost(last.engine, 1000 * (last.seconds - last.waited_seconds), 1000 * last.cpu_seconds, len(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What ``Server-Timing`` says of one request: the milliseconds of the whole and of its *phases*."""
+
+    status: int
+    ms: float = 0.0
+    phases: Mapping[str, float] = field(default_factory=dict)
+
+
+def request(app: Flask, url: str) -> Timing:
+    """Request an image of *app* within this process, and return how long that took."""
+    # In an empty context, because the phases of a request within another one would be added to those of the other.
+    response = Context().run(app.test_client(use_cookies=False).get, url)
+    phases = {name: float(ms) for name, ms in _PHASE.findall(response.headers.get("Server-Timing", ""))}
+    return Timing(response.status_code, phases.pop("total", 0.0), phases)
 
 
 class Costs:

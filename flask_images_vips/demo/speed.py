@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log10
 from typing import Any
@@ -13,8 +14,10 @@ from flask.typing import ResponseReturnValue
 
 from .. import resized_img_size
 from ..errors import ImagesError
+from .measured import Timing
+from .measured import request as request_image
 from .photos import PHOTOS, Photo
-from .sample import Rendering, Sample, sentence
+from .sample import Sample, sentence
 
 AGAIN = 20
 """How many times the first picture is asked for again."""
@@ -31,7 +34,10 @@ PHASES = {
 
 _FIRST_WIDTHS = (640, 810)  # both are made from the smaller reduced copy later
 _OTHER_WIDTHS = (240, 620)
-_LEAST_MS, _MOST_MS = 0.01, 10_000.0
+_LEAST_MS, _MOST_MS = 0.01, 1000.0
+_TICKS = ((0.01, "0.01 ms"), (0.1, "0.1"), (1, "1"), (10, "10"), (100, "100"), (1000, "1000 ms"))
+_UNTIMED = "Nothing can be measured, because IMAGES_SERVER_TIMING is not set."
+_REFUSED = "The picture was refused with status {}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +46,10 @@ class Run:
 
     photo: Photo
     width: int
-    first: Rendering
+    url: str
+    first: Timing
     again: list[float] = field(default_factory=list)
-    others: list[tuple[int, Rendering]] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
 
     @property
     def median(self) -> float:
@@ -50,10 +57,10 @@ class Run:
 
     @property
     def median_of_others(self) -> float:
-        return statistics.median(each.ms for _, each in self.others) if self.others else 0.0
+        return statistics.median(self.others) if self.others else 0.0
 
 
-def parts_of(phases: dict[str, float]) -> dict[str, float]:
+def parts_of(phases: Mapping[str, float]) -> dict[str, float]:
     """Return the milliseconds of each of `PHASES`, from the phases of ``Server-Timing``."""
     encode = phases.get("encode", 0.0)
     return {
@@ -80,8 +87,8 @@ def page() -> ResponseReturnValue:
             run = _run(photo)
         except (ImagesError, OSError) as error:
             problem = sentence(error) if isinstance(error, ImagesError) else "The cache cannot be changed."
-        if run is not None and (run.first.problem or not run.first.ms):
-            problem, run = run.first.problem or _UNTIMED, None
+        if run is not None and not run.again:
+            problem, run = _UNTIMED if run.first.status == 200 else _REFUSED.format(run.first.status), None
     return render_template(
         "speed.html",
         title="Speed",
@@ -92,13 +99,12 @@ def page() -> ResponseReturnValue:
         parts=parts_of(run.first.phases) if run is not None else {},
         problem=problem,
         again=AGAIN,
+        others=OTHERS,
         phases=PHASES,
         place=place,
         scale=(_LEAST_MS, _MOST_MS),
+        ticks=_TICKS,
     )
-
-
-_UNTIMED = "Nothing can be measured, because IMAGES_SERVER_TIMING is not set."
 
 
 def start() -> ResponseReturnValue:
@@ -132,13 +138,14 @@ def _run(photo: Photo) -> Run:
     Raises:
         ImagesError, OSError: As `_begin`.
     """
-    width, *widths = _begin(photo)
-    sample = Sample(photo.file, _options(width))
-    first = sample.render()
-    if first.problem or not first.ms:
-        return Run(photo, width, first)
-    again = [sample.render().ms for _ in range(AGAIN)]
-    return Run(photo, width, first, again, [(each, Sample(photo.file, _options(each)).render()) for each in widths])
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    widths = _begin(photo)
+    url, *others = [Sample(photo.file, _options(width)).url.removeprefix(request.script_root) for width in widths]
+    first = request_image(app, url)
+    if first.status != 200 or not first.ms:
+        return Run(photo, widths[0], url, first)
+    again = [request_image(app, url).ms for _ in range(AGAIN)]
+    return Run(photo, widths[0], request.script_root + url, first, again, [request_image(app, each).ms for each in others])
 
 
 def _options(width: int) -> dict[str, Any]:
