@@ -35,7 +35,7 @@ PHASES = {
 _FIRST_WIDTHS = (640, 810)  # both are made from the smaller reduced copy later
 _OTHER_WIDTHS = (240, 620)
 _LEAST_MS, _MOST_MS = 0.01, 1000.0
-_TICKS = ((0.01, "0.01 ms"), (0.1, "0.1"), (1, "1"), (10, "10"), (100, "100"), (1000, "1000 ms"))
+_TICKS = ((0.01, "0.01"), (0.1, "0.1"), (1, "1 ms"), (10, "10"), (100, "100"), (1000, "1 s"))
 _UNTIMED = "Nothing can be measured, because IMAGES_SERVER_TIMING is not set."
 _REFUSED = "The picture was refused with status {}."
 
