@@ -13,15 +13,14 @@ from flask import Flask, render_template
 
 from .. import Images
 from ..state import images_of
-from . import command, engines, formats, policy, sample, speed
+from . import command, engines, formats, playground, policy, sample, speed
 from .fonts import STYLES, find_font
-from .playground import add_to as add_playground
 from .scratch import scratch_folder
 from .uploads import Uploads
 
 __all__ = ["app", "create_app"]
 
-PAGES = (add_playground, formats.add_to, speed.add_to, engines.add_to)
+PAGES = (playground.add_to, formats.add_to, speed.add_to, engines.add_to)
 """What adds a page to the application. Each is called once."""
 
 NAVIGATION = {
@@ -47,8 +46,9 @@ def create_app() -> Flask:
         IMAGES_CACHE=str(folder / "cache"),
         IMAGES_SERVER_TIMING=True,
         IMAGES_EARLY_HITS=True,
-        **({"IMAGES_FONTS": {"title": font}, "IMAGES_TEXT_STYLES": STYLES} if font is not None else {}),
     )
+    if font is not None:
+        app.config.from_mapping(IMAGES_FONTS={"title": font}, IMAGES_TEXT_STYLES=STYLES)
     app.config.from_prefixed_env()
     images = Images()
     Uploads(app, images, folder / "uploads")
@@ -68,5 +68,11 @@ def _add_placeholder(app: Flask, endpoint: str, path: str, title: str) -> None:
     app.add_url_rule(path, endpoint, lambda: render_template("placeholder.html", title=title))
 
 
+def _render_one() -> None:
+    """Render the picture that the playground shows first."""
+    with app.test_request_context():
+        playground.first_sample().render()
+
+
 app = create_app()
-command.take_over()
+command.take_over(_render_one)

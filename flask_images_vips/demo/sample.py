@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urljoin
 
-from flask import current_app, request, url_for
+from flask import current_app, request
 from werkzeug.test import TestResponse
 
 from .. import resized_img_size, resized_img_src, resized_img_tag
@@ -145,7 +145,7 @@ class Sample:
         outcome.status = response.status_code
         if response.status_code == 200 and not outcome.problem:
             outcome.size_bytes = len(response.data)
-            outcome.format = response.mimetype.removeprefix("image/")
+            outcome.format = (response.mimetype or "").removeprefix("image/")
         elif not outcome.problem:
             outcome.problem = response.text.strip()
         timing = response.headers.get("Server-Timing", "")
