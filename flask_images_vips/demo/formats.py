@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from flask import Flask, jsonify, render_template, request
@@ -25,21 +26,12 @@ USUAL = 75
 LEAST, MOST = 5, 95
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """A kind of browser, and the Accept header that it sends with requests for images."""
-
-    name: str
-    badge: str
-    browsers: str
-    accept: str
-
-
-VISITORS = (
-    Visitor("today", "sent today", "Chrome, Edge, Firefox and Safari of today", "image/avif,image/webp,image/*,*/*;q=0.8"),
-    Visitor("older", "sent to Safari 14", "Safari 14 and 15, and Firefox before 93", "image/webp,image/*,*/*;q=0.8"),
-    Visitor("old", "sent to all others", "Older browsers, and programs that name no format", "*/*"),
-)
+VISITORS = {
+    "today": ("image/avif,image/webp,image/*,*/*;q=0.8", "Chrome, Edge, Firefox and Safari of today", "sent today"),
+    "older": ("image/webp,image/*,*/*;q=0.8", "Safari 14 and 15, and Firefox before 93", "sent to Safari 14"),
+    "old": ("*/*", "Older browsers, and programs that name no format", "sent to all others"),
+}
+"""Kinds of browsers: the Accept header of their requests for images, who they are, and what marks their picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,7 @@ class FormatsPage:
                 rows = {name: [self._measured(card) for card in row] for name, row in rows.items()}
             except ImagesError as error:
                 problem = sentence(error)
-        costs = [card.cost for card in (*cards, *sum(rows.values(), [])) if card.cost is not None]
+        known = [card for card in chain(cards, *rows.values()) if card.cost is not None]
         return render_template(
             "formats.html",
             title="Formats",
@@ -91,14 +83,14 @@ class FormatsPage:
             width=width,
             widths=WIDTHS,
             quality=quality,
-            qualities=QUALITIES,
             least=LEAST,
             most=MOST,
             cards=cards,
             rows=rows,
-            scale=_scale([card for card in (*cards, *sum(rows.values(), [])) if card.cost is not None]),
-            slowest=max((cost.ms for cost in costs), default=0.0),
-            visitors=[(visitor, self._sent(photo, width, quality, visitor)) for visitor in VISITORS],
+            # PNG is many times larger, so its bar may be longer than the page.
+            scale=max((card.cost.size_bytes for card in known if card.cost and card.quality is not None), default=0),
+            slowest=max((card.cost.ms for card in known if card.cost), default=0.0),
+            visitors=[(name, *each, self._sent(photo, width, quality, each[0])) for name, each in VISITORS.items()],
             problem=problem,
         )
 
@@ -114,7 +106,9 @@ class FormatsPage:
         except ImagesError as error:
             return jsonify(problem=sentence(error))
         assert cost is not None
-        sent = [visitor.name for visitor in VISITORS if self._sent(photo, width, quality, visitor) == name]
+        sent = [
+            visitor for visitor, (accept, *_) in VISITORS.items() if self._sent(photo, width, quality, accept) == name
+        ]
         return jsonify(url=card.sample.url, bytes=cost.size_bytes, ms=cost.ms, sent=sent, problem="")
 
     def _formats(self) -> list[str]:
@@ -134,11 +128,11 @@ class FormatsPage:
         cost = self._costs.of(card.photo.path, card.options)
         return Card(card.photo, card.width, card.format, card.quality, cost)
 
-    def _sent(self, photo: Photo, width: int, quality: int, visitor: Visitor) -> str:
-        """Return the format that ``format='auto'`` chooses for *visitor*."""
+    def _sent(self, photo: Photo, width: int, quality: int, accept: str) -> str:
+        """Return the format that ``format='auto'`` chooses for a browser that sends *accept*."""
         query = write_query({"width": width, "quality": quality, "format": "auto"})
         url = ImageUrl(photo.path, Options.parse(query), None)
-        return self._images.pipeline.formats.negotiated(url, visitor.accept).name
+        return self._images.pipeline.formats.negotiated(url, accept).name
 
     @property
     def _images(self) -> AppImages:
@@ -156,11 +150,6 @@ def _width() -> int:
 
 def _quality() -> int:
     return min(max(request.args.get("quality", USUAL, type=int), LEAST), MOST)
-
-
-def _scale(cards: list[Card]) -> int:
-    """Return the bytes that the longest bar stands for: the largest lossy file, because PNG is many times larger."""
-    return max((card.cost.size_bytes for card in cards if card.cost and card.quality is not None), default=0)
 
 
 def add_to(app: Flask) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from flask import Flask
 
-from .. import Images, phases
+from .. import Images, phases, resized_img_size
 from ..direct import image_url
-from ..errors import ImagesError
 from ..options.options import write_query
 from ..state import images_of
+from .photos import PHOTOS, Photo
 
 _MOST_KNOWN = 2000
 _PHASE = re.compile(r"(\w+);dur=([\d.]+)")
@@ -92,8 +92,9 @@ class Costs:
                 return known
             self._drop(path, options)
             _, cost = render(images, path, options)
-            if cost is None:
-                raise ImagesError("another process renders this picture at the moment")
+            if cost is None:  # somebody else has asked for it at the same time
+                _, cost = render(images, path, {**options, "cache": False})
+            assert cost is not None
             if len(self._known) >= _MOST_KNOWN:
                 del self._known[next(iter(self._known))]
             self._known[name] = cost
@@ -112,3 +113,13 @@ class Costs:
         if entry is not None:
             with entry:
                 entry.discard()
+
+
+def largest() -> Photo:
+    """Return the photograph with the most pixels."""
+
+    def pixels(photo: Photo) -> int:
+        size = resized_img_size(photo.path)
+        return size.width * size.height if size else 0
+
+    return max(PHOTOS.values(), key=pixels)

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import resized_img_size
 from ..errors import ImagesError
-from .measured import Timing
+from .measured import Timing, largest
 from .measured import request as request_image
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
@@ -42,22 +42,16 @@ _REFUSED = "The picture was refused with status {}."
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was measured: the *first* request, the same one *again*, and the first requests for *others* in size."""
+    """What was measured: the *first* request, the same one *again*, and the first requests for *others* in size.
 
-    photo: Photo
+    *again* and *others* are milliseconds.
+    """
+
     width: int
     url: str
     first: Timing
     again: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.again) if self.again else 0.0
-
-    @property
-    def median_of_others(self) -> float:
-        return statistics.median(self.others) if self.others else 0.0
 
 
 def parts_of(phases: Mapping[str, float]) -> dict[str, float]:
@@ -80,7 +74,7 @@ def place(ms: float) -> float:
 
 def page() -> ResponseReturnValue:
     """Show the page. Its button starts a run; with a script, the browser itself sends the requests and times them."""
-    photo = PHOTOS.get(request.values.get("photo", "")) or _largest()
+    photo = PHOTOS.get(request.values.get("photo", "")) or largest()
     run, problem = None, ""
     if request.method == "POST":
         try:
@@ -97,6 +91,7 @@ def page() -> ResponseReturnValue:
         size=resized_img_size(photo.path),
         run=run,
         parts=parts_of(run.first.phases) if run is not None else {},
+        medians=[statistics.median(each) for each in (run.again, run.others)] if run is not None else [0, 0],
         problem=problem,
         again=AGAIN,
         others=OTHERS,
@@ -143,23 +138,14 @@ def _run(photo: Photo) -> Run:
     url, *others = [Sample(photo.file, _options(width)).url.removeprefix(request.script_root) for width in widths]
     first = request_image(app, url)
     if first.status != 200 or not first.ms:
-        return Run(photo, widths[0], url, first)
+        return Run(widths[0], url, first)
     again = [request_image(app, url).ms for _ in range(AGAIN)]
-    return Run(photo, widths[0], request.script_root + url, first, again, [request_image(app, each).ms for each in others])
+    first_of_others = [request_image(app, each).ms for each in others]
+    return Run(widths[0], request.script_root + url, first, again, first_of_others)
 
 
 def _options(width: int) -> dict[str, Any]:
     return {"width": width, "format": "webp"}
-
-
-def _largest() -> Photo:
-    """Return the photograph with the most pixels."""
-
-    def pixels(photo: Photo) -> int:
-        size = resized_img_size(photo.path)
-        return size.width * size.height if size else 0
-
-    return max(PHOTOS.values(), key=pixels)
 
 
 def add_to(app: Flask) -> None:

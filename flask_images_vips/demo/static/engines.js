@@ -77,7 +77,7 @@ async function compare([first, second]) {
   const show = (name, text) => {
     document.querySelector(`[data-distance=${name}]`).textContent = text;
   };
-  show("psnr", mean ? `${(10 * Math.log10((255 * 255) / mean)).toFixed(1)} dB` : "the same");
+  show("psnr", mean ? `${(10 * Math.log10((255 * 255) / mean)).toFixed(1)} dB` : "∞");
   show("equal", `${((400 * equal) / a.length).toFixed(1)} %`);
   show("largest", `${largest}`);
 }

@@ -51,7 +51,6 @@ async function measure(figure) {
 
 /** Show the picture at *url* once it is decoded, so that nothing flickers. */
 async function show(figure, url) {
-  const old = figure.querySelector("img");
   const image = new Image();
   image.src = url;
   image.draggable = false;
@@ -68,7 +67,8 @@ async function show(figure, url) {
   image.alt = `${photo}, as ${format.toUpperCase()}${format === "png" ? "" : ` of quality ${quality}`}`;
   image.width = image.naturalWidth;
   image.height = image.naturalHeight;
-  old.replaceWith(image);
+  figure.querySelector(".crop").replaceChildren(image);
+  document.getElementById("size").textContent = `${image.width} × ${image.height} px`;
 }
 
 /** Draw all bars anew. The longest are the largest file of a lossy format, and the longest time. */
@@ -154,6 +154,7 @@ function startDrag(event) {
   const crop = event.target.closest(".crop");
   if (!crop || event.button !== 0) return;
   const image = crop.querySelector("img");
+  if (!image) return;
   const zoom = Number(form.zoom.value);
   const spare = { x: zoom * image.naturalWidth - crop.clientWidth, y: zoom * image.naturalHeight - crop.clientHeight };
   const from = { left: event.clientX, top: event.clientY, ...part };
