@@ -85,7 +85,9 @@ def test_the_bars_have_one_scale_and_results_follow_the_slider(page: Any) -> Non
 
 def test_all_crops_move_together_and_grow(page: Any) -> None:
     open_page(page)
-    where = "[...new Set([...document.querySelectorAll('.crop img')].map(each => getComputedStyle(each).objectPosition))]"
+    where = (
+        "[...new Set([...document.querySelectorAll('.crop img')].map(each => getComputedStyle(each).objectPosition))]"
+    )
     (before,) = page.evaluate(where)
     page.locator("#large").focus()
     page.keyboard.press("ArrowRight")

@@ -33,13 +33,14 @@ async function measure() {
 /** Start what is in the answer: the amplification, and the comparison of the pixels. */
 function start() {
   const gain = document.getElementById("gain");
-  if (!gain) return;
+  const compared = document.querySelectorAll("#difference img");
+  if (compared.length < 2) return;
   fillRange(gain);
   gain.addEventListener("input", () => {
     document.getElementById("difference").style.setProperty("--gain", gain.value);
     document.getElementById("gain-now").textContent = gain.value;
   });
-  compare(document.querySelectorAll("#difference img"));
+  compare(compared);
   const told = [...document.querySelectorAll(".engine")].map((each) => {
     return `${each.querySelector("h2").textContent}: ${each.querySelector(".measures b").textContent}`;
   });
