@@ -78,15 +78,15 @@ def _serve(
         )
     except OSError as error:
         raise click.ClickException(
-            f"{host}:{port} cannot be opened: {os.strerror(error.errno or 0)}. Try --port 5001."
+            f"{host}:{port} cannot be opened: {os.strerror(error.errno or 0)}. Try another port, with --port."
         ) from None
     _say(host, getattr(server, "effective_port", port))
     render_one()
     server.run()
 
 
-def _stop(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)
+def _stop(_: int, __: FrameType | None) -> None:
+    sys.exit()
 
 
 def _say(host: str, port: int, *, scheme: str = "http", note: str = "") -> None:

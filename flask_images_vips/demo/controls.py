@@ -68,7 +68,9 @@ class Control:
         """Return what the control shows for the *value* of its option, the opposite of `read`."""
         if self.kind == "moment" and isinstance(value, int):
             with suppress(ValueError, OverflowError, OSError):  # a year that no calendar has
-                return datetime.fromtimestamp(value).isoformat(timespec="minutes")
+                return datetime.fromtimestamp(value).isoformat()
+        if isinstance(value, bool) and self.kind != "switch":  # a field for a number, such as that of `trim`
+            return str(value).lower()
         return text_of(value)
 
     def split(self, text: str) -> list[str]:
@@ -289,7 +291,7 @@ def _number(text: str) -> int | float | str:
 
 
 def _seconds(text: str) -> int | str:
-    """Return the seconds since 1970 of the local time *text*, as browsers send it, or *text* if it is something else."""
+    """Return the seconds since 1970 of the local time *text*, as browsers send it. Other texts are returned as such."""
     try:
         return int(text) if text.isdigit() else int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError, OSError):

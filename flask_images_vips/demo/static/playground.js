@@ -9,6 +9,7 @@ const photo = form.elements.photo;
 const controls = [...form.querySelectorAll("[data-option]")];
 const compare = by("compare");
 let asking; // the request that is under way
+let asked; // its query, or that of the last one
 
 // Values of controls
 
@@ -133,10 +134,13 @@ function sorted(parameters) {
 
 /** Ask for the picture of the controls, and show what comes. With *commit*, it becomes an entry of the history. */
 async function update({ commit = false, fresh = false } = {}) {
+  soon.cancel();
   mark();
   const parameters = collect();
   const address = `?${parameters}`;
   if (commit && address !== location.search) history.pushState(null, "", address);
+  if (address === asked && !fresh) return;
+  asked = address;
   asking?.abort();
   asking = new AbortController();
   by("stage").setAttribute("aria-busy", "true");
@@ -154,6 +158,7 @@ const soon = debounce(() => update(), 90);
 async function present(shown, signal) {
   tellProblem(shown);
   if ("jinja" in shown) presentCode(shown);
+  else asked = undefined; // so that the same can be tried again
   if (shown.problem) {
     for (const id of ["f-size", "f-bytes", "f-format", "f-time", "f-cache", "f-engine"]) by(id).textContent = "–";
     by("f-share").textContent = "";
@@ -323,6 +328,7 @@ async function take(file) {
   addThumbnail(answer, file.name);
   photo.value = answer.photo;
   await update({ commit: true });
+
 }
 
 async function upload(file) {
@@ -353,5 +359,6 @@ function addThumbnail({ photo: path, thumbnail, page }, name) {
 
 // Without its address, the page shows a first try: remember it for the way back.
 const first = `?${collect()}`;
+asked = first;
 mark();
 presentBefore({ before: by("before").dataset.src, width: by("picture").width, height: by("picture").height });
