@@ -13,14 +13,22 @@ from flask import Flask, render_template
 
 from .. import Images
 from ..state import images_of
-from . import command, engines, formats, playground, policy, sample, speed
+from . import command, devices, engines, focal, formats, gallery, playground, policy, sample, speed
 from .fonts import STYLES, find_font
 from .scratch import scratch_folder
 from .uploads import Uploads
 
 __all__ = ["app", "create_app"]
 
-PAGES = (playground.add_to, formats.add_to, speed.add_to, engines.add_to)
+PAGES = (
+    playground.add_to,
+    focal.add_to,
+    formats.add_to,
+    speed.add_to,
+    devices.add_to,
+    engines.add_to,
+    gallery.add_to,
+)
 """What adds a page to the application. Each is called once."""
 
 NAVIGATION = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 
-from .. import Images, phases, resized_img_size
+from .. import Images, phases
 from ..direct import image_url
 from ..options.options import write_query
 from ..state import images_of
@@ -118,8 +118,4 @@ class Costs:
 def largest() -> Photo:
     """Return the photograph with the most pixels."""
 
-    def pixels(photo: Photo) -> int:
-        size = resized_img_size(photo.path)
-        return size.width * size.height if size else 0
-
-    return max(PHOTOS.values(), key=pixels)
+    return max(PHOTOS.values(), key=lambda photo: photo.size[0] * photo.size[1])

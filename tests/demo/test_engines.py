@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from demo.conftest import THEMES, Demo, axe
 from demo.waiting import until
-
 from flask_images_vips.demo.engines import ENGINES, ONLY, RUNS, TREATMENTS
 from flask_images_vips.engines.engine import DecodesOnce
 from flask_images_vips.engines.pillow.engine import PillowEngine

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 import pytest
-from demo.conftest import THEMES, Demo, axe
-from demo.waiting import until
 from flask import url_for
 
+from demo.conftest import THEMES, Demo, axe
+from demo.waiting import until
 from flask_images_vips import resized_img_src
 from flask_images_vips.demo.formats import QUALITIES, VISITORS
 

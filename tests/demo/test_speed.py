@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
+
 from demo.conftest import THEMES, Demo, axe
 from demo.waiting import until
-
 from flask_images_vips.demo.speed import AGAIN, OTHERS, place
 
 

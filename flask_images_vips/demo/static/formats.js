@@ -63,7 +63,7 @@ async function show(figure, url) {
   figure.classList.remove("undecodable");
   const { format } = figure.dataset;
   const quality = isLarge(figure) ? form.quality.value : figure.dataset.quality;
-  const photo = form.photo.selectedOptions[0].text;
+  const photo = form.photo.selectedOptions[0].dataset.alt;
   image.alt = `${photo}, as ${format.toUpperCase()}${format === "png" ? "" : ` of quality ${quality}`}`;
   image.width = image.naturalWidth;
   image.height = image.naturalHeight;

@@ -74,7 +74,7 @@ function showPhases({ lookup = 0, lock = 0, queue = 0, render = 0, encode = 0, s
 
 function showPicture(data, width) {
   const image = new Image();
-  image.alt = `${form.photo.selectedOptions[0].text}, ${width} pixels wide`;
+  image.alt = `${form.photo.selectedOptions[0].dataset.alt}, ${width} pixels wide`;
   image.src = URL.createObjectURL(data);
   image.onload = () => URL.revokeObjectURL(image.src);
   document.getElementById("shown").replaceChildren(image);
