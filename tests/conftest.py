@@ -68,7 +68,6 @@ ALONE = {
     "pool/test_overwriting.py",
     "pool/test_pool.py",
     "test_recompression.py",
-    "uploads/test_browser.py",
     "topology/test_cdn.py",
     "topology/test_forks.py",
     "topology/test_native.py",

@@ -13,15 +13,22 @@ from flask import Flask, render_template
 
 from .. import Images
 from ..state import images_of
-from . import command, devices, focal, gallery, policy, sample
+from . import command, devices, engines, focal, formats, gallery, playground, policy, sample, speed
 from .fonts import STYLES, find_font
-from .playground import add_to as add_playground
 from .scratch import scratch_folder
 from .uploads import Uploads
 
 __all__ = ["app", "create_app"]
 
-PAGES = (add_playground, focal.add_to, devices.add_to, gallery.add_to)
+PAGES = (
+    playground.add_to,
+    focal.add_to,
+    formats.add_to,
+    speed.add_to,
+    devices.add_to,
+    engines.add_to,
+    gallery.add_to,
+)
 """What adds a page to the application. Each is called once."""
 
 NAVIGATION = {
@@ -46,8 +53,10 @@ def create_app() -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
         IMAGES_CACHE=str(folder / "cache"),
         IMAGES_SERVER_TIMING=True,
-        **({"IMAGES_FONTS": {"title": font}, "IMAGES_TEXT_STYLES": STYLES} if font is not None else {}),
+        IMAGES_EARLY_HITS=True,
     )
+    if font is not None:
+        app.config.from_mapping(IMAGES_FONTS={"title": font}, IMAGES_TEXT_STYLES=STYLES)
     app.config.from_prefixed_env()
     images = Images()
     Uploads(app, images, folder / "uploads")
@@ -67,5 +76,11 @@ def _add_placeholder(app: Flask, endpoint: str, path: str, title: str) -> None:
     app.add_url_rule(path, endpoint, lambda: render_template("placeholder.html", title=title))
 
 
+def _render_one() -> None:
+    """Render the picture that the playground shows first."""
+    with app.test_request_context():
+        playground.first_sample().render()
+
+
 app = create_app()
-command.take_over()
+command.take_over(_render_one)

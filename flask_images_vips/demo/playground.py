@@ -2,24 +2,69 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 
-from flask import Flask, render_template, request
+from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from .controls import read_options
+from ..uploads import refusals
+from .controls import controls, groups, is_open, read_options, text_of
 from .photos import PHOTOS
+from .presets import FIRST_TRY, presets
 from .sample import Sample
-from .uploads import uploaded
+from .uploads import MAX_BYTES, uploaded
+
+ENGINES = {"vips": "libvips", "pillow": "Pillow"}
+
+# What the picture must share with the original, so that they can lie over each other.
+_GEOMETRY = (
+    "width", "height", "mode", "aspect", "gravity", "focal", "region", "dpr", "enlarge", "rotate", "flip", "trim",
+    "transform", "padding", "border", "radius", "background",
+)  # fmt: skip
+_NEARLY_LOSSLESS = {"format": "webp", "quality": 95}
 
 
 def add_to(app: Flask) -> None:
     app.add_url_rule("/", "index", index)
     app.add_url_rule("/render.json", "render_json", render_json)
+    app.jinja_env.filters |= {"number": _number, "size_shown": size_shown, "time_shown": time_shown}
+    app.jinja_env.tests["hexadecimal"] = lambda text: re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
 
 
 def index() -> ResponseReturnValue:
-    return render_template("placeholder.html", title="Playground")
+    """Show the photograph and the options that the query names. Without a query, it shows a first try."""
+    photo = request.args.get("photo", "")
+    if not is_known(photo):
+        photo = next(iter(PHOTOS))
+    options = read_options(request.args) if request.args else dict(FIRST_TRY)
+    styles = current_app.config.get("IMAGES_TEXT_STYLES")
+    sample, found = Sample(photo, options), controls(styles)
+    focal = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
+    tries = presets(focal, can_letter=styles is not None)
+    return render_template(
+        "playground.html",
+        photo=photo,
+        photos=PHOTOS,
+        uploads=uploaded(),
+        alt=sample.alt,
+        options=options,
+        texts={name: found[name].show(value) for name, value in options.items()},
+        groups=groups(found),
+        opened=is_open,
+        presets={name: {key: text_of(value) for key, value in each.items()} for name, each in tries.items()},
+        shown=for_workbench(sample),
+        original=original_shown(photo),
+        engine_names=ENGINES,
+        max_bytes=MAX_BYTES,
+        too_large=refusals.too_many_bytes(MAX_BYTES).message,
+    )
+
+
+def first_sample() -> Sample:
+    """Return what is shown at first."""
+    return Sample(next(iter(PHOTOS)), FIRST_TRY)
 
 
 def render_json() -> ResponseReturnValue:
@@ -27,12 +72,27 @@ def render_json() -> ResponseReturnValue:
     photo = request.args.get("photo", "")
     if not is_known(photo):
         return {"problem": "There is no such photograph. Choose one, or drop in your own again.", "option": ""}
-    return describe(Sample(photo, read_options(request.args)), fresh=request.args.get("fresh") == "1")
+    sample = Sample(photo, read_options(request.args))
+    described = for_workbench(sample, fresh=request.args.get("fresh") == "1")
+    return {**described, "original": original_shown(photo)}, 200, {"Cache-Control": "no-store"}
 
 
 def is_known(photo: str) -> bool:
     """Return whether *photo* is a photograph of the playground or an upload that is kept."""
     return photo in PHOTOS or any(photo == each.path for each in uploaded())
+
+
+def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
+    """Return the description of *sample*, with its share of the original's bytes, and the original to compare it to."""
+    described = describe(sample, fresh=fresh)
+    before = {name: value for name, value in sample.options.items() if name in _GEOMETRY}
+    own_bytes = original_bytes(sample.photo)
+    return {
+        **described,
+        "before": Sample(sample.photo, before | _NEARLY_LOSSLESS).url if not described["problem"] else "",
+        "share": share_shown(described["bytes"], own_bytes),
+        "alt": sample.alt,
+    }
 
 
 def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
@@ -57,3 +117,42 @@ def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
         "problem": rendering.problem,
         "option": rendering.option,
     }
+
+
+def original_bytes(photo: str) -> int:
+    """Return the size of the file of *photo*."""
+    if photo in PHOTOS:
+        assert current_app.static_folder is not None
+        return os.path.getsize(os.path.join(current_app.static_folder, PHOTOS[photo].path))
+    return next((each.facts.size_bytes for each in uploaded() if each.path == photo), 0)
+
+
+def original_shown(photo: str) -> str:
+    size, name = Sample(photo).size, photo.rpartition("/")[2]
+    return f"{name}, {size.width} × {size.height} pixels, {size_shown(original_bytes(photo))}" if size else name
+
+
+def share_shown(size_bytes: int, own_bytes: int) -> str:
+    """Return how many percent of the original's bytes there are, such as ``"12% of the original"``."""
+    if not size_bytes or not own_bytes:
+        return ""
+    share = 100 * size_bytes / own_bytes
+    return f"{share:.{1 if share < 10 else 0}f}% of the original"
+
+
+def size_shown(size_bytes: int) -> str:
+    """Return a number of bytes as people read it, as ``bytes`` of ``common.js``."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:.{1 if size_bytes < 100_000 else 0}f} kB"
+    return f"{size_bytes / 1_000_000:.2f} MB"
+
+
+def time_shown(milliseconds: float) -> str:
+    """Return a time with the digits that matter, as ``milliseconds`` of ``common.js``."""
+    return f"{milliseconds:.{2 if milliseconds < 1 else 1 if milliseconds < 10 else 0}f} ms"
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}"

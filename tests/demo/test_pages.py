@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from demo.conftest import THEMES, WIDTHS, axe
 
+from demo.conftest import THEMES, WIDTHS, axe
 from flask_images_vips.demo import NAVIGATION, create_app
 
 PATHS = [*(path for path, _ in NAVIGATION.values()), "/upload"]

@@ -2,13 +2,15 @@
 
 const root = document.documentElement;
 
-/** Return *run*, delayed until it has not been called for *ms* milliseconds. */
+/** Return *run*, delayed until it has not been called for *ms* milliseconds. Its method *cancel* drops a call. */
 export function debounce(run, ms = 120) {
   let timer;
-  return (...given) => {
+  const later = (...given) => {
     clearTimeout(timer);
     timer = setTimeout(() => run(...given), ms);
   };
+  later.cancel = () => clearTimeout(timer);
+  return later;
 }
 
 /** Request what the options in *parameters* make of a photograph: see /render.json. Never throws, except AbortError. */

@@ -1,0 +1,364 @@
+// The workbench: each change of a control asks for the picture, shows it with its cost and its code, and becomes a part
+// of the address of the page.
+import { announce, bytes, debounce, fillRange, milliseconds, render } from "./common.js";
+
+const ENGINES = { vips: "libvips", pillow: "Pillow" };
+const by = (id) => document.getElementById(id);
+const form = by("workbench");
+const photo = form.elements.photo;
+const controls = [...form.querySelectorAll("[data-option]")];
+const compare = by("compare");
+let asking; // the request that is under way
+let asked; // its query, or that of the last one
+
+// Values of controls
+
+const nameOf = (control) => control.dataset.option;
+const fieldOf = (control) => control.querySelector(`[name="${nameOf(control)}"]:not([type=hidden])`);
+const partsOf = (control) => [...control.querySelectorAll(`[name^="${nameOf(control)}."]`)];
+
+function joined(parts) {
+  const values = parts.map((part) => part.value.trim());
+  const lacksFirst = !parts[0].dataset.fallback && !values[0];
+  if (!values.some(Boolean) || lacksFirst) return "";
+  return values.map((value, index) => value || parts[index].dataset.fallback).join(",");
+}
+
+/** Return the value of a control, empty if its option is not given. */
+function valueOf(control) {
+  switch (control.dataset.kind) {
+    case "switch": {
+      const { checked } = fieldOf(control);
+      return checked === "on" in control.dataset ? "" : checked ? "1" : "0";
+    }
+    case "segments":
+      return control.querySelector("input:checked")?.value ?? "";
+    case "several":
+      return [...control.querySelectorAll("input:checked")].map((box) => box.value).join(",");
+    case "parts":
+      return joined(partsOf(control));
+    default:
+      return fieldOf(control).value.trim();
+  }
+}
+
+/** Let a control show *text*, empty if its option is not given. */
+function show(control, text) {
+  switch (control.dataset.kind) {
+    case "switch":
+      fieldOf(control).checked = text === "" ? "on" in control.dataset : text !== "0";
+      break;
+    case "segments":
+      for (const radio of control.querySelectorAll("input")) radio.checked = radio.value === text;
+      if (!control.querySelector("input:checked")) control.querySelector("input").checked = true;
+      break;
+    case "several":
+      for (const box of control.querySelectorAll("input")) box.checked = text.split(",").includes(box.value);
+      break;
+    case "parts": {
+      const parts = partsOf(control);
+      let values = text ? text.split(",") : [];
+      if (nameOf(control) === "padding" && values.length === 1) values = Array(4).fill(values[0]);
+      parts.forEach((part, index) => setField(part, values[index] ?? ""));
+      break;
+    }
+    default:
+      setField(fieldOf(control), text);
+  }
+}
+
+function setField(field, text) {
+  if (field.tagName === "SELECT" && text && ![...field.options].some((option) => option.value === text)) {
+    field.add(new Option(text, text));
+  }
+  field.value = text;
+  follow(field);
+}
+
+/** Let the slider or the palette beside a field show the same value. */
+function follow(field) {
+  const companion = field.id && form.querySelector(`[data-for="${field.id}"]`);
+  if (!companion) return;
+  if (companion.type === "range") {
+    companion.value = field.value.trim() === "" ? field.dataset.start : field.value;
+    fillRange(companion);
+  } else if (/^#[0-9a-f]{6}$/i.test(field.value)) {
+    companion.value = field.value;
+  }
+}
+
+/** Return all that the address of the page holds. */
+function collect() {
+  const parameters = new URLSearchParams({ photo: photo.value });
+  for (const control of controls) {
+    const value = valueOf(control);
+    if (value !== "") parameters.set(nameOf(control), value);
+  }
+  return parameters;
+}
+
+function fill(parameters) {
+  if (parameters.has("photo")) photo.value = parameters.get("photo");
+  for (const control of controls) show(control, parameters.get(nameOf(control)) ?? "");
+}
+
+/** Mark the controls that are given, count them in their groups, and mark the photograph. */
+function mark() {
+  for (const control of controls) {
+    const given = valueOf(control) !== "";
+    control.classList.toggle("given", given);
+    control.querySelector(".reset").hidden = !given;
+  }
+  for (const group of form.querySelectorAll(".group")) {
+    const count = group.querySelectorAll(".control.given").length;
+    group.querySelector(".set").textContent = count || "";
+  }
+  for (const link of form.querySelectorAll("[data-photo]")) {
+    if (link.dataset.photo === photo.value) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  const now = collect().toString();
+  for (const chip of form.querySelectorAll("[data-preset]")) {
+    const same = sorted(withPhoto(chip)) === sorted(new URLSearchParams(now));
+    if (same) chip.setAttribute("aria-current", "true");
+    else chip.removeAttribute("aria-current");
+  }
+}
+
+function sorted(parameters) {
+  parameters.sort();
+  return parameters.toString();
+}
+
+// The picture
+
+/** Ask for the picture of the controls, and show what comes. With *commit*, it becomes an entry of the history. */
+async function update({ commit = false, fresh = false } = {}) {
+  soon.cancel();
+  mark();
+  const parameters = collect();
+  const address = `?${parameters}`;
+  if (commit && address !== location.search) history.pushState(null, "", address);
+  if (address === asked && !fresh) return;
+  asked = address;
+  asking?.abort();
+  asking = new AbortController();
+  by("stage").setAttribute("aria-busy", "true");
+  try {
+    const shown = await render(parameters, { fresh, signal: asking.signal });
+    await present(shown, asking.signal);
+    by("stage").setAttribute("aria-busy", "false");
+  } catch (error) {
+    if (error.name !== "AbortError") throw error;
+  }
+}
+
+const soon = debounce(() => update(), 90);
+
+async function present(shown, signal) {
+  tellProblem(shown);
+  if ("jinja" in shown) presentCode(shown);
+  else asked = undefined; // so that the same can be tried again
+  if (shown.problem) {
+    for (const id of ["f-size", "f-bytes", "f-format", "f-time", "f-cache", "f-engine"]) by(id).textContent = "–";
+    by("f-share").textContent = "";
+    compare.hidden = true;
+    return;
+  }
+  presentCost(shown);
+  const picture = new Image();
+  picture.src = shown.url;
+  await picture.decode().catch(() => {});
+  if (signal.aborted) return;
+  lay(by("picture"), shown.url, shown);
+  by("picture").alt = shown.alt;
+  by("tag-result").textContent = shown.format;
+  compare.style.setProperty("--wide", `${shown.width}px`);
+  compare.style.setProperty("--ratio", shown.width / shown.height);
+  compare.hidden = false;
+  announce(`${shown.width} by ${shown.height} pixels, ${bytes(shown.bytes)}, ${shown.format}`);
+  await presentBefore(shown, signal);
+}
+
+function lay(image, url, { width, height }) {
+  image.src = url;
+  image.width = width;
+  image.height = height;
+}
+
+/** Lay the original over the picture, once it is there. */
+async function presentBefore(shown, signal) {
+  const before = by("before");
+  if (before.getAttribute("src") === shown.before) return;
+  compare.classList.remove("ready");
+  const picture = new Image();
+  picture.src = shown.before;
+  await picture.decode().catch(() => {});
+  if (signal?.aborted || !picture.naturalWidth) return;
+  lay(before, shown.before, shown);
+  compare.classList.add("ready");
+}
+
+function presentCost(shown) {
+  by("f-size").textContent = `${shown.width} × ${shown.height}`;
+  by("f-bytes").textContent = bytes(shown.bytes);
+  by("f-share").textContent = shown.share;
+  by("f-format").textContent = shown.format;
+  by("f-time").textContent = milliseconds(shown.ms);
+  by("f-cache").textContent = shown.cached ? "hit" : "rendered now";
+  by("f-engine").textContent = ENGINES[shown.engine] ?? "–";
+  by("f-original").textContent = shown.original;
+}
+
+function presentCode(shown) {
+  by("code-jinja").textContent = shown.jinja;
+  by("code-url-for").textContent = shown.url_for;
+  by("code-url").textContent = shown.absolute_url;
+  by("code-html").textContent = shown.tag;
+}
+
+/** Say what is wrong: in place of the picture, and beside the control that is the reason. */
+function tellProblem({ problem, option }) {
+  by("problem").hidden = !problem;
+  by("problem").textContent = problem;
+  for (const control of controls) {
+    const wrong = Boolean(problem) && nameOf(control) === option;
+    const line = by(`e-${nameOf(control)}`);
+    line.hidden = !wrong;
+    line.textContent = wrong ? problem : "";
+    for (const field of control.querySelectorAll("[aria-describedby]")) {
+      if (wrong) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
+    }
+    if (wrong) control.closest("details").open = true;
+  }
+}
+
+// What a visitor does
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  update({ commit: true });
+});
+form.addEventListener("input", (event) => {
+  const { target } = event;
+  if (target.id === "compare-range" || target.type === "file") return;
+  if (target.dataset.for) by(target.dataset.for).value = target.value;
+  else follow(target);
+  soon();
+});
+form.addEventListener("change", (event) => {
+  if (event.target.id !== "compare-range" && event.target.type !== "file") update({ commit: true });
+});
+form.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const link = event.target.closest("[data-photo], [data-preset]");
+  const reset = event.target.closest("[data-reset]");
+  if (link) {
+    event.preventDefault();
+    if (link.dataset.photo) photo.value = link.dataset.photo;
+    else fill(withPhoto(link));
+    update({ commit: true });
+  } else if (reset) {
+    const control = reset.closest("[data-option]");
+    show(control, "");
+    control.querySelector("input:not([type=hidden]), select, textarea").focus();
+    update({ commit: true });
+  }
+});
+by("again").addEventListener("click", () => update({ fresh: true }));
+addEventListener("popstate", () => {
+  fill(new URLSearchParams(location.search || first));
+  update();
+});
+
+/** Return the options of a preset, with the photograph that is shown. */
+function withPhoto(link) {
+  const parameters = new URLSearchParams(new URL(link.href).search);
+  parameters.set("photo", photo.value);
+  return parameters;
+}
+
+// Pictures of one's own
+
+let dragged = 0; // how many elements the pointer has entered with a file, less those that it has left
+const isFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+
+addEventListener("dragenter", (event) => {
+  if (!isFile(event)) return;
+  dragged += 1;
+  by("dropping").hidden = false;
+});
+addEventListener("dragleave", (event) => {
+  if (isFile(event) && (dragged -= 1) <= 0) by("dropping").hidden = true;
+});
+addEventListener("dragover", (event) => {
+  if (isFile(event)) event.preventDefault();
+});
+addEventListener("drop", (event) => {
+  if (!isFile(event)) return;
+  event.preventDefault();
+  dragged = 0;
+  by("dropping").hidden = true;
+  take(event.dataTransfer.files[0]);
+});
+addEventListener("paste", (event) => {
+  const file = event.clipboardData?.files[0];
+  if (file) take(file);
+});
+by("file").addEventListener("change", (event) => {
+  take(event.target.files[0]);
+  event.target.value = "";
+});
+
+/** Send *file*, and show it, or say what is wrong with it. */
+async function take(file) {
+  if (!file) return;
+  const problem = by("upload-problem");
+  problem.hidden = true;
+  announce(`Uploading ${file.name}`);
+  by("stage").setAttribute("aria-busy", "true");
+  const answer = await upload(file);
+  by("stage").setAttribute("aria-busy", "false");
+  if (answer.problem) {
+    problem.textContent = `${file.name}: ${answer.problem}`;
+    problem.hidden = false;
+    return;
+  }
+  addThumbnail(answer, file.name);
+  photo.value = answer.photo;
+  await update({ commit: true });
+
+}
+
+async function upload(file) {
+  const most = Number(form.dataset.maxBytes);
+  if (file.size > most) return { problem: form.dataset.tooLarge }; // the server would say the same after all bytes
+  const body = new FormData();
+  body.set("photo", file);
+  try {
+    const response = await fetch(form.dataset.upload, { method: "POST", body, headers: { Accept: "application/json" } });
+    return await response.json();
+  } catch {
+    return { problem: "The playground does not answer. Is its command still running?" };
+  }
+}
+
+function addThumbnail({ photo: path, thumbnail, page }, name) {
+  const item = document.createElement("li");
+  const link = document.createElement("a");
+  const image = new Image(144, 144);
+  link.href = page;
+  link.dataset.photo = path;
+  image.src = thumbnail;
+  image.alt = `Your picture ${name}`;
+  link.append(image);
+  item.append(link);
+  form.querySelector(".own").after(item);
+}
+
+// Without its address, the page shows a first try: remember it for the way back.
+const first = `?${collect()}`;
+asked = first;
+mark();
+presentBefore({ before: by("before").dataset.src, width: by("picture").width, height: by("picture").height });

@@ -1,0 +1,306 @@
+"""The workbench in a real Chromium: each control changes the picture and the code, and the address keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import PHOTOGRAPHS
+from flask import Flask, render_template_string, url_for
+
+from demo.conftest import THEMES, Demo, axe
+from flask_images_vips import Images
+from flask_images_vips.options.options import DECLARED
+
+expect = pytest.importorskip("playwright.sync_api").expect
+Parts = dict[int, str]
+
+# What a visitor does with each control: a value to type or to choose, several to check, or a value for each part.
+TRIES: dict[str, str | list[str] | Parts] = {
+    "width": "200",
+    "height": "90",
+    "mode": "crop",
+    "aspect": "1:1",
+    "gravity": "west",
+    "focal": {0: "0.1", 1: "0.9"},
+    "region": {2: "0.5", 0: "0.25"},
+    "dpr": "2",
+    "enlarge": "",
+    "rotate": "90",
+    "flip": "horizontal",
+    "trim": "60",
+    "transform": "EXTENT,0,0,10%,10%,90%,90%",
+    "format": "png",
+    "quality": "20",
+    "max_bytes": "3000",
+    "lossless": "",
+    "progressive": "",
+    "animated": "",
+    "depth": "10",
+    "brightness": "1.5",
+    "contrast": "1.5",
+    "saturation": "2",
+    "blur": "5",
+    "sharpen": {0: "2", 1: "200"},
+    "grayscale": "",
+    "background": "#336699",
+    "padding": {0: "10"},
+    "border": {0: "6", 1: "#b5651d"},
+    "radius": "max",
+    "text": "Good morning!",
+    "text_style": "poster",
+    "watermark": {0: "photos/cup.png"},
+    "keep": ["copyright", "icc"],
+    "rights": "0123456789ab",
+    "download": "me.jpg",
+    "cache": "",
+    "expires": "2040-01-01T10:00",
+    "arm": "canary",
+}
+# What must be given already, so that the picture changes.
+BEFORE = {
+    "gravity": "width=120&height=120&mode=crop",
+    "focal": "width=120&height=120&mode=crop",
+    "mode": "width=120&height=120",
+    "enlarge": "width=900",
+    "depth": "width=64&format=avif",
+    "lossless": "width=120&format=webp",
+    "background": "width=120&height=120&mode=pad",
+    "text_style": "width=300&text=Hello",
+    "aspect": "width=120",
+}
+SAME_PICTURE = {"animated", "keep", "rights", "download", "cache", "expires", "arm"}
+
+
+def test_each_option_is_tried_here() -> None:
+    assert TRIES.keys() == DECLARED.keys()
+
+
+def set_control(page: Any, name: str, value: str | list[str] | Parts) -> None:
+    """Set the control of the option *name*, as a visitor does."""
+    control = page.locator(f'[data-option="{name}"]')
+    kind = control.get_attribute("data-kind")
+    if isinstance(value, list):
+        for each in value:
+            control.get_by_label(each, exact=True).check()
+    elif isinstance(value, dict):
+        for part, text in value.items():
+            field = page.locator(f"#o-{name}-{part}")
+            (field.select_option if field.evaluate("e => e.tagName") == "SELECT" else field.fill)(text)
+    elif kind == "switch":
+        page.locator(f"#o-{name}").click()
+    elif kind == "segments":
+        control.get_by_role("radio", name=value, exact=True).check(force=True)
+    elif kind == "select":
+        page.locator(f"#o-{name}").select_option(value)
+    else:
+        page.locator(f"#o-{name}").fill(value)
+    page.evaluate("document.activeElement.blur()")
+
+
+def digest(demo: Demo, url: str) -> str:
+    response = demo.app.test_client().get(url)
+    assert response.status_code == 200
+    return hashlib.sha256(response.data).hexdigest()
+
+
+def opened(page: Any, query: str = "photo=cat.jpg&width=300") -> str:
+    page.goto(f"/?{query}")
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.querySelectorAll('.group').forEach(group => group.open = true)")
+    src: str = page.get_attribute("#picture", "src")
+    return src
+
+
+@pytest.fixture(scope="module")
+def bench(browser: Any, demo: Demo) -> Iterator[Any]:
+    """One page for all controls, because loading it takes longer than a change."""
+    page = browser.new_page(base_url=demo.url)
+    opened(page)
+    yield page
+    page.close()
+
+
+def go(page: Any, query: str) -> str:
+    """Let the page show *query*, as if it came back to it, and return the URL of its picture."""
+    page.evaluate(
+        "query => { history.pushState(null, '', query); dispatchEvent(new PopStateEvent('popstate')); }", query
+    )
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
+    src: str = page.get_attribute("#picture", "src")
+    return src
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_each_control_changes_the_picture_the_code_and_the_address(bench: Any, demo: Demo, name: str) -> None:
+    before = go(bench, f"?photo=cat.jpg&{BEFORE.get(name, 'width=300')}")
+    set_control(bench, name, TRIES[name])
+    expect(bench.locator("#picture")).not_to_have_attribute("src", before)
+    expect(bench.locator("#stage")).to_have_attribute("aria-busy", "false")
+    after = bench.get_attribute("#picture", "src")
+    assert f"{DECLARED[name].short}=" in after
+    assert bench.evaluate("document.getElementById('picture').naturalWidth") > 0
+    assert f" {name}=" in bench.text_content("#code-jinja")
+    assert re.search(rf" {name}=|images\.", bench.text_content("#code-url-for"))
+    assert bench.text_content("#code-url") == demo.url + after
+    assert after.replace("&", "&amp;") in bench.text_content("#code-html")
+    assert re.search(rf"[?&]{name}=", bench.url)
+    assert (digest(demo, before) == digest(demo, after)) is (name in SAME_PICTURE)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_in_opened_groups(page: Any, theme: str) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    opened(page, "photo=cat.jpg&width=wide&mode=crop&grayscale=1&keep=icc&text=a")
+    assert axe(page) == []
+
+
+def test_the_address_brings_all_controls_back(page: Any) -> None:
+    query = "photo=cat.jpg&width=200&mode=crop&height=120&focal=0.2%2C0.8&padding=4&keep=icc&animated=0&flip=both"
+    opened(page, query)
+    assert [page.input_value(f"#o-padding-{side}") for side in range(4)] == ["4"] * 4
+    page.fill("#o-blur", "2")
+    page.keyboard.press("Tab")
+    expect(page.locator("#code-jinja")).to_contain_text("blur=2")
+    code = page.text_content("#code-jinja")
+    page.reload()
+    assert page.text_content("#code-jinja") == code
+    page.fill("#o-blur", "3")  # the script reads the same from the controls as the server from the address
+    expect(page.locator("#code-jinja")).to_have_text(code.replace("blur=2", "blur=3"))
+
+
+def test_sliders_follow_their_fields_and_keys_move_them(page: Any) -> None:
+    opened(page)
+    slider = page.locator("[data-for=o-width]")
+    assert slider.input_value() == "300"
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.input_value("#o-width") == "301"
+    expect(page.locator("#f-size")).to_contain_text("301 ×")
+    page.fill("#o-width", "64")
+    assert slider.input_value() == "64"
+    page.locator("[data-reset=width]").click()
+    assert page.input_value("#o-width") == ""
+    expect(page.locator("#f-size")).to_contain_text("451 ×")
+    palette = page.locator("[data-for=o-background]")
+    palette.evaluate("e => { e.value = '#00ff00'; e.dispatchEvent(new Event('input', {bubbles: true})); }")
+    assert page.input_value("#o-background") == "#00ff00"
+
+
+def test_the_way_back_goes_through_the_changes(page: Any) -> None:
+    page.goto("/")
+    page.wait_for_selector("#compare.ready")
+    first = shown_size(page)
+    page.get_by_role("link", name="Avatar").click()
+    expect(page.locator("#f-size")).to_have_text("240 × 240")
+    assert page.get_by_role("link", name="Avatar").get_attribute("aria-current") == "true"
+    page.get_by_role("link", name="The face of a tabby cat").click()
+    expect(page.locator("#code-jinja")).to_contain_text("cat.jpg")
+    page.go_back()
+    expect(page.locator("#code-jinja")).to_contain_text("coffee.jpg")
+    assert shown_size(page) == "240 × 240"
+    page.go_back()
+    expect(page.locator("#f-size")).to_have_text(first)
+    assert page.input_value("#o-width") == "720"
+
+
+def shown_size(page: Any) -> str:
+    text: str = page.text_content("#f-size")
+    return text
+
+
+def test_a_wrong_value_is_explained_beside_its_control(page: Any) -> None:
+    opened(page)
+    page.fill("#o-width", "wide")
+    sentence = "width expects a whole number of pixels, such as 400."
+    expect(page.locator("#e-width")).to_have_text(sentence)
+    assert page.get_by_role("alert").inner_text() == sentence
+    assert page.get_attribute("#o-width", "aria-invalid") == "true"
+    assert page.is_hidden("#compare")
+    page.fill("#o-width", "200")
+    page.wait_for_selector("#compare:not([hidden])")
+    assert page.is_hidden("#e-width")
+    assert page.get_attribute("#o-width", "aria-invalid") is None
+    page.fill("#o-width", "90000")
+    page.locator("#o-enlarge").click()
+    expect(page.locator("#problem")).to_contain_text("IMAGES_MAX_OUTPUT_PIXELS")
+
+
+def test_a_picture_is_rendered_again(page: Any) -> None:
+    opened(page, "photo=cat.jpg&width=203")
+    page.reload()
+    assert page.text_content("#f-cache") == "hit"
+    page.click("#again")
+    expect(page.locator("#f-cache")).to_have_text("rendered now")
+    assert page.text_content("#f-engine") == "libvips"
+    assert re.fullmatch(r"[\d.]+ ms", page.text_content("#f-time"))
+
+
+def test_the_line_between_picture_and_original_moves_by_keyboard(page: Any) -> None:
+    opened(page)
+    page.focus("#compare-range")
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("getComputedStyle(document.getElementById('compare')).getPropertyValue('--at')") == "55%"
+    box, before = (page.locator(f"#{name}").bounding_box() for name in ("picture", "before"))
+    assert box == before
+
+
+def test_copy_buttons_copy_what_runs(page: Any, demo: Demo) -> None:
+    opened(
+        page, "photo=cat.jpg&width=150&height=150&mode=crop&focal=0.4,0.3&padding=4&border=2,red&text=It%27s+%22me%22"
+    )
+    copied: dict[str, str] = {}
+    for tab in ("Jinja", "url_for", "Signed URL", "HTML"):
+        page.get_by_role("tab", name=tab).click()
+        page.get_by_role("tabpanel").get_by_role("button", name="Copy").click()
+        expect(page.locator("#announcer")).to_have_text("Copied")
+        copied[tab] = page.evaluate("navigator.clipboard.readText()")
+    assert copied["Signed URL"].startswith(demo.url)
+    url = copied["Signed URL"].removeprefix(demo.url)
+    assert demo.app.test_client().get(url).status_code == 200
+    site = Flask("site", root_path=str(PHOTOGRAPHS.parent.parent))
+    keys = ("IMAGES_FONTS", "IMAGES_TEXT_STYLES", "SECRET_KEY", "IMAGES_CACHE")
+    site.config.update({key: demo.app.config[key] for key in keys})
+    Images(site)
+    with site.test_request_context():
+        assert render_template_string(copied["Jinja"]) == copied["HTML"]
+        assert eval(copied["url_for"], {"url_for": url_for}) == url
+    assert site.test_client().get(url).status_code == 200
+
+
+def test_tabs_move_with_the_arrow_keys(page: Any) -> None:
+    opened(page)
+    page.get_by_role("tab", name="Jinja").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.get_by_role("tab", name="HTML").get_attribute("aria-selected") == "true"
+    assert page.is_visible("#code-html")
+    assert not page.is_visible("#code-jinja")
+
+
+def test_every_help_opens_by_its_button_and_closes_with_escape(page: Any) -> None:
+    opened(page)
+    for name in ("width", "gravity", "arm"):
+        page.locator(f"[popovertarget=about-{name}]").click()
+        assert page.is_visible(f"#about-{name}")
+        page.keyboard.press("Escape")
+        assert not page.is_visible(f"#about-{name}")
+
+
+def test_the_page_works_without_a_script(browser: Any, demo: Demo) -> None:
+    context = browser.new_context(base_url=demo.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/?photo=cat.jpg&width=300")
+    page.fill("#o-width", "111")
+    page.get_by_text("Effects", exact=True).click()
+    page.locator("#o-grayscale").check()
+    page.get_by_role("button", name="Show", exact=True).click()
+    assert page.text_content("#f-size") == "111 × 73"
+    assert "grayscale=True" in page.text_content("#code-jinja")
+    assert "animated" not in page.text_content("#code-jinja")
+    assert urlsplit(page.url).path == "/"
+    context.close()
