@@ -57,6 +57,23 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def lighthouse(session: nox.Session) -> None:
+    """Print Lighthouse's scores of pages of the playground: ``nox -s lighthouse -- / /gallery``. Not part of CI.
+
+    It needs npm and Chromium. Lighthouse itself is installed in this session's temporary folder.
+    """
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None or shutil.which("npm") is None:
+        session.error("This needs npm and Chromium: apt-get install npm chromium")
+    session.install("-e", ".[demo]")
+    folder = Path(session.create_tmp()) / "lighthouse"
+    session.run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "lighthouse", external=True)
+    program = folder / "node_modules/.bin/lighthouse"
+    variables = {"LIGHTHOUSE": str(program), "CHROME_PATH": str(chromium)}
+    session.run("python", "tests/demo/scores.py", *session.posargs, env=variables, success_codes=[0, 1])
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run a benchmark, such as ``nox -s bench -- warm``. Without arguments it lists them."""
     session.install("-e", ".[bench]")

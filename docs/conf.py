@@ -47,6 +47,7 @@ html_title = "flask_images_vips"
 pygments_dark_style = "github-dark"
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
+html_js_files = ["docs.js"]
 html_copy_source = False
 html_show_sphinx = False
 

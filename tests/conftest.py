@@ -41,6 +41,11 @@ T = TypeVar("T")
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 PHOTOGRAPHS = ROOT / "flask_images_vips" / "demo" / "static" / "photos"
+SMALL_PHOTOGRAPHS = [
+    PHOTOGRAPHS / name
+    for name in ("canyon.jpg", "cat.jpg", "coffee.jpg", "cup.png", "earth.jpg", "flower.jpg", "rocket.jpg")
+]
+"""The photographs of at most 2 megapixels, for tests that decode all of them."""
 
 # Tests with very many cases run only some of them, the same ones in each run. `nox -s long` runs them all.
 LONG = bool(os.environ.get("IMAGES_TESTS_LONG"))

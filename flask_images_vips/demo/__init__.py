@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Flask, render_template
+from flask import Flask
 
 from .. import Images
 from ..state import images_of
-from . import command, compression, playground, policy, sample
+from . import command, compression, devices, engines, focal, formats, gallery, playground, policy, sample, speed
 from .fonts import STYLES, find_font
 from .scratch import scratch_folder
 from .uploads import Uploads
 
 __all__ = ["app", "create_app"]
 
-PAGES = (playground.add_to,)
+PAGES = (
+    playground.add_to,
+    focal.add_to,
+    formats.add_to,
+    speed.add_to,
+    devices.add_to,
+    engines.add_to,
+    gallery.add_to,
+)
 """What adds a page to the application. Each is called once."""
 
 NAVIGATION = {
@@ -45,6 +53,7 @@ def create_app() -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
         IMAGES_CACHE=str(folder / "cache"),
         IMAGES_SERVER_TIMING=True,
+        IMAGES_EARLY_HITS=True,
     )
     if font is not None:
         app.config.from_mapping(IMAGES_FONTS={"title": font}, IMAGES_TEXT_STYLES=STYLES)
@@ -58,14 +67,7 @@ def create_app() -> Flask:
     app.jinja_env.globals["navigation"] = NAVIGATION
     for add_page in PAGES:
         add_page(app)
-    for endpoint, (path, title) in NAVIGATION.items():
-        if endpoint not in app.view_functions:
-            _add_placeholder(app, endpoint, path, title)
     return app
-
-
-def _add_placeholder(app: Flask, endpoint: str, path: str, title: str) -> None:
-    app.add_url_rule(path, endpoint, lambda: render_template("placeholder.html", title=title))
 
 
 def _render_one() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -23,6 +22,8 @@ _GEOMETRY = (
     "width", "height", "mode", "aspect", "gravity", "focal", "region", "dpr", "enlarge", "rotate", "flip", "trim",
     "transform", "padding", "border", "radius", "background",
 )  # fmt: skip
+_IN_PIXELS = {"width", "height", "aspect", "dpr", "transform", "padding", "border", "radius"}
+_WIDEST_BESIDE = 2000
 _NEARLY_LOSSLESS = {"format": "webp", "quality": 95}
 
 
@@ -85,12 +86,11 @@ def is_known(photo: str) -> bool:
 def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
     """Return the description of *sample*, with notes that compare it with the original, and that to lay over it."""
     described = describe(sample, fresh=fresh)
-    before = {name: value for name, value in sample.options.items() if name in _GEOMETRY}
     own_bytes, own = original_bytes(sample.photo), Sample(sample.photo).size
     rendering = described["phases"].get("render")
     return {
         **described,
-        "before": Sample(sample.photo, before | _NEARLY_LOSSLESS).url if not described["problem"] else "",
+        "before": original_beside(sample, described["width"]).url if not described["problem"] else "",
         "own_size": f"of {own.width} × {own.height}" if own is not None else "",
         "own_format": f"was {sample.photo.rpartition('.')[2]}",
         "share": share_shown(described["bytes"], own_bytes),
@@ -99,6 +99,14 @@ def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
         "engine_name": ENGINES.get(described["engine"], "–"),
         "alt": sample.alt,
     }
+
+
+def original_beside(sample: Sample, width: int | None) -> Sample:
+    """Return the original in the shape of *sample*, whose picture is *width* pixels wide, to lie over it."""
+    options = {name: value for name, value in sample.options.items() if name in _GEOMETRY}
+    if width is not None and width > _WIDEST_BESIDE and not options.keys() & _IN_PIXELS:
+        options["width"] = _WIDEST_BESIDE  # a larger one would take long, and is scaled by the browser anyway
+    return Sample(sample.photo, options | _NEARLY_LOSSLESS)
 
 
 def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
@@ -128,8 +136,7 @@ def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
 def original_bytes(photo: str) -> int:
     """Return the size of the file of *photo*."""
     if photo in PHOTOS:
-        assert current_app.static_folder is not None
-        return os.path.getsize(os.path.join(current_app.static_folder, PHOTOS[photo].path))
+        return PHOTOS[photo].size_bytes
     return next((each.facts.size_bytes for each in uploaded() if each.path == photo), 0)
 
 

@@ -27,7 +27,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """The options of each preset. A ``focal`` of None stands for the focal point of the photograph."""
 
-FIRST_TRY = {"width": 720, "height": 480, "mode": "crop", "format": "webp"}
+FIRST_TRY = {"width": 960, "height": 540, "mode": "crop", "format": "webp"}
 """What is shown at first."""
 
 

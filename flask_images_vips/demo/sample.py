@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urljoin
@@ -124,10 +124,13 @@ class Sample:
             return error
         return None
 
-    def answer(self) -> TestResponse:
-        """Request the picture from this app, so that the rendition is cached before the browser requests it."""
-        path = self.url.removeprefix(request.script_root)
-        return current_app.test_client(use_cookies=False).get(path, headers={"Accept": ACCEPT})
+    def answer(self, outcome: Rendering) -> TestResponse:
+        """Request the picture from this app, which fills *outcome*. The rendition is then cached for the browser."""
+        path, client = self.url.removeprefix(request.script_root), current_app.test_client(use_cookies=False)
+        # In an empty context, because the phases of a request within another one would be added to those of the other.
+        apart = Context()
+        apart.run(_current.set, outcome)
+        return apart.run(client.get, path, headers={"Accept": ACCEPT})
 
     def render(self, *, fresh: bool = False) -> Rendering:
         """Request the picture, and return what that cost. With *fresh*, it is rendered anew."""
@@ -137,11 +140,7 @@ class Sample:
         if fresh:
             _forget(self)
         outcome = Rendering()
-        token = _current.set(outcome)
-        try:
-            response = self.answer()
-        finally:
-            _current.reset(token)
+        response = self.answer(outcome)
         outcome.status = response.status_code
         if response.status_code == 200 and not outcome.problem:
             outcome.size_bytes = len(response.data)

@@ -251,7 +251,12 @@ def _directed(
     None if the element names the same file as the ``<img>``, and that file is missing or not fetched yet.
     """
     layout = {"layout": request.layout, "widths": request.widths}
-    options = picture.keywords | layout | {name: value for name, value in source.items() if name not in _OF_SOURCE}
+    inherited = dict(picture.keywords)
+    if "aspect" in source:  # the sides of the <img> may be those of its own aspect
+        inherited.pop("height", None)
+        if "height" in source:
+            inherited.pop("width", None)
+    options = inherited | layout | {name: value for name, value in source.items() if name not in _OF_SOURCE}
     own_request = LayoutRequest.take_from(options)
     ref = ref_of(source["path"]) if "path" in source else picture.ref
     if picture.source is None and ref == picture.ref:

@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from ..errors import shown
 from ..formats import Format
-from ..options.options import DEFAULTS
+from ..geometry import region
+from ..options.options import DEFAULTS, Options
 from ..options.values import Mode
 from .arguments import Keywords, LayoutRequest
 from .calls import advise
@@ -19,10 +20,10 @@ from .html import element
 from .picture import Picture, ResponsivePicture
 from .responsive import Layout
 
-# With these options, a picture no longer looks like its placeholder, which shows the whole source unchanged.
+# With these options, a picture no longer looks like its placeholder, which shows the whole source unchanged. Of that,
+# a region shows a part, see `_part`.
 _CHANGING = (
     "transform",
-    "region",
     "trim",
     "rotate",
     "flip",
@@ -33,7 +34,12 @@ _CHANGING = (
     "border",
     "radius",
 )
-_BACKGROUND_SIZE = {Mode.RESHAPE: "100% 100%", Mode.CROP: "cover", Mode.FIT: "cover", Mode.PAD: "contain"}
+_BACKGROUND_SIZE = {
+    Mode.RESHAPE: "center/100% 100%",
+    Mode.CROP: "center/cover",
+    Mode.FIT: "center/cover",
+    Mode.PAD: "center/contain",
+}
 _STYLE = {
     Layout.CONSTRAINED: "max-width:100%;height:auto",
     Layout.FULL: "width:100%;height:auto",
@@ -172,9 +178,27 @@ def _background(picture: ResponsivePicture, kind: str, offered: Sequence[Format]
     transparent = (picture.alpha or clear_canvas) and any(format.alpha for format in formats)
     if picture.shown is None or not whole or transparent:
         return []
+    shown = _BACKGROUND_SIZE[options.mode] if options.region is None else _part(picture, options)
+    if shown is None or (kind == "color" and options.region is not None):
+        return []
     value = picture.placeholder(kind)
     if value is None:
         return []
-    if kind == "color":
-        return [f"background:{value}"]
-    return [f"background:url({value}) center/{_BACKGROUND_SIZE[options.mode]} no-repeat"]
+    return [f"background:{value}" if kind == "color" else f"background:url({value}) {shown} no-repeat"]
+
+
+def _part(picture: ResponsivePicture, options: Options) -> str | None:
+    """Return the position and size of a background that shows the region of *options* and nothing else.
+
+    Returns None if the picture may show less than its region, because it is cropped, or more, because it is padded.
+    """
+    if picture.known is None or options.mode not in (Mode.RESHAPE, Mode.FIT):
+        return None
+    whole = picture.known.header.size
+    box = region(whole, options)
+    across, down = _percent(box.left, whole.width - box.width), _percent(box.top, whole.height - box.height)
+    return f"{across} {down}/{_percent(whole.width, box.width)} {_percent(whole.height, box.height)}"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.5g}%" if whole else "0%"

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from conftest import PHOTOGRAPHS
+from conftest import SMALL_PHOTOGRAPHS
 from PIL import Image, ImageCms, ImageOps
 
 from flask_images_vips.engines.engine import Engine
@@ -41,9 +41,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's photographs, upright and in sRGB, as PNG files and, where they are opaque, as JPEG files."""
+    """The demo's small photographs, upright and in sRGB, as PNG files and, where they are opaque, as JPEG files."""
     folder = tmp_path_factory.mktemp("photographs")
-    for path in PHOTOGRAPHS.glob("*.[jp][pn]g"):
+    for path in SMALL_PHOTOGRAPHS:
         with Image.open(path) as image:
             upright = ImageOps.exif_transpose(image)
             if profile := image.info.get("icc_profile"):

@@ -169,6 +169,19 @@ def test_no_colour_stands_behind_a_picture_that_does_not_look_like_it() -> None:
     assert "background" in resized_img_attrs("wide.jpg", width=200, placeholder="color")["style"]
 
 
+@pytest.mark.usefixtures("with_placeholders")
+def test_behind_a_region_stands_its_part_of_the_tiny_picture() -> None:
+    def drawn(**options: object) -> str:
+        style: str = resized_img_attrs("wide.jpg", width=200, placeholder="lqip", **options)["style"]
+        return style.rpartition(") ")[2]
+
+    assert drawn(region=(0.25, 0, 0.5, 0.5)) == "50% 0%/200% 200% no-repeat"
+    assert drawn(region=(0.6, 0.75, 0.4, 0.25)) == "100% 100%/250% 400% no-repeat"
+    assert drawn(region=(0, 0.5, 1, 0.5), mode="fit") == "0% 100%/100% 200% no-repeat"
+    for other in ({"mode": "crop", "height": 50}, {"mode": "pad", "height": 200}, {"rotate": 90}):
+        assert "background" not in drawn(region=(0.25, 0, 0.5, 0.5), **other)
+
+
 @pytest.mark.parametrize(
     ("keywords", "lines"),
     [

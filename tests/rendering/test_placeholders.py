@@ -12,7 +12,7 @@ from typing import Any
 import blurhash
 import pytest
 import thash
-from conftest import PHOTOGRAPHS, gradient
+from conftest import SMALL_PHOTOGRAPHS, gradient
 from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +23,6 @@ from flask_images_vips.engines.engine import Tiny
 from flask_images_vips.errors import InvalidOption
 from flask_images_vips.geometry import Size
 from flask_images_vips.rendering import placeholders
-
-PICTURES = sorted(path for path in PHOTOGRAPHS.iterdir() if path.suffix in (".jpg", ".png"))
 
 
 def small(path: Path, mode: str = "RGBA") -> Image.Image:
@@ -51,7 +49,7 @@ def theirs(picture: Image.Image, components: tuple[int, int]) -> str:
     return text
 
 
-@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SMALL_PHOTOGRAPHS, ids=lambda path: path.name)
 @pytest.mark.parametrize("components", [(4, 3), (3, 4), (1, 1), (9, 9)])
 def test_blurhash_is_that_of_the_public_implementation(path: Path, components: tuple[int, int]) -> None:
     picture = small(path, "RGB")
@@ -77,7 +75,7 @@ def their_thumbhash(picture: Image.Image) -> str:
     return base64.b64encode(bytes(values)).decode()
 
 
-@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SMALL_PHOTOGRAPHS, ids=lambda path: path.name)
 def test_thumbhash_is_that_of_the_public_implementation(path: Path) -> None:
     picture = small(path)
     assert placeholders.thumbhash(*pixels(picture)) == their_thumbhash(picture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def replayed(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Screen, 
     patch.chdir(folder)
     patch.syspath_prepend(folder)
     patch.setenv("FLASK_IMAGES_MAX_RENDERS", "0")
+    patch.delitem(sys.modules, "shop", raising=False)  # that of another test
     for screen in SCREENS:
         printed = []
         with patch.context() as here:

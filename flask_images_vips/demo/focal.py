@@ -1,0 +1,123 @@
+"""The page of the focal point: a click on a photograph moves three crops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import NotFound
+
+from .photos import LARGE, PHOTOS
+from .playground import is_known
+from .sample import Sample
+from .tiny import make_placeholders
+from .uploads import uploaded
+
+SHAPES = ("16:9", "1:1", "9:16")
+HEIGHT = 400
+"""The height of the crops in pixels. Pages show them smaller, so they are sharp on dense screens."""
+CLICKED = {"wide": 680, "narrow": 320}
+"""Without a script, the photograph is a button that sends the position of a click. Its widths, in CSS pixels."""
+
+_DEFAULT = "walruses.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Crops of one photograph in all shapes. *key* names the way in which they are cropped."""
+
+    key: str
+    title: str
+    note: str
+    crops: list[Sample]
+
+
+def add_to(app: Flask) -> None:
+    app.add_url_rule("/focal", "focal", page)
+    app.add_url_rule("/focal.json", "focal_json", crops_json)
+
+
+def page() -> ResponseReturnValue:
+    photo = _photo()
+    x, y = point_of(request.args, photo)
+    make_placeholders([PHOTOS[photo]] if photo in PHOTOS else [])
+    return render_template(
+        "focal.html",
+        title="Focal point",
+        photo=Sample(photo),
+        x=x,
+        y=y,
+        focal=(x / 100, y / 100),
+        rows=rows_of(photo, x, y),
+        code=code_of(photo, x, y),
+        choices=[Sample(each) for each in (*(large.file for large in LARGE), *(upload.path for upload in uploaded()))],
+        clicked=CLICKED,
+    )
+
+
+def crops_json() -> ResponseReturnValue:
+    """Return the code for a point, and the URLs of its crops by shape."""
+    photo = _photo()
+    x, y = point_of(request.args, photo)
+    return {"focal": f"focal={(x / 100, y / 100)!r}", "code": code_of(photo, x, y), "urls": _urls(photo, x, y)}
+
+
+def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
+    """Return the point in percent of the width and the height: as typed, as clicked, or that of the subject."""
+    for name, width in CLICKED.items():
+        across, down = arguments.get(f"{name}.x", type=int), arguments.get(f"{name}.y", type=int)
+        size = Sample(photo, {"width": width}).size
+        if across is not None and down is not None and size is not None and size.height:
+            return _percent(100 * across / width), _percent(100 * down / size.height)
+    subject = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
+    usual = (_percent(100 * subject[0]), _percent(100 * subject[1]))
+    return _typed(arguments.get("x"), usual[0]), _typed(arguments.get("y"), usual[1])
+
+
+def rows_of(photo: str, x: int, y: int) -> list[Row]:
+    """Return the crops around the point, and those that need no point."""
+    return [
+        Row("point", "Your point", "In the middle wherever there is room", _crops(photo, _at(x, y))),
+        Row("centre", "Centre", "What you get without a point", _crops(photo, {})),
+        Row("attention", "Attention", "libvips finds what catches the eye", _crops(photo, {"gravity": "attention"})),
+    ]
+
+
+def code_of(photo: str, x: int, y: int) -> str:
+    """Return the code for the template: one of the crops."""
+    return Sample(photo, {"width": 1200, "aspect": SHAPES[0], "mode": "crop", **_at(x, y)}).jinja
+
+
+def _photo() -> str:
+    photo = request.args.get("photo", _DEFAULT)
+    if not is_known(photo):
+        raise NotFound("There is no such photograph.")
+    return photo
+
+
+def _urls(photo: str, x: int, y: int) -> dict[str, str]:
+    return {str(crop.options["aspect"]): crop.url for crop in _crops(photo, _at(x, y))}
+
+
+def _crops(photo: str, options: Mapping[str, Any]) -> list[Sample]:
+    return [Sample(photo, {"height": HEIGHT, "aspect": shape, "mode": "crop", **options}) for shape in SHAPES]
+
+
+def _at(x: int, y: int) -> dict[str, tuple[float, float]]:
+    return {"focal": (x / 100, y / 100)}
+
+
+def _typed(text: str | None, usual: int) -> int:
+    """Return the percentage that somebody has typed. If it is no number, return the *usual* one."""
+    with suppress(ValueError, OverflowError):
+        return usual if text is None else _percent(float(text))
+    return usual
+
+
+def _percent(value: float) -> int:
+    return max(0, min(100, round(value)))

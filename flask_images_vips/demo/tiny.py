@@ -1,0 +1,31 @@
+"""Make sure that a page of the playground has its placeholders, even at the first visit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from flask import Flask, current_app
+
+from .. import resized_img_placeholder
+from .photos import Photo
+
+_AT_ONCE = 2
+
+
+def make_placeholders(photos: Iterable[Photo]) -> None:
+    """Wait until the tiny pictures of *photos* are known. Later calls find them in the cache.
+
+    A site does not wait: its pages have placeholders from the second visit on. People look at a demo only once.
+    """
+    missing = [photo.path for photo in photos if resized_img_placeholder(photo.path) is None]
+    if missing:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            list(threads.map(partial(_make, app), missing))
+
+
+def _make(app: Flask, path: str) -> None:
+    with app.app_context():  # outside of a request, the extension makes a placeholder at once
+        resized_img_placeholder(path)
