@@ -6,7 +6,6 @@ import re
 import runpy
 import shlex
 import sys
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
