@@ -12,6 +12,7 @@ from collections.abc import Callable
 from conftest import ROOT
 
 from . import commands, configuration, errors, helpers, messages, options, signals
+from .markup import wrapped
 
 DOCS = ROOT / "docs"
 
@@ -32,9 +33,8 @@ def up_to_date(page: str) -> str:
     text = (DOCS / page).read_text("utf-8")
     for name, part in PARTS[page].items():
         pattern = re.compile(rf"(?<=<!-- {name} -->\n).*(?=^<!-- /{name} -->$)", re.DOTALL | re.MULTILINE)
-        new = f"\n{part().strip()}\n\n"
-        if page.startswith("reference/"):
-            new = new.replace("](../reference/", "](")
+        written = part().replace("](../reference/", "](") if page.startswith("reference/") else part()
+        new = f"\n{wrapped(written.strip())}\n\n"
         text, found = pattern.subn(lambda _, new=new: new, text)  # type: ignore[misc]
         assert found == 1, f"{page} has no place for {name}"
     return text

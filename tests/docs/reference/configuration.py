@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[str, str]] = {
         "PATH FOLLOW_LINKS INPUT_FORMATS SVG FAIL_ON AUTO_ORIENT FALLBACK UPLOADS TOMBSTONES",
     ),
     "Limits": (
-        "What is too large. Beyond a limit, the answer is status 422.",
+        "What is too large. A picture beyond a limit answers 422, but an animation becomes a still image first.",
         "MAX_SOURCE_PIXELS MAX_SOURCE_BYTES MAX_FRAMES MAX_WIDTH MAX_HEIGHT MAX_OUTPUT_PIXELS",
     ),
     "Which images are served": (
@@ -64,7 +64,7 @@ GROUPS: dict[str, tuple[str, str]] = {
         "REMOTE_MAX_REDIRECTS REMOTE_MAX_BYTES REMOTE_MAX_AGE REMOTE_ERROR_TTL REMOTE_CACHE_SHARE",
     ),
     "Object stores": (
-        "Pictures and renditions in S3, Google Cloud Storage or Azure. They need the extra `stores`.",
+        "Pictures and renditions in S3, Google Cloud Storage or Azure. They need the extra `s3`.",
         "STORE_OPTIONS STORE_TIMEOUT STORE_MAX_AGE STORE_CACHE_SHARE",
     ),
     "Several hosts": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 
 from flask_images_vips.config.keys import KEYS
 
@@ -58,4 +59,39 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += ["| {} |".format(" | ".join(cell.replace("|", "\\|") for cell in row)) for row in rows]
+    return "\n".join(lines)
+
+
+WIDTH = 120
+_KEPT = re.compile(r"[|#<!]|\s*$")
+_ITEM = re.compile(r" *(?:-|\d+\.) ")
+
+
+def wrapped(text: str) -> str:
+    """Return Markdown with its paragraphs and items filled to the width of the repository's lines."""
+    lines: list[str] = []
+    paragraph: list[str] = []
+    is_code = False
+
+    def end() -> None:
+        if paragraph:
+            item = _ITEM.match(paragraph[0])
+            rest = " " * len(item[0]) if item else ""
+            filled = " ".join([paragraph[0].rstrip(), *(line.strip() for line in paragraph[1:])])
+            lines.extend(
+                textwrap.wrap(filled, WIDTH, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
+            )
+            paragraph.clear()
+
+    for line in text.splitlines():
+        is_fence = line.lstrip().startswith("```")
+        if is_fence or is_code or _KEPT.match(line):
+            end()
+            lines.append(line)
+            is_code ^= is_fence
+            continue
+        if _ITEM.match(line):
+            end()
+        paragraph.append(line)
+    end()
     return "\n".join(lines)

@@ -15,11 +15,13 @@ AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "Pages and templates": (
         "A mistake in a call never breaks a page. The line begins with the helper and the place of the call, such as "
-        "`resized_img_tag in index.html, line 3`. Outside debug mode, most of these are logged once in each process.",
+        "`resized_img_tag in index.html, line 3`. Outside debug mode, those about values without effect are logged "
+        "once in each process.",
         ("page/", "debugging.py", "late_facts.py", "rights/asking.py"),
     ),
     "The configuration": (
-        "These are logged when the application starts. `flask images check` shows them too.",
+        "These are logged when the application starts, or at its first image. `flask images check` shows most of "
+        "them too.",
         (
             "config/",
             "oddities.py",

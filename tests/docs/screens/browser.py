@@ -22,22 +22,27 @@ _PATIENCE_MS = 90_000
 
 
 class Window(NamedTuple):
-    """A page of the playground in a window: its path, the size of the window, and the theme."""
+    """A page of the playground in a window: its path, the size of the window, the theme, and a button to press."""
 
     path: str
     title: str
     width: int = 1440
     height: int = 900
     theme: str = "light"
+    press: str = ""
 
 
 PLAYGROUND: dict[str, Window] = {
     "playground": Window("/", "The playground: a photograph, controls for all options, and the code for the template"),
-    "playground-dark": Window("/", "The playground in the dark theme", theme="dark"),
-    "playground-phone": Window("/", "The playground on a phone", 390, 844),
+    "playground-dark": Window(
+        "/", "The same page in the dark theme, which follows the system or the button", theme="dark"
+    ),
+    "playground-phone": Window("/", "The playground on a phone: the photograph first, then the controls", 390, 844),
     "focal": Window("/focal", "The focal point is set by clicking, and three crops follow it"),
     "formats": Window("/formats", "The same photograph in several formats and qualities, with bytes and milliseconds"),
-    "speed": Window("/speed", "The first request of an image is rendered, the next ones come from the cache"),
+    "speed": Window(
+        "/speed", "The first request of an image is rendered, the next ones come from the cache", press="Ask"
+    ),
     "devices": Window("/devices", "A phone, a tablet and a desktop load the same page, each with images of its size"),
     "engines": Window("/engines", "libvips and Pillow render the same picture side by side"),
     "gallery": Window("/gallery", "A page with sixty pictures, which are regions of a few photographs"),
@@ -120,6 +125,9 @@ def _shot(browser: Any, url: str, window: Window) -> Image.Image:
     context = browser.new_context(viewport=size, color_scheme=window.theme)
     page = context.new_page()
     page.goto(url, wait_until="networkidle", timeout=_PATIENCE_MS)
+    if window.press:
+        page.click(f"button:has-text('{window.press}')")
+        page.wait_for_timeout(3000)
     page.wait_for_function(_LOADED, timeout=_PATIENCE_MS)
     page.wait_for_timeout(800)
     data = page.screenshot()

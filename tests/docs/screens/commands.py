@@ -23,6 +23,7 @@ class Screen(NamedTuple):
     title: str
     commands: tuple[str, ...]
     environment: Mapping[str, str] = {}
+    seconds: int = 0  # after which the command is stopped, if it does not end by itself
 
 
 VISITORS = Screen("", "", (f"{sys.executable} visitors.py",))
@@ -32,6 +33,12 @@ EMPTIED = Screen("", "", ("flask images purge --all",))
 WRONG = {"FLASK_IMAGES_ENGINE": "gd", "FLASK_IMAGES_MAX_WIDTH": "0", "FLASK_IMAGES_FORMATS": '["webp", "jpg2"]'}
 
 SCREENS: tuple[Screen, ...] = (
+    Screen(
+        "demo",
+        "flask run starts the playground, and its first line says which address to open",
+        ("flask --app flask_images_vips.demo run",),
+        seconds=5,
+    ),
     VISITORS,
     Screen(
         "stats",
@@ -96,7 +103,8 @@ def draw_all() -> Iterator[tuple[str, str]]:
             environment = {**shop.environment(), **screen.environment}
             shown = []
             for command in screen.commands:
-                shown += [f"$ {command}", terminal.run(command, folder, environment), ""]
+                ended = f"timeout {screen.seconds} {command}" if screen.seconds else command
+                shown += [f"$ {command}", terminal.run(ended, folder, environment), ""]
             if screen.name:
                 picture = terminal.draw(renamed("\n".join(shown[:-1]), folder), screen.title)
                 yield screen.name, picture

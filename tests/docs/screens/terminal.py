@@ -44,7 +44,7 @@ def plain(shown: str) -> str:
 
 def draw(shown: str, title: str) -> str:
     """Return a picture of *shown*. *title* is read aloud in place of it."""
-    lines = shown.split("\n")
+    lines = [(row, bool(number)) for line in shown.split("\n") for number, row in enumerate(_rows(line))]
     width, height = round(COLUMNS * CHARACTER + 2 * MARGIN), BAR + len(lines) * LINE + MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
@@ -55,10 +55,18 @@ def draw(shown: str, title: str) -> str:
         f"<g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace\" "
         f'font-size="13" fill="{_TEXT}" xml:space="preserve">',
     ]
-    for number, line in enumerate(lines):
+    for number, (line, goes_on) in enumerate(lines):
         if line:
-            parts.append(f'<text x="{MARGIN}" y="{BAR + number * LINE + 13}">{"".join(_spans(line))}</text>')
+            kind = ' class="on"' if goes_on else ""
+            parts.append(f'<text x="{MARGIN}" y="{BAR + number * LINE + 13}"{kind}>{"".join(_spans(line))}</text>')
     return "\n".join([*parts, "</g></svg>\n"])
+
+
+def _rows(line: str) -> list[str]:
+    """The rows that a *line* takes in the terminal. Only lines without colours are longer than one."""
+    if _STYLE.search(line) or len(line) <= COLUMNS:
+        return [line]
+    return [line[begin : begin + COLUMNS] for begin in range(0, len(line), COLUMNS)]
 
 
 def _spans(line: str) -> Iterator[str]:
@@ -87,9 +95,15 @@ def _span(words: str, column: int, colour: str, bold: bool) -> str:
 def read(drawn: str) -> str:
     """Return the text of a picture that `draw` has drawn."""
     lines: dict[int, str] = {}
-    for y, spans in re.findall(r'<text x="\d+" y="(\d+)">(.*?)</text>', drawn):
+    last, rows = 0, set()
+    for y, goes_on, spans in re.findall(r'<text x="\d+" y="(\d+)"( class="on")?>(.*?)</text>', drawn):
+        number = (int(y) - BAR - 13) // LINE
         line = ""
         for x, words in re.findall(r'<tspan x="([\d.]+)"[^>]*>(.*?)</tspan>', spans):
             line = line.ljust(round((float(x) - MARGIN) / CHARACTER)) + unescape(words)
-        lines[(int(y) - BAR - 13) // LINE] = line
-    return "\n".join(lines.get(number, "") for number in range(max(lines) + 1))
+        if goes_on:
+            lines[last] = lines[last].ljust(COLUMNS * (number - last)) + line
+            rows.add(number)
+        else:
+            lines[number], last = line, number
+    return "\n".join(lines.get(number, "") for number in range(max(lines) + 1) if number not in rows)

@@ -1,0 +1,34 @@
+"""Let the tests of pages not find the modules of each other's pages: many pages have an ``app.py``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from docs.blocks import blocks_of, pages
+
+
+@cache
+def modules() -> frozenset[str]:
+    """The names of the files of Python that pages show."""
+    files = {block.file for page in pages() for block in blocks_of(page) if block.language == "python"}
+    return frozenset(Path(file).stem for file in files if file)
+
+
+@pytest.fixture(autouse=True)
+def no_module_of_another_page() -> Iterator[None]:
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    for name in modules() & sys.modules.keys():
+        if not str(getattr(sys.modules[name], "__file__", None)).startswith((sys.prefix, sys.base_prefix)):
+            del sys.modules[name]
+    importlib.invalidate_caches()
