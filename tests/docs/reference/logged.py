@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from conftest import ROOT
@@ -51,6 +52,7 @@ class Logged(NamedTuple):
     module: str
 
 
+@cache
 def messages() -> list[Logged]:
     """All messages of the package, in the order of the modules."""
     found: dict[Logged, None] = {}

@@ -50,6 +50,7 @@ def replayed(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Screen, 
 def _output(command: str) -> str:
     if command.endswith("visitors.py"):
         names = runpy.run_path("visitors.py")
+        del sys.modules["shop"]  # other tests have modules of this name
         recorder_of(names["app"]).write_at_exit()
         return ""
     try:
