@@ -147,6 +147,7 @@ async function update({ commit = false, fresh = false } = {}) {
     const shown = await render(parameters, { fresh, signal: asking.signal });
     await present(shown, asking.signal);
     by("stage").setAttribute("aria-busy", "false");
+    by("stage").dataset.shown = address;
   } catch (error) {
     if (error.name !== "AbortError") throw error;
   }
