@@ -17,7 +17,7 @@ from ..errors import ImagesError
 from ..formats import Format, by_name
 from ..pool.resources import processors
 from ..state import images_of
-from .measured import Cost, largest, render
+from .measured import Cost, chosen, largest, own, render
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
 from .scratch import scratch_folder
@@ -130,7 +130,7 @@ class EnginesPage:
 
     def page(self) -> str:
         """Show the page, or only the results, if its script asks for them."""
-        photo = PHOTOS.get(request.args.get("photo", "")) or largest()
+        photo = chosen(largest())
         name = request.args.get("treatment", "")
         name = name if name in TREATMENTS else next(iter(TREATMENTS))
         format = request.args.get("format", "")
@@ -146,6 +146,7 @@ class EnginesPage:
             "engines_result.html" if "fragment" in request.args else "engines.html",
             title="Engines",
             photos=PHOTOS,
+            own=own(),
             photo=photo,
             treatments=TREATMENTS,
             treatment=name,
