@@ -145,7 +145,8 @@ class SiteOfPage:
         self.settings |= {
             key: value for key, value in app.config.items() if key.startswith("IMAGES_") and value != before.get(key)
         }
-        assert list(odd_keys(app.config)) == []
+        odd = [*odd_keys(app.config)]
+        assert not odd, odd
         Config.read(app.config)
         if not is_away(app.config):
             self.start(app)

@@ -64,19 +64,21 @@ def application(names: dict[str, Any], folder: Path) -> Flask:
     return fixture(folder)
 
 
-@runs("docs/guides/testing.md", "python")
+@runs("docs/guides/testing.md", "import pytest")
 def test_the_fixture_makes_an_application_with_boxes(names: dict[str, Any], tmp_path: Path) -> None:
     app = application(names, tmp_path / "cache")
     assert images_of(app).pipeline.config.engine == "boxes"
 
 
-@runs("docs/guides/testing.md", "")
+@runs("docs/guides/testing.md", "2 findings")
+@runs("docs/guides/testing.md", "from flask_images_vips.testing")
 def test_the_check_fails_with_the_message_of_the_page(names: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as caught:
         names["test_the_catalogue_shows_its_images"](application(names, tmp_path / "cache"))
     assert "```\n{}\n```".format(str(caught.value).replace(str(tmp_path), "/srv/shop")) in TEXT
 
 
+@runs("docs/guides/testing.md", "def test_members")
 def test_the_check_with_a_client_passes(names: dict[str, Any], tmp_path: Path) -> None:
     names["test_members_see_their_images"](application(names, tmp_path / "cache"))
 
@@ -86,6 +88,19 @@ def test_the_table_lists_each_kind() -> None:
     assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [*KINDS]
 
 
+@runs("docs/guides/testing.md", "WARNING page")
+def test_in_debug_mode_the_line_of_the_page_is_logged(
+    names: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = application(names, tmp_path / "cache")
+    app.debug = True
+    app.test_client().get("/catalogue")
+    (line,) = (f"{record.levelname} {record.message}" for record in caplog.records if "page /" in record.message)
+    (shown,) = re.findall(r"^WARNING page .*$", TEXT, re.MULTILINE)
+    assert re.fullmatch(".*".join(map(re.escape, shown.split("…"))), line)
+
+
+@runs("docs/guides/testing.md", 'app.config["DEBUG_TB_PANELS"]')
 def test_the_panel_is_shown() -> None:
     toolbar = pytest.importorskip("flask_debugtoolbar")
     app = Flask("shop")

@@ -78,7 +78,7 @@ def test_every_phase_is_explained() -> None:
     assert listed == list(Name.__args__)  # type: ignore[attr-defined]
 
 
-@runs("docs/operating/monitoring.md", "python")
+@runs("docs/operating/monitoring.md", 'app.config["IMAGES_METRICS"]', "from prometheus_client")
 def test_the_metrics_are_shown_as_the_page_says(tmp_path: Path, draw: Any) -> None:
     draw("a.png")
     app = Flask("site", root_path=str(tmp_path))
@@ -90,6 +90,7 @@ def test_the_metrics_are_shown_as_the_page_says(tmp_path: Path, draw: Any) -> No
         assert "images_served_total{" in app.test_client().get(path).text
 
 
+@runs("docs/operating/monitoring.md", "@images.tenant", "from flask_images_vips import Quota")
 def test_the_tenants_and_the_quota_are_those_of_the_page(app: Flask) -> None:
     names: dict[str, Any] = {"images": app.extensions["images"]}
     exec(block("images.tenant"), names)
@@ -100,6 +101,7 @@ def test_the_tenants_and_the_quota_are_those_of_the_page(app: Flask) -> None:
     assert tenants.quota_of("a.jpg", app.ensure_sync) is None
 
 
+@runs("docs/operating/monitoring.md", "import json\nimport logging")
 def test_the_formatter_writes_the_fields(app: Flask, draw: Any, capsys: pytest.CaptureFixture[str]) -> None:
     draw("a.png")
     logger, names = logging.getLogger("flask_images_vips"), dict[str, Any]()
@@ -126,6 +128,7 @@ def test_every_event_of_the_log_is_listed() -> None:
     assert sorted(listed) == sorted({*re.findall(r'\bfields\(\s*"([^"]+)",', code)})
 
 
+@runs("docs/operating/monitoring.md", "from flask_images_vips import image_failed")
 def test_a_receiver_is_called(app: Flask, draw: Any, capsys: pytest.CaptureFixture[str]) -> None:
     draw("a.png")
     exec(block("connect_via"), names := {"app": app})
@@ -136,6 +139,7 @@ def test_a_receiver_is_called(app: Flask, draw: Any, capsys: pytest.CaptureFixtu
     assert re.fullmatch(r"a\.png as png: 0\.\d{3} s of CPU time\n", capsys.readouterr().out)
 
 
+@runs("docs/operating/monitoring.md", "from opentelemetry import trace")
 def test_the_hook_of_gunicorn_sets_up_a_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
@@ -147,7 +151,7 @@ def test_the_hook_of_gunicorn_sets_up_a_provider(tmp_path: Path, monkeypatch: py
     given[0].shutdown()
 
 
-@runs("docs/operating/monitoring.md", "")
+@runs("docs/operating/monitoring.md", "Server-Timing: ")
 def test_the_header_of_the_page_is_one_of_the_package(make_app: Callable[..., Flask], draw: Any) -> None:
     draw("a.png")
     app = make_app(IMAGES_SERVER_TIMING=True)
