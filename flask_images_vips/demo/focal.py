@@ -71,9 +71,10 @@ def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
     """Return the point in percent of the width and the height: as typed, as clicked, or that of the subject."""
     for name, width in CLICKED.items():
         across, down = arguments.get(f"{name}.x", type=int), arguments.get(f"{name}.y", type=int)
-        size = Sample(photo, {"width": width}).size
-        if across is not None and down is not None and size is not None and size.height:
-            return _percent(100 * across / width), _percent(100 * down / size.height)
+        size = Sample(photo).size
+        if across is not None and down is not None and size is not None:
+            height = width * size.image_height / size.image_width
+            return _percent(100 * across / width), _percent(100 * down / height)
     subject = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
     usual = (_percent(100 * subject[0]), _percent(100 * subject[1]))
     return _typed(arguments.get("x"), usual[0]), _typed(arguments.get("y"), usual[1])

@@ -252,7 +252,7 @@ def test_the_line_between_picture_and_original_moves_by_keyboard(page: Any) -> N
     page.focus("#compare-range")
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    assert page.evaluate("getComputedStyle(document.getElementById('compare')).getPropertyValue('--at')") == "55%"
+    assert page.evaluate("getComputedStyle(document.getElementById('compare')).getPropertyValue('--at')") == "35%"
     box, before = (page.locator(f"#{name}").bounding_box() for name in ("picture", "before"))
     assert box == before
 

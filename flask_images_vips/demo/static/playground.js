@@ -411,7 +411,7 @@ function addThumbnail({ photo: path, thumbnail, page }, name) {
 
 // Without its address, the page shows a first try: remember it for the way back.
 const first = `?${collect()}`;
-asked = first;
+asked = by("stage").dataset.shown = first;
 for (const id of Object.keys(CODES)) highlight(by(id), by(id).textContent);
 mark();
 presentBefore({ before: by("before").dataset.src, width: by("picture").width, height: by("picture").height });
