@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Flask, render_template
+from flask import Flask
 
 from .. import Images
 from ..state import images_of
-from . import command, devices, engines, focal, formats, gallery, playground, policy, sample, speed
+from . import command, compression, devices, engines, focal, formats, gallery, playground, policy, sample, speed
 from .fonts import STYLES, find_font
 from .scratch import scratch_folder
 from .uploads import Uploads
@@ -63,17 +63,11 @@ def create_app() -> Flask:
     images.init_app(app)
     sample.listen(images_of(app).events)
     policy.add_to(app)
+    compression.add_to(app)
     app.jinja_env.globals["navigation"] = NAVIGATION
     for add_page in PAGES:
         add_page(app)
-    for endpoint, (path, title) in NAVIGATION.items():
-        if endpoint not in app.view_functions:
-            _add_placeholder(app, endpoint, path, title)
     return app
-
-
-def _add_placeholder(app: Flask, endpoint: str, path: str, title: str) -> None:
-    app.add_url_rule(path, endpoint, lambda: render_template("placeholder.html", title=title))
 
 
 def _render_one() -> None:

@@ -17,7 +17,7 @@ from ..errors import ImagesError
 from ..formats import Format, by_name
 from ..pool.resources import processors
 from ..state import images_of
-from .measured import Cost, largest, render
+from .measured import Cost, chosen, largest, own, render
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
 from .scratch import scratch_folder
@@ -29,6 +29,7 @@ RUNS = 5
 
 _SECONDS = 5.0  # for all runs together; a large photograph gets fewer of them
 _MOST_KEPT = 24  # pictures in memory
+_MOST_HIGH = 416  # pixels of the page; a higher picture is shown smaller
 _SHARED_KEYS = ("IMAGES_PATH", "IMAGES_MAX_RENDERS", "IMAGES_RENDER_MEMORY", "IMAGES_MAX_SOURCE_PIXELS")
 
 
@@ -130,7 +131,7 @@ class EnginesPage:
 
     def page(self) -> str:
         """Show the page, or only the results, if its script asks for them."""
-        photo = PHOTOS.get(request.args.get("photo", "")) or largest()
+        photo = chosen(largest())
         name = request.args.get("treatment", "")
         name = name if name in TREATMENTS else next(iter(TREATMENTS))
         format = request.args.get("format", "")
@@ -146,6 +147,7 @@ class EnginesPage:
             "engines_result.html" if "fragment" in request.args else "engines.html",
             title="Engines",
             photos=PHOTOS,
+            own=own(),
             photo=photo,
             treatments=TREATMENTS,
             treatment=name,
@@ -154,6 +156,7 @@ class EnginesPage:
             sample=Sample(photo.file, options),
             results=results,
             problem=problem,
+            most_high=_MOST_HIGH,
             runs=RUNS,
             engines=ENGINES,
             only=ONLY,

@@ -14,7 +14,7 @@ from ..formats import by_name
 from ..options.options import Options, write_query
 from ..state import AppImages, images_of
 from ..urls import ImageUrl
-from .measured import Cost, Costs
+from .measured import Cost, Costs, chosen, own
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
 
@@ -79,6 +79,7 @@ class FormatsPage:
             "formats.html",
             title="Formats",
             photos=PHOTOS,
+            own=own(),
             photo=photo,
             width=width,
             widths=WIDTHS,
@@ -140,7 +141,7 @@ class FormatsPage:
 
 
 def _photo() -> Photo:
-    return PHOTOS.get(request.args.get("photo", "")) or next(iter(PHOTOS.values()))
+    return chosen(next(iter(PHOTOS.values())))
 
 
 def _width() -> int:

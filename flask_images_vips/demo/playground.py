@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
-from flask import Flask, current_app, render_template, request
+from flask import Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..uploads import refusals
@@ -23,6 +22,8 @@ _GEOMETRY = (
     "width", "height", "mode", "aspect", "gravity", "focal", "region", "dpr", "enlarge", "rotate", "flip", "trim",
     "transform", "padding", "border", "radius", "background",
 )  # fmt: skip
+_IN_PIXELS = {"width", "height", "aspect", "dpr", "transform", "padding", "border", "radius"}
+_WIDEST_BESIDE = 2000
 _NEARLY_LOSSLESS = {"format": "webp", "quality": 95}
 
 
@@ -39,6 +40,9 @@ def index() -> ResponseReturnValue:
     if not is_known(photo):
         photo = next(iter(PHOTOS))
     options = read_options(request.args) if request.args else dict(FIRST_TRY)
+    if "" in request.args.values():  # from the form, without a script: let the address hold what is given
+        given: dict[str, Any] = {name: text_of(value) for name, value in options.items()}
+        return redirect(url_for("index", photo=photo, **given))
     styles = current_app.config.get("IMAGES_TEXT_STYLES")
     sample, found = Sample(photo, options), controls(styles)
     focal = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
@@ -55,8 +59,6 @@ def index() -> ResponseReturnValue:
         opened=is_open,
         presets={name: {key: text_of(value) for key, value in each.items()} for name, each in tries.items()},
         shown=for_workbench(sample),
-        original=original_shown(photo),
-        engine_names=ENGINES,
         max_bytes=MAX_BYTES,
         too_large=refusals.too_many_bytes(MAX_BYTES).message,
     )
@@ -73,8 +75,7 @@ def render_json() -> ResponseReturnValue:
     if not is_known(photo):
         return {"problem": "There is no such photograph. Choose one, or drop in your own again.", "option": ""}
     sample = Sample(photo, read_options(request.args))
-    described = for_workbench(sample, fresh=request.args.get("fresh") == "1")
-    return {**described, "original": original_shown(photo)}, 200, {"Cache-Control": "no-store"}
+    return for_workbench(sample, fresh=request.args.get("fresh") == "1"), 200, {"Cache-Control": "no-store"}
 
 
 def is_known(photo: str) -> bool:
@@ -83,16 +84,29 @@ def is_known(photo: str) -> bool:
 
 
 def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
-    """Return the description of *sample*, with its share of the original's bytes, and the original to compare it to."""
+    """Return the description of *sample*, with notes that compare it with the original, and that to lay over it."""
     described = describe(sample, fresh=fresh)
-    before = {name: value for name, value in sample.options.items() if name in _GEOMETRY}
-    own_bytes = original_bytes(sample.photo)
+    own_bytes, own = original_bytes(sample.photo), Sample(sample.photo).size
+    rendering = described["phases"].get("render")
     return {
         **described,
-        "before": Sample(sample.photo, before | _NEARLY_LOSSLESS).url if not described["problem"] else "",
+        "before": original_beside(sample, described["width"]).url if not described["problem"] else "",
+        "own_size": f"of {own.width} × {own.height}" if own is not None else "",
+        "own_format": f"was {sample.photo.rpartition('.')[2]}",
         "share": share_shown(described["bytes"], own_bytes),
+        "time_note": f"{time_shown(rendering)} rendering" if rendering is not None else "",
+        "cache_note": "" if described["problem"] else "from the disk" if described["cached"] else "rendered now",
+        "engine_name": ENGINES.get(described["engine"], "–"),
         "alt": sample.alt,
     }
+
+
+def original_beside(sample: Sample, width: int | None) -> Sample:
+    """Return the original in the shape of *sample*, whose picture is *width* pixels wide, to lie over it."""
+    options = {name: value for name, value in sample.options.items() if name in _GEOMETRY}
+    if width is not None and width > _WIDEST_BESIDE and not options.keys() & _IN_PIXELS:
+        options["width"] = _WIDEST_BESIDE  # a larger one would take long, and is scaled by the browser anyway
+    return Sample(sample.photo, options | _NEARLY_LOSSLESS)
 
 
 def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
@@ -122,22 +136,16 @@ def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
 def original_bytes(photo: str) -> int:
     """Return the size of the file of *photo*."""
     if photo in PHOTOS:
-        assert current_app.static_folder is not None
-        return os.path.getsize(os.path.join(current_app.static_folder, PHOTOS[photo].path))
+        return PHOTOS[photo].size_bytes
     return next((each.facts.size_bytes for each in uploaded() if each.path == photo), 0)
 
 
-def original_shown(photo: str) -> str:
-    size, name = Sample(photo).size, photo.rpartition("/")[2]
-    return f"{name}, {size.width} × {size.height} pixels, {size_shown(original_bytes(photo))}" if size else name
-
-
 def share_shown(size_bytes: int, own_bytes: int) -> str:
-    """Return how many percent of the original's bytes there are, such as ``"12% of the original"``."""
+    """Return how many percent of the original's bytes there are, such as ``"12% of 104 kB"``."""
     if not size_bytes or not own_bytes:
         return ""
     share = 100 * size_bytes / own_bytes
-    return f"{share:.{1 if share < 10 else 0}f}% of the original"
+    return f"{share:.{1 if share < 10 else 0}f}% of {size_shown(own_bytes)}"
 
 
 def size_shown(size_bytes: int) -> str:

@@ -12,8 +12,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "Under 20 kB": {"width": 720, "format": "webp", "max_bytes": 20_000},
     "Blur-up": {"width": 480, "blur": 14, "format": "webp", "quality": 30},
     "Grayscale poster": {
-        "width": 600, "aspect": "4:5", "mode": "crop", "grayscale": True, "contrast": 1.35, "format": "webp",
-        "focal": None, "text": "Good morning!", "text_style": "poster",
+        "width": 720, "grayscale": True, "contrast": 1.35, "format": "webp", "text": "Good morning!",
+        "text_style": "poster",
     },
     "Social card": {
         "width": 1200, "height": 630, "mode": "crop", "enlarge": True, "focal": None, "format": "jpeg",
@@ -27,7 +27,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """The options of each preset. A ``focal`` of None stands for the focal point of the photograph."""
 
-FIRST_TRY = {"width": 720, "height": 480, "mode": "crop", "format": "webp"}
+FIRST_TRY = {"width": 960, "height": 540, "mode": "crop", "format": "webp"}
 """What is shown at first."""
 
 

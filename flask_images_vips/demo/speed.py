@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import resized_img_size
 from ..errors import ImagesError
-from .measured import Timing, largest
+from .measured import Timing, chosen, largest, own
 from .measured import request as request_image
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
@@ -74,7 +74,7 @@ def place(ms: float) -> float:
 
 def page() -> ResponseReturnValue:
     """Show the page. Its button starts a run; with a script, the browser itself sends the requests and times them."""
-    photo = PHOTOS.get(request.values.get("photo", "")) or largest()
+    photo = chosen(largest())
     run, problem = None, ""
     if request.method == "POST":
         try:
@@ -87,6 +87,7 @@ def page() -> ResponseReturnValue:
         "speed.html",
         title="Speed",
         photos=PHOTOS,
+        own=own(),
         photo=photo,
         size=resized_img_size(photo.path),
         run=run,
@@ -104,7 +105,8 @@ def page() -> ResponseReturnValue:
 
 def start() -> ResponseReturnValue:
     """Forget everything about a photograph, and return the addresses of renditions that nobody has asked for."""
-    photo = PHOTOS.get(request.values.get("photo", ""))
+    name = request.values.get("photo", "")
+    photo = PHOTOS.get(name) or own().get(name)
     if photo is None:
         return jsonify(problem="There is no such photograph.")
     try:

@@ -153,7 +153,9 @@ import flask_images_vips.demo
 assert (flask.cli.show_server_banner, flask.cli.run_simple, werkzeug.serving.run_simple) == before
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     listed = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "flask_images_vips.demo", "routes"],
@@ -161,6 +163,7 @@ assert (flask.cli.show_server_banner, flask.cli.run_simple, werkzeug.serving.run
         capture_output=True,
         text=True,
         timeout=60,
+        check=True,
     )
     assert "render_json" in listed.stdout
     assert "Open http" not in listed.stdout

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from conftest import PHOTOGRAPHS
 from flask import url_for
 
 from demo.conftest import THEMES, Demo, axe
@@ -115,3 +116,18 @@ def test_an_application_below_a_prefix_has_its_own_addresses(demo: Demo) -> None
         path = url_for("formats_json", photo="cat.jpg", format="jpeg")
     found = demo.app.test_client().get(path.removeprefix("/below"), base_url="http://localhost/below").json
     assert found["url"].startswith("/below/")
+
+
+def test_an_upload_can_be_measured_on_each_page(demo: Demo) -> None:
+    client = demo.app.test_client()
+    with (PHOTOGRAPHS / "cat.jpg").open("rb") as file:
+        path = client.post("/upload", data={"photo": file}, headers={"Accept": "application/json"}).json["photo"]
+    query = {"photo": path, "format": "jpeg"}
+    assert client.get("/formats.json", query_string=query).json["bytes"] > 0
+    assert client.post("/speed.json", data=query).json["problem"] == ""
+    for page in ("/formats", "/speed", "/engines"):
+        chosen = re.search(
+            r'<option value="([^"]+)"[^>]* selected>Yours: cat<', client.get(page, query_string=query).text
+        )
+        assert chosen is not None
+        assert chosen[1] == path

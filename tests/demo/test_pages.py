@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -20,6 +21,22 @@ def test_a_page_answers_without_a_script_and_names_itself(path: str) -> None:
     assert "script-src" not in response.headers["Content-Security-Policy"]  # so default-src 'self' holds
     assert "<script>" not in response.text
     assert " style=" not in response.text
+
+
+def test_texts_are_sent_compressed_to_those_who_read_it_and_pictures_are_not() -> None:
+    client = create_app().test_client()
+    for path in ("/", "/static/demo.css", "/static/common.js"):
+        with client.get(path, headers={"Accept-Encoding": "gzip"}) as packed, client.get(path) as plain:
+            assert packed.headers["Content-Encoding"] == "gzip"
+            assert len(packed.data) < len(plain.data) / 2
+            assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+            tag = packed.headers.get("ETag")
+            if tag is not None:
+                assert gzip.decompress(packed.data) == plain.data
+                with client.get(path, headers={"If-None-Match": tag}) as known:
+                    assert known.status_code == 304
+    with client.get("/static/photos/cat.jpg", headers={"Accept-Encoding": "gzip"}) as picture:
+        assert "Content-Encoding" not in picture.headers
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import IN_THREAD
 
 from demo.conftest import THEMES, Demo, axe
 from demo.waiting import until
+from flask_images_vips.demo import create_app
 from flask_images_vips.demo.speed import AGAIN, OTHERS, place
 
 
@@ -39,18 +42,31 @@ def test_it_says_what_keeps_it_from_measuring(demo: Demo, monkeypatch: pytest.Mo
     assert client.post("/speed.json", data={"photo": "dog.jpg"}).json == {"problem": "There is no such photograph."}
 
 
+def test_nothing_is_shown_that_was_not_measured(tmp_path: Path) -> None:
+    app = create_app()
+    app.config.update(IMAGES_SERVER_TIMING=False, IMAGES_CACHE=str(tmp_path / "cache"), **IN_THREAD)
+    text = app.test_client().post("/speed", data={"photo": "cat.jpg"}).text
+    assert "Nothing can be measured, because IMAGES_SERVER_TIMING is not set." in text
+    assert not re.search(r"\d ms</(?:b|dd)>", text)
+
+
 def test_the_browser_asks_for_new_sizes_and_draws_each_request(page: Any) -> None:
     page.goto("/speed")
     page.locator("#photo").select_option("cat.jpg")
     timings: list[str] = []
-    page.on("response", lambda answer: timings.append(answer.headers.get("server-timing", "").partition(",")[0]))
+
+    def note(answer: Any) -> None:
+        if "/photos/cat.jpg" in answer.url:
+            timings.append(answer.headers["server-timing"].partition(",")[0])
+
+    page.on("response", note)
     for _ in range(2):  # the second time, it begins anew
         timings.clear()
         page.get_by_role("button", name="Ask for a new size").click()
         until(page, f"document.querySelectorAll('[data-lane=others] circle').length === {OTHERS}")
         until(page, "!document.querySelector('form button').disabled")
         miss, hit = "cache;desc=miss", "cache;desc=hit"
-        assert [each for each in timings if each] == [miss, *[hit] * AGAIN, *[miss] * OTHERS]
+        assert timings == [miss, *[hit] * AGAIN, *[miss] * OTHERS]
         assert page.locator("[data-lane=first] circle").count() == 1
         assert page.locator("[data-lane=again] circle").count() == AGAIN
     assert re.fullmatch(r"[\d.]+ ms", page.locator("[data-figure=again]").inner_text())

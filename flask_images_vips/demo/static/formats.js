@@ -65,10 +65,28 @@ async function show(figure, url) {
   const quality = isLarge(figure) ? form.quality.value : figure.dataset.quality;
   const photo = form.photo.selectedOptions[0].dataset.alt;
   image.alt = `${photo}, as ${format.toUpperCase()}${format === "png" ? "" : ` of quality ${quality}`}`;
-  image.width = image.naturalWidth;
-  image.height = image.naturalHeight;
+  image.setAttribute("width", image.naturalWidth);
+  image.setAttribute("height", image.naturalHeight);
   figure.querySelector(".crop").replaceChildren(image);
-  document.getElementById("size").textContent = `${image.width} × ${image.height} px`;
+  if (!isLarge(figure)) return;
+  document.getElementById("size").textContent = `${image.naturalWidth} × ${image.naturalHeight} px`;
+  showClosely();
+}
+
+/** Lay the two pictures that are chosen for a closer look over each other. */
+function showClosely() {
+  const frame = document.getElementById("frame");
+  const names = [document.getElementById("right").value, document.getElementById("left").value];
+  const images = names.map((name) => large.querySelector(`[data-format=${name}] .crop img`)?.cloneNode());
+  if (!images[0] || !images[1]) return;
+  for (const old of frame.querySelectorAll("img")) old.remove();
+  images[1].className = "before";
+  frame.style.setProperty("--wide", `${images[0].getAttribute("width")}px`);
+  frame.style.setProperty("--high", `${images[0].getAttribute("height")}px`);
+  frame.prepend(...images);
+  const [right, left] = names.map((name) => (name === "png" ? "PNG" : `${name.toUpperCase()} ${form.quality.value}`));
+  frame.querySelector(".left").textContent = left;
+  frame.querySelector(".right").textContent = right;
 }
 
 /** Draw all bars anew. The longest are the largest file of a lossy format, and the longest time. */
@@ -184,6 +202,7 @@ form.quality.addEventListener("input", () => {
   for (const each of document.querySelectorAll("[data-quality-now]")) each.textContent = form.quality.value;
   measureSoon();
 });
+for (const side of ["left", "right"]) document.getElementById(side).addEventListener("change", showClosely);
 form.width.addEventListener("change", () => begin(true));
 form.photo.addEventListener("change", () => {
   moveToSubject();

@@ -2,7 +2,6 @@
 // of the address of the page.
 import { announce, bytes, debounce, fillRange, milliseconds, render } from "./common.js";
 
-const ENGINES = { vips: "libvips", pillow: "Pillow" };
 const by = (id) => document.getElementById(id);
 const form = by("workbench");
 const photo = form.elements.photo;
@@ -148,6 +147,7 @@ async function update({ commit = false, fresh = false } = {}) {
     const shown = await render(parameters, { fresh, signal: asking.signal });
     await present(shown, asking.signal);
     by("stage").setAttribute("aria-busy", "false");
+    by("stage").dataset.shown = address;
   } catch (error) {
     if (error.name !== "AbortError") throw error;
   }
@@ -160,8 +160,8 @@ async function present(shown, signal) {
   if ("jinja" in shown) presentCode(shown);
   else asked = undefined; // so that the same can be tried again
   if (shown.problem) {
-    for (const id of ["f-size", "f-bytes", "f-format", "f-time", "f-cache", "f-engine"]) by(id).textContent = "–";
-    by("f-share").textContent = "";
+    for (const fact of form.querySelectorAll(".facts dd span")) fact.textContent = "–";
+    for (const note of form.querySelectorAll(".facts dd small")) note.textContent = "";
     compare.hidden = true;
     return;
   }
@@ -200,21 +200,42 @@ async function presentBefore(shown, signal) {
 }
 
 function presentCost(shown) {
-  by("f-size").textContent = `${shown.width} × ${shown.height}`;
-  by("f-bytes").textContent = bytes(shown.bytes);
-  by("f-share").textContent = shown.share;
-  by("f-format").textContent = shown.format;
-  by("f-time").textContent = milliseconds(shown.ms);
-  by("f-cache").textContent = shown.cached ? "hit" : "rendered now";
-  by("f-engine").textContent = ENGINES[shown.engine] ?? "–";
-  by("f-original").textContent = shown.original;
+  const facts = {
+    size: `${shown.width} × ${shown.height}`,
+    bytes: bytes(shown.bytes),
+    format: shown.format,
+    time: milliseconds(shown.ms),
+    cache: shown.cached ? "hit" : "miss",
+    engine: shown.engine_name,
+    "own-size": shown.own_size,
+    share: shown.share,
+    "own-format": shown.own_format,
+    render: shown.time_note,
+    "cache-note": shown.cache_note,
+  };
+  for (const [name, text] of Object.entries(facts)) by(`f-${name}`).textContent = text;
 }
 
+const CODES = { "code-jinja": "jinja", "code-url-for": "url_for", "code-url": "absolute_url", "code-html": "tag" };
+
 function presentCode(shown) {
-  by("code-jinja").textContent = shown.jinja;
-  by("code-url-for").textContent = shown.url_for;
-  by("code-url").textContent = shown.absolute_url;
-  by("code-html").textContent = shown.tag;
+  for (const [id, name] of Object.entries(CODES)) highlight(by(id), shown[name]);
+}
+
+/** Show *code* with strings and the names of options in colours. */
+function highlight(element, code) {
+  const pattern = /('(?:[^'\\]|\\.)*'|"[^"]*")|([a-z_-]+)(?==)|\b(\d[\d.]*|True|False)\b/gi;
+  const pieces = [];
+  let end = 0;
+  for (const match of code.matchAll(pattern)) {
+    const [text, string, name] = match;
+    const piece = document.createElement("span");
+    piece.className = string ? "string" : name ? "name" : "value";
+    piece.textContent = text;
+    pieces.push(code.slice(end, match.index), piece);
+    end = match.index + text.length;
+  }
+  element.replaceChildren(...pieces, code.slice(end));
 }
 
 /** Say what is wrong: in place of the picture, and beside the control that is the reason. */
@@ -236,19 +257,21 @@ function tellProblem({ problem, option }) {
 
 // What a visitor does
 
+const isOption = (field) => Boolean(field.closest("[data-option]"));
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   update({ commit: true });
 });
 form.addEventListener("input", (event) => {
   const { target } = event;
-  if (target.id === "compare-range" || target.type === "file") return;
+  if (!isOption(target)) return;
   if (target.dataset.for) by(target.dataset.for).value = target.value;
   else follow(target);
   soon();
 });
 form.addEventListener("change", (event) => {
-  if (event.target.id !== "compare-range" && event.target.type !== "file") update({ commit: true });
+  if (isOption(event.target)) update({ commit: true });
 });
 form.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -278,6 +301,35 @@ function withPhoto(link) {
   parameters.set("photo", photo.value);
   return parameters;
 }
+
+// Show only the options that a visitor looks for. Groups are opened meanwhile.
+const wereOpen = new Map();
+by("find").addEventListener("input", (event) => {
+  const wanted = event.target.value.trim().toLowerCase();
+  let found = 0;
+  for (const control of controls) {
+    const texts = `${nameOf(control)} ${control.querySelector(".head").textContent}`;
+    control.hidden = !texts.toLowerCase().includes(wanted);
+    found += !control.hidden;
+  }
+  for (const group of form.querySelectorAll(".group")) {
+    if (!wereOpen.has(group)) wereOpen.set(group, group.open);
+    group.hidden = !group.querySelector(".control:not([hidden])");
+    group.open = wanted ? true : wereOpen.get(group);
+  }
+  if (!wanted) wereOpen.clear();
+  by("found-nothing").hidden = found > 0;
+});
+by("find").addEventListener("keydown", (event) => {
+  if (event.key === "Enter") event.preventDefault();
+});
+
+by("stage").addEventListener("change", ({ target }) => {
+  if (!target.dataset.zoom) return;
+  const stage = by("stage");
+  stage.dataset.zoom = target.dataset.zoom;
+  stage.scrollTo((stage.scrollWidth - stage.clientWidth) / 2, (stage.scrollHeight - stage.clientHeight) / 2);
+});
 
 // Pictures of one's own
 
@@ -359,6 +411,7 @@ function addThumbnail({ photo: path, thumbnail, page }, name) {
 
 // Without its address, the page shows a first try: remember it for the way back.
 const first = `?${collect()}`;
-asked = first;
+asked = by("stage").dataset.shown = first;
+for (const id of Object.keys(CODES)) highlight(by(id), by(id).textContent);
 mark();
 presentBefore({ before: by("before").dataset.src, width: by("picture").width, height: by("picture").height });
