@@ -29,6 +29,7 @@ RUNS = 5
 
 _SECONDS = 5.0  # for all runs together; a large photograph gets fewer of them
 _MOST_KEPT = 24  # pictures in memory
+_MOST_HIGH = 416  # pixels of the page; a higher picture is shown smaller
 _SHARED_KEYS = ("IMAGES_PATH", "IMAGES_MAX_RENDERS", "IMAGES_RENDER_MEMORY", "IMAGES_MAX_SOURCE_PIXELS")
 
 
@@ -155,6 +156,7 @@ class EnginesPage:
             sample=Sample(photo.file, options),
             results=results,
             problem=problem,
+            most_high=_MOST_HIGH,
             runs=RUNS,
             engines=ENGINES,
             only=ONLY,
