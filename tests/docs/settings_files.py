@@ -149,7 +149,7 @@ class _NoRepetition(yaml.SafeLoader):
 
 
 def yaml_text(text: str, folder: Path) -> None:
-    documents = list(yaml.load_all(text, _NoRepetition))  # noqa: S506 (a safe loader)
+    documents = list(yaml.load_all(text, _NoRepetition))
     assert documents
     assert all(isinstance(document, (dict, list)) for document in documents), "a text, but no mapping or list"
 

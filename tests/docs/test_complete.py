@@ -52,7 +52,7 @@ def test_every_key_of_the_configuration_has_a_heading() -> None:
 def test_a_page_names_only_keys_that_exist(name: str) -> None:
     """Also in the environment of a container, where a wrong name would have no effect."""
     text = re.sub(r"`IMAGES_PATHS.*", "", (ROOT / name).read_text("utf-8"))  # one of the typical mistakes
-    found = {each for each in re.findall(r"\b(?:FLASK_)?(IMAGES_[A-Z0-9_]*[A-Z0-9])\b(?!_)", text)}
+    found = set(re.findall(r"\b(?:FLASK_)?(IMAGES_[A-Z0-9_]*[A-Z0-9])\b(?!_)", text))
     beginnings = {each for each in found if any(key.startswith(f"{each}_") for key in KEYS)}  # IMAGES_REMOTE…
     assert found - {*KEYS, *_IGNORED} - beginnings == set()
 
