@@ -99,5 +99,5 @@ new MutationObserver(() => devices.forEach((device) => matchTheme(device.querySe
   { attributeFilter: ["data-theme"] },
 );
 const density = Math.round(devicePixelRatio * 100) / 100;
-document.getElementById("density").textContent = `Your screen has ${density} ${density === 1 ? "pixel" : "pixels"} per CSS pixel, in all three frames.`;
+document.getElementById("density").textContent = `Your screen has ${density} ${density === 1 ? "pixel" : "pixels"} per CSS pixel, in all three frames. They share the six connections that a browser opens to a host.`;
 watch(page.dataset.run);
