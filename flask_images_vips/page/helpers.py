@@ -29,6 +29,7 @@ from .html import element
 from .links import ref_of
 from .picture import Picture, ResponsivePicture
 from .queries import query_of, report
+from .responsive import Layout
 from .rights import add_alt, image_object, rights_of
 from .size import ImageSize
 from .tags import Image, plain_attributes, responsive_image
@@ -254,7 +255,7 @@ def _directed(
     inherited = dict(picture.keywords)
     if "aspect" in source:  # the sides of the <img> may be those of its own aspect
         inherited.pop("height", None)
-        if "height" in source:
+        if "height" in source or request.layout is Layout.FULL:
             inherited.pop("width", None)
     options = inherited | layout | {name: value for name, value in source.items() if name not in _OF_SOURCE}
     own_request = LayoutRequest.take_from(options)

@@ -38,6 +38,12 @@ class Demo:
         self._server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def placeholders_are_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise each test waits at its end for those that its pages have asked for."""
+    monkeypatch.setattr("flask_images_vips.late_facts.DELAY_SECONDS", 0)
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     running = Demo(tmp_path_factory.mktemp("cache"))

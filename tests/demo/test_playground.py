@@ -12,7 +12,7 @@ import pytest
 from conftest import PHOTOGRAPHS
 from flask import Flask, render_template_string, url_for
 
-from demo.conftest import THEMES, Demo, axe
+from demo.conftest import THEMES, WIDTHS, Demo, axe
 from flask_images_vips import Images
 from flask_images_vips.options.options import DECLARED
 
@@ -339,3 +339,18 @@ def test_the_picture_can_be_looked_at_closely(page: Any) -> None:
     page.get_by_role("radio", name="4×").check(force=True)
     assert page.locator("#picture").bounding_box()["width"] == 1200
     assert page.evaluate("document.getElementById('stage').scrollLeft") > 0
+
+
+def test_nothing_moves_while_the_page_loads_and_while_a_picture_changes(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": WIDTHS[390]})
+    page.add_init_script(
+        """window.moved = 0; new PerformanceObserver(list => {
+            for (const entry of list.getEntries()) if (!entry.hadRecentInput) moved += entry.value;
+        }).observe({type: 'layout-shift', buffered: true})"""
+    )
+    opened(page)
+    assert page.evaluate("moved") < 0.01
+    page.fill("#o-quality", "20")
+    page.evaluate("document.activeElement.blur()")
+    rest(page)
+    assert page.evaluate("moved") < 0.01

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import IN_THREAD
 
 from demo.conftest import THEMES, Demo, axe
 from demo.waiting import until
+from flask_images_vips.demo import create_app
 from flask_images_vips.demo.speed import AGAIN, OTHERS, place
 
 
@@ -37,6 +40,14 @@ def test_it_says_what_keeps_it_from_measuring(demo: Demo, monkeypatch: pytest.Mo
     assert client.post("/speed.json", data={"photo": "cat.jpg"}).json == {"problem": "The cache cannot be changed."}
     assert "The cache cannot be changed." in client.post("/speed", data={"photo": "cat.jpg"}).text
     assert client.post("/speed.json", data={"photo": "dog.jpg"}).json == {"problem": "There is no such photograph."}
+
+
+def test_nothing_is_shown_that_was_not_measured(tmp_path: Path) -> None:
+    app = create_app()
+    app.config.update(IMAGES_SERVER_TIMING=False, IMAGES_CACHE=str(tmp_path / "cache"), **IN_THREAD)
+    text = app.test_client().post("/speed", data={"photo": "cat.jpg"}).text
+    assert "Nothing can be measured, because IMAGES_SERVER_TIMING is not set." in text
+    assert not re.search(r"\d ms</(?:b|dd)>", text)
 
 
 def test_the_browser_asks_for_new_sizes_and_draws_each_request(page: Any) -> None:

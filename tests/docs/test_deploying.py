@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+if not __package__:  # as a script
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from conftest import ROOT, signed, url_of
 
 from docs.blocks import blocks_of, runs

@@ -126,6 +126,17 @@ def test_an_art_directed_picture_has_sources_for_its_media_in_all_formats() -> N
 
 
 @pytest.mark.usefixtures("page")
+def test_a_source_may_have_another_aspect_than_the_picture() -> None:
+    tall = {"media": "(max-width: 600px)", "aspect": "4:5"}
+    for keywords in ({"layout": "full"}, {"width": 200}):
+        picture = parsed(
+            resized_picture_tag("wide.jpg", aspect="2:1", mode="crop", formats=[], sources=[tall], **keywords)
+        )
+        shapes = [int(child.get("width")) / int(child.get("height")) for child in picture]
+        assert shapes == pytest.approx([0.8, 2], rel=0.01)
+
+
+@pytest.mark.usefixtures("page")
 def test_all_markup_is_right_with_and_without_autoescape_and_with_safe() -> None:
     calls = (
         "resized_img_tag('wide.jpg', width=200, layout='constrained', alt='\"<&')",

@@ -414,4 +414,10 @@ const first = `?${collect()}`;
 asked = by("stage").dataset.shown = first;
 for (const id of Object.keys(CODES)) highlight(by(id), by(id).textContent);
 mark();
-presentBefore({ before: by("before").dataset.src, width: by("picture").width, height: by("picture").height });
+// The original comes after all else, so that it does not delay the picture.
+const compareFirst = () => {
+  const { width, height } = by("picture");
+  if (asked === first && !compare.hidden) presentBefore({ before: by("before").dataset.src, width, height });
+};
+if (document.readyState === "complete") compareFirst();
+else addEventListener("load", compareFirst);

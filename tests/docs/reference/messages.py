@@ -81,7 +81,7 @@ def text() -> str:
         parts += [f"## {area}", linked_keys(AREAS[area][0])]
         grave = [each for each in listed if each.level in ("warning", "error")]
         if grave:
-            parts.append(table(["message", "level", "meaning and cure"], [row(each) for each in grave]))
+            parts.append(table(["message", "meaning and cure"], [row(each) for each in grave]))
         usual = [each for each in listed if each not in grave]
         if usual:
             parts.append("\n".join(["In normal operation:", "", *(f"- {each.level}: `{each.text}`" for each in usual)]))
@@ -89,13 +89,9 @@ def text() -> str:
 
 
 def row(message: Logged) -> list[str]:
-    return [
-        f"`{message.text}`".replace("`flask images check`", "flask images check").replace(
-            "`flask images nginx`", "flask images nginx"
-        ),
-        message.level,
-        linked_keys(note_of(message)),
-    ]
+    text = message.text.replace("`", "")  # which would end the code
+    level = "**Error.** " if message.level == "error" else ""
+    return [f"`{text}`", (level + linked_keys(note_of(message))).strip()]
 
 
 def note_of(message: Logged) -> str:
