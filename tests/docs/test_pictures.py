@@ -12,6 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+if not __package__:  # as a script
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from conftest import ROOT
 from PIL import Image, ImageSequence
 
