@@ -32,8 +32,9 @@ CODE = next(block.code for block in blocks_of("README.md") if block.language == 
 @runs("README.md", "# app.py")
 def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(CODE)
-    (tmp_path / "static").mkdir()
-    shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static" / "cat.jpg")
+    (own,) = re.findall(r" && cp \S+ (static/\S+\.jpg)$", TEXT, re.MULTILINE)
+    (tmp_path / own).parent.mkdir(parents=True)
+    shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / own)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -63,8 +63,6 @@ class Sample:
 
     photo: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    title: str = ""
-    note: str = ""
 
     @property
     def path(self) -> str:

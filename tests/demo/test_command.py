@@ -77,6 +77,13 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+def remainder(process: subprocess.Popen[str]) -> str:
+    """Wait for the end of the process, and return what it has printed after its first line."""
+    process.wait(PATIENCE_SECONDS)
+    assert process.stdout is not None
+    return process.stdout.read()  # `communicate` would lose what was read ahead with that line
+
+
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_line_says_what_to_try_and_the_end_is_quiet(end: signal.Signals) -> None:
     folder = Path(tempfile.mkdtemp())  # short, because renderers have a socket below it
@@ -91,7 +98,7 @@ def test_the_first_line_says_what_to_try_and_the_end_is_quiet(end: signal.Signal
         (scratch,) = folder.glob("flask-images-demo-*")
         assert [*(scratch / "uploads").iterdir()]
         process.send_signal(end)
-        rest, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        rest = remainder(process)
     assert rest == ""
     assert process.returncode == 0
     assert not scratch.exists()
@@ -129,7 +136,7 @@ def test_flasks_own_server_runs_where_it_must_and_the_line_says_so(
         assert f"Open http://localhost:{port} in" in line
         assert "Playground" in get(f"http://localhost:{port}/upload")
         os.killpg(process.pid, signal.SIGTERM)
-        rest, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        rest = remainder(process)
     assert RED in rest
 
 

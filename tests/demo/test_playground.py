@@ -324,6 +324,16 @@ def test_options_are_found_by_their_name_and_their_description(page: Any) -> Non
     assert page.locator("[data-option]:visible").count() == len(DECLARED)
 
 
+@pytest.mark.parametrize("width", [1000, 1280, 1440])
+def test_nothing_is_hidden_under_the_options(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/")
+    expect(page.locator("#compare")).to_have_class(re.compile("ready"))
+    right = "document.querySelector('{}').getBoundingClientRect().right"
+    assert page.evaluate(right.format(".result")) < page.evaluate(right.format(".work"))
+    assert page.evaluate(right.format(".thumbnails")) < page.evaluate(right.format(".work"))
+
+
 def test_the_picture_can_be_looked_at_closely(page: Any) -> None:
     opened(page)
     page.get_by_role("radio", name="4×").check(force=True)

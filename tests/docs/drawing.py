@@ -28,6 +28,7 @@ LABEL = {**SMALL, "gravity": "northeast", "background": "#ffffffe0", "color": "#
 CARD = {"size": 76, "min_size": 48, "lines": 3, "margin": 72, "shade": "#000000d8", "font": "bold"}
 PLAIN = {"size": 84, "min_size": 52, "lines": 4, "margin": 88, "gravity": "west", "font": "bold"}
 BOAT = (0.27, 0.72)
+WALRUS = (0.825, 0.39)
 CORNERS = "QUAD,0,0,12%,0,0,84%,88%,100%,100%,16%"
 
 
@@ -44,7 +45,7 @@ class Site:
     def __init__(self, folder: Path, **config: Any) -> None:
         self.folder, self.static = folder, folder / "static"
         (self.static / "photos").mkdir(parents=True)
-        for name in ("canyon.jpg", "cat.jpg", "coffee.jpg", "cup.png", "earth.jpg", "rocket.jpg"):
+        for name in ("canyon.jpg", "cat.jpg", "coffee.jpg", "cup.png", "earth.jpg", "rocket.jpg", "walruses.jpg"):
             shutil.copy2(PHOTOGRAPHS / name, self.static / "photos")
         self.app = Flask("pictures", root_path=str(folder))
         bold = dejavu().with_name("DejaVuSans-Bold.ttf")
@@ -94,6 +95,18 @@ def marked(picture: Image.Image, point: tuple[float, float]) -> Image.Image:
     for radius, colour in ((15, "black"), (13, "white"), (11, "white")):
         ImageDraw.Draw(ring).ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=2)
     return ring
+
+
+def crops_of_one(site: Site) -> Image.Image:
+    """One photograph whose subject is far off the middle, in the shapes that a site needs."""
+    kept = {"height": 270, "mode": "crop", "focal": WALRUS}
+    ways = {
+        "aspect='16:9'": {"aspect": "16:9", **kept},
+        "aspect='1:1'": {"aspect": "1:1", **kept},
+        "aspect='9:16'": {"aspect": "9:16", **kept},
+        "radius='max'": {"region": (0.68, 0.08, 0.29, 0.6), "width": 270, "radius": "max", **kept},
+    }
+    return beside(*(board([Cell(text, site.shown("photos/walruses.jpg", **way))], 1) for text, way in ways.items()))
 
 
 def modes(site: Site) -> Image.Image:
@@ -340,6 +353,7 @@ DRAWINGS: dict[str, Callable[[Site], Image.Image]] = {
     "cards": cards,
     "colours": colours,
     "crops": crops,
+    "crops-of-one": crops_of_one,
     "cuts": cuts,
     "effects": effects,
     "faces": faces,

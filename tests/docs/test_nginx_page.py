@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import http.client
+import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +29,15 @@ from docs.blocks import blocks_of, runs
 from flask_images_vips import Images
 
 PAGE = ROOT / "docs" / "deploying" / "nginx.md"
+SITE = """
+from flask import Flask, render_template_string
+from flask_images_vips import Images
+
+app = Flask(__name__)
+app.secret_key = "change me"
+Images(app)
+app.add_url_rule("/", view_func=lambda: render_template_string("{{ resized_img_tag('cat.jpg', width=64) }}"))
+"""
 
 
 class Site(NamedTuple):
@@ -66,7 +79,7 @@ def made_app(folder: Path) -> Flask:
 
 def tls_file(folder: Path, http_port: int, authority: trustme.CA) -> str:
     """The page's tls.conf, with a certificate for loopback."""
-    (text,) = (block.code for block in blocks_of("docs/deploying/nginx.md") if block.language == "nginx")
+    (text,) = (block.code for block in blocks_of("docs/deploying/nginx.md") if block.file == "tls.conf")
     certificate = authority.issue_cert("127.0.0.1")
     for name, pem in (
         ("fullchain.pem", certificate.cert_chain_pems[0].bytes()),
@@ -124,6 +137,52 @@ def test_images_and_pages_are_served_with_tls(site: Site) -> None:
 def test_the_other_port_leads_to_tls(site: Site) -> None:
     status, headers, _ = site.ask("/a?b=c", tls=False)
     assert (status, headers["Location"]) == (301, "https://127.0.0.1/a?b=c")
+
+
+@runs("docs/deploying/nginx.md", "# nginx.conf")
+def test_on_ones_own_computer_nginx_sends_a_picture_after_flask_has_stopped(tmp_path: Path) -> None:
+    needs("nginx", NGINX, "apt-get install nginx-light")
+    page = PAGE.read_text("utf-8").partition("\n## Set it up")[0]
+    setting, configuration, starts, _, stop = re.findall(r"```\w+\n(.*?)```", page, re.DOTALL)
+    user = "user root;\n" if os.geteuid() == 0 else ""  # others may not enter the folder of the test
+    (tmp_path / "nginx.conf").write_text(user + configuration)
+    (tmp_path / "app.py").write_text(f"{SITE}\n{setting}")
+    (tmp_path / "static").mkdir()
+    shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static")
+    ports = {"5001": str(free_port()), "8080": str(free_port())}
+    printing, nginx, flask = re.sub("5001|8080", lambda port: ports[port[0]], starts).splitlines()
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
+
+    def run(command: str) -> None:
+        subprocess.run(command, shell=True, cwd=tmp_path, env=environment, check=True)
+
+    def status(url: str) -> int:
+        client = http.client.HTTPConnection("127.0.0.1", int(ports["8080"]), timeout=20)
+        try:
+            client.request("GET", url)
+            response = client.getresponse()
+            found = re.search(rb"/imgsizer/[^\"]+", response.read())
+            seen.update([html.unescape(found[0].decode())] if found else [])
+            return response.status
+        finally:
+            client.close()
+
+    seen: set[str] = set()
+    run(printing)
+    run(nginx)
+    try:
+        with subprocess.Popen([sys.executable, "-m", *flask.split()], cwd=tmp_path, env=environment) as server:
+            try:
+                until(lambda: status("/") == 200, "Flask answers")
+                (url,) = seen
+                assert status(url) == 200
+            finally:
+                server.send_signal(signal.SIGINT)
+        assert status("/") == 502
+        assert status(url) == 200
+    finally:
+        run(stop)
 
 
 def test_the_page_names_every_option_of_the_command() -> None:

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image, ImageSequence
+
+if not __package__:  # as a script
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from conftest import ROOT
 
 from docs.drawing import DRAWINGS, Site, turning_earth
 
