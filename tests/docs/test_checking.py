@@ -83,7 +83,7 @@ def test_the_page_lists_every_check() -> None:
     assert used == listed
 
 
-@runs("docs/operating/checking.md", "text")
+@runs("docs/operating/checking.md", "ok       secret-key")
 def test_the_page_quotes_what_the_command_says(ground: Ground) -> None:
     ground.patch.setattr("tempfile.gettempdir", lambda: str(ground.folder))
     del ground.config["IMAGES_CACHE"]

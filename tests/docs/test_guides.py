@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, fetch, url_of
 from flask import Flask, render_template_string
 
-from docs.blocks import blocks_of, runs
+from docs.blocks import blocks_of, runs, unclaimed
 from docs.site_of_page import SiteOfPage
 from flask_images_vips.config.keys import Config
 from flask_images_vips.demo import create_app
@@ -51,8 +51,10 @@ def test_the_helpers_write_the_html_of_the_page() -> None:
     compared = 0
     for name in ("templates", "responsive-images"):
         blocks = blocks_of(f"docs/guides/{name}.md")
+        claimed = {*blocks} - {*unclaimed(f"docs/guides/{name}.md")}
         for code, shown in pairwise(blocks):
-            if (code.language, shown.language) == ("jinja", "html"):
+            if shown.language == "html" and shown in claimed:
+                assert code.language == "jinja", shown.where
                 with app.test_request_context():
                     assert plain(render_template_string(code.code)) == plain(shown.code), shown.where
                 compared += 1

@@ -39,7 +39,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     return app.test_client()  # type: ignore[no-any-return]
 
 
-@runs(PAGE, "# app.py", "<!doctype html>", "html")
+@runs(PAGE, "# app.py", "<!doctype html>", "<img alt")
 def test_the_ten_lines_show_the_tag_of_the_page(client: FlaskClient, tmp_path: Path) -> None:
     (tmp_path / "templates" / "index.html").write_text(blocks("jinja")[0])
     page = client.get("/").text

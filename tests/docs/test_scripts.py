@@ -185,7 +185,7 @@ def test_the_methods_and_commands_exist() -> None:
     assert {*re.findall(r"`flask images (\w+)", TEXT)} == {"allow", "forget", "prune", "purge"} <= {*COMMANDS}
 
 
-@runs("docs/guides/scripts.md", "console")
+@runs("docs/guides/scripts.md", "$ flask images forget photos", "$ flask images purge 'photos", "$ flask images prune")
 def test_the_commands_print_what_the_page_shows(site: Any) -> None:
     app = site("app").app
 

@@ -45,7 +45,7 @@ def test_the_sizes_of_reads_are_those_of_the_code() -> None:
     assert (objects._BEGINNING_BYTES, store._PART_BYTES) == (64 * 1024, 8 * 1024**2)
 
 
-@runs("docs/deploying/several-hosts.md", "text")
+@runs("docs/deploying/several-hosts.md", "~images:*")
 def test_the_rights_that_are_named_suffice(redis_server: RedisServer) -> None:
     (rights,) = [block for block in blocks("text") if block.startswith("~images")]
     client: Any = redis.Redis(port=redis_server.port)

@@ -19,7 +19,7 @@ from flask_images_vips.svg import css, drawing, references
 TEXT = (ROOT / "docs" / "guides" / "svg.md").read_text("utf-8")
 
 
-@runs("docs/guides/svg.md", "python", "jinja")
+@runs("docs/guides/svg.md", "python", "{{ resized_img_tag('logo.svg'")
 def test_the_example_sends_an_svg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "static").mkdir()
