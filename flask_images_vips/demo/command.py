@@ -68,10 +68,10 @@ def _say_nothing(*_: Any, **__: Any) -> None:
 def _serve(
     render_one: Callable[[], object], host: str, port: int, app: Any, *, threaded: bool = True, **_: Any
 ) -> None:
-    """Serve *app* until Ctrl-C or SIGTERM. The first line is printed once the port is open."""
+    """Serve *app* until Ctrl-C, SIGTERM or SIGHUP. The first line is printed once the port is open."""
     from waitress import create_server  # noqa: PLC0415  (an extra)
 
-    signal.signal(signal.SIGTERM, _stop)  # so that the temporary folder is removed
+    _stop_in_order()
     try:
         server = create_server(
             app, host=host, port=port, threads=_THREADS if threaded else 1, ident="flask_images_vips"
@@ -83,6 +83,13 @@ def _serve(
     _say(host, getattr(server, "effective_port", port))
     render_one()
     server.run()
+
+
+def _stop_in_order() -> None:
+    """Let SIGTERM, and the SIGHUP of a closed terminal, end this process with its temporary folder removed."""
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+        signal.signal(signal.SIGHUP, _stop)
 
 
 def _stop(_: int, __: FrameType | None) -> None:

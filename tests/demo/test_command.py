@@ -84,8 +84,10 @@ def remainder(process: subprocess.Popen[str]) -> str:
     return process.stdout.read()  # `communicate` would lose what was read ahead with that line
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_line_says_what_to_try_and_the_end_is_quiet(end: signal.Signals) -> None:
+    if signal.getsignal(end) is signal.SIG_IGN:
+        pytest.skip(f"these tests run with {end.name} ignored, as by nohup, and the command inherits that")
     folder = Path(tempfile.mkdtemp())  # short, because renderers have a socket below it
     port = free_port()
     with command(folder, "--port", str(port)) as process:
