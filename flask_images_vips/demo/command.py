@@ -22,7 +22,12 @@ import werkzeug.serving
 from flask.cli import run_command
 from flask.helpers import get_debug_flag
 
+from .uploads import MAX_BYTES
+
 _THREADS = 8
+# Waitress stores a whole body before it calls the application, by default up to 1 GB. A picture that is less than this,
+# but too large for the playground, gets its page, with a sentence.
+_MOST_BYTES = 4 * MAX_BYTES
 
 
 def take_over(render_one: Callable[[], object]) -> None:
@@ -74,7 +79,12 @@ def _serve(
     _stop_in_order()
     try:
         server = create_server(
-            app, host=host, port=port, threads=_THREADS if threaded else 1, ident="flask_images_vips"
+            app,
+            host=host,
+            port=port,
+            threads=_THREADS if threaded else 1,
+            ident="flask_images_vips",
+            max_request_body_size=_MOST_BYTES,
         )
     except OSError as error:
         raise click.ClickException(
