@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from contextvars import Context
@@ -17,10 +16,10 @@ from ..direct import image_url
 from ..options.options import write_query
 from ..state import images_of
 from .photos import PHOTOS, Photo
+from .sample import timing_of
 from .uploads import uploaded
 
 _MOST_KNOWN = 2000
-_PHASE = re.compile(r"(\w+);dur=([\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ def request(app: Flask, url: str) -> Timing:
     """Request an image of *app* within this process, and return how long that took."""
     # In an empty context, because the phases of a request within another one would be added to those of the other.
     response = Context().run(app.test_client(use_cookies=False).get, url)
-    phases = {name: float(ms) for name, ms in _PHASE.findall(response.headers.get("Server-Timing", ""))}
-    return Timing(response.status_code, phases.pop("total", 0.0), phases)
+    return Timing(response.status_code, *timing_of(response))
 
 
 class Costs:

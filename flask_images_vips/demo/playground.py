@@ -12,10 +12,8 @@ from ..uploads import refusals
 from .controls import controls, groups, is_open, read_options, text_of
 from .photos import PHOTOS
 from .presets import FIRST_TRY, presets
-from .sample import Sample
+from .sample import ENGINES, Sample
 from .uploads import MAX_BYTES, uploaded
-
-ENGINES = {"vips": "libvips", "pillow": "Pillow"}
 
 # What the picture must share with the original, so that they can lie over each other.
 _GEOMETRY = (
