@@ -24,6 +24,7 @@ from flask.helpers import get_debug_flag
 
 from .uploads import MAX_BYTES
 
+_OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 _THREADS = 8
 # Waitress stores a whole body before it calls the application, by default up to 1 GB. A picture that is less than this,
 # but too large for the playground, gets its page, with a sentence.
@@ -109,6 +110,8 @@ def _stop(_: int, __: FrameType | None) -> None:
 def _say(host: str, port: int, *, scheme: str = "http", note: str = "") -> None:
     """Print the line that says what to try, and where."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    if host not in _OWN_HOSTS:
+        note = f" Whoever reaches this port sees them until then.{note}"
     click.echo(
         f"Open {scheme}://{shown}:{port} in a browser, and drop in a photograph of your own. "
         f"Ctrl-C stops the server and removes your photographs.{note}"

@@ -142,6 +142,14 @@ def test_flasks_own_server_runs_where_it_must_and_the_line_says_so(
     assert RED in rest
 
 
+def test_on_a_network_the_line_says_who_sees_the_photographs(tmp_path: Path) -> None:
+    port = free_port()
+    with command(tmp_path, "--host", "0.0.0.0", "--port", str(port)) as process:
+        line = first_line(process)
+    assert f"Open http://127.0.0.1:{port} in" in line
+    assert line.endswith("removes your photographs. Whoever reaches this port sees them until then.\n")
+
+
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
