@@ -17,7 +17,8 @@ from ..errors import ImagesError
 from ..formats import Format, by_name
 from ..pool.resources import processors
 from ..state import images_of
-from .measured import Cost, chosen, largest, own, render
+from .choice import chosen, largest, own
+from .measured import Cost, render
 from .photos import PHOTOS, Photo
 from .sample import ENGINES, Sample, sentence
 from .scratch import scratch_folder

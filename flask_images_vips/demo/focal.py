@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
+from .choice import is_known
 from .photos import LARGE, PHOTOS
-from .playground import is_known
 from .sample import Sample
 from .tiny import make_placeholders
 from .uploads import uploaded

@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
-from flask import request as flask_request
 
 from .. import Images, phases
 from ..direct import image_url
 from ..options.options import write_query
 from ..state import images_of
-from .photos import PHOTOS, Photo
 from .sample import timing_of
-from .uploads import uploaded
 
 _MOST_KNOWN = 2000
 
@@ -113,28 +110,3 @@ class Costs:
         if entry is not None:
             with entry:
                 entry.discard()
-
-
-@dataclass(frozen=True, slots=True)
-class Own(Photo):
-    """A picture that somebody has uploaded. *file* is its path."""
-
-    @property
-    def path(self) -> str:
-        return self.file
-
-
-def own() -> dict[str, Photo]:
-    """Return the uploads, by their paths."""
-    return {each.path: Own(each.path, "Your picture") for each in uploaded()}
-
-
-def chosen(otherwise: Photo) -> Photo:
-    """Return the photograph that the request names, which may be an upload, or *otherwise*."""
-    name = flask_request.values.get("photo", "")
-    return PHOTOS.get(name) or own().get(name) or otherwise
-
-
-def largest() -> Photo:
-    """Return the photograph with the most pixels."""
-    return max(PHOTOS.values(), key=lambda photo: photo.size[0] * photo.size[1])

@@ -14,7 +14,8 @@ from flask.typing import ResponseReturnValue
 
 from .. import resized_img_size
 from ..errors import ImagesError
-from .measured import Timing, chosen, largest, own
+from .choice import chosen, largest, named, own
+from .measured import Timing
 from .measured import request as request_image
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
@@ -105,8 +106,7 @@ def page() -> ResponseReturnValue:
 
 def start() -> ResponseReturnValue:
     """Forget everything about a photograph, and return the addresses of renditions that nobody has asked for."""
-    name = request.values.get("photo", "")
-    photo = PHOTOS.get(name) or own().get(name)
+    photo = named()
     if photo is None:
         return jsonify(problem="There is no such photograph.")
     try:
