@@ -55,7 +55,7 @@ def page() -> ResponseReturnValue:
         focal=(x / 100, y / 100),
         rows=rows_of(photo, x, y),
         code=code_of(photo, x, y),
-        choices=[Sample(each) for each in (*(large.file for large in LARGE), *(upload.path for upload in uploaded()))],
+        choices=[Sample(each) for each in (*(upload.path for upload in uploaded()), *(large.file for large in LARGE))],
         clicked=CLICKED,
     )
 
@@ -95,7 +95,8 @@ def code_of(photo: str, x: int, y: int) -> str:
 
 
 def _photo() -> str:
-    photo = request.args.get("photo", _DEFAULT)
+    """Return the photograph that the request names, or the newest upload, or else the one with the clearest subject."""
+    photo = request.args.get("photo") or next((each.path for each in uploaded()), _DEFAULT)
     if not is_known(photo):
         raise NotFound("There is no such photograph.")
     return photo
