@@ -32,7 +32,7 @@ CODE = next(block.code for block in blocks_of("README.md") if block.language == 
 @runs("README.md", "# app.py")
 def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(CODE)
-    (own,) = re.findall(r" && cp \S+ (static/\S+\.jpg)$", TEXT, re.MULTILINE)
+    (own,) = re.findall(r" && cp ~/Pictures/'.+' (static/\S+\.jpg)$", TEXT, re.MULTILINE)
     (tmp_path / own).parent.mkdir(parents=True)
     shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / own)
     with socket.socket() as free:
@@ -55,6 +55,22 @@ def test_the_ten_lines_serve_a_photograph_of_ones_own(tmp_path: Path) -> None:
             assert (picture.size, picture.format) == ((400, 300), "JPEG")
         finally:
             server.terminate()
+
+
+def test_calls_of_several_lines_can_be_pasted_into_the_ten_lines(tmp_path: Path) -> None:
+    (tmp_path / "static" / "photos").mkdir(parents=True)
+    shutil.copy2(PHOTOGRAPHS / "cat.jpg", tmp_path / "static" / "photos")
+    call = next(block.code for block in blocks_of("docs/guides/responsive-images.md") if block.language == "jinja")
+    assert len(call.splitlines()) > 1
+    pasted = re.sub(r'(?<=^PAGE = """).*(?="""$)', call.replace("earth", "cat"), CODE, count=1, flags=re.MULTILINE)
+    assert pasted != CODE
+    file = tmp_path / "app.py"
+    site: dict[str, Any] = {"__name__": "app", "__file__": str(file)}
+    code = compile(pasted.replace("Flask(__name__)", f"Flask('site', root_path={str(tmp_path)!r})"), str(file), "exec")
+    exec(code, site)
+    page = site["app"].test_client().get("/").text
+    assert "srcset=" in page
+    assert 'height="' in page  # the file was found
 
 
 def get(url: str) -> bytes:

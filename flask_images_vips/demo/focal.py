@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
+from .choice import is_known
 from .photos import LARGE, PHOTOS
-from .playground import is_known
 from .sample import Sample
 from .tiny import make_placeholders
 from .uploads import uploaded
@@ -55,7 +55,7 @@ def page() -> ResponseReturnValue:
         focal=(x / 100, y / 100),
         rows=rows_of(photo, x, y),
         code=code_of(photo, x, y),
-        choices=[Sample(each) for each in (*(large.file for large in LARGE), *(upload.path for upload in uploaded()))],
+        choices=[Sample(each) for each in (*(upload.path for upload in uploaded()), *(large.file for large in LARGE))],
         clicked=CLICKED,
     )
 
@@ -74,7 +74,7 @@ def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
         size = Sample(photo).size
         if across is not None and down is not None and size is not None:
             height = width * size.image_height / size.image_width
-            return _percent(100 * across / width), _percent(100 * down / height)
+            return _clicked(across, width), _clicked(down, height)
     subject = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
     usual = (_percent(100 * subject[0]), _percent(100 * subject[1]))
     return _typed(arguments.get("x"), usual[0]), _typed(arguments.get("y"), usual[1])
@@ -95,7 +95,8 @@ def code_of(photo: str, x: int, y: int) -> str:
 
 
 def _photo() -> str:
-    photo = request.args.get("photo", _DEFAULT)
+    """Return the photograph that the request names, or the newest upload, or else the one with the clearest subject."""
+    photo = request.args.get("photo") or next((each.path for each in uploaded()), _DEFAULT)
     if not is_known(photo):
         raise NotFound("There is no such photograph.")
     return photo
@@ -118,6 +119,11 @@ def _typed(text: str | None, usual: int) -> int:
     with suppress(ValueError, OverflowError):
         return usual if text is None else _percent(float(text))
     return usual
+
+
+def _clicked(at: int, side: float) -> int:
+    """Return the position *at* on a *side* in percent. A URL may hold any number, also one that no float can."""
+    return _percent(100 * min(max(at, 0), side) / side)
 
 
 def _percent(value: float) -> int:

@@ -139,6 +139,11 @@ def test_a_point_is_inside_whatever_is_typed(demo: Demo, x: str, y: str, point: 
     assert [*answer.json["urls"]] == [*SHAPES]
 
 
+def test_a_click_is_inside_whatever_is_sent(demo: Demo) -> None:
+    query = {"wide.x": "9" * 400, "wide.y": "-1"}
+    assert "focal=(1.0, 0.0)" in demo.app.test_client().get("/focal", query_string=query).text
+
+
 def test_an_unknown_photograph_is_not_found(demo: Demo) -> None:
     for path in ("/focal", "/focal.json"):
         assert demo.app.test_client().get(f"{path}?photo=../secret.jpg").status_code == 404
@@ -151,4 +156,7 @@ def test_an_upload_has_a_focal_point_too(demo: Demo) -> None:
     text = client.get("/focal", query_string={"photo": photo, "x": 20, "y": 30}).text
     assert f"resized_img_tag(&#39;{photo}&#39;" in text
     assert "focal=(0.2, 0.3)" in text
-    assert 'alt="Your picture"' in client.get("/focal").text  # among those to choose from
+    shown = client.get("/focal").text  # whoever has uploaded a picture sees it, and can choose another
+    assert f'data-photo="{photo}"' in shown
+    assert shown.count('alt="Your picture"') == 2
+    assert "write the path of your photograph in <code>static/</code>" in shown

@@ -77,7 +77,7 @@ class SiteOfPage:
         photos = folder / "static" / "photos"
         photos.mkdir(parents=True)
         for path in PHOTOGRAPHS.glob("*.[jpa]*"):
-            (photos / path.name).symlink_to(path) if path.stat().st_size > 2_000_000 else shutil.copy2(path, photos)
+            shutil.copy2(path, photos)
         for path in photos.iterdir():
             shutil.copy2(path, folder / "static")
 
