@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from conftest import ROOT
 
@@ -13,6 +15,7 @@ from docs import commands
 from docs.blocks import Block, blocks_of, claims, pages, unclaimed
 from docs.settings_files import PARSERS
 from docs.site_of_page import SiteOfPage
+from flask_images_vips.operating.cli import images
 
 PROGRAM_OUTPUT = ("text", "", "console")
 LANGUAGES = {"python", "pycon", "jinja", "sh", *PROGRAM_OUTPUT, *PARSERS}
@@ -76,6 +79,20 @@ def test_the_commands_of_the_page_are_right(page: str) -> None:
                 commands.check(block.code)
             elif block.language == "console":
                 commands.check(commands.of_console(block.code)[0])
+
+
+@pytest.mark.parametrize("page", pages())
+def test_the_commands_within_sentences_exist(page: str) -> None:
+    text = re.sub(r"^ *(`{3,}).*?^ *\1 *$", "", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for said in re.findall(r"(?<!`)`((?:flask images|pip install) [^`]*)`", text):
+        program, _, name, *words = said.split()
+        if program == "pip":
+            commands.check(said)
+        elif name.isalpha():  # not "flask images …"
+            found = images.get_command(click.Context(images), name)
+            assert found is not None, f"{page}: {said}"
+            known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
+            assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, f"{page}: {said}"
 
 
 @pytest.mark.parametrize("page", with_code(set(PARSERS)))
