@@ -339,8 +339,8 @@ def test_on_a_laptop_the_code_is_seen_and_the_measured_values_are_in_one_row(pag
     opened(page)
     page.evaluate(
         """() => Object.entries({"f-size": "1280 × 720", "f-own-size": "of 5712 × 4284", "f-bytes": "104.2 kB",
-        "f-share": "1.4% of 12.51 MB", "f-time": "264 ms", "f-render": "250 ms rendering", "f-cache-note": "rendered now"})
-        .forEach(([id, text]) => { document.getElementById(id).textContent = text; })"""
+        "f-share": "1.4% of 12.51 MB", "f-time": "264 ms", "f-render": "250 ms rendering",
+        "f-cache-note": "rendered now"}).forEach(([id, text]) => { document.getElementById(id).textContent = text; })"""
     )
     stats, again = (page.locator(place).bounding_box() for place in (".stats", "#again"))
     assert stats["y"] < again["y"] < stats["y"] + stats["height"]
