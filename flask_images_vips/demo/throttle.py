@@ -8,8 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-MOST_AT_ONCE = 12
-"""Responses that are slow at the same time. Further ones are sent at once, because each occupies a thread."""
+MOST_AT_ONCE = 6
+"""Responses that are slow at the same time: as many as a browser requests. Each occupies a thread of the server, so
+further ones are sent without a delay."""
 MOST_SECONDS = 12.0
 """After this time, the rest of a picture is sent at once."""
 

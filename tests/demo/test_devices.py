@@ -18,7 +18,7 @@ from flask_images_vips.demo.photos import LARGE
 from flask_images_vips.demo.throttle import MOST_AT_ONCE, MOST_SECONDS, NETWORKS, Lines, Network
 
 COMPLETE = "[...document.querySelectorAll('.device')].every(each => each.dataset.state === 'complete')"
-CHOSEN = """[...document.querySelectorAll('iframe')].map(frame =>
+CHOSEN = """['phone', 'tablet', 'desktop'].map(name => document.querySelector(`.${name} iframe`)).map(frame =>
     [...frame.contentDocument.images].map(each => each.currentSrc))"""
 STATES = """[...document.querySelectorAll('iframe')].map(frame => [...frame.contentDocument.images].map(each =>
     [each.complete && each.naturalWidth > 0, frame.contentWindow.getComputedStyle(each).backgroundImage]))"""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from conftest import PHOTOGRAPHS
 from flask import render_template_string
 
 from demo.conftest import Demo
@@ -141,3 +142,13 @@ def test_a_point_is_inside_whatever_is_typed(demo: Demo, x: str, y: str, point: 
 def test_an_unknown_photograph_is_not_found(demo: Demo) -> None:
     for path in ("/focal", "/focal.json"):
         assert demo.app.test_client().get(f"{path}?photo=../secret.jpg").status_code == 404
+
+
+def test_an_upload_has_a_focal_point_too(demo: Demo) -> None:
+    client = demo.app.test_client()
+    with (PHOTOGRAPHS / "cat.jpg").open("rb") as file:
+        photo = client.post("/upload", data={"photo": file}, headers={"Accept": "application/json"}).json["photo"]
+    text = client.get("/focal", query_string={"photo": photo, "x": 20, "y": 30}).text
+    assert f"resized_img_tag(&#39;{photo}&#39;" in text
+    assert "focal=(0.2, 0.3)" in text
+    assert 'alt="Your picture"' in client.get("/focal").text  # among those to choose from

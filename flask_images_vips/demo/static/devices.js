@@ -6,7 +6,7 @@ import { chosenWidth, loaded } from "./measure.js";
 const page = document.querySelector(".devices");
 const form = document.getElementById("network");
 const original = Number(page.dataset.original);
-const devices = [...document.querySelectorAll(".device")];
+const devices = [...document.querySelectorAll(".device")].reverse(); // the phone first
 const EVERY_MS = 120;
 const MOST_MS = 40000;
 
@@ -26,10 +26,10 @@ function measure(frame) {
   };
 }
 
-function show(device, { total, count, all, seconds, lead }) {
+function show(device, { total, count, seconds, lead }) {
   const put = (name, text) => (device.querySelector(`[data-${name}]`).textContent = text);
   put("total", count ? bytes(total) : "–");
-  put("seconds", count ? `${seconds.toFixed(1)} s${count < all ? ` (${count} of ${all})` : ""}` : "–");
+  put("seconds", count ? `${seconds.toFixed(1)} s` : "–");
   const format = lead?.entry.contentType?.replace("image/", "").toUpperCase();
   put("lead", lead ? [`${chosenWidth(lead.image)} px`, bytes(lead.entry.encodedBodySize), format].filter(Boolean).join(", ") : "–");
   const bar = document.querySelector(`[data-bar="${device.dataset.device}"]`);
@@ -99,5 +99,5 @@ new MutationObserver(() => devices.forEach((device) => matchTheme(device.querySe
   { attributeFilter: ["data-theme"] },
 );
 const density = Math.round(devicePixelRatio * 100) / 100;
-document.getElementById("density").textContent = `Your screen has ${density} ${density === 1 ? "pixel" : "pixels"} per CSS pixel, in all three frames.`;
+document.getElementById("density").textContent = `Your screen has ${density} ${density === 1 ? "pixel" : "pixels"} per CSS pixel, in all three frames. They share the six connections that a browser opens to a host.`;
 watch(page.dataset.run);
