@@ -139,6 +139,24 @@ def test_a_point_is_inside_whatever_is_typed(demo: Demo, x: str, y: str, point: 
     assert [*answer.json["urls"]] == [*SHAPES]
 
 
+@pytest.mark.parametrize(
+    "query", ["wide.x=1e9&wide.y=1", f"wide.x={10**400}&wide.y={-(10**400)}", "narrow.x=&narrow.y=x"]
+)
+def test_no_click_is_too_far_out(demo: Demo, query: str) -> None:
+    assert demo.app.test_client().get(f"/focal?{query}").status_code == 200
+
+
+def test_a_server_that_does_not_answer_is_told(page: Any) -> None:
+    open_page(page)
+    page.route("**/focal.json*", lambda route: route.abort())
+    page.locator("#x").fill("70")
+    until(page, "document.getElementById('problem').textContent.startsWith('The playground does not answer.')")
+    assert page.locator("#problem").is_visible()
+    page.unroute("**/focal.json*")
+    page.locator("#x").fill("71")
+    until(page, "document.getElementById('problem').hidden")
+
+
 def test_an_unknown_photograph_is_not_found(demo: Demo) -> None:
     for path in ("/focal", "/focal.json"):
         assert demo.app.test_client().get(f"{path}?photo=../secret.jpg").status_code == 404
