@@ -8,6 +8,8 @@ server runs. However else the playground is imported, nothing is replaced.
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import signal
 import sys
@@ -23,6 +25,7 @@ from flask.cli import run_command
 from flask.helpers import get_debug_flag
 
 _THREADS = 8
+_LAST_PORT = 65535
 
 
 def take_over(render_one: Callable[[], object]) -> None:
@@ -71,14 +74,22 @@ def _serve(
     """Serve *app* until Ctrl-C or SIGTERM. The first line is printed once the port is open."""
     from waitress import create_server  # noqa: PLC0415  (an extra)
 
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # pictures may wait for threads
+    if port > _LAST_PORT:
+        raise click.ClickException(f"There is no port {port}. Set one up to {_LAST_PORT}, with --port.")
     signal.signal(signal.SIGTERM, _stop)  # so that the temporary folder is removed
     try:
         server = create_server(
             app, host=host, port=port, threads=_THREADS if threaded else 1, ident="flask_images_vips"
         )
-    except OSError as error:
+    except ValueError:
         raise click.ClickException(
-            f"{host}:{port} cannot be opened: {os.strerror(error.errno or 0)}. Try another port, with --port."
+            f"{host} is not a name or address of a host. Try another one, with --host."
+        ) from None
+    except OSError as error:
+        other = "host" if error.errno == errno.EADDRNOTAVAIL else "port"
+        raise click.ClickException(
+            f"{host}:{port} cannot be opened: {os.strerror(error.errno or 0)}. Try another {other}, with --{other}."
         ) from None
     _say(host, getattr(server, "effective_port", port))
     render_one()
