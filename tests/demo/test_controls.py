@@ -138,7 +138,7 @@ def test_without_a_font_the_control_of_text_says_so() -> None:
         ("photo=cat.jpg&width=40&watermark=photos/none.png", "There is no such image."),
         ("photo=cat.jpg&width=40&text=a&text_style=zz", "text_style expects one of IMAGES_TEXT_STYLES"),
         ("photo=cat.jpg&region=0,0,4000,4000", "region expects"),
-        ("photo=cat.jpg&width=10&height=10&aspect=1", "aspect expects no aspect if both"),
+        ("photo=cat.jpg&width=10&height=10&aspect=1", "aspect expects only one of width and height"),
     ],
 )
 def test_what_cannot_be_shown_is_explained(app: Flask, query: str, words: str) -> None:
