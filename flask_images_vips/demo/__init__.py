@@ -2,7 +2,8 @@
 
 Run it with ``flask --app flask_images_vips.demo run``. By default, SECRET_KEY is random at each start, and everything
 that is written goes into a temporary folder. If you run several processes, set FLASK_SECRET_KEY, so that they share one
-key. Any other configuration key can be set in the same way, for example FLASK_IMAGES_CACHE.
+key. Each process still knows only its own uploads. Any other configuration key can be set in the same way, for example
+FLASK_IMAGES_CACHE.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ from flask import Flask
 
 from .. import Images
 from ..state import images_of
-from . import command, compression, devices, engines, focal, formats, gallery, playground, policy, sample, speed
+from . import (
+    command,
+    compression,
+    devices,
+    engines,
+    focal,
+    formats,
+    gallery,
+    missing,
+    playground,
+    policy,
+    sample,
+    speed,
+)
 from .fonts import STYLES, find_font
 from .scratch import scratch_folder
 from .uploads import Uploads
@@ -64,6 +78,7 @@ def create_app() -> Flask:
     sample.listen(images_of(app).events)
     policy.add_to(app)
     compression.add_to(app)
+    missing.add_to(app)
     app.jinja_env.globals["navigation"] = NAVIGATION
     for add_page in PAGES:
         add_page(app)

@@ -8,6 +8,8 @@ server runs. However else the playground is imported, nothing is replaced.
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import signal
 import sys
@@ -29,6 +31,7 @@ _THREADS = 8
 # Waitress stores a whole body before it calls the application, by default up to 1 GB. A picture that is less than this,
 # but too large for the playground, gets its page, with a sentence.
 _MOST_BYTES = 4 * MAX_BYTES
+_LAST_PORT = 65535
 
 
 def take_over(render_one: Callable[[], object]) -> None:
@@ -78,6 +81,9 @@ def _serve(
     from waitress import create_server  # noqa: PLC0415  (an extra)
 
     _stop_in_order()
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # pictures may wait for threads
+    if port > _LAST_PORT:
+        raise click.ClickException(f"There is no port {port}. Set one up to {_LAST_PORT}, with --port.")
     try:
         server = create_server(
             app,
@@ -87,9 +93,14 @@ def _serve(
             ident="flask_images_vips",
             max_request_body_size=_MOST_BYTES,
         )
-    except OSError as error:
+    except ValueError:
         raise click.ClickException(
-            f"{host}:{port} cannot be opened: {os.strerror(error.errno or 0)}. Try another port, with --port."
+            f"{host} is not a name or address of a host. Try another one, with --host."
+        ) from None
+    except OSError as error:
+        other = "host" if error.errno == errno.EADDRNOTAVAIL else "port"
+        raise click.ClickException(
+            f"{host}:{port} cannot be opened: {os.strerror(error.errno or 0)}. Try another {other}, with --{other}."
         ) from None
     _say(host, getattr(server, "effective_port", port))
     render_one()

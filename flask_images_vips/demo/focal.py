@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
 from .choice import is_known
+from .missing import GONE
 from .photos import LARGE, PHOTOS
 from .sample import Sample
 from .tiny import make_placeholders
@@ -70,7 +71,7 @@ def crops_json() -> ResponseReturnValue:
 def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
     """Return the point in percent of the width and the height: as typed, as clicked, or that of the subject."""
     for name, width in CLICKED.items():
-        across, down = arguments.get(f"{name}.x", type=int), arguments.get(f"{name}.y", type=int)
+        across, down = arguments.get(f"{name}.x", type=_pixel), arguments.get(f"{name}.y", type=_pixel)
         size = Sample(photo).size
         if across is not None and down is not None and size is not None:
             height = width * size.image_height / size.image_width
@@ -98,7 +99,7 @@ def _photo() -> str:
     """Return the photograph that the request names, or the newest upload, or else the one with the clearest subject."""
     photo = request.args.get("photo") or next((each.path for each in uploaded()), _DEFAULT)
     if not is_known(photo):
-        raise NotFound("There is no such photograph.")
+        raise NotFound(GONE)
     return photo
 
 
@@ -112,6 +113,11 @@ def _crops(photo: str, options: Mapping[str, Any]) -> list[Sample]:
 
 def _at(x: int, y: int) -> dict[str, tuple[float, float]]:
     return {"focal": (x / 100, y / 100)}
+
+
+def _pixel(text: str) -> int:
+    """Return the pixel of a click. Browsers send none as far out as this bound."""
+    return max(0, min(10_000, int(text)))
 
 
 def _typed(text: str | None, usual: int) -> int:

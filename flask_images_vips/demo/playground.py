@@ -14,7 +14,7 @@ from .controls import controls, groups, is_open, read_options, text_of
 from .photos import PHOTOS
 from .presets import FIRST_TRY, presets
 from .sample import ENGINES, Sample
-from .uploads import MAX_BYTES, uploaded
+from .uploads import MAX_BYTES, MOST_KEPT, uploaded
 
 # What the picture must share with the original, so that they can lie over each other.
 _GEOMETRY = (
@@ -35,9 +35,8 @@ def add_to(app: Flask) -> None:
 
 def index() -> ResponseReturnValue:
     """Show the photograph and the options that the query names. Without a query, it shows a first try."""
-    photo = request.args.get("photo", "")
-    if not is_known(photo):
-        photo = next(iter(PHOTOS))
+    asked = request.args.get("photo", "")
+    photo = asked if is_known(asked) else next(iter(PHOTOS))
     options = read_options(request.args) if request.args else dict(FIRST_TRY)
     if "" in request.args.values():  # from the form, without a script: let the address hold what is given
         given: dict[str, Any] = {name: text_of(value) for name, value in options.items()}
@@ -49,6 +48,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "playground.html",
         photo=photo,
+        is_gone=bool(asked) and photo != asked,
         photos=PHOTOS,
         uploads=uploaded(),
         alt=sample.alt,
@@ -58,7 +58,9 @@ def index() -> ResponseReturnValue:
         opened=is_open,
         presets={name: {key: text_of(value) for key, value in each.items()} for name, each in tries.items()},
         shown=for_workbench(sample),
+        first={"photo": next(iter(PHOTOS)), **{name: text_of(value) for name, value in FIRST_TRY.items()}},
         max_bytes=MAX_BYTES,
+        most_kept=MOST_KEPT,
         too_large=refusals.too_many_bytes(MAX_BYTES).message,
     )
 
@@ -90,7 +92,7 @@ def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
         "share": share_shown(described["bytes"], own_bytes),
         "time_note": f"{time_shown(rendering)} rendering" if rendering is not None else "",
         "cache_note": "" if described["problem"] else "from the disk" if described["cached"] else "rendered now",
-        "engine_name": ENGINES.get(described["engine"], "–"),
+        "engine_name": ENGINES.get(described["engine"].partition(",")[0], "–"),
         "alt": sample.alt,
     }
 

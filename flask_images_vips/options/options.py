@@ -421,7 +421,7 @@ class Options:
         options = cls(**given)
         if options.aspect and options.width and options.height:
             raise InvalidOption(
-                "aspect", query[DECLARED["aspect"].short], expected="no aspect if both width and height are given"
+                "aspect", query[DECLARED["aspect"].short], expected="only one of width and height beside it, not both"
             )
         return options
 

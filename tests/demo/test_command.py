@@ -162,6 +162,22 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert [*tmp_path.glob("flask-images-demo-*")] == []
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--host", "no such host"), "no such host is not a name or address of a host. Try another one, with --host."),
+        (("--host", "192.0.2.1", "--port", "5"), "Try another host, with --host."),
+        (("--port", "70000"), "There is no port 70000. Set one up to 65535, with --port."),
+    ],
+)
+def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    with command(tmp_path, *options) as process:
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert out.startswith("Error: ")
+    assert out.endswith(f"{said}\n")
+    assert out.count("\n") == 1
+
+
 def test_an_import_in_another_way_replaces_nothing(tmp_path: Path) -> None:
     code = """
 import flask.cli, werkzeug.serving

@@ -138,7 +138,7 @@ def test_without_a_font_the_control_of_text_says_so() -> None:
         ("photo=cat.jpg&width=40&watermark=photos/none.png", "There is no such image."),
         ("photo=cat.jpg&width=40&text=a&text_style=zz", "text_style expects one of IMAGES_TEXT_STYLES"),
         ("photo=cat.jpg&region=0,0,4000,4000", "region expects"),
-        ("photo=cat.jpg&width=10&height=10&aspect=1", "aspect expects no aspect if both"),
+        ("photo=cat.jpg&width=10&height=10&aspect=1", "aspect expects only one of width and height"),
     ],
 )
 def test_what_cannot_be_shown_is_explained(app: Flask, query: str, words: str) -> None:
@@ -157,3 +157,11 @@ def test_a_picture_is_rendered_again_on_request(app: Flask) -> None:
     assert answers[1] is not None
     assert "render" in answers[0]["phases"]
     assert "render" not in answers[1]["phases"]
+
+
+def test_the_engine_is_named_even_if_it_has_made_reduced_copies_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def described(sample: Sample, *, fresh: bool = False) -> dict[str, object]:
+        return {**describe(sample, fresh=fresh), "engine": "vips, with copies"}
+
+    monkeypatch.setattr("flask_images_vips.demo.playground.describe", described)
+    assert create_app().test_client().get("/render.json?photo=cat.jpg&width=91").get_json()["engine_name"] == "libvips"

@@ -157,6 +157,16 @@ def test_each_frame_chooses_its_own_pictures_and_says_what_they_weigh(page: Any)
 
 
 @pytest.mark.usefixtures("fast")
+def test_a_server_that_does_not_answer_is_told(page: Any) -> None:
+    page.goto("/devices?network=4g")
+    page.route("**/devices/*/page*", lambda route: route.abort())
+    page.get_by_role("button", name="Load again").click()
+    until(page, "document.getElementById('problem').textContent.startsWith('The playground does not answer.')")
+    page.unroute("**/devices/*/page*")
+    page.get_by_role("button", name="Load again").click()
+    until(page, "document.getElementById('problem').hidden")
+
+
 def test_the_code_that_the_page_shows_runs(page: Any, demo: Demo) -> None:
     page.goto("/devices?network=4g")
     page.locator("[data-copy=pictures-code]").click()

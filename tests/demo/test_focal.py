@@ -144,6 +144,17 @@ def test_a_click_is_inside_whatever_is_sent(demo: Demo) -> None:
     assert "focal=(1.0, 0.0)" in demo.app.test_client().get("/focal", query_string=query).text
 
 
+def test_a_server_that_does_not_answer_is_told(page: Any) -> None:
+    open_page(page)
+    page.route("**/focal.json*", lambda route: route.abort())
+    page.locator("#x").fill("70")
+    until(page, "document.getElementById('problem').textContent.startsWith('The playground does not answer.')")
+    assert page.locator("#problem").is_visible()
+    page.unroute("**/focal.json*")
+    page.locator("#x").fill("71")
+    until(page, "document.getElementById('problem').hidden")
+
+
 def test_an_unknown_photograph_is_not_found(demo: Demo) -> None:
     for path in ("/focal", "/focal.json"):
         assert demo.app.test_client().get(f"{path}?photo=../secret.jpg").status_code == 404

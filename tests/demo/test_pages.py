@@ -23,6 +23,19 @@ def test_a_page_answers_without_a_script_and_names_itself(path: str) -> None:
     assert " style=" not in response.text
 
 
+def test_a_person_who_follows_an_old_bookmark_gets_a_page_with_the_way_back() -> None:
+    client = create_app().test_client()
+    for path, reason in (("/nowhere", "has no page with this address"), ("/focal?photo=x.jpg", "Uploads are removed")):
+        response = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert response.status_code == 404
+        assert reason in response.text
+        assert "Open the playground</a>" in response.text
+        assert "Open the playground" not in client.get(path, headers={"Accept": "image/*"}).text
+    response = client.get("/?photo=x.jpg")
+    assert "This picture is not here any more, so another one is shown." in response.text
+    assert "not here any more" not in client.get("/").text
+
+
 def test_texts_are_sent_compressed_to_those_who_read_it_and_pictures_are_not() -> None:
     client = create_app().test_client()
     for path in ("/", "/static/demo.css", "/static/common.js"):
@@ -45,14 +58,15 @@ def test_texts_are_sent_compressed_to_those_who_read_it_and_pictures_are_not() -
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_axe_finds_nothing_in_both_themes_and_no_page_scrolls_sideways_on_a_phone(page: Any, path: str) -> None:
+def test_axe_finds_nothing_in_both_themes_and_no_page_scrolls_sideways(page: Any, path: str) -> None:
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(path, wait_until="networkidle")
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         assert axe(page) == [], theme
-    page.set_viewport_size({"width": 390, "height": WIDTHS[390]})
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for width in (320, 390, 1024):  # 320 is a window of 1280 pixels at a zoom of 400 %
+        page.set_viewport_size({"width": width, "height": WIDTHS[390]})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_theme_is_that_of_the_system_until_somebody_chooses_and_then_stays(page: Any) -> None:

@@ -13,6 +13,7 @@ from conftest import PHOTOGRAPHS
 from flask import Flask, render_template_string, url_for
 
 from demo.conftest import THEMES, WIDTHS, Demo, axe
+from demo.waiting import until
 from flask_images_vips import Images
 from flask_images_vips.options.options import DECLARED
 
@@ -220,6 +221,18 @@ def shown_size(page: Any) -> str:
     return text
 
 
+def test_the_way_back_to_the_first_try_leads_to_it_even_after_a_reload(page: Any) -> None:
+    page.goto("/")
+    first = page.input_value("#o-width")
+    page.locator("#o-width").fill("333")
+    page.keyboard.press("Tab")
+    until(page, "location.search.includes('width=333') && document.getElementById('picture').naturalWidth === 333")
+    page.reload()
+    page.go_back()
+    until(page, f"document.getElementById('picture').naturalWidth === {first}")
+    assert page.input_value("#o-width") == first
+
+
 def test_a_wrong_value_is_explained_beside_its_control(page: Any) -> None:
     opened(page)
     page.fill("#o-width", "wide")
@@ -278,6 +291,14 @@ def test_copy_buttons_copy_what_runs(page: Any, demo: Demo) -> None:
         assert render_template_string(copied["Jinja"]) == copied["HTML"]
         assert eval(copied["url_for"], {"url_for": url_for}) == url
     assert site.test_client().get(url).status_code == 200
+
+
+def test_where_a_page_may_not_copy_the_code_is_selected(page: Any) -> None:
+    page.add_init_script("delete Navigator.prototype.clipboard; document.execCommand = () => false;")
+    opened(page)
+    page.get_by_role("tabpanel").get_by_role("button", name="Copy").click()
+    expect(page.locator("#announcer")).to_have_text("The code is selected. Press Ctrl+C to copy it.")
+    assert page.evaluate("String(getSelection())").startswith("{{ resized_img_tag(")
 
 
 def test_tabs_move_with_the_arrow_keys(page: Any) -> None:

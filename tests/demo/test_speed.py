@@ -19,6 +19,13 @@ def test_the_scale_is_logarithmic() -> None:
     assert [place(ms) for ms in (0.001, 0.01, 0.1, 10, 1000, 9999)] == [0, 0, 20, 60, 100, 100]
 
 
+def test_nothing_is_measured_unasked_for_people_who_save_data(page: Any) -> None:
+    page.add_init_script("Object.defineProperty(Navigator.prototype, 'connection', { value: { saveData: true } })")
+    page.goto("/speed", wait_until="networkidle")
+    assert page.locator(".plot circle").count() == 0
+    assert page.get_by_role("button", name="Ask for a new size").is_enabled()
+
+
 def test_without_a_script_the_button_measures_within_the_application(demo: Demo) -> None:
     client = demo.app.test_client()
     assert "<circle" not in client.get("/speed").text.partition("<main")[2]
@@ -52,7 +59,10 @@ def test_nothing_is_shown_that_was_not_measured(tmp_path: Path) -> None:
 
 def test_the_browser_asks_for_new_sizes_and_draws_each_request(page: Any) -> None:
     page.goto("/speed")
+    until(page, f"document.querySelectorAll('[data-lane=others] circle').length === {OTHERS}")  # it begins by itself
     page.locator("#photo").select_option("cat.jpg")
+    until(page, "document.querySelector('#shown img')?.alt.startsWith('The face of a tabby cat')")
+    until(page, "!document.querySelector('form button').disabled")
     timings: list[str] = []
 
     def note(answer: Any) -> None:

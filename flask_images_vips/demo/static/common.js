@@ -46,16 +46,18 @@ export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }
 
+/** Copy *text*, or select *source* if this browser does not let a page copy. Returns whether it was copied. */
 async function copyText(text, source) {
   try {
     await navigator.clipboard.writeText(text);
+    return true;
   } catch {
     // Browsers allow the clipboard on HTTPS and on this machine only. Elsewhere, select the text and ask as of old.
     const range = document.createRange();
     range.selectNodeContents(source);
     getSelection().removeAllRanges();
     getSelection().addRange(range);
-    document.execCommand("copy");
+    return document.execCommand("copy");
   }
 }
 
@@ -64,11 +66,11 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
   if (!button) return;
   const source = document.getElementById(button.dataset.copy);
-  await copyText(source.textContent.trim(), source);
+  const copied = await copyText(source.textContent.trim(), source);
   const label = button.dataset.label ?? (button.dataset.label = button.textContent);
-  button.textContent = "Copied";
-  button.classList.add("done");
-  announce("Copied");
+  button.textContent = copied ? "Copied" : "Press Ctrl+C";
+  button.classList.toggle("done", copied);
+  announce(copied ? "Copied" : "The code is selected. Press Ctrl+C to copy it.");
   setTimeout(() => {
     button.textContent = label;
     button.classList.remove("done");

@@ -5,6 +5,7 @@ import { chosenWidth, loaded } from "./measure.js";
 
 const page = document.querySelector(".devices");
 const form = document.getElementById("network");
+const problem = document.getElementById("problem");
 const original = Number(page.dataset.original);
 const devices = [...document.querySelectorAll(".device")].reverse(); // the phone first
 const EVERY_MS = 120;
@@ -37,14 +38,33 @@ function show(device, { total, count, seconds, lead }) {
   bar.querySelector("b").textContent = count ? bytes(total) : "–";
 }
 
+/** The number of the load that *frame* shows, or undefined if the browser shows a page of its own in it. */
+function runIn(frame) {
+  try {
+    return new URLSearchParams(frame.contentWindow.location.search).get("run");
+  } catch {
+    return undefined; // the page about an error has another origin
+  }
+}
+
+function stop(device) {
+  device.dataset.state = "stopped";
+  problem.textContent = "The playground does not answer. Is its command still running?";
+  problem.hidden = false;
+}
+
 /** Keep showing what *device* has loaded, until it has everything or a newer load begins. */
 function follow(device, load, finished) {
   const frame = device.querySelector("iframe");
   const begin = performance.now();
   const timer = setInterval(() => {
     if (load !== loads) return clearInterval(timer);
-    // Until the new page is there, the frame still has the old one.
-    if (new URLSearchParams(frame.contentWindow.location.search).get("run") !== device.dataset.run) return;
+    const arrived = runIn(frame);
+    if (arrived === undefined) {
+      clearInterval(timer);
+      return stop(device);
+    }
+    if (arrived !== device.dataset.run) return; // until the new page is there, the frame still has the old one
     const found = measure(frame);
     show(device, found);
     const complete = found.all > 0 && found.count === found.all;
@@ -69,6 +89,7 @@ function load() {
 
 /** Show what the frames load with the number *run*. */
 function watch(run) {
+  problem.hidden = true;
   const number = ++loads;
   const waiting = new Set(devices);
   for (const device of devices) {

@@ -16,6 +16,7 @@ async function measure() {
   button.textContent = "Measuring …";
   try {
     const response = await fetch(`${form.action}?${chosen}&measure=1&fragment=1`, { signal: mine.signal });
+    if (!response.ok) throw new Error(response.statusText);
     result.innerHTML = await response.text();
     start();
   } catch (error) {
@@ -61,7 +62,9 @@ async function pixels(image) {
 const PIECE = 4 * 32768; // the bands of as many pixels as are compared at once, so that the page stays responsive
 
 async function compare([first, second]) {
-  const [a, b] = [await pixels(first), await pixels(second)];
+  const decoded = await Promise.all([pixels(first), pixels(second)]).catch(() => []);
+  if (!decoded.length) return; // removed meanwhile, or a format that this browser does not show
+  const [a, b] = decoded;
   if (a.length !== b.length) return;
   const sums = { squares: 0, equal: 0, largest: 0 };
   for (let at = 0; at < a.length; at += PIECE) {

@@ -43,6 +43,13 @@ function addPreview(crop) {
   return image;
 }
 
+/** Show what is wrong, or nothing if *problem* is empty. */
+function tell(problem) {
+  const line = document.getElementById("problem");
+  line.textContent = problem;
+  line.hidden = !problem;
+}
+
 async function requestCrops() {
   request?.abort();
   request = new AbortController();
@@ -50,14 +57,15 @@ async function requestCrops() {
   const query = new URLSearchParams({ photo: page.dataset.photo, x, y });
   try {
     const response = await fetch(`${page.dataset.crops}?${query}`, { signal: request.signal });
-    if (!response.ok) return;
+    if (!response.ok) return tell("This picture is not here any more. Choose another one.");
+    tell("");
     const { focal, code, urls } = await response.json();
     document.getElementById("focal-code").textContent = focal;
     document.getElementById("jinja-code").textContent = code;
     history.replaceState(null, "", `?${query}`);
     await Promise.all(crops.map((crop) => replace(crop, urls[crop.dataset.shape], request.signal)));
   } catch (error) {
-    if (error.name !== "AbortError") announce(SILENT);
+    if (error.name !== "AbortError") tell(SILENT);
   }
 }
 

@@ -279,6 +279,7 @@ form.addEventListener("click", (event) => {
   const reset = event.target.closest("[data-reset]");
   if (link) {
     event.preventDefault();
+    by("upload-problem").hidden = true;
     if (link.dataset.photo) photo.value = link.dataset.photo;
     else fill(withPhoto(link));
     update({ commit: true });
@@ -291,7 +292,7 @@ form.addEventListener("click", (event) => {
 });
 by("again").addEventListener("click", () => update({ fresh: true }));
 addEventListener("popstate", () => {
-  fill(new URLSearchParams(location.search || first));
+  fill(new URLSearchParams(location.search || form.dataset.first));
   update();
 });
 
@@ -380,7 +381,6 @@ async function take(file) {
   addThumbnail(answer, file.name);
   photo.value = answer.photo;
   await update({ commit: true });
-
 }
 
 async function upload(file) {
@@ -405,11 +405,13 @@ function addThumbnail({ photo: path, thumbnail, page }, name) {
   image.src = thumbnail;
   image.alt = `Your picture ${name}`;
   link.append(image);
+  item.className = "mine";
   item.append(link);
   form.querySelector(".own").after(item);
+  // The server has removed the oldest ones.
+  for (const old of [...form.querySelectorAll(".mine")].slice(form.dataset.mostKept)) old.remove();
 }
 
-// Without its address, the page shows a first try: remember it for the way back.
 const first = `?${collect()}`;
 asked = by("stage").dataset.shown = first;
 for (const id of Object.keys(CODES)) highlight(by(id), by(id).textContent);

@@ -72,15 +72,16 @@ function showPhases({ lookup = 0, lock = 0, queue = 0, render = 0, encode = 0, s
   }
 }
 
-function showPicture(data, width) {
+function showPicture(data, alt) {
   const image = new Image();
-  image.alt = `${form.photo.selectedOptions[0].dataset.alt}, ${width} pixels wide`;
+  image.alt = alt;
   image.src = URL.createObjectURL(data);
   image.onload = () => URL.revokeObjectURL(image.src);
   document.getElementById("shown").replaceChildren(image);
 }
 
 async function run() {
+  const { alt } = form.photo.selectedOptions[0].dataset;
   const begun = await (await fetch(page.dataset.start, { method: "POST", body: new URLSearchParams({ photo: form.photo.value }) })).json();
   if (begun.problem) throw new Problem(begun.problem);
   const note = (name, text) => { page.querySelector(`[data-lane=${name}] .quiet`).textContent = text; };
@@ -91,7 +92,7 @@ async function run() {
   figure("first", first.phases.total);
   dot("first", first.phases.total);
   showPhases(first.phases);
-  showPicture(first.data, begun.first.width);
+  showPicture(first.data, `${alt}, ${begun.first.width} pixels wide`);
   trips.length = 0;
 
   const again = [];
@@ -116,16 +117,33 @@ async function run() {
     `another size ${milliseconds(median("others", others))}.`;
 }
 
+let isRunning = false;
+let isWanted = false;
+
+/** Measure the chosen photograph. If another one is being measured, do it afterwards. */
+async function measure() {
+  isWanted = true;
+  if (isRunning) return;
+  isRunning = button.disabled = true;
+  while (isWanted) {
+    isWanted = false;
+    clear();
+    try {
+      await run();
+    } catch (error) {
+      problem.textContent = error instanceof Problem ? error.message : SILENT;
+      problem.hidden = false;
+    }
+  }
+  isRunning = button.disabled = false;
+}
+
+form.photo.addEventListener("change", measure);
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  button.disabled = true;
-  clear();
-  try {
-    await run();
-  } catch (error) {
-    problem.textContent = error instanceof Problem ? error.message : SILENT;
-    problem.hidden = false;
-  }
-  button.disabled = false;
+  await measure();
   button.focus({ preventScroll: true });
 });
+const savesData = navigator.connection?.saveData || matchMedia("(prefers-reduced-data: reduce)").matches;
+if (!savesData && !page.querySelector(".plot circle")) measure();
