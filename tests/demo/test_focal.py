@@ -151,4 +151,7 @@ def test_an_upload_has_a_focal_point_too(demo: Demo) -> None:
     text = client.get("/focal", query_string={"photo": photo, "x": 20, "y": 30}).text
     assert f"resized_img_tag(&#39;{photo}&#39;" in text
     assert "focal=(0.2, 0.3)" in text
-    assert 'alt="Your picture"' in client.get("/focal").text  # among those to choose from
+    shown = client.get("/focal").text  # whoever has uploaded a picture sees it, and can choose another
+    assert f'data-photo="{photo}"' in shown
+    assert shown.count('alt="Your picture"') == 2
+    assert "write the path of your photograph in <code>static/</code>" in shown

@@ -334,6 +334,21 @@ def test_nothing_is_hidden_under_the_options(page: Any, width: int) -> None:
     assert page.evaluate(right.format(".thumbnails")) < page.evaluate(right.format(".work"))
 
 
+def test_on_a_laptop_the_code_is_seen_and_the_measured_values_are_in_one_row(page: Any) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    opened(page)
+    page.evaluate(
+        """() => Object.entries({"f-size": "1280 × 720", "f-own-size": "of 5712 × 4284", "f-bytes": "104.2 kB",
+        "f-share": "1.4% of 12.51 MB", "f-time": "264 ms", "f-render": "250 ms rendering",
+        "f-cache-note": "rendered now"}).forEach(([id, text]) => { document.getElementById(id).textContent = text; })"""
+    )
+    stats, again = (page.locator(place).bounding_box() for place in (".stats", "#again"))
+    assert stats["y"] < again["y"] < stats["y"] + stats["height"]
+    copy = page.get_by_role("tabpanel").get_by_role("button", name="Copy").bounding_box()
+    assert copy["y"] + copy["height"] < 800
+    assert page.get_by_text("with the path of your photograph in static/").is_visible()
+
+
 def test_the_picture_can_be_looked_at_closely(page: Any) -> None:
     opened(page)
     page.get_by_role("radio", name="4×").check(force=True)
