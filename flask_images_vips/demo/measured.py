@@ -132,9 +132,13 @@ def own() -> dict[str, Photo]:
 
 
 def chosen(otherwise: Photo) -> Photo:
-    """Return the photograph that the request names, which may be an upload, or *otherwise*."""
-    name = flask_request.values.get("photo", "")
-    return PHOTOS.get(name) or own().get(name) or otherwise
+    """Return the photograph that the request names, which may be an upload.
+
+    If it names none, return the newest upload. Otherwise return *otherwise*.
+    """
+    uploads = own()
+    name = flask_request.values.get("photo") or next(iter(uploads), "")
+    return PHOTOS.get(name) or uploads.get(name) or otherwise
 
 
 def largest() -> Photo:
