@@ -22,7 +22,13 @@ import werkzeug.serving
 from flask.cli import run_command
 from flask.helpers import get_debug_flag
 
+from .uploads import MAX_BYTES
+
+_OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 _THREADS = 8
+# Waitress stores a whole body before it calls the application, by default up to 1 GB. A picture that is less than this,
+# but too large for the playground, gets its page, with a sentence.
+_MOST_BYTES = 4 * MAX_BYTES
 
 
 def take_over(render_one: Callable[[], object]) -> None:
@@ -68,13 +74,18 @@ def _say_nothing(*_: Any, **__: Any) -> None:
 def _serve(
     render_one: Callable[[], object], host: str, port: int, app: Any, *, threaded: bool = True, **_: Any
 ) -> None:
-    """Serve *app* until Ctrl-C or SIGTERM. The first line is printed once the port is open."""
+    """Serve *app* until Ctrl-C, SIGTERM or SIGHUP. The first line is printed once the port is open."""
     from waitress import create_server  # noqa: PLC0415  (an extra)
 
-    signal.signal(signal.SIGTERM, _stop)  # so that the temporary folder is removed
+    _stop_in_order()
     try:
         server = create_server(
-            app, host=host, port=port, threads=_THREADS if threaded else 1, ident="flask_images_vips"
+            app,
+            host=host,
+            port=port,
+            threads=_THREADS if threaded else 1,
+            ident="flask_images_vips",
+            max_request_body_size=_MOST_BYTES,
         )
     except OSError as error:
         raise click.ClickException(
@@ -85,6 +96,13 @@ def _serve(
     server.run()
 
 
+def _stop_in_order() -> None:
+    """Let SIGTERM, and the SIGHUP of a closed terminal, end this process with its temporary folder removed."""
+    signal.signal(signal.SIGTERM, _stop)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+        signal.signal(signal.SIGHUP, _stop)
+
+
 def _stop(_: int, __: FrameType | None) -> None:
     sys.exit()
 
@@ -92,6 +110,8 @@ def _stop(_: int, __: FrameType | None) -> None:
 def _say(host: str, port: int, *, scheme: str = "http", note: str = "") -> None:
     """Print the line that says what to try, and where."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    if host not in _OWN_HOSTS:
+        note = f" Whoever reaches this port sees them until then.{note}"
     click.echo(
         f"Open {scheme}://{shown}:{port} in a browser, and drop in a photograph of your own. "
         f"Ctrl-C stops the server and removes your photographs.{note}"

@@ -15,16 +15,18 @@ def add_to(app: Flask) -> None:
 
 
 def _compress(response: Response) -> Response:
-    if response.status_code != 200 or response.mimetype not in _TEXTS or request.method == "HEAD":
+    """Compress *response* if its client accepts that. Answers to HEAD and 304 have the same headers (RFC 9110)."""
+    if response.mimetype not in _TEXTS:
         return response
     response.vary.add("Accept-Encoding")
-    if request.accept_encodings["gzip"]:
+    tag, _ = response.get_etag()
+    if tag is not None:
+        response.set_etag(tag, weak=True)  # the same text, maybe in other bytes
+    if response.status_code == 200 and request.accept_encodings["gzip"]:
         response.direct_passthrough = False  # static files are sent as files
         data = response.get_data()
         if len(data) >= _LEAST_BYTES:
             response.set_data(gzip.compress(data, 5))
             response.content_encoding = "gzip"
-            tag, _ = response.get_etag()
-            if tag is not None:
-                response.set_etag(tag, weak=True)  # the same text, in other bytes
+            response.headers.pop("Accept-Ranges", None)  # ranges are those of the file, which is not compressed
     return response

@@ -17,12 +17,12 @@ from ..errors import ImagesError
 from ..formats import Format, by_name
 from ..pool.resources import processors
 from ..state import images_of
-from .measured import Cost, chosen, largest, own, render
+from .choice import chosen, largest, own
+from .measured import Cost, render
 from .photos import PHOTOS, Photo
-from .sample import Sample, sentence
+from .sample import ENGINES, Sample, sentence
 from .scratch import scratch_folder
 
-ENGINES = {"vips": "libvips", "pillow": "Pillow"}
 FORMATS = ("jpeg", "webp", "avif", "png")
 RUNS = 5
 """How many times each engine renders a picture, after a first time that does not count."""

@@ -12,8 +12,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
+from .choice import is_known
 from .photos import LARGE, PHOTOS
-from .playground import is_known
 from .sample import Sample
 from .tiny import make_placeholders
 from .uploads import uploaded
@@ -74,7 +74,7 @@ def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
         size = Sample(photo).size
         if across is not None and down is not None and size is not None:
             height = width * size.image_height / size.image_width
-            return _percent(100 * across / width), _percent(100 * down / height)
+            return _clicked(across, width), _clicked(down, height)
     subject = PHOTOS[photo].focal if photo in PHOTOS else (0.5, 0.5)
     usual = (_percent(100 * subject[0]), _percent(100 * subject[1]))
     return _typed(arguments.get("x"), usual[0]), _typed(arguments.get("y"), usual[1])
@@ -119,6 +119,11 @@ def _typed(text: str | None, usual: int) -> int:
     with suppress(ValueError, OverflowError):
         return usual if text is None else _percent(float(text))
     return usual
+
+
+def _clicked(at: int, side: float) -> int:
+    """Return the position *at* on a *side* in percent. A URL may hold any number, also one that no float can."""
+    return _percent(100 * min(max(at, 0), side) / side)
 
 
 def _percent(value: float) -> int:

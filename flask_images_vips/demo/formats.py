@@ -14,7 +14,8 @@ from ..formats import by_name
 from ..options.options import Options, write_query
 from ..state import AppImages, images_of
 from ..urls import ImageUrl
-from .measured import Cost, Costs, chosen, own
+from .choice import chosen, own
+from .measured import Cost, Costs
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from contextvars import Context
@@ -10,17 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
-from flask import request as flask_request
 
 from .. import Images, phases
 from ..direct import image_url
 from ..options.options import write_query
 from ..state import images_of
-from .photos import PHOTOS, Photo
-from .uploads import uploaded
+from .sample import timing_of
 
 _MOST_KNOWN = 2000
-_PHASE = re.compile(r"(\w+);dur=([\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +61,7 @@ def request(app: Flask, url: str) -> Timing:
     """Request an image of *app* within this process, and return how long that took."""
     # In an empty context, because the phases of a request within another one would be added to those of the other.
     response = Context().run(app.test_client(use_cookies=False).get, url)
-    phases = {name: float(ms) for name, ms in _PHASE.findall(response.headers.get("Server-Timing", ""))}
-    return Timing(response.status_code, phases.pop("total", 0.0), phases)
+    return Timing(response.status_code, *timing_of(response))
 
 
 class Costs:
@@ -115,32 +110,3 @@ class Costs:
         if entry is not None:
             with entry:
                 entry.discard()
-
-
-@dataclass(frozen=True, slots=True)
-class Own(Photo):
-    """A picture that somebody has uploaded. *file* is its path."""
-
-    @property
-    def path(self) -> str:
-        return self.file
-
-
-def own() -> dict[str, Photo]:
-    """Return the uploads, by their paths."""
-    return {each.path: Own(each.path, "Your picture") for each in uploaded()}
-
-
-def chosen(otherwise: Photo) -> Photo:
-    """Return the photograph that the request names, which may be an upload.
-
-    If it names none, return the newest upload. Otherwise return *otherwise*.
-    """
-    uploads = own()
-    name = flask_request.values.get("photo") or next(iter(uploads), "")
-    return PHOTOS.get(name) or uploads.get(name) or otherwise
-
-
-def largest() -> Photo:
-    """Return the photograph with the most pixels."""
-    return max(PHOTOS.values(), key=lambda photo: photo.size[0] * photo.size[1])

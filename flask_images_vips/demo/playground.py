@@ -9,13 +9,12 @@ from flask import Flask, current_app, redirect, render_template, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from ..uploads import refusals
+from .choice import is_known
 from .controls import controls, groups, is_open, read_options, text_of
 from .photos import PHOTOS
 from .presets import FIRST_TRY, presets
-from .sample import Sample
+from .sample import ENGINES, Sample
 from .uploads import MAX_BYTES, uploaded
-
-ENGINES = {"vips": "libvips", "pillow": "Pillow"}
 
 # What the picture must share with the original, so that they can lie over each other.
 _GEOMETRY = (
@@ -76,11 +75,6 @@ def render_json() -> ResponseReturnValue:
         return {"problem": "There is no such photograph. Choose one, or drop in your own again.", "option": ""}
     sample = Sample(photo, read_options(request.args))
     return for_workbench(sample, fresh=request.args.get("fresh") == "1"), 200, {"Cache-Control": "no-store"}
-
-
-def is_known(photo: str) -> bool:
-    """Return whether *photo* is a photograph of the playground or an upload that is kept."""
-    return photo in PHOTOS or any(photo == each.path for each in uploaded())
 
 
 def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:

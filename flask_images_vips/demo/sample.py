@@ -25,8 +25,10 @@ from ..state import current_images
 from ..urls import ImageUrl
 from .photos import PHOTOS
 
-_ENGINES = 4000  # how many renditions are remembered with their engine
+_MOST_REMEMBERED = 4000  # renditions, with their engines
 _PHASE = re.compile(r"(\w+);dur=([\d.]+)")
+ENGINES = {"vips": "libvips", "pillow": "Pillow"}
+"""The engines, with the names that pages show."""
 ACCEPT = "image/avif,image/webp,image/*,*/*;q=0.8"
 """What browsers accept, for ``format='auto'``."""
 
@@ -145,10 +147,14 @@ class Sample:
             outcome.format = (response.mimetype or "").removeprefix("image/")
         elif not outcome.problem:
             outcome.problem = response.text.strip()
-        timing = response.headers.get("Server-Timing", "")
-        outcome.phases = {name: float(ms) for name, ms in _PHASE.findall(timing)}
-        outcome.ms = outcome.phases.pop("total", 0.0)
+        outcome.ms, outcome.phases = timing_of(response)
         return outcome
+
+
+def timing_of(response: TestResponse) -> tuple[float, dict[str, float]]:
+    """Return what ``Server-Timing`` says: the milliseconds of the whole, and of its phases."""
+    phases = {name: float(ms) for name, ms in _PHASE.findall(response.headers.get("Server-Timing", ""))}
+    return phases.pop("total", 0.0), phases
 
 
 def sentence(error: ImagesError) -> str:
@@ -164,7 +170,7 @@ def listen(events: Events) -> None:
     engines: dict[tuple[str, str], str] = {}
 
     def rendered(event: Rendered) -> None:
-        if len(engines) > _ENGINES:
+        if len(engines) > _MOST_REMEMBERED:
             engines.pop(next(iter(engines)))
         engines[event.rendition.key] = event.engine
 

@@ -14,7 +14,8 @@ from flask.typing import ResponseReturnValue
 
 from .. import resized_img_size
 from ..errors import ImagesError
-from .measured import Timing, chosen, largest, own
+from .choice import chosen, largest, named, own
+from .measured import Timing
 from .measured import request as request_image
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
@@ -80,7 +81,7 @@ def page() -> ResponseReturnValue:
         try:
             run = _run(photo)
         except (ImagesError, OSError) as error:
-            problem = sentence(error) if isinstance(error, ImagesError) else "The cache cannot be changed."
+            problem = _problem(error)
         if run is not None and not run.again:
             problem, run = _UNTIMED if run.first.status == 200 else _REFUSED.format(run.first.status), None
     return render_template(
@@ -105,14 +106,13 @@ def page() -> ResponseReturnValue:
 
 def start() -> ResponseReturnValue:
     """Forget everything about a photograph, and return the addresses of renditions that nobody has asked for."""
-    name = request.values.get("photo", "")
-    photo = PHOTOS.get(name) or own().get(name)
+    photo = named()
     if photo is None:
         return jsonify(problem="There is no such photograph.")
     try:
         widths = _begin(photo)
     except (ImagesError, OSError) as error:
-        return jsonify(problem=sentence(error) if isinstance(error, ImagesError) else "The cache cannot be changed.")
+        return jsonify(problem=_problem(error))
     first, *others = ({"url": Sample(photo.file, _options(width)).url, "width": width} for width in widths)
     size = resized_img_size(photo.path)
     return jsonify(problem="", first=first, others=others, width=size and size.width, height=size and size.height)
@@ -144,6 +144,10 @@ def _run(photo: Photo) -> Run:
     again = [request_image(app, url).ms for _ in range(AGAIN)]
     first_of_others = [request_image(app, each).ms for each in others]
     return Run(widths[0], request.script_root + url, first, again, first_of_others)
+
+
+def _problem(error: ImagesError | OSError) -> str:
+    return sentence(error) if isinstance(error, ImagesError) else "The cache cannot be changed."
 
 
 def _options(width: int) -> dict[str, Any]:

@@ -84,8 +84,10 @@ def remainder(process: subprocess.Popen[str]) -> str:
     return process.stdout.read()  # `communicate` would lose what was read ahead with that line
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_line_says_what_to_try_and_the_end_is_quiet(end: signal.Signals) -> None:
+    if signal.getsignal(end) is signal.SIG_IGN:
+        pytest.skip(f"these tests run with {end.name} ignored, as by nohup, and the command inherits that")
     folder = Path(tempfile.mkdtemp())  # short, because renderers have a socket below it
     port = free_port()
     with command(folder, "--port", str(port)) as process:
@@ -138,6 +140,14 @@ def test_flasks_own_server_runs_where_it_must_and_the_line_says_so(
         os.killpg(process.pid, signal.SIGTERM)
         rest = remainder(process)
     assert RED in rest
+
+
+def test_on_a_network_the_line_says_who_sees_the_photographs(tmp_path: Path) -> None:
+    port = free_port()
+    with command(tmp_path, "--host", "0.0.0.0", "--port", str(port)) as process:
+        line = first_line(process)
+    assert f"Open http://127.0.0.1:{port} in" in line
+    assert line.endswith("removes your photographs. Whoever reaches this port sees them until then.\n")
 
 
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:

@@ -139,6 +139,11 @@ def test_a_point_is_inside_whatever_is_typed(demo: Demo, x: str, y: str, point: 
     assert [*answer.json["urls"]] == [*SHAPES]
 
 
+def test_a_click_is_inside_whatever_is_sent(demo: Demo) -> None:
+    query = {"wide.x": "9" * 400, "wide.y": "-1"}
+    assert "focal=(1.0, 0.0)" in demo.app.test_client().get("/focal", query_string=query).text
+
+
 def test_an_unknown_photograph_is_not_found(demo: Demo) -> None:
     for path in ("/focal", "/focal.json"):
         assert demo.app.test_client().get(f"{path}?photo=../secret.jpg").status_code == 404

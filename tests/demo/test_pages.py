@@ -35,6 +35,11 @@ def test_texts_are_sent_compressed_to_those_who_read_it_and_pictures_are_not() -
                 assert gzip.decompress(packed.data) == plain.data
                 with client.get(path, headers={"If-None-Match": tag}) as known:
                     assert known.status_code == 304
+                    assert (known.headers["ETag"], known.headers["Vary"]) == (tag, "Accept-Encoding")
+                assert "Accept-Ranges" not in packed.headers  # a range would be one of the plain text
+            with client.head(path, headers={"Accept-Encoding": "gzip"}) as head:
+                for name in ("Content-Encoding", "Vary", "ETag"):
+                    assert head.headers.get(name) == packed.headers.get(name)
     with client.get("/static/photos/cat.jpg", headers={"Accept-Encoding": "gzip"}) as picture:
         assert "Content-Encoding" not in picture.headers
 

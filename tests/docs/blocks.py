@@ -24,6 +24,7 @@ from conftest import ROOT, TESTS
 Test = TypeVar("Test", bound=Callable[..., object])
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<info>[^`]*)$")
+_HIDDEN_FENCE = re.compile(r" *(?:>|[-*+]|\d+[.)]) *(?:`{3}|~{3})")
 _CODE_DIRECTIVE = re.compile(r"\{code(?:-block)?\} *(\S+)")
 _NAMED_FILE = re.compile(r"(?:#|\{#|//|--) *([\w./-]+\.\w+) *(?:#\})?$")
 _OTHER_NAMES = {
@@ -98,6 +99,9 @@ def _blocks(page: str, lines: list[str], before: int = 0) -> Iterator[Block]:
         opening = _FENCE.match(lines[position])
         position += 1
         if opening is None:
+            assert not _HIDDEN_FENCE.match(lines[position - 1]), (
+                f"{page}:{before + position}: begin a fence on a line of its own, or no test sees it"
+            )
             continue
         begin = position
         closing = re.compile(rf" *{opening['fence'][0]}{{{len(opening['fence'])},}} *$")

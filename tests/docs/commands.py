@@ -1,7 +1,7 @@
 """Is a command of the documentation one that a reader can run?
 
-``flask images …`` is parsed by the real command, ``pip install`` names extras that exist, and ``python -m bench`` and
-gunicorn read their options. Of other programs, only the names are checked.
+``flask images …`` is parsed by the real command, ``pip install`` names extras that exist, and ``python -m bench``,
+gunicorn and waitress read their options. Of other programs, only the names are checked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 from flask_images_vips.operating.cli import images
 from flask_images_vips.operating.migrate import command as migrate
+from flask_images_vips.options.options import DECLARED
+from flask_images_vips.page.calls import URL_KEYWORDS
 
 # fmt: off
 PROGRAMS = {
@@ -90,6 +92,8 @@ def _check_command(words: list[str]) -> None:
         parser().parse_args(arguments[2:])
     elif program == "gunicorn":
         _check_gunicorn(arguments)
+    elif program == "waitress-serve":
+        _check_waitress(arguments)
 
 
 def _check_flask(arguments: list[str]) -> None:
@@ -102,10 +106,19 @@ def _check_flask(arguments: list[str]) -> None:
         _parse(migrate, name, rest)
     elif name == "images":
         _parse(images, name, rest)
+        if rest[:1] == ["url"]:
+            _check_options(rest[1:])
     else:
         assert name in ("run", "shell", "routes", "--version"), (
             f"flask {name} is not a command of Flask or of this package"
         )
+
+
+def _check_options(arguments: list[str]) -> None:
+    """Check the names of ``OPTION=VALUE`` after ``flask images url``."""
+    found = {word.partition("=")[0] for word in arguments if re.match(r"[a-z_]+=", word)}
+    known = {*DECLARED, *URL_KEYWORDS}
+    assert found <= known, f"{sorted(found - known)} is not an option of an image"
 
 
 def _parse(command: click.Command, name: str, arguments: list[str], parent: click.Context | None = None) -> None:
@@ -144,3 +157,11 @@ def _check_gunicorn(arguments: list[str]) -> None:
         config.Config().parser().parse_args(arguments)
     except SystemExit as error:
         raise AssertionError(f"gunicorn does not know {' '.join(arguments)}") from error
+
+
+def _check_waitress(arguments: list[str]) -> None:
+    waitress = __import__("waitress.adjustments", fromlist=["Adjustments"])
+    try:
+        waitress.Adjustments.parse_args(arguments)
+    except Exception as error:
+        raise AssertionError(f"waitress does not know {' '.join(arguments)}: {error}") from error

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from http.client import parse_headers
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import yaml
-from conftest import needs
+from conftest import needs, uwsgi
 
 SECTIONS = {"Unit", "Service", "Install", "Socket", "Timer", "Mount", "uwsgi", "Path"}
 FRAMES = (
@@ -27,6 +29,8 @@ FRAMES = (
     "events {{}}\n{0}",
     "{0}",
 )
+
+_HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@.*\n((?:(?!---|diff |@@).*\n)*)", re.MULTILINE)
 
 
 def program(name: str, install: str) -> str:
@@ -109,6 +113,9 @@ def ini(text: str, folder: Path) -> None:
     parser.read_string(text)
     assert {*parser.sections()} <= SECTIONS or not {"Service", "Unit"} & {*parser.sections()}, parser.sections()
     assert parser.sections()
+    if "uwsgi" in parser:
+        unknown = {*parser["uwsgi"]} - options_of_uwsgi()
+        assert not unknown, f"uWSGI does not know {sorted(unknown)}"
     analyze = shutil.which("systemd-analyze")
     if analyze is not None and "Service" in parser:
         text = re.sub(r"^(Exec\w+=[-+!@:]*)/\S+", r"\1/bin/true", text, flags=re.MULTILINE)
@@ -126,8 +133,25 @@ def ini(text: str, folder: Path) -> None:
         assert "Unknown" not in "".join(said), "\n".join(said)
 
 
+@cache
+def options_of_uwsgi() -> frozenset[str]:
+    run = subprocess.run([uwsgi(), "--help"], capture_output=True, text=True, check=True)
+    return frozenset(re.findall(r"--([\w-]+)", run.stdout))
+
+
+class _NoRepetition(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        assert len(names) == len({*map(str, names)}), f"a key is there twice: {names}"
+        return super().construct_mapping(node, deep)
+
+
 def yaml_text(text: str, folder: Path) -> None:
-    assert list(yaml.safe_load_all(text)) != [None]
+    documents = list(yaml.load_all(text, _NoRepetition))
+    assert documents
+    assert all(isinstance(document, (dict, list)) for document in documents), "a text, but no mapping or list"
 
 
 def dockerfile(text: str, folder: Path) -> None:
@@ -152,6 +176,9 @@ def diff(text: str, folder: Path) -> None:
     lines = text.splitlines()
     assert all(line[:1] in ("", " ", "+", "-", "@", "\\") or line.startswith("diff ") for line in lines), text
     assert any(line[:1] in "+-" for line in lines if line), text
+    for before, after, body in _HUNK.findall(text):
+        counts = [sum(line[:1] in signs for line in body.splitlines()) for signs in ((" ", "", "-"), (" ", "", "+"))]
+        assert counts == [int(before or 1), int(after or 1)], f"{counts} lines are not those that @@ tells: {body}"
     files = re.findall(r"^\+\+\+ (\S+)", text, re.MULTILINE)
     if files and all(name.endswith(".py") for name in files) and text.count("@@ ") <= 1:
         body = [line for line in lines if not line.startswith(("---", "+++", "@@", "diff "))]

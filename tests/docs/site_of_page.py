@@ -8,13 +8,17 @@ configuration of the blocks before them.
 from __future__ import annotations
 
 import ast
+import builtins
+import dis
 import html
 import importlib
+import logging
 import re
 import runpy
 import shutil
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -29,11 +33,13 @@ from docs.blocks import Block
 from flask_images_vips import Images
 from flask_images_vips.cdn.settings import KINDS
 from flask_images_vips.config.keys import Config, odd_keys
+from flask_images_vips.page import calls
 
 PLACES = {"IMAGES_PATH", "IMAGES_CACHE", "IMAGES_CACHE_LOCAL", "IMAGES_REDIS", "IMAGES_CDN"}
 AWAY = re.compile(r"^(s3|gs|az|https?|rediss?|file)://")
 HELPER = re.compile(r"^(resized_\w+|build_url)$")
 SHOWS_A_PICTURE = re.compile(r"\bresized_(img_tag|img_src|img_srcset|img_preload|picture_tag)\(|url_for\('images")
+MISTAKE = re.compile(r"has no effect|will not be served|without width|not a valid name of an HTML attribute")
 ENVIRONMENT = re.compile(r"environ(?:\.get)?[\[(]\s*[\"'](\w+)")
 
 
@@ -71,7 +77,7 @@ class SiteOfPage:
         photos = folder / "static" / "photos"
         photos.mkdir(parents=True)
         for path in PHOTOGRAPHS.glob("*.[jpa]*"):
-            (photos / path.name).symlink_to(path) if path.stat().st_size > 2_000_000 else shutil.copy2(path, photos)
+            shutil.copy2(path, photos)
         for path in photos.iterdir():
             shutil.copy2(path, folder / "static")
 
@@ -97,6 +103,9 @@ class SiteOfPage:
                 runpy.run_path(str(self.folder / f"{name}.py"))
             else:
                 module = importlib.import_module(name)
+                code = compile((self.folder / f"{name}.py").read_text(), name, "exec")
+                missing = {*globals_of(code)} - {*vars(module), *dir(builtins)}
+                assert not missing, f"functions of {name}.py use {sorted(missing)}, which it does not define or import"
                 app = getattr(module, "app", None)
                 if isinstance(app, Flask) and "images" in app.extensions:
                     self.settings |= {key: value for key, value in app.config.items() if key.startswith("IMAGES_")}
@@ -128,6 +137,8 @@ class SiteOfPage:
             app = self.app()
             app.config.update(self.settings)
             self.execute(app, needs_images(tree), *self.run_before, code)
+        missing = {*globals_of(code)} - {*self.names, *dir(builtins)}
+        assert not missing, f"functions use {sorted(missing)}, which the page does not define or import"
         if needs_images(tree):
             self.run_before.append(code)
 
@@ -136,7 +147,7 @@ class SiteOfPage:
         before = dict(app.config)
         self.names.update(app=app, Images=Images)
         self.names.pop("images", None)
-        with app.test_request_context() if early else nullcontext():
+        with app.test_request_context() if early else nullcontext(), no_mistakes():
             if early:
                 self.names["images"] = Images(app)
             for code in codes:
@@ -179,7 +190,8 @@ class SiteOfPage:
         assert response.status_code == 200 or (private and response.status_code in (401, 403)), response.text
         for rule in app.url_map.iter_rules():
             if not rule.arguments and "GET" in (rule.methods or ()) and not rule.endpoint.startswith("images"):
-                response = client.get(rule.rule)
+                with no_mistakes():
+                    response = client.get(rule.rule)
                 assert response.status_code < 500, f"{rule.rule}: {response.status}"
                 served(app, response.text if response.mimetype == "text/html" else "")
 
@@ -188,11 +200,37 @@ class SiteOfPage:
         app = self.app(**{key: value for key, value in self.settings.items() if key not in PLACES})
         Images(app)
         app.jinja_env.undefined = jinja2.ChainableUndefined
-        with app.test_request_context():
+        with app.test_request_context(), no_mistakes():
             page = app.jinja_env.from_string(block.code).render()
         found = served(app, page)
         wanted = SHOWS_A_PICTURE.search(block.code) is not None
         assert found or not wanted or block.file, f"no picture of {block.where} is served: {page}"
+
+
+def globals_of(code: CodeType, inner: bool = False) -> Iterator[str]:
+    """The global names that functions in *code* use, also those of views that nobody requests."""
+    if inner:
+        yield from (each.argval for each in dis.get_instructions(code) if each.opname == "LOAD_GLOBAL")
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from globals_of(constant, inner=True)
+
+
+@contextmanager
+def no_mistakes() -> Iterator[None]:
+    """Fail if a call of a helper has a keyword, or a value, that does nothing: the page would only log that."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("flask_images_vips")
+    calls._advised.clear()  # what another block has done wrong is told again
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+    found = [line for line in said if MISTAKE.search(line)]
+    assert not found, found
 
 
 def needs_images(tree: ast.Module) -> bool:

@@ -14,9 +14,10 @@ from conftest import ROOT
 
 import flask_images_vips
 import flask_images_vips.errors
+from docs.blocks import pages
 from flask_images_vips import Images, signals
 from flask_images_vips.audit.findings import KINDS
-from flask_images_vips.config.keys import KEYS
+from flask_images_vips.config.keys import _IGNORED, KEYS
 from flask_images_vips.operating.cli import images
 from flask_images_vips.options.options import DECLARED
 from flask_images_vips.uploads import refusals
@@ -45,6 +46,15 @@ def test_every_option_has_a_heading() -> None:
 
 def test_every_key_of_the_configuration_has_a_heading() -> None:
     assert {*KEYS} - headings("reference/configuration") == set()
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_names_only_keys_that_exist(name: str) -> None:
+    """Also in the environment of a container, where a wrong name would have no effect."""
+    text = re.sub(r"`IMAGES_PATHS.*", "", (ROOT / name).read_text("utf-8"))  # one of the typical mistakes
+    found = set(re.findall(r"\b(?:FLASK_)?(IMAGES_[A-Z0-9_]*[A-Z0-9])\b(?!_)", text))
+    beginnings = {each for each in found if any(key.startswith(f"{each}_") for key in KEYS)}  # IMAGES_REMOTE…
+    assert found - {*KEYS, *_IGNORED} - beginnings == set()
 
 
 def test_every_public_name_is_described() -> None:

@@ -25,7 +25,7 @@ from flask_images_vips.serving import headers, views
 DEPLOYING = ROOT / "docs" / "deploying"
 DOCKER = ROOT / "docker"
 HOSTS = {"1 processor, 512 MB": (1, 512), "2 processors, 1 GB": (2, 1024), "2 processors, 2 GB": (2, 2048)}
-HOSTS |= {"4 processors, 4 GB": (4, 4096), "8 processors, 16 GB": (8, 16_384)}
+HOSTS |= {"4 processors, 4 GB": (4, 4096), "4 processors, 8 GB": (4, 8192), "8 processors, 16 GB": (8, 16_384)}
 
 
 def page(name: str) -> str:

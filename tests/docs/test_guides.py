@@ -45,14 +45,14 @@ def plain(markup: str) -> str:
 
 
 @runs("docs/guides/templates.md", "html")
-@runs("docs/guides/responsive-images.md", "html")
+@runs("docs/guides/responsive-images.md", "<img")
 def test_the_helpers_write_the_html_of_the_page() -> None:
     app = create_app()
     compared = 0
     for name in ("templates", "responsive-images"):
         blocks = blocks_of(f"docs/guides/{name}.md")
         for code, shown in pairwise(blocks):
-            if shown.language == "html":
+            if (code.language, shown.language) == ("jinja", "html"):
                 with app.test_request_context():
                     assert plain(render_template_string(code.code)) == plain(shown.code), shown.where
                 compared += 1

@@ -46,7 +46,7 @@ def files(tmp_path: Path) -> list[str]:
 
 @runs("docs/guides/uploads.md", "python")
 def test_every_block_is_a_file_that_runs() -> None:
-    assert len(FILES) == len(BLOCKS) == 6
+    assert len(FILES) == len(BLOCKS) == 7
 
 
 def test_three_lines_are_a_form(site: Any, tmp_path: Path) -> None:
@@ -62,6 +62,16 @@ def test_the_page_shows_why_a_picture_is_refused(site: Any, tmp_path: Path) -> N
     assert "Choose another one." in client.post("/new", data={"photo": (io.BytesIO(), "a.jpg")}).text
     page = client.post("/new", data={"photo": (io.BytesIO(JPEG), "a.jpg")}).text
     assert client.get(unescape(re.findall('src="(.+?)"', page)[0])).status_code == 200
+
+
+def test_a_new_avatar_takes_the_place_of_the_old_one(site: Any, tmp_path: Path) -> None:
+    client = site("avatar").app.test_client()
+    for _ in range(2):
+        assert client.post("/avatar", data={"avatar": (io.BytesIO(JPEG), "a.jpg")}).status_code == 302
+        assert len(files(tmp_path)) == 1
+    assert "This picture is damaged" in client.post("/avatar", data={"avatar": (io.BytesIO(JPEG[:500]), "a.jpg")}).text
+    (url,) = re.findall('src="(.+?)"', client.get("/avatar").text)
+    assert client.get(unescape(url)).status_code == 200
 
 
 def test_the_form_of_flask_wtf_stores_a_picture(site: Any, tmp_path: Path) -> None:

@@ -9,16 +9,24 @@ import json
 import logging
 import re
 import runpy
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, url_of
+import yaml
+
+if not __package__:  # as a script
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from conftest import ROOT, needs, url_of
 from docs.blocks import runs
 from flask import Flask
 
-from flask_images_vips import Images, Quota, image_rendered
+from flask_images_vips import Images, Quota, errors, image_rendered
 from flask_images_vips.monitoring.families import FAMILIES, Counter
 from flask_images_vips.monitoring.prometheus import GAUGES
 from flask_images_vips.phases import Name
@@ -179,6 +187,27 @@ def test_the_dashboard_groups_by_labels_that_the_metrics_have() -> None:
             labels = {label for group in grouped for label in group.split(", ")}
             assert all(labels <= {*known[name]} for name in names), panel["title"]
             assert {*re.findall(r"{{(\w+)}}", target["legendFormat"])} <= labels | {"instance"}, panel["title"]
+
+
+def test_the_alerts_name_metrics_and_labels_of_the_code() -> None:
+    known = names_of_series()
+    (rules,) = blocks("yaml")[1:]
+    for rule in yaml.safe_load(rules)["groups"][0]["rules"]:
+        names = set(re.findall(r"\bimages_\w+", rule["expr"]))
+        used = set(re.findall(r"(\w+)=~?\"", rule["expr"]))
+        used |= {label for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in group.split(", ")}
+        assert names
+        assert all(used <= {*known[name], "instance"} for name in names), rule["alert"]
+    assert all(hasattr(errors, name) for name in re.findall(r'error="(\w+)"', rules))
+
+
+def test_prometheus_accepts_the_alerts(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    needs("promtool", promtool, "apt-get install prometheus")
+    (tmp_path / "alerts.yml").write_text(blocks("yaml")[1])
+    command = [str(promtool), "check", "rules", "alerts.yml"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_the_panels_of_the_dashboard_do_not_overlap() -> None:

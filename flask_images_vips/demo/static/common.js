@@ -2,6 +2,9 @@
 
 const root = document.documentElement;
 
+/** What to say if a request fails. */
+export const SILENT = "The playground does not answer. Is its command still running?";
+
 /** Return *run*, delayed until it has not been called for *ms* milliseconds. Its method *cancel* drops a call. */
 export function debounce(run, ms = 120) {
   let timer;
@@ -22,7 +25,7 @@ export async function render(parameters, { fresh = false, signal } = {}) {
     return await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    return { problem: "The playground does not answer. Is its command still running?", option: "" };
+    return { problem: SILENT, option: "" };
   }
 }
 

@@ -1,5 +1,5 @@
 // The page /engines: measures as soon as something is chosen, and compares the pixels of both pictures.
-import { announce, fillRange } from "./common.js";
+import { SILENT, announce, fillRange } from "./common.js";
 
 const form = document.getElementById("choice");
 const result = document.getElementById("result");
@@ -23,7 +23,7 @@ async function measure() {
     const notice = document.createElement("p");
     notice.className = "notice";
     notice.setAttribute("role", "alert");
-    notice.textContent = "The playground does not answer. Is its command still running?";
+    notice.textContent = SILENT;
     result.replaceChildren(notice);
   }
   result.setAttribute("aria-busy", "false");

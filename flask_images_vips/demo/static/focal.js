@@ -1,6 +1,6 @@
 // The focal point: a click, a drag or the arrow keys move the marker, and the crops follow.
 
-import { announce, debounce } from "./common.js";
+import { SILENT, announce, debounce } from "./common.js";
 
 const page = document.querySelector(".focal");
 const stage = document.getElementById("stage");
@@ -57,7 +57,7 @@ async function requestCrops() {
     history.replaceState(null, "", `?${query}`);
     await Promise.all(crops.map((crop) => replace(crop, urls[crop.dataset.shape], request.signal)));
   } catch (error) {
-    if (error.name !== "AbortError") announce("The playground does not answer. Is its command still running?");
+    if (error.name !== "AbortError") announce(SILENT);
   }
 }
 

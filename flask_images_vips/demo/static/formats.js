@@ -1,5 +1,5 @@
 // The page /formats: asks for one measurement after another, and draws all of them on one scale.
-import { announce, bytes, debounce, milliseconds } from "./common.js";
+import { SILENT, announce, bytes, debounce, milliseconds } from "./common.js";
 
 const form = document.getElementById("choice");
 const large = document.getElementById("large");
@@ -34,7 +34,7 @@ async function measure(figure) {
   try {
     measured = await (await fetch(`${form.dataset.measure}?${query}`)).json();
   } catch {
-    measured = { problem: "The playground does not answer. Is its command still running?" };
+    measured = { problem: SILENT };
   }
   if (isStale()) return;
   problem.textContent = measured.problem;

@@ -1,6 +1,6 @@
 // The workbench: each change of a control asks for the picture, shows it with its cost and its code, and becomes a part
 // of the address of the page.
-import { announce, bytes, debounce, fillRange, milliseconds, render } from "./common.js";
+import { SILENT, announce, bytes, debounce, fillRange, milliseconds, render } from "./common.js";
 
 const by = (id) => document.getElementById(id);
 const form = by("workbench");
@@ -392,7 +392,7 @@ async function upload(file) {
     const response = await fetch(form.dataset.upload, { method: "POST", body, headers: { Accept: "application/json" } });
     return await response.json();
   } catch {
-    return { problem: "The playground does not answer. Is its command still running?" };
+    return { problem: SILENT };
   }
 }
 

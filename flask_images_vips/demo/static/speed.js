@@ -1,5 +1,5 @@
 // The page /speed: the browser sends the requests itself, and draws what the server says of each (Server-Timing).
-import { milliseconds } from "./common.js";
+import { SILENT, milliseconds } from "./common.js";
 
 const page = document.getElementById("speed");
 const form = document.getElementById("choice");
@@ -123,7 +123,7 @@ form.addEventListener("submit", async (event) => {
   try {
     await run();
   } catch (error) {
-    problem.textContent = error instanceof Problem ? error.message : "The playground does not answer. Is its command still running?";
+    problem.textContent = error instanceof Problem ? error.message : SILENT;
     problem.hidden = false;
   }
   button.disabled = false;
