@@ -31,8 +31,10 @@ def named() -> Photo | None:
 
 
 def chosen(otherwise: Photo) -> Photo:
-    """Return the photograph that the request names, or *otherwise*."""
-    return named() or otherwise
+    """Return the photograph that the request names; if it names none, the newest upload; or else *otherwise*."""
+    if request.values.get("photo"):
+        return named() or otherwise
+    return next(iter(own().values()), otherwise)
 
 
 def is_known(photo: str) -> bool:
