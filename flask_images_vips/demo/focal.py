@@ -71,7 +71,7 @@ def crops_json() -> ResponseReturnValue:
 def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
     """Return the point in percent of the width and the height: as typed, as clicked, or that of the subject."""
     for name, width in CLICKED.items():
-        across, down = arguments.get(f"{name}.x", type=_pixel), arguments.get(f"{name}.y", type=_pixel)
+        across, down = arguments.get(f"{name}.x", type=int), arguments.get(f"{name}.y", type=int)
         size = Sample(photo).size
         if across is not None and down is not None and size is not None:
             height = width * size.image_height / size.image_width
@@ -113,11 +113,6 @@ def _crops(photo: str, options: Mapping[str, Any]) -> list[Sample]:
 
 def _at(x: int, y: int) -> dict[str, tuple[float, float]]:
     return {"focal": (x / 100, y / 100)}
-
-
-def _pixel(text: str) -> int:
-    """Return the pixel of a click. Browsers send none as far out as this bound."""
-    return max(0, min(10_000, int(text)))
 
 
 def _typed(text: str | None, usual: int) -> int:

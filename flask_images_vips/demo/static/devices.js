@@ -1,6 +1,6 @@
 // Three frames load one page over a slow network. Measures what each of them has loaded.
 
-import { announce, bytes } from "./common.js";
+import { SILENT, announce, bytes } from "./common.js";
 import { chosenWidth, loaded } from "./measure.js";
 
 const page = document.querySelector(".devices");
@@ -49,7 +49,7 @@ function runIn(frame) {
 
 function stop(device) {
   device.dataset.state = "stopped";
-  problem.textContent = "The playground does not answer. Is its command still running?";
+  problem.textContent = SILENT;
   problem.hidden = false;
 }
 
