@@ -35,7 +35,7 @@ def command(target: str, options: tuple[str, ...], only: bool, accept: str, rend
     PATH is that of a picture in IMAGES_PATH, as templates name it, or the URL of a remote picture. The options are
     those of the template helpers, such as width=400 mode=crop preset=avatar external=true.
 
-    URL is a signed image URL of this application, whole or from its path on.
+    URL is an image URL of this application: its path and query or, if it is signed, the whole URL.
 
     The command prints who signed the URL, its options, the source, each step of the render, the key in the cache, and
     each header of the answer. The exit code is 1 if the URL is refused. Quote URLs, because shells read & and ?.
@@ -46,7 +46,7 @@ def command(target: str, options: tuple[str, ...], only: bool, accept: str, rend
         abilities.find()  # it does not write to the cache: the user of this command may be another one
     parts = parts_of(target, images)
     if parts is not None and options:
-        raise click.UsageError("A signed URL has its options already. Give a PATH to build another URL.")
+        raise click.UsageError("An image URL has its options already. Give a PATH to build another URL.")
     url = target
     if parts is None:
         url = _built(target, options)

@@ -61,6 +61,14 @@ def test_a_refused_url_fails_and_says_why(app: Flask, draw: Any) -> None:
     assert "signature  wrong: no key of this configuration has made it" in result.output
 
 
+def test_a_url_that_was_written_by_hand_is_not_signed(app: Flask, draw: Any) -> None:
+    draw("a.png")
+    result = run(app, "/imgsizer/a.png?w=40")
+    assert result.exit_code == 1
+    assert "answer     404, the URL is not signed" in result.output
+    assert "signature  none" in result.output
+
+
 def test_programs_get_json(app: Flask, draw: Any) -> None:
     draw("a.png")
     found = json.loads(run(app, "a.png", "width=40", "format=auto", "--accept", "image/webp", "--json").output)
@@ -80,6 +88,7 @@ def test_programs_get_json(app: Flask, draw: Any) -> None:
         (("a.png", "preset=avatar"), 1, "expected one of IMAGES_PRESETS"),
         (("a.png", "external=true"), 1, "needs SERVER_NAME or IMAGES_BASE_URL"),
         (("/imgsizer/a.png?s=x", "width=1"), 2, "has its options already"),
+        (("/imgsizer/a.png", "width=1"), 2, "has its options already"),
         ((), 2, "Missing argument"),
     ],
 )

@@ -40,11 +40,15 @@ class Parts(NamedTuple):
 
 
 def parts_of(url: str, images: AppImages) -> Parts | None:
-    """Return the parts of *url*, a whole URL or its path and query, or None if it is no image URL of *images*."""
+    """Return the parts of *url*, a whole URL or its path and query, or None if it is no image URL of *images*.
+
+    A whole URL without a signature may be that of a remote picture, so it is none.
+    """
     with suppress(ValueError):
         split = urlsplit(url)
         _, found, path = split.path.partition(f"{images.url}/") if images.url else ("", "/", split.path.lstrip("/"))
-        if found and _SIGNATURE in dict(parse_qsl(split.query, keep_blank_values=True)):
+        unsigned = bool(images.url) and url.startswith(f"{images.url}/")
+        if found and (unsigned or _SIGNATURE in dict(parse_qsl(split.query, keep_blank_values=True))):
             return Parts(unquote(path, errors="replace"), split.query.encode("utf-8", "surrogateescape"))
     return None
 
@@ -57,6 +61,8 @@ def named(query: Mapping[str, str]) -> dict[str, str]:
 
 def signer_of(parts: Parts, images: AppImages) -> str:
     """Return which of the keys of *images* has signed the URL, as a sentence without a full stop."""
+    if _SIGNATURE not in parts.fields:
+        return "none"
     legacy = images.pipeline.config.legacy_signatures
     for number, secret in enumerate(images.secrets):
         for old in (False, True) if legacy else (False,):

@@ -177,5 +177,7 @@ def test_only_urls_of_images_have_parts(app: Flask) -> None:
     images = images_of(app)
     found = parts_of("https://example.com/shop/imgsizer/a%20b.png?w=1&s=x", images)
     assert found == Parts("a b.png", b"w=1&s=x")
-    for url in ("a.png", "https://example.com/a.png?s=x", "/imgsizer/a.png?w=1", "http://[", "/imgsizer/a.png"):
+    assert parts_of("/imgsizer/a.png?w=1", images) == Parts("a.png", b"w=1")
+    remote = "https://example.com/imgsizer/a.png?w=1"
+    for url in ("a.png", "imgsizer/a.png", "https://example.com/a.png?s=x", remote, "http://[", "/imgsizerx/a.png"):
         assert parts_of(url, images) is None
