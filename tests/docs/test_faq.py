@@ -33,6 +33,15 @@ def test_a_new_quality_keeps_urls_and_a_new_key_changes_them(
     assert renewed.test_client().get(before).status_code == 200
 
 
+def test_a_key_is_changed_in_two_steps_while_old_workers_run(
+    make_app: Callable[..., Flask], photograph: Callable[[str], Path]
+) -> None:
+    photograph("cat.jpg")
+    url = url_of(make_app(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["old"]), "cat.jpg", width=200)
+    old, prepared = make_app(SECRET_KEY="old"), make_app(SECRET_KEY="old", SECRET_KEY_FALLBACKS=["new"])
+    assert [app.test_client().get(url).status_code for app in (old, prepared)] == [404, 200]
+
+
 def test_pictures_are_not_enlarged_unless_asked(app: Flask, photograph: Callable[[str], Path]) -> None:
     photograph("cat.jpg")
     with app.test_request_context():
