@@ -14,7 +14,7 @@ from .controls import controls, groups, is_open, read_options, text_of
 from .photos import PHOTOS
 from .presets import FIRST_TRY, presets
 from .sample import ENGINES, Sample
-from .uploads import MAX_BYTES, MOST_KEPT, uploaded
+from .uploads import MAX_BYTES, MOST_KEPT, sent_bytes, uploaded
 
 # What the picture must share with the original, so that they can lie over each other.
 _GEOMETRY = (
@@ -92,7 +92,7 @@ def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
         "share": share_shown(described["bytes"], own_bytes),
         "time_note": f"{time_shown(rendering)} rendering" if rendering is not None else "",
         "cache_note": "" if described["problem"] else "from the disk" if described["cached"] else "rendered now",
-        "engine_name": ENGINES.get(described["engine"].partition(",")[0], "–"),
+        "engine_name": ENGINES.get(described["engine"].partition(" ")[0].rstrip(","), "–"),
         "alt": sample.alt,
     }
 
@@ -130,10 +130,8 @@ def describe(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
 
 
 def original_bytes(photo: str) -> int:
-    """Return the size of the file of *photo*."""
-    if photo in PHOTOS:
-        return PHOTOS[photo].size_bytes
-    return next((each.facts.size_bytes for each in uploaded() if each.path == photo), 0)
+    """Return the size of the file of *photo*, for an upload as it was sent."""
+    return PHOTOS[photo].size_bytes if photo in PHOTOS else sent_bytes(photo)
 
 
 def share_shown(size_bytes: int, own_bytes: int) -> str:

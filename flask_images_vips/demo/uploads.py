@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from flask import Flask, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .. import Images, resized_img_src
@@ -18,7 +20,8 @@ from ..uploads.accepted import Accepted
 
 MOST_KEPT = 12
 """The number of uploads that are kept. An older one is removed for each new one."""
-MAX_BYTES = 40_000_000
+MAX_BYTES = 100_000_000
+"""More than any PNG of 24 megapixels with transparency."""
 MAX_SIZE = (6000, 6000)
 """A larger picture is reduced to fit, so that it stays quick to try options."""
 
@@ -31,6 +34,7 @@ class Uploads:
     def __init__(self, app: Flask, images: Images, folder: Path) -> None:
         self._images = images
         self._kept: deque[Accepted] = deque()
+        self._sent: dict[str, int] = {}  # sizes in bytes, before they were encoded again
         self._lock = threading.Lock()
         folder.mkdir(mode=0o700)
         paths = app.config.get("IMAGES_PATH", "static")
@@ -63,22 +67,29 @@ class Uploads:
     def _accept(self) -> tuple[Accepted | None, str, int]:
         """Store what was sent. Returns it, or what is wrong with it, and the status."""
         try:
-            accepted = self._images.accept(
-                request.files.get("photo"), max_size=MAX_SIZE, max_bytes=MAX_BYTES, slug=True
-            )
+            file = request.files.get("photo")
+            sent = _length(file) if file is not None else 0
+            accepted = self._images.accept(file, max_size=MAX_SIZE, max_bytes=MAX_BYTES, slug=True)
         except UploadRefused as error:
             return None, error.message, 422
         except RequestEntityTooLarge:
             return None, refusals.too_many_bytes(MAX_BYTES).message, 413
         except NotStored:
             return None, "This picture cannot be stored at the moment. Try again later.", 503
-        self._keep(accepted)
+        self._keep(accepted, sent)
         return accepted, "", 200
 
-    def _keep(self, accepted: Accepted) -> None:
+    def sent_bytes(self, path: str) -> int:
+        """Return the size of the file that was sent for the upload at *path*, or 0 if it is not kept."""
+        return self._sent.get(path, 0)
+
+    def _keep(self, accepted: Accepted, sent: int) -> None:
         with self._lock:
             self._kept.appendleft(accepted)
+            self._sent[accepted.path] = sent
             old = [self._kept.pop() for _ in range(len(self._kept) - MOST_KEPT)]
+            for each in old:
+                del self._sent[each.path]
         for each in old:
             self._images.remove_upload(each)
 
@@ -87,6 +98,19 @@ def uploaded() -> list[Accepted]:
     """Return the uploads that the current application keeps, the newest first."""
     uploads: Uploads = current_app.extensions[_KEY]
     return uploads.kept()
+
+
+def sent_bytes(path: str) -> int:
+    """Return the size of the file that was sent for the upload at *path*, or 0 if it is not kept."""
+    uploads: Uploads = current_app.extensions[_KEY]
+    return uploads.sent_bytes(path)
+
+
+def _length(file: FileStorage) -> int:
+    """Return the size of *file* in bytes."""
+    length: int = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return length
 
 
 def _as_json(accepted: Accepted | None, problem: str) -> dict[str, Any]:

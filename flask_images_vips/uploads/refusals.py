@@ -33,7 +33,7 @@ def too_many_bytes(most: int) -> UploadRefused:
     shown = bytes_shown(most)
     return UploadRefused(
         TOO_MANY_BYTES,
-        f"This file is larger than {shown}. Make the picture smaller, or save it with a lower quality.",
+        f"This file is larger than {shown}. Make the picture smaller, or save it as JPEG with a lower quality.",
         max_bytes=most,
     )
 

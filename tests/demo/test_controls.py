@@ -159,9 +159,12 @@ def test_a_picture_is_rendered_again_on_request(app: Flask) -> None:
     assert "render" not in answers[1]["phases"]
 
 
-def test_the_engine_is_named_even_if_it_has_made_reduced_copies_too(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", ["vips", "vips, with copies", "vips from a copy"])
+def test_the_engine_is_named_whether_it_makes_or_uses_reduced_copies(
+    monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
     def described(sample: Sample, *, fresh: bool = False) -> dict[str, object]:
-        return {**describe(sample, fresh=fresh), "engine": "vips, with copies"}
+        return {**describe(sample, fresh=fresh), "engine": engine}
 
     monkeypatch.setattr("flask_images_vips.demo.playground.describe", described)
     assert create_app().test_client().get("/render.json?photo=cat.jpg&width=91").get_json()["engine_name"] == "libvips"

@@ -17,6 +17,7 @@ from conftest import PHOTOGRAPHS, ROOT, gradient
 from headers.containers import saved
 
 from flask_images_vips.demo import create_app
+from flask_images_vips.demo.playground import size_shown
 from flask_images_vips.demo.uploads import MAX_BYTES, MOST_KEPT
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -62,6 +63,15 @@ def test_the_form_shows_what_it_stored() -> None:
     assert "64 × 48 pixels, jpeg" in response.text
 
 
+def test_the_result_is_compared_with_the_file_that_was_sent() -> None:
+    client = create_app().test_client()
+    sent = saved(gradient((640, 480)), "JPEG", quality=30)
+    data = {"photo": (io.BytesIO(sent), "small.jpg")}
+    path = client.post("/upload", data=data, headers={"Accept": "application/json"}).get_json()["photo"]
+    shown = client.get("/render.json", query_string={"photo": path, "width": 20}).get_json()
+    assert shown["share"].endswith(f" of {size_shown(len(sent))}")
+
+
 def test_a_request_that_states_too_many_bytes_is_not_read() -> None:
     response = (
         create_app()
@@ -73,7 +83,7 @@ def test_a_request_that_states_too_many_bytes_is_not_read() -> None:
         )
     )
     assert response.status_code == 413
-    assert "This file is larger than 40 MB." in response.text
+    assert "This file is larger than 100 MB." in response.text
 
 
 def test_only_the_last_uploads_are_kept_and_only_those_are_shown() -> None:
@@ -138,7 +148,7 @@ def test_a_hostile_file_gets_a_clear_message_and_the_picture_stays(page: Any, tm
     with large.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     page.set_input_files("#file", large)
-    expect(page.locator("#upload-problem")).to_contain_text("large.jpg: This file is larger than 40 MB.")
+    expect(page.locator("#upload-problem")).to_contain_text("large.jpg: This file is larger than 100 MB.")
     assert page.get_attribute("#picture", "src") == before
     page.set_input_files("#file", PHOTOGRAPHS / "rocket.jpg")
     expect(page.locator("#code-jinja")).to_contain_text("rocket-")

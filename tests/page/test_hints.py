@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from PIL import Image
-from test_readme import environment, get
+from servers import environment
+from test_readme import get
 
 from flask_images_vips import resized_img_attrs, resized_img_hint, resized_img_preload, resized_img_src
 from page.markup import parsed_head
@@ -107,7 +108,11 @@ def test_gunicorn_sends_the_hint_before_the_view_is_done_where_that_is_configure
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "-b", f"127.0.0.1:{port}", "hinting:app"]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=tmp_path,
+        env=environment(TMPDIR=str(tmp_path)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as server:
         try:
             assert get(f"http://127.0.0.1:{port}/up") == b"up"

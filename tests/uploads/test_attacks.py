@@ -71,6 +71,7 @@ def test_a_huge_file_is_read_only_up_to_the_limit(door: Door) -> None:
     with door.app.app_context(), pytest.raises(UploadRefused, match=r"larger than 2 MB") as caught:
         door.images.accept(FileStorage(endless, "a.jpg"), max_bytes=2_000_000)  # type: ignore[arg-type]
     assert caught.value.reason == "too_many_bytes"
+    assert caught.value.message.endswith("Make the picture smaller, or save it as JPEG with a lower quality.")
     assert endless.count == 2_000_001
     assert door.files == []
 
