@@ -17,9 +17,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -533,6 +535,10 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server.stop()
 
 
+class _TestIsOver(BaseException):
+    """Ends work in the background that still waits when its test ends. No handler of the package catches it."""
+
+
 @pytest.fixture(autouse=True)
 def threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """After a test, its threads do nothing more: those that talk to Redis and to its store, and those that render."""
@@ -544,6 +550,7 @@ def threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     connections: list[RedisConnection] = []
     threads: list[BackgroundThread[Any]] = []
     at_work: list[object] = []
+    is_over = threading.Event()
     is_done = BackgroundThread._is_done
 
     def working(self: BackgroundThread[Any], item: Any) -> bool:
@@ -551,15 +558,25 @@ def threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         at_work.append(turn)
         try:
             return is_done(self, item)
+        except _TestIsOver:
+            return True
         finally:
             at_work.remove(turn)
+
+    def sleep(seconds: float) -> None:
+        """Wait as facts do after a page, but not longer than the test takes."""
+        if is_over.wait(seconds):
+            raise _TestIsOver
 
     monkeypatch.setattr(BackgroundThread, "__init__", _noting(BackgroundThread.__init__, threads))
     monkeypatch.setattr(BackgroundThread, "_is_done", working)
     monkeypatch.setattr(Listener, "start", _noting(Listener.start, listeners))
     monkeypatch.setattr(RedisConnection, "__init__", _noting(RedisConnection.__init__, connections))
     monkeypatch.setattr("flask_images_vips.learning.ROUND_SECONDS", 1e6)
+    clock = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+    monkeypatch.setattr("flask_images_vips.late_facts.time", clock)
     yield
+    is_over.set()
     for thread in threads:
         thread._work = lambda item: None
     end = time.monotonic() + 10

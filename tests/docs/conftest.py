@@ -1,8 +1,9 @@
-"""Let the tests of pages not find the modules of each other's pages: many pages have an ``app.py``."""
+"""Let the tests of pages leave nothing behind: no modules, as many pages have an ``app.py``, and no levels of logs."""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -25,6 +26,16 @@ def no_module_of_another_page() -> Iterator[None]:
     forget()
     yield
     forget()
+
+
+@pytest.fixture(autouse=True)
+def no_level_of_another_page() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in (None, "flask_images_vips")]
+    before = [(logger, logger.level, [*logger.handlers]) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def forget() -> None:

@@ -43,5 +43,5 @@ def test_the_page_names_the_extra_and_the_licence() -> None:
 
 @pytest.mark.parametrize("engine", ["vips", "pillow"])
 def test_the_page_states_the_defaults(engine: str) -> None:
-    assert f"`IMAGES_FORMATS` is `{[*Config().formats]}`".replace('"', "'") in SECTION
+    assert f"`IMAGES_FORMATS = {[*Config().formats]}`".replace('"', "'") in SECTION
     assert f"effort {settings_of(engine)['jxl']['effort']}," in SECTION

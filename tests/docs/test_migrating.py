@@ -49,7 +49,7 @@ def test_the_plan_of_the_page_is_that_of_its_site(tmp_path: Path, monkeypatch: p
 
 
 def test_the_number_of_usual_sets_is_that_of_the_code() -> None:
-    assert f"and {len(sets_of_options([])[0])} usual ones" in TEXT
+    assert f", and {len(sets_of_options([])[0])} are usual ones" in TEXT
 
 
 def test_the_table_lists_each_option() -> None:
