@@ -390,3 +390,20 @@ def test_nothing_moves_while_the_page_loads_and_while_a_picture_changes(page: An
     page.evaluate("document.activeElement.blur()")
     rest(page)
     assert page.evaluate("moved") < 0.01
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"width": "wide"}, "width expects a whole number of pixels"),
+        ({"text": "a", "text_style": "loud"}, "text_style expects one of"),
+        ({"width": "0"}, ""),
+        ({"width": "90000", "enlarge": "1"}, "IMAGES_MAX_OUTPUT_PIXELS"),
+    ],
+)
+def test_what_a_visitor_tries_is_explained_on_the_page_and_not_logged(
+    demo: Demo, caplog: pytest.LogCaptureFixture, options: dict[str, str], problem: str
+) -> None:
+    for path in ("/", "/render.json"):
+        assert problem in demo.app.test_client().get(path, query_string={"photo": "cat.jpg", **options}).text
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
