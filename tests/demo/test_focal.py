@@ -16,7 +16,7 @@ from flask_images_vips.demo.focal import CLICKED, SHAPES
 URLS = "[...document.querySelectorAll('img[data-shape]')].map(each => decodeURIComponent(each.src))"
 RENDERED = "[...document.querySelectorAll('img[data-shape]')].every(each => each.complete && each.naturalWidth)"
 SETTLED = f"!document.querySelector('.preview.shown') && {RENDERED}"
-OTHERS = "[...document.querySelectorAll('.centre img, .attention img')].map(each => decodeURIComponent(each.src))"
+OTHERS = "[...document.querySelectorAll('.crops figure:not(.point) img')].map(each => decodeURIComponent(each.src))"
 PREVIEWS = "[...document.querySelectorAll('.preview.shown')].map(each => each.style.objectPosition)"
 PIXELS = """[...document.querySelectorAll('img[data-shape]')].map(each => {
     const canvas = document.createElement('canvas');
@@ -171,3 +171,17 @@ def test_an_upload_has_a_focal_point_too(demo: Demo) -> None:
     assert f'data-photo="{photo}"' in shown
     assert shown.count('alt="Your picture"') == 2
     assert "write the path of your photograph in <code>static/</code>" in shown
+
+
+@pytest.mark.parametrize("cure", [None, "pip install 'flask-images-vips[faces]'"])
+def test_automatic_crops_stand_side_by_side(demo: Demo, monkeypatch: pytest.MonkeyPatch, cure: str | None) -> None:
+    monkeypatch.setattr("flask_images_vips.demo.focal.lacking", lambda: cure)
+    client = demo.app.test_client()
+    with (PHOTOGRAPHS / "cat.jpg").open("rb") as file:
+        own = client.post("/upload", data={"photo": file}, headers={"Accept": "application/json"}).json["photo"]
+    for photo, has_faces in (("cat.jpg", False), (own, cure is None)):
+        text = client.get("/focal", query_string={"photo": photo}).text
+        titles = re.findall(r"<figcaption><b>(.*?)</b>", text)
+        assert titles == ["Your point", "Centre", "Attention", "Entropy", *(["Faces"] if has_faces else [])]
+        assert (" gets a row for faces too" in text) is not has_faces
+        assert (", after <code>pip install" in text) is (cure is not None)
