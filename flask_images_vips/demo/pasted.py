@@ -84,7 +84,7 @@ def _of_call(text: str) -> tuple[str, Mapping[str, str]]:
     if any(each.arg is None for each in call.keywords):
         raise Unreadable("Arguments after ** cannot be read here.")
     given = {each.arg: _value(each.arg, each.value) for each in call.keywords if each.arg in (*DECLARED, "filename")}
-    first = _value("The first argument", call.args[0]) if call.args else ""
+    first = _value("the first argument", call.args[0]) if call.args else ""
     if name == "url_for":
         _, _, mode = str(first).partition(".")
         given, first = {"mode": mode or None, **given}, given.pop("filename", "")
@@ -105,5 +105,5 @@ def _value(name: str, node: ast.expr) -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError, MemoryError):
-        raise Unreadable(f"{name} is not a plain value here: {ast.unparse(node)[:60]}") from None
+        raise Unreadable(f"Only plain values can be read, but {name} is {ast.unparse(node)[:60]}.") from None
     return tuple(value) if isinstance(value, list) else value

@@ -365,8 +365,7 @@ by("find").addEventListener("keydown", (event) => {
   if (event.key === "Enter") event.preventDefault();
 });
 
-by("stage").addEventListener("change", ({ target }) => {
-  if (!target.dataset.zoom) return;
+form.querySelector(".zoom").addEventListener("change", ({ target }) => {
   const stage = by("stage");
   stage.dataset.zoom = target.dataset.zoom;
   stage.scrollTo((stage.scrollWidth - stage.clientWidth) / 2, (stage.scrollHeight - stage.clientHeight) / 2);
