@@ -120,7 +120,10 @@ def _urls(photo: str, x: int, y: int) -> dict[str, str]:
 
 
 def _crops(photo: str, options: Mapping[str, Any]) -> list[Sample]:
-    return [Sample(photo, {"height": HEIGHT, "aspect": shape, "mode": "crop", **options}) for shape in SHAPES]
+    size, height = Sample(photo).size, HEIGHT
+    if size is not None:  # a small picture is not enlarged, and all crops are equally high
+        height = max(1, min(height, size.image_height, size.image_width * 9 // 16))
+    return [Sample(photo, {"height": height, "aspect": shape, "mode": "crop", **options}) for shape in SHAPES]
 
 
 def _at(x: int, y: int) -> dict[str, tuple[float, float]]:

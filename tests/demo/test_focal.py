@@ -11,7 +11,7 @@ from flask import render_template_string
 
 from demo.conftest import Demo
 from demo.waiting import until
-from flask_images_vips.demo.focal import CLICKED, SHAPES
+from flask_images_vips.demo.focal import CLICKED, SHAPES, rows_of
 
 URLS = "[...document.querySelectorAll('img[data-shape]')].map(each => decodeURIComponent(each.src))"
 RENDERED = "[...document.querySelectorAll('img[data-shape]')].every(each => each.complete && each.naturalWidth)"
@@ -185,3 +185,10 @@ def test_automatic_crops_stand_side_by_side(demo: Demo, monkeypatch: pytest.Monk
         assert titles == ["Your point", "Centre", "Attention", "Entropy", *(["Faces"] if has_faces else [])]
         assert (" gets a row for faces too" in text) is not has_faces
         assert (", after <code>pip install" in text) is (cure is not None)
+
+
+def test_crops_of_a_small_picture_are_equally_high(demo: Demo) -> None:
+    with demo.app.test_request_context():
+        sizes = [crop.size for row in rows_of("cat.jpg", 50, 50) for crop in row.crops]
+    assert {each.height for each in sizes} == {253}
+    assert [each.width for each in sizes[:3]] == [449, 253, 142]
