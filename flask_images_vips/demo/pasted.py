@@ -83,8 +83,10 @@ def _of_call(text: str) -> tuple[str, Mapping[str, str]]:
         raise Unreadable(_UNKNOWN)
     if any(each.arg is None for each in call.keywords):
         raise Unreadable("Arguments after ** cannot be read here.")
-    given = {each.arg: _value(each.arg, each.value) for each in call.keywords if each.arg in (*DECLARED, "filename")}
-    first = _value("the first argument", call.args[0]) if call.args else ""
+    given = {
+        each.arg: _value(each.arg, each.value, code) for each in call.keywords if each.arg in (*DECLARED, "filename")
+    }
+    first = _value("the first argument", call.args[0], code) if call.args else ""
     if name == "url_for":
         _, _, mode = str(first).partition(".")
         given, first = {"mode": mode or None, **given}, given.pop("filename", "")
@@ -94,8 +96,8 @@ def _of_call(text: str) -> tuple[str, Mapping[str, str]]:
     }
 
 
-def _value(name: str, node: ast.expr) -> Any:
-    """Return the plain value of the argument *name*.
+def _value(name: str | None, node: ast.expr, code: str) -> Any:
+    """Return the plain value of the argument *name*, which is *node* of *code*.
 
     Raises:
         Unreadable: If it is anything else, such as a variable.
@@ -105,5 +107,6 @@ def _value(name: str, node: ast.expr) -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError, MemoryError):
-        raise Unreadable(f"Only plain values can be read, but {name} is {ast.unparse(node)[:60]}.") from None
+        written = ast.get_source_segment(code, node) or "not"
+        raise Unreadable(f"Only plain values can be read, but {name} is {written[:60]}.") from None
     return tuple(value) if isinstance(value, list) else value
