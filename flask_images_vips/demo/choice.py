@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import request
+from werkzeug.exceptions import NotFound
 
+from .missing import GONE
 from .photos import PHOTOS, Photo
 from .uploads import uploaded
 
@@ -31,9 +33,16 @@ def named() -> Photo | None:
 
 
 def chosen(otherwise: Photo) -> Photo:
-    """Return the photograph that the request names; if it names none, the newest upload; or else *otherwise*."""
+    """Return the photograph that the request names; if it names none, the newest upload; or else *otherwise*.
+
+    Raises:
+        NotFound: If the request names a photograph that does not exist.
+    """
     if request.values.get("photo"):
-        return named() or otherwise
+        photo = named()
+        if photo is None:
+            raise NotFound(GONE)
+        return photo
     return next(iter(own().values()), otherwise)
 
 

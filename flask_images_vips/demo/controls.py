@@ -121,7 +121,12 @@ _CONTROLS: dict[str, Control] = {
     "width": _slider(SIZE, 16, 2000, start=720),
     "height": _slider(SIZE, 16, 2000, start=480),
     "mode": _chosen("segments", SIZE, *(mode.value for mode in Mode)),
-    "aspect": Control(kind="suggest", group=SIZE, choices=tuple((a, a) for a in ("1:1", "4:3", "3:2", "16:9", "21:9"))),
+    "aspect": Control(
+        kind="suggest",
+        group=SIZE,
+        placeholder="16:9",
+        choices=tuple((a, a) for a in ("1:1", "4:3", "3:2", "16:9", "21:9")),
+    ),
     "gravity": _chosen("select", SIZE, *(gravity.value for gravity in Gravity)),
     "focal": Control(
         kind="parts",

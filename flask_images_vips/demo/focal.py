@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
+from ..faces.detector import lacking
 from .choice import is_known
 from .missing import GONE
 from .photos import LARGE, PHOTOS
@@ -55,6 +56,8 @@ def page() -> ResponseReturnValue:
         y=y,
         focal=(x / 100, y / 100),
         rows=rows_of(photo, x, y),
+        has_faces_row=has_faces_row(photo),
+        faces_need=lacking(),
         code=code_of(photo, x, y),
         choices=[Sample(each) for each in (*(upload.path for upload in uploaded()), *(large.file for large in LARGE))],
         clicked=CLICKED,
@@ -83,11 +86,20 @@ def point_of(arguments: MultiDict[str, str], photo: str) -> tuple[int, int]:
 
 def rows_of(photo: str, x: int, y: int) -> list[Row]:
     """Return the crops around the point, and those that need no point."""
-    return [
+    rows = [
         Row("point", "Your point", "In the middle wherever there is room", _crops(photo, _at(x, y))),
         Row("centre", "Centre", "What you get without a point", _crops(photo, {})),
         Row("attention", "Attention", "libvips finds what catches the eye", _crops(photo, {"gravity": "attention"})),
+        Row("entropy", "Entropy", "libvips finds the most detail", _crops(photo, {"gravity": "entropy"})),
     ]
+    if has_faces_row(photo):
+        rows.append(Row("face", "Faces", "A small network finds the faces", _crops(photo, {"gravity": "face"})))
+    return rows
+
+
+def has_faces_row(photo: str) -> bool:
+    """Return whether to crop to faces: there are none in the playground's own photographs, and looking takes long."""
+    return photo not in PHOTOS and lacking() is None
 
 
 def code_of(photo: str, x: int, y: int) -> str:
@@ -108,7 +120,10 @@ def _urls(photo: str, x: int, y: int) -> dict[str, str]:
 
 
 def _crops(photo: str, options: Mapping[str, Any]) -> list[Sample]:
-    return [Sample(photo, {"height": HEIGHT, "aspect": shape, "mode": "crop", **options}) for shape in SHAPES]
+    size, height = Sample(photo).size, HEIGHT
+    if size is not None:  # a small picture is not enlarged, and all crops are equally high
+        height = max(1, min(height, size.image_height, size.image_width * 9 // 16))
+    return [Sample(photo, {"height": height, "aspect": shape, "mode": "crop", **options}) for shape in SHAPES]
 
 
 def _at(x: int, y: int) -> dict[str, tuple[float, float]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
 from ..errors import ImagesError
 from ..formats import by_name
@@ -16,6 +17,7 @@ from ..state import AppImages, images_of
 from ..urls import ImageUrl
 from .choice import chosen, own
 from .measured import Cost, Costs
+from .missing import GONE
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
 
@@ -98,7 +100,11 @@ class FormatsPage:
 
     def measure(self) -> ResponseReturnValue:
         """Measure one rendition, and return its address and cost as JSON."""
-        photo, width, quality = _photo(), _width(), _quality()
+        try:
+            photo = _photo()
+        except NotFound:
+            return jsonify(problem=GONE)
+        width, quality = _width(), _quality()
         name = request.args.get("format", "")
         if name not in self._formats():
             return jsonify(problem="This format cannot be written here.")

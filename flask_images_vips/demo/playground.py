@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Any
 
 from flask import Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..formats import AUTO, FORMATS
 from ..uploads import refusals
 from .choice import is_known
 from .controls import controls, groups, is_open, read_options, text_of
+from .pasted import Unreadable, read
 from .photos import PHOTOS
 from .presets import FIRST_TRY, presets
 from .sample import ENGINES, Sample
@@ -29,6 +32,7 @@ _NEARLY_LOSSLESS = {"format": "webp", "quality": 95}
 def add_to(app: Flask) -> None:
     app.add_url_rule("/", "index", index)
     app.add_url_rule("/render.json", "render_json", render_json)
+    app.add_url_rule("/pasted.json", "pasted_json", pasted_json)
     app.jinja_env.filters |= {"number": _number, "size_shown": size_shown, "time_shown": time_shown}
     app.jinja_env.tests["hexadecimal"] = lambda text: re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
 
@@ -37,8 +41,15 @@ def index() -> ResponseReturnValue:
     """Show the photograph and the options that the query names. Without a query, it shows a first try."""
     asked = request.args.get("photo", "")
     photo = asked if is_known(asked) else next(iter(PHOTOS))
+    pasted, unreadable = request.args.get("pasted", ""), ""
+    if pasted.strip():  # without a script
+        try:
+            return redirect(url_for("index", **dict[str, Any](read(pasted, photo)[0])))
+        except Unreadable as error:
+            unreadable = str(error)
     options = read_options(request.args) if request.args else dict(FIRST_TRY)
-    if "" in request.args.values():  # from the form, without a script: let the address hold what is given
+    # From the form, without a script: let the address hold what is given.
+    if "" in request.args.values() and not unreadable:
         given: dict[str, Any] = {name: text_of(value) for name, value in options.items()}
         return redirect(url_for("index", photo=photo, **given))
     styles = current_app.config.get("IMAGES_TEXT_STYLES")
@@ -52,6 +63,8 @@ def index() -> ResponseReturnValue:
         photos=PHOTOS,
         uploads=uploaded(),
         alt=sample.alt,
+        pasted=pasted,
+        unreadable=unreadable,
         options=options,
         texts={name: found[name].show(value) for name, value in options.items()},
         groups=groups(found),
@@ -79,6 +92,15 @@ def render_json() -> ResponseReturnValue:
     return for_workbench(sample, fresh=request.args.get("fresh") == "1"), 200, {"Cache-Control": "no-store"}
 
 
+def pasted_json() -> ResponseReturnValue:
+    """Return the query of the page for a pasted text, or what is wrong with the text."""
+    try:
+        query, note = read(request.args.get("pasted", ""), request.args.get("photo", ""))
+    except Unreadable as error:
+        return {"problem": str(error), "note": ""}
+    return {"problem": "", "note": note, "query": query}
+
+
 def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
     """Return the description of *sample*, with notes that compare it with the original, and that to lay over it."""
     described = describe(sample, fresh=fresh)
@@ -90,11 +112,22 @@ def for_workbench(sample: Sample, *, fresh: bool = False) -> dict[str, Any]:
         "own_size": f"of {own.width} × {own.height}" if own is not None else "",
         "own_format": f"was {sample.photo.rpartition('.')[2]}",
         "share": share_shown(described["bytes"], own_bytes),
+        "download": download_of(sample, described["format"]).url if not described["problem"] else "",
+        "saving": saving_shown(described["bytes"], own_bytes),
         "time_note": f"{time_shown(rendering)} rendering" if rendering is not None else "",
         "cache_note": "" if described["problem"] else "from the disk" if described["cached"] else "rendered now",
         "engine_name": ENGINES.get(described["engine"].partition(" ")[0].rstrip(","), "–"),
         "alt": sample.alt,
     }
+
+
+def download_of(sample: Sample, format: str) -> Sample:
+    """Return the picture of *sample* as a download in the *format* that is shown, named after its photograph."""
+    suffix = next((each.suffix for each in FORMATS if each.media_type == f"image/{format}"), "")
+    options = {"download": PurePosixPath(sample.photo).stem + suffix if suffix else True, **sample.options}
+    if options.get("format") == AUTO.name:  # browsers do not name the formats that they read when they download
+        options["format"] = format
+    return Sample(sample.photo, options)
 
 
 def original_beside(sample: Sample, width: int | None) -> Sample:
@@ -140,6 +173,14 @@ def share_shown(size_bytes: int, own_bytes: int) -> str:
         return ""
     share = 100 * size_bytes / own_bytes
     return f"{share:.{1 if share < 10 else 0}f}% of {size_shown(own_bytes)}"
+
+
+def saving_shown(size_bytes: int, own_bytes: int) -> str:
+    """Return how much smaller than the original a file is, such as ``"−94%"``. A larger one has a plus."""
+    if not size_bytes or not own_bytes:
+        return ""
+    change = 100 * size_bytes / own_bytes - 100
+    return f"{change:+.{1 if change < -99 else 0}f}%".replace("-", "−")
 
 
 def size_shown(size_bytes: int) -> str:

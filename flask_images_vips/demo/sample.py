@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ _MOST_REMEMBERED = 4000  # renditions, with their engines
 _PHASE = re.compile(r"(\w+);dur=([\d.]+)")
 ENGINES = {"vips": "libvips", "pillow": "Pillow"}
 """The engines, with the names that pages show."""
+_tried: ContextVar[bool] = ContextVar("flask_images_vips_demo_tried", default=False)
+"""Whether the options at hand are what a visitor tries, rather than what the playground's own templates name."""
 ACCEPT = "image/avif,image/webp,image/*,*/*;q=0.8"
 """What browsers accept, for ``format='auto'``."""
 
@@ -95,7 +98,8 @@ class Sample:
 
     @property
     def url(self) -> str:
-        return resized_img_src(self.path, **self.options)
+        with _unlogged():
+            return resized_img_src(self.path, **self.options)
 
     @property
     def absolute_url(self) -> str:
@@ -104,12 +108,14 @@ class Sample:
     @property
     def tag(self) -> str:
         """The HTML that `jinja` becomes."""
-        return str(resized_img_tag(self.path, alt=self.alt, **self.options))
+        with _unlogged():
+            return str(resized_img_tag(self.path, alt=self.alt, **self.options))
 
     @property
     def size(self) -> ImageSize | None:
         """The size of the rendition, or None if an option is invalid."""
-        return resized_img_size(self.path, **self.options)
+        with _unlogged():
+            return resized_img_size(self.path, **self.options)
 
     @property
     def problem(self) -> str:
@@ -130,6 +136,7 @@ class Sample:
         # In an empty context, because the phases of a request within another one would be added to those of the other.
         apart = Context()
         apart.run(_current.set, outcome)
+        apart.run(_tried.set, True)
         return apart.run(client.get, path, headers={"Accept": ACCEPT})
 
     def render(self, *, fresh: bool = False) -> Rendering:
@@ -165,8 +172,23 @@ def sentence(error: ImagesError) -> str:
     return text if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
 
 
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Log no warnings meanwhile: they are about the values of a visitor, who is told on the page."""
+    token = _tried.set(True)
+    try:
+        yield
+    finally:
+        _tried.reset(token)
+
+
+def _is_logged(record: logging.LogRecord) -> bool:
+    return record.levelno != logging.WARNING or not _tried.get()
+
+
 def listen(events: Events) -> None:
-    """From now on, note what becomes of the pictures that `Sample.render` requests."""
+    """From now on, note what becomes of the pictures that `Sample.render` requests, and log no warnings about them."""
+    logging.getLogger("flask_images_vips").addFilter(_is_logged)
     engines: dict[tuple[str, str], str] = {}
 
     def rendered(event: Rendered) -> None:

@@ -17,6 +17,7 @@ from ..errors import ImagesError
 from .choice import chosen, largest, named, own
 from .measured import Timing
 from .measured import request as request_image
+from .missing import GONE
 from .photos import PHOTOS, Photo
 from .sample import Sample, sentence
 
@@ -108,7 +109,7 @@ def start() -> ResponseReturnValue:
     """Forget everything about a photograph, and return the addresses of renditions that nobody has asked for."""
     photo = named()
     if photo is None:
-        return jsonify(problem="There is no such photograph.")
+        return jsonify(problem=GONE)
     try:
         widths = _begin(photo)
     except (ImagesError, OSError) as error:

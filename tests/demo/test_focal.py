@@ -11,12 +11,12 @@ from flask import render_template_string
 
 from demo.conftest import Demo
 from demo.waiting import until
-from flask_images_vips.demo.focal import CLICKED, SHAPES
+from flask_images_vips.demo.focal import CLICKED, SHAPES, rows_of
 
 URLS = "[...document.querySelectorAll('img[data-shape]')].map(each => decodeURIComponent(each.src))"
 RENDERED = "[...document.querySelectorAll('img[data-shape]')].every(each => each.complete && each.naturalWidth)"
 SETTLED = f"!document.querySelector('.preview.shown') && {RENDERED}"
-OTHERS = "[...document.querySelectorAll('.centre img, .attention img')].map(each => decodeURIComponent(each.src))"
+OTHERS = "[...document.querySelectorAll('.crops figure:not(.point) img')].map(each => decodeURIComponent(each.src))"
 PREVIEWS = "[...document.querySelectorAll('.preview.shown')].map(each => each.style.objectPosition)"
 PIXELS = """[...document.querySelectorAll('img[data-shape]')].map(each => {
     const canvas = document.createElement('canvas');
@@ -171,3 +171,24 @@ def test_an_upload_has_a_focal_point_too(demo: Demo) -> None:
     assert f'data-photo="{photo}"' in shown
     assert shown.count('alt="Your picture"') == 2
     assert "write the path of your photograph in <code>static/</code>" in shown
+
+
+@pytest.mark.parametrize("cure", [None, "pip install 'flask-images-vips[faces]'"])
+def test_automatic_crops_stand_side_by_side(demo: Demo, monkeypatch: pytest.MonkeyPatch, cure: str | None) -> None:
+    monkeypatch.setattr("flask_images_vips.demo.focal.lacking", lambda: cure)
+    client = demo.app.test_client()
+    with (PHOTOGRAPHS / "cat.jpg").open("rb") as file:
+        own = client.post("/upload", data={"photo": file}, headers={"Accept": "application/json"}).json["photo"]
+    for photo, has_faces in (("cat.jpg", False), (own, cure is None)):
+        text = client.get("/focal", query_string={"photo": photo}).text
+        titles = re.findall(r"<figcaption><b>(.*?)</b>", text)
+        assert titles == ["Your point", "Centre", "Attention", "Entropy", *(["Faces"] if has_faces else [])]
+        assert (" gets a row for faces too" in text) is not has_faces
+        assert (", after <code>pip install" in text) is (cure is not None)
+
+
+def test_crops_of_a_small_picture_are_equally_high(demo: Demo) -> None:
+    with demo.app.test_request_context():
+        sizes = [crop.size for row in rows_of("cat.jpg", 50, 50) for crop in row.crops]
+    assert {each.height for each in sizes} == {253}
+    assert [each.width for each in sizes[:3]] == [449, 253, 142]

@@ -13,6 +13,7 @@ from demo.conftest import THEMES, Demo, axe
 from demo.waiting import until
 from flask_images_vips import resized_img_src
 from flask_images_vips.demo.formats import QUALITIES, VISITORS
+from flask_images_vips.demo.missing import GONE
 
 MEASURED = "document.querySelectorAll('#large .waiting').length === 0"
 BARS = """[...document.querySelectorAll('#large .rendition')].map(each => [each.dataset.format,
@@ -49,9 +50,11 @@ def test_a_measurement_is_that_of_the_picture(demo: Demo) -> None:
         assert client.get(f"/formats.json?photo=cat.jpg&width=480&quality=50&format={name}").json == found
 
 
-def test_a_format_that_is_not_compared_is_a_problem(demo: Demo) -> None:
-    answer = demo.app.test_client().get("/formats.json?format=gif&quality=x&width=-1&photo=../x")
+def test_a_format_that_is_not_compared_is_a_problem_and_so_is_an_unknown_photograph(demo: Demo) -> None:
+    client = demo.app.test_client()
+    answer = client.get("/formats.json?format=gif&quality=x&width=-1")
     assert answer.json == {"problem": "This format cannot be written here."}
+    assert client.get("/formats.json?format=jpeg&photo=../x").json == {"problem": GONE}
 
 
 @pytest.mark.parametrize("quality", [75, 95])

@@ -25,7 +25,8 @@ def test_a_page_answers_without_a_script_and_names_itself(path: str) -> None:
 
 def test_a_person_who_follows_an_old_bookmark_gets_a_page_with_the_way_back() -> None:
     client = create_app().test_client()
-    for path, reason in (("/nowhere", "has no page with this address"), ("/focal?photo=x.jpg", "Uploads are removed")):
+    gone = [(f"/{name}?photo=x.jpg", "Uploads are removed") for name in ("focal", "formats", "speed", "engines")]
+    for path, reason in (("/nowhere", "has no page with this address"), *gone):
         response = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
         assert response.status_code == 404
         assert reason in response.text

@@ -361,7 +361,8 @@ def test_on_a_laptop_the_code_is_seen_and_the_measured_values_are_in_one_row(pag
     page.evaluate(
         """() => Object.entries({"f-size": "1280 × 720", "f-own-size": "of 5712 × 4284", "f-bytes": "104.2 kB",
         "f-share": "1.4% of 12.51 MB", "f-time": "264 ms", "f-render": "250 ms rendering",
-        "f-cache-note": "rendered now"}).forEach(([id, text]) => { document.getElementById(id).textContent = text; })"""
+        "f-cache-note": "rendered now",
+        "f-saving": "−98%"}).forEach(([id, text]) => { document.getElementById(id).textContent = text; })"""
     )
     stats, again = (page.locator(place).bounding_box() for place in (".stats", "#again"))
     assert stats["y"] < again["y"] < stats["y"] + stats["height"]
@@ -375,6 +376,8 @@ def test_the_picture_can_be_looked_at_closely(page: Any) -> None:
     page.get_by_role("radio", name="4×").check(force=True)
     assert page.locator("#picture").bounding_box()["width"] == 1200
     assert page.evaluate("document.getElementById('stage').scrollLeft") > 0
+    page.get_by_role("radio", name="Fit", exact=True).click(force=True)  # it stays where it is
+    assert page.locator(".zoom").bounding_box()["y"] > page.locator("#stage").bounding_box()["y"]
 
 
 def test_nothing_moves_while_the_page_loads_and_while_a_picture_changes(page: Any) -> None:
@@ -390,3 +393,90 @@ def test_nothing_moves_while_the_page_loads_and_while_a_picture_changes(page: An
     page.evaluate("document.activeElement.blur()")
     rest(page)
     assert page.evaluate("moved") < 0.01
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"width": "wide"}, "width expects a whole number of pixels"),
+        ({"text": "a", "text_style": "loud"}, "text_style expects one of"),
+        ({"width": "0"}, ""),
+        ({"width": "90000", "enlarge": "1"}, "IMAGES_MAX_OUTPUT_PIXELS"),
+    ],
+)
+def test_what_a_visitor_tries_is_explained_on_the_page_and_not_logged(
+    demo: Demo, caplog: pytest.LogCaptureFixture, options: dict[str, str], problem: str
+) -> None:
+    for path in ("/", "/render.json"):
+        assert problem in demo.app.test_client().get(path, query_string={"photo": "cat.jpg", **options}).text
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+def test_a_download_works_without_a_script_and_says_what_it_saves(demo: Demo) -> None:
+    client = demo.app.test_client()
+    text = client.get("/?photo=cat.jpg&width=100&format=auto").text
+    (url, saving), *_ = re.findall(r'id="download" href="([^"]+)">Download<span id="f-saving">(.*?)</span>', text)
+    assert re.fullmatch(r"−\d\d%", saving)
+    response = client.get(url.replace("&amp;", "&"))
+    assert response.headers["Content-Disposition"] == 'attachment; filename="cat.avif"'
+    assert response.mimetype == "image/avif"
+
+
+def test_a_download_follows_the_picture(page: Any) -> None:
+    opened(page, "photo=cat.jpg&width=200&format=png")
+    page.fill("#o-width", "150")
+    page.keyboard.press("Tab")
+    expect(page.locator("#f-size")).to_contain_text("150 ×")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "cat.png"
+    page.fill("#o-width", "wide")
+    expect(page.locator("#download")).to_be_hidden()
+
+
+def test_a_pasted_call_or_url_sets_the_controls(page: Any, demo: Demo) -> None:
+    opened(page, "photo=rocket.jpg&width=300&height=90&mode=crop&focal=0.2,0.4&animated=0&padding=3&text=It%27s+(me)")
+    code = {name: page.text_content(f"#code-{name}") for name in ("jinja", "url-for", "url", "html")}
+    for each in (*code.values(), page.url):
+        page.goto("/?photo=cat.jpg")
+        page.get_by_label("Paste a call or a URL").fill(each)
+        page.keyboard.press("Enter")
+        expect(page.locator("#code-jinja")).to_have_text(code["jinja"])
+        assert page.input_value("#o-padding-2") == "3"
+    page.get_by_label("Paste a call or a URL").fill("{{ resized_img_src(photo.path, width=3) }}")
+    page.keyboard.press("Enter")
+    expect(page.locator("#e-pasted")).to_have_text(
+        "Only plain values can be read, but the first argument is photo.path."
+    )
+    assert page.text_content("#code-jinja") == code["jinja"]
+    location = demo.app.test_client().get("/", query_string={"pasted": code["url-for"]}).headers["Location"]
+    assert location.startswith("/?photo=rocket.jpg&width=300&height=90")  # without a script
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("good morning", "This is neither a call such as"),
+        ("", "This is neither a call such as"),
+        ("http://[", "This is neither a call such as"),
+        ("https://example.com/cat.jpg?w=3", "This is neither a call such as"),
+        ("__import__('os').system('ls')", "This is neither a call such as"),
+        ("(" * 5000, "Copy it from the first bracket to the last."),
+        ("resized_img_src('a.jpg', width=", "Copy it from the first bracket to the last."),
+        ("resized_img_src('a.jpg', blur=9**9**9)", "Only plain values can be read, but blur is 9**9**9."),
+        (f"resized_img_src('a.jpg', blur=x{'.x' * 2000})", "Only plain values can be read, but blur is x.x."),
+        ("resized_img_src(**call)", "Arguments after ** cannot be read here."),
+        ("a" * 9000, "This has more than 8,000 characters."),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_a_sentence(demo: Demo, text: str, problem: str) -> None:
+    assert problem in demo.app.test_client().get("/pasted.json", query_string={"pasted": text}).json["problem"]
+    shown = demo.app.test_client().get("/", query_string={"pasted": text, "photo": "cat.jpg"}).text
+    assert not text or '<p class="wrong" id="e-pasted" role="alert">' in shown
+
+
+def test_a_picture_that_is_not_here_leaves_the_one_that_is_shown(demo: Demo) -> None:
+    query = {"pasted": "{{ resized_img_tag('team/anna.jpg', trim=true, width=9, alt='Anna') }}", "photo": "cat.jpg"}
+    answer = demo.app.test_client().get("/pasted.json", query_string=query).json
+    assert answer["query"] == {"photo": "cat.jpg", "width": "9", "trim": "true"}
+    assert answer["note"] == "team/anna.jpg is not here, so this applies to the picture that is shown."

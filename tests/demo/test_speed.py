@@ -12,6 +12,7 @@ from servers import IN_THREAD
 from demo.conftest import THEMES, Demo, axe
 from demo.waiting import until
 from flask_images_vips.demo import create_app
+from flask_images_vips.demo.missing import GONE
 from flask_images_vips.demo.speed import AGAIN, OTHERS, place
 
 
@@ -46,7 +47,7 @@ def test_it_says_what_keeps_it_from_measuring(demo: Demo, monkeypatch: pytest.Mo
     client = demo.app.test_client()
     assert client.post("/speed.json", data={"photo": "cat.jpg"}).json == {"problem": "The cache cannot be changed."}
     assert "The cache cannot be changed." in client.post("/speed", data={"photo": "cat.jpg"}).text
-    assert client.post("/speed.json", data={"photo": "dog.jpg"}).json == {"problem": "There is no such photograph."}
+    assert client.post("/speed.json", data={"photo": "dog.jpg"}).json == {"problem": GONE}
 
 
 def test_nothing_is_shown_that_was_not_measured(tmp_path: Path) -> None:

@@ -16,19 +16,25 @@ async function measure() {
   button.textContent = "Measuring …";
   try {
     const response = await fetch(`${form.action}?${chosen}&measure=1&fragment=1`, { signal: mine.signal });
-    if (!response.ok) throw new Error(response.statusText);
-    result.innerHTML = await response.text();
-    start();
+    if (response.ok) {
+      result.innerHTML = await response.text();
+      start();
+    } else tell(response.status === 404 ? "This picture is not here any more. Choose another one." : SILENT);
   } catch (error) {
     if (error.name === "AbortError") return;
-    const notice = document.createElement("p");
-    notice.className = "notice";
-    notice.setAttribute("role", "alert");
-    notice.textContent = SILENT;
-    result.replaceChildren(notice);
+    tell(SILENT);
   }
   result.setAttribute("aria-busy", "false");
   button.textContent = "Measure again";
+}
+
+/** Show what is wrong instead of the result. */
+function tell(problem) {
+  const notice = document.createElement("p");
+  notice.className = "notice";
+  notice.setAttribute("role", "alert");
+  notice.textContent = problem;
+  result.replaceChildren(notice);
 }
 
 /** Start what is in the answer: the amplification, and the comparison of the pixels. */

@@ -163,6 +163,7 @@ async function present(shown, signal) {
     for (const fact of form.querySelectorAll(".facts dd span")) fact.textContent = "–";
     for (const note of form.querySelectorAll(".facts dd small")) note.textContent = "";
     compare.hidden = true;
+    by("download").hidden = true;
     return;
   }
   presentCost(shown);
@@ -200,6 +201,8 @@ async function presentBefore(shown, signal) {
 }
 
 function presentCost(shown) {
+  by("download").href = shown.download;
+  by("download").hidden = false;
   const facts = {
     size: `${shown.width} × ${shown.height}`,
     bytes: bytes(shown.bytes),
@@ -209,6 +212,7 @@ function presentCost(shown) {
     engine: shown.engine_name,
     "own-size": shown.own_size,
     share: shown.share,
+    saving: shown.saving,
     "own-format": shown.own_format,
     render: shown.time_note,
     "cache-note": shown.cache_note,
@@ -303,6 +307,42 @@ function withPhoto(link) {
   return parameters;
 }
 
+// A call or a URL sets the controls.
+
+/** Let the server read what was pasted, and set the controls by it, or say why it cannot be read. */
+async function readPasted() {
+  const query = new URLSearchParams({ pasted: pasted.value, photo: photo.value });
+  const answer = pasted.value.trim() ? await requestRead(query) : { problem: "", note: "" };
+  for (const [id, text] of [["e-pasted", answer.problem], ["pasted-note", answer.note]]) {
+    by(id).textContent = text;
+    by(id).hidden = !text;
+  }
+  if (answer.problem) pasted.setAttribute("aria-invalid", "true");
+  else pasted.removeAttribute("aria-invalid");
+  if (!answer.query) return;
+  fill(new URLSearchParams(answer.query));
+  for (const control of controls) if (valueOf(control) !== "") control.closest("details").open = true;
+  await update({ commit: true });
+}
+
+async function requestRead(query) {
+  try {
+    return await (await fetch(`${by("paste").dataset.read}?${query}`)).json();
+  } catch {
+    return { problem: SILENT, note: "" };
+  }
+}
+
+const pasted = by("pasted");
+by("paste").addEventListener("submit", (event) => {
+  event.preventDefault();
+  readPasted();
+});
+pasted.addEventListener("paste", () => setTimeout(readPasted)); // once the text is in the field
+pasted.addEventListener("input", () => {
+  if (!pasted.value) readPasted();
+});
+
 // Show only the options that a visitor looks for. Groups are opened meanwhile.
 const wereOpen = new Map();
 by("find").addEventListener("input", (event) => {
@@ -325,8 +365,7 @@ by("find").addEventListener("keydown", (event) => {
   if (event.key === "Enter") event.preventDefault();
 });
 
-by("stage").addEventListener("change", ({ target }) => {
-  if (!target.dataset.zoom) return;
+form.querySelector(".zoom").addEventListener("change", ({ target }) => {
   const stage = by("stage");
   stage.dataset.zoom = target.dataset.zoom;
   stage.scrollTo((stage.scrollWidth - stage.clientWidth) / 2, (stage.scrollHeight - stage.clientHeight) / 2);
