@@ -78,7 +78,7 @@ def test_the_bars_have_one_scale_and_results_follow_the_slider(page: Any) -> Non
     for name, count, percent in bars:
         assert percent == pytest.approx(100 if name == "png" else 100 * count / longest, abs=0.1)
     page.locator("#quality").fill("20")
-    until(page, "document.querySelector('#large .rendition').classList.contains('waiting')")
+    until(page, "location.search.includes('quality=20')")
     until(page, MEASURED)
     smaller = {name: count for name, count, _ in page.evaluate(BARS)}
     assert all(smaller[name] < count for name, count, _ in bars if name != "png")
