@@ -60,7 +60,7 @@ def docs(session: nox.Session) -> None:
 def lighthouse(session: nox.Session) -> None:
     """Print Lighthouse's scores of pages of the playground: ``nox -s lighthouse -- / /gallery``. Not part of CI.
 
-    It needs npm and Chromium. Lighthouse itself is installed in this session's temporary folder.
+    It needs npm and Chromium. Lighthouse itself is installed in a temporary folder of nox.
     """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None or shutil.which("npm") is None:
