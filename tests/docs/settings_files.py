@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import needs, uwsgi
+from conftest import MAY_SKIP, needs, uwsgi
 
 SECTIONS = {"Unit", "Service", "Install", "Socket", "Timer", "Mount", "uwsgi", "Path"}
 FRAMES = (
@@ -117,6 +117,7 @@ def ini(text: str, folder: Path) -> None:
         unknown = {*parser["uwsgi"]} - options_of_uwsgi()
         assert not unknown, f"uWSGI does not know {sorted(unknown)}"
     analyze = shutil.which("systemd-analyze")
+    assert analyze or MAY_SKIP, "systemd-analyze is not installed: apt-get install systemd"
     if analyze is not None and "Service" in parser:
         text = re.sub(r"^(Exec\w+=[-+!@:]*)/\S+", r"\1/bin/true", text, flags=re.MULTILINE)
         text = re.sub(r"^(User|Group|WorkingDirectory|Requires|EnvironmentFile)=.*$", "", text, flags=re.MULTILINE)
@@ -190,6 +191,7 @@ def js(text: str, folder: Path) -> None:
     path = folder / ("block.mjs" if re.search(r"^(import|export) ", text, re.MULTILINE) else "block.js")
     path.write_text(text)
     found = shutil.which("node")
+    assert found or MAY_SKIP, "node is not installed: apt-get install nodejs"
     if found is None:  # a page's script is then only checked by its own test
         assert text.count("{") == text.count("}")
         return
